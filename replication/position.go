@@ -1,0 +1,63 @@
+package replication
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pglogrepl"
+)
+
+// LSN is a place in the write-ahead log, printed "16/B374D848".
+type LSN = pglogrepl.LSN
+
+// Position names one change for ever: the LSN of its transaction's commit
+// record and its index in that transaction, counted from 0 before any filter.
+// Positions are totally ordered and the same after every restart.
+type Position struct {
+	LSN LSN    // start of the commit record, as Begin and Commit carry it
+	Seq uint32 // index of the change in its transaction
+}
+
+// ParsePosition reads what String writes, for example "16/B374D848:3".
+func ParsePosition(s string) (Position, error) {
+	high, rest, ok := strings.Cut(s, "/")
+	low, index, ok2 := strings.Cut(rest, ":")
+	if !ok || !ok2 {
+		return Position{}, fmt.Errorf("parse position %q: want LSN:index such as 16/B374D848:3", s)
+	}
+	h, err1 := strconv.ParseUint(high, 16, 32)
+	l, err2 := strconv.ParseUint(low, 16, 32)
+	i, err3 := strconv.ParseUint(index, 10, 32)
+	if err1 != nil || err2 != nil || err3 != nil {
+		return Position{}, fmt.Errorf("parse position %q: want LSN:index such as 16/B374D848:3", s)
+	}
+	return Position{LSN: LSN(h<<32 | l), Seq: uint32(i)}, nil
+}
+
+// String writes the position as clients see it, "16/B374D848:3".
+func (p Position) String() string {
+	return p.LSN.String() + ":" + strconv.FormatUint(uint64(p.Seq), 10)
+}
+
+// Compare is negative when p is before o, 0 when they are equal.
+func (p Position) Compare(o Position) int {
+	if c := cmp.Compare(p.LSN, o.LSN); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Seq, o.Seq)
+}
+
+// IsZero reports whether the position is unset.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// Before returns the last position before everything that commits at lsn or
+// later. Records are aligned, so no commit record starts at lsn-1; it stands
+// for "complete up to lsn" where no change is at hand, as after a keepalive.
+func Before(lsn LSN) Position {
+	if lsn == 0 {
+		return Position{}
+	}
+	return Position{LSN: lsn - 1}
+}
