@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -69,17 +68,4 @@ type History struct {
 	System   string // IDENTIFY_SYSTEM's systemid
 	Timeline int32
 	Slot     string // slot name and what tells its generations apart
-}
-
-// ResyncError says that a consumer cannot have what it missed.
-type ResyncError struct {
-	Reason   string   // one of the Reason constants or a sentence
-	Code     string   // machine-readable: position_too_old, unknown_position, slot_lost, …
-	From     Position // what was asked for; zero if unknown
-	Oldest   Position // what the log still has
-	Position Position // delivery is complete from here on
-}
-
-func (e *ResyncError) Error() string {
-	return fmt.Sprintf("resync_required: %s", e.Reason)
 }
