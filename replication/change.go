@@ -50,6 +50,10 @@ type Change struct {
 	// the identity columns of New, as clients expect them (wire reference 4.9).
 	Old Row
 
+	// Cut says that the row was too large to keep: values over 4 KiB outside of
+	// the key are Absent in New and Old.
+	Cut bool
+
 	// Prefix and Content belong to Message only.
 	Prefix, Content string
 

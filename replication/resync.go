@@ -55,8 +55,8 @@ func (e *ResyncError) Error() string {
 	return fmt.Sprintf("resync_required: %s", e.Reason)
 }
 
-// cause splits the reason of a Begin into code and sentence.
-func cause(reason string) (code, text string) {
+// resyncCause splits the reason of a Begin into code and sentence.
+func resyncCause(reason string) (code, text string) {
 	if s := sentence(reason); s != "" {
 		return reason, s
 	}
