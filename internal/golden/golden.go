@@ -1,5 +1,5 @@
 // Package golden reads test cases from files and compares results with files
-// that a person can read. `go test ./… -update` rewrites the latter; the change
+// that a person can read. `go test ./protocol -update` rewrites the latter; the change
 // is reviewed like code. It is for tests only.
 package golden
 

@@ -103,3 +103,27 @@ func TestCompareUpdates(t *testing.T) {
 		t.Errorf("file = %q, %v; want x with a line end", text, err)
 	}
 }
+
+func TestCompareSection(t *testing.T) {
+	const page = "# A\n<!-- begin table -->\nold\n<!-- end table -->\nrest\n"
+	path := write(t, t.TempDir(), "page.md", page)
+	section := func(name, text string) string {
+		return attempt(t, func(t testing.TB) { CompareSection(t, path, name, text) })
+	}
+	if complaint := section("table", "old"); complaint != "" {
+		t.Errorf("an equal section complains %q", complaint)
+	}
+	if complaint := section("table", "new"); !strings.Contains(complaint, "stale") {
+		t.Errorf("another section complains %q", complaint)
+	}
+	if complaint := section("nothing", "old"); !strings.Contains(complaint, "no section") {
+		t.Errorf("a missing section complains %q", complaint)
+	}
+	*update = true
+	t.Cleanup(func() { *update = false })
+	CompareSection(t, path, "table", "new")
+	text, err := os.ReadFile(path)
+	if want := strings.Replace(page, "old", "new", 1); err != nil || string(text) != want {
+		t.Errorf("updated page = %q, %v; want %q", text, err, want)
+	}
+}
