@@ -1,0 +1,113 @@
+package presence
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ErrPayload means that a tracked payload is not a JSON object. Its text is
+// the reason that clients get.
+var ErrPayload = errors.New("Presence track payload must be a map") //nolint:revive,staticcheck // wire text
+
+// Meta is what one channel tracks under a key. It is immutable once made, and
+// shared by the state, by diffs and by what travels to other nodes.
+type Meta struct {
+	Key string
+	Ref string // unique for each track that was not a no-op
+	// JSON is the object that clients get: phx_ref, phx_ref_prev if it replaced
+	// another meta, then the tracked fields as they were spelled.
+	JSON json.RawMessage
+
+	fields int // where the tracked fields begin in JSON
+}
+
+// newMeta joins refs and the payload's fields. The fields keep their order and
+// spelling; a field that pretends to be phx_ref or phx_ref_prev is left out,
+// since clients tell metas apart by it.
+func newMeta(key string, payload []byte, ref, prev string) (*Meta, error) {
+	out := make([]byte, 0, len(payload)+len(ref)+len(prev)+len(`{"phx_ref":"","phx_ref_prev":"",`))
+	out = append(out, `{"phx_ref":`...)
+	out = appendQuoted(out, ref)
+	if prev != "" {
+		out = append(out, `,"phx_ref_prev":`...)
+		out = appendQuoted(out, prev)
+	}
+	fields := len(out)
+	out, err := appendFields(out, payload)
+	if err != nil {
+		return nil, err
+	}
+	return &Meta{Key: key, Ref: ref, JSON: append(out, '}'), fields: fields}, nil
+}
+
+// appendFields writes `,"name":value` for each field of a JSON object. An
+// absent payload is an object without fields.
+func appendFields(out, payload []byte) ([]byte, error) {
+	if len(payload) == 0 {
+		return out, nil
+	}
+	// The last of two equal names wins at the client, as with the reference.
+	d := jsontext.NewDecoder(bytes.NewBuffer(payload), jsontext.AllowDuplicateNames(true))
+	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
+		return nil, ErrPayload
+	}
+	for d.PeekKind() == '"' {
+		start := d.InputOffset()
+		name, err := d.ReadValue()
+		if err != nil {
+			return nil, ErrPayload
+		}
+		ours := reserved(name)
+		if err := d.SkipValue(); err != nil {
+			return nil, ErrPayload
+		}
+		if !ours {
+			out = append(out, ',')
+			out = append(out, bytes.TrimLeft(payload[start:d.InputOffset()], " \t\r\n,")...)
+		}
+	}
+	if end, err := d.ReadToken(); err != nil || end.Kind() != '}' {
+		return nil, ErrPayload
+	}
+	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, ErrPayload
+	}
+	return out, nil
+}
+
+// reserved says whether a quoted field name is one of ours, however escaped.
+func reserved(name jsontext.Value) bool {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		plain, err := jsontext.AppendUnquote(nil, name)
+		return err == nil && (string(plain) == "phx_ref" || string(plain) == "phx_ref_prev")
+	}
+	return string(name) == `"phx_ref"` || string(name) == `"phx_ref_prev"`
+}
+
+// tracks says whether both metas carry the same payload; like the reference it
+// does not care for the order of fields.
+func (m *Meta) tracks(other *Meta) bool {
+	a, b := m.JSON[m.fields:], other.JSON[other.fields:]
+	return bytes.Equal(a, b) || bytes.Equal(canonical(a), canonical(b))
+}
+
+// canonical sorts the fields of what appendFields wrote, with its closing
+// brace, and drops white space. Numbers stay as spelled.
+func canonical(fields []byte) []byte {
+	object := append([]byte{'{'}, bytes.TrimPrefix(fields, []byte{','})...)
+	value := jsontext.Value(object)
+	if err := value.Format(jsontext.ReorderRawObjects(true), jsontext.Multiline(false)); err != nil {
+		return fields // equal names in one object: their order matters
+	}
+	return value
+}
+
+// appendQuoted writes a JSON string; bytes that are no UTF-8 become U+FFFD.
+func appendQuoted(out []byte, s string) []byte {
+	out, _ = jsontext.AppendQuote(out, s) // its error only reports the replacement
+	return out
+}
