@@ -1,6 +1,11 @@
 package replication
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
 
 // Catalog answers what pgoutput does not say of a relation. It is asked when a
 // Relation message arrives and when a binding is checked, never per row.
@@ -17,4 +22,40 @@ type Catalog interface {
 type Description struct {
 	Key   []string
 	Types map[uint32]*Type
+}
+
+// NewCatalog returns a catalog that asks over the pool, anew each time. It is
+// safe for concurrent use and starts no goroutine.
+func NewCatalog(pool *pgxpool.Pool, publications []string) Catalog {
+	return catalog{db: pool, publications: publications}
+}
+
+// catalog asks Postgres' system catalogs, as they are now. Nothing is kept: no
+// message tells of a new enum label or a new attribute of a composite type,
+// and one question to a relation is cheap.
+type catalog struct {
+	db           querier
+	publications []string
+}
+
+// keyQuery lists the primary key's columns in the key's order.
+const keyQuery = `
+	select a.attname::text
+	from pg_index i
+	cross join unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+	join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+	where i.indrelid = $1 and i.indisprimary
+	order by k.place`
+
+// Describe implements Catalog.
+func (c catalog) Describe(ctx context.Context, relation uint32, types []uint32) (Description, error) {
+	key, err := queryStrings(ctx, c.db, keyQuery, relation)
+	if err != nil {
+		return Description{}, fmt.Errorf("look up primary key of relation %d: %w", relation, err)
+	}
+	found, err := c.types(ctx, types)
+	if err != nil {
+		return Description{}, fmt.Errorf("look up types of relation %d: %w", relation, err)
+	}
+	return Description{Key: key, Types: found}, nil
 }

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -9,41 +10,102 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Config says what the reader reads. Package defaults come from DefaultConfig.
-type Config struct {
-	DatabaseURL       string
-	Slot              string   // ^[a-z0-9_]{1,63}$
-	Publications      []string // at least one
-	CreatePublication string   // "", "none", "all-tables" or a comma separated list of tables
-	StatusInterval    time.Duration
-	Heartbeat         time.Duration // idle time after which a transactional message is emitted; 0 is never
+// Reader follows the slot and appends what it reads to the log.
+type Reader struct {
+	config       Config
+	log          *Log
+	pool         *pgxpool.Pool
+	logger       *slog.Logger
+	metrics      *metrics
+	timing       timing
+	application  string // application_name of our replication connections
+	publications publications
+	control      control
+	progress     progress
+
+	// These belong to the goroutine in Run.
+	site     site
+	lineage  lineage
+	begun    bool   // the log has a history
+	renew    string // code of the resync if the slot has to be made anew, else ""
+	owed     string // code of the resync that the next Begin tells, else ""
+	streamed bool   // it has worked once
+	stalls   int    // streams in a row that ended for silence
 }
 
-// Reader follows the slot and appends what it reads to the log.
-type Reader struct{}
-
-// NewReader checks the config; it does no I/O.
+// NewReader checks the config; it does no I/O. pool needs at least two
+// connections: the reader keeps one for itself.
 func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) (*Reader, error) {
-	panic("contract")
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if most := pool.Config().MaxConns; most < 2 {
+		return nil, fmt.Errorf("pool-size: want at least 2, got %d", most)
+	}
+	tables, err := parsePublicationTables(c.CreatePublication)
+	if err != nil {
+		return nil, err
+	}
+	logger = logger.With("component", "replication", "slot", c.Slot)
+	r := &Reader{
+		config: c, log: log, pool: pool, logger: logger, timing: defaultTiming(),
+		application:  applicationName(c.Slot, newInstance()),
+		publications: publications{names: c.Publications, create: tables, log: logger},
+		control:      control{pool: pool, slot: c.Slot},
+		progress:     progress{since: time.Now()},
+	}
+	r.metrics = newMetrics(reg, &r.progress, log)
+	return r, nil
 }
 
 // Run creates what is missing (publication on request, slot), streams until ctx
 // is done and reconnects on everything that can be retried. It returns nil when
 // ctx is done, and an error with one sentence that says what to do when going
 // on is pointless (wal_level, no REPLICATION attribute, slot held by pid …).
-func (r *Reader) Run(ctx context.Context) error { panic("contract") }
+// Once it has streamed it does not give up any more: it goes on trying slowly,
+// and Status says what is wrong.
+func (r *Reader) Run(ctx context.Context) error {
+	defer r.control.close(ctx)
+	failures := 0
+	for {
+		began := time.Now()
+		err := r.attempt(ctx)
+		if ctx.Err() != nil {
+			r.progress.stopped("", time.Now())
+			r.logger.Info("replication stopped", "position", r.progress.received().String())
+			return nil
+		}
+		f := diagnose(err, r.site)
+		if f.remedy == operate && !r.streamed {
+			r.progress.stopped(f.Error(), time.Now())
+			return f
+		}
+		if time.Since(began) > r.timing.steady {
+			failures = 0
+		}
+		failures++
+		r.interrupted(f)
+		wait := r.timing.pause(f.remedy, failures)
+		r.logger.Warn("replication interrupted", "reason", f.cause, "err", f, "retry_in", wait)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
 
-// Status is safe to call at any time.
-func (r *Reader) Status() Status { panic("contract") }
-
-// Status is what /readyz reports.
-type Status struct {
-	Streaming  bool          `json:"streaming"`
-	Received   LSN           `json:"-"`
-	Confirmed  LSN           `json:"-"`
-	LagBytes   int64         `json:"lag_bytes"`   // WAL written by Postgres and not yet received
-	LagSeconds float64       `json:"lag_seconds"` // age of the oldest commit not yet received, 0 when caught up
-	Since      time.Time     `json:"since"`       // start of the present state
-	Error      string        `json:"error,omitempty"`
-	_          time.Duration `json:"-"`
+// interrupted takes note of why streaming ended or did not begin.
+func (r *Reader) interrupted(f *fault) {
+	r.progress.stopped(f.Error(), time.Now())
+	r.metrics.reconnects.WithLabelValues(f.cause).Inc()
+	r.stalls++
+	if f.cause != causeStalled {
+		r.stalls = 0
+	}
+	if f.remedy == renew {
+		r.renew = CodeSlotLost
+		if f.cause == causePublication {
+			r.renew = CodePublication
+		}
+	}
 }

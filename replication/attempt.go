@@ -1,0 +1,273 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// oldestVersion is the oldest Postgres whose pgoutput sends logical messages.
+const oldestVersion = 140000
+
+// attempt connects and streams until something breaks or ctx is done.
+func (r *Reader) attempt(ctx context.Context) error {
+	leader, standby, err := r.preflight(ctx)
+	if err != nil {
+		return err
+	}
+	in := newIntake()
+	config, err := replicationConfig(r.config.DatabaseURL, r.application, in)
+	if err != nil {
+		return errors.New("database-url: cannot be read")
+	}
+	conn, err := connectReplication(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer closeQuietly(conn) // does nothing once the stream has taken it over
+	now, err := r.identify(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := r.prepareSlot(ctx, conn, leader); err != nil {
+		return err
+	}
+	if err := r.whenFree(ctx, leader, func() error { return r.start(ctx, conn) }); err != nil {
+		return err
+	}
+	from, err := r.agree(ctx, now)
+	if err != nil {
+		return err
+	}
+	s, err := newStream(r, conn, in, from, standby)
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// preflight looks at the server over the ordinary connection, which gives
+// clearer answers than a failing replication command.
+func (r *Reader) preflight(ctx context.Context) (leader, standby bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	r.site.slot = r.config.Slot
+	if c := r.pool.Config().ConnConfig; c != nil {
+		r.site.role, r.site.database = c.User, c.Database
+	}
+	if leader, err = r.control.lead(ctx); err != nil {
+		return false, false, err
+	}
+	err = r.control.use(ctx, func(db querier) error {
+		var version int
+		var level string
+		rows, err := db.Query(ctx, `select current_setting('server_version_num')::int, current_setting('wal_level'),
+			pg_is_in_recovery(), current_database()::text`)
+		if err != nil {
+			return err
+		}
+		scan := []any{&version, &level, &standby, &r.site.database}
+		if _, err := pgx.ForEachRow(rows, scan, func() error { return nil }); err != nil {
+			return err
+		}
+		if err := checkServer(version, level, standby); err != nil {
+			return err
+		}
+		return r.publications.ensure(ctx, db)
+	})
+	return leader, standby, err
+}
+
+// checkServer says what makes reading from a server pointless.
+func checkServer(version int, walLevel string, standby bool) error {
+	switch {
+	case version < oldestVersion:
+		return &fault{remedy: operate, cause: causeConfiguration, advice: fmt.Sprintf(
+			"Postgres %d.%d is too old: walcast needs 14 or newer", version/10000, version%10000)}
+	case walLevel != "logical":
+		return wrongWALLevel(walLevel)
+	case standby && version < 160000:
+		return standbyTooOld()
+	}
+	return nil
+}
+
+// identify finds out whether the cluster at the other end continues what was
+// read; if not, subscribers are owed a resync.
+func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	now, err := identify(ctx, conn)
+	if err != nil || !r.begun {
+		return now, err
+	}
+	was := r.lineage
+	was.complete = r.progress.received()
+	code, err := was.continues(now, func(timeline int32) (LSN, error) {
+		return timelineEnd(ctx, conn, now.timeline, timeline)
+	})
+	if code != "" {
+		r.owed = code
+	}
+	return now, err
+}
+
+// prepareSlot makes sure that there is a slot that can be read. One that is
+// lost beyond repair is replaced, and subscribers are owed a resync.
+func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, leader bool) error {
+	slot, err := r.findSlot(ctx)
+	if err != nil {
+		return err
+	}
+	if slot != nil {
+		if err := slot.refuse(r.site.database); err != nil {
+			return err
+		}
+		why, lost := slot.lost()
+		if lost {
+			r.renew = CodeSlotLost
+		}
+		if r.renew == "" {
+			return nil
+		}
+		r.logger.Error("slot cannot be read any further and is made anew, subscribers have to resync",
+			"reason", r.renew, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String(),
+			"advice", "a larger max_slot_wal_keep_size keeps WAL for a reader that is down")
+		if err := r.whenFree(ctx, leader, func() error { return r.dropSlot(ctx) }); err != nil {
+			return err
+		}
+	} else if r.begun && r.renew == "" {
+		r.renew = CodeSlotMissing
+		r.logger.Error("slot was dropped and is made anew, subscribers have to resync", "reason", r.renew)
+	} else if !r.begun {
+		r.owed = CodeSlotMissing // for clients of an earlier run; on a first run there are none
+	}
+	return r.createSlot(ctx, conn)
+}
+
+func (r *Reader) findSlot(ctx context.Context) (slot *Slot, err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	err = r.control.use(ctx, func(db querier) error {
+		slot, err = findSlot(ctx, db, r.config.Slot)
+		return err
+	})
+	return slot, err
+}
+
+func (r *Reader) dropSlot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	return r.control.use(ctx, func(db querier) error { return dropSlot(ctx, db, r.config.Slot) })
+}
+
+func (r *Reader) createSlot(ctx context.Context, conn *pgconn.PgConn) error {
+	creator := slotCreator{name: r.config.Slot, limit: r.timing.slotCreation, tell: r.timing.creationTell, log: r.logger}
+	err := r.control.use(ctx, func(db querier) error {
+		_, err := creator.create(ctx, conn, db)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if r.renew != "" {
+		r.metrics.recreated.WithLabelValues(r.renew).Inc()
+		r.owed, r.renew = r.renew, ""
+	}
+	return nil
+}
+
+// agree fixes the history that the stream belongs to and returns where the
+// stream starts. The slot is ours by now, so its row does not change any more.
+func (r *Reader) agree(ctx context.Context, now system) (LSN, error) {
+	slot, err := r.findSlot(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if slot == nil || slot.Confirmed == 0 {
+		return 0, fmt.Errorf("read position of slot %q: it has none", r.config.Slot)
+	}
+	received := r.progress.received()
+	if r.begun && r.owed == "" && slot.Confirmed > received {
+		r.owed = CodeSlotAdvanced
+	}
+	if r.begun && r.owed == "" {
+		r.lineage.timeline = now.timeline
+		r.log.Refill(now.end)
+		return slot.Confirmed, nil
+	}
+	history := History{System: now.id, Timeline: now.timeline, Slot: r.config.Slot}
+	if r.begun {
+		history.Slot += "@" + slot.Confirmed.String() // tells the generations apart
+		r.logger.Error("history does not continue, subscribers have to resync", "reason", r.owed,
+			"received", received.String(), "start", slot.Confirmed.String(), "timeline", now.timeline)
+	}
+	r.log.Begin(history, slot.Confirmed, r.owed)
+	r.log.Refill(now.end)
+	r.progress.begin(slot.Confirmed)
+	r.lineage = lineage{system: now.id, timeline: now.timeline}
+	r.begun, r.owed = true, ""
+	return slot.Confirmed, nil
+}
+
+// whenFree runs try until the slot is not in use by somebody else, for a
+// while: after a stall of the network the server needs its time-out to notice
+// that our former connection is dead.
+func (r *Reader) whenFree(ctx context.Context, leader bool, try func() error) error {
+	var first *SlotHolder
+	deadline := time.Now().Add(r.timing.slotGrace)
+	for wait := 25 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := try()
+		var pg *pgconn.PgError
+		if !errors.As(err, &pg) || pg.Code != "55006" {
+			return err
+		}
+		slot, e := r.findSlot(ctx)
+		if e != nil {
+			return e
+		}
+		if slot != nil && slot.Holder != nil {
+			if first == nil {
+				first = slot.Holder
+				r.logger.Warn("slot is in use, waiting", "holder", first.String(), "at_most", r.timing.slotGrace)
+			}
+			if leader && first.Application == r.application {
+				r.terminate(ctx, slot.Holder)
+			}
+			if time.Now().After(deadline) || slot.Holder.lives(first) {
+				f := slotInUse(r.config.Slot, slot.Holder.String())
+				f.err = err
+				return f
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// lives reports that the holder has answered the server since it was first
+// seen: it is not the remains of a connection that is gone.
+func (h *SlotHolder) lives(first *SlotHolder) bool {
+	return h.PID == first.PID && !h.replied.IsZero() && h.replied.After(first.replied)
+}
+
+// terminate ends a walsender of our own that has outlived its connection. It
+// is no other server's: the name has our instance, and we hold the lock.
+func (r *Reader) terminate(ctx context.Context, h *SlotHolder) {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	err := r.control.use(ctx, func(db querier) error {
+		_, err := db.Exec(ctx, `select pg_terminate_backend($1)`, h.PID)
+		return err
+	})
+	if err != nil {
+		r.logger.Warn("stale walsender could not be ended", "pid", h.PID, "err", err)
+	}
+}

@@ -1,0 +1,109 @@
+package replication
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Config says what the reader reads. Package defaults come from DefaultConfig.
+type Config struct {
+	// DatabaseURL leads to the database, directly: a pooler does not pass the
+	// replication protocol. A URL or key=value pairs, as libpq reads them.
+	DatabaseURL string
+	// Slot is the name of the permanent replication slot, default "walcast":
+	// 1 to 63 of a-z, 0-9 and _. It is created when missing and belongs to one
+	// running server at a time.
+	Slot string
+	// Publications are the names of those to read, at least one, default
+	// "supabase_realtime".
+	Publications []string
+	// CreatePublication says what a missing publication is created for: "" or
+	// "none" (it is not), "all-tables", or a comma separated list of tables
+	// such as `orders, app."Order Lines"`.
+	CreatePublication string
+	// StatusInterval is the time between two status updates to Postgres,
+	// default 10 s. Longer keeps more WAL on the server; it must stay under
+	// the 15 s after which Postgres takes a silent reader for dead.
+	StatusInterval time.Duration
+	// Heartbeat is the idle time after which a transactional message is
+	// written, default 60 s, 0 is never. Without it an idle server keeps WAL
+	// that nobody needs any more.
+	Heartbeat time.Duration
+}
+
+// DefaultConfig is what the reader uses when nothing is set. It has no
+// DatabaseURL.
+func DefaultConfig() Config {
+	return Config{
+		Slot:           "walcast",
+		Publications:   []string{"supabase_realtime"},
+		StatusInterval: 10 * time.Second,
+		Heartbeat:      time.Minute,
+	}
+}
+
+// slotName is what Postgres allows; the replication commands would fold or
+// refuse anything else.
+var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// Validate names every bad field at once, as the user wrote it.
+func (c Config) Validate() error {
+	return errors.Join(
+		c.validateURL(),
+		c.validateSlot(),
+		c.validatePublications(),
+		c.validateTimes(),
+	)
+}
+
+// validateURL does not repeat the parser's error: it quotes the URL and with
+// it, in some malformed ones, the password.
+func (c Config) validateURL() error {
+	if c.DatabaseURL == "" {
+		return errors.New("database-url: not set; want postgres://user:password@host:5432/database")
+	}
+	if _, err := pgxpool.ParseConfig(c.DatabaseURL); err != nil {
+		return errors.New("database-url: cannot be read; want postgres://user:password@host:5432/database, with special characters in user and password percent-encoded")
+	}
+	return nil
+}
+
+func (c Config) validateSlot() error {
+	if !slotName.MatchString(c.Slot) {
+		return fmt.Errorf("slot: want 1 to 63 of a-z, 0-9 and _, got %q", c.Slot)
+	}
+	return nil
+}
+
+func (c Config) validatePublications() (err error) {
+	if len(c.Publications) == 0 {
+		err = errors.New("publication: want at least one name")
+	}
+	for i, name := range c.Publications {
+		switch {
+		case name == "" || len(name) > maxIdentifier:
+			err = errors.Join(err, fmt.Errorf("publication: want names of 1 to 63 bytes, got %q", name))
+		case slices.Contains(c.Publications[:i], name):
+			err = errors.Join(err, fmt.Errorf("publication: %q is listed twice", name))
+		}
+	}
+	if _, e := parsePublicationTables(c.CreatePublication); e != nil {
+		err = errors.Join(err, fmt.Errorf(`create-publication: want none, all-tables or a comma separated list of tables: %w`, e))
+	}
+	return err
+}
+
+func (c Config) validateTimes() (err error) {
+	if c.StatusInterval < 100*time.Millisecond || c.StatusInterval > 10*time.Second {
+		err = fmt.Errorf("status-interval: want 100ms to 10s, got %v", c.StatusInterval)
+	}
+	if c.Heartbeat != 0 && c.Heartbeat < time.Second {
+		err = errors.Join(err, fmt.Errorf("heartbeat: want 0 (never) or at least 1s, got %v", c.Heartbeat))
+	}
+	return err
+}

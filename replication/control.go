@@ -1,0 +1,109 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// control is the reader's ordinary connection. It is kept, so that types can
+// be looked up however busy the pool is, and it holds the lock that tells who
+// leads: of several servers with one slot the one that has it may end a stale
+// walsender. Its methods may be called at once; statements run one at a time.
+type control struct {
+	pool *pgxpool.Pool
+	slot string
+
+	mu     sync.Mutex
+	conn   *pgxpool.Conn // nil until it is needed
+	leader bool
+}
+
+// settingsQuery makes the connection last: TCP keepalives let the server notice
+// a reader that vanished, and the idle time-out would end what is idle by design.
+const settingsQuery = `
+	select set_config('idle_session_timeout', '0', false),
+		set_config('tcp_keepalives_idle', '15', false),
+		set_config('tcp_keepalives_interval', '5', false),
+		set_config('tcp_keepalives_count', '3', false)`
+
+// lockQuery takes the leader lock. It belongs to the session, so a lost
+// connection gives it back.
+const lockQuery = `select pg_try_advisory_lock(hashtextextended('walcast.slot.' || $1, 0))`
+
+// unlockQuery gives the lock back and undoes the settings.
+const unlockQuery = `
+	select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2;
+	reset idle_session_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
+
+// use runs f with the connection, opening it first if necessary. f must not
+// keep it.
+func (c *control) use(ctx context.Context, f func(querier) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil && c.conn.Conn().IsClosed() {
+		c.release(ctx)
+	}
+	if c.conn == nil {
+		if err := c.open(ctx); err != nil {
+			return err
+		}
+	}
+	return f(c.conn)
+}
+
+func (c *control) open(ctx context.Context) error {
+	conn, err := c.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("open control connection: %w", err)
+	}
+	c.conn = conn
+	if _, err := conn.Exec(ctx, settingsQuery); err != nil {
+		c.release(ctx)
+		return fmt.Errorf("prepare control connection: %w", err)
+	}
+	return nil
+}
+
+// lead tries to take the leader lock and reports whether this server has it.
+func (c *control) lead(ctx context.Context) (leader bool, err error) {
+	err = c.use(ctx, func(db querier) error {
+		if !c.leader {
+			c.leader, err = queryBool(ctx, db, lockQuery, c.slot)
+		}
+		leader = c.leader
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("take leader lock: %w", err)
+	}
+	return leader, nil
+}
+
+// close gives the connection back to the pool.
+func (c *control) close(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.release(ctx)
+	}
+}
+
+// release needs mu and a connection. What cannot be cleaned is closed: nobody
+// else may get a connection that holds the lock.
+func (c *control) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	raw := c.conn.Conn()
+	if !raw.IsClosed() {
+		if _, err := raw.Exec(ctx, unlockQuery, pgx.QueryExecModeSimpleProtocol, c.slot, c.leader); err != nil {
+			raw.Close(ctx) // already failed
+		}
+	}
+	c.conn.Release()
+	c.conn, c.leader = nil, false
+}

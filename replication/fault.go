@@ -1,0 +1,286 @@
+package replication
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// remedy is what the reader does about a fault.
+type remedy uint8
+
+const (
+	// retryFast: it passes by itself, as a restart does.
+	retryFast remedy = iota
+	// retrySlowly: it may pass, or somebody has to act; report it meanwhile.
+	retrySlowly
+	// operate: somebody has to act. Ends Run when nothing was ever streamed,
+	// as the setting is then probably wrong; later it is retried slowly.
+	operate
+	// renew: the slot cannot go on from where it was; a new one starts a new
+	// history and subscribers are told to resync.
+	renew
+)
+
+// The reasons of faults: a closed set, used as metric label.
+const (
+	causeNetwork       = "network"
+	causeStopping      = "server_stopping"
+	causeTerminated    = "terminated"
+	causeStalled       = "stalled"
+	causeAuth          = "auth"
+	causePermission    = "permission"
+	causeDatabase      = "database"
+	causeResources     = "resources"
+	causeSlotBusy      = "slot_in_use"
+	causeSlotCreation  = "slot_creation"
+	causeSlotLost      = "slot_lost"
+	causePublication   = "publication_missing"
+	causeConfiguration = "configuration"
+	causeControl       = "control_connection"
+	causeUnknown       = "unknown"
+)
+
+// causes lists them all.
+func causes() []string {
+	return []string{
+		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
+		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeConfiguration,
+		causeControl, causeUnknown,
+	}
+}
+
+// fault is an error that the reader knows what to do about.
+type fault struct {
+	remedy remedy
+	cause  string // one of the cause constants
+	advice string // one sentence that says what to do; "" if there is nothing to do
+	err    error  // nil when the advice says it all
+}
+
+// Error is the advice, with what Postgres said behind it.
+func (f *fault) Error() string {
+	switch {
+	case f.err == nil:
+		return f.advice
+	case f.advice == "":
+		return f.err.Error()
+	}
+	return f.advice + " (" + f.err.Error() + ")"
+}
+
+func (f *fault) Unwrap() error { return f.err }
+
+// site is what a sentence about a fault needs to name.
+type site struct{ role, database, slot string }
+
+// diagnose finds out what an error means. What it does not know is retried
+// slowly and reported: only a certain loss starts a new history.
+func diagnose(err error, at site) *fault {
+	var known *fault
+	if errors.As(err, &known) {
+		return known
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		f := diagnosePostgres(pg, at)
+		f.err = err
+		return f
+	}
+	if isNetwork(err) {
+		return &fault{remedy: retryFast, cause: causeNetwork, err: err}
+	}
+	if f := diagnoseTLS(err); f != nil {
+		return f
+	}
+	return &fault{remedy: retrySlowly, cause: causeUnknown, err: err}
+}
+
+func diagnoseTLS(err error) *fault {
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return &fault{remedy: operate, cause: causeAuth, err: err,
+			advice: "the server does not speak TLS: change sslmode in database-url, or enable ssl on the server"}
+	case errors.As(err, &certificate):
+		return &fault{remedy: operate, cause: causeAuth, err: err,
+			advice: "the server's certificate cannot be verified: set sslrootcert in database-url to the authority that signed it"}
+	}
+	return nil
+}
+
+// diagnosePostgres decides by SQLSTATE. The texts are compared only where one
+// code means several things.
+func diagnosePostgres(e *pgconn.PgError, at site) *fault {
+	if f := diagnosePassing(e); f != nil {
+		return f
+	}
+	if f := diagnoseAccess(e, at); f != nil {
+		return f
+	}
+	if f := diagnoseResources(e, at); f != nil {
+		return f
+	}
+	if f := diagnoseSlot(e, at); f != nil {
+		return f
+	}
+	if f := diagnoseConfiguration(e); f != nil {
+		return f
+	}
+	return &fault{remedy: retrySlowly, cause: causeUnknown}
+}
+
+// diagnosePassing knows what goes away by itself.
+func diagnosePassing(e *pgconn.PgError) *fault {
+	switch {
+	case e.Code == "57P01" || e.Code == "57014": // admin_shutdown, query_canceled
+		return &fault{remedy: retryFast, cause: causeTerminated}
+	case e.Code == "57P02" || e.Code == "57P03": // crash_shutdown, cannot_connect_now
+		return &fault{remedy: retryFast, cause: causeStopping}
+	case e.Code == "08P01" && strings.Contains(e.Message, "startup parameter"):
+		return &fault{remedy: operate, cause: causeConfiguration,
+			advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port"}
+	case strings.HasPrefix(e.Code, "08"):
+		return &fault{remedy: retryFast, cause: causeNetwork}
+	}
+	return nil
+}
+
+// diagnoseAccess knows what keeps a role out.
+func diagnoseAccess(e *pgconn.PgError, at site) *fault {
+	role, database := quoteIdentifier(at.role), quoteIdentifier(at.database)
+	switch {
+	case e.Code == "28P01":
+		return &fault{remedy: operate, cause: causeAuth,
+			advice: "the password of role " + role + " in database-url is wrong, or the role does not exist"}
+	case strings.HasPrefix(e.Code, "28"):
+		return &fault{remedy: operate, cause: causeAuth,
+			advice: "the server does not let role " + role + " in from here: check the role in database-url, sslmode and pg_hba.conf"}
+	case e.Code == "3D000":
+		return &fault{remedy: operate, cause: causeDatabase,
+			advice: "database " + database + " does not exist: correct database-url"}
+	case e.Code == "42501" && strings.Contains(e.Message, "permission denied for database"):
+		return &fault{remedy: operate, cause: causePermission,
+			advice: "role " + role + " may not connect: GRANT CONNECT ON DATABASE " + database + " TO " + role}
+	case e.Code == "42501":
+		return &fault{remedy: operate, cause: causePermission,
+			advice: "role " + role + " may not replicate: ALTER ROLE " + role + " REPLICATION (on Amazon RDS: GRANT rds_replication TO " + role + ")"}
+	}
+	return nil
+}
+
+// diagnoseResources knows what the server has run out of.
+func diagnoseResources(e *pgconn.PgError, at site) *fault {
+	switch {
+	case e.Code == "53400":
+		return &fault{remedy: operate, cause: causeResources,
+			advice: "no replication slot is free for " + quoteIdentifier(at.slot) + ": drop one that nobody uses, or raise max_replication_slots and restart Postgres"}
+	case e.Code == "53300" && strings.Contains(e.Message, "max_wal_senders"):
+		return &fault{remedy: operate, cause: causeResources,
+			advice: "no replication connection is free: raise max_wal_senders and restart Postgres"}
+	case e.Code == "53300":
+		return &fault{remedy: retrySlowly, cause: causeResources,
+			advice: "no connection is free: raise max_connections of Postgres, or use fewer elsewhere"}
+	case e.Code == "53100":
+		return &fault{remedy: retrySlowly, cause: causeResources, advice: "the disk of the Postgres server is full"}
+	case strings.HasPrefix(e.Code, "53"):
+		return &fault{remedy: retrySlowly, cause: causeResources}
+	}
+	return nil
+}
+
+// diagnoseSlot knows what happens to slots and publications. The slot's row,
+// read before each start, is the better witness: a text may be translated.
+func diagnoseSlot(e *pgconn.PgError, at site) *fault {
+	slot := quoteIdentifier(at.slot)
+	switch {
+	case e.Code == "55006" && concerns(e, "slot", "replication slot "):
+		return slotInUse(at.slot, "another process")
+	case e.Code == "55006": // a database being renamed, and the like
+		return &fault{remedy: retrySlowly, cause: causeDatabase}
+	case e.Code == "42704" && concerns(e, "slot", "replication slot "):
+		return &fault{remedy: retryFast, cause: causeSlotLost} // the row decides
+	case e.Code == "42704" && concerns(e, "publication", "publication "):
+		return &fault{remedy: renew, cause: causePublication}
+	case e.Code == "55000" && mentions(e, "wal_level"):
+		return wrongWALLevel("")
+	case e.Code == "55000" && mentions(e, "was not created in this database"):
+		return &fault{remedy: operate, cause: causeConfiguration,
+			advice: "slot " + slot + " belongs to another database: set slot to another name"}
+	case e.Code == "55000" && mentions(e, "invalidated", "never previously reserved", "can no longer access", "can no longer get changes"):
+		return &fault{remedy: renew, cause: causeSlotLost}
+	}
+	return nil
+}
+
+func slotInUse(slot, holder string) *fault {
+	return &fault{remedy: operate, cause: causeSlotBusy,
+		advice: "slot " + quoteIdentifier(slot) + " is in use by " + holder + ": stop it, or set slot to another name"}
+}
+
+// mentions looks for words in what the server says.
+func mentions(e *pgconn.PgError, words ...string) bool {
+	for _, word := range words {
+		if strings.Contains(e.Message+"\n"+e.Detail, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// concerns tells what kind of thing an error is about by the place in the
+// server that raised it, or by how the message begins if that is not told.
+func concerns(e *pgconn.PgError, place, beginning string) bool {
+	if e.File+e.Routine != "" {
+		return strings.Contains(strings.ToLower(e.File+" "+e.Routine), place)
+	}
+	return strings.HasPrefix(e.Message, beginning)
+}
+
+// diagnoseConfiguration knows what no retry mends.
+func diagnoseConfiguration(e *pgconn.PgError) *fault {
+	switch {
+	case e.Code == "0A000" && strings.Contains(e.Message, "in recovery"):
+		return standbyTooOld()
+	case e.Code == "0A000" && strings.Contains(e.Message, "column lists"):
+		return &fault{remedy: operate, cause: causeConfiguration,
+			advice: "the publications give the same table different column lists: make them equal with ALTER PUBLICATION … SET TABLE"}
+	case e.Code == "0A000", e.Code == "22023", e.Code == "42601", e.Code == "42602":
+		return &fault{remedy: operate, cause: causeConfiguration}
+	case e.Code == "XX000" && strings.Contains(e.Message, "unrecognized pgoutput option"):
+		return &fault{remedy: operate, cause: causeConfiguration}
+	}
+	return nil
+}
+
+func wrongWALLevel(level string) *fault {
+	advice := "wal_level must be logical"
+	if level != "" {
+		advice += " and is " + level
+	}
+	return &fault{remedy: operate, cause: causeConfiguration,
+		advice: advice + ": run ALTER SYSTEM SET wal_level = 'logical' and restart Postgres (a managed service has a setting for it)"}
+}
+
+func standbyTooOld() *fault {
+	return &fault{remedy: operate, cause: causeConfiguration,
+		advice: "database-url leads to a standby, which can be read from Postgres 16 on only: use the primary"}
+}
+
+// isNetwork recognises what a broken or refused connection looks like.
+func isNetwork(err error) bool {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, context.DeadlineExceeded):
+		return true
+	case errors.As(err, &timeout): // net.Error and what wraps it
+		return true
+	}
+	return pgconn.SafeToRetry(err) || pgconn.Timeout(err)
+}

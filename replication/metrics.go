@@ -1,0 +1,84 @@
+package replication
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// metrics of the reader. Gauges ask the reader when they are collected.
+type metrics struct {
+	changes    [Message + 1]prometheus.Counter // by Operation
+	reconnects *prometheus.CounterVec
+	recreated  *prometheus.CounterVec
+	late       prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
+	f := promauto.With(reg)
+	changes := f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_changes_total",
+		Help: "Changes decoded from the WAL, those read again after a reconnect included."}, []string{"event"})
+	m := &metrics{
+		reconnects: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_reconnects_total",
+			Help: "Interruptions of replication and failed attempts to resume it."}, []string{"reason"}),
+		recreated: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_slot_recreated_total",
+			Help: "Times the slot was made anew, after which subscribers have to resync."}, []string{"reason"}),
+		late: f.NewCounter(prometheus.CounterOpts{Name: "walcast_replication_heartbeats_late_total",
+			Help: "Heartbeats that did not come back in time: Postgres' decoder is stuck or far behind."}),
+	}
+	for operation := Insert; operation <= Message; operation++ {
+		m.changes[operation] = changes.WithLabelValues(operation.String())
+	}
+	for _, cause := range causes() {
+		m.reconnects.WithLabelValues(cause)
+	}
+	for _, code := range []string{CodeSlotLost, CodeSlotMissing, CodePublication} {
+		m.recreated.WithLabelValues(code)
+	}
+	registerGauges(f, p, log)
+	return m
+}
+
+// registerGauges registers what is asked for when it is collected.
+func registerGauges(f promauto.Factory, p *progress, log *Log) {
+	gauge := func(name, help string, value func() float64) {
+		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "walcast_replication_" + name, Help: help}, value)
+	}
+	status := func(name, help string, value func(Status) float64) {
+		gauge(name, help, func() float64 { return value(p.status(time.Now())) })
+	}
+	status("streaming", "1 while changes are streamed.", func(s Status) float64 {
+		if s.Streaming {
+			return 1
+		}
+		return 0
+	})
+	status("received_position_bytes", "WAL position up to which everything has been received.",
+		func(s Status) float64 { return float64(s.Received) })
+	status("confirmed_position_bytes", "WAL position from which a restarted server would go on.",
+		func(s Status) float64 { return float64(s.Confirmed) })
+	status("lag_bytes", "WAL written by Postgres and not yet received.",
+		func(s Status) float64 { return float64(s.LagBytes) })
+	status("lag_seconds", "Age of the oldest commit not yet received.",
+		func(s Status) float64 { return s.LagSeconds })
+	gauge("retained_wal_bytes", "WAL that Postgres keeps for the slot.",
+		func() float64 { return float64(p.retainedBytes()) })
+	gauge("log_bytes", "Memory of the changes in the log.",
+		func() float64 { return float64(log.Stats().Bytes) })
+	gauge("log_changes", "Changes in the log.",
+		func() float64 { return float64(log.Stats().Changes) })
+}
+
+// count adds changes that were handed to the log.
+func (m *metrics) count(changes []*Change) {
+	var n [len(m.changes)]int
+	for _, c := range changes {
+		n[c.Operation]++
+	}
+	for operation, counter := range m.changes {
+		if n[operation] > 0 {
+			counter.Add(float64(n[operation]))
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+)
+
+// messagePrefix is that of all our logical messages.
+const messagePrefix = "walcast"
+
+// heartbeatContent begins the content of heartbeats; a number follows.
+const heartbeatContent = "heartbeat "
+
+// heartbeatNumber recognises a heartbeat, of whichever server. They are not
+// for consumers of the log.
+func heartbeatNumber(m *LogicalMessage) (number uint64, ok bool) {
+	if m == nil || m.Prefix != messagePrefix {
+		return 0, false
+	}
+	digits, ok := strings.CutPrefix(m.Content, heartbeatContent)
+	if !ok {
+		return 0, false
+	}
+	number, _ = strconv.ParseUint(digits, 10, 64) // any other is nobody's number
+	return number, true
+}
+
+// sampleQuery asks where the server's WAL ends and how much of it is kept.
+const sampleQuery = `
+	select end_lsn::text, coalesce(greatest(pg_wal_lsn_diff(end_lsn, s.restart_lsn), 0), 0)::bigint
+	from (select ` + walEnd + ` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`
+
+// monitor looks at the server over the pool while the stream runs: how far
+// ahead it is, whether the publications are still there, and whether a
+// heartbeat is due. Nothing that it finds ends the stream.
+func (s *stream) monitor(ctx context.Context) {
+	tick := time.NewTicker(s.timing.sample)
+	defer tick.Stop()
+	checked := time.Now()
+	var h heartbeat
+	for {
+		s.sample(ctx)
+		if now := time.Now(); now.Sub(checked) >= s.timing.publications {
+			checked = now
+			s.checkPublications(ctx)
+		}
+		if s.config.Heartbeat > 0 && !s.standby {
+			s.keepBeating(ctx, &h)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// sample measures the lag. Without an answer the last one stands.
+func (s *stream) sample(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.query)
+	defer cancel()
+	at := time.Now()
+	var text string
+	var retained int64
+	if err := s.pool.QueryRow(ctx, sampleQuery, s.config.Slot).Scan(&text, &retained); err != nil {
+		return
+	}
+	if end, err := pglogrepl.ParseLSN(text); err == nil {
+		s.progress.sampled(end, retained, at)
+	}
+}
+
+// checkPublications tells of a missing publication before a change needs it.
+func (s *stream) checkPublications(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.query)
+	defer cancel()
+	missing, err := s.publications.missing(ctx, s.pool)
+	if err != nil {
+		return // the stream will tell if the server is in trouble
+	}
+	if len(missing) == 0 {
+		s.progress.warn("")
+		return
+	}
+	f := publicationMissing(missing, s.publications.create)
+	s.progress.warn(f.Error())
+	s.logger.Error("publication is missing: its changes are being lost", "publications", missing, "err", f)
+}
+
+// heartbeat is what is known of our own.
+type heartbeat struct {
+	number uint64    // of the last one sent
+	sent   time.Time // zero when none is awaited
+	failed bool      // the last attempt to send
+	late   bool      // told already
+}
+
+// keepBeating writes a message when no transaction has come for a while. It
+// shows that the whole way works, and lets an idle server free WAL: only a
+// transactional message does.
+func (s *stream) keepBeating(ctx context.Context, h *heartbeat) {
+	now := time.Now()
+	if !h.sent.IsZero() {
+		s.awaitHeartbeat(h, now)
+		return
+	}
+	if now.Sub(time.Unix(0, s.active.Load())) < s.config.Heartbeat {
+		return
+	}
+	h.number = uint64(now.UnixMicro()) // larger than any before, also of other runs
+	if err := s.emitHeartbeat(ctx, h.number); err != nil {
+		if !h.failed && ctx.Err() == nil {
+			s.logger.Warn("heartbeat could not be written: an idle server will keep WAL longer than needed", "err", err)
+		}
+		h.failed = true
+		s.active.Store(now.UnixNano()) // try again after another pause
+		return
+	}
+	h.failed, h.sent = false, now
+}
+
+func (s *stream) awaitHeartbeat(h *heartbeat, now time.Time) {
+	switch {
+	case s.beat.Load() >= h.number:
+		if h.late {
+			s.logger.Info("heartbeat came back", "after", now.Sub(h.sent))
+		}
+		h.sent, h.late = time.Time{}, false
+		s.active.Store(now.UnixNano())
+	case !h.late && now.Sub(h.sent) > s.timing.heartbeatLate:
+		h.late = true
+		s.metrics.late.Inc()
+		s.logger.Warn("heartbeat did not come back: Postgres' decoder is stuck or far behind", "after", now.Sub(h.sent))
+	}
+}
+
+// emitHeartbeat does not wait for synchronous standbys: nobody would miss it.
+func (s *stream) emitHeartbeat(ctx context.Context, number uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timing.query)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `set local synchronous_commit = local`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `select pg_logical_emit_message(true, $1::text, $2::text)`,
+			messagePrefix, heartbeatContent+strconv.FormatUint(number, 10))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("emit logical message: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// slotCreator makes the slot. Postgres first waits for every transaction of
+// the whole server that has written and is still open, so this can take long,
+// and the user is told for whom.
+type slotCreator struct {
+	name  string
+	limit time.Duration // how long to wait
+	tell  time.Duration // how often to say who blocks
+	log   *slog.Logger
+}
+
+// create makes the slot over the replication connection and returns where its
+// history starts. db is an ordinary connection.
+func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db querier) (LSN, error) {
+	waiting, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	type result struct {
+		start LSN
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		start, err := c.run(waiting, replication)
+		done <- result{start, err}
+	}()
+	tick := time.NewTicker(c.tell)
+	defer tick.Stop()
+	for {
+		select {
+		case r := <-done:
+			if r.err == nil {
+				c.log.Info("slot created: Postgres keeps WAL for it until it is dropped", "start", r.start.String(),
+					"drop", "SELECT pg_drop_replication_slot("+quoteLiteral(c.name)+")")
+				return r.start, nil
+			}
+			if waiting.Err() != nil {
+				return 0, c.giveUp(ctx, replication.PID(), db)
+			}
+			return 0, fmt.Errorf("create slot %q: %w", c.name, r.err)
+		case <-tick.C:
+			if who := blockers(ctx, db); len(who) > 0 {
+				c.log.Warn("slot creation waits for open transactions", "blockers", strings.Join(who, "; "))
+			}
+		}
+	}
+}
+
+func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (LSN, error) {
+	sql := "CREATE_REPLICATION_SLOT " + quoteIdentifier(c.name) + " LOGICAL " + outputPlugin + " NOEXPORT_SNAPSHOT"
+	result, err := pglogrepl.ParseCreateReplicationSlot(conn.Exec(ctx, sql))
+	if err != nil {
+		return 0, err
+	}
+	return pglogrepl.ParseLSN(result.ConsistentPoint)
+}
+
+// giveUp ends our own server process: left alone it keeps waiting, and keeps
+// the half-made slot, until the blockers are gone.
+func (c slotCreator) giveUp(ctx context.Context, pid uint32, db querier) error {
+	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	who := blockers(cleanup, db)
+	if _, err := db.Exec(cleanup, `select pg_terminate_backend($1)`, int32(pid)); err != nil {
+		c.log.Warn("slot creation could not be ended on the server", "pid", pid, "err", err)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	advice := fmt.Sprintf("slot %q could not be created within %v", c.name, c.limit)
+	if len(who) > 0 {
+		advice += ", as Postgres first waits for every open transaction: end " + strings.Join(who, "; ")
+	}
+	return &fault{remedy: retrySlowly, cause: causeSlotCreation, advice: advice}
+}
+
+// blockersQuery lists who has written and not committed, in any database.
+const blockersQuery = `
+	select format('process %s (database %s, user %s, %s for %s s)', pid, datname, usename, state,
+		extract(epoch from now() - xact_start)::bigint)
+	from pg_stat_activity
+	where backend_xid is not null and pid <> pg_backend_pid() and backend_type = 'client backend'
+	union all
+	select format('prepared transaction %L (database %s, user %s, for %s s)', gid, database, owner,
+		extract(epoch from now() - prepared)::bigint)
+	from pg_prepared_xacts`
+
+// blockers is for people; without it they just know less.
+func blockers(ctx context.Context, db querier) []string {
+	who, err := queryStrings(ctx, db, blockersQuery)
+	if err != nil {
+		return nil
+	}
+	return who
+}

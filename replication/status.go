@@ -1,0 +1,105 @@
+package replication
+
+import (
+	"sync"
+	"time"
+)
+
+// Status is what /readyz reports.
+type Status struct {
+	Streaming  bool      `json:"streaming"`
+	Received   LSN       `json:"-"`           // everything that commits before it has come
+	Confirmed  LSN       `json:"-"`           // where a restarted server would go on
+	LagBytes   int64     `json:"lag_bytes"`   // WAL written by Postgres and not yet received
+	LagSeconds float64   `json:"lag_seconds"` // age of the oldest commit not yet received, 0 when caught up
+	Since      time.Time `json:"since"`       // start of the present state
+	Error      string    `json:"error,omitempty"`
+}
+
+// progress is what the reader has come to. It is safe for concurrent use.
+type progress struct {
+	mu        sync.Mutex
+	streaming bool
+	since     time.Time
+	confirmed LSN
+	fault     string // why it does not stream, or what will stop it
+	retained  int64
+	lag       lag
+}
+
+// Status is safe to call at any time.
+func (r *Reader) Status() Status { return r.progress.status(time.Now()) }
+
+func (p *progress) status(now time.Time) Status {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Status{
+		Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
+		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
+		Since: p.since, Error: p.fault,
+	}
+}
+
+// started begins the state of streaming from a position.
+func (p *progress) started(from LSN, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.streaming, p.since, p.fault = true, now, ""
+	p.confirmed = from
+	p.lag = lag{received: max(from, p.lag.received), end: p.lag.end, samples: p.lag.samples}
+}
+
+// stopped begins the state of not streaming, or tells why it goes on.
+func (p *progress) stopped(why string, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.streaming {
+		p.since = now
+	}
+	p.streaming, p.fault = false, why
+}
+
+// warn tells of what will stop the stream; "" is that all is well.
+func (p *progress) warn(what string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fault = what
+}
+
+func (p *progress) read(position LSN, commit time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lag.read(position, commit)
+}
+
+func (p *progress) confirm(position LSN) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.confirmed = position
+}
+
+func (p *progress) sampled(end LSN, retained int64, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retained = retained
+	p.lag.sampled(end, at)
+}
+
+// begin forgets what belongs to another history.
+func (p *progress) begin(start LSN) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lag = lag{received: start}
+}
+
+func (p *progress) received() LSN {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lag.received
+}
+
+func (p *progress) retainedBytes() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.retained
+}

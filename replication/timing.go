@@ -1,0 +1,61 @@
+package replication
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// timing is how long the reader waits for what. Tests shorten it.
+type timing struct {
+	query         time.Duration // one question over the ordinary connection
+	slotGrace     time.Duration // for another process to let go of the slot
+	slotCreation  time.Duration // for open transactions to end
+	creationTell  time.Duration // between two lines about who blocks that
+	tick          time.Duration // between two looks at the window and the watchdog
+	silence       time.Duration // without a word from the server until it counts as dead
+	sample        time.Duration // between two looks at the server's position
+	publications  time.Duration // between two looks at the publications
+	heartbeatLate time.Duration // for our own heartbeat to come back
+	goodbye       time.Duration // for the server to let go of the slot when we stop
+	retryFirst    time.Duration // first pause after what passes by itself
+	retryMost     time.Duration // longest such pause
+	slowFirst     time.Duration // first pause when somebody has to act
+	slowMost      time.Duration // longest such pause
+	steady        time.Duration // a stream that lived this long starts the pauses anew
+}
+
+func defaultTiming() timing {
+	return timing{
+		query:         10 * time.Second,
+		slotGrace:     senderTimeout + 10*time.Second, // the server drops a vanished reader after senderTimeout
+		slotCreation:  time.Minute,
+		creationTell:  5 * time.Second,
+		tick:          time.Second,
+		silence:       senderTimeout * 3 / 2,
+		sample:        5 * time.Second,
+		publications:  time.Minute,
+		heartbeatLate: 10 * time.Second,
+		goodbye:       time.Second,
+		retryFirst:    100 * time.Millisecond,
+		retryMost:     10 * time.Second,
+		slowFirst:     5 * time.Second,
+		slowMost:      time.Minute,
+		steady:        10 * time.Second,
+	}
+}
+
+// pause is how long to wait before the attempt after the given number of
+// failures in a row, the last of which asked for the remedy. It is spread, so
+// that many servers do not come back to Postgres in step.
+func (t timing) pause(r remedy, failures int) time.Duration {
+	first, most := t.retryFirst, t.retryMost
+	if r == retrySlowly || r == operate {
+		first, most = t.slowFirst, t.slowMost
+	}
+	wait := first
+	for i := 1; i < failures && wait < most; i++ {
+		wait *= 2
+	}
+	wait = min(wait, most)
+	return wait/2 + rand.N(wait/2+1)
+}
