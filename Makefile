@@ -8,6 +8,12 @@ STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 # Tests that need a Postgres are in files *_pg_test.go; unit leaves them out.
 POSTGRES_TESTS = $$(grep -rhoE '^func Test[A-Za-z0-9_]+' --include='*_pg_test.go' . | sed 's/^func //' | paste -sd '|' -)
 
+WITHOUT_CLIENTS = $$($(GO) list ./... | grep -v '/e2e$$')
+
+# In front of a command: the Postgres that devdb takes and, as $race, the race
+# detector's flag. Both scripts install what is missing and where it is allowed.
+WITH_POSTGRES = set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)"; set -x; WALCAST_PG_BIN="$$bin"
+
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
 BENCH     ?= .
@@ -24,25 +30,23 @@ build: ## bin/walcast, static, with its version
 dev: build ## try it: a throwaway Postgres, a writer and a subscriber (installs Postgres if need be)
 	@set -e; bin="$$(scripts/postgres.sh)"; WALCAST_PG_BIN="$$bin" exec bin/walcast dev --demo
 
-test: race e2e ## everything: race detector, real Postgres, real clients (installs what it lacks)
+test: ## everything: race detector, real Postgres, real clients (installs what it lacks)
+	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m ./...
 
 unit: ## what needs nothing but Go, in seconds
-	$(GO) test -skip "^($(POSTGRES_TESTS))$$" ./...
+	$(GO) test -skip "^($(POSTGRES_TESTS))$$" $(WITHOUT_CLIENTS)
 
-race: ## all Go tests with the race detector and a real Postgres
-	@set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)"; set -x; \
-	WALCAST_PG_BIN="$$bin" $(GO) test $$race -timeout 15m ./...
+race: ## all but the real clients' tests: needs no Node
+	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m $(WITHOUT_CLIENTS)
 
-e2e: build ## the real npm clients against the binary and a real Postgres
-	@set -e; test -f e2e/package.json || exit 0; bin="$$(scripts/postgres.sh)"; set -x; \
-	cd e2e; npm ci --no-audit --no-fund --loglevel=error; WALCAST_PG_BIN="$$bin" npm test
+e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
+	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./e2e
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
 
 bench: ## run the benchmarks named BENCH for BENCHTIME each
-	@set -e; bin="$$(scripts/postgres.sh)"; set -x; \
-	WALCAST_PG_BIN="$$bin" $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem ./...
+	@$(WITH_POSTGRES) $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(WITHOUT_CLIENTS)
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

