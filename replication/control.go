@@ -23,10 +23,12 @@ type control struct {
 	leader bool
 }
 
-// settingsQuery makes the connection last: TCP keepalives let the server notice
-// a reader that vanished, and the idle time-out would end what is idle by design.
+// settingsQuery makes the connection last, whatever the role's settings: TCP
+// keepalives let the server notice a reader that vanished, the idle time-out
+// would end what is idle by design, and slot creation waits for long.
 const settingsQuery = `
 	select set_config('idle_session_timeout', '0', false),
+		set_config('statement_timeout', '0', false),
 		set_config('tcp_keepalives_idle', '15', false),
 		set_config('tcp_keepalives_interval', '5', false),
 		set_config('tcp_keepalives_count', '3', false)`
@@ -38,7 +40,7 @@ const lockQuery = `select pg_try_advisory_lock(hashtextextended('walcast.slot.' 
 // unlockQuery gives the lock back and undoes the settings.
 const unlockQuery = `
 	select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2;
-	reset idle_session_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
+	reset idle_session_timeout; reset statement_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
 
 // use runs f with the connection, opening it first if necessary. f must not
 // keep it.

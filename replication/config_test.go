@@ -1,0 +1,70 @@
+package replication
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// validConfig is the default one with a database.
+func validConfig() Config {
+	c := DefaultConfig()
+	c.DatabaseURL = "postgres://app:secret@localhost:5432/app"
+	return c
+}
+
+func TestDefaultConfigNeedsADatabaseOnly(t *testing.T) {
+	if err := validConfig().Validate(); err != nil {
+		t.Errorf("Validate() = %v", err)
+	}
+}
+
+func TestValidateNamesTheSetting(t *testing.T) {
+	cases := []struct {
+		name  string
+		spoil func(*Config)
+		want  string
+	}{
+		{"no database", func(c *Config) { c.DatabaseURL = "" }, "database-url: not set"},
+		{"unreadable database", func(c *Config) { c.DatabaseURL = "postgres://app:se%ret@h/d" }, "database-url: cannot be read"},
+		{"slot with capitals", func(c *Config) { c.Slot = "Walcast" }, `slot: want 1 to 63 of a-z, 0-9 and _, got "Walcast"`},
+		{"empty slot", func(c *Config) { c.Slot = "" }, "slot: want"},
+		{"long slot", func(c *Config) { c.Slot = strings.Repeat("s", 64) }, "slot: want"},
+		{"no publication", func(c *Config) { c.Publications = nil }, "publication: want at least one"},
+		{"nameless publication", func(c *Config) { c.Publications = []string{"a", ""} }, "publication: want names"},
+		{"publication twice", func(c *Config) { c.Publications = []string{"a", "a"} }, `publication: "a" is listed twice`},
+		{"bad table list", func(c *Config) { c.CreatePublication = "orders," }, "create-publication: want none, all-tables or a comma separated list"},
+		{"status too seldom", func(c *Config) { c.StatusInterval = time.Minute }, "status-interval: want 100ms to 10s"},
+		{"no status", func(c *Config) { c.StatusInterval = 0 }, "status-interval: want"},
+		{"heartbeat too often", func(c *Config) { c.Heartbeat = time.Millisecond }, "heartbeat: want 0"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			config := validConfig()
+			c.spoil(&config)
+			err := config.Validate()
+			if err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("Validate() = %v; want %s…", err, c.want)
+			}
+		})
+	}
+}
+
+func TestValidateNamesEveryBadSettingAtOnce(t *testing.T) {
+	err := Config{DatabaseURL: "x=y z", Slot: "-"}.Validate()
+	for _, setting := range []string{"database-url:", "slot:", "publication:", "status-interval:"} {
+		if err == nil || !strings.Contains(err.Error(), setting) {
+			t.Errorf("Validate() = %v; want it to name %s", err, setting)
+		}
+	}
+}
+
+func TestValidateNeverPrintsThePassword(t *testing.T) {
+	for _, url := range []string{"postgres://app:hunter2%zz@h/d", "postgres://app:hunter2@h:port/d", "password=hunter2 port='", "postgres://app:hunter2/3@h/d"} {
+		c := validConfig()
+		c.DatabaseURL = url
+		if err := c.Validate(); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("Validate() of %q = %v; want an error without the password", url, err)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package replication
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+)
+
+func TestIntakeTellsWhenNothingIsAtHand(t *testing.T) {
+	in := newIntake()
+	var passed int
+	in.empty = func() { passed++ }
+	in.source = io.MultiReader(bytes.NewReader(make([]byte, 3*8192)), bytes.NewReader(make([]byte, 10)))
+	p := make([]byte, 8192)
+	for read := 0; read < 3*8192; {
+		n, err := in.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read += n
+	}
+	if passed != 1 {
+		t.Errorf("told %d times that nothing is at hand for one read of the source; want 1", passed)
+	}
+	if n, err := in.Read(p); n != 10 || err != nil || passed != 2 {
+		t.Errorf("Read = %d, %v, told %d times; want 10 and 2", n, err, passed)
+	}
+	if _, err := in.Read(p); err != io.EOF {
+		t.Errorf("Read at the end = %v; want EOF", err)
+	}
+}
+
+func TestIntakeDeliversWhatCameWithAnError(t *testing.T) {
+	in := newIntake()
+	in.source = iotest.DataErrReader(bytes.NewReader([]byte("abc")))
+	got, err := io.ReadAll(in)
+	if string(got) != "abc" || err != nil {
+		t.Errorf("ReadAll = %q, %v; want abc", got, err)
+	}
+}
+
+func TestIntakeMeasuresTheServersSilenceOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		in := newIntake()
+		in.source = client
+		done := make(chan error, 1)
+		time.Sleep(time.Minute) // nobody reads
+		if got := in.silence(time.Now()); got != 0 {
+			t.Errorf("silence = %v while nobody reads; want 0", got)
+		}
+		go func() {
+			_, err := io.ReadFull(in, make([]byte, 2))
+			done <- err
+		}()
+		time.Sleep(20 * time.Second)
+		if got := in.silence(time.Now()); got != 20*time.Second {
+			t.Errorf("silence = %v; want 20s", got)
+		}
+		server.Write([]byte("a"))
+		time.Sleep(5 * time.Second)
+		if got := in.silence(time.Now()); got != 5*time.Second {
+			t.Errorf("silence = %v after a byte came; want 5s", got)
+		}
+		server.Write([]byte("b"))
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,243 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/internal/devdb"
+)
+
+// orders is a database with a table, published as "pub".
+func orders(t *testing.T) *devdb.DB {
+	t.Helper()
+	db := devdb.Open(t)
+	createOrders(db)
+	return db
+}
+
+func createOrders(db *devdb.DB) {
+	db.Exec(`create table orders (id int primary key, item text); create publication pub for table orders`)
+}
+
+// positions of changes.
+func positions(changes []*Change) []Position {
+	all := make([]Position, len(changes))
+	for i, c := range changes {
+		all[i] = c.Position
+	}
+	return all
+}
+
+func TestReaderStreamsInCommitOrder(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'apple'), (2, 'pear')`)
+	db.Exec(`update orders set item = 'plum' where id = 2`)
+	db.Exec(`delete from orders where id = 1`)
+	db.Exec(`truncate orders`)
+	changes := r.want("INSERT orders 1 apple", "INSERT orders 2 pear", "UPDATE orders 2 plum", "DELETE orders was 1 -", "TRUNCATE orders")
+	if !slices.IsSortedFunc(changes, func(a, b *Change) int { return a.Position.Compare(b.Position) }) {
+		t.Errorf("positions are not sorted: %v", positions(changes))
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("Run = %v after it was stopped; want nil", err)
+	}
+}
+
+func TestReaderLeavesOutWhatWasRolledBack(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`begin; insert into orders values (1); rollback`)
+	db.Exec(`begin; insert into orders values (2); savepoint s; insert into orders values (3); rollback to s; insert into orders values (4); commit`)
+	r.want("INSERT orders 2 null", "INSERT orders 4 null")
+}
+
+func TestReaderDeliversALargeTransactionWholeAndInOrder(t *testing.T) {
+	const rows = 10_000
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders select n, 'item ' || n from generate_series(1, $1::int) n`, rows)
+	db.Exec(`insert into orders values (0, 'after')`)
+	changes := r.next(rows + 1)
+	for i, c := range changes[:rows] {
+		if want := fmt.Sprintf("INSERT orders %d item %d", i+1, i+1); describeChange(c) != want ||
+			c.Position.Seq != uint32(i) || c.Position.LSN != changes[0].Position.LSN {
+			t.Fatalf("change %d = %s at %s; want %s", i, describeChange(c), c.Position, want)
+		}
+	}
+	if last := changes[rows]; describeChange(last) != "INSERT orders 0 after" {
+		t.Errorf("then comes %s", describeChange(last))
+	}
+}
+
+func TestPositionsAreTheSameAfterAReconnect(t *testing.T) {
+	db := orders(t)
+	first := startReader(t, db, holding())
+	db.Exec(`insert into orders select n from generate_series(1, 5) n`)
+	db.Exec(`update orders set item = 'x'`)
+	db.Exec(`delete from orders where id > 3`)
+	want := positions(first.next(12))
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := startReader(t, db, holding()) // the window has everything still
+	if diff := cmp.Diff(want, positions(second.next(12))); diff != "" {
+		t.Errorf("positions differ after a restart (-before +after):\n%s", diff)
+	}
+}
+
+func TestKilledReaderReadsTheWindowAgain(t *testing.T) {
+	db := orders(t)
+	p := newProxy(t, db)
+	first := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	db.Exec(`insert into orders values (1, 'a')`)
+	db.Exec(`insert into orders values (2, 'b'), (3, 'c')`)
+	want := first.want("INSERT orders 1 a", "INSERT orders 2 b", "INSERT orders 3 c")
+	p.stall(true) // nothing of what it says when it is stopped arrives
+	first.cancel()
+	p.cut()
+	if err := first.wait(); err != nil {
+		t.Fatal(err)
+	}
+	p.stall(false)
+	db.Exec(`insert into orders values (4, 'd')`)
+	second := startReader(t, db, holding())
+	got := second.want("INSERT orders 1 a", "INSERT orders 2 b", "INSERT orders 3 c", "INSERT orders 4 d")
+	if diff := cmp.Diff(positions(want), positions(got[:3])); diff != "" {
+		t.Errorf("positions differ after the kill (-before +after):\n%s", diff)
+	}
+}
+
+func TestReaderResumesAfterTheConnectionBreaks(t *testing.T) {
+	db := orders(t)
+	p := newProxy(t, db)
+	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	for i := 1; i <= 20; i++ {
+		db.Exec(`insert into orders values ($1, 'x')`, i)
+		if i%5 == 0 {
+			p.cut()
+		}
+	}
+	for i, c := range r.next(20) {
+		if want := fmt.Sprintf("INSERT orders %d x", i+1); describeChange(c) != want {
+			t.Fatalf("change %d = %s; want %s", i, describeChange(c), want)
+		}
+	}
+}
+
+func TestReaderResumesAfterItsServerProcessIsEnded(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	for i := 1; i <= 3; i++ {
+		db.Exec(`insert into orders values ($1)`, i)
+		r.want(fmt.Sprintf("INSERT orders %d null", i))
+		since := r.reader.Status().Since
+		db.Exec(`select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1`, db.Name)
+		r.until("a new stream", func() bool { s := r.reader.Status(); return s.Streaming && s.Since.After(since) })
+	}
+}
+
+func TestReaderNoticesAStalledNetwork(t *testing.T) {
+	db := orders(t)
+	p := newProxy(t, db)
+	r := startReader(t, db, holding(), func(r *Reader) {
+		r.config.DatabaseURL = p.url(db)
+		r.timing.silence = 400 * time.Millisecond
+	})
+	p.stall(true)
+	db.Exec(`insert into orders values (1, 'meanwhile')`)
+	r.until("the stall to be noticed", func() bool { return strings.Contains(r.lines.String(), "reason=stalled") })
+	if s := r.reader.Status(); s.Streaming || s.Error == "" {
+		t.Errorf("status %+v; want not streaming, with an error", s)
+	}
+	p.stall(false)
+	r.want("INSERT orders 1 meanwhile")
+}
+
+func TestReaderEndsItsOwnStaleServerProcess(t *testing.T) {
+	db := orders(t)
+	p := newProxy(t, db)
+	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	before := r.slot().Holder.PID
+	p.vanish() // the server goes on believing in its end
+	db.Exec(`insert into orders values (1, 'x')`)
+	r.want("INSERT orders 1 x")
+	r.until("a new walsender", func() bool { h := r.slot().Holder; return h != nil && h.PID != before })
+}
+
+func TestReaderIsNotStoppedByAnIdleServer(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding(), func(r *Reader) {
+		r.timing.silence = 300 * time.Millisecond
+		r.config.StatusInterval = time.Second
+	})
+	since := r.reader.Status().Since
+	deadline, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	<-deadline.Done() // idle for several times the silence that is allowed
+	if s := r.reader.Status(); !s.Streaming || s.Since != since {
+		t.Errorf("status %+v; want the stream that began at %v\n%s", s, since, r.lines)
+	}
+}
+
+func TestTablePublishedWhileRunning(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'before')`)
+	db.Exec(`create table lines (id int primary key); insert into lines values (1)`)
+	db.Exec(`alter publication pub add table lines`)
+	db.Exec(`insert into lines values (2)`)
+	r.want("INSERT orders 1 before", "INSERT lines 2")
+}
+
+func TestColumnAddedWhileRunning(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'a')`)
+	db.Exec(`create type mood as enum ('sad', 'ok'); alter table orders add column mood mood`)
+	db.Exec(`insert into orders values (2, 'b', 'ok')`)
+	changes := r.want("INSERT orders 1 a", "INSERT orders 2 b ok")
+	column := changes[1].Relation.Columns[2]
+	if column.Type.Kind != KindEnum || !slices.Equal(column.Type.Labels, []string{"sad", "ok"}) {
+		t.Errorf("the new column's type is %+v; want the enum with its labels", column.Type)
+	}
+}
+
+func TestOutputDoesNotDependOnSettings(t *testing.T) {
+	const row = `insert into values_ values (1, '2024-02-29', '2024-02-29 12:34:56.789+00', '1 year 2 mons 3 days 04:05:06.7', 1.1, 0.1, '\xdeadbeef', 12.34,
+		array['2024-02-29 12:00:00+00'::timestamptz])`
+	read := func(t *testing.T, hostile string) string {
+		db := devdb.Open(t)
+		db.Exec(`create table values_ (id int primary key, d date, ts timestamptz, i interval, r real, f float8, b bytea, m money, a timestamptz[]);
+			create publication pub for table values_`)
+		db.Exec(strings.ReplaceAll(hostile, "DB", db.Name))
+		r := startReader(t, db, holding())
+		db.Exec(row)
+		return describeChange(r.next(1)[0])
+	}
+	var plain, hostile string
+	t.Run("plain", func(t *testing.T) { plain = read(t, "select 1") })
+	t.Run("hostile", func(t *testing.T) {
+		t.Setenv("PGOPTIONS", "-c extra_float_digits=-5 -c bytea_output=escape")
+		t.Setenv("PGTZ", "Asia/Tokyo")
+		hostile = read(t, `
+			alter database DB set datestyle = 'German, DMY';
+			alter database DB set timezone = 'Asia/Tokyo';
+			alter database DB set intervalstyle = 'iso_8601';
+			alter database DB set extra_float_digits = -5;
+			alter database DB set bytea_output = 'escape';
+			alter database DB set client_encoding = 'LATIN1';
+			alter database DB set client_min_messages = 'error';
+			alter database DB set statement_timeout = '1ms'`)
+	})
+	want := `INSERT values_ 1 2024-02-29 2024-02-29 12:34:56.789+00 1 year 2 mons 3 days 04:05:06.7 1.1 0.1 \xdeadbeef $12.34 {"2024-02-29 12:00:00+00"}`
+	if plain != want || hostile != want {
+		t.Errorf("plain   %s\nhostile %s\nwant    %s", plain, hostile, want)
+	}
+}

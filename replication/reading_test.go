@@ -1,0 +1,251 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/internal/devdb"
+)
+
+// patience bounds whatever a test waits for.
+const patience = 30 * time.Second
+
+// reading is a Reader at work in a test.
+type reading struct {
+	t      *testing.T
+	db     *devdb.DB
+	reader *Reader
+	log    *Log
+	lines  *logLines
+	cursor *Cursor
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // of Run, once done
+}
+
+// option changes a Reader before it runs.
+type option func(*Reader)
+
+// testConfig reads publication "pub" through the slot named after the database.
+func testConfig(db *devdb.DB) Config {
+	c := DefaultConfig()
+	c.DatabaseURL, c.Slot, c.Publications = db.DSN, db.Name, []string{"pub"}
+	return c
+}
+
+// quick shortens what the tests wait for and would not notice.
+func quick(r *Reader) {
+	r.timing.tick = 20 * time.Millisecond
+	r.timing.sample = 50 * time.Millisecond
+	r.timing.retryFirst, r.timing.retryMost = 10*time.Millisecond, 100*time.Millisecond
+	r.timing.slowFirst, r.timing.slowMost = 20*time.Millisecond, 100*time.Millisecond
+	r.timing.publications = 100 * time.Millisecond
+	r.config.StatusInterval = 100 * time.Millisecond
+}
+
+// holding is a log that keeps everything for a test's time.
+func holding() LogConfig { return LogConfig{Bytes: 64 << 20, Window: time.Hour} }
+
+// startReader starts a Reader with a log of its own and waits until it streams.
+func startReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *reading {
+	t.Helper()
+	r := runReader(t, db, c, options...)
+	r.waitStreaming()
+	return r
+}
+
+// runReader starts a Reader and does not wait.
+func runReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *reading {
+	t.Helper()
+	r := &reading{t: t, db: db, log: NewLog(c), lines: &logLines{}, done: make(chan struct{})}
+	reader, err := NewReader(testConfig(db), r.log, db.Pool, slog.New(slog.NewTextHandler(r.lines, nil)), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	quick(reader)
+	for _, option := range options {
+		option(reader)
+	}
+	r.reader, r.cursor = reader, r.log.Follow()
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(context.Background())
+	go func() {
+		defer close(r.done)
+		r.err = reader.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		r.stop()
+		if t.Failed() {
+			t.Logf("the reader said:\n%s", r.lines)
+		}
+	})
+	return r
+}
+
+// stop ends the reader gracefully and returns what Run returned.
+func (r *reading) stop() error {
+	r.cancel()
+	return r.wait()
+}
+
+// wait returns what Run returns, when it does.
+func (r *reading) wait() error {
+	r.t.Helper()
+	select {
+	case <-r.done:
+		return r.err
+	case <-time.After(patience):
+		r.t.Fatal("the reader does not end")
+		return nil
+	}
+}
+
+func (r *reading) waitStreaming() {
+	r.t.Helper()
+	r.until("streaming", func() bool { return r.reader.Status().Streaming })
+}
+
+// until waits for a condition; Run must go on meanwhile.
+func (r *reading) until(what string, is func() bool) {
+	r.t.Helper()
+	limit := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-r.done:
+			if r.err != nil {
+				r.t.Fatalf("waiting for %s: Run ended with %v", what, r.err)
+			}
+			r.t.Fatalf("waiting for %s: Run ended", what)
+		case <-limit:
+			r.t.Fatalf("waiting for %s: still not after %v; status %+v\n%s", what, patience, r.reader.Status(), r.lines)
+		case <-tick.C:
+		}
+	}
+}
+
+// next returns the next n changes.
+func (r *reading) next(n int) []*Change {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var all []*Change
+	for len(all) < n {
+		changes, err := r.cursor.Next(ctx, n-len(all))
+		if err != nil {
+			r.t.Fatalf("after %d of %d changes: %v; status %+v\n%s", len(all), n, err, r.reader.Status(), r.lines)
+		}
+		all = append(all, changes...)
+	}
+	return all
+}
+
+// want compares the next changes with their texts; see describeChange.
+func (r *reading) want(texts ...string) []*Change {
+	r.t.Helper()
+	changes := r.next(len(texts))
+	got := make([]string, len(changes))
+	for i, c := range changes {
+		got[i] = describeChange(c)
+	}
+	if diff := cmp.Diff(texts, got); diff != "" {
+		r.t.Fatalf("changes differ (-want +got):\n%s", diff)
+	}
+	return changes
+}
+
+// wantResync waits for the cursor to be told, with this code.
+func (r *reading) wantResync(code string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		_, err := r.cursor.Next(ctx, 0)
+		if resync, ok := err.(*ResyncError); ok {
+			if resync.Code != code {
+				r.t.Fatalf("resync with code %s (%v); want %s", resync.Code, resync, code)
+			}
+			return
+		}
+		if err != nil {
+			r.t.Fatalf("waiting for a resync: %v; status %+v\n%s", err, r.reader.Status(), r.lines)
+		}
+	}
+}
+
+// slot is the row of the reader's slot, nil if there is none.
+func (r *reading) slot() *Slot {
+	r.t.Helper()
+	slot, err := findSlot(context.Background(), r.db.Pool, r.reader.config.Slot)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return slot
+}
+
+// describeChange writes a change as "INSERT orders 1 apple"; old values
+// come behind "was", absent ones as "-".
+func describeChange(c *Change) string {
+	words := []string{c.Operation.String()}
+	if c.Relation != nil {
+		words = append(words, c.Relation.Table)
+	} else {
+		words = append(words, c.Prefix, c.Content)
+	}
+	words = append(words, rowWords(c.New)...)
+	if c.Operation == Delete || c.Operation == Update && c.Relation.ReplicaIdentity == IdentityFull {
+		words = append(append(words, "was"), rowWords(c.Old)...)
+	}
+	return strings.Join(words, " ")
+}
+
+func rowWords(row Row) []string {
+	words := make([]string, len(row))
+	for i, v := range row {
+		switch v.Kind {
+		case Absent:
+			words[i] = "-"
+		case Null:
+			words[i] = "null"
+		case Text:
+			words[i] = v.Text
+		}
+	}
+	return words
+}
+
+// numbered is the texts of inserts of the numbers from first to last.
+func numbered(table string, first, last int) []string {
+	var texts []string
+	for i := first; i <= last; i++ {
+		texts = append(texts, fmt.Sprintf("INSERT %s %d", table, i))
+	}
+	return texts
+}
+
+// logLines collects log output.
+type logLines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logLines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logLines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
