@@ -11,7 +11,9 @@ import (
 
 // ErrPayload means that a tracked payload is not a JSON object. Its text is
 // the reason that clients get.
-var ErrPayload = errors.New("Presence track payload must be a map") //nolint:revive,staticcheck // wire text
+//
+//lint:ignore ST1005 the reference writes it so
+var ErrPayload = errors.New("Presence track payload must be a map")
 
 // Meta is what one channel tracks under a key. It is immutable once made, and
 // shared by the state, by diffs and by what travels to other nodes.

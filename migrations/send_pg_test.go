@@ -1,0 +1,228 @@
+package migrations
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/internal/devdb"
+)
+
+// sent is a row of realtime.messages as its readers see it.
+type sent struct {
+	Topic, Extension, Event string
+	Private                 bool
+	Payload                 string // without the id that send adds; hex for bytes
+	IDInPayload             bool
+}
+
+func readSent(t *testing.T, conn *pgx.Conn) []sent {
+	t.Helper()
+	rows, err := conn.Query(t.Context(), `
+		select topic, extension, event, private,
+			coalesce((case when payload ->> 'id' = id::text then payload - 'id' else payload end)::text, binary_payload::text),
+			coalesce(payload ->> 'id' = id::text, false)
+		from realtime.messages order by inserted_at, id`)
+	if err != nil {
+		t.Fatalf("read messages: %v", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[sent])
+	if err != nil {
+		t.Fatalf("read messages: %v", err)
+	}
+	return all
+}
+
+// sending is a database with the schema, its owner's connection, and what the
+// server warned of.
+func sending(t *testing.T) (db *devdb.DB, conn *pgx.Conn, warnings *[]string) {
+	t.Helper()
+	db, _ = ownedDB(t)
+	devdb.SupabaseRoles(db)
+	config, err := pgx.ParseConfig(db.DSN)
+	if err != nil {
+		t.Fatalf("parse DSN: %v", err)
+	}
+	config.User = db.Name + "_owner"
+	warnings = new([]string)
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { *warnings = append(*warnings, n.Message) }
+	conn, err = pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatalf("connect: %v", err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	mustApply(t, conn)
+	*warnings = nil
+	return db, conn, warnings
+}
+
+func TestSendStoresAMessage(t *testing.T) {
+	for _, c := range []struct {
+		name, call string
+		want       sent
+	}{
+		{
+			"private by default", `realtime.send('{"a": 1}', 'ev', 'room')`,
+			sent{Topic: "room", Extension: "broadcast", Event: "ev", Private: true, Payload: `{"a": 1}`, IDInPayload: true},
+		},
+		{
+			"public, by names", `realtime.send(payload => '{"n": 1.50}', event => 'ev', topic => 'room', private => false)`,
+			sent{Topic: "room", Extension: "broadcast", Event: "ev", Payload: `{"n": 1.50}`, IDInPayload: true},
+		},
+		{
+			"own id", `realtime.send('{"id": "mine"}', '', 'a''b"c')`,
+			sent{Topic: `a'b"c`, Extension: "broadcast", Private: true, Payload: `{"id": "mine"}`},
+		},
+		{
+			"bytes", `realtime.send_binary('\xdead00ff', 'raw', 'room', false)`,
+			sent{Topic: "room", Extension: "broadcast", Event: "raw", Payload: `\xdead00ff`},
+		},
+		{
+			"no bytes", `realtime.send_binary('', 'empty', 'room')`,
+			sent{Topic: "room", Extension: "broadcast", Event: "empty", Private: true, Payload: `\x`},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, conn, warnings := sending(t)
+			var topic string
+			err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(t.Context(), "select "+c.call); err != nil {
+					return err
+				}
+				return tx.QueryRow(t.Context(), "select realtime.topic()").Scan(&topic)
+			})
+			if err != nil || len(*warnings) > 0 {
+				t.Fatalf("%s: %v, warnings %q", c.call, err, *warnings)
+			}
+			if diff := cmp.Diff([]sent{c.want}, readSent(t, conn)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", c.call, diff)
+			}
+			if topic != c.want.Topic {
+				t.Errorf("realtime.topic() = %q in the transaction; want %q", topic, c.want.Topic)
+			}
+			if err := conn.QueryRow(t.Context(), "select coalesce(realtime.topic(), 'none')").Scan(&topic); err != nil || topic != "none" {
+				t.Errorf("realtime.topic() = %q, %v after it; want null", topic, err)
+			}
+		})
+	}
+}
+
+func TestSendRefusesWhatNobodyWouldGet(t *testing.T) {
+	_, conn, warnings := sending(t)
+	for _, c := range []struct{ call, code, message string }{
+		{`realtime.send('[1,2]', 'e', 't')`, "22023", `message "e" to topic "t": payload is a JSON array, not a JSON object`},
+		{`realtime.send('5', 'e', 't')`, "22023", `message "e" to topic "t": payload is a JSON number, not a JSON object`},
+		{`realtime.send('null', 'e', 't')`, "22023", `message "e" to topic "t": payload is a JSON null, not a JSON object`},
+		{`realtime.send(null, 'e', 't')`, "22023", `message "e" to topic "t": payload is null, not a JSON object`},
+		{`realtime.send('{}', null, 't')`, "22004", `message to topic "t" without an event`},
+		{`realtime.send('{}', 'e', null)`, "22004", `message without a topic`},
+		{`realtime.send('{}', 'e', '')`, "22004", `message without a topic`},
+		{`realtime.send('{}', 'e', 't', null)`, "22004", `message to topic "t" that is neither private nor public`},
+		{`realtime.send_binary(null, 'e', 't')`, "22004", `message "e" to topic "t": payload is null`},
+		{`realtime.send_binary('', null, 't')`, "22004", `message to topic "t" without an event`},
+	} {
+		_, err := conn.Exec(t.Context(), "select "+c.call)
+		wantPgError(t, c.call, err, c.code, c.message)
+	}
+	if got := readSent(t, conn); len(got) > 0 || len(*warnings) > 0 {
+		t.Errorf("refused messages left %+v, warnings %q", got, *warnings)
+	}
+	if _, err := conn.Exec(t.Context(), `select realtime.send('{}', 'e', 'realtime:t')`); err != nil || len(*warnings) != 1 {
+		t.Errorf("send with a prefixed topic: %v, warnings %q; want one warning", err, *warnings)
+	}
+}
+
+func wantPgError(t *testing.T, what string, err error, code, message string) {
+	t.Helper()
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) || pgErr.Code != code || !strings.Contains(pgErr.Message, message) {
+		t.Errorf("%s = %v; want %s %s", what, err, code, message)
+	}
+}
+
+func TestSendObeysPolicies(t *testing.T) {
+	db, conn, _ := sending(t)
+	db.Exec(`create policy rooms on realtime.messages for insert to authenticated
+		with check (realtime.topic() = 'mine' and extension = 'broadcast')`)
+	as := func(role, call string) error {
+		return pgx.BeginFunc(t.Context(), connect(t, db, ""), func(tx pgx.Tx) error {
+			if _, err := tx.Exec(t.Context(), "set local role "+role); err != nil {
+				return err
+			}
+			_, err := tx.Exec(t.Context(), "select "+call)
+			return err
+		})
+	}
+	if err := as("authenticated", `realtime.send('{}', 'e', 'mine')`); err != nil {
+		t.Errorf("send with a policy: %v", err)
+	}
+	wantPgError(t, "send to another topic", as("authenticated", `realtime.send('{}', 'e', 'theirs')`),
+		"42501", `new row violates row-level security policy for table "messages"`)
+	wantPgError(t, "send without a policy", as("anon", `realtime.send_binary('', 'e', 'mine')`),
+		"42501", `new row violates row-level security policy for table "messages"`)
+	wantPgError(t, "upkeep", as("authenticated", `realtime.walcast_upkeep()`), "42501", "permission denied for function walcast_upkeep")
+	if got := readSent(t, conn); len(got) != 1 {
+		t.Errorf("messages are %+v; want the permitted one", got)
+	}
+}
+
+const triggerOn = `
+	create table public.items (id int primary key, v text, j jsonb);
+	create function public.items_changed() returns trigger language plpgsql as $$ begin
+		perform realtime.broadcast_changes('items:' || coalesce(new.id, old.id), tg_op, tg_op, tg_table_name, tg_table_schema, new, old);
+		return null;
+	end $$;
+	create trigger changed after insert or update or delete on public.items for each row execute function public.items_changed();`
+
+func TestBroadcastChangesSendsRows(t *testing.T) {
+	_, conn, warnings := sending(t)
+	if _, err := conn.Exec(t.Context(), `create schema if not exists work; set search_path = work;`+strings.ReplaceAll(triggerOn, "public.", "work.")); err != nil {
+		t.Fatalf("create trigger: %v", err)
+	}
+	for _, sql := range []string{
+		`insert into work.items values (1, 'v', '{"b": 1}')`,
+		`update work.items set v = 'w'`,
+		`delete from work.items`,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	row := func(event, record, old string) sent {
+		return sent{
+			Topic: "items:1", Extension: "broadcast", Event: event, Private: true, IDInPayload: true,
+			Payload: fmt.Sprintf(`{"table": "items", "record": %s, "schema": "work", "operation": "%s", "old_record": %s}`, record, event, old),
+		}
+	}
+	v, w := `{"j": {"b": 1}, "v": "v", "id": 1}`, `{"j": {"b": 1}, "v": "w", "id": 1}`
+	want := []sent{row("INSERT", v, "null"), row("UPDATE", w, v), row("DELETE", "null", w)}
+	if diff := cmp.Diff(want, readSent(t, conn)); diff != "" || len(*warnings) > 0 {
+		t.Errorf("warnings %q; messages (-want +got):\n%s", *warnings, diff)
+	}
+}
+
+func TestBroadcastChangesFailsTheStatementOfAMisuse(t *testing.T) {
+	db, conn, _ := sending(t)
+	for _, c := range []struct{ arguments, code, message string }{
+		{`'t', 'e', 'TRUNCATE', 'x', 'public', null, null`, "P0001", "Failed to process the row: Unexpected operation type: TRUNCATE"},
+		{`'t', 'e', null, 'x', 'public', null, null`, "P0001", "Failed to process the row: Unexpected operation type: <NULL>"},
+		{`'t', 'e', 'INSERT', 'x', 'public', null, null, 'STATEMENT'`, "P0001", "Failed to process the row: function can only be triggered for each row, not for each statement"},
+		{`null, 'e', 'INSERT', 'x', 'public', null, null`, "22004", "message without a topic"},
+	} {
+		_, err := conn.Exec(t.Context(), "select realtime.broadcast_changes("+c.arguments+")")
+		wantPgError(t, c.arguments, err, c.code, c.message)
+	}
+	// A user whom no policy lets send: the reference drops the message.
+	db.Exec(triggerOn + "grant insert on public.items to authenticated")
+	err := pgx.BeginFunc(t.Context(), connect(t, db, ""), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), "set local role authenticated; insert into public.items values (1)")
+		return err
+	})
+	wantPgError(t, "insert by a user", err, "42501", "row-level security policy")
+}
