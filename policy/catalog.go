@@ -1,0 +1,153 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication"
+)
+
+// facts is what the catalog says of one relation for one role.
+type facts struct {
+	Role          string
+	RoleKnown     bool
+	RelationKnown bool
+	Schema, Table string // as they are now
+	RowSecurity   bool   // applies to the role
+	SchemaUsage   bool
+	Selectable    []bool // by the relation's columns
+
+	attributes []attribute
+	policies   []policyRow
+	functions  []definition
+	session    session
+}
+
+// attribute is a column as the table has it now.
+type attribute struct {
+	Name          string
+	Number        int16
+	Domain        bool // its input may refuse NULL
+	Toastable     bool // may be missing from an UPDATE
+	Deterministic bool // its collation, if it has one
+}
+
+// policyRow is a policy for SELECT that applies to the role.
+type policyRow struct {
+	Name       string
+	Permissive bool
+	Using      string  // pg_get_expr with only pg_catalog in the search_path
+	Columns    []int16 // that it names, system ones below 0; not whole rows
+}
+
+// session is what our own sessions have set, which is where policies are
+// evaluated.
+type session struct {
+	SearchPath      string
+	Encoding        string
+	ClaimSettings   bool // a default exists for a setting that is not ours to make
+	SettingReadable bool // the role may call current_setting
+}
+
+// certain reports whether expressions mean here what they mean to this package.
+func (s session) certain() bool {
+	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && catalogFirst(s.SearchPath)
+}
+
+const sessionSQL = `select current_setting('search_path'), current_setting('server_encoding'),
+	concat(current_setting('request.jwt.claim', true), current_setting('request.jwt.claim.sub', true),
+		current_setting('request.jwt.claim.role', true), current_setting('request.jwt.claim.email', true)) <> '',
+	coalesce((select has_function_privilege(oid, 'pg_catalog.current_setting(text, boolean)', 'EXECUTE')
+		from pg_catalog.pg_roles where rolname = $1), false)`
+
+// pinSQL makes expressions print the same whatever the session's settings.
+const pinSQL = `select set_config('search_path', 'pg_catalog', true), set_config('DateStyle', 'ISO, YMD', true),
+	set_config('TimeZone', 'UTC', true), set_config('IntervalStyle', 'postgres', true),
+	set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
+	set_config('standard_conforming_strings', 'on', true), set_config('quote_all_identifiers', 'off', true)`
+
+// accessSQL says whether row-level security applies as check_enable_rls does:
+// superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
+// above it.
+const accessSQL = `select r.oid is not null, c.oid is not null, coalesce(n.nspname, ''), coalesce(c.relname, ''),
+	coalesce(c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
+		and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')), true),
+	coalesce(has_schema_privilege(r.oid, c.relnamespace, 'USAGE'), false),
+	array(select coalesce(has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'), false)
+		from unnest($3::text[]) with ordinality as w(name, place)
+		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
+		order by w.place)
+from (select) as one
+left join pg_roles r on r.rolname = $1
+left join pg_class c on c.oid = $2
+left join pg_namespace n on n.oid = c.relnamespace`
+
+const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage <> 'p', coalesce(l.collisdeterministic, true)
+from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
+where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`
+
+// A policy without USING (only INSERT has none) adds nothing to what is seen.
+const policiesSQL = `select p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
+	array(select d.refobjsubid::int2 from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
+		and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid <> 0)
+from pg_policy p, pg_roles r
+where p.polrelid = $2 and r.rolname = $1 and p.polcmd in ('r', '*') and p.polqual is not null
+	and (0 = any(p.polroles) or exists (select from unnest(p.polroles) as o(oid) where pg_has_role(r.oid, o.oid, 'USAGE')))
+order by p.polname`
+
+const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
+	f.provolatile::text, f.pronargs::int, f.proretset, coalesce(f.proconfig, '{}'), format_type(f.prorettype, null),
+	f.prosecdef, has_function_privilege(r.oid, f.oid, 'EXECUTE')
+from pg_policy p
+join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
+join pg_proc f on f.oid = d.refobjid
+join pg_namespace n on n.oid = f.pronamespace
+join pg_language l on l.oid = f.prolang
+cross join pg_roles r
+where p.polrelid = $2 and r.rolname = $1`
+
+// readCatalog reads all of it in one transaction.
+func (p *Policy) readCatalog(ctx context.Context, rel *replication.Relation, role string) (*facts, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	defer cancel()
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
+	}
+	defer conn.Release()
+	names := make([]string, len(rel.Columns))
+	for i, c := range rel.Columns {
+		names[i] = c.Name
+	}
+	f := &facts{Role: role}
+	err = transact(ctx, conn, beginOne, []step{
+		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
+			&f.session.ClaimSettings, &f.session.SettingReadable)},
+		{sql: pinSQL},
+		{sql: accessSQL, args: []any{role, rel.OID, names}, scan: scanOne(&f.RoleKnown, &f.RelationKnown,
+			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Selectable)},
+		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
+		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
+		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
+	}, commit)
+	if err != nil {
+		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
+	}
+	return f, nil
+}
+
+func scanOne(into ...any) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, into, func() error { return nil })
+		return err
+	}
+}
+
+func scanAll[T any](into *[]T) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		return err
+	}
+}

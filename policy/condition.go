@@ -1,0 +1,140 @@
+package policy
+
+import "walcast/filters"
+
+// condition is a policy for one subject: what is left of it when all that hangs
+// on claims and role is known.
+type condition interface {
+	// when is true for the rows for which the condition's truth is one of the
+	// set, and never unknown. Of a column that is absent anything is possible:
+	// there it is true.
+	when(set truths, absent func(column int) bool) test
+}
+
+// truths is a set of truth values.
+type truths uint8
+
+const (
+	setFalse   truths = 1 << filters.False
+	setUnknown truths = 1 << filters.Unknown
+	setTrue    truths = 1 << filters.True
+	setAll            = setFalse | setUnknown | setTrue
+)
+
+func (s truths) has(t filters.Truth) bool { return s&(1<<t) != 0 }
+
+// flip is the set for NOT.
+func (s truths) flip() truths {
+	return s&setUnknown | (s&setTrue)>>filters.True | (s&setFalse)<<filters.True
+}
+
+type (
+	// fixed is the same for every row.
+	fixed filters.Truth
+	// comparison compares a column with a text that its type can read.
+	comparison struct {
+		column int
+		op     filters.Operator
+		value  string
+	}
+	// member is column = ANY of texts, none of them NULL.
+	member struct {
+		column int
+		values []string
+	}
+	// missing is "column IS NULL".
+	missing struct{ column int }
+	// both and either are AND and OR.
+	both   []condition
+	either []condition
+	// negation is NOT.
+	negation struct{ of condition }
+	// oneOf is true where the truth of the condition is one of the set, and
+	// false elsewhere: IS TRUE and its kin.
+	oneOf struct {
+		set truths
+		of  condition
+	}
+)
+
+func (c fixed) when(set truths, _ func(int) bool) test {
+	return constant(set.has(filters.Truth(c)))
+}
+
+func (c comparison) when(set truths, absent func(int) bool) test {
+	if absent(c.column) {
+		return constant(set != 0)
+	}
+	return leaf(set, c.column, compareTest{c.column, c.op, c.value}, compareTest{c.column, opposite(c.op), c.value})
+}
+
+func (c member) when(set truths, absent func(int) bool) test {
+	if absent(c.column) {
+		return constant(set != 0)
+	}
+	return leaf(set, c.column, memberTest{c.column, c.values, false}, memberTest{c.column, c.values, true})
+}
+
+func (c missing) when(set truths, absent func(int) bool) test {
+	if absent(c.column) {
+		return constant(set&(setTrue|setFalse) != 0)
+	}
+	return anyTest(given(set, setTrue, nullTest{c.column, false}), given(set, setFalse, nullTest{c.column, true}))
+}
+
+// leaf is a test that is unknown exactly where its column is NULL.
+func leaf(set truths, column int, yes, no test) test {
+	if set&setAll == setAll {
+		return constant(true)
+	}
+	return anyTest(given(set, setTrue, yes), given(set, setFalse, no), given(set, setUnknown, nullTest{column, false}))
+}
+
+func given(set, member truths, t test) test {
+	if set&member == 0 {
+		return constant(false)
+	}
+	return t
+}
+
+func (c negation) when(set truths, absent func(int) bool) test { return c.of.when(set.flip(), absent) }
+
+func (c oneOf) when(set truths, absent func(int) bool) test {
+	return anyTest(
+		given(set, setTrue, c.of.when(c.set, absent)),
+		given(set, setFalse, c.of.when(setAll&^c.set, absent)),
+	)
+}
+
+// The truth of AND is the least of its operands' truths.
+func (c both) when(set truths, absent func(int) bool) test {
+	each := func(of truths) []test {
+		tests := make([]test, len(c))
+		for i, operand := range c {
+			tests[i] = operand.when(of, absent)
+		}
+		return tests
+	}
+	switch set & setAll {
+	case setAll:
+		return constant(true)
+	case setTrue, setTrue | setUnknown:
+		return allTests(each(set)...)
+	case setFalse, setFalse | setUnknown:
+		return anyTest(each(set)...)
+	case setTrue | setFalse:
+		return anyTest(allTests(each(setTrue)...), anyTest(each(setFalse)...))
+	case setUnknown:
+		return allTests(allTests(each(setTrue|setUnknown)...), anyTest(each(setUnknown)...))
+	}
+	return constant(false)
+}
+
+// OR is AND with everything negated.
+func (c either) when(set truths, absent func(int) bool) test {
+	negated := make(both, len(c))
+	for i, operand := range c {
+		negated[i] = negation{operand}
+	}
+	return negated.when(set.flip(), absent)
+}

@@ -1,0 +1,75 @@
+package policy
+
+import "strings"
+
+// function is a function of the database that policies call.
+type function struct {
+	name    string // qualified, quoted
+	returns typeName
+	body    expression // nil when it is not one of those that are understood
+}
+
+// definition is what pg_proc says of a function.
+type definition struct {
+	Schema, Name string
+	Language     string
+	Source       string // prosrc
+	Parsed       bool   // has an SQL-standard body instead
+	Kind         string // prokind
+	Volatile     string // provolatile
+	Arguments    int
+	Set          bool // returns a set
+	Settings     []string
+	Returns      string // format_type
+	Definer      bool   // security definer: current_user is somebody else in it
+	Executable   bool   // by the role
+}
+
+// newFunction understands a definition. Whoever made the function, its body is
+// compiled only when all it does is look into the claims; that it does no more
+// shows when the body is evaluated.
+func newFunction(d definition) *function {
+	f := &function{name: qualified(d.Schema, d.Name), returns: typeName(d.Returns)}
+	plain := d.Language == "sql" && !d.Parsed && d.Kind == "f" && !d.Set && d.Arguments == 0
+	// A volatile function gives the same for every row too when its body is
+	// understood, but nobody who writes one expects that.
+	if !plain || d.Volatile == "v" || d.Definer || !d.Executable || strings.ContainsRune(d.Source, '\\') {
+		return f
+	}
+	for _, setting := range d.Settings {
+		path, ok := strings.CutPrefix(setting, "search_path=")
+		if !ok || !catalogFirst(path) {
+			return f
+		}
+	}
+	if body, err := parseBody(d.Source); err == nil {
+		f.body = body
+	}
+	return f
+}
+
+// catalogFirst reports whether unqualified names of functions, operators and
+// types are looked for in pg_catalog before any other schema: unless the path
+// names it later, it is implicitly the first.
+func catalogFirst(path string) bool {
+	for i, name := range strings.Split(path, ",") {
+		if strings.Trim(strings.TrimSpace(name), `"`) == "pg_catalog" {
+			return i == 0
+		}
+	}
+	return true
+}
+
+// byName files functions; two of one name are told apart by arguments only,
+// which is not done here.
+func byName(definitions []definition) map[string]*function {
+	functions := map[string]*function{}
+	for _, d := range definitions {
+		f := newFunction(d)
+		if functions[f.name] != nil {
+			f.body = nil
+		}
+		functions[f.name] = f
+	}
+	return functions
+}

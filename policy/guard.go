@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"sync"
+
+	"walcast/filters"
+	"walcast/replication"
+)
+
+// guard is a subject as the match index sees it. What it has bound is kept for
+// the newest rules of each table.
+type guard struct {
+	policy  *Policy
+	subject *Subject
+
+	mu    sync.Mutex
+	bonds map[uint32]*bond // by OID
+}
+
+// bond is rules bound to a subject.
+type bond struct {
+	rules *rules
+	err   error // Postgres must be asked
+	where [replication.Message + 1]filters.Expr
+}
+
+// Where is the condition on rel's rows under which op is visible; nil means
+// always, or that Verdict says Ask.
+func (g *guard) Where(rel *replication.Relation, op replication.Operation) filters.Expr {
+	if !g.subject.possible() {
+		return nil
+	}
+	r := g.policy.tables.of(rel, g.subject.Role).look()
+	if r == nil || r.kind != byPolicies {
+		return nil
+	}
+	b := g.bound(rel, r)
+	if b.err != nil {
+		return nil
+	}
+	return b.where[op]
+}
+
+// bound returns the rules bound to the subject.
+func (g *guard) bound(rel *replication.Relation, r *rules) *bond {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if b := g.bonds[rel.OID]; b != nil && b.rules == r {
+		return b
+	}
+	if g.bonds == nil {
+		g.bonds = map[uint32]*bond{}
+	}
+	b := newBond(rel, r, g.subject)
+	g.bonds[rel.OID] = b
+	return b
+}
+
+func newBond(rel *replication.Relation, r *rules, s *Subject) *bond {
+	b := &bond{rules: r}
+	c, err := r.bind(rel, s)
+	if err != nil {
+		b.err = err
+		return b
+	}
+	for _, op := range []replication.Operation{replication.Insert, replication.Update, replication.Delete} {
+		t, err := r.where(rel, c, op)
+		if err == nil && t != constant(true) {
+			b.where[op], err = predicate(rel, t)
+		}
+		if err != nil {
+			b.err = err
+			return b
+		}
+	}
+	return b
+}
+
+// holds evaluates what was bound; ok is false where only Postgres knows.
+func (b *bond) holds(op replication.Operation, row replication.Row) (visible, ok bool) {
+	if b.err != nil {
+		return false, false
+	}
+	if b.where[op] == nil {
+		return true, true
+	}
+	truth := b.where[op].Eval(row)
+	return truth == filters.True, truth != filters.Undecided
+}
+
+// SeesOld reports whether the subject may have the whole old row of a change:
+// it could see it under compiled policies, and all of it is there. Without row-
+// level security everybody may, which is not asked here.
+func (p *Policy) SeesOld(change *replication.Change, s *Subject) bool {
+	rel := change.Relation
+	if change.Old == nil || rel.ReplicaIdentity != replication.IdentityFull || !s.possible() {
+		return false
+	}
+	r := p.tables.of(rel, s.Role).current()
+	if r == nil || r.kind != byPolicies {
+		return false
+	}
+	visible, ok := s.guard.bound(rel, r).holds(replication.Delete, change.Old)
+	return visible && ok
+}

@@ -1,0 +1,58 @@
+package policy
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+type metrics struct {
+	loads      *prometheus.CounterVec
+	asks       *prometheus.CounterVec
+	askSeconds prometheus.Histogram
+	askRows    prometheus.Counter
+	raised     prometheus.Counter
+	private    *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
+	f := promauto.With(reg)
+	for _, v := range []Verdict{Open, Compiled, Ask} {
+		f.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "walcast_policy_views", ConstLabels: prometheus.Labels{"verdict": v.String()},
+			Help: "What is known of a table for a role, by how its rows are checked.",
+		}, func() float64 { return float64(p.tables.count(v)) })
+	}
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_policy_subjects", Help: "Distinct subjects (role and claims) that channels act as.",
+	}, p.countSubjects)
+	return &metrics{
+		loads: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_policy_loads_total",
+			Help: "Times that grants and policies of a table were read from the catalog for a role.",
+		}, []string{"result"}),
+		asks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_policy_asks_total",
+			Help: "Statements that asked Postgres what a subject may see, by what they looked at.",
+		}, []string{"by"}),
+		askSeconds: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "walcast_policy_ask_seconds",
+			Help:    "Time that one such statement took.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		}),
+		askRows: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_policy_ask_rows_total", Help: "Changes that Postgres was asked about.",
+		}),
+		raised: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_policy_raised_total", Help: "Changes hidden and topics refused because a policy raised.",
+		}),
+		private: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_policy_private_checks_total", Help: "Checks of private topics.",
+		}, []string{"question"}),
+	}
+}
+
+func (p *Policy) countSubjects() float64 {
+	p.subjects.mu.Lock()
+	defer p.subjects.mu.Unlock()
+	return float64(len(p.subjects.held))
+}

@@ -1,0 +1,35 @@
+package policy
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Policy answers questions of visibility. It is safe for concurrent use.
+type Policy struct {
+	config   Config
+	pool     *pgxpool.Pool
+	log      *slog.Logger
+	metrics  *metrics
+	subjects subjects
+	tables   tables
+	now      func() time.Time
+}
+
+// New returns a policy that asks over pool, whose user must be a member of the
+// roles that tokens name. It starts no goroutine.
+func New(pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
+	return NewWithConfig(DefaultConfig(), pool, logger, reg)
+}
+
+// NewWithConfig is New with other limits than the default ones.
+func NewWithConfig(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
+	p := &Policy{config: c, pool: pool, log: logger.With("component", "policy"), now: time.Now}
+	p.subjects.held = map[subjectKey]*holding{}
+	p.tables.known = map[tableKey]*table{}
+	p.metrics = newMetrics(reg, p)
+	return p
+}

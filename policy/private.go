@@ -1,0 +1,179 @@
+package policy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrNoMessagesTable means that the database has no realtime.messages, on
+// which the policies of private channels stand.
+var ErrNoMessagesTable = errors.New("private channels need the table realtime.messages, which this database does not have: run \"walcast migrate\"")
+
+// ErrMissingPartition means that realtime.messages has no partition for now.
+var ErrMissingPartition = errors.New("realtime.messages has no partition for today: run \"walcast migrate\"")
+
+// Grants is what a subject may do on a private topic.
+type Grants struct {
+	ReadBroadcast, WriteBroadcast bool
+	ReadPresence, WritePresence   bool
+}
+
+// Topic is a private topic as its policies see it (wire reference 8).
+type Topic struct {
+	Name    string          // sub-topic, without "realtime:"
+	Headers json.RawMessage // request.headers: a JSON object with lower-case names; nil is {}
+}
+
+// The values of realtime.messages.extension that policies tell apart.
+const (
+	extensionBroadcast = "broadcast"
+	extensionPresence  = "presence"
+)
+
+const messagesTable = "realtime.messages"
+
+// The questions, as a metric has them.
+const (
+	questionRead  = "read"
+	questionWrite = "write"
+)
+
+// MayRead asks what the subject may receive on the topic; presence only when
+// asked for, as upstream does. Only the Read fields of the result are set. A
+// policy that raises is an *AskError, an unknown role ErrUnknownRole: both mean
+// a refusal, as does ErrNoMessagesTable; after any other error ask again.
+func (p *Policy) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
+	p.metrics.private.WithLabelValues(questionRead).Inc()
+	extensions := []string{extensionBroadcast}
+	if presence {
+		extensions = append(extensions, extensionPresence)
+	}
+	granted, err := p.readable(ctx, s, t, extensions)
+	if err != nil {
+		return Grants{}, fmt.Errorf("check who may read a private topic: %w", err)
+	}
+	return Grants{ReadBroadcast: granted[extensionBroadcast], ReadPresence: granted[extensionPresence]}, nil
+}
+
+// MayWrite asks what the subject may send to the topic. Only the Write fields
+// of the result are set. Errors are those of MayRead.
+func (p *Policy) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, err error) {
+	p.metrics.private.WithLabelValues(questionWrite).Inc()
+	if g.WriteBroadcast, err = p.writable(ctx, s, t, extensionBroadcast); err == nil {
+		g.WritePresence, err = p.writable(ctx, s, t, extensionPresence)
+	}
+	if err != nil {
+		return Grants{}, fmt.Errorf("check who may write to a private topic: %w", err)
+	}
+	return g, nil
+}
+
+// insertProbe leaves event, payload and private at their defaults: policies
+// must not depend on them.
+const insertProbe = `insert into realtime.messages (id, topic, extension, inserted_at, updated_at)
+	select i::uuid, $2, e, t, t
+	from unnest($1::text[], $3::text[]) as probe(i, e), cast(now() at time zone 'utc' as timestamp) as t`
+
+// readable puts one message for each extension into the table as ourselves and
+// looks which of them the subject finds. Nothing of it is kept.
+func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions []string) (map[string]bool, error) {
+	ids := make([]string, len(extensions))
+	for i := range ids {
+		ids[i] = uuid.NewString()
+	}
+	granted := map[string]bool{}
+	found := func(rows pgx.Rows) error {
+		var extension string
+		_, err := pgx.ForEachRow(rows, []any{&extension}, func() error {
+			granted[extension] = true
+			return nil
+		})
+		return err
+	}
+	err := p.probeTopic(ctx, s, []step{
+		{sql: insertProbe, args: []any{ids, t.Name, extensions}},
+		p.becomeOn(s, t),
+		{sql: "select extension from realtime.messages where id = any($1::text[]::uuid[])", args: []any{ids}, scan: found},
+	}, 1)
+	return granted, err
+}
+
+// writable lets the subject itself insert a message. There is no RETURNING: it
+// would need a policy for reading too.
+func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
+	err := p.probeTopic(ctx, s, []step{
+		p.becomeOn(s, t),
+		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, t.Name, []string{extension}}},
+	}, 0)
+	var raised *AskError
+	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// probeTopic runs the steps and takes them back. becomes is the step that sets
+// the role: what fails after it is the subject's doing, before it ours.
+func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becomes int) error {
+	if !s.possible() {
+		return &RoleError{s.Role}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	defer cancel()
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	err = transact(ctx, conn, beginWrite, steps, rollback)
+	pg, ok := answer(err)
+	if !ok {
+		return err
+	}
+	var at *stepError
+	switch {
+	case (pg.Code == codeUndefinedTable || pg.Code == codeInvalidSchema) && strings.Contains(pg.Message, `"realtime`):
+		return ErrNoMessagesTable
+	case pg.Code == codeCheckViolation && pg.ConstraintName == "":
+		return ErrMissingPartition
+	case !errors.As(err, &at) || at.step < becomes:
+		return err
+	case at.step == becomes:
+		return refusedRole(s, messagesTable, pg)
+	}
+	p.metrics.raised.Inc()
+	return &AskError{Table: messagesTable, SQLState: pg.Code, Message: pg.Message}
+}
+
+// refusedRole is why Postgres would not let us become a subject.
+func refusedRole(s *Subject, table string, pg *pgconn.PgError) error {
+	if pg.Code == codeInvalidParameter {
+		return &RoleError{s.Role}
+	}
+	return &AskError{Table: table, SQLState: pg.Code, Message: pg.Message}
+}
+
+// becomeOn is become with all that policies of private topics may look at.
+func (p *Policy) becomeOn(s *Subject, t Topic) step {
+	headers := string(t.Headers)
+	if headers == "" {
+		headers = "{}"
+	}
+	return step{
+		sql: `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
+			set_config('realtime.topic', $2, true), set_config('request.jwt.claims', $3, true),
+			set_config('request.jwt.claim.sub', $4, true), set_config('request.jwt.claim.role', $5, true),
+			set_config('request.headers', $6, true), set_config('role', $5, true)`,
+		args: []any{
+			strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers,
+		},
+	}
+}

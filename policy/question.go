@@ -1,0 +1,157 @@
+package policy
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"walcast/replication"
+)
+
+// question is how Postgres is asked about rows of one relation for one role.
+// Rows travel as one array of the table's row type, so that every value is
+// read by its type's own input function, and come back as booleans in order.
+type question struct {
+	// byRow evaluates the policies on the values of the change itself, so that
+	// the answer is that of the change, exactly; "" when they cannot be.
+	byRow string
+	// byKey looks the row up under real row-level security, as it is now; ""
+	// without a primary key.
+	byKey string
+
+	fields []field // the row type's, in order
+	table  string  // schema.table for people
+}
+
+// field is one column of the row type.
+type field struct {
+	column int  // of the relation, -1 when it is not published
+	needed bool // byRow cannot do without it
+	key    bool
+}
+
+// newQuestion writes the statements. Names are qualified, as the policies' are,
+// so that the statements mean the same for every role.
+func newQuestion(rel *replication.Relation, f *facts) *question {
+	table := qualified(f.Schema, f.Table)
+	q := &question{table: f.Schema + "." + f.Table}
+	needs, possible := neededColumns(f)
+	var keys []string
+	for _, a := range f.attributes {
+		c := field{column: rel.Column(a.Name)}
+		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
+		if c.column >= 0 && rel.Columns[c.column].Key {
+			c.key = true
+			keys = append(keys, fmt.Sprintf("present.%s = sent.%[1]s", quoteName(a.Name)))
+		}
+		possible = possible && (c.column >= 0 || !c.needed)
+		q.fields = append(q.fields, c)
+	}
+	mark := roleMark(f)
+	if possible {
+		q.byRow = fmt.Sprintf("select coalesce(%s, false) %s from unnest($1::%s[]) as %s",
+			combined(f.policies), mark, table, quoteName(f.Table))
+	}
+	if len(keys) > 0 {
+		q.byKey = fmt.Sprintf("select exists (select from %s as present where %s) %s from unnest($1::%[1]s[]) as sent",
+			table, strings.Join(keys, " and "), mark)
+	}
+	return q
+}
+
+// neededColumns returns which attributes the policies read; possible is false
+// when they read what a change does not have: system columns, or names that
+// mean something else in our sessions.
+func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
+	named := map[int16]bool{}
+	all := false
+	possible = catalogFirst(f.session.SearchPath)
+	for _, p := range f.policies {
+		all = all || strings.Contains(p.Using, ".*") // the whole row
+		for _, n := range p.Columns {
+			named[n] = true
+			possible = possible && n > 0
+		}
+	}
+	return func(number int16) bool { return all || named[number] }, possible
+}
+
+// combined is what Postgres makes of policies: any permissive one and all
+// restrictive ones.
+func combined(policies []policyRow) string {
+	permissive := []string{"false"}
+	var restrictive []string
+	for _, p := range policies {
+		if p.Permissive {
+			permissive = append(permissive, p.Using)
+		} else {
+			restrictive = append(restrictive, "("+p.Using+")")
+		}
+	}
+	return strings.Join(append(restrictive, "(("+strings.Join(permissive, ") or (")+"))"), " and ")
+}
+
+// roleMark makes statements of different roles different texts: a plan may have
+// a function inlined that only one of the roles may execute.
+func roleMark(f *facts) string {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(f.Role)) // a hash does not fail
+	return fmt.Sprintf("/* role %016x */", h.Sum64())
+}
+
+// complete reports whether the row has all that byRow needs.
+func (q *question) complete(row replication.Row) bool {
+	if q.byRow == "" || row == nil {
+		return false
+	}
+	for _, f := range q.fields {
+		if f.needed && row[f.column].Kind == replication.Absent {
+			return false
+		}
+	}
+	return true
+}
+
+// findable reports whether the row has its whole key.
+func (q *question) findable(row replication.Row) bool {
+	if q.byKey == "" || row == nil {
+		return false
+	}
+	for _, f := range q.fields {
+		if f.key && row[f.column].Kind != replication.Text {
+			return false
+		}
+	}
+	return true
+}
+
+func needed(f field) bool { return f.needed }
+func isKey(f field) bool  { return f.key }
+
+// appendRow adds a row as an element of an array literal of the row type: what
+// is quoted in the row is quoted once more in the array. Columns that are not
+// asked for are NULL, which costs nothing to read.
+func (q *question) appendRow(dst []byte, row replication.Row, wanted func(field) bool) []byte {
+	dst = append(dst, '"', '(')
+	for i, f := range q.fields {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if !wanted(f) || row[f.column].Kind != replication.Text {
+			continue
+		}
+		dst = append(dst, '\\', '"')
+		for j := range len(row[f.column].Text) {
+			switch c := row[f.column].Text[j]; c {
+			case '"': // doubled in the row
+				dst = append(dst, '\\', '"', '\\', '"')
+			case '\\':
+				dst = append(dst, '\\', '\\', '\\', '\\')
+			default:
+				dst = append(dst, c)
+			}
+		}
+		dst = append(dst, '\\', '"')
+	}
+	return append(dst, ')', '"')
+}

@@ -1,0 +1,91 @@
+package policy
+
+import (
+	"encoding/json"
+	"sync"
+
+	"walcast/filters"
+)
+
+// Subject is who a channel acts as: a database role and claims. Equal subjects
+// are one pointer as long as somebody holds them. It is immutable.
+type Subject struct {
+	Role   string
+	Claims string // the claims object as JSON text
+
+	guard *guard
+}
+
+// possible reports whether Postgres can have such a role. "none" would give
+// back our own role where it is set, and with it everything we may see.
+func (s *Subject) possible() bool { return s.Role != "" && s.Role != "none" }
+
+// claim is a top-level claim as Postgres' ->> has it, "" when it is absent.
+func (s *Subject) claim(name string) string {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal([]byte(s.Claims), &fields) != nil {
+		return ""
+	}
+	var text *string
+	if json.Unmarshal(fields[name], &text) != nil {
+		return string(fields[name])
+	}
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+// subjects holds one value for equal subjects, counted.
+type subjects struct {
+	mu   sync.Mutex
+	held map[subjectKey]*holding
+}
+
+type subjectKey struct{ role, claims string }
+
+type holding struct {
+	subject *Subject
+	count   int
+}
+
+// Subject returns the one value for equal role and claims; each call must be
+// matched by one Release. Claims that differ only in iat and exp are equal
+// only if no policy could tell, so they are kept apart.
+func (p *Policy) Subject(role, claims string) *Subject {
+	key := subjectKey{role, claims}
+	p.subjects.mu.Lock()
+	defer p.subjects.mu.Unlock()
+	h := p.subjects.held[key]
+	if h == nil {
+		h = &holding{subject: p.newSubject(role, claims)}
+		p.subjects.held[key] = h
+	}
+	h.count++
+	return h.subject
+}
+
+// Release gives a subject back.
+func (p *Policy) Release(s *Subject) {
+	key := subjectKey{s.Role, s.Claims}
+	p.subjects.mu.Lock()
+	defer p.subjects.mu.Unlock()
+	h := p.subjects.held[key]
+	if h == nil || h.subject != s {
+		panic("policy: a subject is released more often than it was taken")
+	}
+	if h.count--; h.count == 0 {
+		delete(p.subjects.held, key)
+	}
+}
+
+func (p *Policy) newSubject(role, claims string) *Subject {
+	s := &Subject{Role: role, Claims: claims}
+	s.guard = &guard{policy: p, subject: s}
+	return s
+}
+
+// Guard returns the subject's guard for the match index: its Where gives the
+// compiled row-level security of a relation, nil if there is none or it cannot
+// be compiled (then Visible must be asked).
+func (p *Policy) Guard(s *Subject) filters.Guard { return s.guard }

@@ -1,0 +1,194 @@
+package policy
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"time"
+	"weak"
+
+	"walcast/replication"
+)
+
+// tables is what is known of relations. A Relation message makes a new Relation
+// and so a new entry, exactly in WAL order; the old one goes when nobody can
+// ask about it any more. Readers may be at different places of the log.
+type tables struct {
+	mu    sync.RWMutex
+	known map[tableKey]*table
+}
+
+// tableKey is a relation's identity without keeping it alive.
+type tableKey = weak.Pointer[replication.Relation]
+
+// table is what is known of one relation, by role.
+type table struct {
+	mu    sync.RWMutex
+	roles map[string]*access
+}
+
+// access is what is known of one relation for one role.
+type access struct {
+	loading chan struct{} // holds one token: who has it may read the catalog
+
+	mu     sync.RWMutex
+	loaded time.Time // zero before the first time
+	known  bool      // the role exists
+	view   View      // without the Relation
+	rules  *rules
+	epoch  uint32
+	// blind is set when a guard was asked before anything was known: some index
+	// has no condition for this relation.
+	blind bool
+}
+
+// of returns the entry for a relation and role, making it.
+func (t *tables) of(rel *replication.Relation, role string) *access {
+	key := weak.Make(rel)
+	t.mu.RLock()
+	entry := t.known[key]
+	t.mu.RUnlock()
+	if entry == nil {
+		entry = t.add(rel, key)
+	}
+	entry.mu.RLock()
+	a := entry.roles[role]
+	entry.mu.RUnlock()
+	if a != nil {
+		return a
+	}
+	entry.mu.Lock()
+	defer entry.mu.Unlock()
+	if a = entry.roles[role]; a == nil {
+		a = &access{loading: make(chan struct{}, 1)}
+		entry.roles[role] = a
+	}
+	return a
+}
+
+func (t *tables) add(rel *replication.Relation, key tableKey) *table {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if entry := t.known[key]; entry != nil {
+		return entry
+	}
+	entry := &table{roles: map[string]*access{}}
+	t.known[key] = entry
+	runtime.AddCleanup(rel, t.forget, key)
+	return entry
+}
+
+func (t *tables) forget(key tableKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.known, key)
+}
+
+// count is the number of entries whose rows are checked so.
+func (t *tables) count(v Verdict) (n int) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, entry := range t.known {
+		entry.mu.RLock()
+		for _, a := range entry.roles {
+			if r := a.current(); r != nil && r.verdict() == v {
+				n++
+			}
+		}
+		entry.mu.RUnlock()
+	}
+	return n
+}
+
+// verdict is how the rules are checked for most subjects.
+func (r *rules) verdict() Verdict {
+	switch {
+	case r.kind == openToAll:
+		return Open
+	case r.kind == byPolicies && r.compilable:
+		return Compiled
+	}
+	return Ask
+}
+
+// current returns the rules as they were last read, nil before.
+func (a *access) current() *rules {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.rules
+}
+
+// fresh returns the view if it is young enough.
+func (a *access) fresh(now time.Time, age time.Duration) (v View, known, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if a.loaded.IsZero() || now.Sub(a.loaded) >= age {
+		return View{}, false, false
+	}
+	return a.view, a.known, true
+}
+
+// expire has the catalog read again before anything else is believed.
+func (a *access) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.loaded = time.Time{}
+}
+
+// trusted reports whether every index that has asked has the rules that are
+// current.
+func (a *access) trusted() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return !a.blind && a.epoch == 0
+}
+
+// look returns the rules for a guard; having none is remembered.
+func (a *access) look() *rules {
+	if r := a.current(); r != nil {
+		return r
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.blind = a.blind || a.rules == nil
+	return a.rules
+}
+
+// store takes what the catalog said at the given time. Rules that say the same
+// keep their identity, and with it what subjects have bound.
+func (a *access) store(at time.Time, known bool, v View, r *rules) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.rules == nil:
+		a.rules = r
+	case a.rules.text != r.text:
+		a.rules = r
+		a.epoch++
+	}
+	v.Epoch = a.epoch
+	a.loaded, a.known, a.view = at, known, v
+}
+
+// load has the catalog read by one caller at a time, who serves them all.
+func (a *access) load(ctx context.Context, p *Policy, rel *replication.Relation, role string) (v View, known bool, err error) {
+	select {
+	case a.loading <- struct{}{}:
+		defer func() { <-a.loading }()
+	case <-ctx.Done():
+		return View{}, false, ctx.Err()
+	}
+	now := p.now()
+	if v, known, ok := a.fresh(now, p.config.RoleAge); ok {
+		return v, known, nil
+	}
+	f, err := p.readCatalog(ctx, rel, role)
+	if err != nil {
+		p.metrics.loads.WithLabelValues("failed").Inc()
+		return View{}, false, err
+	}
+	p.metrics.loads.WithLabelValues("ok").Inc()
+	a.store(now, f.RoleKnown, newView(rel, f), newRules(rel, f))
+	v, known, _ = a.fresh(now, p.config.RoleAge)
+	return v, known, nil
+}

@@ -1,0 +1,90 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// step is one statement of a transaction; scan reads its rows.
+type step struct {
+	sql  string
+	args []any
+	scan func(pgx.Rows) error // nil discards them
+}
+
+// stepError tells which step Postgres refused.
+type stepError struct {
+	step int
+	err  error
+}
+
+func (e *stepError) Error() string { return e.err.Error() }
+func (e *stepError) Unwrap() error { return e.err }
+
+// The ways to begin and end.
+const (
+	beginOne   = "begin isolation level repeatable read, read only" // one snapshot for all statements
+	beginRead  = "begin read only"
+	beginWrite = "begin"
+	commit     = "commit"
+	rollback   = "rollback"
+)
+
+// transact sends a whole transaction at once: one round trip when the pool has
+// the statements prepared. pgx prepares before it begins, so statements are
+// parsed as ourselves even when a step changes the role, as a policy was parsed
+// as its creator: the subject needs no USAGE on the schemas it names.
+func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []step, end string) error {
+	batch := &pgx.Batch{}
+	batch.Queue(begin)
+	for _, s := range steps {
+		batch.Queue(s.sql, s.args...)
+	}
+	batch.Queue(end)
+	results := conn.SendBatch(ctx, batch)
+	err := readResults(results, steps)
+	if e := results.Close(); err == nil && e != nil {
+		err = e
+	}
+	if err != nil && conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
+		// Failing, this closes the connection, which ends the transaction too.
+		_, _ = conn.Exec(context.WithoutCancel(ctx), rollback)
+	}
+	return err
+}
+
+func readResults(results pgx.BatchResults, steps []step) error {
+	if _, err := results.Exec(); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	for i, s := range steps {
+		rows, err := results.Query()
+		if err == nil && s.scan != nil {
+			err = s.scan(rows)
+		}
+		rows.Close()
+		if err == nil {
+			err = rows.Err()
+		}
+		if err != nil {
+			return &stepError{i, err}
+		}
+	}
+	_, err := results.Exec()
+	return err
+}
+
+// become is the step that makes the rest of a transaction run as a subject
+// does row-level security for row changes (wire reference 5): only role and
+// request.jwt.claims are set. The role comes last, as the others need none.
+func (p *Policy) become(s *Subject) step {
+	return step{
+		sql: `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
+			set_config('request.jwt.claims', $2, true), set_config('role', $3, true)`,
+		args: []any{strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), s.Claims, s.Role},
+	}
+}

@@ -1,0 +1,97 @@
+package policy
+
+import (
+	"context"
+
+	"walcast/replication"
+)
+
+// View is what a role may see of a relation without looking at rows.
+type View struct {
+	Relation *replication.Relation
+	// Columns has a bit for each column that the role may SELECT.
+	Columns []bool
+	// Denied is set when the role may not SELECT all key columns, or nothing at
+	// all of a table without a key: only the 401 frame of wire reference 4.11.
+	Denied bool
+	// RowSecurity says that rows must be checked for this role: the table has
+	// RLS enabled and neither the role nor ownership bypasses it.
+	RowSecurity bool
+	// Epoch counts how often the row-level security for this role has changed
+	// under this very Relation, as happens when roles change. An index that has
+	// asked guards before must Invalidate the relation when it grows, or rows
+	// that the subject may see now stay away; what it may not see any more
+	// stays away in any case.
+	Epoch uint32
+}
+
+func newView(rel *replication.Relation, f *facts) View {
+	v := View{Columns: f.Selectable, RowSecurity: f.RowSecurity}
+	any, allKeys := false, true
+	for i, c := range rel.Columns {
+		any = any || f.Selectable[i]
+		allKeys = allKeys && (!c.Key || f.Selectable[i])
+	}
+	// Of a table that is gone nothing is known, not even that.
+	v.Denied = f.RelationKnown && (!allKeys || !any && !rel.HasKey())
+	return v
+}
+
+// View returns what the subject's role may see of the relation, from the cache
+// when the relation (by pointer, see replication.Relation) is known and the
+// role-dependent part is younger than Config.RoleAge, otherwise from the
+// catalog. A role that the database does not have is ErrUnknownRole; any other
+// error means that Postgres could not be asked; nothing may be shown then.
+func (p *Policy) View(ctx context.Context, rel *replication.Relation, s *Subject) (*View, error) {
+	if !s.possible() {
+		return nil, &RoleError{s.Role}
+	}
+	a := p.tables.of(rel, s.Role)
+	v, known, ok := a.fresh(p.now(), p.config.RoleAge)
+	if !ok {
+		var err error
+		if v, known, err = a.load(ctx, p, rel, s.Role); err != nil {
+			return nil, err
+		}
+	}
+	if !known {
+		return nil, &RoleError{s.Role}
+	}
+	v.Relation = rel
+	return &v, nil
+}
+
+// Verdict says how rows of a relation are checked for a subject.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Open     Verdict = iota // no row-level security applies
+	Compiled                // the guard has decided
+	Ask                     // Visible must be asked
+)
+
+// String is the verdict as metrics have it.
+func (v Verdict) String() string {
+	return [...]string{"open", "compiled", "ask"}[v]
+}
+
+// Verdict needs no I/O once View has been called for the relation. It is
+// Compiled only when every index that has asked the guard was given the rules
+// that are current; otherwise Ask, and Visible knows them.
+func (p *Policy) Verdict(rel *replication.Relation, s *Subject) Verdict {
+	if !s.possible() {
+		return Ask
+	}
+	a := p.tables.of(rel, s.Role)
+	r := a.current()
+	switch {
+	case r == nil:
+		return Ask
+	case r.kind == openToAll:
+		return Open
+	case r.kind == byPolicies && a.trusted() && s.guard.bound(rel, r).err == nil:
+		return Compiled
+	}
+	return Ask
+}
