@@ -6,79 +6,6 @@ import (
 	"walcast/replication"
 )
 
-// Operator is one of the wire's operators.
-type Operator string
-
-// The operators of wire reference 4.5, and behind them what PostgREST has and
-// upstream has not. Or and And head groups of conditions.
-const (
-	Eq         Operator = "eq"
-	Neq        Operator = "neq"
-	Lt         Operator = "lt"
-	Lte        Operator = "lte"
-	Gt         Operator = "gt"
-	Gte        Operator = "gte"
-	In         Operator = "in"
-	Like       Operator = "like"
-	ILike      Operator = "ilike"
-	Is         Operator = "is"
-	Match      Operator = "match"
-	IMatch     Operator = "imatch"
-	IsDistinct Operator = "isdistinct"
-
-	Contains    Operator = "cs"
-	ContainedBy Operator = "cd"
-	Overlaps    Operator = "ov"
-	Any         Operator = "or"
-	All         Operator = "and"
-)
-
-// Condition is one "column=op.value" of a filter, or with Any and All a group
-// "or=(a.eq.1,b.gt.2)" whose conditions are in Group.
-type Condition struct {
-	Column string // as written; may end in a JSON path, data->a->>b
-	Op     Operator
-	Value  string // unquoted; for In the Postgres array literal "{a,b}"
-	Negate bool
-	Group  Filter
-
-	// Readings are what Postgres made of Value when Resolve asked it.
-	Readings []Reading
-}
-
-// Reading is how a type prints a literal that it has read.
-type Reading struct {
-	Type uint32 // OID; for In that of the element
-	Text string
-}
-
-// Filter is the conditions of a binding; all must hold. The empty Filter
-// holds for every row.
-type Filter []Condition
-
-// Parse reads the grammar of wire reference 4.5. Its errors are *ParseError.
-func Parse(s string) (Filter, error) { panic("contract") }
-
-// String writes a filter that parses to the same conditions.
-func (f Filter) String() string { panic("contract") }
-
-// ParseError carries the message that upstream sends (wire reference 4.4).
-type ParseError struct{ Message string }
-
-func (e *ParseError) Error() string { return e.Message }
-
-// Truth is SQL's three-valued logic, ordered False < Unknown < True, and
-// Undecided, where Postgres has to be asked which of them it is.
-type Truth int8
-
-// The truth values.
-const (
-	False Truth = iota
-	Unknown
-	True
-	Undecided
-)
-
 // Expr is a boolean expression over the columns of one relation. Exprs are
 // immutable and may be evaluated at once.
 type Expr interface {
@@ -87,14 +14,6 @@ type Expr interface {
 	Eval(row replication.Row) Truth
 	// Key is a canonical text: Exprs of one relation with equal keys are equal.
 	Key() string
-}
-
-// Locale is what a database adds to the meaning of a comparison. Postgres is
-// asked wherever a field that matters is empty.
-type Locale struct {
-	Collate  string // default collation's LC_COLLATE: "C", "en_US.UTF-8"
-	Ctype    string // its LC_CTYPE
-	TimeZone string // of the sessions that read literals: "UTC"
 }
 
 // Compile binds a filter to a relation's columns and types. Its errors are

@@ -1,0 +1,129 @@
+package datum
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+)
+
+// array has one dimension that starts at 1, or none; how others compare is
+// Postgres' to say. S is a text that only equal arrays share.
+type array struct {
+	element   Type
+	delimiter byte
+}
+
+func (t array) Out(text string) (Value, bool) {
+	v, err := t.read(text, func(s string) (Value, error) {
+		v, ok := t.element.Out(s)
+		if !ok {
+			return v, ErrUncertain
+		}
+		return v, nil
+	})
+	return v, err == nil
+}
+
+func (t array) In(literal string) (Value, error) { return t.read(literal, t.element.In) }
+
+func (t array) read(text string, element func(string) (Value, error)) (Value, error) {
+	parsed, err := ParseArray(text, t.delimiter)
+	if err != nil {
+		return Value{}, err
+	}
+	if parsed.Depth > 1 {
+		return Value{}, ErrUncertain
+	}
+	v := Value{List: make([]Value, len(parsed.Elements))}
+	var key strings.Builder
+	for i, e := range parsed.Elements {
+		if e.Null {
+			v.List[i].Null = true
+			key.WriteString("N")
+			continue
+		}
+		if v.List[i], err = element(e.Text); err != nil {
+			return Value{}, err
+		}
+		v.Unordered = v.Unordered || v.List[i].Unordered
+		writeKey(&key, v.List[i].Key)
+	}
+	v.S = key.String()
+	return v, nil
+}
+
+// writeKey writes a key such that no two sequences of keys read the same.
+func writeKey(out *strings.Builder, k Key) {
+	var scratch [64]byte
+	text := strconv.AppendInt(scratch[:0], k.A, 36)
+	text = append(text, ':')
+	text = strconv.AppendInt(text, k.B, 36)
+	text = append(text, ':')
+	text = strconv.AppendInt(text, int64(len(k.S)), 36)
+	text = append(text, ':')
+	out.Write(text)
+	out.WriteString(k.S)
+}
+
+// Compare orders by the first elements that differ, then by length. A null is
+// greater than everything but another.
+func (t array) Compare(a, b Value) int {
+	for i := range min(len(a.List), len(b.List)) {
+		x, y := a.List[i], b.List[i]
+		switch {
+		case x.Null && y.Null:
+		case x.Null:
+			return 1
+		case y.Null:
+			return -1
+		default:
+			if c := t.element.Compare(x, y); c != 0 {
+				return c
+			}
+		}
+	}
+	return cmp.Compare(len(a.List), len(b.List))
+}
+
+func (t array) Ordered() bool { return t.element.Ordered() }
+
+// Elements holds the elements of an array literal in order, whatever its
+// dimensions.
+type Elements struct {
+	Elements []Element
+	Depth    int // dimensions; 0 when empty
+	Length   int // of the first dimension
+}
+
+// Element is one element's text.
+type Element struct {
+	Text string
+	Null bool
+}
+
+// ParseArray reads {a,"b c",NULL,{d}}. Its errors are *Invalid or ErrUncertain,
+// as for literals with bounds of their own, [0:1]={a,b}.
+func ParseArray(literal string, delimiter byte) (Elements, error) {
+	s := trimSpaces(literal)
+	if s == "" || s[0] != '{' {
+		if strings.HasPrefix(s, "[") {
+			return Elements{}, ErrUncertain
+		}
+		return Elements{}, malformed(literal, `Array value must start with "{" or dimension information.`)
+	}
+	p := arrayParser{rest: s[1:], delimiter: delimiter, depth: 1, leaf: -1}
+	if err := p.run(); err != nil {
+		if err == errTrailingDelimiter {
+			err = malformed(literal, `Unexpected "}" character.`)
+		}
+		return Elements{}, err
+	}
+	return p.result()
+}
+
+func malformed(literal, detail string) error {
+	if literal != trimSpaces(literal) {
+		return ErrUncertain // which of the blanks are shown
+	}
+	return &Invalid{"22P02", `malformed array literal: "` + literal + "\"\n\n" + detail}
+}

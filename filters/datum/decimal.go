@@ -1,0 +1,220 @@
+package datum
+
+import (
+	"strings"
+)
+
+// decimal is numeric. Its Key.S is the value in plain digits without a
+// superfluous zero, "-12.5", or NaN, Infinity, -Infinity. Values of the WAL are
+// compared as they stand: nothing is parsed, nothing allocated.
+type decimal struct{}
+
+const (
+	notANumber       = "NaN"
+	positiveInfinity = "Infinity"
+	negativeInfinity = "-Infinity"
+
+	// maxDecimalDigits bounds what a client's exponent may expand to.
+	maxDecimalDigits = 1000
+)
+
+func (decimal) Out(text string) (Value, bool) {
+	switch text {
+	case "":
+		return Value{}, false
+	case notANumber, positiveInfinity, negativeInfinity:
+		return Value{Key: Key{S: text}}, true
+	}
+	whole, fraction, point := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	if !isDigits(whole) || point && !isDigits(fraction) {
+		return Value{}, false
+	}
+	return Value{Key: Key{S: plain(text)}}, true
+}
+
+// plain takes the scale away: 1.50 is 1.5, 10.00 is 10.
+func plain(text string) string {
+	if strings.IndexByte(text, '.') >= 0 {
+		text = strings.TrimRight(text, "0")
+		text = strings.TrimSuffix(text, ".")
+	}
+	if text == "-0" {
+		return "0"
+	}
+	return text
+}
+
+func (decimal) In(literal string) (Value, error) {
+	s := trimSpaces(literal)
+	if special := specialNumber(s); special != "" {
+		if special == notANumber && s[0] != 'n' && s[0] != 'N' {
+			return Value{}, ErrUncertain // a sign before NaN
+		}
+		return Value{Key: Key{S: special}}, nil
+	}
+	mantissa, exponent, ok := splitNumber(s)
+	if !ok {
+		if looksLikeCode(s) || hugeExponent(s) {
+			return Value{}, ErrUncertain
+		}
+		return Value{}, syntax("numeric", literal)
+	}
+	text, ok := expand(mantissa, exponent)
+	if !ok {
+		return Value{}, ErrUncertain
+	}
+	return Value{Key: Key{S: text}}, nil
+}
+
+// looksLikeCode reports whether Postgres 16 may read what 15 refuses: 0x1F,
+// 0o17, 0b1, 1_000.
+func looksLikeCode(s string) bool {
+	return strings.ContainsAny(s, "xXoObB_") && strings.ContainsAny(s, "0123456789")
+}
+
+// hugeExponent reports whether the number may overflow before Postgres comes
+// to what is wrong with it.
+func hugeExponent(s string) bool {
+	i := strings.IndexAny(s, "eE")
+	return i >= 0 && longestNumber(s[i:]) > 4
+}
+
+// specialNumber recognises NaN and the infinities in any case.
+func specialNumber(s string) string {
+	unsigned := strings.ToLower(strings.TrimPrefix(strings.TrimPrefix(s, "+"), "-"))
+	if len(s)-len(unsigned) > 1 {
+		return ""
+	}
+	switch unsigned {
+	case "nan":
+		return notANumber
+	case "infinity", "inf":
+		if s[0] == '-' {
+			return negativeInfinity
+		}
+		return positiveInfinity
+	}
+	return ""
+}
+
+// splitNumber cuts [+-]digits[.digits][e[+-]digits] into mantissa and exponent.
+func splitNumber(s string) (mantissa, exponent string, ok bool) {
+	mantissa = s
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		mantissa, exponent = s[:i], s[i+1:]
+		if !isDigits(unsign(exponent)) {
+			return "", "", false
+		}
+	}
+	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
+	if whole+fraction == "" || whole != "" && !isDigits(whole) || fraction != "" && !isDigits(fraction) {
+		return "", "", false
+	}
+	return mantissa, exponent, true
+}
+
+// unsign takes one sign away.
+func unsign(s string) string {
+	if s != "" && (s[0] == '+' || s[0] == '-') {
+		return s[1:]
+	}
+	return s
+}
+
+// expand writes a mantissa and an exponent in plain digits, unless there would
+// be too many of them.
+func expand(mantissa, exponent string) (string, bool) {
+	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
+	shift, ok := smallInteger(exponent)
+	if !ok || len(whole)+len(fraction)+max(shift, -shift) > maxDecimalDigits {
+		return "", false
+	}
+	for ; shift > 0; shift-- {
+		if fraction == "" {
+			fraction = "0"
+		}
+		whole, fraction = whole+fraction[:1], fraction[1:]
+	}
+	for ; shift < 0; shift++ {
+		if whole == "" {
+			whole = "0"
+		}
+		whole, fraction = whole[:len(whole)-1], whole[len(whole)-1:]+fraction
+	}
+	whole = strings.TrimLeft(whole, "0")
+	if whole == "" {
+		whole = "0"
+	}
+	text := plain(whole + "." + fraction + "0")
+	if mantissa[0] == '-' && text != "0" {
+		text = "-" + text
+	}
+	return text, true
+}
+
+// smallInteger reads up to four digits with a sign; nothing is 0.
+func smallInteger(s string) (int, bool) {
+	n := 0
+	for _, c := range []byte(unsign(s)) {
+		n = n*10 + int(c-'0')
+		if n > 9999 {
+			return 0, false
+		}
+	}
+	if s != "" && s[0] == '-' {
+		n = -n
+	}
+	return n, true
+}
+
+func (decimal) Compare(a, b Value) int { return compareDecimals(a.S, b.S) }
+func (decimal) Ordered() bool          { return true }
+
+// compareDecimals orders plain decimals. NaN equals itself and is greater than
+// everything else.
+func compareDecimals(a, b string) int {
+	if a == b {
+		return 0
+	}
+	if ra, rb := decimalRank(a), decimalRank(b); ra != rb || ra != 0 {
+		return ra - rb
+	}
+	negativeA, negativeB := a[0] == '-', b[0] == '-'
+	switch {
+	case negativeA && negativeB:
+		return compareMagnitudes(b[1:], a[1:])
+	case negativeA:
+		return -1
+	case negativeB:
+		return 1
+	}
+	return compareMagnitudes(a, b)
+}
+
+func decimalRank(s string) int {
+	switch s {
+	case negativeInfinity:
+		return -1
+	case positiveInfinity:
+		return 1
+	case notANumber:
+		return 2
+	}
+	return 0
+}
+
+// compareMagnitudes orders plain decimals without a sign: the one with more
+// digits before the point is greater, otherwise the first that differs decides.
+func compareMagnitudes(a, b string) int {
+	if la, lb := wholeDigits(a), wholeDigits(b); la != lb {
+		return la - lb
+	}
+	return strings.Compare(a, b) // a missing point or fraction sorts first
+}
+
+func wholeDigits(s string) int {
+	if i := strings.IndexByte(s, '.'); i >= 0 {
+		return i
+	}
+	return len(s)
+}

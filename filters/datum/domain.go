@@ -1,0 +1,38 @@
+package datum
+
+import "walcast/replication"
+
+// domain compares as the type underneath. Its literals are Postgres' to read
+// where a modifier would change them: a domain over varchar(3) cuts, one over
+// numeric(5,2) rounds. Whether a literal breaks a constraint of the domain is
+// not known here.
+type domain struct{ Type }
+
+func domainOf(t *replication.Type, o Options) Type {
+	under := t.Underlying()
+	below := Of(under, o)
+	if below == nil || under.Kind == replication.KindDomain || under.Kind == replication.KindEnum {
+		return nil // Postgres has no operators for a domain over an enum
+	}
+	if modifiable(under) {
+		return domain{below}
+	}
+	return below
+}
+
+func (domain) In(string) (Value, error) { return Value{}, ErrUncertain }
+
+// modifiable reports whether a type takes a modifier, as in varchar(3).
+func modifiable(t *replication.Type) bool {
+	if t.Kind == replication.KindArray {
+		return t.Element == nil || modifiable(t.Element)
+	}
+	if t.Kind != replication.KindBase {
+		return false
+	}
+	switch t.OID {
+	case oidVarchar, oidBpchar, oidNumeric, oidBit, oidVarbit, oidTime, oidTimetz, oidTimestamp, oidTimestamptz, oidInterval:
+		return true
+	}
+	return t.OID == 0
+}

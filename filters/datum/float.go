@@ -1,0 +1,81 @@
+package datum
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// float is float4 or float8. Key.A orders as the number does: NaN equals itself
+// and is greater than everything, -0 equals 0.
+type float struct {
+	bits int
+	name string
+}
+
+func (t float) Out(text string) (Value, bool) {
+	f, err := strconv.ParseFloat(text, t.bits)
+	return floatValue(f), err == nil
+}
+
+func floatValue(f float64) Value {
+	switch {
+	case f != f:
+		return number(math.MaxInt64)
+	case f == 0:
+		return number(0)
+	}
+	n := int64(math.Float64bits(f))
+	if n < 0 {
+		n ^= math.MaxInt64 // the more negative, the smaller
+	}
+	return number(n)
+}
+
+func (t float) In(literal string) (Value, error) {
+	s := trimSpaces(literal)
+	switch specialNumber(s) {
+	case notANumber:
+		if s[0] == '+' || s[0] == '-' {
+			return Value{}, ErrUncertain
+		}
+		return floatValue(math.NaN()), nil
+	case positiveInfinity:
+		return floatValue(math.Inf(1)), nil
+	case negativeInfinity:
+		return floatValue(math.Inf(-1)), nil
+	}
+	if _, _, ok := splitNumber(s); !ok {
+		return Value{}, t.refuse(s, literal)
+	}
+	f, err := strconv.ParseFloat(s, t.bits)
+	if err != nil || f == 0 && strings.Trim(mantissaOf(s), "+-0.") != "" {
+		if s != literal {
+			return Value{}, ErrUncertain // which of the blanks are shown
+		}
+		return Value{}, &Invalid{"22003", `"` + s + `" is out of range for type ` + t.name}
+	}
+	return floatValue(f), nil
+}
+
+func mantissaOf(s string) string {
+	if i := strings.IndexAny(s, "eE"); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// refuse leaves to Postgres what C's strtod may read, hexadecimal and nan(…),
+// and numbers with something behind them, which may be out of range first.
+func (t float) refuse(s, literal string) error {
+	first := unsign(s)
+	if first != "" && (strings.ContainsAny(first[:1], "nNiI.") || isDigit(first[0])) {
+		if strings.ContainsAny(s, "xXeE(") || len(s) > 30 {
+			return ErrUncertain
+		}
+	}
+	return syntax(t.name, literal)
+}
+
+func (t float) Compare(a, b Value) int { return compareNumbers(a, b) }
+func (t float) Ordered() bool          { return true }

@@ -1,0 +1,166 @@
+package datum
+
+import (
+	"strings"
+)
+
+// span is a range type. A has the flags below, List the lower and the upper
+// bound, of which an infinite one is Null. S is a text that only equal ranges
+// share.
+type span struct{ subtype Type }
+
+const (
+	spanEmpty = 1 << iota
+	lowerInclusive
+	upperInclusive
+)
+
+func (t span) Out(text string) (Value, bool) {
+	if text == "empty" {
+		return Value{Key: Key{A: spanEmpty}}, true
+	}
+	if len(text) < len("(,)") {
+		return Value{}, false
+	}
+	v := Value{List: make([]Value, 2)}
+	first, last := text[0], text[len(text)-1]
+	if first == '[' {
+		v.A |= lowerInclusive
+	}
+	if last == ']' {
+		v.A |= upperInclusive
+	}
+	lower, rest, ok1 := cutBound(text[1:len(text)-1], ',')
+	upper, rest, ok2 := cutBound(rest, 0)
+	var key strings.Builder
+	for i, bound := range []Element{lower, upper} {
+		if bound.Null {
+			v.List[i].Null = true
+			key.WriteString("N")
+			continue
+		}
+		var ok bool
+		if v.List[i], ok = t.subtype.Out(bound.Text); !ok || v.List[i].Unordered {
+			return Value{}, false
+		}
+		writeKey(&key, v.List[i].Key)
+	}
+	v.S = key.String()
+	known := (first == '[' || first == '(') && (last == ']' || last == ')')
+	return v, known && ok1 && ok2 && rest == ""
+}
+
+// cutBound reads a bound up to the separator, or to the end when it is 0. Text
+// in quotes doubles a quote; a backslash keeps the next character anywhere.
+func cutBound(s string, separator byte) (bound Element, rest string, ok bool) {
+	var text []byte
+	quoted, seen := false, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == separator && separator != 0 && !quoted:
+			return Element{Text: string(text), Null: !seen}, s[i+1:], true
+		case c == '\\':
+			if i++; i == len(s) {
+				return Element{}, "", false
+			}
+			text, seen = append(text, s[i]), true
+		case c == '"' && quoted && i+1 < len(s) && s[i+1] == '"':
+			i++
+			text = append(text, c)
+		case c == '"':
+			quoted, seen = !quoted, true
+		default:
+			text, seen = append(text, c), true
+		}
+	}
+	return Element{Text: string(text), Null: !seen}, "", separator == 0 && !quoted
+}
+
+// In leaves ranges to Postgres, which brings those of discrete types into one
+// form: [1,4] is [1,5).
+func (span) In(string) (Value, error) { return Value{}, ErrUncertain }
+
+// Compare orders the empty range first, then by lower and by upper bound.
+func (t span) Compare(a, b Value) int {
+	emptyA, emptyB := a.A&spanEmpty != 0, b.A&spanEmpty != 0
+	switch {
+	case emptyA && emptyB:
+		return 0
+	case emptyA:
+		return -1
+	case emptyB:
+		return 1
+	}
+	if c := t.compareBounds(t.lower(a), t.lower(b)); c != 0 {
+		return c
+	}
+	return t.compareBounds(t.upper(a), t.upper(b))
+}
+
+func (t span) Ordered() bool { return t.subtype.Ordered() }
+
+// bound is one end of a range.
+type bound struct {
+	value     Value
+	lower     bool
+	inclusive bool
+}
+
+func (span) lower(v Value) bound { return bound{v.List[0], true, v.A&lowerInclusive != 0} }
+func (span) upper(v Value) bound { return bound{v.List[1], false, v.A&upperInclusive != 0} }
+
+// compareBounds follows range_cmp_bounds: equal values differ by which side
+// of the value the bound is on.
+func (t span) compareBounds(a, b bound) int {
+	switch {
+	case a.value.Null && b.value.Null && a.lower == b.lower:
+		return 0
+	case a.value.Null:
+		return a.side()
+	case b.value.Null:
+		return -b.side()
+	}
+	if c := t.subtype.Compare(a.value, b.value); c != 0 {
+		return c
+	}
+	return a.offset() - b.offset()
+}
+
+// side is which end of everything an infinite bound is at.
+func (b bound) side() int {
+	if b.lower {
+		return -1
+	}
+	return 1
+}
+
+// offset is where a bound is relative to its value: before it, at it or behind.
+func (b bound) offset() int {
+	if b.inclusive {
+		return 0
+	}
+	return -b.side()
+}
+
+// contains is a @> b.
+func (t span) contains(a, b Value) bool {
+	switch {
+	case b.A&spanEmpty != 0:
+		return true
+	case a.A&spanEmpty != 0:
+		return false
+	}
+	return t.compareBounds(t.lower(a), t.lower(b)) <= 0 && t.compareBounds(t.upper(a), t.upper(b)) >= 0
+}
+
+// overlaps is a && b.
+func (t span) overlaps(a, b Value) bool {
+	if a.A&spanEmpty != 0 || b.A&spanEmpty != 0 {
+		return false
+	}
+	la, lb := t.lower(a), t.lower(b)
+	if t.compareBounds(la, lb) >= 0 {
+		return t.compareBounds(la, t.upper(b)) <= 0
+	}
+	return t.compareBounds(lb, t.upper(a)) <= 0
+}

@@ -1,0 +1,88 @@
+package datum
+
+import "strings"
+
+// timestamp is with or without time zone: microseconds since 2000 in A. The
+// two differ in what a zone in a literal means, and the lack of one.
+type timestamp struct {
+	zoned bool
+	utc   bool // literals without a zone are in UTC
+}
+
+func (t timestamp) Out(text string) (Value, bool) {
+	if v, ok := infinite(text); ok {
+		return v, true
+	}
+	text, bc := strings.CutSuffix(text, " BC")
+	day, clockAndZone, ok := strings.Cut(text, " ")
+	if !ok {
+		return Value{}, false
+	}
+	days, ok := parseDay(day, bc)
+	if !ok {
+		return Value{}, false
+	}
+	local, zone := cutZone(clockAndZone)
+	if t.zoned == (zone == "") {
+		return Value{}, false
+	}
+	return at(days, local, zone)
+}
+
+// daysBefore2000 moves the zero to where Postgres has it: counted from 1970,
+// the last years of its range do not fit.
+const daysBefore2000 = 10957
+
+// at is an instant; without a zone it is in UTC.
+func at(days int64, local, zone string) (Value, bool) {
+	if zone == "" {
+		zone = "Z"
+	}
+	micros, ok1 := parseClock(local)
+	west, ok2 := parseZone(zone)
+	return number((days-daysBefore2000)*microsPerDay + micros + west*microsPerSecond), ok1 && ok2
+}
+
+// In reads ISO 8601 and RFC 3339 as programs write them, with seconds below 60
+// and at most six digits behind the point.
+func (t timestamp) In(literal string) (Value, error) {
+	if v, ok := infinite(strings.ToLower(literal)); ok {
+		return v, nil
+	}
+	if len(literal) < len("2006-01-02") {
+		return Value{}, ErrUncertain
+	}
+	days, ok := literalDay(literal[:10])
+	if !ok {
+		return Value{}, ErrUncertain
+	}
+	local, zone := "00:00", ""
+	if rest := literal[10:]; rest != "" {
+		if rest[0] != 'T' && rest[0] != ' ' {
+			return Value{}, ErrUncertain
+		}
+		local, zone = cutZone(rest[1:])
+	}
+	v, ok := t.literalAt(days, local, zone)
+	if !ok || strings.HasPrefix(local, "24") {
+		return Value{}, ErrUncertain
+	}
+	return v, nil
+}
+
+// literalAt gives a zone its meaning: timestamp without time zone ignores it.
+func (t timestamp) literalAt(days int64, local, zone string) (Value, bool) {
+	if !t.zoned {
+		if _, ok := at(days, local, zone); !ok {
+			return Value{}, false
+		}
+		return at(days, local, "")
+	}
+	if zone == "" && !t.utc {
+		return Value{}, false
+	}
+	return at(days, local, zone)
+}
+
+func (timestamp) Compare(a, b Value) int { return compareNumbers(a, b) }
+func (timestamp) Ordered() bool          { return true }

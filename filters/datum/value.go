@@ -1,0 +1,99 @@
+package datum
+
+import (
+	"cmp"
+	"errors"
+	"strings"
+)
+
+// Key identifies a value among those of its type: two values are equal in
+// Postgres if and only if their Keys are ==. It serves as a map key.
+type Key struct {
+	A, B int64
+	S    string
+}
+
+// Value is one non-null value of a type, ready to be compared. Which fields
+// carry meaning is the type's own affair.
+type Value struct {
+	Key
+	List      []Value // elements of an array, bounds of a range
+	Null      bool    // only within List
+	Unordered bool    // equality is certain, order is not: a label not known yet
+}
+
+// Type reads and compares the values of one data type. Types are immutable
+// and comparable with ==.
+type Type interface {
+	// Out reads what Postgres has printed; false means that it is not certain
+	// what it says.
+	Out(text string) (Value, bool)
+	// In reads what a client has written. Errors are *Invalid, where Postgres
+	// refuses the literal, or ErrUncertain.
+	In(literal string) (Value, error)
+	// Compare orders two values as the type's operators < = > do.
+	Compare(a, b Value) int
+	// Ordered reports whether Compare is certain, not only its 0.
+	Ordered() bool
+}
+
+// ErrUncertain says that only Postgres knows how it reads a literal.
+var ErrUncertain = errors.New("only Postgres can read this literal")
+
+// Invalid is a literal that Postgres refuses.
+type Invalid struct {
+	SQLState string
+	Message  string // as Postgres words it
+}
+
+func (e *Invalid) Error() string { return e.Message }
+
+// syntax is the error of most input functions, SQLSTATE 22P02.
+func syntax(typeName, literal string) error {
+	return &Invalid{"22P02", `invalid input syntax for type ` + typeName + `: "` + literal + `"`}
+}
+
+// outOfRange is the error of the integer types, SQLSTATE 22003.
+func outOfRange(typeName, literal string) error {
+	return &Invalid{"22003", `value "` + literal + `" is out of range for type ` + typeName}
+}
+
+// compareNumbers orders values by A, then B.
+func compareNumbers(a, b Value) int {
+	if a.A != b.A {
+		return cmp.Compare(a.A, b.A)
+	}
+	return cmp.Compare(a.B, b.B)
+}
+
+// compareBytes orders values by the bytes of S.
+func compareBytes(a, b Value) int { return strings.Compare(a.S, b.S) }
+
+// spaces are what C's isspace accepts in the locale C.
+const spaces = " \t\n\v\f\r"
+
+func trimSpaces(s string) string { return strings.Trim(s, spaces) }
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// hexDigit is the value of a hexadecimal digit, or -1.
+func hexDigit(c byte) int {
+	switch {
+	case isDigit(c):
+		return int(c - '0')
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}

@@ -1,0 +1,195 @@
+package filters
+
+import (
+	"slices"
+	"strings"
+)
+
+// Operator is one of the wire's operators.
+type Operator string
+
+// The operators of wire reference 4.5.
+const (
+	Eq         Operator = "eq"
+	Neq        Operator = "neq"
+	Lt         Operator = "lt"
+	Lte        Operator = "lte"
+	Gt         Operator = "gt"
+	Gte        Operator = "gte"
+	In         Operator = "in"
+	Like       Operator = "like"
+	ILike      Operator = "ilike"
+	Is         Operator = "is"
+	Match      Operator = "match"
+	IMatch     Operator = "imatch"
+	IsDistinct Operator = "isdistinct"
+)
+
+// The operators that PostgREST has and upstream has not. Any and All head
+// groups of conditions.
+const (
+	Contains    Operator = "cs"
+	ContainedBy Operator = "cd"
+	Overlaps    Operator = "ov"
+	Any         Operator = "or"
+	All         Operator = "and"
+)
+
+// known reports whether a condition may have the operator.
+func (o Operator) known() bool {
+	switch o {
+	case Eq, Neq, Lt, Lte, Gt, Gte, In, Like, ILike, Is, Match, IMatch, IsDistinct:
+		return true
+	}
+	return o.onSets()
+}
+
+// onSets reports whether the operator compares arrays, ranges or documents.
+func (o Operator) onSets() bool { return o == Contains || o == ContainedBy || o == Overlaps }
+
+// grouping reports whether the operator heads a group.
+func (o Operator) grouping() bool { return o == Any || o == All }
+
+// Condition is one "column=op.value" of a filter, or with Any and All a group
+// "or=(a.eq.1,b.gt.2)" whose conditions are in Group.
+type Condition struct {
+	Column string // as written; may end in a JSON path, data->a->>b
+	Op     Operator
+	Value  string // unquoted; for In the Postgres array literal "{a,b}"
+	Negate bool
+	Group  Filter
+
+	// Readings are what Postgres made of Value when Resolve asked it.
+	Readings []Reading
+}
+
+// Reading is how a type prints a literal that it has read.
+type Reading struct {
+	Type uint32 // OID; for In that of the element
+	Text string
+}
+
+// Filter is the conditions of a binding; all must hold. The empty Filter
+// holds for every row.
+type Filter []Condition
+
+// String writes a filter that parses to the same conditions.
+func (f Filter) String() string {
+	var out strings.Builder
+	for _, c := range f {
+		if out.Len() > 0 {
+			out.WriteByte(',')
+		}
+		c.write(&out)
+	}
+	return out.String()
+}
+
+// write writes a condition as it stands at the top of a filter.
+func (c Condition) write(out *strings.Builder) {
+	if c.Op.grouping() {
+		c.writeNegation(out)
+		out.WriteString(string(c.Op))
+		out.WriteByte('=')
+		c.writeGroup(out)
+		return
+	}
+	head := c.Column + "="
+	if c.Negate {
+		head += "not."
+	}
+	head += string(c.Op) + "."
+	out.WriteString(head)
+	out.WriteString(c.fittingValue(head, out.Len() > len(head)))
+}
+
+// fittingValue is the value with quotes if it needs them, unless the column has
+// opened a quote or a parenthesis: then quotes may mean something else, and the
+// condition may be the last one, which takes in all that follows.
+func (c Condition) fittingValue(head string, behind bool) string {
+	values := []string{c.writtenValue(), c.Value}
+	if c.Op == In {
+		return values[0]
+	}
+	for _, value := range values {
+		if stands(behind, head+value, "x") {
+			return value
+		}
+	}
+	for _, value := range values {
+		if got, err := parseCondition(head + value); err == nil && got.Value == c.Value && stands(behind, head+value) {
+			return value
+		}
+	}
+	return values[0]
+}
+
+// stands reports whether a condition is a segment of its own where it is.
+func stands(behind bool, condition string, after ...string) bool {
+	want := append([]string{condition}, after...)
+	if behind {
+		want = append([]string{""}, want...)
+	}
+	return slices.Equal(split(strings.Join(want, ","), '='), want)
+}
+
+func (c Condition) writeNegation(out *strings.Builder) {
+	if c.Negate {
+		out.WriteString("not.")
+	}
+}
+
+func (c Condition) writeGroup(out *strings.Builder) {
+	out.WriteByte('(')
+	for i, item := range c.Group {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		item.writeItem(out)
+	}
+	out.WriteByte(')')
+}
+
+// writeItem writes a condition as it stands within a group.
+func (c Condition) writeItem(out *strings.Builder) {
+	if c.Op.grouping() {
+		c.writeNegation(out)
+		out.WriteString(string(c.Op))
+		c.writeGroup(out)
+		return
+	}
+	if c.Column == "" || strings.ContainsAny(c.Column, `.,()"=\`) || c.Column != strings.TrimSpace(c.Column) {
+		writeQuoted(out, c.Column)
+	} else {
+		out.WriteString(c.Column)
+	}
+	out.WriteByte('.')
+	c.writeNegation(out)
+	out.WriteString(string(c.Op))
+	out.WriteByte('.')
+	out.WriteString(c.writtenValue())
+}
+
+// writtenValue is the value with quotes if it needs them.
+func (c Condition) writtenValue() string {
+	if c.Op == In {
+		return "(" + c.Value[1:len(c.Value)-1] + ")"
+	}
+	if c.Value == strings.TrimSpace(c.Value) && !strings.ContainsAny(c.Value, `,()"\`) && !(c.Op.onSets() && strings.ContainsAny(c.Value, "[]{}")) {
+		return c.Value
+	}
+	var out strings.Builder
+	writeQuoted(&out, c.Value)
+	return out.String()
+}
+
+func writeQuoted(out *strings.Builder, s string) {
+	out.WriteByte('"')
+	for i := range len(s) {
+		if s[i] == '"' || s[i] == '\\' {
+			out.WriteByte('\\')
+		}
+		out.WriteByte(s[i])
+	}
+	out.WriteByte('"')
+}

@@ -1,0 +1,49 @@
+package filters
+
+import (
+	"strings"
+
+	"walcast/filters/datum"
+	"walcast/filters/pattern"
+)
+
+// Locale is what a database adds to the meaning of a comparison. Postgres is
+// asked wherever a field that matters is empty.
+type Locale struct {
+	Collate  string // the default collation's LC_COLLATE: "C", "en_US.UTF-8"
+	Ctype    string // its LC_CTYPE
+	TimeZone string // of the sessions that read literals: "UTC"
+}
+
+// options says which values datum may compare with certainty.
+func (l Locale) options() datum.Options {
+	return datum.Options{
+		Bytewise: bytewise(l.Collate),
+		UTC:      l.TimeZone == "UTC" || l.TimeZone == "Etc/UTC" || l.TimeZone == "GMT",
+	}
+}
+
+// bytewise reports whether a collation sorts UTF-8 by its bytes, which is the
+// order of code points.
+func bytewise(collate string) bool {
+	switch strings.ToLower(collate) {
+	case "c", "posix", "c.utf-8", "c.utf8", "ucs_basic", "pg_c_utf8":
+		return true
+	}
+	return false
+}
+
+// folding says how certain it is which letters are equal but for their case.
+// ok is false when not even those of ASCII are: in Turkish the small I has no
+// dot.
+func (l Locale) folding() (fold pattern.Case, ok bool) {
+	switch language, _, _ := strings.Cut(strings.ToLower(l.Ctype), "_"); language {
+	case "":
+		return pattern.FoldLocal, false
+	case "c", "posix":
+		return pattern.FoldASCII, true
+	case "tr", "az", "lt":
+		return pattern.FoldLocal, false
+	}
+	return pattern.FoldLocal, true
+}

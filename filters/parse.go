@@ -1,0 +1,176 @@
+package filters
+
+import "strings"
+
+// ParseError carries the message that upstream sends (wire reference 4.4).
+type ParseError struct{ Message string }
+
+func (e *ParseError) Error() string { return e.Message }
+
+func parseError(text string) error { return &ParseError{"Error parsing `filter` params: " + text} }
+
+// refuse shows the pieces that were not understood, as upstream does.
+func refuse(pieces ...string) error { return parseError(inspectList(pieces)) }
+
+var (
+	errEmptySegment = parseError("filter must not contain empty segments (check for extra commas)")
+	errParentheses  = parseError("`in` filter value must be wrapped by parentheses")
+	errTooDeep      = parseError("groups are nested too deeply")
+)
+
+// maxGroupDepth bounds recursion over a client's text.
+const maxGroupDepth = 20
+
+// Parse reads the grammar of wire reference 4.5, and groups, the operators on
+// sets and JSON paths in PostgREST's notation. Its errors are *ParseError.
+func Parse(s string) (Filter, error) {
+	if strings.TrimSpace(s) == "" {
+		return nil, nil
+	}
+	var f Filter
+	for _, segment := range split(s, '=') {
+		c, err := parseCondition(strings.TrimSpace(segment))
+		if err != nil {
+			return nil, err
+		}
+		f = append(f, c)
+	}
+	return f, nil
+}
+
+// parseCondition reads column=[not.]op.value, or a group.
+func parseCondition(s string) (Condition, error) {
+	if s == "" {
+		return Condition{}, errEmptySegment
+	}
+	column, rest, ok := strings.Cut(s, "=")
+	if !ok {
+		return Condition{}, refuse(s)
+	}
+	if op, negate, ok := groupOperator(column); ok && enclosed(rest) {
+		return parseGroup(op, negate, rest, 1)
+	}
+	return parseComparison(column, rest)
+}
+
+// parseComparison reads [not.]op.value.
+func parseComparison(column, s string) (Condition, error) {
+	s, negate := strings.CutPrefix(s, "not.")
+	op, value, ok := strings.Cut(s, ".")
+	if !ok {
+		return Condition{}, refuse(s)
+	}
+	c := Condition{Column: column, Op: Operator(op), Negate: negate}
+	if !c.Op.known() {
+		return Condition{}, refuse(op, value)
+	}
+	if c.Op != In {
+		c.Value = unquote(value)
+		return c, nil
+	}
+	if len(value) < 2 || value[0] != '(' || value[len(value)-1] != ')' {
+		return Condition{}, errParentheses
+	}
+	c.Value = "{" + value[1:len(value)-1] + "}"
+	return c, nil
+}
+
+// groupOperator recognises what stands before the parenthesis of a group.
+func groupOperator(s string) (op Operator, negate, ok bool) {
+	s, negate = strings.CutPrefix(s, "not.")
+	op = Operator(s)
+	return op, negate, op.grouping()
+}
+
+// enclosed reports whether one pair of parentheses holds all of s.
+func enclosed(s string) bool {
+	if len(s) < 2 || s[0] != '(' || s[len(s)-1] != ')' {
+		return false
+	}
+	inner := s[1 : len(s)-1]
+	var q scan
+	for i := range len(inner) {
+		q.next(inner, i, '(')
+		if q.unbalanced {
+			return false
+		}
+	}
+	return !q.quoted && q.depth == 0
+}
+
+// parseGroup reads the parentheses behind or and and.
+func parseGroup(op Operator, negate bool, s string, depth int) (Condition, error) {
+	if depth > maxGroupDepth {
+		return Condition{}, errTooDeep
+	}
+	c := Condition{Op: op, Negate: negate}
+	for _, segment := range split(s[1:len(s)-1], '.') {
+		item, err := parseItem(strings.TrimSpace(segment), depth)
+		if err != nil {
+			return Condition{}, err
+		}
+		c.Group = append(c.Group, item)
+	}
+	return c, nil
+}
+
+// parseItem reads column.[not.]op.value, or a group within a group.
+func parseItem(s string, depth int) (Condition, error) {
+	if s == "" {
+		return Condition{}, errEmptySegment
+	}
+	if i := strings.IndexByte(s, '('); i > 0 {
+		if op, negate, ok := groupOperator(s[:i]); ok && enclosed(s[i:]) {
+			return parseGroup(op, negate, s[i:], depth+1)
+		}
+	}
+	if s[0] == '"' {
+		if end := closingQuote(s); end > 0 && end+1 < len(s) && s[end+1] == '.' {
+			return parseComparison(unescape(s[1:end]), s[end+2:])
+		}
+	}
+	column, rest, ok := strings.Cut(s, ".")
+	if !ok {
+		return Condition{}, refuse(s)
+	}
+	if strings.ContainsAny(column, `"()`) {
+		return Condition{}, refuse(column, rest) // such a name needs quotes
+	}
+	return parseComparison(column, rest)
+}
+
+// unquote takes off the quotes of a value that is quoted as a whole.
+func unquote(s string) string {
+	if s == "" || s[0] != '"' || closingQuote(s) != len(s)-1 {
+		return s
+	}
+	return unescape(s[1 : len(s)-1])
+}
+
+// closingQuote is the index of the quote that ends the one at the start, or -1.
+func closingQuote(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+// unescape makes \x to x for any x.
+func unescape(s string) string {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s
+	}
+	var out strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		out.WriteByte(s[i])
+	}
+	return out.String()
+}
