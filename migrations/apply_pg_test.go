@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"golang.org/x/sync/errgroup"
 
 	"walcast/internal/devdb"
@@ -22,12 +23,21 @@ var allNames = []string{"001_schema", "002_messages", "003_upkeep", "004_send", 
 // as superuser.
 func connect(t *testing.T, db *devdb.DB, role string) *pgx.Conn {
 	t.Helper()
+	return connectNoticing(t, db, role, nil)
+}
+
+// connectNoticing also hands on the server's notices and warnings.
+func connectNoticing(t *testing.T, db *devdb.DB, role string, notice func(text string)) *pgx.Conn {
+	t.Helper()
 	config, err := pgx.ParseConfig(db.DSN)
 	if err != nil {
 		t.Fatalf("parse DSN: %v", err)
 	}
 	if role != "" {
 		config.User = role
+	}
+	if notice != nil {
+		config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notice(n.Message) }
 	}
 	conn, err := pgx.ConnectConfig(t.Context(), config)
 	if err != nil {
@@ -45,6 +55,29 @@ func ownedDB(t *testing.T) (*devdb.DB, *pgx.Conn) {
 	db.Exec("create role " + owner + " login nosuperuser nocreaterole nocreatedb")
 	db.Exec("alter database " + db.Name + " owner to " + owner)
 	return db, connect(t, db, owner)
+}
+
+// supabaseDB is a database with the schema that Supabase makes.
+func supabaseDB(t *testing.T) *devdb.DB {
+	t.Helper()
+	ddl, err := os.ReadFile("../testdata/migrations/supabase.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := devdb.Open(t)
+	db.Exec(string(ddl))
+	return db
+}
+
+// partitionFor makes the partition of that name as Supabase's server does.
+func partitionFor(t *testing.T, name string) string {
+	t.Helper()
+	day, err := time.Parse("messages_2006_01_02", name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("create table realtime.%s partition of realtime.messages for values from ('%s') to ('%s')",
+		name, day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly))
 }
 
 func mustApply(t *testing.T, conn *pgx.Conn) Report {
@@ -177,18 +210,10 @@ func TestApplyNeedsTheRightToCreate(t *testing.T) {
 }
 
 func TestApplyLeavesSupabasesSchemaAlone(t *testing.T) {
-	db := devdb.Open(t)
-	ddl, err := os.ReadFile("../testdata/migrations/supabase.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.Exec(string(ddl))
+	db := supabaseDB(t)
 	conn := connect(t, db, "")
-	now := time.Now()
-	for _, name := range partitions(now, -1, daysAheadForeign) { // as its server has made them
-		day, _ := time.Parse("messages_2006_01_02", name)
-		db.Exec(fmt.Sprintf("create table realtime.%s partition of realtime.messages for values from ('%s') to ('%s')",
-			name, day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly)))
+	for _, name := range partitions(time.Now(), -1, daysAheadForeign) { // as its server has made them
+		db.Exec(partitionFor(t, name))
 	}
 	before := inventory(t, db)
 	if diff := cmp.Diff(Report{Foreign: true}, mustApply(t, conn)); diff != "" {

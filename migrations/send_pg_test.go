@@ -1,7 +1,6 @@
 package migrations
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,18 +44,8 @@ func sending(t *testing.T) (db *devdb.DB, conn *pgx.Conn, warnings *[]string) {
 	t.Helper()
 	db, _ = ownedDB(t)
 	devdb.SupabaseRoles(db)
-	config, err := pgx.ParseConfig(db.DSN)
-	if err != nil {
-		t.Fatalf("parse DSN: %v", err)
-	}
-	config.User = db.Name + "_owner"
 	warnings = new([]string)
-	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { *warnings = append(*warnings, n.Message) }
-	conn, err = pgx.ConnectConfig(t.Context(), config)
-	if err != nil {
-		t.Fatalf("connect: %v", err)
-	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	conn = connectNoticing(t, db, db.Name+"_owner", func(text string) { *warnings = append(*warnings, text) })
 	mustApply(t, conn)
 	*warnings = nil
 	return db, conn, warnings

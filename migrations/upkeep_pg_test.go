@@ -1,16 +1,12 @@
 package migrations
 
 import (
-	"fmt"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
-
-	"walcast/internal/devdb"
 )
 
 func mustMaintain(t *testing.T, conn *pgx.Conn, now time.Time) Upkeep {
@@ -127,16 +123,10 @@ func TestMaintainWithoutASchemaDoesNothing(t *testing.T) {
 }
 
 func TestMaintainGivesAForeignSchemaWhatItLacks(t *testing.T) {
-	db := devdb.Open(t)
-	ddl, err := os.ReadFile("../testdata/migrations/supabase.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.Exec(string(ddl))
+	db := supabaseDB(t)
 	now := time.Now()
-	old := now.AddDate(0, 0, -20)
-	db.Exec(fmt.Sprintf("create table realtime.%s partition of realtime.messages for values from ('%s') to ('%s')",
-		partitions(old, 0, 0)[0], old.Format(time.DateOnly), old.AddDate(0, 0, 1).Format(time.DateOnly)))
+	old := partitions(now, -20, -20)
+	db.Exec(partitionFor(t, old[0]))
 
 	role := db.Name + "_user"
 	db.Exec("create role " + role + " login; grant usage on schema realtime to " + role)
@@ -146,7 +136,7 @@ func TestMaintainGivesAForeignSchemaWhatItLacks(t *testing.T) {
 	wantUpkeep(t, "again", mustMaintain(t, connect(t, db, ""), now), Upkeep{})
 
 	list := inventory(t, db)
-	for _, name := range append(want, partitions(old, 0, 0)...) {
+	for _, name := range append(want, old...) {
 		if !slices.ContainsFunc(list, func(s string) bool {
 			return s == "relation realtime."+name+" supabase_realtime_admin true" || s == "relation realtime."+name+" postgres false"
 		}) {
