@@ -15,7 +15,7 @@ const oldestVersion = 140000
 
 // attempt connects and streams until something breaks or ctx is done.
 func (r *Reader) attempt(ctx context.Context) error {
-	leader, standby, err := r.preflight(ctx)
+	server, err := r.preflight(ctx)
 	if err != nil {
 		return err
 	}
@@ -24,6 +24,7 @@ func (r *Reader) attempt(ctx context.Context) error {
 	if err != nil {
 		return errors.New("database-url: cannot be read")
 	}
+	r.site = site{role: config.User, database: config.Database, slot: r.config.Slot}
 	conn, err := connectReplication(ctx, config)
 	if err != nil {
 		return err
@@ -33,64 +34,69 @@ func (r *Reader) attempt(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.prepareSlot(ctx, conn, leader); err != nil {
+	if err := r.prepareSlot(ctx, conn, server); err != nil {
 		return err
 	}
-	if err := r.whenFree(ctx, leader, func() error { return r.start(ctx, conn) }); err != nil {
+	if err := r.whenFree(ctx, server.isLed, func() error { return r.start(ctx, conn) }); err != nil {
 		return err
 	}
 	from, err := r.agree(ctx, now)
 	if err != nil {
 		return err
 	}
-	s, err := newStream(r, conn, in, from, standby)
+	s, err := newStream(r, conn, in, from, server.isStandby)
 	if err != nil {
 		return err
 	}
 	return s.run(ctx)
 }
 
+// server is what the ordinary connection tells of the other end.
+type server struct {
+	database  string // the one we are in
+	version   int    // as 150003
+	walLevel  string
+	isStandby bool
+	isLed     bool // by us: we have the leader lock
+}
+
 // preflight looks at the server over the ordinary connection, which gives
 // clearer answers than a failing replication command.
-func (r *Reader) preflight(ctx context.Context) (leader, standby bool, err error) {
+func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
 	defer cancel()
-	r.site.slot = r.config.Slot
-	if c := r.pool.Config().ConnConfig; c != nil {
-		r.site.role, r.site.database = c.User, c.Database
-	}
-	if leader, err = r.control.lead(ctx); err != nil {
-		return false, false, err
+	ordinary := r.pool.Config().ConnConfig
+	r.site = site{role: ordinary.User, database: ordinary.Database, slot: r.config.Slot}
+	if s.isLed, err = r.control.lead(ctx); err != nil {
+		return s, err
 	}
 	err = r.control.use(ctx, func(db querier) error {
-		var version int
-		var level string
 		rows, err := db.Query(ctx, `select current_setting('server_version_num')::int, current_setting('wal_level'),
 			pg_is_in_recovery(), current_database()::text`)
 		if err != nil {
 			return err
 		}
-		scan := []any{&version, &level, &standby, &r.site.database}
+		scan := []any{&s.version, &s.walLevel, &s.isStandby, &s.database}
 		if _, err := pgx.ForEachRow(rows, scan, func() error { return nil }); err != nil {
 			return err
 		}
-		if err := checkServer(version, level, standby); err != nil {
+		if err := s.check(); err != nil {
 			return err
 		}
 		return r.publications.ensure(ctx, db)
 	})
-	return leader, standby, err
+	return s, err
 }
 
-// checkServer says what makes reading from a server pointless.
-func checkServer(version int, walLevel string, standby bool) error {
+// check says what makes reading from the server pointless.
+func (s server) check() error {
 	switch {
-	case version < oldestVersion:
+	case s.version < oldestVersion:
 		return &fault{remedy: operate, cause: causeConfiguration, advice: fmt.Sprintf(
-			"Postgres %d.%d is too old: walcast needs 14 or newer", version/10000, version%10000)}
-	case walLevel != "logical":
-		return wrongWALLevel(walLevel)
-	case standby && version < 160000:
+			"Postgres %d.%d is too old: walcast needs 14 or newer", s.version/10000, s.version%10000)}
+	case s.walLevel != "logical":
+		return wrongWALLevel(s.walLevel)
+	case s.isStandby && s.version < 160000:
 		return standbyTooOld()
 	}
 	return nil
@@ -118,13 +124,13 @@ func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn) (system, err
 
 // prepareSlot makes sure that there is a slot that can be read. One that is
 // lost beyond repair is replaced, and subscribers are owed a resync.
-func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, leader bool) error {
+func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server) error {
 	slot, err := r.findSlot(ctx)
 	if err != nil {
 		return err
 	}
 	if slot != nil {
-		if err := slot.refuse(r.site.database); err != nil {
+		if err := slot.refuse(s.database); err != nil {
 			return err
 		}
 		why, lost := slot.lost()
@@ -137,7 +143,7 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, leader bo
 		r.logger.Error("slot cannot be read any further and is made anew, subscribers have to resync",
 			"reason", r.renew, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String(),
 			"advice", "a larger max_slot_wal_keep_size keeps WAL for a reader that is down")
-		if err := r.whenFree(ctx, leader, func() error { return r.dropSlot(ctx) }); err != nil {
+		if err := r.whenFree(ctx, s.isLed, func() error { return r.dropSlot(ctx) }); err != nil {
 			return err
 		}
 	} else if r.begun && r.renew == "" {

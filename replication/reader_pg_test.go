@@ -25,8 +25,8 @@ func createOrders(db *devdb.DB) {
 	db.Exec(`create table orders (id int primary key, item text); create publication pub for table orders`)
 }
 
-// positions of changes.
-func positions(changes []*Change) []Position {
+// positionsOf lists the positions of changes.
+func positionsOf(changes []*Change) []Position {
 	all := make([]Position, len(changes))
 	for i, c := range changes {
 		all[i] = c.Position
@@ -43,7 +43,7 @@ func TestReaderStreamsInCommitOrder(t *testing.T) {
 	db.Exec(`truncate orders`)
 	changes := r.want("INSERT orders 1 apple", "INSERT orders 2 pear", "UPDATE orders 2 plum", "DELETE orders was 1 -", "TRUNCATE orders")
 	if !slices.IsSortedFunc(changes, func(a, b *Change) int { return a.Position.Compare(b.Position) }) {
-		t.Errorf("positions are not sorted: %v", positions(changes))
+		t.Errorf("positions are not sorted: %v", positionsOf(changes))
 	}
 	if err := r.stop(); err != nil {
 		t.Errorf("Run = %v after it was stopped; want nil", err)
@@ -82,12 +82,12 @@ func TestPositionsAreTheSameAfterAReconnect(t *testing.T) {
 	db.Exec(`insert into orders select n from generate_series(1, 5) n`)
 	db.Exec(`update orders set item = 'x'`)
 	db.Exec(`delete from orders where id > 3`)
-	want := positions(first.next(12))
+	want := positionsOf(first.next(12))
 	if err := first.stop(); err != nil {
 		t.Fatal(err)
 	}
 	second := startReader(t, db, holding()) // the window has everything still
-	if diff := cmp.Diff(want, positions(second.next(12))); diff != "" {
+	if diff := cmp.Diff(want, positionsOf(second.next(12))); diff != "" {
 		t.Errorf("positions differ after a restart (-before +after):\n%s", diff)
 	}
 }
@@ -109,7 +109,7 @@ func TestKilledReaderReadsTheWindowAgain(t *testing.T) {
 	db.Exec(`insert into orders values (4, 'd')`)
 	second := startReader(t, db, holding())
 	got := second.want("INSERT orders 1 a", "INSERT orders 2 b", "INSERT orders 3 c", "INSERT orders 4 d")
-	if diff := cmp.Diff(positions(want), positions(got[:3])); diff != "" {
+	if diff := cmp.Diff(positionsOf(want), positionsOf(got[:3])); diff != "" {
 		t.Errorf("positions differ after the kill (-before +after):\n%s", diff)
 	}
 }

@@ -25,6 +25,7 @@ type reading struct {
 	reader *Reader
 	log    *Log
 	lines  *logLines
+	reg    *prometheus.Registry
 	cursor *Cursor
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -65,8 +66,8 @@ func startReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *re
 // runReader starts a Reader and does not wait.
 func runReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *reading {
 	t.Helper()
-	r := &reading{t: t, db: db, log: NewLog(c), lines: &logLines{}, done: make(chan struct{})}
-	reader, err := NewReader(testConfig(db), r.log, db.Pool, slog.New(slog.NewTextHandler(r.lines, nil)), prometheus.NewRegistry())
+	r := &reading{t: t, db: db, log: NewLog(c), lines: &logLines{}, reg: prometheus.NewRegistry(), done: make(chan struct{})}
+	reader, err := NewReader(testConfig(db), r.log, db.Pool, slog.New(slog.NewTextHandler(r.lines, nil)), r.reg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,6 +191,26 @@ func (r *reading) slot() *Slot {
 		r.t.Fatal(err)
 	}
 	return slot
+}
+
+// metric is the value of a counter or gauge; label is that of its only label,
+// "" if it has none.
+func (r *reading) metric(name, label string) float64 {
+	r.t.Helper()
+	families, err := r.reg.Gather()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			labels := m.GetLabel()
+			if family.GetName() == name && (len(labels) == 0 && label == "" || len(labels) == 1 && labels[0].GetValue() == label) {
+				return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+			}
+		}
+	}
+	r.t.Fatalf("there is no metric %s{%q}", name, label)
+	return 0
 }
 
 // describeChange writes a change as "INSERT orders 1 apple"; old values

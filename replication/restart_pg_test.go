@@ -33,7 +33,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 	db := ownServer(t, nil)
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a'), (2, 'b')`)
-	want := positions(r.want("INSERT orders 1 a", "INSERT orders 2 b"))
+	want := positionsOf(r.want("INSERT orders 1 a", "INSERT orders 2 b"))
 	held := r.slot().Confirmed
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
@@ -52,7 +52,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 
 	again := startReader(t, db, holding())
 	got := again.want("INSERT orders 1 a", "INSERT orders 2 b", "INSERT orders 3 c")
-	if diff := cmp.Diff(want, positions(got[:2])); diff != "" {
+	if diff := cmp.Diff(want, positionsOf(got[:2])); diff != "" {
 		t.Errorf("positions differ after the restart (-before +after):\n%s", diff)
 	}
 }

@@ -1,0 +1,168 @@
+package replication
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"walcast/internal/devdb"
+)
+
+// creating sets create-publication.
+func creating(t *testing.T, setting string) option {
+	t.Helper()
+	tables, err := parsePublicationTables(setting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(r *Reader) { r.publications.create = tables }
+}
+
+func TestMissingPublicationIsAFatalSentence(t *testing.T) {
+	db := devdb.Open(t)
+	r := runReader(t, db, holding())
+	err := r.wait()
+	if want := `publication "pub" does not exist: run CREATE PUBLICATION "pub" FOR TABLE …`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("Run = %v; want %s…", err, want)
+	}
+	if r.slot() != nil {
+		t.Error("a slot was made although its publication is missing")
+	}
+}
+
+func TestPublicationIsCreatedOnRequest(t *testing.T) {
+	cases := []struct {
+		setting string
+		want    []string
+	}{
+		{"all-tables", []string{"app.Order Lines", "public.orders", "public.secrets"}},
+		{`orders, app."Order Lines"`, []string{"app.Order Lines", "public.orders"}},
+	}
+	for _, c := range cases {
+		t.Run(c.setting, func(t *testing.T) {
+			db := devdb.Open(t)
+			db.Exec(`create schema app; create table orders (id int primary key); create table secrets (id int primary key);
+				create table app."Order Lines" (id int primary key)`)
+			r := startReader(t, db, holding(), creating(t, c.setting))
+			got, err := queryStrings(t.Context(), db.Pool, `select schemaname || '.' || tablename from pg_publication_tables where pubname = 'pub' order by 1`)
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("published are %v, %v; want %v", got, err, c.want)
+			}
+			db.Exec(`insert into app."Order Lines" values (1)`)
+			r.want("INSERT Order Lines 1")
+			if warned := strings.Contains(r.lines.String(), "every future table"); warned != (c.setting == "all-tables") {
+				t.Errorf("warned of future tables: %v\n%s", warned, r.lines)
+			}
+		})
+	}
+}
+
+func TestPublicationThatWouldBreakTheApplicationIsRefused(t *testing.T) {
+	const tables = `
+		create table orders (id int primary key);
+		create table keyless (id int);
+		create table deferred (id int primary key deferrable);
+		create table nothing (id int primary key); alter table nothing replica identity nothing;
+		create table complete (id int); alter table complete replica identity full;
+		create table indexed (id int not null unique); alter table indexed replica identity using index indexed_id_key;
+		create table dropped (id int not null unique); alter table dropped replica identity using index dropped_id_key;
+		alter table dropped drop constraint dropped_id_key;
+		create unlogged table unlogged (id int primary key);
+		create view seen as select * from orders`
+	cases := []struct{ setting, want string }{
+		{"orders, complete, indexed", ""},
+		{"all-tables", "publishing public.deferred, public.dropped, public.keyless, public.nothing would make every UPDATE and DELETE there fail"},
+		{"orders, keyless", "publishing public.keyless would make every UPDATE and DELETE there fail, as there is no primary key: run ALTER TABLE public.keyless ADD PRIMARY KEY"},
+		{"orders, nowhere", `create-publication: "nowhere" does not exist`},
+		{"seen, unlogged", `create-publication: "seen" is not a table, "unlogged" is temporary or unlogged; only ordinary`},
+	}
+	for _, c := range cases {
+		t.Run(c.setting, func(t *testing.T) {
+			db := devdb.Open(t)
+			db.Exec(tables)
+			r := runReader(t, db, holding(), creating(t, c.setting))
+			if c.want == "" {
+				r.waitStreaming()
+				return
+			}
+			if err := r.wait(); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+				t.Errorf("Run = %v; want %s…", err, c.want)
+			}
+			missing, err := r.reader.publications.missing(t.Context(), db.Pool)
+			if err != nil || len(missing) != 1 {
+				t.Errorf("the publication exists, %v", err)
+			}
+		})
+	}
+}
+
+func TestPublicationThatTheRoleMayNotCreate(t *testing.T) {
+	db := devdb.Open(t)
+	db.Exec(`create table orders (id int primary key)`)
+	name := role(t, db, "replication")
+	tables, err := parsePublicationTables("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(t.Context(), "set role "+name); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Exec(context.Background(), "reset role")
+	err = publications{names: []string{"pub"}, create: tables}.ensure(t.Context(), conn)
+	if want := `publication "pub" does not exist and this role may not create it: run CREATE PUBLICATION "pub" FOR TABLE "orders" as the owner`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("ensure = %v; want %s…", err, want)
+	}
+}
+
+func TestPublishedTableThatBreaksTheApplicationIsReported(t *testing.T) {
+	db := orders(t)
+	db.Exec(`create table keyless (id int); alter publication pub add table keyless`)
+	r := startReader(t, db, holding())
+	if !strings.Contains(r.lines.String(), "tables=public.keyless") {
+		t.Errorf("no warning names the table:\n%s", r.lines)
+	}
+}
+
+func TestSeveralPublicationsAreRead(t *testing.T) {
+	db := orders(t)
+	db.Exec(`create table lines (id int primary key); create publication "Second, 'Pub'" for table lines`)
+	r := startReader(t, db, holding(), func(r *Reader) {
+		r.config.Publications = []string{"pub", "Second, 'Pub'"}
+		r.publications.names = r.config.Publications
+	})
+	db.Exec(`insert into orders values (1); insert into lines values (2)`)
+	r.want("INSERT orders 1 null", "INSERT lines 2")
+}
+
+// TestPublicationDroppedWhileRunning poisons the slot: up to 17 the same place
+// of the WAL fails for ever, from 18 on its changes are skipped.
+func TestPublicationDroppedWhileRunning(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	db.Exec(`drop publication pub`)
+	r.until("the loss to be noticed", func() bool { return strings.Contains(r.reader.Status().Error, `publication "pub" does not exist`) })
+	db.Exec(`insert into orders values (2, 'lost')`)
+	r.until("the reader to stop", func() bool { return !r.reader.Status().Streaming })
+	r.until("the advice", func() bool { return strings.Contains(r.reader.Status().Error, `CREATE PUBLICATION "pub"`) })
+	db.Exec(`create publication pub for table orders`)
+	r.wantResync(CodePublication)
+	r.waitStreaming()
+	db.Exec(`insert into orders values (3, 'c')`)
+	r.want("INSERT orders 3 c")
+}
+
+func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
+	db := devdb.Open(t)
+	db.Exec(`create table orders (id int primary key, item text); create publication pub for table orders with (publish = 'insert')`)
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'a'); update orders set item = 'b'; delete from orders; insert into orders values (2, 'c')`)
+	r.want("INSERT orders 1 a", "INSERT orders 2 c")
+}
