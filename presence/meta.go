@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -52,8 +53,12 @@ func appendFields(out, payload []byte) ([]byte, error) {
 	if len(payload) == 0 {
 		return out, nil
 	}
+	if !utf8.Valid(payload) {
+		return nil, ErrPayload // browsers close a socket that sends such text
+	}
 	// The last of two equal names wins at the client, as with the reference.
-	d := jsontext.NewDecoder(bytes.NewBuffer(payload), jsontext.AllowDuplicateNames(true))
+	// Half an emoji, escaped ("\ud83d"), passes as it came.
+	d := jsontext.NewDecoder(bytes.NewBuffer(payload), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		return nil, ErrPayload
 	}

@@ -18,6 +18,7 @@ func TestMetaKeepsFieldsAsSpelled(t *testing.T) {
 		{"own ref, escaped", `{"a":1,"\u0070hx_ref":"mine"}`, "", `{"phx_ref":"r","a":1}`},
 		{"names that only look like it", `{"phx_refs":1,"\u0071hx_ref":2}`, "", `{"phx_ref":"r","phx_refs":1,"\u0071hx_ref":2}`},
 		{"equal names", `{"a":1,"a":2}`, "", `{"phx_ref":"r","a":1,"a":2}`},
+		{"half a surrogate pair", `{"cut":"\ud83d","\udE00":1}`, "", `{"phx_ref":"r","cut":"\ud83d","\udE00":1}`},
 		{"strings", `{"ünï":"😀 \" \u0000 , }"}`, "", `{"phx_ref":"r","ünï":"😀 \" \u0000 , }"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
