@@ -1,0 +1,72 @@
+package channels
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"walcast/filters"
+	"walcast/presence"
+)
+
+// Config of the hub. DefaultConfig has the defaults.
+type Config struct {
+	// Shards is how many goroutines pairs match changes; 0 is one a core. More
+	// than cores only costs memory: every shard looks at every change.
+	Shards int
+	// MaxChannels is how many topics one session may have joined; 0 is no limit.
+	MaxChannels int
+	// MaxChangeBytes is the size of a change's values above which long values
+	// are cut from its payload (error 413 of wire reference 4.11).
+	MaxChangeBytes int
+	// MaxBroadcastBytes is the size of a broadcast's payload that is relayed;
+	// the sender of a larger one is told, nobody else.
+	MaxBroadcastBytes int
+	// TokenCheck is how often a channel's token is verified again, so that a
+	// key rotation is noticed.
+	TokenCheck time.Duration
+	// WriteCheck is how long a private channel's write permission is believed.
+	WriteCheck time.Duration
+	// PresenceRate is how often a channel's track takes effect; above it the last
+	// one wins. The zero Rate is no limit.
+	PresenceRate presence.Rate
+	// Locale is what the database adds to the meaning of comparisons; what is
+	// empty is asked of Postgres.
+	Locale filters.Locale
+	// PrivateOnly refuses public channels.
+	PrivateOnly bool
+}
+
+// DefaultConfig is what serve uses when nothing is set.
+func DefaultConfig() Config {
+	return Config{
+		MaxChangeBytes:    1 << 20,
+		MaxBroadcastBytes: 3_000_500,
+		TokenCheck:        5 * time.Minute,
+		WriteCheck:        30 * time.Second,
+		PresenceRate:      presence.Rate{Events: 20, Window: time.Second},
+	}
+}
+
+// Validate names every bad field at once, as the user wrote it.
+func (c Config) Validate() (err error) {
+	if c.Shards < 0 {
+		err = errors.Join(err, fmt.Errorf("shards: want 0 or more, got %d", c.Shards))
+	}
+	if c.MaxChannels < 0 {
+		err = errors.Join(err, fmt.Errorf("max-channels: want 0 or more, got %d", c.MaxChannels))
+	}
+	if c.MaxChangeBytes < 1024 {
+		err = errors.Join(err, fmt.Errorf("max-change-bytes: want at least 1024, got %d", c.MaxChangeBytes))
+	}
+	if c.MaxBroadcastBytes < 1024 {
+		err = errors.Join(err, fmt.Errorf("max-broadcast-bytes: want at least 1024, got %d", c.MaxBroadcastBytes))
+	}
+	if c.TokenCheck < time.Second {
+		err = errors.Join(err, fmt.Errorf("token-check: want at least 1s, got %s", c.TokenCheck))
+	}
+	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
+		err = errors.Join(err, fmt.Errorf("write-check: want 0s to 30s, got %s", c.WriteCheck))
+	}
+	return err
+}

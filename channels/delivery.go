@@ -1,0 +1,227 @@
+package channels
+
+import (
+	"context"
+	"sync"
+
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+// delivery turns batches of changes into frames for the channels attached to
+// it, in three steps: match (under the lock), decide who may see (without it,
+// as Postgres may be asked), send (under the lock).
+type delivery struct {
+	hub *Hub
+	// divert takes over a channel one of whose changes needs asking; nil where
+	// Postgres is asked on the spot.
+	divert func(ch *channel, position replication.Position)
+
+	mu       sync.Mutex
+	index    *filters.Index[*binding]
+	channels map[*channel]struct{}
+	taken    replication.Position // last change matched; later ones will be
+	tables   map[tableName]int    // bindings by the names they want, "*" included
+	roles    map[string]roleUse   // roles of the bindings
+
+	// What follows belongs to the goroutine that calls deliver.
+	relations map[uint32]*relation
+	matches   []match
+	round     uint64
+	touched   []*channel
+	frames    map[frameKey]*protocol.Frame
+	encoded   []encoding
+}
+
+type tableName struct{ schema, table string }
+
+// roleUse counts a role's bindings and keeps one of its subjects, as grants are
+// asked for by subject.
+type roleUse struct {
+	bindings int
+	subject  *policy.Subject
+}
+
+// match is one binding whose filter a change meets.
+type match struct {
+	change  *replication.Change
+	binding *binding
+	view    *policy.View
+	verdict policy.Verdict
+	visible bool
+}
+
+// matchLimit bounds how many matches are held between matching and sending.
+const matchLimit = 1 << 15
+
+func (d *delivery) init(h *Hub) {
+	d.hub = h
+	d.index = filters.NewIndex[*binding](h.config.Locale)
+	d.channels = map[*channel]struct{}{}
+	d.tables = map[tableName]int{}
+	d.roles = map[string]roleUse{}
+	d.relations = map[uint32]*relation{}
+	d.frames = map[frameKey]*protocol.Frame{}
+}
+
+// add attaches a channel: it gets every change after from. Called with d.mu
+// held. A channel whose end comes at the same time either finds its place here
+// or is found ended.
+func (d *delivery) add(ch *channel, from replication.Position) {
+	ch.from = from
+	ch.place.Store(d)
+	d.channels[ch] = struct{}{}
+	for _, b := range ch.bindings {
+		d.file(b)
+	}
+	d.hub.metrics.bindings.Add(float64(len(ch.bindings)))
+	if ch.ended.Load() {
+		d.remove(ch)
+	}
+}
+
+// remove detaches a channel. Called with d.mu held.
+func (d *delivery) remove(ch *channel) {
+	ch.place.Store(nil)
+	delete(d.channels, ch)
+	for _, b := range ch.bindings {
+		d.unfile(b)
+	}
+	d.hub.metrics.bindings.Sub(float64(len(ch.bindings)))
+}
+
+func (d *delivery) file(b *binding) {
+	d.index.Add(b.selector(d.hub.policy), b)
+	d.tables[tableName{b.spec.Schema, b.spec.Table}]++
+	use := d.roles[b.subject.Role]
+	d.roles[b.subject.Role] = roleUse{bindings: use.bindings + 1, subject: b.subject}
+}
+
+func (d *delivery) unfile(b *binding) {
+	d.index.Remove(b.selector(d.hub.policy), b)
+	name := tableName{b.spec.Schema, b.spec.Table}
+	if d.tables[name]--; d.tables[name] == 0 {
+		delete(d.tables, name)
+	}
+	use := d.roles[b.subject.Role]
+	if use.bindings--; use.bindings == 0 {
+		delete(d.roles, b.subject.Role)
+		return
+	}
+	d.roles[b.subject.Role] = use
+}
+
+// concerns reports whether any binding names the relation. Called with d.mu
+// held.
+func (d *delivery) concerns(rel *replication.Relation) bool {
+	if isMessages(rel) {
+		return false
+	}
+	return d.tables[tableName{rel.Schema, rel.Table}] > 0 || d.tables[tableName{rel.Schema, "*"}] > 0 ||
+		d.tables[tableName{"*", rel.Table}] > 0 || d.tables[tableName{"*", "*"}] > 0
+}
+
+// deliver brings changes to the channels that match and may see them.
+func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) {
+	for len(changes) > 0 {
+		n, unknown := d.match(changes)
+		d.decide(ctx)
+		d.send()
+		changes = changes[n:]
+		if unknown != nil && !d.learn(ctx, unknown) {
+			return // stopping
+		}
+	}
+}
+
+// match finds the bindings of the changes until it has many or comes to a
+// relation whose grants and policies are not known yet, which it returns. n
+// changes are done.
+func (d *delivery) match(changes []*replication.Change) (n int, unknown *replication.Relation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.matches = d.matches[:0]
+	for n < len(changes) && len(d.matches) < matchLimit {
+		change := changes[n]
+		if rel := change.Relation; rel != nil && d.concerns(rel) {
+			if !d.knows(rel) {
+				return n, rel
+			}
+			d.index.Match(change, func(b *binding) {
+				d.matches = append(d.matches, match{change: change, binding: b})
+			})
+		}
+		d.taken = change.Position
+		n++
+	}
+	return n, nil
+}
+
+// send pushes the frames of what was matched and may be seen, in order.
+func (d *delivery) send() {
+	if len(d.matches) == 0 {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hub.metrics.matched.Add(float64(len(d.matches)))
+	for start := 0; start < len(d.matches); {
+		change := d.matches[start].change
+		end := start + 1
+		for end < len(d.matches) && d.matches[end].change == change {
+			end++
+		}
+		d.sendChange(change, d.matches[start:end])
+		start = end
+	}
+	clear(d.matches) // do not keep changes and bindings alive
+}
+
+// sendChange sends one change to the channels of its matches: one frame for
+// each channel, or several where its bindings see different columns.
+func (d *delivery) sendChange(change *replication.Change, matches []match) {
+	d.round++
+	d.touched = d.touched[:0]
+	for i := range matches {
+		m := &matches[i]
+		ch := m.binding.channel
+		if ch.place.Load() != d || change.Position.Compare(ch.from) <= 0 {
+			continue // left, moved on, or had it before
+		}
+		if m.verdict == policy.Ask && d.divert != nil {
+			d.divert(ch, justBefore(change.Position))
+			continue
+		}
+		if !m.visible {
+			d.hub.metrics.hidden.Inc()
+			continue
+		}
+		d.hit(ch, m)
+	}
+	d.forget()
+	for _, ch := range d.touched {
+		if ch.place.Load() == d { // a later binding of it may have diverted it
+			d.sendTo(ch, change)
+		}
+	}
+}
+
+func (d *delivery) hit(ch *channel, m *match) {
+	if ch.round != d.round {
+		ch.round = d.round
+		ch.hits = ch.hits[:0]
+		d.touched = append(d.touched, ch)
+	}
+	m.binding.see(m.view, d)
+	ch.hits = append(ch.hits, m.binding)
+}
+
+// justBefore is the position after which a cursor's first change is p's.
+func justBefore(p replication.Position) replication.Position {
+	if p.Seq > 0 {
+		return replication.Position{LSN: p.LSN, Seq: p.Seq - 1}
+	}
+	return replication.Before(p.LSN)
+}

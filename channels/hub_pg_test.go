@@ -1,0 +1,248 @@
+package channels
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+const messagesTable = `create table messages (id int primary key, channel_id int, body text);
+	grant all on messages to anon, authenticated, service_role`
+
+func bindings(list string) string {
+	return `{"postgres_changes":[` + list + `],"presence":{"enabled":false}}`
+}
+
+func TestAMatchingChangeIsDeliveredOnceToEachChannel(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c := f.connect("anon", "")
+	reply := c.join("realtime:room", bindings(`{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"}`))
+	response := reply.payload["response"].(map[string]any)
+	if got, want := response["position"], f.log.Live().String(); got != want {
+		t.Errorf("position of the join reply = %v; want %v", got, want)
+	}
+	f.commit(insert(rel, "1", "42", "here"), insert(rel, "2", "7", "elsewhere"), insert(rel, "3", "42", "NULL"))
+	got := c.waitFor(protocol.EventPostgresChanges, 2)
+	want := []any{
+		map[string]any{"id": 1.0, "channel_id": 42.0, "body": "here"},
+		map[string]any{"id": 3.0, "channel_id": 42.0, "body": nil},
+	}
+	for i, m := range got {
+		data := m.payload["data"].(map[string]any)
+		if diff := cmp.Diff(want[i], data["record"]); diff != "" {
+			t.Errorf("record %d (-want +got):\n%s", i, diff)
+		}
+		if m.joinRef != "null" || m.ref != "null" {
+			t.Errorf("refs of a change = %s, %s; want null, null", m.joinRef, m.ref)
+		}
+		if got, want := data["commit_timestamp"], "2026-01-02T03:04:05.678Z"; got != want {
+			t.Errorf("commit_timestamp = %v; want %v", got, want)
+		}
+	}
+	if got := got[1].payload["data"].(map[string]any)["seq"]; got != 2.0 {
+		t.Errorf("seq = %v; want 2", got)
+	}
+}
+
+func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	config := bindings(`{"event":"*","schema":"public","table":"messages"}`)
+	a, b, other := f.connect("anon", ""), f.connect("anon", "x"), f.connect("anon", "")
+	a.join("realtime:room", config)
+	b.join("realtime:room", config)
+	other.join("realtime:elsewhere", config)
+	f.commit(insert(rel, "1", "2", "x"))
+	first := a.waitFor(protocol.EventPostgresChanges, 1)[0].frame
+	if got := b.waitFor(protocol.EventPostgresChanges, 1)[0].frame; got != first {
+		t.Error("equal subscriptions to one topic got two frames; want one shared")
+	}
+	if got := other.waitFor(protocol.EventPostgresChanges, 1)[0].frame; got == first {
+		t.Error("two topics got one frame")
+	}
+}
+
+func TestBindingsOfAChannelShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"},
+		{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"},
+		{"event":"INSERT","schema":"public","table":"messages","select":["body"]}`))
+	f.commit(insert(rel, "1", "42", "x"))
+	got := c.waitFor(protocol.EventPostgresChanges, 2)
+	if n := len(got[0].payload["ids"].([]any)); n != 2 {
+		t.Errorf("ids of the first frame = %v; want two", got[0].payload["ids"])
+	}
+	want := map[string]any{"id": 1.0, "body": "x"}
+	if diff := cmp.Diff(want, got[1].payload["data"].(map[string]any)["record"]); diff != "" {
+		t.Errorf("record of the selecting binding (-want +got):\n%s", diff)
+	}
+}
+
+func TestARejoinRepliesFirstThenClosesTheOldChannel(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	c := f.connect("anon", "")
+	config := `{"presence":{"enabled":false}}`
+	first := c.send("realtime:room", protocol.EventJoin, `{"config":`+config+`}`)
+	second := c.send("realtime:room", protocol.EventJoin, `{"config":`+config+`}`)
+	got := c.wait(3)
+	want := []string{"phx_reply " + first, "phx_reply " + second, "phx_close " + first}
+	for i, m := range got {
+		if s := m.event + " " + m.ref; s != want[i] {
+			t.Errorf("frame %d = %s; want %s", i, s, want[i])
+		}
+	}
+}
+
+func TestAStaleLeaveIsIgnoredAndALeaveEndsDelivery(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
+	c.waitFor(protocol.EventSystem, 1)
+	c.session.Handle(t.Context(), protocol.Message{JoinRef: `"77"`, Ref: `"9"`, Topic: "realtime:room", Event: protocol.EventLeave, Payload: []byte("{}")})
+	f.commit(insert(rel, "1", "2", "x"))
+	c.waitFor(protocol.EventPostgresChanges, 1)
+	c.session.Handle(t.Context(), protocol.Message{JoinRef: `"1"`, Ref: `"10"`, Topic: "realtime:room", Event: protocol.EventLeave, Payload: []byte("{}")})
+	n := len(c.waitFor(protocol.EventClose, 1))
+	witness := f.connect("anon", "")
+	witness.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
+	f.commit(insert(rel, "2", "2", "x"))
+	witness.waitFor(protocol.EventPostgresChanges, 1)
+	if got := c.waitFor(protocol.EventPostgresChanges, 1); len(got) != 1 || n != 1 {
+		t.Errorf("got %d changes and %d closes; want the one before the leave, and one close", len(got), n)
+	}
+}
+
+func TestAnExpiredTokenEndsTheChannelSoThatClientsRejoin(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	c := f.connect("anon", "")
+	short := token(t, "anon", "", 2*time.Second)
+	c.send("realtime:room", protocol.EventJoin, `{"config":{"presence":{"enabled":false}},"access_token":"`+short+`"}`)
+	failed := c.waitFor(protocol.EventError, 1)[0]
+	if failed.ref != "1" || failed.joinRef != "1" {
+		t.Errorf("phx_error refs = %s, %s; want 1, 1", failed.joinRef, failed.ref)
+	}
+	told := c.waitFor(protocol.EventSystem, 1)[0]
+	if got, want := told.payload["message"], "Token has expired 0 seconds ago"; got != want {
+		t.Errorf("message = %v; want %v", got, want)
+	}
+	c.send("realtime:room", protocol.EventBroadcast, `{}`)
+	if got := c.waitFor(protocol.EventReply, 2)[1].payload["response"].(map[string]any)["reason"]; got != "unmatched topic" {
+		t.Errorf("a push to the ended channel = %v; want unmatched topic", got)
+	}
+}
+
+func TestANewTokenRearmsWithoutLossOrRepetition(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
+	const n = 400
+	for i := range n {
+		f.commit(insert(rel, fmt.Sprint(i), "2", "x"))
+		if i%20 == 0 {
+			c.send("realtime:room", protocol.EventAccessToken, `{"access_token":"`+token(t, "authenticated", fmt.Sprint(i), time.Hour)+`"}`)
+		}
+	}
+	got := records(c.waitFor(protocol.EventPostgresChanges, n), "id")
+	for i, id := range got {
+		if id != float64(i) {
+			t.Fatalf("row %d has id %v; want them in order, each once", i, id)
+		}
+	}
+}
+
+const ownTable = `create table own (id int primary key, owner uuid);
+	create table friends (owner uuid, friend uuid);
+	grant all on own, friends to anon, authenticated;
+	alter table own enable row level security;
+	create policy friends on own for select to authenticated using (exists (
+		select from friends f where f.owner = own.owner and f.friend = (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid))`
+
+func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable, ownTable)
+	ann, bob := "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
+	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
+	messages, own := f.relation("messages"), f.relation("own")
+	c := f.connect("authenticated", ann)
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"},{"event":"*","schema":"public","table":"own"}`))
+	const n = 300
+	for i := range n {
+		owner := ann
+		if i%3 == 0 {
+			owner = bob
+		}
+		f.commit(insert(messages, fmt.Sprint(3*i), "2", "x"), insert(own, fmt.Sprint(3*i+1), owner), insert(messages, fmt.Sprint(3*i+2), "2", "x"))
+	}
+	var want []any
+	for i := range n {
+		want = append(want, float64(3*i))
+		if i%3 != 0 {
+			want = append(want, float64(3*i+1))
+		}
+		want = append(want, float64(3*i+2))
+	}
+	got := records(c.waitFor(protocol.EventPostgresChanges, len(want)), "id")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+func TestANewHistoryTellsEveryChannelOnce(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c, plain := f.connect("anon", ""), f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
+	c.waitFor(protocol.EventSystem, 1)
+	plain.join("realtime:room", `{"presence":{"enabled":false}}`)
+	f.commit(insert(rel, "1", "2", "x"))
+	c.waitFor(protocol.EventPostgresChanges, 1)
+	f.lsn = 0x100000
+	f.log.Begin(replication.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, replication.CodeOtherCluster)
+	got := c.waitFor(protocol.EventSystem, 2)[1]
+	f.commit(insert(rel, "2", "2", "x"))
+	if got.payload["status"] != "error" || got.payload["code"] != replication.CodeOtherCluster {
+		t.Errorf("system event = %v; want status error and code %s", got.payload, replication.CodeOtherCluster)
+	}
+	if rows := records(c.waitFor(protocol.EventPostgresChanges, 2), "id"); rows[1] != 2.0 {
+		t.Errorf("rows = %v; want the new history's after the resync", rows)
+	}
+	if n := len(plain.wait(1)); n != 1 {
+		t.Errorf("a channel without bindings got %d frames; want the join reply only", n)
+	}
+}
+
+func TestAStormOfSessionsLeavesNothing(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	for round := range 200 {
+		c := f.connect("anon", "")
+		for i := range 3 {
+			c.send(fmt.Sprintf("realtime:room-%d", i), protocol.EventJoin, `{"config":`+bindings(`{"event":"*","schema":"public","table":"messages"}`)+`}`)
+			f.commit(insert(rel, fmt.Sprint(round), "2", "x"))
+		}
+		c.session.Close()
+	}
+	for _, s := range f.hub.shards {
+		for _, l := range []*lane{s.direct, s.asked} {
+			l.mu.Lock()
+			if l.index.Len() != 0 || len(l.channels) != 0 || len(l.tables) != 0 || len(l.roles) != 0 {
+				t.Errorf("left behind: %d bindings, %d channels, %v, %v", l.index.Len(), len(l.channels), l.tables, l.roles)
+			}
+			l.mu.Unlock()
+		}
+	}
+	f.hub.mu.Lock()
+	defer f.hub.mu.Unlock()
+	if len(f.hub.topics) != 0 {
+		t.Errorf("%d topics left; want none", len(f.hub.topics))
+	}
+}

@@ -1,0 +1,146 @@
+package channels
+
+import (
+	"context"
+	"errors"
+
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+// lane follows the log and delivers its changes to the channels attached to it.
+// A shard has two: direct, which never waits for Postgres once a relation's
+// grants are known, and asked, for channels whose rows Postgres has to judge.
+type lane struct {
+	delivery
+	asked  *lane // where channels go that need asking; nil in the asked lane
+	opened bool  // open has been called; belongs to run
+}
+
+// takeLimit is how many changes a lane takes from the log at once; between two
+// batches it lets joins and leaves in.
+const takeLimit = 256
+
+func newLane(h *Hub, asked *lane) *lane {
+	l := &lane{asked: asked}
+	l.delivery.init(h)
+	if asked != nil {
+		l.delivery.divert = l.divert
+	}
+	return l
+}
+
+// run follows the log until ctx is done.
+func (l *lane) run(ctx context.Context) error {
+	cursor := l.hub.log.Follow()
+	for {
+		changes, err := cursor.Next(ctx, takeLimit)
+		var resync *replication.ResyncError
+		switch {
+		case errors.As(err, &resync):
+			l.resync(resync)
+		case err != nil:
+			return nil // the context's: the hub is stopping
+		default:
+			l.open()
+			l.deliver(ctx, changes)
+		}
+	}
+}
+
+// open gives channels that came before the log had begun their start: what is
+// read again after a restart is not for who wants only what comes.
+func (l *lane) open() {
+	if l.opened {
+		return
+	}
+	l.opened = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	live := l.hub.log.Live()
+	for ch := range l.channels {
+		if ch.from.IsZero() {
+			ch.from = live
+		}
+	}
+}
+
+// attach puts a channel on the lane, live from now: reply is called with the
+// position after which the channel gets everything, before any frame of it.
+func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	live := l.hub.log.Live()
+	reply(live)
+	l.add(ch, live)
+}
+
+// divert moves a channel to the asked lane, to which everything after position
+// is due. Called with l.mu held; the asked lane's lock comes second.
+func (l *lane) divert(ch *channel, position replication.Position) {
+	l.remove(ch)
+	l.asked.mu.Lock()
+	defer l.asked.mu.Unlock()
+	if l.asked.taken.Compare(position) <= 0 {
+		l.asked.add(ch, position)
+		return
+	}
+	l.hub.catchUp(ch, l.asked, position)
+}
+
+// resync tells every channel of the lane that changes are missing: the lane
+// fell behind the log's budget, or the log began anew.
+func (l *lane) resync(e *replication.ResyncError) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.taken = e.Position
+	for ch := range l.channels {
+		if e.Code == replication.CodeTooOld && ch.from.Compare(e.Position) >= 0 {
+			continue // came later than what is missing
+		}
+		ch.from = e.Position
+		ch.resync(e)
+	}
+}
+
+// resync tells the client that it missed changes, why, and from where on it has
+// everything again.
+func (c *channel) resync(e *replication.ResyncError) {
+	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
+	from, oldest := "", ""
+	if !e.From.IsZero() {
+		from = e.From.String()
+	}
+	if !e.Oldest.IsZero() {
+		oldest = e.Oldest.String()
+	}
+	payload := protocol.Resync(c.topic.key.subTopic(), protocol.ResyncDetail{
+		Reason: e.Reason, Code: e.Code, From: from, Oldest: oldest, Position: e.Position.String(),
+	})
+	c.push(c.ref, "", protocol.EventSystem, payload)
+}
+
+// detach takes the channel's bindings out of wherever they are matched. When it
+// returns no change is pushed for the channel any more.
+func (c *channel) detach() {
+	if place := c.lockPlace(); place != nil {
+		place.remove(c)
+		place.mu.Unlock()
+	}
+}
+
+// lockPlace returns where the channel's bindings are matched, locked, or nil
+// when they are nowhere.
+func (c *channel) lockPlace() *delivery {
+	for {
+		place := c.place.Load()
+		if place == nil {
+			return nil
+		}
+		place.mu.Lock()
+		if c.place.Load() == place {
+			return place
+		}
+		place.mu.Unlock() // it moved meanwhile
+	}
+}

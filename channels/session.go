@@ -1,0 +1,106 @@
+package channels
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"walcast/auth"
+	"walcast/protocol"
+)
+
+// Outbox is all that a session needs to know of its socket.
+type Outbox interface {
+	// Push queues a frame. It never blocks; a full outbox ends the session.
+	Push(*protocol.Frame)
+	// Close sends what is queued, then a close frame, and ends the session.
+	Close(code int, reason string)
+}
+
+// Identity is what a handshake said.
+type Identity struct {
+	Version  protocol.Version
+	Token    string       // connection token
+	Claims   *auth.Claims // of the connection token
+	ClientID string       // client_id parameter, "" for none
+	Headers  string       // x-* headers as a JSON object, for private channels' policies
+}
+
+// Session is one client connection's joined topics. Handle and Close belong to
+// the goroutine that reads the socket.
+type Session struct {
+	hub      *Hub
+	out      Outbox
+	identity Identity
+	channels map[string]*channel // by topic; an entry may have ended meanwhile
+}
+
+// Open starts a session on an outbox. The caller must Close it.
+func (h *Hub) Open(out Outbox, id Identity) *Session {
+	return &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
+}
+
+// Handle acts on one message; replies go to the outbox.
+func (s *Session) Handle(ctx context.Context, m protocol.Message) {
+	switch {
+	case m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
+		s.reply("", m, protocol.StatusOK, protocol.EmptyObject)
+	case m.Event == protocol.EventJoin:
+		s.join(ctx, m)
+	case m.Event == protocol.EventLeave:
+		s.leave(m)
+	default:
+		if ch := s.joined(m.Topic); ch != nil {
+			ch.handle(ctx, m)
+			return
+		}
+		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.ReasonUnmatchedTopic))
+	}
+}
+
+// Close leaves all topics; the outbox is not used afterwards.
+func (s *Session) Close() {
+	for name, ch := range s.channels {
+		ch.end(nil)
+		delete(s.channels, name)
+	}
+}
+
+// joined returns the live channel of a topic, or nil.
+func (s *Session) joined(topicName string) *channel {
+	ch := s.channels[topicName]
+	if ch == nil || !ch.ended.Load() {
+		return ch
+	}
+	delete(s.channels, topicName)
+	return nil
+}
+
+// leave answers phx_leave: a leave of what is not joined is fine, one with
+// another join_ref is meant for a join that is gone and ignored (wire
+// reference 3.6).
+func (s *Session) leave(m protocol.Message) {
+	ch := s.joined(m.Topic)
+	if ch == nil {
+		s.reply(m.JoinRef, m, protocol.StatusOK, protocol.EmptyObject)
+		return
+	}
+	if !ch.closeRef.IsNull() && m.JoinRef != ch.closeRef {
+		return
+	}
+	delete(s.channels, m.Topic)
+	ch.end(func() {
+		s.reply(ch.ref, m, protocol.StatusOK, protocol.EmptyObject)
+		ch.pushClose()
+	})
+}
+
+func (s *Session) reply(joinRef protocol.Ref, m protocol.Message, status string, response []byte) {
+	s.out.Push(s.identity.Version.Reply(joinRef, m.Ref, m.Topic, status, response))
+}
+
+// subTopicOf returns what follows "realtime:", and whether the topic has it.
+func subTopicOf(topicName string) (string, bool) { return strings.CutPrefix(topicName, topicPrefix) }
+
+// now is the only clock of the package's decisions about tokens.
+func now() time.Time { return time.Now() }

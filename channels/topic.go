@@ -1,0 +1,66 @@
+package channels
+
+import (
+	"sync"
+
+	"walcast/presence"
+)
+
+// topicKey names a topic. Public and private channels of one name are separate
+// topics (wire reference 3.3).
+type topicKey struct {
+	name    string // with the prefix "realtime:"
+	private bool
+}
+
+// topic is everybody who has joined one name.
+type topic struct {
+	hub *Hub
+	key topicKey
+
+	mu      sync.Mutex
+	members map[*channel]struct{}
+	state   *presence.State // who is present; nil before the first track
+	touched bool            // a flush is due
+}
+
+// subTopic is the name as users know it, without "realtime:".
+func (k topicKey) subTopic() string { return k.name[len(topicPrefix):] }
+
+const topicPrefix = "realtime:"
+
+// enter adds a channel to its topic, which it makes if need be. The channel
+// gets what is sent to the topic from now on, and who is present first.
+func (h *Hub) enter(key topicKey, ch *channel) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := h.topics[key]
+	if t == nil {
+		t = &topic{hub: h, key: key, members: map[*channel]struct{}{}}
+		h.topics[key] = t
+		h.metrics.topics.Inc()
+	}
+	ch.topic = t
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.members[ch] = struct{}{}
+	if ch.member.watches {
+		t.sendState(ch)
+	}
+}
+
+// leave takes a channel out of its topic, which goes with its last member.
+func (h *Hub) leave(ch *channel) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	t := ch.topic
+	t.mu.Lock()
+	delete(t.members, ch)
+	t.drop(ch)
+	empty := len(t.members) == 0
+	t.mu.Unlock()
+	if empty && h.topics[t.key] == t {
+		delete(h.topics, t.key)
+		h.metrics.topics.Dec()
+	}
+}
