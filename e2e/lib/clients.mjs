@@ -1,0 +1,51 @@
+// The real clients, as apps make them. Each kind has the same few calls, so that a test can run with all.
+import { createClient } from '@supabase/supabase-js'
+import { RealtimeClient as Realtime210 } from 'realtime-js-2.10'
+import { RealtimeClient as Realtime211 } from 'realtime-js-2.11'
+import WebSocket from 'ws'
+import { anon } from './tokens.mjs'
+
+/** supabase-js, newest: vsn 2.0.0. */
+function newest(t, server, key, options) {
+  const client = createClient(server.url, key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    realtime: { transport: WebSocket, ...options },
+  })
+  t.after(() => client.realtime.disconnect())
+  return client
+}
+
+/** An old realtime-js: vsn 1.0.0. */
+const old = (Client) => (t, server, key, options = {}) => {
+  const client = new Client(server.socket, { transport: WebSocket, ...options, params: { apikey: key, ...options.params } })
+  client.setAuth(key)
+  t.after(() => client.disconnect())
+  return client
+}
+
+export const kinds = {
+  'supabase-js 2.119': newest,
+  'realtime-js 2.11': old(Realtime211),
+  'realtime-js 2.10': old(Realtime210),
+}
+
+export const connect = (t, server, { kind = 'supabase-js 2.119', key = anon, options } = {}) => kinds[kind](t, server, key, options)
+
+/** Subscribes; resolves when the client says SUBSCRIBED, rejects with what it says otherwise. */
+export const subscribed = (channel) => new Promise((resolve, reject) => {
+  channel.subscribe((status, error) => {
+    if (status === 'SUBSCRIBED') resolve(channel)
+    else if (status !== 'CLOSED') reject(Object.assign(error ?? new Error(status), { status }))
+  })
+})
+
+/** Opens a channel with postgres_changes bindings and collects what they deliver. */
+export async function listen(client, name, ...bindings) {
+  const events = []
+  let channel = client.channel(name)
+  bindings.forEach((binding, i) => {
+    channel = channel.on('postgres_changes', binding, (payload) => events.push({ ...payload, binding: i }))
+  })
+  await subscribed(channel)
+  return { channel, events }
+}

@@ -1,0 +1,72 @@
+// A walcast process of a test's own: it has its slot and publication, so tests can run side by side.
+import { spawn } from 'node:child_process'
+import net from 'node:net'
+import { once } from 'node:events'
+import { database } from './database.mjs'
+import { SECRET } from './tokens.mjs'
+import { until } from './until.mjs'
+
+const BINARY = process.env.WALCAST_BIN ?? new URL('../../bin/walcast', import.meta.url).pathname
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export class Server {
+  constructor(name, flags) {
+    this.name = name
+    this.flags = flags
+    this.log = ''
+  }
+
+  /** Starts the process and waits until it streams. */
+  async start() {
+    this.process = spawn(BINARY, [
+      'serve', '--database-url', process.env.E2E_DATABASE_URL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
+      '--slot', this.name, '--publication', this.name, ...this.flags,
+    ], { stdio: ['ignore', 'pipe', 'pipe'] })
+    for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (text) => { this.log += text })
+    await until(async () => {
+      if (this.process.exitCode !== null) throw new Error(`walcast ended with ${this.process.exitCode}:\n${this.log}`)
+      const answer = await fetch(`${this.url}/readyz`).catch(() => null)
+      return answer?.status === 200
+    }, `walcast to be ready:\n${this.log}`)
+  }
+
+  get url() { return `http://127.0.0.1:${this.port}` }
+  get socket() { return `ws://127.0.0.1:${this.port}/realtime/v1` }
+
+  /** Ends the process; resolves with its exit code, or the signal that ended it. */
+  async end(signal = 'SIGTERM') {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode
+    this.process.kill(signal)
+    const [code, by] = await once(this.process, 'exit')
+    return code ?? by
+  }
+}
+
+let count = 0
+
+/** Starts a server for a test (t), which publishes the given tables; both go when the test ends. */
+export async function serve(t, { tables = [], flags = [] } = {}) {
+  const name = `e2e_${process.pid}_${++count}`
+  await database.query(`create publication ${name} ${tables.length ? `for table ${tables.join(', ')}` : ''}`)
+  const server = new Server(name, flags)
+  server.port = await freePort()
+  t.after(async () => {
+    await server.end('SIGKILL')
+    await until(async () => {
+      const { rows } = await database.query(`select active from pg_replication_slots where slot_name = $1`, [name])
+      return !rows.some((r) => r.active)
+    }, 'the slot to be free')
+    await database.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, [name])
+    await database.query(`drop publication ${name}`)
+  })
+  await server.start()
+  return server
+}
