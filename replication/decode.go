@@ -84,7 +84,7 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	}
 	d.changes = d.changes[:0]
 	out := Decoded{}
-	s := scan{rest: string(data[1:])}
+	s := scan{data: string(data[1:])}
 	err := d.message(data[0], &s, &out)
 	switch {
 	case s.short:
@@ -92,8 +92,8 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), errShort)
 	case err != nil:
 		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), err)
-	case s.rest != "":
-		return Decoded{}, fmt.Errorf("decode %s: %d bytes left over", kindName(data[0]), len(s.rest))
+	case s.left() > 0:
+		return Decoded{}, fmt.Errorf("decode %s: %d bytes left over", kindName(data[0]), s.left())
 	}
 	out.Changes = d.changes
 	if d.tx.open {
@@ -161,7 +161,7 @@ func (d *Decoder) commit(s *scan, out *Decoded) error {
 // takes an index like any change, whatever its prefix: the stream always has
 // all of them, so indexes do not depend on who wants which.
 func (d *Decoder) logical(s *scan, out *Decoded) error {
-	size := len(s.rest)
+	size := s.left()
 	flags, lsn, prefix := s.byte(), LSN(s.uint64()), s.text()
 	content := s.take(int(s.uint32()))
 	if s.short {
@@ -183,8 +183,8 @@ func (d *Decoder) logical(s *scan, out *Decoded) error {
 func (d *Decoder) truncate(s *scan) error {
 	n := s.uint32()
 	s.byte() // CASCADE and RESTART IDENTITY: the tables are all listed, sequences do not matter
-	if int64(n)*4 != int64(len(s.rest)) {
-		return fmt.Errorf("%d tables in %d bytes", n, len(s.rest))
+	if int64(n)*4 != int64(s.left()) {
+		return fmt.Errorf("%d tables in %d bytes", n, s.left())
 	}
 	for range n {
 		r, err := d.relations.find(s.uint32(), d.tx.time)

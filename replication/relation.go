@@ -118,7 +118,7 @@ func (s *scan) relation() (*Relation, []uint32, error) {
 	}
 	n := int(s.uint16())
 	const least = 10 // bytes of a column
-	if n*least > len(s.rest) {
+	if n*least > s.left() {
 		return nil, nil, errShort
 	}
 	r.Columns = make([]Column, n)

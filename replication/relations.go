@@ -77,7 +77,7 @@ func (rs *relations) hint(s *scan) {
 // learn reads a Relation message. Most say what is known already (ANALYZE and
 // GRANT cause them); they make a new Relation all the same, see there.
 func (rs *relations) learn(s *scan, at time.Time) error {
-	message := s.rest
+	message := s.rest()
 	rel, oids, err := s.relation()
 	if err != nil {
 		return err

@@ -5,18 +5,24 @@ import "strings"
 // scan reads the fields of one pgoutput message from the front. A field that
 // does not fit sets short; everything after it reads as zero.
 type scan struct {
-	rest  string
+	data  string
+	at    int // an index, as moving a string forward costs a write barrier
 	short bool
 }
 
+// left is the number of bytes that have not been read.
+func (s *scan) left() int { return len(s.data) - s.at }
+
+// rest is what has not been read.
+func (s *scan) rest() string { return s.data[s.at:] }
+
 func (s *scan) take(n int) string {
-	if n < 0 || n > len(s.rest) {
-		s.rest, s.short = "", true
+	if n < 0 || n > s.left() {
+		s.at, s.short = len(s.data), true
 		return ""
 	}
-	field := s.rest[:n]
-	s.rest = s.rest[n:]
-	return field
+	s.at += n
+	return s.data[s.at-n : s.at]
 }
 
 func (s *scan) byte() byte {
@@ -47,12 +53,12 @@ func (s *scan) uint64() uint64 {
 
 // text reads a string that ends with a zero byte.
 func (s *scan) text() string {
-	end := strings.IndexByte(s.rest, 0)
+	end := strings.IndexByte(s.rest(), 0)
 	if end < 0 {
-		s.rest, s.short = "", true
+		s.at, s.short = len(s.data), true
 		return ""
 	}
-	t := s.rest[:end]
-	s.rest = s.rest[end+1:]
+	t := s.data[s.at : s.at+end]
+	s.at += end + 1
 	return t
 }

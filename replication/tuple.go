@@ -34,7 +34,7 @@ func (d *Decoder) change(op Operation, rel *Relation, size int) (*Change, error)
 }
 
 func (d *Decoder) insert(s *scan) error {
-	size := len(s.rest)
+	size := s.left()
 	r, err := d.relations.find(s.uint32(), d.tx.time)
 	if err != nil {
 		return err
@@ -50,7 +50,7 @@ func (d *Decoder) insert(s *scan) error {
 }
 
 func (d *Decoder) update(s *scan) error {
-	size := len(s.rest)
+	size := s.left()
 	r, err := d.relations.find(s.uint32(), d.tx.time)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (d *Decoder) update(s *scan) error {
 }
 
 func (d *Decoder) delete(s *scan) error {
-	size := len(s.rest)
+	size := s.left()
 	r, err := d.relations.find(s.uint32(), d.tx.time)
 	if err != nil {
 		return err
