@@ -60,7 +60,7 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Position) {
 
 // follow is catchUp's goroutine.
 func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from replication.Position) {
-	cursor, err := d.hub.log.After(ctx, from)
+	cursor, err := d.findPosition(ctx, from)
 	for err == nil {
 		if d.handOver(ch, to, cursor.Position()) {
 			return
@@ -84,6 +84,14 @@ func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from repli
 	ch.resync(resync)
 	d.remove(ch)
 	to.add(ch, resync.Position)
+}
+
+// findPosition waits for the log to have the position, as it is read again
+// after a restart, but not for ever: then the position is an unknown one.
+func (d *delivery) findPosition(ctx context.Context, from replication.Position) (*replication.Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.hub.config.ResumeWait)
+	defer cancel()
+	return d.hub.log.After(ctx, from)
 }
 
 // handOver moves the channel to the lane if the lane has not yet taken anything

@@ -12,6 +12,9 @@ import (
 	"walcast/replication"
 )
 
+// crash is the payload of phx_error: clients look at the event only.
+var crash = []byte(`{"reason":"channel_crash"}`)
+
 // channel is one joined topic of one session. A new join of the same topic is
 // a new channel. Messages reach it on its session's goroutine; its end may come
 // from any.
@@ -56,7 +59,8 @@ type binding struct {
 	spec    *protocol.Binding
 	filter  filters.Filter
 	events  filters.EventSet
-	idText  string // "[id]", ready for a frame
+	idText  string               // "[id]", ready for a frame
+	after   replication.Position // everything up to here is not for this binding
 
 	// The columns this binding gets, valid for one view.
 	view    *policy.View
@@ -117,7 +121,7 @@ func (c *channel) fail(message string, final bool) {
 			c.pushClose()
 			return
 		}
-		c.push(c.closeRef, c.closeRef, protocol.EventError, protocol.ChannelCrash)
+		c.push(c.closeRef, c.closeRef, protocol.EventError, crash)
 	})
 }
 

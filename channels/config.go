@@ -27,6 +27,9 @@ type Config struct {
 	TokenCheck time.Duration
 	// WriteCheck is how long a private channel's write permission is believed.
 	WriteCheck time.Duration
+	// ResumeWait is how long a client that resumes waits for the log to have its
+	// position, as when the window is read again after a restart.
+	ResumeWait time.Duration
 	// PresenceRate is how often a channel's track takes effect; above it the last
 	// one wins. The zero Rate is no limit.
 	PresenceRate presence.Rate
@@ -44,6 +47,7 @@ func DefaultConfig() Config {
 		MaxBroadcastBytes: 3_000_500,
 		TokenCheck:        5 * time.Minute,
 		WriteCheck:        30 * time.Second,
+		ResumeWait:        30 * time.Second,
 		PresenceRate:      presence.Rate{Events: 20, Window: time.Second},
 	}
 }

@@ -187,7 +187,7 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 	for i := range matches {
 		m := &matches[i]
 		ch := m.binding.channel
-		if ch.place.Load() != d || change.Position.Compare(ch.from) <= 0 {
+		if ch.place.Load() != d || change.Position.Compare(ch.from) <= 0 || change.Position.Compare(m.binding.after) <= 0 {
 			continue // left, moved on, or had it before
 		}
 		if m.verdict == policy.Ask && d.divert != nil {

@@ -2,6 +2,8 @@ package channels
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -244,5 +246,53 @@ func TestAStormOfSessionsLeavesNothing(t *testing.T) {
 	defer f.hub.mu.Unlock()
 	if len(f.hub.topics) != 0 {
 		t.Errorf("%d topics left; want none", len(f.hub.topics))
+	}
+}
+
+func TestAClientResumesFromAPosition(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	var changes []*replication.Change
+	for i := range 500 {
+		changes = append(changes, insert(rel, fmt.Sprint(i), "2", "x"))
+	}
+	f.commit(changes[:200]...)
+	from := changes[99].Position
+	f.commit(changes[200:400]...)
+	c := f.connect("anon", "")
+	reply := c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+from.String()+`"}}`))
+	if got := reply.payload["response"].(map[string]any)["position"]; got != from.String() {
+		t.Errorf("position of the join reply = %v; want %s", got, from)
+	}
+	f.commit(changes[400:]...)
+	for i, id := range records(c.waitFor(protocol.EventPostgresChanges, 400), "id") {
+		if id != float64(100+i) {
+			t.Fatalf("row %d has id %v; want %d", i, id, 100+i)
+		}
+	}
+}
+
+func TestAPositionThatIsNoneIsToldToResync(t *testing.T) {
+	for _, from := range []string{"nonsense", "0/10:0"} {
+		t.Run(from, func(t *testing.T) {
+			f := newFixture(t, DefaultConfig(), messagesTable)
+			rel := f.relation("messages")
+			f.commit(insert(rel, "1", "2", "x"))
+			c := f.connect("anon", "")
+			c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+from+`"}}`))
+			for {
+				told := c.waitFor(protocol.EventSystem, 2)
+				if i := slices.IndexFunc(told, func(m message) bool { return m.payload["status"] == "error" }); i >= 0 {
+					if message := told[i].payload["message"].(string); !strings.HasPrefix(message, "resync_required: ") {
+						t.Errorf("message = %q; want resync_required", message)
+					}
+					break
+				}
+			}
+			f.commit(insert(rel, "2", "2", "x"))
+			if got := records(c.waitFor(protocol.EventPostgresChanges, 1), "id"); got[0] != 2.0 {
+				t.Errorf("rows after the resync = %v; want what came after it", got)
+			}
+		})
 	}
 }

@@ -125,29 +125,34 @@ func (s *Session) live() (n int) {
 func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	key := topicKey{name: m.Topic, private: join.Private}
 	ch.bindings, ch.config.refused = h.bind(ch, join)
-	reply := func(live replication.Position) {
+	reply := func(from replication.Position) {
 		position := ""
-		if len(ch.bindings) > 0 && !live.IsZero() {
-			position = live.String()
+		if !from.IsZero() {
+			position = from.String()
 		}
 		// A join without join_ref is answered without one (wire reference 3.6).
 		ch.session.reply(ch.closeRef, m, protocol.StatusOK, join.Response(position))
 		h.enter(key, ch)
 	}
-	if len(ch.bindings) > 0 {
-		ch.shard.direct.attach(ch, reply)
-	} else {
+	switch {
+	case len(ch.bindings) == 0:
 		reply(replication.Position{})
+	case !h.resume(ch, reply):
+		ch.shard.direct.attach(ch, reply)
 	}
+	h.welcome(ch, join)
+}
+
+// welcome says what there is to say after the reply.
+func (h *Hub) welcome(ch *channel, join *protocol.Join) {
 	for _, warning := range join.Warnings {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
 	h.expiry.watch(ch, h.nextCheck(ch.expires))
-	if ch.config.refused != "" {
+	switch {
+	case ch.config.refused != "":
 		ch.system(protocol.ExtensionPostgres, protocol.StatusError, ch.config.refused)
-		return
-	}
-	if len(ch.bindings) > 0 {
+	case len(ch.bindings) > 0:
 		h.arming.check(ch)
 	}
 }

@@ -107,6 +107,9 @@ func (l *lane) resync(e *replication.ResyncError) {
 // everything again.
 func (c *channel) resync(e *replication.ResyncError) {
 	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
+	for _, b := range c.bindings {
+		b.after = replication.Position{} // of what is gone
+	}
 	from, oldest := "", ""
 	if !e.From.IsZero() {
 		from = e.From.String()

@@ -108,7 +108,7 @@ func stored(c *replication.Change) (key topicKey, b protocol.Broadcast, ok bool)
 		return key, b, false
 	}
 	key = topicKey{name: topicPrefix + name, private: private == "t"}
-	b = protocol.Broadcast{Event: event, Meta: protocol.Meta(id)}
+	b = protocol.Broadcast{Event: event, Meta: []byte(`{"id":"` + id + `"}`)} // a uuid needs no quoting
 	if payload, ok := text("payload"); ok {
 		b.Encoding, b.Payload = protocol.EncodingJSON, []byte(payload)
 		return key, b, true
