@@ -74,7 +74,8 @@ type Value struct {
 type ValueKind uint8
 
 // The kinds of value. The zero Value is Absent: not in the WAL at all, either
-// outside the replica identity or an unchanged TOAST value.
+// outside the replica identity or an unchanged TOAST value, or left out of a
+// Change that is Cut.
 const (
 	Absent ValueKind = iota
 	Null

@@ -14,7 +14,10 @@ type LSN = pglogrepl.LSN
 
 // Position names one change for ever: the LSN of its transaction's commit
 // record and its index in that transaction, counted from 0 before any filter.
-// Positions are totally ordered and the same after every restart.
+// Rows, tables of a TRUNCATE and transactional logical messages all count, so
+// who wants what does not matter. Positions are totally ordered and the same
+// after every restart, as long as the publications are: a wider one shifts the
+// indexes inside of transactions that are read again.
 type Position struct {
 	LSN LSN    // start of the commit record, as Begin and Commit carry it
 	Seq uint32 // index of the change in its transaction

@@ -142,13 +142,13 @@ func TestUnknownEnumLabelIsAskedForOnce(t *testing.T) {
 	}
 }
 
-func TestKeySurvivesAnUnreachableCatalog(t *testing.T) {
-	catalog := &fakeCatalog{answer: Description{Key: []string{"id"}}}
+func TestKeyAndTypesSurviveAnUnreachableCatalog(t *testing.T) {
+	catalog := &fakeCatalog{answer: Description{Key: []string{"id"}, Types: moodType("sad")}}
 	d := NewDecoder(catalog.describe)
-	decodeAll(t, d, beginMessage(1, testTime), idAndName('f'))
+	decodeAll(t, d, beginMessage(1, testTime), relationMessage('f', idAndMood...))
 	catalog.err = errors.New("no connection")
-	r := decodeAll(t, d, idAndName('f'), insertMessage("1", "a")).Changes[0].Relation
-	if !r.Columns[0].Key || r.Columns[1].Key {
-		t.Errorf("key columns %v, %v; want those known before: id", r.Columns[0].Key, r.Columns[1].Key)
+	r := decodeAll(t, d, relationMessage('f', idAndMood...), insertMessage("1", "sad")).Changes[0].Relation
+	if !r.Columns[0].Key || r.Columns[1].Key || r.Columns[1].Type.Kind != KindEnum {
+		t.Errorf("columns %+v; want the key and the type known before: id and an enum", r.Columns)
 	}
 }
