@@ -2,10 +2,6 @@ package replication
 
 import "sync"
 
-// firstCustomOID is where the OIDs that are the same on every server end. What
-// lies above, the information_schema's domains included, is asked of the catalog.
-const firstCustomOID = 10000
-
 // builtinRow is one row of builtinRows, which is made from a server's pg_type.
 type builtinRow struct {
 	oid       uint32
@@ -16,7 +12,9 @@ type builtinRow struct {
 	delimiter byte
 }
 
-// builtinTypes are Postgres' own types by OID and by name.
+// builtinTypes are Postgres' own types by OID and by name: those with OIDs
+// under 10,000, which are the same on every server. What lies above, the
+// information_schema's domains included, is asked of the catalog.
 type builtinTypes struct {
 	oid  map[uint32]*Type
 	name map[string]*Type
