@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config of the gateway. DefaultConfig has the defaults; each field names the
+// setting a user writes, its unit, and what goes wrong when it is too small or
+// too large.
+type Config struct {
+	// QueueBytes (queue-size) is what one session may have waiting to be sent,
+	// in bytes; more closes it with 1013. Too small closes clients on a short
+	// stall, too large lets many slow clients fill the memory. One frame alone
+	// is always taken, whatever its size.
+	QueueBytes int
+	// MaxFrame (max-message-size) is the largest inbound WebSocket message in
+	// bytes; a larger one closes the session with 1009.
+	MaxFrame int64
+	// IdleTimeout (idle-timeout) closes a session from which nothing arrived for
+	// this long, pongs included. Below the clients' heartbeat of 25 s it closes
+	// healthy ones.
+	IdleTimeout time.Duration
+	// PingInterval (ping-interval) is how long a session may be silent before it
+	// is pinged. It must be shorter than IdleTimeout, or the ping is of no use.
+	PingInterval time.Duration
+	// WriteTimeout (write-timeout) is how long a write may make no headway before
+	// the session is given up; each MiB of it adds as much again.
+	WriteTimeout time.Duration
+	// CloseTimeout (close-timeout) is how long a client has to answer our close
+	// frame before the connection is cut.
+	CloseTimeout time.Duration
+	// HeaderTimeout (header-timeout) is how long a client may take to send its
+	// request's headers, against connections that dribble.
+	HeaderTimeout time.Duration
+	// DrainTimeout (drain-timeout) bounds a stop; who has not left by then is cut.
+	DrainTimeout time.Duration
+
+	// Origins (origins) are the allowed values of Origin, "https://app.example",
+	// "https://*.example.com"; "*" allows any. Requests without Origin, which is
+	// every client but browsers, are not concerned.
+	Origins []string
+	// MaxSessions (max-sessions) bounds the open sessions; 0 is no limit.
+	MaxSessions int
+	// MaxSessionsPerAddress (max-sessions-per-address) bounds them by client
+	// address; 0 is no limit. Offices and mobile networks share addresses.
+	MaxSessionsPerAddress int
+	// MessagesPerSecond and BytesPerSecond (messages-per-second,
+	// bytes-per-second) bound what one session sends; 0 is no limit. A message
+	// above the rate is answered with an error, going on regardless closes the
+	// session with 1008. Bursts of one second are free.
+	MessagesPerSecond int
+	BytesPerSecond    int
+	// TrustedProxies (trusted-proxies) are the networks whose X-Forwarded-For is
+	// believed. Without them every client behind a proxy has its address.
+	TrustedProxies []netip.Prefix
+	// TLSCert and TLSKey (tls-cert, tls-key) are PEM files; both or none. Changed
+	// files are picked up within ten seconds.
+	TLSCert, TLSKey string
+	// Compression (compression) accepts permessage-deflate from clients that
+	// offer it. Off by default: it costs processor time and memory.
+	Compression bool
+	// SeparateMetrics (metrics-listen) takes /metrics off the main listener; it
+	// is then served by RunMetrics.
+	SeparateMetrics bool
+}
+
+// DefaultConfig is what serve uses when nothing is set.
+func DefaultConfig() Config {
+	return Config{
+		QueueBytes: 4 << 20, MaxFrame: 5_000_000,
+		// Upstream's idle timeout is 60 s and fires at 66 s.
+		IdleTimeout: 66 * time.Second, PingInterval: 25 * time.Second,
+		WriteTimeout: 30 * time.Second, CloseTimeout: 2 * time.Second,
+		HeaderTimeout: 10 * time.Second, DrainTimeout: 8 * time.Second,
+		Origins: []string{"*"},
+	}
+}
+
+// Validate names every bad field at once, as the user wrote it.
+func (c Config) Validate() error {
+	return errors.Join(c.validateSizes(), c.validateTimes(), c.validateAccess())
+}
+
+func (c Config) validateSizes() (err error) {
+	if c.QueueBytes < 64<<10 {
+		err = errors.Join(err, fmt.Errorf("queue-size: want at least 65536 bytes, got %d", c.QueueBytes))
+	}
+	if c.MaxFrame < 1024 {
+		err = errors.Join(err, fmt.Errorf("max-message-size: want at least 1024 bytes, got %d", c.MaxFrame))
+	}
+	limits := []struct {
+		name  string
+		value int
+	}{
+		{"max-sessions", c.MaxSessions}, {"max-sessions-per-address", c.MaxSessionsPerAddress},
+		{"messages-per-second", c.MessagesPerSecond}, {"bytes-per-second", c.BytesPerSecond},
+	}
+	for _, l := range limits {
+		if l.value < 0 {
+			err = errors.Join(err, fmt.Errorf("%s: want 0 (no limit) or more, got %d", l.name, l.value))
+		}
+	}
+	return err
+}
+
+func (c Config) validateTimes() (err error) {
+	times := []struct {
+		name  string
+		value time.Duration
+	}{
+		{"idle-timeout", c.IdleTimeout}, {"ping-interval", c.PingInterval}, {"write-timeout", c.WriteTimeout},
+		{"close-timeout", c.CloseTimeout}, {"header-timeout", c.HeaderTimeout}, {"drain-timeout", c.DrainTimeout},
+	}
+	for _, t := range times {
+		if t.value < 100*time.Millisecond {
+			err = errors.Join(err, fmt.Errorf("%s: want at least 100ms, got %s", t.name, t.value))
+		}
+	}
+	if c.PingInterval >= c.IdleTimeout {
+		err = errors.Join(err, fmt.Errorf("ping-interval: want less than idle-timeout (%s), got %s", c.IdleTimeout, c.PingInterval))
+	}
+	return err
+}
+
+func (c Config) validateAccess() (err error) {
+	if len(c.Origins) == 0 {
+		err = errors.Join(err, errors.New(`origins: want at least one, "*" for any`))
+	}
+	for _, o := range c.Origins {
+		if o != "*" && !validOrigin(o) {
+			err = errors.Join(err, fmt.Errorf(`origins: want "*" or an origin such as https://app.example or https://*.app.example, got %q`, o))
+		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		err = errors.Join(err, errors.New("tls-cert, tls-key: want both or none"))
+	}
+	return err
+}
+
+// validOrigin accepts scheme://host[:port] where a leading "*." stands for any
+// labels. "https://*app.example" would let in https://evilapp.example.
+func validOrigin(o string) bool {
+	scheme, host, ok := strings.Cut(o, "://")
+	host = strings.TrimPrefix(host, "*.")
+	return ok && scheme != "" && host != "" && !strings.ContainsAny(host, "/*")
+}

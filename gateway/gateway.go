@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"walcast/auth"
+	"walcast/channels"
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+// Sizes of gorilla's buffers. A session keeps the first; the second is borrowed.
+// Naming them makes gorilla let go of the HTTP server's 4 KB buffers.
+const (
+	readBuffer  = 512
+	writeBuffer = 1024
+)
+
+// keptBuffer is the largest buffer for an inbound message that is kept for the
+// next one.
+const keptBuffer = 64 << 10
+
+// Gateway serves one project over HTTP.
+type Gateway struct {
+	config   Config
+	open     func(channels.Outbox, channels.Identity) conversation
+	verifier *auth.Verifier
+	status   func() replication.Status
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+
+	roster      *roster
+	crowd       *crowd
+	failures    *failures
+	certificate *certificate // nil without TLS
+	upgrader    websocket.Upgrader
+	deflater    *deflater
+
+	batches sync.Pool // of *batch, lent to writers
+	buffers sync.Pool // of *bytes.Buffer, lent to readers
+
+	slowFrame, drainFrame, pingFrame *protocol.Frame
+}
+
+// New returns a gateway; nothing runs before Run. status is for /readyz.
+func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replication.Status, logger *slog.Logger, reg *prometheus.Registry) (*Gateway, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		config: c, verifier: v, status: status, registry: reg,
+		open:   func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
+		logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
+		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(),
+		deflater: newDeflater(),
+		upgrader: websocket.Upgrader{
+			ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
+			CheckOrigin:       func(*http.Request) bool { return true }, // checked before the token
+			Error:             func(http.ResponseWriter, *http.Request, int, error) {},
+			EnableCompression: c.Compression,
+		},
+		batches:    sync.Pool{New: func() any { return newBatch() }},
+		buffers:    sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		slowFrame:  protocol.CloseFrame(protocol.CloseTryLater, "client reads too slowly"),
+		drainFrame: protocol.CloseFrame(protocol.CloseRestart, "server is stopping"),
+		pingFrame:  protocol.Ping(nil),
+	}
+	if c.TLSCert != "" {
+		var err error
+		if g.certificate, err = loadCertificate(c.TLSCert, c.TLSKey, g.logger); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// Run serves on ln until ctx is done, then drains: it stops accepting, closes
+// every session with 1012, and returns when all are gone or DrainTimeout is over.
+func (g *Gateway) Run(ctx context.Context, ln net.Listener) error {
+	// Sessions outlive ctx: they are told first, and end when they have gone.
+	sessions, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+	server := g.httpServer(ctx, g.routes(sessions))
+	group, serving := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(server, g.wrap(ln)) })
+	group.Go(func() error { return g.keepAlive(sessions) })
+	group.Go(func() error {
+		<-serving.Done()
+		defer cut()
+		return g.drain(server, cut)
+	})
+	return group.Wait()
+}
+
+// RunMetrics serves /metrics, and nothing else, on a listener of its own until
+// ctx is done.
+func (g *Gateway) RunMetrics(ctx context.Context, ln net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", reading(g.metricsHandler()))
+	mux.HandleFunc("/", notFound)
+	server := g.httpServer(ctx, mux)
+	group, serving := errgroup.WithContext(ctx)
+	group.Go(func() error { return serve(server, ln) })
+	group.Go(func() error {
+		<-serving.Done()
+		return server.Close()
+	})
+	return group.Wait()
+}
+
+// httpServer has no WriteTimeout and no ReadTimeout: both would be for the whole
+// of a response or request, however long it may rightly take.
+func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: g.config.HeaderTimeout,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+func serve(s *http.Server, ln net.Listener) error {
+	if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve http on %s: %w", ln.Addr(), err)
+	}
+	return nil
+}
+
+// wrap puts TLS on the listener where there is a certificate.
+func (g *Gateway) wrap(ln net.Listener) net.Listener {
+	if g.certificate == nil {
+		return ln
+	}
+	return g.certificate.listen(ln)
+}
+
+// leave is the last thing that a session's reader does.
+func (g *Gateway) leave(s *session) {
+	g.roster.remove(s)
+	g.crowd.exit(s.address)
+	g.metrics.sessions.Dec()
+	g.metrics.closed.WithLabelValues(s.queue.cause).Inc()
+	g.logger.Debug("session closed", "address", s.address.String(), "reason", s.queue.cause)
+	g.roster.exit()
+}
+
+// giveBack returns a buffer for inbound messages.
+func (g *Gateway) giveBack(b *bytes.Buffer) {
+	if b.Cap() > keptBuffer {
+		return
+	}
+	b.Reset()
+	g.buffers.Put(b)
+}

@@ -1,0 +1,258 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"walcast/auth"
+	"walcast/channels"
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(crowdVariable); spec != "" {
+		playCrowd(spec)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	testSecret = "a secret of at least 32 characters, for tests"
+	patience   = 10 * time.Second // for what must happen
+)
+
+// party is the simplest hub: it answers heartbeats, and says to everybody what
+// one of them sends.
+type party struct {
+	mu     sync.Mutex
+	guests map[*guest]struct{}
+	opened chan *guest // when not nil
+}
+
+type guest struct {
+	party *party
+	out   channels.Outbox
+	id    channels.Identity
+}
+
+func newParty() *party { return &party{guests: map[*guest]struct{}{}} }
+
+func (p *party) open(out channels.Outbox, id channels.Identity) conversation {
+	g := &guest{party: p, out: out, id: id}
+	p.mu.Lock()
+	p.guests[g] = struct{}{}
+	p.mu.Unlock()
+	if p.opened != nil {
+		p.opened <- g
+	}
+	return g
+}
+
+func (p *party) say(f *protocol.Frame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for g := range p.guests {
+		g.out.Push(f)
+	}
+}
+
+func (p *party) size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.guests)
+}
+
+func (g *guest) Handle(_ context.Context, m protocol.Message) {
+	if m.Topic == protocol.TopicPhoenix {
+		g.out.Push(g.id.Version.Reply("", m.Ref, m.Topic, protocol.StatusOK, []byte("{}")))
+		return
+	}
+	g.party.say(g.id.Version.Push("", "", m.Topic, m.Event, m.Payload))
+}
+
+func (g *guest) Close() {
+	g.party.mu.Lock()
+	defer g.party.mu.Unlock()
+	delete(g.party.guests, g)
+}
+
+// running is a gateway that serves on a port of its own.
+type running struct {
+	*Gateway
+	party *party
+	addr  string
+	stop  context.CancelFunc
+	done  chan error
+}
+
+// start runs a gateway until the test ends.
+func start(t testing.TB, change func(*Config)) *running {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startOn(t, ln, change)
+}
+
+func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
+	t.Helper()
+	c := DefaultConfig()
+	if change != nil {
+		change(&c)
+	}
+	v, err := auth.NewVerifier(auth.Config{Secrets: []string{testSecret}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	status := func() replication.Status { return replication.Status{Streaming: true} }
+	g, err := New(c, nil, v, status, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newParty()
+	g.open = p.open
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{Gateway: g, party: p, addr: ln.Addr().String(), stop: stop, done: make(chan error, 1)}
+	go func() { r.done <- g.Run(ctx, ln) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-r.done; err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+	})
+	return r
+}
+
+// token is good for an hour.
+func token(t testing.TB) string {
+	t.Helper()
+	return sign(t, jwt.MapClaims{"role": "anon", "exp": time.Now().Add(time.Hour).Unix()})
+}
+
+func sign(t testing.TB, claims jwt.MapClaims) string {
+	t.Helper()
+	s, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(testSecret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (r *running) url(t testing.TB) string {
+	return "ws://" + r.addr + "/socket/websocket?vsn=2.0.0&apikey=" + token(t)
+}
+
+// dial opens a session; it is closed when the test ends.
+func (r *running) dial(t testing.TB) *websocket.Conn {
+	t.Helper()
+	return r.dialWith(t, "", nil)
+}
+
+func (r *running) dialWith(t testing.TB, query string, headers http.Header) *websocket.Conn {
+	t.Helper()
+	conn, resp, err := websocket.DefaultDialer.Dial(r.url(t)+query, headers)
+	if err != nil {
+		t.Fatalf("dial: %v (%v)", err, resp)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// get asks over plain HTTP and returns status, body and headers.
+func (r *running) get(t testing.TB, method, path string) (int, string, http.Header) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.addr+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
+}
+
+// sample reads one number from /metrics; 0 when it is not there yet.
+func (r *running) sample(t testing.TB, name string) float64 {
+	t.Helper()
+	_, body, _ := r.get(t, http.MethodGet, "/metrics")
+	for line := range strings.Lines(body) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// eventually waits until ok, for things that have no event to wait for.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s", what, patience)
+		}
+		<-ticker.C
+	}
+}
+
+func sendText(t testing.TB, c *websocket.Conn, text string) {
+	t.Helper()
+	if err := c.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+		t.Fatalf("send %q: %v", text, err)
+	}
+}
+
+func wantText(t testing.TB, c *websocket.Conn, want string) {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(patience))
+	_, got, err := c.ReadMessage()
+	if err != nil || string(got) != want {
+		t.Fatalf("read = %.200q, %v; want %.200q", got, err, want)
+	}
+}
+
+// wantClose reads until the server's close frame.
+func wantClose(t testing.TB, c *websocket.Conn, code int, reason string) {
+	t.Helper()
+	c.SetReadDeadline(time.Now().Add(patience))
+	for {
+		_, _, err := c.ReadMessage()
+		if err == nil {
+			continue
+		}
+		closed, ok := err.(*websocket.CloseError)
+		if !ok || closed.Code != code || closed.Text != reason {
+			t.Fatalf("closed with %v, want %d %q", err, code, reason)
+		}
+		return
+	}
+}

@@ -1,0 +1,28 @@
+package gateway
+
+import (
+	"context"
+	"time"
+)
+
+// keepAlive pings sessions from which nothing arrived since it last came by,
+// one slot of the roster at a time, so that ten thousand pings never leave at
+// once. One timer serves all sessions.
+func (g *Gateway) keepAlive(ctx context.Context) error {
+	ticker := time.NewTicker(g.config.PingInterval / slots)
+	defer ticker.Stop()
+	for i := 0; ; i = (i + 1) % slots {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			g.roster.visit(i, g.ping)
+		}
+	}
+}
+
+func (g *Gateway) ping(s *session) {
+	if !s.heard.Swap(false) {
+		s.Push(g.pingFrame)
+	}
+}

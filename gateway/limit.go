@@ -1,0 +1,119 @@
+package gateway
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"walcast/protocol"
+)
+
+// crowd counts open sessions, all and by address, against their limits.
+type crowd struct {
+	limit, limitEach int // 0 is none
+
+	mu   sync.Mutex
+	all  int
+	each map[netip.Addr]int // empty without limitEach
+}
+
+func newCrowd(c Config) *crowd {
+	return &crowd{limit: c.MaxSessions, limitEach: c.MaxSessionsPerAddress, each: map[netip.Addr]int{}}
+}
+
+// enter counts one more, or returns why it may not come in.
+func (c *crowd) enter(a netip.Addr) *refusal {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limit > 0 && c.all >= c.limit {
+		return refuseSessions
+	}
+	if c.limitEach > 0 {
+		a = neighbourhood(a)
+		if c.each[a] >= c.limitEach {
+			return refuseAddress
+		}
+		c.each[a]++
+	}
+	c.all++
+	return nil
+}
+
+// exit counts one less.
+func (c *crowd) exit(a netip.Addr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all--
+	if c.limitEach == 0 {
+		return
+	}
+	a = neighbourhood(a)
+	if c.each[a]--; c.each[a] == 0 {
+		delete(c.each, a)
+	}
+}
+
+// What a session may be refused before it is closed: a client that takes errors
+// to heart never comes near.
+const (
+	refusalsPerSecond = 10
+	refusalsBurst     = 100
+)
+
+// pace holds one session's rates. It belongs to the reader.
+type pace struct {
+	messages, bytes *rate.Limiter // nil for no limit
+	refusals        *rate.Limiter
+}
+
+func newPace(c Config) *pace {
+	p := &pace{refusals: rate.NewLimiter(refusalsPerSecond, refusalsBurst)}
+	if n := c.MessagesPerSecond; n > 0 {
+		p.messages = rate.NewLimiter(rate.Limit(n), n)
+	}
+	if n := c.BytesPerSecond; n > 0 {
+		// The largest message must fit, or it could never be sent.
+		p.bytes = rate.NewLimiter(rate.Limit(n), max(n, int(c.MaxFrame)))
+	}
+	return p
+}
+
+// exceeds counts a message of size bytes and reports whether it is above the
+// session's rate and was dealt with: answered with an error where it can be, or,
+// after many, by closing the session. Heartbeats count, but are not refused: an
+// unanswered one makes the client think that the server is gone.
+func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
+	if c := s.gateway.config; c.MessagesPerSecond == 0 && c.BytesPerSecond == 0 {
+		return false
+	}
+	if s.pace == nil {
+		s.pace = newPace(s.gateway.config)
+	}
+	limit, reason := s.pace.over(time.Now(), size)
+	if limit == "" {
+		return false
+	}
+	s.gateway.metrics.limited.WithLabelValues(limit).Inc()
+	switch {
+	case !s.pace.refusals.Allow():
+		s.end(endFlood, protocol.CloseFrame(protocol.ClosePolicy, reason), true)
+	case readable && m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
+		return false
+	case readable && !m.Ref.IsNull():
+		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, protocol.Reason(reason)))
+	}
+	return true
+}
+
+// over takes from both rates and names the one that is exceeded.
+func (p *pace) over(now time.Time, size int) (limit, reason string) {
+	switch {
+	case p.messages != nil && !p.messages.AllowN(now, 1):
+		return "messages", "Too many messages per second"
+	case p.bytes != nil && !p.bytes.AllowN(now, size):
+		return "bytes", "Too many bytes per second"
+	}
+	return "", ""
+}

@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"net/http"
+	"strings"
+)
+
+// allowsOrigin reports whether a browser's page may connect. Requests without
+// Origin do not come from a page.
+func (c Config) allowsOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	for _, pattern := range c.Origins {
+		if pattern == "*" || matchesOrigin(pattern, origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchesOrigin compares scheme, host and port; a pattern's host may begin with
+// "*.", which stands for one or more labels.
+func matchesOrigin(pattern, origin string) bool {
+	scheme, host, ok := strings.Cut(strings.ToLower(pattern), "://")
+	if !ok {
+		return false
+	}
+	gotScheme, gotHost, ok := strings.Cut(strings.ToLower(origin), "://")
+	if !ok || gotScheme != scheme {
+		return false
+	}
+	suffix, wild := strings.CutPrefix(host, "*")
+	if !wild {
+		return gotHost == host
+	}
+	return len(gotHost) > len(suffix) && strings.HasSuffix(gotHost, suffix)
+}
+
+// cors lets pages of the allowed origins use the HTTP API, and answers their
+// preflights: no proxy in front is needed for that.
+func (g *Gateway) cors(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h := w.Header()
+		h.Add("Vary", "Origin")
+		if g.config.allowsOrigin(r) {
+			h.Set("Access-Control-Allow-Origin", g.config.corsOrigin(r))
+		}
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		h.Set("Access-Control-Allow-Methods", "GET, POST")
+		h.Set("Access-Control-Allow-Headers", "authorization, apikey, content-type, prefer, x-client-info")
+		h.Set("Access-Control-Max-Age", "7200")
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// corsOrigin is "*" where any origin is allowed, as caches like it better.
+func (c Config) corsOrigin(r *http.Request) string {
+	for _, o := range c.Origins {
+		if o == "*" {
+			return "*"
+		}
+	}
+	return r.Header.Get("Origin")
+}

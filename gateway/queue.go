@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"walcast/protocol"
+)
+
+// queue holds what a session has still to send, bounded in bytes. Any goroutine
+// may push; one writer at a time takes, and exists only while there is
+// something to take.
+type queue struct {
+	limit int
+
+	// ending is set with the close frame, after which nothing is queued. It is
+	// read without the lock by those who choose a deadline.
+	ending atomic.Bool
+
+	mu      sync.Mutex
+	frames  []*protocol.Frame // waiting; those before head are nil
+	head    int
+	bytes   int // of the waiting frames and of the batch that is being written
+	writing bool
+	dead    bool          // nothing is sent any more
+	idle    chan struct{} // made by wait, closed when no writer is left
+	cause   string        // why the session ends: the first who says so
+}
+
+// retained is the capacity of the frame list that an idle session may keep.
+const retained = 8
+
+// pushed is what became of a frame.
+type pushed uint8
+
+const (
+	pushedQueued  pushed = iota // a writer is on its way
+	pushedStart                 // the caller must start the writer
+	pushedFull                  // no room: the caller must end the session
+	pushedIgnored               // the session is ending
+)
+
+// push queues a frame. One that finds the queue empty is taken whatever its
+// size: a frame larger than the limit can be sent, if it is alone.
+func (q *queue) push(f *protocol.Frame) pushed {
+	size := len(f.Wire())
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dead || q.ending.Load() {
+		return pushedIgnored
+	}
+	if q.bytes > 0 && q.bytes+size > q.limit {
+		return pushedFull
+	}
+	return q.add(f, size)
+}
+
+func (q *queue) add(f *protocol.Frame, size int) pushed {
+	q.frames = append(q.frames, f)
+	q.bytes += size
+	if q.writing {
+		return pushedQueued
+	}
+	q.writing = true
+	return pushedStart
+}
+
+// end queues a close frame as the last one; with drop, what still waits is
+// thrown away. Only the first call has an effect; the others are ignored.
+func (q *queue) end(cause string, f *protocol.Frame, drop bool) pushed {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dead || q.ending.Load() {
+		return pushedIgnored
+	}
+	q.ending.Store(true)
+	q.cause = cause
+	if drop {
+		q.clear()
+	}
+	return q.add(f, len(f.Wire()))
+}
+
+func (q *queue) clear() {
+	for _, f := range q.frames[q.head:] {
+		q.bytes -= len(f.Wire())
+	}
+	q.frames, q.head = nil, 0
+}
+
+// take moves the next frames into the batch and reports whether there are any.
+// Without, the writer must return: the queue counts it as gone.
+func (q *queue) take(b *batch) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.bytes -= b.bytes // written, or in vain
+	b.reset()
+	for q.head < len(q.frames) && b.fits(q.frames[q.head]) {
+		b.add(q.frames[q.head])
+		q.frames[q.head] = nil
+		q.head++
+	}
+	q.compact()
+	if len(b.frames) > 0 {
+		b.last = q.ending.Load() && q.head == len(q.frames)
+		return true
+	}
+	q.writing = false
+	if q.idle != nil {
+		close(q.idle)
+		q.idle = nil
+	}
+	return false
+}
+
+// compact gives back the room of frames that were taken.
+func (q *queue) compact() {
+	switch {
+	case q.head == len(q.frames) && cap(q.frames) > retained:
+		q.frames, q.head = nil, 0
+	case q.head == len(q.frames):
+		q.frames, q.head = q.frames[:0], 0
+	case q.head*2 >= len(q.frames):
+		n := copy(q.frames, q.frames[q.head:])
+		clear(q.frames[n:])
+		q.frames, q.head = q.frames[:n], 0
+	}
+}
+
+// kill drops everything; nothing is taken or queued afterwards. It reports
+// whether it was the first, and counts cause if nobody gave one before.
+func (q *queue) kill(cause string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dead = true
+	q.clear()
+	if q.cause == "" {
+		q.cause = cause
+	}
+}
+
+// wait blocks until no writer is left. There must be one caller, and no new
+// frames: the queue is ending or dead.
+func (q *queue) wait() {
+	q.mu.Lock()
+	if !q.writing {
+		q.mu.Unlock()
+		return
+	}
+	idle := make(chan struct{})
+	q.idle = idle
+	q.mu.Unlock()
+	<-idle
+}

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"walcast/protocol"
+)
+
+func frameOf(size int) *protocol.Frame {
+	return protocol.V2.Push("", "", "t", "e", []byte(`"`+strings.Repeat("x", size)+`"`))
+}
+
+// TestQueueAgainstAModel pushes and takes at random: what comes out is what went
+// in, in order, and the count of bytes is right at every step.
+func TestQueueAgainstAModel(t *testing.T) {
+	small, large, huge := frameOf(10), frameOf(50_000), frameOf(300_000)
+	rapid.Check(t, func(t *rapid.T) {
+		q := queue{limit: 1 << 20}
+		b := newBatch()
+		var waiting, writing []*protocol.Frame
+		closed := false
+		size := func() (n int) {
+			for _, f := range append(append([]*protocol.Frame{}, waiting...), writing...) {
+				n += len(f.Wire())
+			}
+			return n
+		}
+		push := func(f *protocol.Frame) {
+			want := pushedStart
+			switch {
+			case closed:
+				want = pushedIgnored
+			case size() > 0 && size()+len(f.Wire()) > q.limit:
+				want = pushedFull
+			case len(waiting)+len(writing) > 0:
+				want = pushedQueued
+			}
+			if got := q.push(f); got != want {
+				t.Fatalf("push = %d, want %d", got, want)
+			}
+			if want == pushedStart || want == pushedQueued {
+				waiting = append(waiting, f)
+			}
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"small": func(*rapid.T) { push(small) },
+			"many small": func(*rapid.T) {
+				for range 100 {
+					push(small)
+				}
+			},
+			"large": func(*rapid.T) { push(large) },
+			"huge":  func(*rapid.T) { push(huge) },
+			"take": func(t *rapid.T) {
+				if len(waiting)+len(writing) == 0 {
+					return // no writer runs
+				}
+				more := q.take(b)
+				writing = nil
+				if more != (len(waiting) > 0) {
+					t.Fatalf("take = %t with %d waiting", more, len(waiting))
+				}
+				if n := len(b.frames); n > batchFrames || b.bytes > batchBytes && n > 1 {
+					t.Fatalf("took %d frames, %d bytes", n, b.bytes)
+				}
+				for i, f := range b.frames {
+					if f != waiting[i] {
+						t.Fatalf("frame %d of the batch is another", i)
+					}
+				}
+				writing, waiting = waiting[:len(b.frames)], waiting[len(b.frames):]
+				if b.last != (closed && more && len(waiting) == 0) {
+					t.Fatalf("last = %t, closed %t, %d waiting", b.last, closed, len(waiting))
+				}
+			},
+			"end": func(t *rapid.T) {
+				drop := rapid.Bool().Draw(t, "drop")
+				idle := len(waiting)+len(writing) == 0
+				got := q.end("test", small, drop)
+				if closed {
+					if got != pushedIgnored {
+						t.Fatalf("second end = %d", got)
+					}
+					return
+				}
+				if idle != (got == pushedStart) {
+					t.Fatalf("end = %d, idle %t", got, idle)
+				}
+				if drop {
+					waiting = nil
+				}
+				closed, waiting = true, append(waiting, small)
+			},
+			"": func(t *rapid.T) {
+				if q.bytes != size() {
+					t.Fatalf("bytes = %d, want %d", q.bytes, size())
+				}
+				if len(waiting)+len(writing) == 0 && cap(q.frames) > retained {
+					t.Fatalf("an empty queue keeps room for %d frames", cap(q.frames))
+				}
+			},
+		})
+	})
+}
+
+func TestQueueTakesNothingOnceKilled(t *testing.T) {
+	q := queue{limit: 1 << 20}
+	q.push(frameOf(10))
+	q.kill("first")
+	q.kill("second")
+	if q.take(newBatch()) {
+		t.Error("take after kill = true")
+	}
+	if got := q.push(frameOf(10)); got != pushedIgnored {
+		t.Errorf("push after kill = %d, want ignored", got)
+	}
+	if q.cause != "first" || q.bytes != 0 {
+		t.Errorf("cause %q, %d bytes; want the first cause, 0 bytes", q.cause, q.bytes)
+	}
+	q.wait()
+}

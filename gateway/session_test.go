@@ -1,0 +1,298 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"walcast/protocol"
+)
+
+const (
+	beat     = `[null,"1","phoenix","heartbeat",{}]`
+	answered = `[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`
+)
+
+func TestSessionAnswersHeartbeats(t *testing.T) {
+	r := start(t, nil)
+	conn := r.dial(t)
+	sendText(t, conn, beat)
+	wantText(t, conn, answered)
+}
+
+func TestSessionIgnoresWhatItCannotRead(t *testing.T) {
+	r := start(t, nil)
+	conn := r.dial(t)
+	for _, bad := range []string{"", "nonsense", "{}", "[]", "[1,2,3]", "null", "\xff\xfe", strings.Repeat("[", 10_000)} {
+		sendText(t, conn, bad)
+	}
+	if err := conn.WriteMessage(websocket.BinaryMessage, []byte{0xff, 1, 2, 3}); err != nil {
+		t.Fatal(err)
+	}
+	sendText(t, conn, beat)
+	wantText(t, conn, answered)
+	if got := r.sample(t, "walcast_gateway_malformed_total"); got != 9 {
+		t.Errorf("malformed = %v, want 9", got)
+	}
+}
+
+func TestSessionAnswersPings(t *testing.T) {
+	r := start(t, nil)
+	conn := r.dial(t)
+	got := make(chan string, 1)
+	conn.SetPongHandler(func(data string) error {
+		got <- data
+		return nil
+	})
+	if err := conn.WriteControl(websocket.PingMessage, []byte("hello"), time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	sendText(t, conn, beat)
+	wantText(t, conn, answered) // reads past the pong, which came first
+	if data := <-got; data != "hello" {
+		t.Errorf("pong = %q, want hello", data)
+	}
+}
+
+func TestSessionRepeatsTheClientsCloseCode(t *testing.T) {
+	r := start(t, nil)
+	for _, test := range []struct{ sent, want int }{{1000, 1000}, {1001, 1001}, {4321, 4321}, {websocket.CloseNoStatusReceived, 1005}} {
+		conn := r.dial(t)
+		frame := websocket.FormatCloseMessage(test.sent, "")
+		if err := conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		wantClose(t, conn, test.want, "")
+	}
+	eventually(t, "sessions counted", func() bool {
+		return r.sample(t, `walcast_gateway_closed_total{reason="client"}`) == 4
+	})
+}
+
+func TestSessionTakesTheLargestMessageAndNoMore(t *testing.T) {
+	r := start(t, func(c *Config) { c.MaxFrame, c.CloseTimeout = 100_000, 200*time.Millisecond })
+	padded := func(size int) string {
+		const head, tail = `[null,"1","phoenix","heartbeat",{"pad":"`, `"}]`
+		return head + strings.Repeat("x", size-len(head)-len(tail)) + tail
+	}
+	conn := r.dial(t)
+	sendText(t, conn, padded(100_000))
+	wantText(t, conn, answered)
+	conn.WriteMessage(websocket.TextMessage, []byte(padded(100_001)))
+	wantClose(t, conn, 1009, "")
+	eventually(t, "session counted", func() bool {
+		return r.sample(t, `walcast_gateway_closed_total{reason="too_big"}`) == 1
+	})
+}
+
+func TestSessionWhoseClientDoesNotSpeakWebSocketIsToldSo(t *testing.T) {
+	r := start(t, nil)
+	for name, bytes := range map[string]string{
+		"unmasked frame":      "\x81\x02hi",
+		"reserved bits":       "\xf1\x80\x00\x00\x00\x00",
+		"unknown opcode":      "\x83\x80\x00\x00\x00\x00",
+		"fragmented ping":     "\x09\x80\x00\x00\x00\x00",
+		"bad close code":      "\x88\x82\x00\x00\x00\x00\x03\xe7",
+		"continuation of air": "\x80\x80\x00\x00\x00\x00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := handshake(t, r)
+			defer conn.Close()
+			if _, err := conn.Write([]byte(bytes)); err != nil {
+				t.Fatal(err)
+			}
+			conn.SetReadDeadline(time.Now().Add(patience))
+			got, err := io.ReadAll(conn)
+			if want := "\x88\x02\x03\xea"; string(got) != want || err != nil {
+				t.Errorf("read %q, %v; want %q and the end", got, err, want)
+			}
+		})
+	}
+	eventually(t, "sessions gone", func() bool { return r.party.size() == 0 })
+}
+
+func TestSessionEndsWhenNothingArrives(t *testing.T) {
+	r := start(t, func(c *Config) { c.IdleTimeout, c.PingInterval = 300*time.Millisecond, 100*time.Millisecond })
+	silent := r.dial(t)
+	silent.SetPingHandler(func(string) error { return nil })
+	lively := r.dial(t)
+	answering := make(chan error, 1)
+	go func() { // gorilla answers pings while it reads
+		_, _, err := lively.ReadMessage()
+		answering <- err
+	}()
+	wantClose(t, silent, 1000, "")
+	if got := r.sample(t, `walcast_gateway_closed_total{reason="idle"}`); got > 1 {
+		t.Errorf("idle sessions closed = %v, want 1", got)
+	}
+	if r.party.size() == 0 {
+		t.Error("session that answers pings was closed too")
+	}
+	lively.Close()
+	if err := <-answering; err == nil {
+		t.Error("read a message, want none")
+	}
+}
+
+func TestSessionThatReadsTooSlowlyIsClosedAndNobodyElse(t *testing.T) {
+	r := start(t, func(c *Config) { c.QueueBytes, c.CloseTimeout = 256<<10, patience })
+	slow, fast := r.dial(t), r.dial(t)
+	shrink(t, r)
+	eventually(t, "both open", func() bool { return r.party.size() == 2 })
+	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 50_000)+`"}`))
+	want := string(frame.Payload())
+	sent := 0
+	for r.sample(t, "walcast_gateway_queue_overflows_total") == 0 {
+		r.party.say(frame)
+		wantText(t, fast, want)
+		if sent++; sent > 10_000 {
+			t.Fatal("the slow session is still open")
+		}
+	}
+	wantClose(t, slow, 1013, "client reads too slowly")
+	sendText(t, fast, beat)
+	wantText(t, fast, answered)
+}
+
+// shrink makes the kernel's buffers small, so that a client that does not read
+// is felt soon.
+func shrink(t *testing.T, r *running) {
+	t.Helper()
+	r.roster.each(func(s *session) {
+		if err := s.net.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestSessionThatStopsReadingIsCutAfterTheCloseTimeout(t *testing.T) {
+	r := start(t, func(c *Config) { c.QueueBytes, c.CloseTimeout = 64<<10, 200*time.Millisecond })
+	conn := handshake(t, r)
+	defer conn.Close()
+	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 50_000)+`"}`))
+	eventually(t, "session cut", func() bool {
+		r.party.say(frame)
+		return r.party.size() == 0
+	})
+	if got := r.sample(t, `walcast_gateway_closed_total{reason="slow"}`); got != 1 {
+		t.Errorf("slow sessions = %v, want 1", got)
+	}
+}
+
+func TestSessionWhoseWritesStallIsCut(t *testing.T) {
+	r := start(t, func(c *Config) { c.QueueBytes, c.WriteTimeout = 64<<20, 200*time.Millisecond })
+	conn := handshake(t, r)
+	defer conn.Close()
+	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 900_000)+`"}`))
+	for range 20 {
+		r.party.say(frame)
+	}
+	eventually(t, "session cut", func() bool { return r.party.size() == 0 })
+	if got := r.sample(t, `walcast_gateway_closed_total{reason="stalled"}`); got != 1 {
+		t.Errorf("stalled sessions = %v, want 1", got)
+	}
+}
+
+func TestSessionKeepsTheOrderOfFrames(t *testing.T) {
+	r := start(t, func(c *Config) { c.QueueBytes = 64 << 20 })
+	conn := r.dial(t)
+	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	var want []string
+	for i := range 5000 {
+		size := i * 7919 % 3000 // batches by count, by size, and single large ones
+		if i%1000 == 999 {
+			size = 300_000
+		}
+		f := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"n":`+strings.Repeat("1", 1+size)+`}`))
+		want = append(want, string(f.Payload()))
+		r.party.say(f)
+	}
+	for _, w := range want {
+		wantText(t, conn, w)
+	}
+}
+
+func TestSessionClosedByItsChannels(t *testing.T) {
+	r := start(t, nil)
+	r.party.opened = make(chan *guest, 1)
+	conn := r.dial(t)
+	g := <-r.party.opened
+	g.out.Push(protocol.V2.Push("", "", "realtime:x", "last words", []byte("{}")))
+	g.out.Close(1001, "too many joins")
+	g.out.Push(protocol.V2.Push("", "", "realtime:x", "too late", []byte("{}")))
+	g.out.Close(1000, "twice")
+	wantText(t, conn, `[null,null,"realtime:x","last words",{}]`)
+	wantClose(t, conn, 1001, "too many joins")
+	eventually(t, "session gone", func() bool { return r.party.size() == 0 })
+}
+
+func TestSessionEndsWhenTheClientVanishes(t *testing.T) {
+	r := start(t, nil)
+	conn := handshake(t, r)
+	if _, err := conn.Write([]byte("\x81\xfe\x10")); err != nil { // half a header
+		t.Fatal(err)
+	}
+	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	conn.Close()
+	eventually(t, "gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "counted", func() bool {
+		return r.sample(t, `walcast_gateway_closed_total{reason="gone"}`) == 1
+	})
+}
+
+func TestDrainTellsEverybodyAndWaits(t *testing.T) {
+	r := start(t, nil)
+	conns := []*websocket.Conn{r.dial(t), r.dial(t), r.dial(t)}
+	eventually(t, "all open", func() bool { return r.party.size() == 3 })
+	r.stop()
+	for _, c := range conns {
+		wantClose(t, c, 1012, "server is stopping")
+	}
+	if err := <-r.done; err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	r.done <- nil // for the cleanup
+	if n := r.party.size(); n != 0 {
+		t.Errorf("sessions after Run = %d, want 0", n)
+	}
+	if _, err := net.Dial("tcp", r.addr); err == nil {
+		t.Error("still accepts connections after Run")
+	}
+}
+
+func TestDrainCutsThoseWhoStay(t *testing.T) {
+	r := start(t, func(c *Config) { c.CloseTimeout, c.DrainTimeout = time.Hour, 200*time.Millisecond })
+	conn := handshake(t, r) // answers nothing
+	defer conn.Close()
+	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	r.stop()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("still connected after DrainTimeout")
+	}
+	eventually(t, "gone", func() bool { return r.party.size() == 0 })
+}
+
+func TestSlowHandshakesAreCut(t *testing.T) {
+	r := start(t, func(c *Config) { c.HeaderTimeout = 200 * time.Millisecond })
+	conn, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("GET /socket/websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ")); err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(patience))
+	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("half a request was not cut off")
+	}
+}
