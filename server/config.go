@@ -1,0 +1,109 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"walcast/auth"
+	"walcast/channels"
+	"walcast/gateway"
+	"walcast/replication"
+)
+
+// Config is everything one project needs. Each field names the setting a user
+// writes; those of the packages are described there.
+type Config struct {
+	// Listen (listen) is where clients connect, "host:port" or ":port"; port 0
+	// picks a free one. Default ":4000".
+	Listen string
+	// MetricsListen (metrics-listen) is where /metrics is served instead, for
+	// networks that clients do not reach; "" serves it on Listen.
+	MetricsListen string
+	// PoolSize (pool-size) is how many ordinary connections to Postgres there
+	// may be, beside the one that streams. Default 4: walcast runs beside an app
+	// and must not eat its connections. The reader keeps one, so at least 2;
+	// with few, checks of row-level security wait for each other.
+	PoolSize int
+	// StartTimeout (start-timeout) is how long Postgres may be out of reach
+	// before a start is given up. Default 30 s: databases often start together
+	// with us. Once streaming, walcast waits for ever.
+	StartTimeout time.Duration
+
+	Log         replication.LogConfig
+	Replication replication.Config
+	Auth        auth.Config
+	Channels    channels.Config
+	Gateway     gateway.Config
+}
+
+// DefaultConfig is what serve uses when nothing is set. It has no database and
+// accepts no token.
+func DefaultConfig() Config {
+	return Config{
+		Listen: ":4000", PoolSize: 4, StartTimeout: 30 * time.Second,
+		Log:         replication.LogConfig{Bytes: 64 << 20, Window: 2 * time.Minute},
+		Replication: replication.DefaultConfig(),
+		Channels:    channels.DefaultConfig(),
+		Gateway:     gateway.DefaultConfig(),
+	}
+}
+
+// Validate names every bad field at once, as the user wrote it.
+func (c Config) Validate() error {
+	return errors.Join(
+		validateAddress("listen", c.Listen),
+		c.validateMetrics(),
+		c.validateSizes(),
+		c.Replication.Validate(),
+		c.validateAuth(),
+		c.Channels.Validate(),
+		c.Gateway.Validate(),
+	)
+}
+
+func validateAddress(name, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: want host:port or :port, got %q", name, address)
+	}
+	return nil
+}
+
+func (c Config) validateMetrics() error {
+	if c.MetricsListen == "" {
+		return nil
+	}
+	return validateAddress("metrics-listen", c.MetricsListen)
+}
+
+func (c Config) validateSizes() (err error) {
+	if c.PoolSize < 2 {
+		err = errors.Join(err, fmt.Errorf("pool-size: want at least 2, got %d", c.PoolSize))
+	}
+	if c.StartTimeout < 0 {
+		err = errors.Join(err, fmt.Errorf("start-timeout: want 0s or more, got %s", c.StartTimeout))
+	}
+	if c.Log.Bytes < 1<<20 {
+		err = errors.Join(err, fmt.Errorf("log-size: want at least 1048576 bytes, got %d", c.Log.Bytes))
+	}
+	if c.Log.Window < 0 {
+		err = errors.Join(err, fmt.Errorf("resume-window: want 0s or more, got %s", c.Log.Window))
+	}
+	return err
+}
+
+// validateAuth refuses to serve what nobody could connect to: the likeliest
+// reason is a secret that did not arrive.
+func (c Config) validateAuth() error {
+	a := c.Auth
+	if len(a.Secrets) == 0 && a.JWKS == "" && a.JWKSURL == "" && !a.InsecureAnonymous {
+		return errors.Join(errors.New("jwt-secret: want the secret that signs the clients' tokens, or a key set"), a.Validate())
+	}
+	return a.Validate()
+}

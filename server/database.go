@@ -1,0 +1,81 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// retryInterval is how often a database that is not there yet is tried.
+const retryInterval = 500 * time.Millisecond
+
+// attemptTimeout bounds one try: an address that swallows packets would
+// otherwise use up the whole StartTimeout.
+const attemptTimeout = 5 * time.Second
+
+// newPool does not connect yet.
+func newPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(c.Replication.DatabaseURL)
+	if err != nil {
+		return nil, errors.New("database-url: cannot be read") // err may quote the password
+	}
+	config.MaxConns = int32(c.PoolSize)
+	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
+		config.ConnConfig.RuntimeParams["application_name"] = "walcast"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open pool of connections to Postgres: %w", err)
+	}
+	return pool, nil
+}
+
+// awaitDatabase returns when Postgres answers, be it with a refusal: what is
+// wrong then, the reader says better. It gives up after limit.
+func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, limit time.Duration, logger *slog.Logger) error {
+	giveUp := time.Now().Add(limit)
+	for first := true; ; first = false {
+		err := reach(ctx, pool)
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		if !time.Now().Add(retryInterval).Before(giveUp) {
+			c := pool.Config().ConnConfig
+			return fmt.Errorf("connect to Postgres at %s:%d: not reachable within %s (%s)", c.Host, c.Port, limit, oneLine(err))
+		}
+		if first {
+			logger.Warn("postgres not reachable yet", "err", oneLine(err), "give_up_in", limit)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(retryInterval):
+		}
+	}
+}
+
+// reach reports whether something that speaks Postgres and is up answers.
+func reach(ctx context.Context, pool *pgxpool.Pool) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	err := pool.Ping(ctx)
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && !comingUp(answer) {
+		return nil
+	}
+	return err
+}
+
+// comingUp is cannot_connect_now: starting up, shutting down, in recovery.
+func comingUp(e *pgconn.PgError) bool { return e.Code == "57P03" }
+
+// oneLine flattens pgx's list of addresses tried.
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}

@@ -1,0 +1,110 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"walcast/auth"
+	"walcast/channels"
+	"walcast/gateway"
+	"walcast/policy"
+	"walcast/replication"
+)
+
+// project is one database with everything that serves it.
+type project struct {
+	config   Config
+	logger   *slog.Logger
+	pool     *pgxpool.Pool
+	reader   *replication.Reader
+	verifier *auth.Verifier
+	hub      *channels.Hub
+	gateway  *gateway.Gateway
+}
+
+// newProject puts the parts together. Nothing runs yet but the pool's own
+// goroutine, which ends with close.
+func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project, err error) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p = &project{config: c, logger: logger.With("component", "server")}
+	if p.pool, err = newPool(ctx, c); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	log := replication.NewLog(c.Log)
+	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
+		return nil, err
+	}
+	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
+		return nil, err
+	}
+	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
+	p.hub = channels.NewHub(c.Channels, log, catalog, policy.New(p.pool, logger, registry), p.verifier, logger, registry)
+	c.Gateway.SeparateMetrics = c.MetricsListen != ""
+	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)
+	return p, err
+}
+
+// close gives the connections back.
+func (p *project) close() { p.pool.Close() }
+
+// stages in the order of the road: each consumes what the ones before provide,
+// so they stop from the last to the first. /metrics stays up to the end.
+func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) []stage {
+	stages := []stage{
+		{"replication", p.read},
+		{"ready", func(ctx context.Context) error { return p.announce(ctx, ready) }},
+		{"auth", p.verifier.Run},
+		{"channels", p.hub.Run},
+		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients) }},
+	}
+	if metrics == nil {
+		return stages
+	}
+	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.RunMetrics(ctx, metrics) }}
+	return append([]stage{serve}, stages...)
+}
+
+// read follows the database as soon as it is there.
+func (p *project) read(ctx context.Context) error {
+	if err := awaitDatabase(ctx, p.pool, p.config.StartTimeout, p.logger); err != nil {
+		return err
+	}
+	return p.reader.Run(ctx)
+}
+
+// announce closes ready when the reader streams for the first time.
+func (p *project) announce(ctx context.Context, ready chan<- struct{}) error {
+	ticker := time.NewTicker(5 * time.Millisecond)
+	defer ticker.Stop()
+	for !p.reader.Status().Streaming {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+	close(ready)
+	return nil
+}
+
+// listen opens a TCP listener.
+func listen(name, address string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return ln, nil
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+)
+
+// Server runs one project.
+type Server struct {
+	config  Config
+	logger  *slog.Logger
+	clients net.Listener
+	metrics net.Listener // nil when clients serves the metrics
+	ready   chan struct{}
+}
+
+// New validates the config and listens; nothing else runs before Run. A Server
+// that is not run must be closed.
+func New(c Config, logger *slog.Logger) (*Server, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{config: c, logger: logger, ready: make(chan struct{})}
+	var err error
+	if s.clients, err = listen("listen", c.Listen); err != nil {
+		return nil, err
+	}
+	if c.MetricsListen == "" {
+		return s, nil
+	}
+	if s.metrics, err = listen("metrics-listen", c.MetricsListen); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close gives the listeners back. Run does it by itself.
+func (s *Server) Close() error {
+	var errs []error
+	for _, ln := range []net.Listener{s.clients, s.metrics} {
+		if ln == nil {
+			continue
+		}
+		if err := ln.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is where it listens for clients, "127.0.0.1:4000".
+func (s *Server) Addr() string { return s.clients.Addr().String() }
+
+// MetricsAddr is where it listens for readers of /metrics, "" when that is Addr.
+func (s *Server) MetricsAddr() string {
+	if s.metrics == nil {
+		return ""
+	}
+	return s.metrics.Addr().String()
+}
+
+// Ready is closed when the reader streams for the first time.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run serves until ctx is done, then stops in order: gateway (drain), shards,
+// reader (acknowledges the position), Postgres. It returns nil after a drain,
+// and an error when a part of it cannot go on; its text is one sentence that
+// says what to do. Run may be called once.
+func (s *Server) Run(ctx context.Context) error {
+	p, err := newProject(ctx, s.config, s.logger)
+	if err != nil {
+		return errors.Join(err, s.Close())
+	}
+	defer p.close()
+	err = runStages(ctx, p.stages(s.clients, s.metrics, s.ready), p.logger)
+	return errors.Join(err, s.Close())
+}
