@@ -1,0 +1,256 @@
+package protocol
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Binding is one postgres_changes entry of a join.
+type Binding struct {
+	Raw    json.RawMessage // the client's object, verbatim
+	ID     int64           // derived from the content, 1 .. 2^31-1, distinct within the join
+	Event  string          // INSERT, UPDATE, DELETE, TRUNCATE, "*"; as given when invalid
+	Schema string          // "*" for all; "public" when only a table is given
+	Table  string          // "*" for all
+	Filter string          // blank for none
+	Select []string        // sorted, each once; nil when absent
+
+	Int8AsString bool   // option "int8": "string": int8 and numeric are sent as strings
+	ResumeFrom   string // option "resume": {"from": …}: the position as given, "" when absent
+	Snapshot     bool   // option "snapshot"
+	View         bool   // option "view"
+
+	// Err is upstream's text when the parameters cannot be served (4.4).
+	Err string
+}
+
+const wildcard = "*"
+
+// The texts of bindings that cannot be served (wire reference 4.4).
+const (
+	errorSelectString   = "Error parsing `select` params: expected a list of column name strings, e.g. select: [\"col1\", \"col2\"]"
+	errorSelectWildcard = "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
+	errorNoParams       = "No subscription params provided. Please provide at least a `schema` or `table` to subscribe to: "
+	errorEvent          = "Error parsing `event` params: expected *, INSERT, UPDATE, DELETE or TRUNCATE, got: "
+)
+
+// bind reads "postgres_changes": null entries do not count, anything else but
+// an object refuses the join.
+func (j *Join) bind(changes value) error {
+	if !changes.isNull() && changes.kind() != '[' {
+		j.warn("config.postgres_changes", "an array of maps", "there are no bindings")
+		return nil
+	}
+	ids := newBindingIDs()
+	for w := changes.elements(); ; {
+		v := w.next()
+		if v == nil {
+			return nil
+		}
+		if v.isNull() {
+			continue
+		}
+		if v.kind() != '{' {
+			return fmt.Errorf("UnknownErrorOnChannel: expected a map, got:\n\n    %s\n", v.inspect()) //nolint:revive // upstream's text
+		}
+		if len(j.Bindings) == maxBindings {
+			return errors.New(ReasonTooManyBindings)
+		}
+		b := j.parseBinding(v)
+		b.ID = ids.next(v)
+		j.Bindings = append(j.Bindings, b)
+	}
+}
+
+// parameters are the raw values of a binding that have a meaning. A nil value
+// is an absent key, which is not the same as null.
+type parameters struct {
+	event, schema, table, filter, columns value
+	redacted                              bool // holds a token, which no text may repeat
+}
+
+func (j *Join) parseBinding(raw value) Binding {
+	b := Binding{Raw: json.RawMessage(raw)}
+	var p parameters
+	for w := raw.members(); ; {
+		name, v := w.member()
+		if v == nil {
+			break
+		}
+		switch string(name) {
+		case "event":
+			p.event = v
+		case "schema":
+			p.schema = v
+		case "table":
+			p.table = v
+		case "filter":
+			p.filter = v
+		case "select":
+			p.columns = v
+		case "user_token", "auth_token":
+			p.redacted = true
+		case "int8":
+			b.Int8AsString = j.int8AsString(v)
+		case "resume":
+			b.ResumeFrom = j.resumeFrom(v)
+		case "snapshot":
+			b.Snapshot = j.flag("postgres_changes.snapshot", v, false)
+		case "view":
+			b.View = j.flag("postgres_changes.view", v, false)
+		}
+	}
+	b.take(p, raw)
+	return b
+}
+
+// take reads the parameters. The first thing that is wrong is the error.
+func (b *Binding) take(p parameters, raw value) {
+	b.Event = b.readEvent(p.event)
+	if !b.readTable(p) {
+		b.Err = errorNoParams + "<redacted>"
+		if !p.redacted {
+			b.Err = errorNoParams + raw.inspect()
+		}
+		return
+	}
+	b.readSelect(p.columns)
+	if b.Err == "" && b.Event != ChangeAny && !isChange(b.Event) {
+		b.Err = errorEvent + p.event.inspect()
+	}
+}
+
+// readEvent reads a name in any case; absent and null are "*".
+func (b *Binding) readEvent(event value) string {
+	if event.isNull() {
+		return ChangeAny
+	}
+	name, ok := event.text()
+	if !ok {
+		return string(event)
+	}
+	if upper := strings.ToUpper(name); isChange(upper) {
+		return upper
+	}
+	return name
+}
+
+func isChange(event string) bool {
+	return event == ChangeInsert || event == ChangeUpdate || event == ChangeDelete || event == ChangeTruncate
+}
+
+// readTable reads schema, table and filter, and says whether they are one of
+// the combinations of 4.3: each must be a string if its key is there at all.
+func (b *Binding) readTable(p parameters) bool {
+	schema, hasSchema := p.schema.text()
+	table, hasTable := p.table.text()
+	filter, hasFilter := p.filter.text()
+	if hasSchema != (p.schema != nil) || hasTable != (p.table != nil) || hasFilter != (p.filter != nil) {
+		return false
+	}
+	switch {
+	case hasSchema && hasTable:
+	case hasSchema && !hasFilter:
+		table = wildcard
+	case hasTable && !hasFilter:
+		schema = "public"
+	default:
+		return false
+	}
+	b.Schema, b.Table, b.Filter = schema, table, filter
+	return true
+}
+
+// readSelect reads the list of columns; what is not a string does not count.
+func (b *Binding) readSelect(columns value) {
+	if columns.kind() == '"' {
+		b.Err = errorSelectString
+		return
+	}
+	for w := columns.elements(); ; {
+		v := w.next()
+		if v == nil {
+			break
+		}
+		if name, ok := v.text(); ok {
+			b.Select = append(b.Select, name)
+		}
+	}
+	if b.Select == nil {
+		return
+	}
+	slices.Sort(b.Select)
+	b.Select = slices.Compact(b.Select)
+	if b.Schema == wildcard || b.Table == wildcard {
+		b.Err = errorSelectWildcard
+	}
+}
+
+func (j *Join) int8AsString(v value) bool {
+	switch s, _ := v.text(); {
+	case s == "string":
+		return true
+	case s == "number", v.isNull():
+	default:
+		j.warn("postgres_changes.int8", `"string" or "number"`, "numbers are used")
+	}
+	return false
+}
+
+func (j *Join) resumeFrom(v value) string {
+	if v.isNull() {
+		return ""
+	}
+	var from value
+	for w := v.members(); ; {
+		name, m := w.member()
+		if m == nil {
+			break
+		}
+		if string(name) == "from" {
+			from = m
+		}
+	}
+	position, ok := from.text()
+	if !ok && !(v.kind() == '{' && from.isNull()) {
+		j.warn("postgres_changes.resume", `{"from": "<position>"}`, "changes are live from now")
+	}
+	return position
+}
+
+// legacyBinding is that of a join without config: the sub-topic names schema,
+// table and filter (wire reference 4.12).
+func legacyBinding(subTopic string) Binding {
+	raw := []byte{'{'}
+	b := Binding{Event: ChangeAny, Table: wildcard}
+	parts := strings.SplitN(subTopic, ":", 3)
+	for i, to := range []*string{&b.Schema, &b.Table, &b.Filter}[:len(parts)] {
+		*to = parts[i]
+		if i > 0 {
+			raw = append(raw, ',')
+		}
+		raw = appendQuoted(raw, [...]string{"schema", "table", "filter"}[i])
+		raw = append(raw, ':')
+		raw = appendQuoted(raw, parts[i])
+	}
+	b.Raw = append(raw, '}')
+	b.ID = newBindingIDs().next(value(b.Raw))
+	return b
+}
+
+// appendEcho writes the client's object with the id. If it has an id already,
+// ours comes later, which is the one that JSON.parse keeps.
+func (b *Binding) appendEcho(dst []byte) []byte {
+	end := len(b.Raw) - 1
+	dst = append(dst, b.Raw[:end]...)
+	if w := value(b.Raw).members(); w.next() != nil {
+		dst = append(dst, ',')
+	}
+	dst = append(dst, `"id":`...)
+	dst = strconv.AppendInt(dst, b.ID, 10)
+	return append(dst, '}')
+}

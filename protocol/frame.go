@@ -1,0 +1,69 @@
+package protocol
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// Frame is one WebSocket message, header included, ready for a socket. It is
+// built once per distinct content and shared by every receiver; it never changes.
+type Frame struct {
+	// Committed is when the change in it was committed, in nanoseconds since the
+	// epoch; 0 for all other frames and for changes that are not live. Whoever
+	// builds the frame sets it before the first Push; gateway measures with it.
+	Committed int64
+
+	wire   []byte // unmasked FIN header and payload
+	header int
+
+	compressed atomic.Pointer[[]byte] // nil until asked for
+}
+
+// Wire is the header and payload as they go to the socket. It is read-only.
+func (f *Frame) Wire() []byte { return f.wire }
+
+// Payload is the frame without its WebSocket header. It is read-only.
+func (f *Frame) Payload() []byte { return f.wire[f.header:] }
+
+// The opcodes of RFC 6455, 5.2.
+const (
+	opText   = 0x1
+	opBinary = 0x2
+	opClose  = 0x8
+	opPing   = 0x9
+	opPong   = 0xA
+)
+
+const (
+	finalFrame = 0x80 // FIN: every message is one frame
+	maxHeader  = 10
+)
+
+// newWire makes the buffer of a frame: room for the longest header, then size
+// bytes to be appended.
+func newWire(size int) []byte { return make([]byte, maxHeader, maxHeader+size) }
+
+// newFrame puts the header in front of the payload, which is all that was
+// appended to a buffer of newWire.
+func newFrame(opcode byte, wire []byte) *Frame {
+	size := len(wire) - maxHeader
+	f := &Frame{}
+	switch {
+	case size < 126:
+		f.header = 2
+		wire = wire[maxHeader-f.header:]
+		wire[1] = byte(size)
+	case size < 1<<16:
+		f.header = 4
+		wire = wire[maxHeader-f.header:]
+		wire[1] = 126
+		binary.BigEndian.PutUint16(wire[2:], uint16(size))
+	default:
+		f.header = maxHeader
+		wire[1] = 127
+		binary.BigEndian.PutUint64(wire[2:], uint64(size))
+	}
+	wire[0] = finalFrame | opcode
+	f.wire = wire
+	return f
+}

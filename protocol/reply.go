@@ -1,0 +1,51 @@
+package protocol
+
+import "encoding/json"
+
+// The values of a reply's status. Clients know no other.
+const (
+	StatusOK    = "ok"
+	StatusError = "error"
+)
+
+// EmptyObject is the response of a reply, or the payload of a push, that says
+// nothing more. It is read-only.
+var EmptyObject = json.RawMessage("{}")
+
+// Reason is the response of a refusal: {"reason":"…"}.
+func Reason(text string) json.RawMessage {
+	b := make([]byte, 0, len(`{"reason":""}`)+len(text))
+	b = append(b, `{"reason":`...)
+	b = appendQuoted(b, text)
+	return append(b, '}')
+}
+
+// Reply builds phx_reply; response is raw JSON.
+func (v Version) Reply(joinRef, ref Ref, topic, status string, response json.RawMessage) *Frame {
+	return reply(envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: EventReply}, status, response)
+}
+
+// ReplyTo builds phx_reply to a message, whatever its topic is (Message.OddTopic).
+func (v Version) ReplyTo(m Message, joinRef Ref, status string, response json.RawMessage) *Frame {
+	return reply(envelope{version: v, joinRef: joinRef, ref: m.Ref, topic: m.Topic, oddTopic: m.OddTopic, event: EventReply}, status, response)
+}
+
+func reply(e envelope, status string, response json.RawMessage) *Frame {
+	e.open(len(`{"status":"","response":}`) + len(status) + len(response))
+	e.buf = append(e.buf, `{"status":`...)
+	e.buf = appendQuoted(e.buf, status)
+	e.buf = append(e.buf, `,"response":`...)
+	e.buf = append(e.buf, response...)
+	e.buf = append(e.buf, '}')
+	return e.seal()
+}
+
+// Push builds a frame for one channel (joinRef) or for all (joinRef ""); payload
+// is raw JSON. In 1.0.0 only ref is sent; phx_close and phx_error carry the
+// join_ref as ref, in both versions.
+func (v Version) Push(joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
+	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event}
+	e.open(len(payload))
+	e.buf = append(e.buf, payload...)
+	return e.seal()
+}

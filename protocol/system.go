@@ -1,0 +1,97 @@
+package protocol
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// The extensions that system events speak for.
+const (
+	ExtensionPostgres = "postgres_changes"
+	ExtensionSystem   = "system"
+)
+
+// The messages of system events (wire reference 3.9). Those of tokens are
+// auth's.
+const (
+	MessageSubscribed       = "Subscribed to PostgreSQL"
+	MessageReplicationReady = "Replication connection established"
+	MessageReplicationAway  = "Replication connection was not established in time"
+	MessageDisconnect       = "Server requested disconnect" // goes to every topic, without sub-topic
+	MessageDatabaseAway     = "Realtime was unable to connect to the project database"
+	MessageQueryCanceled    = "Query was cancelled, please try again"
+	MessageTooManyMessages  = "Too many messages per second"
+	MessageTooManyPresence  = "Too many presence messages per second"
+	MessagePresenceLimit    = "Client presence rate limit exceeded"
+)
+
+// MessageNotReadable is for a new token that may not read the private topic.
+func MessageNotReadable(subTopic string) string {
+	return "You do not have permissions to read from this Channel topic: " + subTopic
+}
+
+// MessageNoLongerReadable is for a new token that may read less of the private
+// topic than the one before.
+func MessageNoLongerReadable(subTopic string) string {
+	return "You no longer have permission to read from this Channel topic: " + subTopic
+}
+
+// PolicyRaised is the message for the subjects for whom a policy of a table
+// raises: they do not get its changes (decision 1).
+func PolicyRaised(table, sqlState, message string) string {
+	return fmt.Sprintf("Changes of %s are not delivered: its row-level security raised ERROR %s %s", table, sqlState, message)
+}
+
+// Warning is a message about something that works otherwise than the client may
+// expect. It goes out with status ok.
+func Warning(text string) string { return "warning: " + text }
+
+// System is the payload of a system event. Without a sub-topic it has no
+// "channel".
+func System(extension, status, message, subTopic string) json.RawMessage {
+	b := appendSystem(make([]byte, 0, 96+len(message)+len(subTopic)), extension, status, message, subTopic)
+	return append(b, '}')
+}
+
+func appendSystem(dst []byte, extension, status, message, subTopic string) []byte {
+	dst = append(dst, `{"message":`...)
+	dst = appendQuoted(dst, message)
+	dst = append(dst, `,"status":`...)
+	dst = appendQuoted(dst, status)
+	dst = append(dst, `,"extension":`...)
+	dst = appendQuoted(dst, extension)
+	if subTopic != "" {
+		dst = append(dst, `,"channel":`...)
+		dst = appendQuoted(dst, subTopic)
+	}
+	return dst
+}
+
+// ResyncDetail says why a client has to fetch its data again. Positions are as
+// replication prints them, "" where there is none.
+type ResyncDetail struct {
+	Reason   string // for people
+	Code     string // for programs
+	From     string // the last position that the client is known to have
+	Oldest   string // the oldest position that could have been continued from
+	Position string // everything after it is delivered
+}
+
+// Resync is the payload of the system event that tells a client to fetch its
+// data again.
+func Resync(subTopic string, d ResyncDetail) json.RawMessage {
+	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusError, "resync_required: "+d.Reason, subTopic)
+	b = append(b, `,"code":`...)
+	b = appendQuoted(b, d.Code)
+	for _, position := range []struct{ key, text string }{
+		{`,"from":`, d.From}, {`,"oldest":`, d.Oldest}, {`,"position":`, d.Position},
+	} {
+		b = append(b, position.key...)
+		if position.text == "" {
+			b = append(b, "null"...)
+		} else {
+			b = appendQuoted(b, position.text)
+		}
+	}
+	return append(b, '}')
+}
