@@ -43,7 +43,7 @@ func (d *deflater) deflate(dst, payload []byte) []byte {
 	b := bytes.NewBuffer(dst)
 	w.Reset(b)
 	// Neither fails: the buffer takes everything.
-	w.Write(payload)
-	w.Flush()
+	_, _ = w.Write(payload)
+	_ = w.Flush()
 	return b.Bytes()[:b.Len()-len("\x00\x00\xff\xff")]
 }

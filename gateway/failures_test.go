@@ -72,6 +72,6 @@ func TestAFloodOfFailuresIsNotHeldBack(t *testing.T) {
 		if got := time.Since(start); got != 0 {
 			t.Errorf("paused for %s with %d waiting, want 0", got, failuresWait)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute) // fake time
 	})
 }

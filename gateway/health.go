@@ -12,7 +12,7 @@ import (
 // healthcheck says that the process is up, whatever the database does.
 func healthcheck(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Write([]byte("ok"))
+	_, _ = w.Write([]byte("ok"))
 }
 
 // apiPing is what upstream's clients and proxies ask (wire reference 11.4).
@@ -61,5 +61,5 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	w.Write(encoded)
+	_, _ = w.Write(encoded)
 }

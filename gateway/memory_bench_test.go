@@ -31,10 +31,10 @@ func playCrowd(spec string) {
 		}
 	}
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Println("ready")
+	fmt.Fprintln(os.Stdout, "ready")
 	io.Copy(io.Discard, os.Stdin)
 	runtime.KeepAlive(held)
 	os.Exit(0)

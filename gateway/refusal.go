@@ -49,5 +49,5 @@ func (f *refusal) write(w http.ResponseWriter) {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(f.status)
-	w.Write(body)
+	_, _ = w.Write(body)
 }

@@ -44,5 +44,5 @@ func reading(h http.HandlerFunc) http.HandlerFunc {
 func notFound(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(http.StatusNotFound)
-	w.Write([]byte("Not Found"))
+	_, _ = w.Write([]byte("Not Found"))
 }

@@ -93,7 +93,7 @@ func (s *session) end(cause string, f *protocol.Frame, drop bool) bool {
 		return false
 	}
 	// A write that is under way may have been promised more time.
-	s.net.SetWriteDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
+	_ = s.net.SetWriteDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
 	if started == pushedStart {
 		go s.write()
 	}
@@ -178,9 +178,9 @@ func (s *session) renew() {
 		return // setting a deadline costs more than the rest of a small message
 	}
 	s.renewed = now
-	s.net.SetReadDeadline(now.Add(s.gateway.config.IdleTimeout))
+	_ = s.net.SetReadDeadline(now.Add(s.gateway.config.IdleTimeout))
 	if s.queue.ending.Load() { // after the deadline: whoever ends sets it the other way round
-		s.net.SetReadDeadline(now.Add(s.gateway.config.CloseTimeout))
+		_ = s.net.SetReadDeadline(now.Add(s.gateway.config.CloseTimeout))
 	}
 }
 
@@ -215,7 +215,7 @@ func (s *session) finish(err error) {
 		s.linger()
 	}
 	s.queue.kill(cause)
-	s.net.Close()
+	_ = s.net.Close()
 	s.queue.wait()
 }
 
@@ -224,20 +224,20 @@ func (s *session) finish(err error) {
 func (s *session) cut(cause string) {
 	s.queue.kill(cause)
 	if t, ok := s.net.(*tls.Conn); ok {
-		t.NetConn().Close()
+		_ = t.NetConn().Close()
 		return
 	}
-	s.net.Close()
+	_ = s.net.Close()
 }
 
 // linger reads on for a moment after the last frame: closing with unread bytes
 // resets the connection, and the client would never see why it was closed.
 func (s *session) linger() {
 	if w, ok := s.net.(interface{ CloseWrite() error }); ok {
-		w.CloseWrite()
+		_ = w.CloseWrite()
 	}
-	s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
-	io.Copy(io.Discard, s.net)
+	_ = s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
+	_, _ = io.Copy(io.Discard, s.net)
 }
 
 // diagnose says why reading failed, and with which code to close; 0 where

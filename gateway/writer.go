@@ -37,7 +37,7 @@ func (s *session) send(b *batch) error {
 		m.latency.Observe(time.Since(time.Unix(0, committed)).Seconds())
 	}
 	if b.last { // the close frame is out; the answer must come soon
-		s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
+		_ = s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
 	}
 	return nil
 }
@@ -51,9 +51,9 @@ func (s *session) promise(size int) {
 	}
 	s.promised = now.Unix()
 	c := s.gateway.config
-	s.net.SetWriteDeadline(now.Add(c.WriteTimeout * time.Duration(1+size>>20)))
+	_ = s.net.SetWriteDeadline(now.Add(c.WriteTimeout * time.Duration(1+size>>20)))
 	if s.queue.ending.Load() { // after the deadline: whoever ends sets it the other way round
-		s.net.SetWriteDeadline(now.Add(c.CloseTimeout))
+		_ = s.net.SetWriteDeadline(now.Add(c.CloseTimeout))
 	}
 }
 
