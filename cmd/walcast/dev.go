@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"walcast/internal/devdb"
+	"walcast/server"
+)
+
+type devCmd struct {
+	Listen       string `default:"127.0.0.1:4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
+	DataDir      string `placeholder:"PATH" help:"Keep database and JWT secret here between runs; without it both are gone afterwards."`
+	PostgresBin  string `placeholder:"PATH" help:"Folder with postgres and initdb; without it the newest on the machine is used."`
+	PostgresPort int    `default:"0" help:"Port of the private Postgres on 127.0.0.1; 0 picks a free one."`
+	Demo         bool   `help:"Also insert a row every second, subscribe, and print what arrives."`
+
+	outputSettings `group:"Output"`
+}
+
+// keyLife is how long dev's anon and service keys are good: longer than any
+// trial.
+const keyLife = 10 * 365 * 24 * time.Hour
+
+// Run starts Postgres, prepares the demo, serves it until ctx is done, and
+// stops both.
+func (c *devCmd) Run(ctx context.Context, term terminal) (err error) {
+	logger := c.logger(term)
+	key, err := c.secret()
+	if err != nil {
+		return err
+	}
+	// The database outlives ctx: the server drains with it still there.
+	db, err := devdb.Start(context.WithoutCancel(ctx), c.databaseOptions())
+	if err != nil {
+		return fmt.Errorf("start a private Postgres: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Stop()) }()
+	if err := createDemo(ctx, db.DSN("postgres")); err != nil {
+		return err
+	}
+	return c.serve(ctx, db, key, term, logger)
+}
+
+// serve serves the demo database and prints the banner when it streams.
+func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term terminal, logger *slog.Logger) error {
+	config := server.DefaultConfig()
+	config.Listen = c.Listen
+	config.Replication.DatabaseURL = db.DSN("postgres")
+	config.Auth.Secrets = []string{key}
+	s, err := server.New(config, logger)
+	if err != nil {
+		return named(err)
+	}
+	b, err := c.banner(s.Addr(), db, key)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	streaming := make(chan struct{})
+	run := running{server: s, stopLimit: config.Gateway.DrainTimeout + afterDrain, logger: logger}
+	group.Go(func() error { return run.serve(ctx, func() { close(streaming) }) })
+	group.Go(func() error {
+		select {
+		case <-streaming:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := b.print(term.out); err != nil || !c.Demo {
+			return err
+		}
+		return runDemo(ctx, demo{url: b.URL, key: b.AnonKey, database: db.DSN("postgres"), out: term.out})
+	})
+	return group.Wait()
+}
+
+func (c *devCmd) databaseOptions() devdb.Options {
+	o := devdb.Options{BinDir: c.PostgresBin, TCP: true, Port: c.PostgresPort, Password: randomSecret()}
+	if c.DataDir != "" {
+		o.DataDir = filepath.Join(c.DataDir, "postgres")
+	}
+	return o
+}
+
+// secret is a new JWT secret, or the one that DataDir keeps.
+func (c *devCmd) secret() (string, error) {
+	if c.DataDir == "" {
+		return randomSecret(), nil
+	}
+	path := filepath.Join(c.DataDir, "jwt-secret")
+	text, err := os.ReadFile(path)
+	if key := strings.TrimSpace(string(text)); err == nil && key != "" {
+		return key, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", wrong("data-dir", "%v", err)
+	}
+	// Postgres may run as another user and passes through this folder.
+	if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
+		return "", wrong("data-dir", "%v", err)
+	}
+	key := randomSecret()
+	if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+		return "", wrong("data-dir", "%v", err)
+	}
+	return key, nil
+}
+
+// randomSecret has 256 bits, in letters that need no quoting anywhere.
+func randomSecret() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+func (c *devCmd) banner(address string, db *devdb.Server, key string) (banner, error) {
+	b := banner{URL: "http://" + reachable(address), JWTSecret: key, Database: db.DSN("postgres"), Kept: c.DataDir}
+	now := time.Now()
+	for role, to := range map[string]*string{"anon": &b.AnonKey, "service_role": &b.ServiceKey} {
+		token, err := mint(key, map[string]any{"role": role, "iss": "walcast", "iat": now.Unix(), "exp": now.Add(keyLife).Unix()})
+		if err != nil {
+			return banner{}, err
+		}
+		*to = token
+	}
+	return b, nil
+}
+
+// reachable is an address that a client on this machine can use: one that
+// listens everywhere is reached on 127.0.0.1.
+func reachable(address string) string {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}

@@ -1,0 +1,114 @@
+// Command walcast turns a Postgres with wal_level=logical into a realtime
+// backend that speaks Supabase Realtime's channel protocol. `walcast --help`
+// names the subcommands; docs/configuration.md has every setting.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes besides 0.
+const (
+	exitFailed  = 1 // what was asked for did not work
+	exitUsage   = 2 // a flag or a setting is wrong; nothing was tried
+	exitSignals = 130
+)
+
+// commands is the whole command line: flags, environment, help and reference
+// are all read off this struct.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Serve a database's changes to clients."`
+	Dev     devCmd     `cmd:"" help:"Try it: serve a private throwaway Postgres with demo tables and keys."`
+	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime: private channels, and messages from SQL."`
+	Token   tokenCmd   `cmd:"" help:"Mint a JWT."`
+	Slot    slotCmd    `cmd:"" help:"Look at the replication slot, or drop it."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// terminal is what a subcommand has of the world.
+type terminal struct {
+	out, err io.Writer
+}
+
+func main() {
+	ctx, stop := interruptible(context.Background())
+	code := run(ctx, os.Args[1:], terminal{out: os.Stdout, err: os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM ends; the
+// second ends the program, for whoever does not want to wait for the drain.
+func interruptible(parent context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(parent)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range signals {
+			if ctx.Err() != nil {
+				os.Exit(exitSignals)
+			}
+			cancel()
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+		cancel()
+	}
+}
+
+// run is main for tests: it parses, runs the subcommand until ctx is done and
+// returns the exit code.
+func run(ctx context.Context, args []string, term terminal) int {
+	var cli commands
+	helped := false
+	parser, err := newParser(&cli, term, func(int) { helped = true })
+	if err != nil {
+		return report(term, err, exitFailed)
+	}
+	parsed, err := parser.Parse(args)
+	if helped {
+		return 0
+	}
+	if err != nil {
+		return report(term, err, exitUsage)
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(term); err != nil {
+		var wrong *settingError
+		if errors.As(err, &wrong) {
+			return report(term, err, exitUsage)
+		}
+		return report(term, err, exitFailed)
+	}
+	return 0
+}
+
+func newParser(cli *commands, term terminal, exit func(int)) (*kong.Kong, error) {
+	return kong.New(cli,
+		kong.Name("walcast"),
+		kong.Description("A realtime backend on any Postgres with wal_level=logical, for the clients of Supabase Realtime."),
+		kong.DefaultEnvars("WALCAST"),
+		kong.Writers(term.out, term.err),
+		kong.Exit(exit),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+}
+
+// report prints what is wrong, a line each: several settings may be.
+func report(term terminal, err error, code int) int {
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(term.err, "walcast:", strings.TrimSuffix(line, "\n"))
+	}
+	return code
+}

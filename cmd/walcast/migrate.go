@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/migrations"
+)
+
+type migrateCmd struct {
+	Config          configFile `placeholder:"PATH" help:"YAML file with settings."`
+	DatabaseURL     string     `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Database, as serve has it; its role must own the database."`
+	DatabaseURLFile string     `placeholder:"PATH" help:"File with the database URL."`
+
+	Print  bool `env:"-" xor:"action" help:"Print the SQL and do nothing."`
+	Remove bool `env:"-" xor:"action" help:"Take back what migrate made, stored messages included."`
+}
+
+// Run makes the schema, prints it or takes it back.
+func (c *migrateCmd) Run(ctx context.Context, term terminal) error {
+	if c.Print {
+		sql, err := migrations.Print()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(term.out, sql)
+		return err
+	}
+	conn, err := slotSettings{DatabaseURL: c.DatabaseURL, DatabaseURLFile: c.DatabaseURLFile, Slot: "walcast"}.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if c.Remove {
+		return removeSchema(ctx, conn, term.out)
+	}
+	report, err := migrations.Apply(ctx, conn, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	return printMigrated(term.out, report)
+}
+
+func removeSchema(ctx context.Context, conn *pgx.Conn, out io.Writer) error {
+	removal, err := migrations.Remove(ctx, conn)
+	if err != nil {
+		return fmt.Errorf("nothing was removed: %w", err)
+	}
+	for _, object := range removal.Dropped {
+		fmt.Fprintln(out, "dropped", object)
+	}
+	switch {
+	case removal.Foreign:
+		fmt.Fprintln(out, "schema realtime was not made by walcast: it stays as it is")
+	case removal.Kept != "":
+		fmt.Fprintf(out, "schema realtime stays, as others use it: %s\n", removal.Kept)
+	case len(removal.Dropped) == 0:
+		fmt.Fprintln(out, "there is no schema realtime")
+	}
+	return nil
+}
+
+// printMigrated tells what was done, and fails if the schema is of no use yet.
+func printMigrated(out io.Writer, r migrations.Report) error {
+	for _, name := range r.Applied {
+		fmt.Fprintln(out, "applied", name)
+	}
+	switch {
+	case r.Foreign:
+		fmt.Fprintln(out, "schema realtime was not made by walcast: it is used as it is")
+	case len(r.Applied) == 0:
+		fmt.Fprintln(out, "schema realtime is up to date")
+	}
+	for _, role := range r.Absent {
+		fmt.Fprintf(out, "no role %q, so it has no grants: create it if clients use it, and run this again\n", role)
+	}
+	for _, name := range r.Upkeep.Refused {
+		fmt.Fprintf(out, "partition %s is missing and this role may not create it\n", name)
+	}
+	for _, gap := range r.Gaps {
+		fmt.Fprintf(out, "missing: %s; without it %s\n", gap.Object, gap.Without)
+		if gap.Remedy != "" {
+			fmt.Fprintf(out, "  %s;\n", gap.Remedy)
+		}
+	}
+	if len(r.Gaps) > 0 {
+		return fmt.Errorf("schema realtime lacks %d objects (\"walcast migrate --print\" shows how they are made)", len(r.Gaps))
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/server"
+)
+
+// afterDrain is how long shards, reader and Postgres may take to stop once the
+// clients have left. With the default drain-timeout a stop ends within ten
+// seconds, after which Docker kills.
+const afterDrain = 1500 * time.Millisecond
+
+type serveCmd struct {
+	Config configFile `placeholder:"PATH" help:"YAML file with settings. Flags and environment variables win over it."`
+
+	settings
+}
+
+// Run serves until ctx is done.
+func (c *serveCmd) Run(ctx context.Context, term terminal) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	logger := c.logger(term)
+	limitMemory(logger)
+	warnOfSettings(c.tokenSettings, logger)
+	config.Auth.Logger = logger
+	s, err := server.New(config, logger)
+	if err != nil {
+		return named(err) // an address that cannot be listened on
+	}
+	run := running{server: s, stopLimit: config.Gateway.DrainTimeout + afterDrain, logger: logger}
+	return run.serve(ctx, func() { c.announce(s.Addr(), config, term) })
+}
+
+// limitMemory makes the collector know a container's memory limit, which Go
+// does not read by itself. Where there is none to read, nothing changes.
+func limitMemory(logger *slog.Logger) {
+	if limit, err := memlimit.Set(memlimit.WithRatio(0.9)); err != nil {
+		logger.Debug("memory limit not known", "err", err)
+	} else {
+		logger.Debug("memory limit set", "bytes", limit)
+	}
+}
+
+// warnOfSettings says what is allowed and yet a bad idea.
+func warnOfSettings(t tokenSettings, logger *slog.Logger) {
+	if t.InsecureNoAuth {
+		logger.Warn("INSECURE: --insecure-no-auth is set, everybody who can connect acts as role anon without any token; never use it where others can connect")
+	}
+	if key, err := secret("jwt-secret", t.JWTSecret, t.JWTSecretFile); err == nil && key != "" && len(key) < 32 {
+		logger.Warn("the JWT secret has less than 32 bytes and can be guessed from one token", "bytes", len(key))
+	}
+}
+
+// running is a server between start and stop.
+type running struct {
+	server    *server.Server
+	stopLimit time.Duration // from ctx being done to the end
+	logger    *slog.Logger
+}
+
+// serve runs the server until ctx is done and it has drained. ready is called
+// when it streams for the first time.
+func (r running) serve(ctx context.Context, ready func()) error {
+	ended := make(chan error, 1)
+	go func() { ended <- r.server.Run(ctx) }()
+	select {
+	case <-r.server.Ready():
+		ready()
+		tell("READY=1", r.logger)
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	r.logger.Info("stopping")
+	tell("STOPPING=1", r.logger)
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(r.stopLimit):
+		return fmt.Errorf("stop: not done within %s", r.stopLimit)
+	}
+}
+
+func tell(state string, logger *slog.Logger) {
+	if err := notify(state); err != nil {
+		logger.Warn("systemd not told", "state", state, "err", err)
+	}
+}
+
+// announce prints the one line that says it works, in the form of the log, to
+// standard output where no other line goes.
+func (c *serveCmd) announce(address string, config server.Config, term terminal) {
+	facts := []any{
+		"address", address,
+		"database", databaseName(config.Replication.DatabaseURL),
+		"slot", config.Replication.Slot,
+		"publication", strings.Join(config.Replication.Publications, ","),
+	}
+	if c.LogFormat == "json" {
+		slog.New(slog.NewJSONHandler(term.out, nil)).Info("walcast ready", facts...)
+		return
+	}
+	printFacts(term.out, "walcast ready", facts)
+}
+
+func printFacts(w io.Writer, message string, facts []any) {
+	var line strings.Builder
+	line.WriteString(message)
+	for i := 0; i < len(facts); i += 2 {
+		fmt.Fprintf(&line, " %s=%s", facts[i], facts[i+1])
+	}
+	fmt.Fprintln(w, line.String())
+}
+
+// databaseName is host, port and database of a URL that Validate has accepted,
+// without user and password.
+func databaseName(url string) string {
+	c, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return "?"
+	}
+	return fmt.Sprintf("%s:%d/%s", c.Host, c.Port, c.Database)
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+)
+
+// The settings of serve by what they are about. A setting's name is its flag
+// (--log-size), its key in the file (log-size, or nested: log: {size: …}) and
+// its environment variable (WALCAST_LOG_SIZE). Its help text is the reference.
+
+type databaseSettings struct {
+	DatabaseURL       string        `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Postgres to follow, postgres://user:password@host:5432/database. A direct connection: poolers do not pass the replication protocol."`
+	DatabaseURLFile   string        `placeholder:"PATH" help:"File with the database URL."`
+	Slot              string        `default:"walcast" help:"Permanent replication slot, created when missing. One running server at a time uses it."`
+	Publication       []string      `default:"supabase_realtime" placeholder:"NAME" help:"Publications to follow; they say which tables have changes."`
+	CreatePublication string        `default:"none" placeholder:"TABLES" help:"Create a missing publication: none, all-tables, or a list of tables such as orders,app.items."`
+	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
+	StartTimeout      time.Duration `default:"30s" help:"How long Postgres may be out of reach at the start before it is given up. Once streaming, walcast waits for ever."`
+	StatusInterval    time.Duration `default:"10s" help:"Time between two status updates to Postgres; longer keeps more WAL there."`
+	Heartbeat         time.Duration `default:"1m" help:"Idle time after which a small message is written to the WAL, so that an idle database does not keep old WAL. 0 is never."`
+}
+
+type logSettings struct {
+	ResumeWindow time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
+	LogSize      size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
+}
+
+type tokenSettings struct {
+	JWTSecret           string   `placeholder:"SECRET" help:"Secret that signs the clients' tokens (HS256, HS384, HS512). Supabase calls it the JWT secret."`
+	JWTSecretFile       string   `placeholder:"PATH" help:"File with the secret."`
+	JWTExtraSecrets     []string `placeholder:"SECRET" help:"Older secrets that are still accepted, for rotation."`
+	JWTExtraSecretsFile string   `placeholder:"PATH" help:"File with the older secrets, one a line."`
+	JWKS                string   `name:"jwks" placeholder:"JSON" help:"JSON Web Key Set whose keys are accepted too (RS, PS, ES, EdDSA and HS)."`
+	JWKSFile            string   `name:"jwks-file" placeholder:"PATH" help:"File with the key set."`
+	JWKSURL             string   `name:"jwks-url" placeholder:"URL" help:"Where the key set is fetched from, again every five minutes."`
+	JWTAudience         string   `placeholder:"AUD" help:"Required aud claim; empty asks for none."`
+	JWTIssuer           string   `placeholder:"ISS" help:"Required iss claim; empty asks for none."`
+	APIKeys             string   `name:"api-keys" placeholder:"KEY=ROLE,..." help:"Opaque API keys and their roles, such as sb_publishable_x=anon."`
+	APIKeysFile         string   `name:"api-keys-file" placeholder:"PATH" help:"File with API keys, one KEY=ROLE a line."`
+	InsecureNoAuth      bool     `help:"Accept everybody as role anon, without tokens. For trials only."`
+}
+
+type channelSettings struct {
+	MaxChannels      int           `default:"0" help:"Channels one session may have joined; 0 is no limit."`
+	MaxChangeSize    size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
+	MaxBroadcastSize size          `default:"3000500" help:"Largest broadcast payload."`
+	PrivateOnly      bool          `help:"Refuse public channels."`
+	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
+	TokenCheck       time.Duration `default:"5m" help:"How often the tokens of joined channels are verified again, to notice a key rotation."`
+	WriteCheck       time.Duration `default:"30s" help:"How long a private channel's write permission is believed, 30s at most."`
+	Shards           int           `default:"0" help:"Matchers that follow the log; 0 is one a core."`
+}
+
+type sessionSettings struct {
+	MaxSessions           int           `default:"0" help:"Open sessions at most; 0 is no limit."`
+	MaxSessionsPerAddress int           `default:"0" help:"Open sessions of one client address at most; 0 is no limit."`
+	QueueSize             size          `default:"4MiB" help:"What may wait for one client; a slower one is closed and can resume."`
+	MaxMessageSize        size          `default:"5000000" help:"Largest message a client may send."`
+	MessagesPerSecond     int           `default:"0" help:"Messages one client may send a second; 0 is no limit."`
+	BytesPerSecond        size          `default:"0" help:"Bytes one client may send a second; 0 is no limit."`
+	IdleTimeout           time.Duration `default:"66s" help:"A session from which nothing arrives for this long is closed. Clients send a heartbeat every 25s."`
+	PingInterval          time.Duration `default:"25s" help:"Silence after which a session is pinged."`
+	WriteTimeout          time.Duration `default:"30s" help:"A write that makes no headway for this long ends the session."`
+	CloseTimeout          time.Duration `default:"2s" help:"How long a client has to answer a close frame."`
+}
+
+type listenSettings struct {
+	Listen         string        `default:":4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
+	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for /metrics alone; it is then gone from the main one."`
+	Origins        []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, such as https://app.example or https://*.app.example; * is any."`
+	TrustedProxies []string      `placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
+	TLSCert        string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`
+	TLSKey         string        `name:"tls-key" placeholder:"PATH" help:"PEM key of the certificate."`
+	Compression    bool          `help:"Accept permessage-deflate from clients that offer it: less traffic for more processor time."`
+	HeaderTimeout  time.Duration `default:"10s" help:"How long a client may take to send its request's headers."`
+	DrainTimeout   time.Duration `default:"8s" help:"How long a stop waits for clients to leave."`
+}
+
+type outputSettings struct {
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"What is logged: debug, info, warn or error."`
+	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`
+}
+
+// logger writes to the terminal's error output.
+func (o outputSettings) logger(term terminal) *slog.Logger {
+	var level slog.Level
+	// The enum tag admits the four names that UnmarshalText knows.
+	_ = level.UnmarshalText([]byte(o.LogLevel))
+	options := &slog.HandlerOptions{Level: level}
+	if o.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(term.err, options))
+	}
+	return slog.New(slog.NewTextHandler(term.err, options))
+}
