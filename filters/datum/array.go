@@ -2,6 +2,7 @@ package datum
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -86,6 +87,22 @@ func (t array) Compare(a, b Value) int {
 }
 
 func (t array) Ordered() bool { return t.element.Ordered() }
+
+// Contains is a @> b: a null is in no array.
+func (t array) Contains(a, b Value) bool {
+	return !slices.ContainsFunc(b.List, func(e Value) bool { return !has(a, e) })
+}
+
+// Overlaps is a && b.
+func (t array) Overlaps(a, b Value) (overlap, certain bool) {
+	return slices.ContainsFunc(b.List, func(e Value) bool { return has(a, e) }), true
+}
+
+func has(list Value, wanted Value) bool {
+	return slices.ContainsFunc(list.List, func(e Value) bool {
+		return !e.Null && !wanted.Null && e.Key == wanted.Key
+	})
+}
 
 // Elements holds the elements of an array literal in order, whatever its
 // dimensions.

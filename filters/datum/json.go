@@ -22,11 +22,14 @@ func (jsonb) In(literal string) (Value, error) {
 	}
 	var key strings.Builder
 	doc.writeKey(&key)
-	return Value{Key: Key{S: key.String()}, Unordered: true}, nil
+	return Value{Key: Key{S: key.String()}, Document: &doc, Unordered: true}, nil
 }
 
 func (jsonb) Compare(a, b Value) int { return compareBytes(a, b) }
 func (jsonb) Ordered() bool          { return false }
+
+func (jsonb) Contains(a, b Value) bool                      { return a.Document.contain(*b.Document) }
+func (jsonb) Overlaps(Value, Value) (overlap, certain bool) { return false, false }
 
 // JSON is a document as jsonb holds it.
 type JSON struct {
@@ -80,22 +83,23 @@ func writeLength(out *strings.Builder, n int) {
 
 func (d JSON) scalar() bool { return d.kind != '[' && d.kind != '{' }
 
-// Contains is jsonb's d @> o: an array may contain a scalar as if it stood in
+// contain is jsonb's d @> o: an array may contain a scalar as if it stood in
 // an array, but only at the top.
-func (d JSON) Contains(o JSON) bool {
+func (d JSON) contain(o JSON) bool {
 	if d.kind == '[' && o.scalar() {
 		return d.has(o)
 	}
-	return d.contains(o)
+	return d.includes(o)
 }
 
-func (d JSON) contains(o JSON) bool {
+// includes is containment below the top.
+func (d JSON) includes(o JSON) bool {
 	switch {
 	case d.kind != o.kind:
 		return false
 	case d.kind == '{':
 		for name, want := range o.fields {
-			if got, ok := d.fields[name]; !ok || !got.contains(want) {
+			if got, ok := d.fields[name]; !ok || !got.includes(want) {
 				return false
 			}
 		}
@@ -108,5 +112,5 @@ func (d JSON) contains(o JSON) bool {
 
 // has reports whether an array has an item that contains what is wanted.
 func (d JSON) has(want JSON) bool {
-	return slices.ContainsFunc(d.items, func(item JSON) bool { return item.contains(want) })
+	return slices.ContainsFunc(d.items, func(item JSON) bool { return item.includes(want) })
 }

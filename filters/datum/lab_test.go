@@ -29,7 +29,7 @@ const labTypes = `
 	language plpgsql as $$
 	declare detail text;
 	begin
-		execute format('select ($1::%s)::text', type) into printed using literal;
+		execute format('select format(''%%s'', $1::%s)', type) into printed using literal;
 	exception when others then
 		get stacked diagnostics state = returned_sqlstate, message = message_text, detail = pg_exception_detail;
 		if detail <> '' then message := message || e'\n\n' || detail; end if;

@@ -142,8 +142,8 @@ func (b bound) offset() int {
 	return -b.side()
 }
 
-// contains is a @> b.
-func (t span) contains(a, b Value) bool {
+// Contains is a @> b.
+func (t span) Contains(a, b Value) bool {
 	switch {
 	case b.A&spanEmpty != 0:
 		return true
@@ -153,14 +153,14 @@ func (t span) contains(a, b Value) bool {
 	return t.compareBounds(t.lower(a), t.lower(b)) <= 0 && t.compareBounds(t.upper(a), t.upper(b)) >= 0
 }
 
-// overlaps is a && b.
-func (t span) overlaps(a, b Value) bool {
+// Overlaps is a && b.
+func (t span) Overlaps(a, b Value) (overlap, certain bool) {
 	if a.A&spanEmpty != 0 || b.A&spanEmpty != 0 {
-		return false
+		return false, true
 	}
 	la, lb := t.lower(a), t.lower(b)
 	if t.compareBounds(la, lb) >= 0 {
-		return t.compareBounds(la, t.upper(b)) <= 0
+		return t.compareBounds(la, t.upper(b)) <= 0, true
 	}
-	return t.compareBounds(lb, t.upper(a)) <= 0
+	return t.compareBounds(lb, t.upper(a)) <= 0, true
 }

@@ -18,6 +18,7 @@ type Key struct {
 type Value struct {
 	Key
 	List      []Value // elements of an array, bounds of a range
+	Document  *JSON   // of jsonb
 	Null      bool    // only within List
 	Unordered bool    // equality is certain, order is not: a label not known yet
 }

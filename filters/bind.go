@@ -1,0 +1,173 @@
+package filters
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"walcast/filters/datum"
+	"walcast/replication"
+)
+
+// Compile binds a filter to a relation's columns and types. Its errors are
+// *BindError, with the SQLSTATE and message that the database would give. It
+// accepts what it is not certain of; Resolve does not.
+func Compile(rel *replication.Relation, f Filter, l Locale) (Expr, error) {
+	b := binder{rel: rel, locale: l, wire: true}
+	return b.filter(f)
+}
+
+// Resolve is Compile for a join: it asks Postgres about literals and operators
+// that Go is not certain of, and returns the filter with the answers in it, so
+// that matching need not ask again. A filter for several relations is resolved
+// for one after the other. Its errors are *BindError, or the asker's.
+func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale, a Asker) (Filter, error) {
+	f = f.clone()
+	b := binder{rel: rel, locale: l, wire: true}
+	if _, err := b.filter(f); err != nil || len(b.inquiries) == 0 {
+		return f, err
+	}
+	if err := b.inquire(ctx, a); err != nil {
+		return nil, err
+	}
+	_, err := b.filter(f) // what was read may be refused, for its length
+	return f, err
+}
+
+// Compare compares a column, which may end in a JSON path, with a literal of
+// its type, as the conditions of a filter do. It is for row-level security: a
+// bytea is read as Postgres reads it, not as the wire writes it. Errors are
+// *BindError.
+func Compare(rel *replication.Relation, column string, op Operator, literal string, l Locale) (Expr, error) {
+	b := binder{rel: rel, locale: l}
+	return b.condition(&Condition{Column: column, Op: op, Value: literal})
+}
+
+// clone copies a filter such that readings can be added to it.
+func (f Filter) clone() Filter {
+	f = slices.Clone(f)
+	for i := range f {
+		f[i].Group = f[i].Group.clone()
+		f[i].Readings = slices.Clone(f[i].Readings)
+	}
+	return f
+}
+
+// binder makes expressions of conditions.
+type binder struct {
+	rel       *replication.Relation
+	locale    Locale
+	wire      bool // literals are a client's: bytea may lack its \x
+	inquiries []inquiry
+}
+
+// inquiry is what Resolve asks about a condition.
+type inquiry struct {
+	question  Question
+	condition *Condition
+	typ       uint32 // whose reading the answer is
+}
+
+func (b *binder) filter(f Filter) (Expr, error) {
+	exprs := make([]Expr, len(f))
+	for i := range f {
+		e, err := b.condition(&f[i])
+		if err != nil {
+			return nil, err
+		}
+		exprs[i] = e
+	}
+	return And(exprs...), nil
+}
+
+func (b *binder) condition(c *Condition) (Expr, error) {
+	e, err := b.positive(c)
+	if err != nil || !c.Negate {
+		return e, err
+	}
+	return Not(e), nil
+}
+
+// positive binds a condition without its not.
+func (b *binder) positive(c *Condition) (Expr, error) {
+	if c.Op.grouping() {
+		return b.group(c)
+	}
+	o, err := newOperand(b.rel, c.Column)
+	if err != nil {
+		return nil, err
+	}
+	if strings.IndexByte(c.Value, 0) >= 0 {
+		return nil, NewBindError("22021", `invalid byte sequence for encoding "UTF8": 0x00`)
+	}
+	switch c.Op {
+	case Is:
+		return is(o, c)
+	case In:
+		return b.in(o, c)
+	case Like, ILike:
+		return b.like(o, c)
+	case Match, IMatch:
+		return b.match(o, c)
+	case Contains, ContainedBy, Overlaps:
+		return b.set(o, c)
+	}
+	return b.compare(o, c)
+}
+
+func (b *binder) group(c *Condition) (Expr, error) {
+	exprs := make([]Expr, len(c.Group))
+	for i := range c.Group {
+		e, err := b.condition(&c.Group[i])
+		if err != nil {
+			return nil, err
+		}
+		exprs[i] = e
+	}
+	if c.Op == All {
+		return And(exprs...), nil
+	}
+	return Or(exprs...), nil
+}
+
+// inquire asks and takes the readings into the conditions.
+func (b *binder) inquire(ctx context.Context, a Asker) error {
+	questions := make([]Question, len(b.inquiries))
+	for i, in := range b.inquiries {
+		questions[i] = in.question
+	}
+	answers, err := a.Ask(ctx, questions)
+	if err != nil {
+		return err
+	}
+	if len(answers) != len(questions) {
+		return errors.New("ask about a filter: got another number of answers")
+	}
+	for i, in := range b.inquiries {
+		if err := answers[i].Err; err != nil {
+			return in.refusal(err)
+		}
+		if in.question.Op == "" && !in.question.volatile() {
+			in.condition.Readings = append(in.condition.Readings, Reading{in.typ, answers[i].Text})
+		}
+	}
+	return nil
+}
+
+// refusal words an error of Postgres as upstream does.
+func (in inquiry) refusal(err *BindError) error {
+	if op := in.question.Op; op == Match || op == IMatch {
+		return raised("invalid regular expression for %s filter: %s", op, err.Message)
+	}
+	return err
+}
+
+// bindError takes a type's refusal of a literal for the client's.
+func bindError(err error) error {
+	var invalid *datum.Invalid
+	if errors.As(err, &invalid) {
+		return NewBindError(invalid.SQLState, invalid.Message)
+	}
+	return err
+}

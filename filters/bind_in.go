@@ -1,0 +1,84 @@
+package filters
+
+import (
+	"errors"
+	"slices"
+
+	"walcast/filters/datum"
+)
+
+// maxMembers is how many values upstream allows in a list.
+const maxMembers = 100
+
+// in binds a list of values, an array literal of the column's type.
+func (b *binder) in(o *operand, c *Condition) (Expr, error) {
+	typ := datum.Of(o.typ, b.locale.options())
+	if typ == nil {
+		return b.leaveMembers(o, c), nil
+	}
+	m, err := b.members(o, typ, c)
+	switch {
+	case errors.Is(err, datum.ErrUncertain):
+		b.read(o, c, true)
+		return b.leave(o, c, DoubtLiteral), nil
+	case err != nil:
+		return nil, bindError(err)
+	}
+	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: m}
+	if len(m.keys) == 0 && !m.null {
+		e.onNull = False // nothing is in an empty list, not even NULL perhaps
+	}
+	return e, nil
+}
+
+// members reads the list, from the reading of it if there is one.
+func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, error) {
+	read := func(s string) (datum.Value, error) { return typ.In(b.spelling(o, s)) }
+	text, ok := b.reading(o, c, true)
+	if ok {
+		read = func(s string) (datum.Value, error) {
+			if v, ok := typ.Out(s); ok {
+				return v, nil
+			}
+			return datum.Value{}, datum.ErrUncertain
+		}
+	} else {
+		text = c.Value
+	}
+	list, err := datum.ParseArray(text, ',')
+	if err != nil {
+		return membership{}, err
+	}
+	m := membership{typ: typ}
+	for _, element := range list.Elements {
+		if element.Null {
+			m.null = true
+			continue
+		}
+		v, err := read(element.Text)
+		if err != nil {
+			return membership{}, err
+		}
+		if !slices.Contains(m.keys, v.Key) {
+			m.keys = append(m.keys, v.Key)
+		}
+	}
+	if list.Length > maxMembers {
+		return membership{}, raised("too many values for `in` filter. Maximum 100")
+	}
+	return m, nil
+}
+
+// leaveMembers leaves a list of a type that Go does not know, and has Resolve
+// try its first value: the type may have no equality.
+func (b *binder) leaveMembers(o *operand, c *Condition) Expr {
+	list, err := datum.ParseArray(c.Value, ',')
+	first := slices.IndexFunc(list.Elements, func(e datum.Element) bool { return !e.Null })
+	if err != nil || first < 0 {
+		b.read(o, c, true)
+		return b.leave(o, c, DoubtType)
+	}
+	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: asked{}, why: DoubtType}
+	b.inquiries = append(b.inquiries, inquiry{question: e.question(list.Elements[first].Text), condition: c})
+	return e
+}

@@ -1,0 +1,213 @@
+package filters
+
+import (
+	"errors"
+	"strings"
+
+	"walcast/filters/datum"
+	"walcast/filters/pattern"
+	"walcast/replication"
+)
+
+// compare binds eq, neq, lt, lte, gt, gte and isdistinct.
+func (b *binder) compare(o *operand, c *Condition) (Expr, error) {
+	typ := datum.Of(o.typ, b.locale.options())
+	if typ == nil {
+		return b.leave(o, c, DoubtType), nil
+	}
+	literal, err := b.literal(o, typ, c)
+	switch {
+	case errors.Is(err, datum.ErrUncertain):
+		return b.leave(o, c, DoubtLiteral), nil
+	case err != nil:
+		return nil, bindError(err)
+	}
+	e := &comparison{operand: o, op: Eq, literal: b.spelling(o, c.Value), onNull: Unknown, test: equality{typ, literal.Key}}
+	switch c.Op {
+	case Neq:
+		e.negate = true
+	case IsDistinct:
+		e.negate, e.onNull = true, False
+	case Lt, Lte, Gt, Gte:
+		if !typ.Ordered() || literal.Unordered {
+			return b.leave(o, c, doubtOfOrder(typ, o)), nil
+		}
+		// gt is not lte, gte is not lt: types have a total order.
+		e.negate = c.Op == Gt || c.Op == Gte
+		inclusive := c.Op == Lte || c.Op == Gt
+		if e.op = Lt; inclusive {
+			e.op = Lte
+		}
+		e.test = order{typ, literal, inclusive}
+	}
+	return e, nil
+}
+
+func doubtOfOrder(typ datum.Type, o *operand) Doubt {
+	if typ.Ordered() || o.typ.Underlying().OID == oidJSONB {
+		return DoubtType
+	}
+	return DoubtCollation
+}
+
+// leave makes a comparison that only Postgres can decide. Postgres may refuse
+// it altogether, as for types without the operator.
+func (b *binder) leave(o *operand, c *Condition, why Doubt) Expr {
+	e := &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: asked{}, why: why}
+	if c.Op == IsDistinct {
+		e.onNull = True
+	}
+	if why == DoubtType && c.Op != In {
+		b.inquiries = append(b.inquiries, inquiry{question: e.question(c.Value), condition: c})
+	}
+	return e
+}
+
+// literal reads a condition's literal, or the reading of it that there is.
+func (b *binder) literal(o *operand, typ datum.Type, c *Condition) (datum.Value, error) {
+	if text, ok := b.reading(o, c, false); ok {
+		if v, ok := typ.Out(text); ok {
+			return v, nil
+		}
+		return datum.Value{}, datum.ErrUncertain
+	}
+	v, err := typ.In(b.spelling(o, c.Value))
+	if errors.Is(err, datum.ErrUncertain) {
+		b.read(o, c, false)
+	}
+	return v, err
+}
+
+// reading returns what Postgres made of the literal. Of a domain it is always
+// wanted: the literal may break a constraint.
+func (b *binder) reading(o *operand, c *Condition, array bool) (string, bool) {
+	for _, r := range c.Readings {
+		if r.Type == o.typ.OID {
+			return r.Text, true
+		}
+	}
+	if o.typ.Kind == replication.KindDomain {
+		b.read(o, c, array)
+	}
+	return "", false
+}
+
+// read has Resolve ask how the literal reads.
+func (b *binder) read(o *operand, c *Condition, array bool) {
+	for _, in := range b.inquiries {
+		if in.condition == c {
+			return
+		}
+	}
+	q := Question{Schema: o.typ.Schema, Type: o.typ.Name, Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
+	b.inquiries = append(b.inquiries, inquiry{q, c, o.typ.OID})
+}
+
+// spelling gives a bytea its \x: on the wire it has none.
+func (b *binder) spelling(o *operand, literal string) string {
+	if b.wire && o.typ.Underlying().OID == oidBytea && len(literal)%2 == 0 && strings.Trim(literal, "0123456789abcdefABCDEF") == "" {
+		return `\x` + literal
+	}
+	return literal
+}
+
+// is binds is.null, is.true, is.false and is.unknown.
+func is(o *operand, c *Condition) (Expr, error) {
+	switch c.Value {
+	case "null":
+		return &nullTest{operand: o}, nil
+	case "true", "false", "unknown":
+	default:
+		return nil, raised("invalid value for is filter: must be null, true, false, or unknown")
+	}
+	typ := datum.Of(o.typ, datum.Options{})
+	if o.typ.Underlying().OID != oidBool {
+		return nil, raised("is %s filter requires a boolean column, got %s", c.Value, typeName(o.typ))
+	}
+	if c.Value == "unknown" {
+		return &nullTest{operand: o}, nil
+	}
+	v, err := typ.In(c.Value)
+	if err != nil {
+		return nil, bindError(err)
+	}
+	return &comparison{operand: o, op: Eq, literal: c.Value, onNull: False, test: equality{typ, v.Key}}, nil
+}
+
+// textual reports whether a type has patterns, and whether Go can decide them.
+func textual(t *replication.Type, op Operator) (has, native bool) {
+	t = t.Underlying()
+	switch {
+	case t.Kind == replication.KindUnknown:
+		return true, false
+	case t.Kind != replication.KindBase:
+		return false, false
+	}
+	switch t.OID {
+	case oidText, oidVarchar, oidBpchar, oidName:
+		return true, true
+	case oidBytea:
+		return op == Like, false
+	}
+	return t.Name == "citext", false
+}
+
+// like binds like and ilike. Postgres refuses a pattern that ends in its escape
+// character when a row comes that far; here it is refused at once.
+func (b *binder) like(o *operand, c *Condition) (Expr, error) {
+	has, native := textual(o.typ, c.Op)
+	if !has {
+		return nil, raised("operator %s requires a text-compatible column type, got %s", c.Op, typeName(o.typ))
+	}
+	fold, known := pattern.Exact, true
+	if c.Op == ILike {
+		fold, known = b.locale.folding()
+	}
+	p, err := pattern.Like(c.Value, fold)
+	switch {
+	case err != nil:
+		return nil, NewBindError("22025", err.Error())
+	case !native:
+		return b.leave(o, c, DoubtType), nil
+	case !known:
+		return b.leave(o, c, DoubtCase), nil
+	}
+	return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: likeness{p}, why: DoubtCase}, nil
+}
+
+// match binds match and imatch.
+func (b *binder) match(o *operand, c *Condition) (Expr, error) {
+	has, native := textual(o.typ, c.Op)
+	if !has {
+		return nil, raised("operator %s requires a text-compatible column type, got %s", c.Op, typeName(o.typ))
+	}
+	fold, known := pattern.Exact, true
+	if c.Op == IMatch {
+		fold, known = b.locale.folding()
+	}
+	if native && known {
+		if r, ok := pattern.Compile(c.Value, fold); ok {
+			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: expression{r}, why: DoubtRegexp}, nil
+		}
+	}
+	e := b.leave(o, c, DoubtRegexp)
+	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: DoubtRegexp}
+	b.inquiries = append(b.inquiries, inquiry{question: q, condition: c})
+	return e, nil
+}
+
+// set binds cs, cd and ov.
+func (b *binder) set(o *operand, c *Condition) (Expr, error) {
+	typ, ok := datum.SetOf(datum.Of(o.typ, b.locale.options()))
+	if !ok {
+		return b.leave(o, c, DoubtType), nil
+	}
+	literal, err := b.literal(o, datum.Of(o.typ, b.locale.options()), c)
+	switch {
+	case errors.Is(err, datum.ErrUncertain):
+		return b.leave(o, c, DoubtLiteral), nil
+	case err != nil:
+		return nil, bindError(err)
+	}
+	return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: containment{c.Op, typ, literal}}, nil
+}

@@ -1,0 +1,154 @@
+package filters
+
+import (
+	"strconv"
+
+	"walcast/filters/datum"
+	"walcast/replication"
+)
+
+// comparison is one operator between an operand and a literal. Operators that
+// say the opposite of another are that other, negated: neq is not eq, gt is not
+// lte, isdistinct is not eq but knows NULL. Those that only Postgres can decide
+// are left as they are.
+type comparison struct {
+	operand *operand
+	op      Operator
+	literal string
+	negate  bool
+	onNull  Truth // of a NULL, before negation
+	test    test
+	why     Doubt // what makes it uncertain beyond the values it meets
+}
+
+// test decides for one value that is not NULL. It is Undecided where only
+// Postgres can.
+type test interface {
+	holds(ev *evaluation, o *operand, text string) Truth
+}
+
+func (c *comparison) Eval(row replication.Row) Truth { return c.evaluate(&evaluation{row: row}) }
+
+func (c *comparison) evaluate(ev *evaluation) Truth {
+	text, kind := c.operand.text(ev.row)
+	t := c.onNull
+	switch kind {
+	case replication.Absent:
+		return Unknown
+	case replication.Text:
+		if t = c.test.holds(ev, c.operand, text); t == Undecided {
+			t = ev.ask(c, text)
+		}
+	}
+	if c.negate {
+		return t.not()
+	}
+	return t
+}
+
+// Key is column, operator and literal, told apart by quotes.
+func (c *comparison) Key() string {
+	var scratch [128]byte
+	key := scratch[:0]
+	if c.negate {
+		key = append(key, "not "...)
+	}
+	if c.onNull == False {
+		key = append(key, "strictly "...)
+	}
+	key = strconv.AppendQuote(key, c.operand.name)
+	key = append(key, ' ')
+	key = append(key, c.op...)
+	key = append(key, ' ')
+	return string(strconv.AppendQuote(key, c.literal))
+}
+
+func (c *comparison) negation() Expr {
+	opposite := *c
+	opposite.negate = !c.negate
+	return &opposite
+}
+
+// nullTest is IS NULL, or negated IS NOT NULL.
+type nullTest struct {
+	operand *operand
+	negate  bool
+}
+
+func (n *nullTest) Eval(row replication.Row) Truth { return n.evaluate(&evaluation{row: row}) }
+
+func (n *nullTest) evaluate(ev *evaluation) Truth {
+	_, kind := n.operand.text(ev.row)
+	if kind == replication.Absent {
+		return Unknown
+	}
+	return truth((kind == replication.Null) != n.negate)
+}
+
+func (n *nullTest) Key() string {
+	if n.negate {
+		return strconv.Quote(n.operand.name) + " not null"
+	}
+	return strconv.Quote(n.operand.name) + " null"
+}
+
+func (n *nullTest) negation() Expr { return &nullTest{n.operand, !n.negate} }
+
+// equality holds for the values of one key.
+type equality struct {
+	typ datum.Type
+	key datum.Key
+}
+
+func (e equality) holds(ev *evaluation, o *operand, text string) Truth {
+	v, ok := ev.value(o, e.typ, text)
+	if !ok {
+		return Undecided
+	}
+	return truth(v.Key == e.key)
+}
+
+// membership holds for the values of several keys. With a NULL among them it is
+// Unknown for all others.
+type membership struct {
+	typ  datum.Type
+	keys []datum.Key // each once
+	null bool
+}
+
+func (m membership) holds(ev *evaluation, o *operand, text string) Truth {
+	v, ok := ev.value(o, m.typ, text)
+	if !ok {
+		return Undecided
+	}
+	for _, key := range m.keys {
+		if v.Key == key {
+			return True
+		}
+	}
+	if m.null {
+		return Unknown
+	}
+	return False
+}
+
+// order holds for the values below a bound.
+type order struct {
+	typ       datum.Type
+	bound     datum.Value
+	inclusive bool
+}
+
+func (r order) holds(ev *evaluation, o *operand, text string) Truth {
+	v, ok := ev.value(o, r.typ, text)
+	if !ok || v.Unordered {
+		return Undecided
+	}
+	c := r.typ.Compare(v, r.bound)
+	return truth(c < 0 || c == 0 && r.inclusive)
+}
+
+// asked holds where Postgres says so.
+type asked struct{}
+
+func (asked) holds(*evaluation, *operand, string) Truth { return Undecided }

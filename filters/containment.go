@@ -1,0 +1,24 @@
+package filters
+
+import "walcast/filters/datum"
+
+// containment is @>, <@ or && between sets.
+type containment struct {
+	op    Operator
+	typ   datum.Set
+	other datum.Value
+}
+
+func (c containment) holds(ev *evaluation, o *operand, text string) Truth {
+	v, ok := ev.value(o, c.typ, text)
+	if !ok {
+		return Undecided
+	}
+	switch c.op {
+	case Contains:
+		return truth(c.typ.Contains(v, c.other))
+	case ContainedBy:
+		return truth(c.typ.Contains(c.other, v))
+	}
+	return ifCertain(c.typ.Overlaps(v, c.other))
+}

@@ -1,0 +1,64 @@
+package filters
+
+import (
+	"walcast/filters/datum"
+	"walcast/replication"
+)
+
+// evaluation is one row on its way through expressions. It keeps what it reads
+// of the columns, so that each is read once however many ask.
+type evaluation struct {
+	row     replication.Row
+	columns []columnValue // one for each column; may be empty
+	answers *answers      // what Postgres has said; may be nil
+	wanted  *[]Question   // collects what it has not said; may be nil
+	failure *BindError    // what it raised, if it did
+}
+
+// columnValue is a column's value as one type reads it.
+type columnValue struct {
+	typ   datum.Type
+	value datum.Value
+	ok    bool
+}
+
+// reset makes ready for another row with room for its columns.
+func (ev *evaluation) reset(row replication.Row) {
+	ev.row, ev.failure = row, nil
+	clear(ev.columns)
+	if len(row) > len(ev.columns) {
+		ev.columns = make([]columnValue, len(row))
+	}
+}
+
+// value reads the text of an operand.
+func (ev *evaluation) value(o *operand, t datum.Type, text string) (datum.Value, bool) {
+	if o.path != nil || o.column >= len(ev.columns) {
+		return t.Out(text)
+	}
+	c := &ev.columns[o.column]
+	if c.typ != t {
+		v, ok := t.Out(text)
+		*c = columnValue{t, v, ok}
+	}
+	return c.value, c.ok
+}
+
+// ask looks for the answer of Postgres, and notes the question if there is none.
+func (ev *evaluation) ask(c *comparison, text string) Truth {
+	if ev.answers == nil && ev.wanted == nil {
+		return Undecided
+	}
+	q := c.question(text)
+	if answer, ok := ev.answers.get(q); ok {
+		if answer.Err != nil {
+			ev.failure = answer.Err
+			return Undecided
+		}
+		return answer.Truth
+	}
+	if ev.wanted != nil {
+		*ev.wanted = append(*ev.wanted, q)
+	}
+	return Undecided
+}

@@ -1,0 +1,171 @@
+package filters
+
+import (
+	"strings"
+
+	"walcast/replication"
+)
+
+// Expr is a boolean expression over the columns of one relation. Exprs are
+// immutable and may be evaluated at once.
+type Expr interface {
+	// Eval has the truth value that Postgres gives, or Undecided (see Decide).
+	// A column whose Value is Absent makes a comparison Unknown.
+	Eval(row replication.Row) Truth
+	// Key is a canonical text: Exprs of one relation with equal keys are equal.
+	Key() string
+}
+
+// node is an Expr of this package: it can use what is known already.
+type node interface {
+	Expr
+	evaluate(ev *evaluation) Truth
+	negation() Expr
+}
+
+// evaluate evaluates any Expr.
+func evaluate(e Expr, ev *evaluation) Truth {
+	if n, ok := e.(node); ok {
+		return n.evaluate(ev)
+	}
+	return e.Eval(ev.row)
+}
+
+// Constant is always t, which is True, False or Unknown (SQL's NULL).
+func Constant(t Truth) Expr { return constant(t) }
+
+type constant Truth
+
+func (c constant) Eval(replication.Row) Truth { return Truth(c) }
+func (c constant) Key() string                { return Truth(c).String() }
+func (c constant) evaluate(*evaluation) Truth { return Truth(c) }
+func (c constant) negation() Expr             { return constant(Truth(c).not()) }
+
+// And is SQL's AND; of nothing it is True.
+func And(exprs ...Expr) Expr {
+	flat := make(conjunction, 0, len(exprs))
+	for _, e := range exprs {
+		switch e := e.(type) {
+		case conjunction:
+			flat = append(flat, e...)
+		case constant:
+			if Truth(e) == False {
+				return e
+			}
+			if Truth(e) != True {
+				flat = append(flat, e)
+			}
+		default:
+			flat = append(flat, e)
+		}
+	}
+	switch len(flat) {
+	case 0:
+		return constant(True)
+	case 1:
+		return flat[0]
+	}
+	return flat
+}
+
+// Or is SQL's OR; of nothing it is False.
+func Or(exprs ...Expr) Expr {
+	flat := make(disjunction, 0, len(exprs))
+	for _, e := range exprs {
+		switch e := e.(type) {
+		case disjunction:
+			flat = append(flat, e...)
+		case constant:
+			if Truth(e) == True {
+				return e
+			}
+			if Truth(e) != False {
+				flat = append(flat, e)
+			}
+		default:
+			flat = append(flat, e)
+		}
+	}
+	switch len(flat) {
+	case 0:
+		return constant(False)
+	case 1:
+		return flat[0]
+	}
+	return flat
+}
+
+// Not is SQL's NOT: of Unknown it is Unknown.
+func Not(e Expr) Expr {
+	if n, ok := e.(node); ok {
+		return n.negation()
+	}
+	return negation{e}
+}
+
+// conjunction and disjunction hold at least two Exprs, none of their own kind.
+type (
+	conjunction []Expr
+	disjunction []Expr
+)
+
+func (c conjunction) Eval(row replication.Row) Truth { return c.evaluate(&evaluation{row: row}) }
+
+func (c conjunction) evaluate(ev *evaluation) Truth {
+	t := True
+	for _, e := range c {
+		if t = t.and(evaluate(e, ev)); t == False {
+			return False
+		}
+	}
+	return t
+}
+
+func (c conjunction) Key() string { return keyOf("and", c) }
+
+func (c conjunction) negation() Expr {
+	negated := make([]Expr, len(c))
+	for i, e := range c {
+		negated[i] = Not(e)
+	}
+	return Or(negated...)
+}
+
+func (d disjunction) Eval(row replication.Row) Truth { return d.evaluate(&evaluation{row: row}) }
+
+func (d disjunction) evaluate(ev *evaluation) Truth {
+	t := False
+	for _, e := range d {
+		if t = t.or(evaluate(e, ev)); t == True {
+			return True
+		}
+	}
+	return t
+}
+
+func (d disjunction) Key() string { return keyOf("or", d) }
+
+func (d disjunction) negation() Expr {
+	negated := make([]Expr, len(d))
+	for i, e := range d {
+		negated[i] = Not(e)
+	}
+	return And(negated...)
+}
+
+func keyOf(word string, exprs []Expr) string {
+	var out strings.Builder
+	out.WriteString("(" + word)
+	for _, e := range exprs {
+		out.WriteByte(' ')
+		out.WriteString(e.Key())
+	}
+	out.WriteByte(')')
+	return out.String()
+}
+
+// negation is NOT of somebody else's Expr.
+type negation struct{ of Expr }
+
+func (n negation) Eval(row replication.Row) Truth { return n.of.Eval(row).not() }
+func (n negation) Key() string                    { return "(not " + n.of.Key() + ")" }

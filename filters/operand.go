@@ -1,0 +1,112 @@
+package filters
+
+import (
+	"strconv"
+	"strings"
+
+	"walcast/filters/datum"
+	"walcast/replication"
+)
+
+// operand is the left side of a comparison: a column, or what a JSON path finds
+// in one.
+type operand struct {
+	column int
+	name   string       // as written; the same for equal operands of a relation
+	path   []datum.Step // nil for the column itself
+	asText bool         // the path ends in ->>
+	typ    *replication.Type
+}
+
+// newOperand finds a column by its name, or by the part before a JSON path.
+func newOperand(rel *replication.Relation, name string) (*operand, error) {
+	if i := rel.Column(name); i >= 0 {
+		return &operand{column: i, name: name, typ: rel.Columns[i].Type}, nil
+	}
+	column, _, found := strings.Cut(name, "->")
+	i := rel.Column(column)
+	if !found || i < 0 {
+		return nil, invalidColumn(name)
+	}
+	o := &operand{column: i, name: name}
+	return o, o.follow(rel.Columns[i].Type, name[len(column):])
+}
+
+// follow reads ->key, ->>key and ->0 one after the other. As with ->> the
+// result is text, nothing can follow it.
+func (o *operand) follow(document *replication.Type, path string) error {
+	o.typ = document
+	for path != "" {
+		arrow := "->"
+		rest, asText := strings.CutPrefix(path, "->>")
+		if asText {
+			arrow = "->>"
+		} else {
+			rest = path[len("->"):]
+		}
+		if base := o.typ.Underlying(); base.OID != oidJSON && base.OID != oidJSONB {
+			return &BindError{"42883", "undefined_function", "operator does not exist: " + typeName(o.typ) + " " + arrow + " unknown"}
+		}
+		end := strings.Index(rest, "->")
+		if end < 0 {
+			end = len(rest)
+		}
+		o.path = append(o.path, stepOf(rest[:end]))
+		path = rest[end:]
+		if o.asText = asText; asText {
+			o.typ = textType()
+		}
+	}
+	return nil
+}
+
+// stepOf reads a key, or an index if it is a number.
+func stepOf(s string) datum.Step {
+	if n, err := strconv.ParseInt(s, 10, 32); err == nil && !strings.HasPrefix(s, "+") {
+		return datum.Step{Index: int(n), IsIndex: true}
+	}
+	return datum.Step{Key: s}
+}
+
+// text is the operand's value in a row.
+func (o *operand) text(row replication.Row) (string, replication.ValueKind) {
+	if o.column >= len(row) {
+		return "", replication.Absent
+	}
+	v := row[o.column]
+	if v.Kind != replication.Text || o.path == nil {
+		return v.Text, v.Kind
+	}
+	text, found := datum.Extract(v.Text, o.path, o.asText)
+	if !found {
+		return "", replication.Null
+	}
+	return text, replication.Text
+}
+
+// Columns returns the indexes of the relation's columns that a filter reads,
+// each once. Names that are no columns are left out.
+func Columns(rel *replication.Relation, f Filter) []int {
+	var columns []int
+	seen := make([]bool, len(rel.Columns))
+	var visit func(Filter)
+	visit = func(f Filter) {
+		for _, c := range f {
+			visit(c.Group)
+			if c.Op.grouping() {
+				continue
+			}
+			i := rel.Column(c.Column)
+			if i < 0 {
+				before, _, _ := strings.Cut(c.Column, "->")
+				i = rel.Column(before)
+			}
+			if i >= 0 && !seen[i] {
+				seen[i] = true
+				columns = append(columns, i)
+			}
+		}
+	}
+	visit(f)
+	return columns
+}

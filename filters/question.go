@@ -1,0 +1,91 @@
+package filters
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"walcast/replication"
+)
+
+// Question is a comparison that only Postgres can decide: Value::Type Op
+// Literal::Type, for In Value::Type = any (Literal::Type[]), and for patterns
+// with Literal::text. Without an Op it is whether Type, or an array of it, can
+// read Literal, and how it prints it.
+type Question struct {
+	Schema, Type   string // the type as pg_type has it
+	Array          bool   // Literal is an array of Type: for In, and maybe without Op
+	Op             Operator
+	Value, Literal string
+	Why            Doubt
+}
+
+// Doubt is why Go is not certain of a comparison. It is a label of metrics.
+type Doubt string
+
+// The doubts.
+const (
+	DoubtType      Doubt = "type"      // Go does not know the type, or not its order
+	DoubtCollation Doubt = "collation" // text has an order of its own
+	DoubtCase      Doubt = "case"      // which letters are equal but for case
+	DoubtRegexp    Doubt = "regexp"    // Go reads the expression differently, or may
+	DoubtLiteral   Doubt = "literal"   // the literal is odd, or depends on when it is read
+	DoubtValue     Doubt = "value"     // the row's value is odd
+)
+
+// Answer answers one question.
+type Answer struct {
+	Truth Truth      // with an Op
+	Text  string     // without one
+	Err   *BindError // Postgres refused; the rest is meaningless
+}
+
+// Asker puts questions to Postgres, all of them at once. An error means that
+// it could not be asked; a question that raises has an Answer like the others.
+type Asker interface {
+	Ask(ctx context.Context, questions []Question) ([]Answer, error)
+}
+
+// question is what to ask about a value that is not NULL.
+func (c *comparison) question(text string) Question {
+	why := c.why
+	if why == "" {
+		why = DoubtValue
+	}
+	return Question{
+		Schema: c.operand.typ.Schema, Type: c.operand.typ.Name, Array: c.op == In,
+		Op: c.op, Value: text, Literal: c.literal, Why: why,
+	}
+}
+
+// volatile reports whether the answer may be another one later: dates and times
+// have words for the present.
+func (q Question) volatile() bool {
+	words := strings.FieldsFunc(strings.ToLower(q.Literal), func(r rune) bool { return r < 'a' || r > 'z' })
+	return slices.ContainsFunc(words, func(word string) bool {
+		return word == "now" || word == "today" || word == "tomorrow" || word == "yesterday"
+	})
+}
+
+// Decide is Eval, asking Postgres where Eval is Undecided.
+func Decide(ctx context.Context, e Expr, row replication.Row, a Asker) (Truth, error) {
+	known := newAnswers()
+	for {
+		var wanted []Question
+		ev := evaluation{row: row, answers: known, wanted: &wanted}
+		t := evaluate(e, &ev)
+		if t != Undecided {
+			return t, nil
+		}
+		if len(wanted) == 0 {
+			if ev.failure != nil {
+				return Undecided, ev.failure
+			}
+			return Undecided, nil
+		}
+		if err := known.learn(ctx, a, wanted); err != nil {
+			return Undecided, fmt.Errorf("decide %s: %w", e.Key(), err)
+		}
+	}
+}

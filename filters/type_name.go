@@ -1,0 +1,87 @@
+package filters
+
+import (
+	"strings"
+
+	"walcast/replication"
+)
+
+// OIDs of built-in types that conditions treat in their own way.
+const (
+	oidBool    = 16
+	oidBytea   = 17
+	oidName    = 19
+	oidText    = 25
+	oidJSON    = 114
+	oidBpchar  = 1042
+	oidVarchar = 1043
+	oidJSONB   = 3802
+)
+
+// textType is what ->> gives.
+func textType() *replication.Type {
+	return &replication.Type{OID: oidText, Schema: "pg_catalog", Name: "text", Kind: replication.KindBase, Category: 'S'}
+}
+
+// typeName names a type as format_type does: integer for int4. A type outside
+// pg_catalog and public is given its schema, as it is not on the search path.
+func typeName(t *replication.Type) string {
+	if t.Kind == replication.KindArray && t.Element != nil {
+		return typeName(t.Element) + "[]"
+	}
+	if t.Schema == "pg_catalog" {
+		if name := longName(t.Name); name != "" {
+			return name
+		}
+		return t.Name
+	}
+	name := quoteIdentifier(t.Name)
+	if t.Schema != "public" {
+		name = quoteIdentifier(t.Schema) + "." + name
+	}
+	return name
+}
+
+// longName is the SQL standard's name of a type that has one.
+func longName(name string) string {
+	switch name {
+	case "bool":
+		return "boolean"
+	case "int2":
+		return "smallint"
+	case "int4":
+		return "integer"
+	case "int8":
+		return "bigint"
+	case "float4":
+		return "real"
+	case "float8":
+		return "double precision"
+	case "bpchar":
+		return "character"
+	case "varchar":
+		return "character varying"
+	case "varbit":
+		return "bit varying"
+	case "time":
+		return "time without time zone"
+	case "timetz":
+		return "time with time zone"
+	case "timestamp":
+		return "timestamp without time zone"
+	case "timestamptz":
+		return "timestamp with time zone"
+	case "char":
+		return `"char"`
+	}
+	return ""
+}
+
+// quoteIdentifier quotes what is not plain lower case.
+func quoteIdentifier(s string) string {
+	plain := s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" && (s[0] < '0' || s[0] > '9')
+	if plain {
+		return s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
