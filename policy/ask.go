@@ -80,8 +80,8 @@ func (q *inquiry) batch(start int) (end int, literal string) {
 func (q *inquiry) ask(ctx context.Context, conn *pgxpool.Conn, start, end int, literal string, late time.Time, v *verdicts) (*AskError, error) {
 	seen, err := q.send(ctx, conn, literal)
 	if err == nil {
-		for i := start; i < end; i++ {
-			v.visible[q.index[i]] = seen[i-start]
+		for _, position := range seen {
+			v.visible[q.index[start+position-1]] = true
 		}
 		return nil, nil
 	}
@@ -118,14 +118,14 @@ func (q *inquiry) askHalves(ctx context.Context, conn *pgxpool.Conn, start, end 
 	return nil, nil
 }
 
-// send puts the question and returns one answer a row.
-func (q *inquiry) send(ctx context.Context, conn *pgxpool.Conn, literal string) (seen []bool, err error) {
+// send puts the question and returns the numbers of the rows that are visible.
+func (q *inquiry) send(ctx context.Context, conn *pgxpool.Conn, literal string) (seen []int, err error) {
 	started := time.Now()
 	q.policy.metrics.asks.WithLabelValues(q.by).Inc()
 	err = transact(ctx, conn, beginRead, []step{
 		q.policy.become(q.subject),
 		{sql: q.sql, args: []any{literal}, scan: func(rows pgx.Rows) error {
-			seen, err = pgx.CollectRows(rows, pgx.RowTo[bool])
+			seen, err = pgx.CollectRows(rows, pgx.RowTo[int])
 			return err
 		}},
 	}, commit)

@@ -114,7 +114,8 @@ func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension st
 		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, t.Name, []string{extension}}},
 	}, 0)
 	var raised *AskError
-	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege {
+	var denied *roleDenied
+	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege && !errors.As(err, &denied) {
 		return false, nil
 	}
 	return err == nil, err
@@ -145,7 +146,7 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	case pg.Code == codeCheckViolation && pg.ConstraintName == "":
 		return ErrMissingPartition
 	case !errors.As(err, &at) || at.step < becomes:
-		return err
+		return fmt.Errorf("probe %s as walcast's own user, who must own the table or have BYPASSRLS: %w", messagesTable, err)
 	case at.step == becomes:
 		return refusedRole(s, messagesTable, pg)
 	}
@@ -153,12 +154,17 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	return &AskError{Table: messagesTable, SQLState: pg.Code, Message: pg.Message}
 }
 
+// roleDenied is the AskError of a role that our own user is not a member of.
+type roleDenied struct{ *AskError }
+
+func (e *roleDenied) Unwrap() error { return e.AskError }
+
 // refusedRole is why Postgres would not let us become a subject.
 func refusedRole(s *Subject, table string, pg *pgconn.PgError) error {
 	if pg.Code == codeInvalidParameter {
 		return &RoleError{s.Role}
 	}
-	return &AskError{Table: table, SQLState: pg.Code, Message: pg.Message}
+	return &roleDenied{&AskError{Table: table, SQLState: pg.Code, Message: pg.Message}}
 }
 
 // becomeOn is become with all that policies of private topics may look at.

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"walcast/replication"
@@ -10,7 +11,8 @@ import (
 
 // question is how Postgres is asked about rows of one relation for one role.
 // Rows travel as one array of the table's row type, so that every value is
-// read by its type's own input function, and come back as booleans in order.
+// read by its type's own input function; back come the numbers, from 1, of
+// those that are visible.
 type question struct {
 	// byRow evaluates the policies on the values of the change itself, so that
 	// the answer is that of the change, exactly; "" when they cannot be.
@@ -42,21 +44,40 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		if c.column >= 0 && rel.Columns[c.column].Key {
 			c.key = true
-			keys = append(keys, fmt.Sprintf("present.%s = sent.%[1]s", quoteName(a.Name)))
+			keys = append(keys, fmt.Sprintf("present.%s = (numbered.sent).%[1]s", quoteName(a.Name)))
 		}
 		possible = possible && (c.column >= 0 || !c.needed)
 		q.fields = append(q.fields, c)
 	}
 	mark := roleMark(f)
 	if possible {
-		q.byRow = fmt.Sprintf("select coalesce(%s, false) %s from unnest($1::%s[]) as %s",
-			combined(f.policies), mark, table, quoteName(f.Table))
+		q.byRow = rowQuestion(f, table) + mark
 	}
 	if len(keys) > 0 {
-		q.byKey = fmt.Sprintf("select exists (select from %s as present where %s) %s from unnest($1::%[1]s[]) as sent",
-			table, strings.Join(keys, " and "), mark)
+		q.byKey = fmt.Sprintf(`select position from (select row_number() over () as position, sent from unnest($1::%s[]) as sent) as numbered
+			where exists (select from %[1]s as present where %s)`, table, strings.Join(keys, " and ")) + mark
 	}
 	return q
+}
+
+// rowQuestion puts the policies where Postgres has them, in a WHERE, so that
+// it takes the same short cuts around what may raise.
+func rowQuestion(f *facts, table string) string {
+	if wholeRow(f) { // whose type must be the table's, without a number
+		return fmt.Sprintf("select position from (select row_number() over () as position, exists (select where %s) as visible "+
+			"from unnest($1::%s[]) as %s) as numbered where visible", combined(f.policies), table, quoteName(f.Table))
+	}
+	names := make([]string, len(f.attributes))
+	for i, a := range f.attributes {
+		names[i] = quoteName(a.Name)
+	}
+	return fmt.Sprintf(`select "walcast position" from unnest($1::%s[]) with ordinality as %s (%s, "walcast position") where %s`,
+		table, quoteName(f.Table), strings.Join(names, ", "), combined(f.policies))
+}
+
+// wholeRow reports whether a policy may name the row as a value.
+func wholeRow(f *facts) bool {
+	return slices.ContainsFunc(f.policies, func(p policyRow) bool { return strings.Contains(p.Using, ".*") })
 }
 
 // neededColumns returns which attributes the policies read; possible is false
@@ -64,10 +85,9 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 // mean something else in our sessions.
 func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	named := map[int16]bool{}
-	all := false
+	all := wholeRow(f)
 	possible = catalogFirst(f.session.SearchPath)
 	for _, p := range f.policies {
-		all = all || strings.Contains(p.Using, ".*") // the whole row
 		for _, n := range p.Columns {
 			named[n] = true
 			possible = possible && n > 0
@@ -76,19 +96,23 @@ func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	return func(number int16) bool { return all || named[number] }, possible
 }
 
-// combined is what Postgres makes of policies: any permissive one and all
-// restrictive ones.
+// combined is what Postgres makes of policies: all restrictive ones, by name,
+// and any permissive one, the last name first (RelationBuildRowSecurity prepends
+// them). The order matters to what raises.
 func combined(policies []policyRow) string {
-	permissive := []string{"false"}
-	var restrictive []string
+	var permissive, restrictive []string
 	for _, p := range policies {
 		if p.Permissive {
-			permissive = append(permissive, p.Using)
+			permissive = append(permissive, "("+p.Using+")")
 		} else {
 			restrictive = append(restrictive, "("+p.Using+")")
 		}
 	}
-	return strings.Join(append(restrictive, "(("+strings.Join(permissive, ") or (")+"))"), " and ")
+	slices.Reverse(permissive)
+	if len(permissive) == 0 {
+		permissive = []string{"false"}
+	}
+	return strings.Join(append(restrictive, "("+strings.Join(permissive, " or ")+")"), " and ")
 }
 
 // roleMark makes statements of different roles different texts: a plan may have
@@ -96,7 +120,7 @@ func combined(policies []policyRow) string {
 func roleMark(f *facts) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(f.Role)) // a hash does not fail
-	return fmt.Sprintf("/* role %016x */", h.Sum64())
+	return fmt.Sprintf(" /* role %016x */", h.Sum64())
 }
 
 // complete reports whether the row has all that byRow needs.

@@ -1,0 +1,165 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/internal/devdb"
+	"walcast/replication"
+)
+
+// lab is a database with Supabase's roles and a policy that asks it.
+type lab struct {
+	*devdb.DB
+	t       testing.TB
+	policy  *Policy
+	metrics *prometheus.Registry
+	catalog replication.Catalog
+}
+
+func newLab(t testing.TB, sql ...string) *lab {
+	t.Helper()
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	db.Exec("create publication lab for all tables")
+	for _, s := range sql {
+		db.Exec(s)
+	}
+	reg := prometheus.NewRegistry()
+	return &lab{
+		DB: db, t: t, metrics: reg, policy: New(db.Pool, slog.New(slog.DiscardHandler), reg),
+		catalog: replication.NewCatalog(db.Pool, []string{"lab"}),
+	}
+}
+
+// role makes a role of this test only; it goes with the test.
+func (l *lab) role(suffix, attributes string) string {
+	l.t.Helper()
+	name := l.Name + "_" + suffix
+	l.Exec(fmt.Sprintf("create role %s %s", name, attributes))
+	l.t.Cleanup(func() {
+		for _, s := range []string{"drop owned by %s cascade", "drop role %s"} {
+			if _, err := l.Pool.Exec(context.Background(), fmt.Sprintf(s, name)); err != nil {
+				l.t.Errorf("%s %s: %v", s, name, err)
+			}
+		}
+	})
+	return name
+}
+
+// relation describes a table of schema public, or a qualified one, anew each
+// time, as a Relation message does.
+func (l *lab) relation(table string) *replication.Relation {
+	l.t.Helper()
+	schema := "public"
+	if s, name, ok := strings.Cut(table, "."); ok {
+		schema, table = s, name
+	}
+	rels, err := l.catalog.Published(context.Background(), schema, table)
+	if err != nil || len(rels) != 1 {
+		l.t.Fatalf("relation %s.%s: %v, %d found", schema, table, err, len(rels))
+	}
+	return rels[0]
+}
+
+// rows reads the table as the WAL has it: in text form.
+func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
+	l.t.Helper()
+	names := make([]string, len(rel.Columns))
+	for i, c := range rel.Columns {
+		names[i] = quoteName(c.Name)
+	}
+	sql := fmt.Sprintf("select %s from %s %s", strings.Join(names, ", "), qualified(rel.Schema, rel.Table), more)
+	found, err := l.Pool.Query(context.Background(), sql, pgx.QueryExecModeExec, pgx.QueryResultFormats{pgx.TextFormatCode})
+	if err != nil {
+		l.t.Fatalf("%s: %v", sql, err)
+	}
+	defer found.Close()
+	var rows []replication.Row
+	for found.Next() {
+		row := make(replication.Row, len(rel.Columns))
+		for i, raw := range found.RawValues() {
+			row[i] = replication.Value{Kind: replication.Null}
+			if raw != nil {
+				row[i] = replication.Value{Kind: replication.Text, Text: string(raw)}
+			}
+		}
+		rows = append(rows, row)
+	}
+	if err := found.Err(); err != nil {
+		l.t.Fatalf("%s: %v", sql, err)
+	}
+	return rows
+}
+
+// inserts are changes that inserted the rows.
+func inserts(rel *replication.Relation, rows []replication.Row) []*replication.Change {
+	changes := make([]*replication.Change, len(rows))
+	for i, row := range rows {
+		changes[i] = &replication.Change{Operation: replication.Insert, Relation: rel, New: row}
+	}
+	return changes
+}
+
+func (l *lab) subject(role, claims string) *Subject {
+	s := l.policy.Subject(role, claims)
+	l.t.Cleanup(func() { l.policy.Release(s) })
+	return s
+}
+
+func (l *lab) view(rel *replication.Relation, s *Subject) *View {
+	l.t.Helper()
+	v, err := l.policy.View(context.Background(), rel, s)
+	if err != nil {
+		l.t.Fatalf("View(%s, %s): %v", rel.Table, s.Role, err)
+	}
+	return v
+}
+
+// visible asks about rows, and wants nothing to raise.
+func (l *lab) visible(s *Subject, changes []*replication.Change) []bool {
+	l.t.Helper()
+	seen, errs, err := l.policy.Visible(context.Background(), s, changes)
+	if err != nil || len(errs) > 0 {
+		l.t.Fatalf("Visible: %v, %v", errs, err)
+	}
+	return seen
+}
+
+// ask makes Postgres judge a relation for a role, whatever could be compiled.
+func (l *lab) ask(rel *replication.Relation, s *Subject) {
+	l.t.Helper()
+	l.view(rel, s)
+	l.policy.tables.of(rel, s.Role).current().compilable = false
+}
+
+// columnsOf are the names of the columns that a view shows.
+func columnsOf(v *View) string {
+	var names []string
+	for i, shown := range v.Columns {
+		if shown {
+			names = append(names, v.Relation.Columns[i].Name)
+		}
+	}
+	return strings.Join(names, ",")
+}
+
+// loginPool connects as another user.
+func (l *lab) loginPool(user string) *pgxpool.Pool {
+	l.t.Helper()
+	config := l.Pool.Config()
+	config.ConnConfig.User = user
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(pool.Close)
+	return pool
+}
