@@ -58,17 +58,23 @@ func (c *control) use(ctx context.Context, f func(querier) error) error {
 	return f(c.conn)
 }
 
-func (c *control) open(ctx context.Context) error {
-	conn, err := c.pool.Acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("open control connection: %w", err)
-	}
-	c.conn = conn
-	if _, err := conn.Exec(ctx, settingsQuery); err != nil {
+// open takes a connection from the pool. After a restart of the server the pool
+// may hand out dead ones first.
+func (c *control) open(ctx context.Context) (err error) {
+	for range c.pool.Config().MaxConns {
+		if c.conn, err = c.pool.Acquire(ctx); err != nil {
+			return fmt.Errorf("open control connection: %w", err)
+		}
+		if _, err = c.conn.Exec(ctx, settingsQuery); err == nil {
+			return nil
+		}
+		isDead := c.conn.Conn().IsClosed()
 		c.release(ctx)
-		return fmt.Errorf("prepare control connection: %w", err)
+		if !isDead {
+			break
+		}
 	}
-	return nil
+	return fmt.Errorf("prepare control connection: %w", err)
 }
 
 // lead tries to take the leader lock and reports whether this server has it.

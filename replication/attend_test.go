@@ -1,0 +1,182 @@
+package replication
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// update is a status update as the server reads it.
+type update struct {
+	write, flush, apply LSN
+	reply               bool
+}
+
+// attending is a stream whose updates a test reads.
+type attending struct {
+	*stream
+	server net.Conn
+	log    *Log
+	done   chan error
+	cancel context.CancelFunc
+}
+
+// attendTo starts attend on a stream at 0/100, with updates every second.
+func attendTo(t *testing.T, c LogConfig) *attending {
+	t.Helper()
+	client, server := net.Pipe()
+	log := NewLog(c)
+	log.Begin(History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
+	timing := defaultTiming()
+	timing.tick = 100 * time.Millisecond
+	s := &stream{
+		Reader: &Reader{log: log, timing: timing, config: Config{StatusInterval: time.Second}},
+		conn:   client, in: newIntake(), reply: make(chan struct{}, 1), confirmed: 0x100,
+	}
+	s.hear(0x100)
+	a := &attending{stream: s, server: server, log: log, done: make(chan error, 1)}
+	var ctx context.Context
+	ctx, a.cancel = context.WithCancel(t.Context())
+	go func() { a.done <- s.attend(ctx) }()
+	t.Cleanup(func() {
+		a.cancel()
+		server.Close()
+		client.Close()
+	})
+	return a
+}
+
+// next reads one update from the wire.
+func (a *attending) next(t *testing.T) update {
+	t.Helper()
+	frame := make([]byte, 5+statusLength)
+	for read := 0; read < len(frame); {
+		n, err := a.server.Read(frame[read:])
+		if err != nil {
+			t.Fatalf("read update: %v", err)
+		}
+		read += n
+	}
+	if frame[0] != 'd' || frame[5] != 'r' {
+		t.Fatalf("got message %x; want a status update", frame)
+	}
+	lsn := func(at int) LSN { return LSN(binary.BigEndian.Uint64(frame[at:])) }
+	return update{write: lsn(6), flush: lsn(14), apply: lsn(22), reply: frame[38] == 1}
+}
+
+func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attendTo(t, LogConfig{Window: 10 * time.Second})
+		want := func(want update) {
+			t.Helper()
+			if got := a.next(t); got != want {
+				t.Fatalf("update %+v; want %+v", got, want)
+			}
+		}
+		want(update{write: 0x100}) // at once
+		a.log.Append(time.Now(), nil, 0x200)
+		a.hear(0x200)
+		for range 9 {
+			want(update{write: 0x200}) // held
+		}
+		want(update{write: 0x200, flush: 0x200}) // it has left the window
+		want(update{write: 0x200})
+		want(update{write: 0x200}) // and is not confirmed again
+		a.cancel()
+		if err := <-a.done; err != nil {
+			t.Errorf("attend = %v; want nil", err)
+		}
+	})
+}
+
+func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attendTo(t, LogConfig{})
+		a.next(t)
+		a.log.Append(time.Now(), nil, 0x300) // an earlier connection brought it
+		for range 3 {
+			if got := a.next(t); got.flush != 0 {
+				t.Fatalf("update %+v confirms what this connection has not brought", got)
+			}
+		}
+		a.hear(0x300)
+		for {
+			if got := a.next(t); got.flush == 0x300 {
+				return
+			} else if got.flush != 0 {
+				t.Fatalf("update %+v; want 0/300 confirmed", got)
+			}
+		}
+	})
+}
+
+func TestAttendConfirmsAWholeSegmentOutOfTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attendTo(t, LogConfig{})
+		a.next(t)
+		began := time.Now()
+		a.log.Append(began, nil, 0x100+confirmStep)
+		a.hear(0x100 + confirmStep)
+		if got := a.next(t); got.flush != 0x100+confirmStep || time.Since(began) > 200*time.Millisecond {
+			t.Errorf("update %+v after %v; want a segment confirmed before the interval of 1s", got, time.Since(began))
+		}
+	})
+}
+
+func TestAttendAnswersARequestAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attendTo(t, LogConfig{})
+		a.next(t)
+		began := time.Now()
+		a.hear(0x180)
+		a.reply <- struct{}{}
+		if got := a.next(t); got != (update{write: 0x180}) || time.Since(began) != 0 {
+			t.Errorf("update %+v after %v; want one at once with write 0/180", got, time.Since(began))
+		}
+	})
+}
+
+func TestAttendAsksASilentServerAndGivesUp(t *testing.T) {
+	for stalls, factor := range map[int]time.Duration{0: 1, 2: 4, 100: maxStallFactor} {
+		synctest.Test(t, func(t *testing.T) {
+			a := attendTo(t, LogConfig{})
+			a.cancel()
+			go a.drain()
+			<-a.done
+			a.stalls = stalls
+			began := time.Now()
+			a.in.waiting.Store(began.UnixNano()) // reading, and nothing comes
+			err := a.attend(t.Context())
+			if !errors.Is(err, errStalled) {
+				t.Fatalf("attend = %v; want %v", err, errStalled)
+			}
+			limit := a.timing.silence * factor
+			if waited := time.Since(began); waited < limit || waited > limit+time.Second {
+				t.Errorf("gave up after %v with %d stalls before; want %v", waited, stalls, limit)
+			}
+		})
+	}
+}
+
+func (a *attending) drain() {
+	buffer := make([]byte, 1024)
+	for {
+		if _, err := a.server.Read(buffer); err != nil {
+			return
+		}
+	}
+}
+
+func TestAttendEndsWhenTheServerDoesNotTakeUpdates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := attendTo(t, LogConfig{}) // nobody reads
+		err := <-a.done
+		if f := diagnose(err, site{}); f.cause != causeNetwork {
+			t.Errorf("attend = %v, cause %s; want a network fault", err, f.cause)
+		}
+	})
+}

@@ -1,0 +1,98 @@
+package replication
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"walcast/internal/devdb"
+)
+
+// promote makes the server a standby of nobody and promotes it, which starts a
+// new timeline that has all of the old one.
+func promote(t *testing.T, db *devdb.DB) {
+	t.Helper()
+	signal := filepath.Join(db.Server.Data, "standby.signal")
+	if err := os.WriteFile(signal, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(signal, 0o666); err != nil { // the server runs as somebody else and removes it
+		t.Fatal(err)
+	}
+	startAgain(t, db)
+	db.Exec(`select pg_promote()`)
+}
+
+func TestPromotionThatHasEverythingGoesOn(t *testing.T) {
+	db := ownServer(t, map[string]string{"hot_standby": "on"})
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	history := r.log.History()
+	stopFast(t, db)
+	promote(t, db)
+	db.Exec(`insert into orders values (2, 'b')`)
+	r.want("INSERT orders 2 b") // and no resync
+	if got := r.log.History(); got != history {
+		t.Errorf("history became %+v; want %+v still", got, history)
+	}
+	if file := walFile(t, db); !strings.HasPrefix(file, "00000002") {
+		t.Errorf("the server writes %s; want a file of timeline 2", file)
+	}
+}
+
+// walFile is the file that the server writes to; its name begins with the
+// timeline.
+func walFile(t *testing.T, db *devdb.DB) (name string) {
+	t.Helper()
+	if err := db.Pool.QueryRow(t.Context(), `select pg_walfile_name(pg_current_wal_lsn())`).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// TestServerPutBackToAnOlderState restores a copy of the data that lacks what
+// has been delivered, once as it is and once promoted to a new timeline.
+func TestServerPutBackToAnOlderState(t *testing.T) {
+	for name, start := range map[string]func(*testing.T, *devdb.DB){"same timeline": startAgain, "promoted": promote} {
+		t.Run(name, func(t *testing.T) {
+			db := ownServer(t, map[string]string{"hot_standby": "on"})
+			r := startReader(t, db, holding())
+			db.Exec(`insert into orders values (1, 'a')`)
+			r.want("INSERT orders 1 a")
+			stopFast(t, db)
+			copied := filepath.Join(db.Server.Dir, "copy")
+			copyData(t, db.Server.Data, copied)
+			startAgain(t, db)
+			db.Exec(`insert into orders select n, repeat('lost', 100) from generate_series(2, 1000) n`)
+			r.next(999)
+			stopFast(t, db)
+			if err := os.RemoveAll(db.Server.Data); err != nil {
+				t.Fatal(err)
+			}
+			copyData(t, copied, db.Server.Data)
+			start(t, db)
+			r.wantResync(CodeDiverged)
+			r.waitStreaming()
+			db.Exec(`insert into orders values (2, 'b')`)
+			r.until("the new row", func() bool { return describeChange(r.next(1)[0]) == "INSERT orders 2 b" })
+		})
+	}
+}
+
+func stopFast(t *testing.T, db *devdb.DB) {
+	t.Helper()
+	if err := db.Server.StopFast(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// copyData copies a data folder with its owner and rights.
+func copyData(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy %s: %v\n%s", from, err, out)
+	}
+}
