@@ -18,12 +18,28 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 		c.acknowledge(m, protocol.StatusError, protocol.Reason(refused))
 		return
 	}
-	b := protocol.Broadcast{Event: m.UserEvent, Encoding: m.Encoding, Payload: m.Payload}
-	if m.Kind == protocol.JSON {
-		b = protocol.Broadcast{Relay: m.Payload}
+	b, refused := relayed(m)
+	if refused != "" {
+		c.acknowledge(m, protocol.StatusError, protocol.Reason(refused))
+		return
 	}
-	c.topic.publish(b, c)
+	c.topic.publish(b, c, "")
 	c.acknowledge(m, protocol.StatusOK, protocol.EmptyObject)
+}
+
+// relayed is a client's message as its receivers get it. A text payload that is
+// no object breaks clients, so it is refused to its sender.
+func relayed(m protocol.Message) (b protocol.Broadcast, refused string) {
+	switch m.Kind {
+	case protocol.UserBroadcast:
+		return protocol.Broadcast{Event: m.UserEvent, Encoding: m.Encoding, Payload: m.Payload}, ""
+	case protocol.Binary:
+		return protocol.Broadcast{Opaque: append([]byte{}, m.Payload...)}, ""
+	}
+	if len(m.Payload) == 0 || m.Payload[0] != '{' {
+		return b, protocol.ReasonPayloadNotMap
+	}
+	return protocol.Broadcast{Relay: m.Payload}, ""
 }
 
 func (c *channel) acknowledge(m protocol.Message, status string, response []byte) {
@@ -33,9 +49,10 @@ func (c *channel) acknowledge(m protocol.Message, status string, response []byte
 }
 
 // publish sends a broadcast to every channel of the topic but the sender, which
-// gets it only if it asked for its own. Each serialisation is built once. The
-// lock keeps the order the same for all receivers; pushing never blocks.
-func (t *topic) publish(b protocol.Broadcast, sender *channel) {
+// gets it only if it asked for its own, and those that had the stored message
+// with this id by a replay. Each serialisation is built once. The lock keeps the
+// order the same for all receivers; pushing never blocks.
+func (t *topic) publish(b protocol.Broadcast, sender *channel, id string) {
 	frames := map[protocol.Version]*protocol.Frame{}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -49,7 +66,11 @@ func (t *topic) publish(b protocol.Broadcast, sender *channel) {
 			frame = version.Broadcast(t.key.name, b)
 			frames[version] = frame
 		}
-		if frame != nil { // this version cannot have it (wire reference 2.4)
+		switch {
+		case frame == nil: // this version cannot have it (wire reference 2.4)
+		case ch.backlog != nil:
+			ch.backlog.live = append(ch.backlog.live, waiting{frame, id})
+		case id == "" || ch.isNews(id):
 			ch.session.out.Push(frame)
 		}
 	}

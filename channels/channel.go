@@ -26,8 +26,10 @@ type channel struct {
 	config   channelConfig
 	ended    atomic.Bool
 	may      permissions
-	member   member // in the topic's presence; guarded by the topic's lock
-	deaf     bool   // gets no broadcasts; guarded by the topic's lock
+	member   member              // in the topic's presence; guarded by the topic's lock
+	deaf     bool                // gets no broadcasts; guarded by the topic's lock
+	backlog  *backlog            // until what a replay owes is paid; guarded by the topic's lock
+	replayed map[string]struct{} // stored messages had by a replay; guarded by the topic's lock
 
 	mu      sync.Mutex // guards what a token refresh changes
 	token   string
@@ -41,6 +43,7 @@ type channel struct {
 	shard    *shard
 	bindings []*binding
 	from     replication.Position // everything up to here is not for this channel
+	since    time.Time            // nor what committed before; zero unless from was unknown
 	hits     []*binding           // of the change being delivered
 	round    uint64               // the delivery round that hits belongs to
 }

@@ -36,8 +36,10 @@ type Config struct {
 	// Locale is what the database adds to the meaning of comparisons; what is
 	// empty is asked of Postgres.
 	Locale filters.Locale
-	// PrivateOnly refuses public channels.
+	// PrivateOnly refuses public channels, and broadcasts to them over HTTP.
 	PrivateOnly bool
+	// Archive is where replays come from; nil refuses them.
+	Archive Archive
 }
 
 // DefaultConfig is what serve uses when nothing is set.

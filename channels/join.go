@@ -88,6 +88,10 @@ func (s *Session) decide(ctx context.Context, m protocol.Message, subTopic strin
 		h.policy.Release(ch.subject)
 		return nil, nil, err
 	}
+	if err := ch.fetch(ctx, topicKey{name: m.Topic, private: join.Private}, join); err != nil {
+		h.policy.Release(ch.subject)
+		return nil, nil, err
+	}
 	return ch, join, nil
 }
 
@@ -149,6 +153,9 @@ func (h *Hub) welcome(ch *channel, join *protocol.Join) {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
 	h.expiry.watch(ch, h.nextCheck(ch.expires))
+	if join.ReplicationReady {
+		h.tellReplication(ch)
+	}
 	switch {
 	case ch.config.refused != "":
 		ch.system(protocol.ExtensionPostgres, protocol.StatusError, ch.config.refused)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"walcast/protocol"
 	"walcast/replication"
@@ -24,51 +25,86 @@ const MessagePrefix = "walcast.broadcast"
 // committed gets it by a replay, not from here.
 func (h *Hub) relayMessages(ctx context.Context) error {
 	cursor := h.log.Follow()
-	var live replication.Position
+	var old replication.Position // up to here it was sent before we started
 	for {
 		changes, err := cursor.Next(ctx, takeLimit)
 		var resync *replication.ResyncError
 		switch {
 		case errors.As(err, &resync):
-			live = resync.Position
+			old = resync.Position
 			continue
 		case err != nil:
 			return nil // stopping
-		case live.IsZero():
-			live = h.log.Live()
+		case old.IsZero():
+			old = h.log.Refilled()
 		}
 		for _, c := range changes {
-			if c.Position.Compare(live) > 0 {
+			if c.Position.Compare(old) > 0 {
 				h.relay(c)
 			}
 		}
 	}
 }
 
+// replicationWait is how long a channel that asked for it waits to hear that
+// messages from SQL arrive (wire reference 3.9).
+const replicationWait = time.Minute
+
+// tellReplication tells a channel that messages from SQL arrive, as soon as the
+// log has begun. Unlike upstream the channel stays when it has not in time: the
+// rest of it works.
+func (h *Hub) tellReplication(c *channel) {
+	if h.isFollowing() {
+		c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
+		return
+	}
+	h.catchups.start(func(ctx context.Context) {
+		wait, cancel := context.WithTimeout(ctx, replicationWait)
+		defer cancel()
+		_, err := h.log.After(wait, replication.Position{}) // waits for the log to begin
+		switch {
+		case ctx.Err() != nil && err != nil, c.ended.Load():
+		case h.isFollowing():
+			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
+		default:
+			c.system(protocol.ExtensionSystem, protocol.StatusError, protocol.MessageReplicationAway)
+		}
+	})
+}
+
+// isFollowing reports whether the log has begun.
+func (h *Hub) isFollowing() bool { return h.log.History() != (replication.History{}) }
+
 // relay broadcasts a change if it is a message.
 func (h *Hub) relay(c *replication.Change) {
-	key, b, ok := messageOf(c)
+	m, ok := messageOf(c)
 	if !ok {
 		return
 	}
-	h.mu.Lock()
-	t := h.topics[key]
-	h.mu.Unlock()
-	if t != nil {
-		t.publish(b, nil)
+	b := m.broadcast()
+	if reason := h.unfit(m.key, b); reason != "" {
+		h.logger.Warn("message from SQL not delivered", "topic", m.key.subTopic(), "event", m.Event, "reason", reason)
+		return
 	}
+	h.publish(m.key, b, m.ID)
+}
+
+// sqlMessage is a message sent from SQL.
+type sqlMessage struct {
+	key topicKey
+	Stored
 }
 
 // messageOf reads a message sent from SQL; false if the change is none, or
 // lacks what a broadcast needs (wire reference 6.5).
-func messageOf(c *replication.Change) (topicKey, protocol.Broadcast, bool) {
+func messageOf(c *replication.Change) (sqlMessage, bool) {
 	switch {
 	case c.Operation == replication.Message && c.Prefix == MessagePrefix:
 		return emitted(c.Content)
 	case c.Operation == replication.Insert && isMessages(c.Relation):
 		return stored(c)
 	}
-	return topicKey{}, protocol.Broadcast{}, false
+	return sqlMessage{}, false
 }
 
 // isMessages reports whether a relation is realtime.messages or a partition of
@@ -77,22 +113,24 @@ func isMessages(rel *replication.Relation) bool {
 	return rel.Schema == "realtime" && (rel.Table == "messages" || strings.HasPrefix(rel.Table, "messages_"))
 }
 
-// emitted reads the content of a logical message.
-func emitted(content string) (topicKey, protocol.Broadcast, bool) {
+// emitted reads the content of a logical message. It has no id.
+func emitted(content string) (sqlMessage, bool) {
 	var m struct {
 		Topic, Event *string
 		Payload      json.RawMessage
 		Private      *bool
 	}
 	if json.Unmarshal([]byte(content), &m) != nil || m.Topic == nil || m.Event == nil || m.Payload == nil {
-		return topicKey{}, protocol.Broadcast{}, false
+		return sqlMessage{}, false
 	}
-	key := topicKey{name: topicPrefix + *m.Topic, private: m.Private == nil || *m.Private}
-	return key, protocol.Broadcast{Event: *m.Event, Encoding: protocol.EncodingJSON, Payload: m.Payload}, true
+	return sqlMessage{
+		key:    topicKey{name: topicPrefix + *m.Topic, private: m.Private == nil || *m.Private},
+		Stored: Stored{Event: *m.Event, Encoding: protocol.EncodingJSON, Payload: m.Payload},
+	}, true
 }
 
 // stored reads a row of realtime.messages.
-func stored(c *replication.Change) (key topicKey, b protocol.Broadcast, ok bool) {
+func stored(c *replication.Change) (m sqlMessage, ok bool) {
 	text := func(column string) (string, bool) {
 		i := c.Relation.Column(column)
 		if i < 0 || c.New[i].Kind != replication.Text {
@@ -101,23 +139,23 @@ func stored(c *replication.Change) (key topicKey, b protocol.Broadcast, ok bool)
 		return c.New[i].Text, true
 	}
 	name, ok1 := text("topic")
-	event, ok2 := text("event")
-	private, ok3 := text("private")
-	id, ok4 := text("id")
+	private, ok2 := text("private")
+	var ok3, ok4 bool
+	m.Event, ok3 = text("event")
+	m.ID, ok4 = text("id")
 	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return key, b, false
+		return m, false
 	}
-	key = topicKey{name: topicPrefix + name, private: private == "t"}
-	b = protocol.Broadcast{Event: event, Meta: []byte(`{"id":"` + id + `"}`)} // a uuid needs no quoting
+	m.key = topicKey{name: topicPrefix + name, private: private == "t"}
 	if payload, ok := text("payload"); ok {
-		b.Encoding, b.Payload = protocol.EncodingJSON, []byte(payload)
-		return key, b, true
+		m.Encoding, m.Payload = protocol.EncodingJSON, []byte(payload)
+		return m, true
 	}
 	payload, ok := text("binary_payload")
 	if !ok {
-		return key, b, false
+		return m, false
 	}
 	raw, err := hex.DecodeString(strings.TrimPrefix(payload, `\x`))
-	b.Encoding, b.Payload = protocol.EncodingBinary, raw
-	return key, b, err == nil
+	m.Encoding, m.Payload = protocol.EncodingBinary, raw
+	return m, err == nil
 }

@@ -19,6 +19,7 @@ type member struct {
 	id      presence.ChannelID
 	key     string
 	watches bool // gets presence_state and presence_diff
+	entered bool // has been answered and told who is present
 	pace    presence.Conflator[json.RawMessage]
 }
 
@@ -140,11 +141,15 @@ func (t *topic) touch() {
 // flush: what changed since is in the diff to come, which the channel gets as
 // everybody does. Called with t.mu held.
 func (t *topic) sendState(c *channel) {
-	state := []byte(protocol.EmptyObject)
-	if t.state != nil {
-		state = t.state.AppendState(nil)
+	c.push(c.ref, "", protocol.EventPresenceState, t.present())
+}
+
+// present is the payload of presence_state. Called with t.mu held.
+func (t *topic) present() []byte {
+	if t.state == nil {
+		return []byte(protocol.EmptyObject)
 	}
-	c.push(c.ref, "", protocol.EventPresenceState, state)
+	return t.state.AppendState(nil)
 }
 
 // flush tells the members what changed since the last time.
@@ -161,7 +166,7 @@ func (t *topic) flush() {
 	}
 	frames := map[protocol.Version]*protocol.Frame{}
 	for c := range t.members {
-		if c.member.watches {
+		if c.member.watches && c.member.entered {
 			c.session.out.Push(t.diffFrame(frames, c.session.identity.Version, diff))
 		}
 	}

@@ -29,9 +29,22 @@ func (k topicKey) subTopic() string { return k.name[len(topicPrefix):] }
 
 const topicPrefix = "realtime:"
 
-// enter adds a channel to its topic, which it makes if need be. The channel
-// gets what is sent to the topic from now on, and who is present first.
+// enter adds a channel to its topic. It gets what it is owed of the past first,
+// then who is present, then what is sent to the topic from now on.
 func (h *Hub) enter(key topicKey, ch *channel) {
+	h.listen(key, ch)
+	t := ch.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.replay(ch)
+	if ch.member.watches {
+		t.sendState(ch)
+	}
+	ch.member.entered = true
+}
+
+// listen adds a channel to its topic, which it makes if need be.
+func (h *Hub) listen(key topicKey, ch *channel) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[key]
@@ -44,9 +57,6 @@ func (h *Hub) enter(key topicKey, ch *channel) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.members[ch] = struct{}{}
-	if ch.member.watches {
-		t.sendState(ch)
-	}
 }
 
 // leave takes a channel out of its topic, which goes with its last member.

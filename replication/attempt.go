@@ -83,7 +83,11 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if err := s.check(); err != nil {
 			return err
 		}
-		return r.publications.ensure(ctx, db)
+		if err := r.publications.ensure(ctx, db); err != nil {
+			return err
+		}
+		r.reading, err = r.publications.readable(ctx, db, r.config.OptionalPublications)
+		return err
 	})
 	return s, err
 }

@@ -22,6 +22,8 @@ type Config struct {
 	// Publications are the names of those to read, at least one, default
 	// "supabase_realtime".
 	Publications []string
+	// OptionalPublications are read too if they exist when the reader connects.
+	OptionalPublications []string
 	// CreatePublication says what a missing publication is created for: "" or
 	// "none" (it is not), "all-tables", or a comma separated list of tables
 	// such as `orders, app."Order Lines"`.

@@ -154,6 +154,14 @@ func (l *Log) Live() Position {
 	return l.head
 }
 
+// Refilled is the end of what is read again, as Refill was told: what comes
+// after it is news to everybody.
+func (l *Log) Refilled() Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.live
+}
+
 // Oldest is the position after which the log has everything.
 func (l *Log) Oldest() Position {
 	l.mu.Lock()

@@ -25,6 +25,7 @@ type Reader struct {
 
 	// These belong to the goroutine in Run.
 	site     site
+	reading  []string // the publications of this attempt
 	lineage  lineage
 	begun    bool   // the log has a history
 	renew    string // code of the resync if the slot has to be made anew, else ""

@@ -31,7 +31,7 @@ func startCommand(slot string, publications []string) string {
 func (r *Reader) start(ctx context.Context, conn *pgconn.PgConn) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute) // the server may have to read back far
 	defer cancel()
-	conn.Frontend().SendQuery(&pgproto3.Query{String: startCommand(r.config.Slot, r.config.Publications)})
+	conn.Frontend().SendQuery(&pgproto3.Query{String: startCommand(r.config.Slot, r.reading)})
 	if err := conn.Frontend().Flush(); err != nil {
 		return fmt.Errorf("start replication from slot %q: %w", r.config.Slot, err)
 	}

@@ -31,6 +31,9 @@ type Config struct {
 	// before a start is given up. Default 30 s: databases often start together
 	// with us. Once streaming, walcast waits for ever.
 	StartTimeout time.Duration
+	// Migrate (migrate) makes the schema realtime at the start, or brings it up
+	// to date, as "walcast migrate" does. Without it one that exists is used.
+	Migrate bool
 
 	Log         replication.LogConfig
 	Replication replication.Config

@@ -14,6 +14,7 @@ import (
 	"walcast/auth"
 	"walcast/channels"
 	"walcast/gateway"
+	"walcast/migrations"
 	"walcast/policy"
 	"walcast/replication"
 )
@@ -44,12 +45,14 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 		}
 	}()
 	log := replication.NewLog(c.Log)
+	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
 	}
+	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, catalog, policy.New(p.pool, logger, registry), p.verifier, logger, registry)
 	c.Gateway.SeparateMetrics = c.MetricsListen != ""
@@ -66,6 +69,7 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 	stages := []stage{
 		{"replication", p.read},
 		{"ready", func(ctx context.Context) error { return p.announce(ctx, ready) }},
+		{"migrations", p.upkeep},
 		{"auth", p.verifier.Run},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients) }},
@@ -81,6 +85,11 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 func (p *project) read(ctx context.Context) error {
 	if err := awaitDatabase(ctx, p.pool, p.config.StartTimeout, p.logger); err != nil {
 		return err
+	}
+	if p.config.Migrate {
+		if err := p.migrate(ctx); err != nil {
+			return err
+		}
 	}
 	return p.reader.Run(ctx)
 }

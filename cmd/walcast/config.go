@@ -31,7 +31,7 @@ func (s settings) config() (server.Config, error) {
 	c := server.DefaultConfig()
 	var errs [4]error
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
-	c.PoolSize, c.StartTimeout = s.PoolSize, s.StartTimeout
+	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
 	c.Log = replication.LogConfig{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()

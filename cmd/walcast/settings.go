@@ -18,6 +18,7 @@ type databaseSettings struct {
 	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
 	StartTimeout      time.Duration `default:"30s" help:"How long Postgres may be out of reach at the start before it is given up. Once streaming, walcast waits for ever."`
 	StatusInterval    time.Duration `default:"10s" help:"Time between two status updates to Postgres; longer keeps more WAL there."`
+	Migrate           bool          `help:"Make the schema realtime at the start, or bring it up to date, as the command migrate does: for private channels and messages from SQL."`
 	Heartbeat         time.Duration `default:"1m" help:"Idle time after which a small message is written to the WAL, so that an idle database does not keep old WAL. 0 is never."`
 }
 

@@ -1,0 +1,118 @@
+package channels
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"walcast/auth"
+	"walcast/policy"
+	"walcast/protocol"
+)
+
+// Why a broadcast from outside is refused. Other errors of Publisher.May are
+// the database's: *policy.AskError for a policy that raised, and what stands
+// for a database that does not answer.
+var (
+	ErrNotWritable = errors.New("not allowed to write to this topic")
+	ErrPrivateOnly = errors.New("this project only allows private channels")
+)
+
+// Publication is a broadcast that does not come from a channel.
+type Publication struct {
+	Topic   string // sub-topic, without "realtime:"
+	Private bool
+	protocol.Broadcast
+}
+
+// Publisher broadcasts for one request on behalf of its token's owner. It
+// belongs to one goroutine and must be closed.
+type Publisher struct {
+	hub     *Hub
+	subject *policy.Subject
+	headers json.RawMessage
+	asked   map[string]error // of private topics
+}
+
+// Publisher returns a publisher for the claims. headers are those of the
+// request as a JSON object with lower-case names, for policies.
+func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
+	return &Publisher{
+		hub: h, subject: h.policy.Subject(claims.Role, string(claims.Raw)),
+		headers: json.RawMessage(headers), asked: map[string]error{},
+	}
+}
+
+// Close forgets whom the publisher acted for.
+func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
+
+// May says why the topic may not be written to: nil if it may. Each private
+// topic is asked of the database once.
+func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
+	if !private {
+		if p.hub.config.PrivateOnly {
+			return ErrPrivateOnly
+		}
+		return nil
+	}
+	err, known := p.asked[topic]
+	if !known {
+		err = p.ask(ctx, topic)
+		p.asked[topic] = err
+	}
+	return err
+}
+
+func (p *Publisher) ask(ctx context.Context, topic string) error {
+	granted, err := p.hub.policy.MayWrite(ctx, p.subject, policy.Topic{Name: topic, Headers: p.headers})
+	if err == nil && !granted.WriteBroadcast {
+		return ErrNotWritable
+	}
+	return err
+}
+
+// Publish sends the broadcast to every channel of its topic, without asking
+// whether it may be.
+func (p *Publisher) Publish(b Publication) {
+	p.hub.publish(topicKey{name: topicPrefix + b.Topic, private: b.Private}, b.Broadcast, "")
+}
+
+// MaxBroadcast is the largest payload that is relayed, in bytes.
+func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
+
+// Present is who is present on a topic, in the form of presence_state's payload.
+func (h *Hub) Present(subTopic string, private bool) []byte {
+	t := h.topic(topicKey{name: topicPrefix + subTopic, private: private})
+	if t == nil {
+		return []byte(protocol.EmptyObject)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.present()
+}
+
+// publish sends a broadcast that comes from no channel. id is that of a stored
+// message, "" for others.
+func (h *Hub) publish(key topicKey, b protocol.Broadcast, id string) {
+	if t := h.topic(key); t != nil {
+		t.publish(b, nil, id)
+	}
+}
+
+// unfit says why a broadcast cannot be delivered, "" if it can.
+func (h *Hub) unfit(key topicKey, b protocol.Broadcast) (reason string) {
+	if len(b.Payload) > h.config.MaxBroadcastBytes {
+		return protocol.ReasonPayloadTooLarge
+	}
+	if err := b.CheckHeader(key.name); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// topic returns a topic that somebody has joined, or nil.
+func (h *Hub) topic(key topicKey) *topic {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.topics[key]
+}
