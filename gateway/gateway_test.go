@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,12 +23,7 @@ import (
 	"walcast/replication"
 )
 
-func TestMain(m *testing.M) {
-	if spec := os.Getenv(crowdVariable); spec != "" {
-		playCrowd(spec)
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	testSecret = "a secret of at least 32 characters, for tests"

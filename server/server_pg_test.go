@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,12 @@ import (
 	"walcast/internal/devdb"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(devdb.Main(m)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(crowdVariable); spec != "" {
+		playCrowd(spec)
+	}
+	goleak.VerifyTestMain(devdb.Main(m))
+}
 
 const (
 	testSecret = "a secret of at least 32 characters, for tests"
@@ -103,7 +109,7 @@ func (w testWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func token(t *testing.T) string {
+func token(t testing.TB) string {
 	t.Helper()
 	claims := jwt.MapClaims{"role": "anon", "exp": time.Now().Add(time.Hour).Unix()}
 	s, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(testSecret))
@@ -316,7 +322,7 @@ func TestServesWhileItWaitsForPostgres(t *testing.T) {
 	db := devdb.OpenServer(t, devdb.Options{TCP: true})
 	devdb.SupabaseRoles(db)
 	db.Exec(schema)
-	if err := db.Server.Stop(); err != nil {
+	if err := db.Server.StopFast(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	s := launch(t, configFor(db))
@@ -332,6 +338,7 @@ func TestServesWhileItWaitsForPostgres(t *testing.T) {
 	if err := db.Server.StartAgain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	db.Pool.Reset() // its connections ended with the server
 	select {
 	case <-s.Ready():
 	case <-s.ended:
