@@ -187,8 +187,8 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 	for i := range matches {
 		m := &matches[i]
 		ch := m.binding.channel
-		if ch.place.Load() != d || change.Position.Compare(ch.from) <= 0 || change.Position.Compare(m.binding.after) <= 0 {
-			continue // left, moved on, or had it before
+		if ch.place.Load() != d || !ch.wants(m.binding, change) {
+			continue
 		}
 		if m.verdict == policy.Ask && d.divert != nil {
 			d.divert(ch, justBefore(change.Position))
@@ -206,6 +206,12 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 			d.sendTo(ch, change)
 		}
 	}
+}
+
+// wants reports whether a change is among what the channel has still to get. It
+// is not if the channel moved on or had it before.
+func (c *channel) wants(b *binding, change *replication.Change) bool {
+	return change.Position.Compare(c.from) > 0 && change.Position.Compare(b.after) > 0 && !change.CommitTime.Before(c.since)
 }
 
 func (d *delivery) hit(ch *channel, m *match) {

@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"time"
 
 	"walcast/protocol"
 	"walcast/replication"
@@ -13,9 +14,12 @@ import (
 // grants are known, and asked, for channels whose rows Postgres has to judge.
 type lane struct {
 	delivery
-	asked  *lane // where channels go that need asking; nil in the asked lane
-	opened bool  // open has been called; belongs to run
+	asked *lane // where channels go that need asking; nil in the asked lane
 }
+
+// clockSkew is how far the clocks of Postgres and walcast may be apart before a
+// channel that was joined while the database was away misses something.
+const clockSkew = 5 * time.Second
 
 // takeLimit is how many changes a lane takes from the log at once; between two
 // batches it lets joins and leaves in.
@@ -42,25 +46,7 @@ func (l *lane) run(ctx context.Context) error {
 		case err != nil:
 			return nil // the context's: the hub is stopping
 		default:
-			l.open()
 			l.deliver(ctx, changes)
-		}
-	}
-}
-
-// open gives channels that came before the log had begun their start: what is
-// read again after a restart is not for who wants only what comes.
-func (l *lane) open() {
-	if l.opened {
-		return
-	}
-	l.opened = true
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	live := l.hub.log.Live()
-	for ch := range l.channels {
-		if ch.from.IsZero() {
-			ch.from = live
 		}
 	}
 }
@@ -71,6 +57,11 @@ func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	live := l.hub.log.Live()
+	if live.IsZero() {
+		// The log has not begun and will start with what is old. Positions do
+		// not tell yet what that is; commit times do, nearly.
+		ch.since = now().Add(-clockSkew)
+	}
 	reply(live)
 	l.add(ch, live)
 }

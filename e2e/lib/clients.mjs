@@ -15,9 +15,9 @@ function newest(t, server, key, options) {
   return client
 }
 
-/** An old realtime-js: vsn 1.0.0. */
-const old = (Client) => (t, server, key, options = {}) => {
-  const client = new Client(server.socket, { transport: WebSocket, ...options, params: { apikey: key, ...options.params } })
+/** An old realtime-js: vsn 1.0.0. 2.10 forgets to listen on a transport that it is given, and finds ws by itself. */
+const old = (Client, transport = {}) => (t, server, key, options = {}) => {
+  const client = new Client(server.socket, { ...transport, ...options, params: { apikey: key, ...options.params } })
   client.setAuth(key)
   t.after(() => client.disconnect())
   return client
@@ -25,7 +25,7 @@ const old = (Client) => (t, server, key, options = {}) => {
 
 export const kinds = {
   'supabase-js 2.119': newest,
-  'realtime-js 2.11': old(Realtime211),
+  'realtime-js 2.11': old(Realtime211, { transport: WebSocket }),
   'realtime-js 2.10': old(Realtime210),
 }
 
