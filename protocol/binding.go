@@ -3,7 +3,6 @@ package protocol
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +54,7 @@ func (j *Join) bind(changes value) error {
 			continue
 		}
 		if v.kind() != '{' {
-			return fmt.Errorf("UnknownErrorOnChannel: expected a map, got:\n\n    %s\n", v.inspect()) //nolint:revive // upstream's text
+			return errors.New(notBinding(v))
 		}
 		if len(j.Bindings) == maxBindings {
 			return errors.New(ReasonTooManyBindings)
@@ -64,6 +63,11 @@ func (j *Join) bind(changes value) error {
 		b.ID = ids.next(v)
 		j.Bindings = append(j.Bindings, b)
 	}
+}
+
+// notBinding is upstream's text, line breaks and all.
+func notBinding(v value) string {
+	return "UnknownErrorOnChannel: expected a map, got:\n\n    " + v.inspect() + "\n"
 }
 
 // parameters are the raw values of a binding that have a meaning. A nil value

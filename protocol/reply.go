@@ -12,6 +12,9 @@ const (
 // nothing more. It is read-only.
 var EmptyObject = json.RawMessage("{}")
 
+// ChannelCrash is the payload of phx_error. It is read-only.
+var ChannelCrash = json.RawMessage(`{"reason":"channel_crash"}`)
+
 // Reason is the response of a refusal: {"reason":"…"}.
 func Reason(text string) json.RawMessage {
 	b := make([]byte, 0, len(`{"reason":""}`)+len(text))

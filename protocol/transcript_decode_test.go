@@ -98,7 +98,7 @@ func isProbe(data []byte) bool { return bytes.Contains(data, []byte(`"hb`)) }
 // checkMessage compares a message with an independent reading of the frame.
 func checkMessage(t *testing.T, l transcript.Line, data []byte, isBinary bool, m Message) {
 	t.Helper()
-	want := map[string]any{}
+	var want map[string]any
 	switch {
 	case isBinary && len(data) > 0 && data[0] < '0':
 		want = readBinary(t, l)

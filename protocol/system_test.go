@@ -1,0 +1,54 @@
+package protocol
+
+import "testing"
+
+func TestSystem(t *testing.T) {
+	for _, c := range []struct {
+		name, got, want string
+	}{
+		{
+			"with a sub-topic", string(System(ExtensionPostgres, StatusOK, MessageSubscribed, `a"b`)),
+			`{"message":"Subscribed to PostgreSQL","status":"ok","extension":"postgres_changes","channel":"a\"b"}`,
+		},
+		{
+			"to every topic", string(System(ExtensionSystem, StatusOK, MessageDisconnect, "")),
+			`{"message":"Server requested disconnect","status":"ok","extension":"system"}`,
+		},
+		{
+			"resync", string(Resync("room", ResyncDetail{
+				Reason: "what was missed has left the log", Code: "position_too_old", From: "0/1:2", Oldest: "0/2:0", Position: "0/3:0",
+			})),
+			`{"message":"resync_required: what was missed has left the log","status":"error","extension":"postgres_changes","channel":"room",` +
+				`"code":"position_too_old","from":"0/1:2","oldest":"0/2:0","position":"0/3:0"}`,
+		},
+		{
+			"resync of an unknown client", string(Resync("room", ResyncDetail{Reason: "restarted", Code: "unknown_client", Position: "0/3:0"})),
+			`{"message":"resync_required: restarted","status":"error","extension":"postgres_changes","channel":"room",` +
+				`"code":"unknown_client","from":null,"oldest":null,"position":"0/3:0"}`,
+		},
+		{
+			"policy that raises", PolicyRaised("public.todos", "22P02", `invalid input syntax for type uuid: ""`),
+			`Changes of public.todos are not delivered: its row-level security raised ERROR 22P02 invalid input syntax for type uuid: ""`,
+		},
+		{"warning", Warning("x"), "warning: x"},
+		{"reason", string(Reason("say \"why\"\n")), `{"reason":"say \"why\"\n"}`},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.name, c.got, c.want)
+		}
+	}
+}
+
+func TestWithoutCode(t *testing.T) {
+	for reason, want := range map[string]string{
+		ReasonNotReadable("a: b"): MessageNotReadable("a: b"),
+		ReasonMissingPartition:    "Realtime was unable to find the expected messages partition",
+		ReasonUnmatchedTopic:      ReasonUnmatchedTopic,
+		"two words: text":         "two words: text",
+		"":                        "",
+	} {
+		if got := WithoutCode(reason); got != want {
+			t.Errorf("WithoutCode(%q) = %q; want %q", reason, got, want)
+		}
+	}
+}
