@@ -33,10 +33,16 @@ func TestDroppedSlotStartsANewHistory(t *testing.T) {
 	r.want("INSERT orders 1 a")
 	before := r.log.History()
 	since := r.reader.Status().Since
-	db.Exec(`do $$ begin
-		perform pg_terminate_backend(active_pid, 10000) from pg_replication_slots where slot_name = '` + db.Name + `';
-		perform pg_drop_replication_slot('` + db.Name + `');
-	end $$`)
+	db.Exec(strings.ReplaceAll(`do $$ begin
+		loop -- until we are faster than the reader
+			begin
+				perform pg_terminate_backend(active_pid, 10000) from pg_replication_slots where slot_name = 'NAME';
+				perform pg_drop_replication_slot('NAME');
+				return;
+			exception when object_in_use then null;
+			end;
+		end loop;
+	end $$`, "NAME", db.Name))
 	r.wantResync(CodeSlotMissing)
 	r.until("a new stream", func() bool { s := r.reader.Status(); return s.Streaming && s.Since.After(since) })
 	if after := r.log.History(); after == before {
@@ -134,7 +140,7 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeQuietly(conn) })
-	r := &Reader{config: testConfig(db)}
+	r := &Reader{config: testConfig(db), reading: []string{"pub"}}
 	if err := r.start(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
