@@ -86,7 +86,8 @@ func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term t
 }
 
 func (c *devCmd) databaseOptions() devdb.Options {
-	o := devdb.Options{BinDir: c.PostgresBin, TCP: true, Port: c.PostgresPort, Password: randomSecret()}
+	// The password stands in a command line to copy: 128 bits are enough.
+	o := devdb.Options{BinDir: c.PostgresBin, TCP: true, Port: c.PostgresPort, Password: randomSecret()[:32]}
 	if c.DataDir != "" {
 		o.DataDir = filepath.Join(c.DataDir, "postgres")
 	}

@@ -28,7 +28,7 @@ const (
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a database's changes to clients."`
 	Dev     devCmd     `cmd:"" help:"Try it: serve a private throwaway Postgres with demo tables and keys."`
-	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime: private channels, and messages from SQL."`
+	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime, as the database's owner: private channels, and messages from SQL."`
 	Token   tokenCmd   `cmd:"" help:"Mint a JWT."`
 	Slot    slotCmd    `cmd:"" help:"Look at the replication slot, or drop it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -72,6 +72,9 @@ func interruptible(parent context.Context) (context.Context, func()) {
 func run(ctx context.Context, args []string, term terminal) int {
 	var cli commands
 	helped := false
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	parser, err := newParser(&cli, term, func(int) { helped = true })
 	if err != nil {
 		return report(term, err, exitFailed)

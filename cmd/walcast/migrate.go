@@ -9,12 +9,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/migrations"
+	"walcast/replication"
 )
 
 type migrateCmd struct {
-	Config          configFile `placeholder:"PATH" help:"YAML file with settings."`
-	DatabaseURL     string     `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Database, as serve has it; its role must own the database."`
-	DatabaseURLFile string     `placeholder:"PATH" help:"File with the database URL."`
+	connectionSettings
 
 	Print  bool `env:"-" xor:"action" help:"Print the SQL and do nothing."`
 	Remove bool `env:"-" xor:"action" help:"Take back what migrate made, stored messages included."`
@@ -30,7 +29,7 @@ func (c *migrateCmd) Run(ctx context.Context, term terminal) error {
 		_, err = fmt.Fprint(term.out, sql)
 		return err
 	}
-	conn, err := slotSettings{DatabaseURL: c.DatabaseURL, DatabaseURLFile: c.DatabaseURLFile, Slot: "walcast"}.connect(ctx)
+	conn, err := c.connect(ctx, replication.DefaultConfig())
 	if err != nil {
 		return err
 	}

@@ -16,12 +16,17 @@ type slotCmd struct {
 	Drop   slotDropCmd   `cmd:"" help:"Drop the slot: Postgres keeps no more WAL for walcast, and clients cannot resume over it."`
 }
 
-// slotSettings are the settings of serve that slot needs.
 type slotSettings struct {
-	Config          configFile `placeholder:"PATH" help:"YAML file with settings."`
-	DatabaseURL     string     `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Database, as serve has it."`
-	DatabaseURLFile string     `placeholder:"PATH" help:"File with the database URL."`
-	Slot            string     `default:"walcast" help:"Replication slot."`
+	connectionSettings
+
+	Slot string `default:"walcast" help:"Replication slot."`
+}
+
+// connect opens an ordinary connection to ask about the slot.
+func (s slotSettings) connect(ctx context.Context) (*pgx.Conn, error) {
+	c := replication.DefaultConfig()
+	c.Slot = s.Slot
+	return s.connectionSettings.connect(ctx, c)
 }
 
 type slotStatusCmd struct{ slotSettings }
@@ -75,23 +80,4 @@ func (c *slotDropCmd) Run(ctx context.Context, term terminal) error {
 	}
 	_, err = fmt.Fprintf(term.out, "slot %q dropped\n", c.Slot)
 	return err
-}
-
-// connect opens an ordinary connection. The whole config is validated, as pgx
-// would quote a URL that it cannot read.
-func (s slotSettings) connect(ctx context.Context) (*pgx.Conn, error) {
-	c := replication.DefaultConfig()
-	var err error
-	if c.DatabaseURL, err = secret("database-url", s.DatabaseURL, s.DatabaseURLFile); err != nil {
-		return nil, err
-	}
-	c.Slot = s.Slot
-	if err := named(c.Validate()); err != nil {
-		return nil, err
-	}
-	conn, err := pgx.Connect(ctx, c.DatabaseURL)
-	if err != nil {
-		return nil, fmt.Errorf("connect to Postgres: %w", err)
-	}
-	return conn, nil
 }

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication"
+)
+
+// connectionSettings are the settings of serve that a command needs which only
+// speaks to Postgres.
+type connectionSettings struct {
+	Config          configFile `placeholder:"PATH" help:"YAML file with settings."`
+	DatabaseURL     string     `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Database, as serve has it."`
+	DatabaseURLFile string     `placeholder:"PATH" help:"File with the database URL."`
+}
+
+// connect opens an ordinary connection. c is the reader's config but for the
+// URL; all of it is validated, as pgx would quote a URL that it cannot read.
+func (s connectionSettings) connect(ctx context.Context, c replication.Config) (*pgx.Conn, error) {
+	var err error
+	if c.DatabaseURL, err = secret("database-url", s.DatabaseURL, s.DatabaseURLFile); err != nil {
+		return nil, err
+	}
+	if err := named(c.Validate()); err != nil {
+		return nil, err
+	}
+	conn, err := pgx.Connect(ctx, c.DatabaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("connect to Postgres: %w", err)
+	}
+	return conn, nil
+}
