@@ -49,6 +49,9 @@ func (as *answers) turn() {
 	clear(as.now)
 }
 
+// forget keeps only what the changes at hand need.
+func (as *answers) forget() { as.young, as.old = map[Question]Answer{}, nil }
+
 func (as *answers) keep(q Question, a Answer) {
 	if len(as.young) >= maxAnswers {
 		as.old, as.young = as.young, map[Question]Answer{}

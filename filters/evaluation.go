@@ -9,6 +9,7 @@ import (
 // of the columns, so that each is read once however many ask.
 type evaluation struct {
 	row     replication.Row
+	rows    uint64        // counts them
 	columns []columnValue // one for each column; may be empty
 	answers *answers      // what Postgres has said; may be nil
 	wanted  *[]Question   // collects what it has not said; may be nil
@@ -17,6 +18,7 @@ type evaluation struct {
 
 // columnValue is a column's value as one type reads it.
 type columnValue struct {
+	row   uint64 // which row it is of
 	typ   datum.Type
 	value datum.Value
 	ok    bool
@@ -25,9 +27,9 @@ type columnValue struct {
 // reset makes ready for another row with room for its columns.
 func (ev *evaluation) reset(row replication.Row) {
 	ev.row, ev.failure = row, nil
-	clear(ev.columns)
-	if len(row) > len(ev.columns) {
-		ev.columns = make([]columnValue, len(row))
+	ev.rows++
+	for len(ev.columns) < len(row) {
+		ev.columns = append(ev.columns, columnValue{})
 	}
 }
 
@@ -37,9 +39,9 @@ func (ev *evaluation) value(o *operand, t datum.Type, text string) (datum.Value,
 		return t.Out(text)
 	}
 	c := &ev.columns[o.column]
-	if c.typ != t {
+	if c.row != ev.rows || c.typ != t {
 		v, ok := t.Out(text)
-		*c = columnValue{t, v, ok}
+		*c = columnValue{ev.rows, t, v, ok}
 	}
 	return c.value, c.ok
 }

@@ -1,6 +1,7 @@
 package filters
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -83,6 +84,24 @@ func (f Filter) String() string {
 		c.write(&out)
 	}
 	return out.String()
+}
+
+// identity is a text that only filters share that hold for the same rows of any
+// relation.
+func (f Filter) identity() string {
+	var out strings.Builder
+	out.WriteString(f.String())
+	f.writeReadings(&out)
+	return out.String()
+}
+
+func (f Filter) writeReadings(out *strings.Builder) {
+	for i, c := range f {
+		c.Group.writeReadings(out)
+		for _, r := range c.Readings {
+			fmt.Fprintf(out, "\x00%d %d %q", i, r.Type, r.Text)
+		}
+	}
 }
 
 // write writes a condition as it stands at the top of a filter.

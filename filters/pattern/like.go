@@ -41,6 +41,9 @@ func Like(pattern string, fold Case) (LikePattern, error) {
 	return p, nil
 }
 
+// Certain reports whether Match is certain for every text.
+func (p LikePattern) Certain() bool { return p.fold != FoldLocal }
+
 // Match reports whether the text matches. certain is false when only Postgres
 // can say.
 func (p LikePattern) Match(text string) (matches, certain bool) {

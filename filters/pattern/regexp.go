@@ -35,6 +35,9 @@ func Compile(pattern string, fold Case) (Regexp, bool) {
 	return Regexp{expression, ascii}, err == nil
 }
 
+// Certain reports whether Match is certain for every text.
+func (r Regexp) Certain() bool { return !r.ascii }
+
 // Match reports whether the expression matches somewhere in the text. certain
 // is false when only Postgres can say.
 func (r Regexp) Match(text string) (matches, certain bool) {

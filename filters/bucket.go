@@ -1,0 +1,121 @@
+package filters
+
+// member is a subscription of the index, by its number.
+type member uint32
+
+// shelf is where a bucket stands; it takes it away when it is empty.
+type shelf interface{ vacate() }
+
+// bucket holds who is filed in one place, by what is left to evaluate.
+type bucket struct {
+	shelf  shelf
+	groups []*group
+	// byPredicate finds a group when there are many.
+	byPredicate map[*predicate]*group
+}
+
+// group is who is filed in one place under one predicate.
+type group struct {
+	home      *bucket
+	at        int        // index in home.groups
+	predicate *predicate // nil for none: all rows that lead here match
+	members   []member
+}
+
+// manyGroups is where searching a list costs more than a map.
+const manyGroups = 8
+
+// group returns the group of a predicate, new if need be.
+func (b *bucket) group(p *predicate) *group {
+	if b.byPredicate != nil {
+		if g := b.byPredicate[p]; g != nil {
+			return g
+		}
+	} else {
+		for _, g := range b.groups {
+			if g.predicate == p {
+				return g
+			}
+		}
+	}
+	g := &group{home: b, at: len(b.groups), predicate: p}
+	b.groups = append(b.groups, g)
+	switch {
+	case b.byPredicate != nil:
+		b.byPredicate[p] = g
+	case len(b.groups) > manyGroups:
+		b.byPredicate = make(map[*predicate]*group, 2*manyGroups)
+		for _, g := range b.groups {
+			b.byPredicate[g.predicate] = g
+		}
+	}
+	return g
+}
+
+// population estimates the number of members.
+func (b *bucket) population() int {
+	n := len(b.groups)
+	for _, g := range b.groups[:min(n, manyGroups)] {
+		n += len(g.members)
+	}
+	return n
+}
+
+// remove takes an empty group away, and the bucket when it was the last.
+func (b *bucket) remove(g *group) {
+	last := len(b.groups) - 1
+	b.groups[g.at] = b.groups[last]
+	b.groups[g.at].at = g.at
+	b.groups[last] = nil
+	b.groups = b.groups[:last]
+	if b.byPredicate != nil {
+		delete(b.byPredicate, g.predicate)
+	}
+	if last == 0 && b.shelf != nil {
+		b.shelf.vacate()
+	}
+}
+
+// place is where a member stands in a group.
+type place struct {
+	group *group
+	at    int
+}
+
+// add puts a member at the end.
+func (g *group) add(m member) place {
+	g.members = append(g.members, m)
+	return place{g, len(g.members) - 1}
+}
+
+// predicate is an expression that several groups may share. It is evaluated
+// once for a change.
+type predicate struct {
+	expr    Expr
+	key     string
+	users   int // groups' members that need it
+	turn    uint64
+	truth   Truth
+	failure *BindError
+}
+
+// predicates are those of one relation, by their key.
+type predicates map[string]*predicate
+
+// of returns the predicate of an expression, for one more user.
+func (ps predicates) of(e Expr) *predicate {
+	key := e.Key()
+	p := ps[key]
+	if p == nil {
+		p = &predicate{expr: e, key: key}
+		ps[key] = p
+	}
+	p.users++
+	return p
+}
+
+func (ps predicates) release(p *predicate) {
+	if p.users--; p.users == 0 {
+		delete(ps, p.key)
+	}
+}

@@ -1,0 +1,184 @@
+package filters
+
+import (
+	"walcast/filters/datum"
+	"walcast/replication"
+)
+
+// columnIndex is who is filed under the values of one operand.
+type columnIndex struct {
+	operand *operand
+	typ     datum.Type // nil where only NULL is of interest
+
+	keys     map[datum.Key]*bucket
+	vacant   int // buckets in keys without members
+	null     bucket
+	spans    spanTree
+	unequal  complement // eq's opposite
+	distinct complement // and the one that knows NULL
+}
+
+func newColumnIndex(o *operand, typ datum.Type) *columnIndex {
+	return &columnIndex{operand: o, typ: typ, keys: map[datum.Key]*bucket{}, spans: spanTree{typ: typ, seed: 2463534242}}
+}
+
+// vacate implements shelf for the buckets of keys. They are swept up when they
+// are many, as they do not know their key.
+func (ci *columnIndex) vacate() {
+	if ci.vacant++; ci.vacant <= 16 || ci.vacant*2 <= len(ci.keys) {
+		return
+	}
+	for key, b := range ci.keys {
+		if len(b.groups) == 0 {
+			delete(ci.keys, key)
+		}
+	}
+	ci.vacant = 0
+}
+
+// bucket returns the bucket of a key, new if need be.
+func (ci *columnIndex) bucket(key datum.Key) *bucket {
+	b := ci.keys[key]
+	switch {
+	case b == nil:
+		b = &bucket{shelf: ci}
+		ci.keys[key] = b
+	case len(b.groups) == 0:
+		ci.vacant--
+	}
+	return b
+}
+
+// buckets calls f for each bucket of a posting.
+func (ci *columnIndex) buckets(p posting, f func(*bucket)) {
+	switch {
+	case p.unequal && p.null:
+		f(ci.distinct.bucket(p.keys[0]))
+	case p.unequal:
+		f(ci.unequal.bucket(p.keys[0]))
+	case p.span != nil:
+		f(ci.spans.bucket(*p.span))
+	case p.null:
+		f(&ci.null)
+	default:
+		for _, key := range p.keys {
+			f(ci.bucket(key))
+		}
+	}
+}
+
+// population estimates how many are filed where a posting leads.
+func (ci *columnIndex) population(p posting) int {
+	n := 0
+	for _, key := range p.keys {
+		if b := ci.keys[key]; b != nil {
+			n += b.population()
+		}
+	}
+	return n
+}
+
+func (ci *columnIndex) empty() bool {
+	return len(ci.keys) == ci.vacant && len(ci.null.groups) == 0 && ci.spans.root == nil &&
+		len(ci.unequal.list) == 0 && len(ci.distinct.list) == 0
+}
+
+// match visits the buckets that a row leads to.
+func (ci *columnIndex) match(m *matcher) {
+	text, kind := ci.operand.text(m.row)
+	switch kind {
+	case replication.Null:
+		m.visit(&ci.null)
+		ci.distinct.visit(m, nil)
+		return
+	case replication.Absent:
+		return
+	}
+	if ci.typ == nil {
+		return
+	}
+	v, ok := m.value(ci.operand, ci.typ, text)
+	if !ok {
+		ci.visitOdd(m)
+		return
+	}
+	if b := ci.keys[v.Key]; b != nil {
+		m.visit(b)
+	}
+	ci.unequal.visit(m, &v.Key)
+	ci.distinct.visit(m, &v.Key)
+	switch {
+	case ci.spans.root == nil:
+	case v.Unordered:
+		ci.spans.root.each(m.visitOdd)
+	default:
+		ci.spans.root.visit(m, v)
+	}
+}
+
+// visitOdd visits all: the value cannot be read, so each has to be asked.
+func (ci *columnIndex) visitOdd(m *matcher) {
+	for _, b := range ci.keys {
+		m.visitOdd(b)
+	}
+	for _, c := range [...]*complement{&ci.unequal, &ci.distinct} {
+		for _, b := range c.list {
+			m.visitOdd(&b.bucket)
+		}
+	}
+	ci.spans.root.each(m.visitOdd)
+}
+
+// complement is who wants all values but one.
+type complement struct {
+	keys map[datum.Key]*otherBucket
+	list []*otherBucket
+}
+
+type otherBucket struct {
+	bucket
+	home *complement
+	key  datum.Key
+	at   int // index in home.list
+}
+
+// vacate implements shelf.
+func (b *otherBucket) vacate() {
+	c := b.home
+	last := len(c.list) - 1
+	c.list[b.at] = c.list[last]
+	c.list[b.at].at = b.at
+	c.list[last] = nil
+	c.list = c.list[:last]
+	delete(c.keys, b.key)
+}
+
+func (c *complement) bucket(key datum.Key) *bucket {
+	b := c.keys[key]
+	if b == nil {
+		b = &otherBucket{home: c, key: key, at: len(c.list)}
+		b.shelf = b
+		if c.keys == nil {
+			c.keys = map[datum.Key]*otherBucket{}
+		}
+		c.keys[key] = b
+		c.list = append(c.list, b)
+	}
+	return &b.bucket
+}
+
+// visit visits all but the bucket of the row's own value.
+func (c *complement) visit(m *matcher, key *datum.Key) {
+	if len(c.list) == 0 {
+		return
+	}
+	var own *otherBucket
+	if key != nil {
+		own = c.keys[*key]
+	}
+	for _, b := range c.list {
+		if b != own {
+			m.visit(&b.bucket)
+		}
+	}
+}

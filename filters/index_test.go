@@ -1,0 +1,276 @@
+package filters
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"walcast/replication"
+)
+
+// oracle answers questions by a rule of its own, the same for equal questions.
+type oracle struct{ asked map[Question]int }
+
+func (o *oracle) Ask(_ context.Context, questions []Question) ([]Answer, error) {
+	answers := make([]Answer, len(questions))
+	for i, q := range questions {
+		o.asked[q]++
+		h := fnv.New32()
+		fmt.Fprint(h, q.Op, q.Value, q.Literal)
+		switch n := h.Sum32() % 4; n {
+		case 3:
+			answers[i].Err = NewBindError("22000", "refused")
+		default:
+			answers[i].Truth = Truth(n)
+		}
+	}
+	return answers, nil
+}
+
+// guardOf is a guard that demands an expression of some operations.
+type guardOf struct {
+	text string // a filter
+	only EventSet
+}
+
+func (g *guardOf) Where(rel *replication.Relation, op replication.Operation) Expr {
+	if !g.only.Has(op) {
+		return nil
+	}
+	f, err := Parse(g.text)
+	if err != nil {
+		panic(err)
+	}
+	e, err := Compile(rel, f, utc())
+	if err != nil {
+		return Constant(False)
+	}
+	return e
+}
+
+// conditionTexts are conditions on rooms, such that rows and they meet.
+func conditionTexts() *rapid.Generator[string] {
+	return rapid.SampledFrom([]string{
+		"id=eq.1", "id=eq.2", "id=eq.01", "id=neq.1", "id=in.(1,2,3)", "id=in.(1,NULL)", "id=in.()", "id=not.in.(1,2)", "id=gt.1", "id=gte.2", "id=lt.3", "id=lte.1", "id=not.lt.2",
+		"id=is.null", "id=not.is.null", "id=isdistinct.1", "id=not.isdistinct.2", "id=eq.x", "none=eq.1",
+		"room=eq.1", "room=gt.0", "room=lt.2", "room=gte.1", "room=lt.9000000000000000000",
+		"title=eq.a", "title=eq.", "title=like.a%", "title=ilike.%B%", "title=not.like.a%", "title=match.^a", "title=match.(?=a)", "title=gt.a", "title=in.(a,b)", "title=lte.b",
+		"price=eq.1.0", "price=eq.1.00", "price=gt.0.5", "price=in.(1,2.50)", "price=lt.NaN", "price=eq.NaN",
+		"owner=eq.00000000-0000-4000-8000-000000000001", "owner=eq.{00000000-0000-4000-8000-00000000000A}", "owner=neq.00000000-0000-4000-8000-000000000001",
+		"open=is.true", "open=not.is.true", "open=is.unknown", "open=eq.f",
+		"mood=eq.ok", "mood=gt.sad", "mood=eq.new", "mood=lte.ok",
+		"data->>kind=eq.chat", "data->n=eq.1", "data->list->0=eq.2", "data->>kind=is.null", `data=cs."{""kind"":1}"`, `data=eq."{\"n\": 1.0}"`,
+		"tags=cs.{a}", "tags=ov.{a,b}", "tags=cd.{a,b,c}", "tags=eq.{a}",
+		"shape=eq.(1,2)", "shape=not.eq.(1,2)",
+		"or=(id.eq.1,id.eq.3)", "or=(id.eq.1,room.eq.1)", "or=(id.gt.2,and(title.eq.a,open.is.true))", "or=(id.eq.1,title.like.b%)", "not.or=(id.eq.1,room.eq.1)", "and=(id.gt.0,id.lt.3)",
+		"or=(shape.eq.(1,2),id.eq.1)",
+	})
+}
+
+func rowTexts() *rapid.Generator[replication.Row] {
+	column := func(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(append(values, "-", "?")) }
+	columns := []*rapid.Generator[string]{
+		column("1", "2", "3", "-1"), column("0", "1", "9223372036854775807"), column("a", "b", "", "abc", "ä"), column("1.0", "1", "2.5", "0.50", "NaN"),
+		column("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-00000000000a"), column("t", "f"), column("sad", "ok", "happy", "new"),
+		column(`{"kind": "chat", "n": 1.0}`, `{"kind": null, "list": [2, 3]}`, `[]`, `{"n": 1.00}`, `{"a": 1e5}`), column("{}", "{a}", "{a,b}", "{{a},{b}}", "{NULL,a}"), column("(1,2)", "(0,0)"),
+	}
+	return rapid.Custom(func(t *rapid.T) replication.Row {
+		texts := make([]string, len(columns))
+		for i, c := range columns {
+			texts[i] = c.Draw(t, "value")
+		}
+		return rowOf(texts...)
+	})
+}
+
+func selectors(guards []*guardOf) *rapid.Generator[Selector] {
+	return rapid.Custom(func(t *rapid.T) Selector {
+		text := ""
+		for _, c := range rapid.SliceOfN(conditionTexts(), 0, 3).Draw(t, "conditions") {
+			if text != "" {
+				text += ","
+			}
+			text += c
+		}
+		f, err := Parse(text)
+		if err != nil {
+			t.Fatalf("Parse(%q): %v", text, err)
+		}
+		s := Selector{
+			Events: rapid.SampledFrom([]EventSet{rowEvents, rowEvents, Events(replication.Insert), Events(replication.Delete, replication.Update), Events(replication.Truncate), rowEvents | Events(replication.Truncate)}).Draw(t, "events"),
+			Schema: rapid.SampledFrom([]string{"public", "public", "*", "other"}).Draw(t, "schema"),
+			Table:  rapid.SampledFrom([]string{"rooms", "rooms", "*", "halls"}).Draw(t, "table"),
+			Filter: f,
+		}
+		if i := rapid.IntRange(-2, len(guards)-1).Draw(t, "guard"); i >= 0 {
+			s.Guard = guards[i]
+		}
+		return s
+	})
+}
+
+// entry is one Add.
+type entry struct {
+	selector Selector
+	value    int
+}
+
+// naive asks every selector.
+func naive(t rapid.TB, entries []entry, c *replication.Change, a Asker) (matched []int, refused []int) {
+	row := map[replication.Operation]replication.Row{replication.Insert: c.New, replication.Update: c.New, replication.Delete: c.Old}[c.Operation]
+	type pair struct {
+		key   string
+		value int
+	}
+	seen := map[pair]bool{}
+	for _, e := range entries {
+		s := e.selector
+		if !s.Events.Has(c.Operation) || !(tableName{s.Schema, s.Table}).covers(c.Relation.Schema, c.Relation.Table) {
+			continue
+		}
+		name, key := s.key()
+		p := pair{fmt.Sprint(name, key), e.value}
+		if seen[p] {
+			continue
+		}
+		seen[p] = true
+		where := Constant(True)
+		if c.Operation != replication.Truncate {
+			var err error
+			if where, err = Compile(c.Relation, s.Filter, utc()); err != nil {
+				continue
+			}
+		}
+		if s.Guard != nil {
+			if visible := s.Guard.Where(c.Relation, c.Operation); visible != nil {
+				where = And(where, visible)
+			}
+		}
+		switch truth, failed := demandEach(where, row, a); {
+		case truth == True:
+			matched = append(matched, e.value)
+		case failed:
+			refused = append(refused, e.value)
+		}
+	}
+	slices.Sort(matched)
+	slices.Sort(refused)
+	return matched, refused
+}
+
+// demandEach decides the conjuncts one by one.
+func demandEach(e Expr, row replication.Row, a Asker) (t Truth, failed bool) {
+	parts := conjunction{e}
+	if c, ok := e.(conjunction); ok {
+		parts = c
+	}
+	t = True
+	for _, part := range parts {
+		truth, err := Decide(context.Background(), part, row, a)
+		if truth == False || truth == Unknown {
+			return truth, false
+		}
+		t, failed = t.and(truth), failed || err != nil
+	}
+	return t, failed
+}
+
+// halls is rooms under another name and OID, with one column less.
+func halls() *replication.Relation {
+	r := *rooms()
+	r.OID, r.Table = 16401, "halls"
+	r.Columns = r.Columns[:len(r.Columns)-1]
+	return replication.NewRelation(r)
+}
+
+// renamed is rooms after ALTER TABLE: id is text.
+func altered() *replication.Relation {
+	r := *rooms()
+	r.Columns = slices.Clone(r.Columns)
+	r.Columns[0].Type = builtin(25, "text")
+	return replication.NewRelation(r)
+}
+
+func TestIndexMatchesWhatEverySelectorWould(t *testing.T) {
+	guards := []*guardOf{
+		{"owner=eq.00000000-0000-4000-8000-000000000001", rowEvents},
+		{"owner=eq.00000000-0000-4000-8000-00000000000a", rowEvents | Events(replication.Truncate)},
+		{"or=(open.is.true,owner.eq.00000000-0000-4000-8000-000000000001)", Events(replication.Insert, replication.Update)},
+		{"shape=eq.(1,2)", rowEvents},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		ix := NewIndex[int](utc())
+		var entries []entry
+		relations := []*replication.Relation{rooms(), halls(), altered(), rooms()}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": func(t *rapid.T) {
+				e := entry{selectors(guards).Draw(t, "selector"), rapid.IntRange(0, 30).Draw(t, "value")}
+				entries = append(entries, e)
+				ix.Add(e.selector, e.value)
+			},
+			"add many": func(t *rapid.T) {
+				s := selectors(guards).Draw(t, "selector")
+				for v := range 25 {
+					entries = append(entries, entry{s, v})
+					ix.Add(s, v)
+				}
+			},
+			"remove": func(t *rapid.T) {
+				if len(entries) == 0 {
+					return
+				}
+				i := rapid.IntRange(0, len(entries)-1).Draw(t, "which")
+				ix.Remove(entries[i].selector, entries[i].value)
+				entries = slices.Delete(entries, i, i+1)
+			},
+			"remove what is not there": func(t *rapid.T) {
+				ix.Remove(selectors(guards).Draw(t, "selector"), 99)
+			},
+			"invalidate": func(*rapid.T) { ix.Invalidate(16400) },
+			"match": func(t *rapid.T) {
+				c := &replication.Change{
+					Operation: rapid.SampledFrom([]replication.Operation{replication.Insert, replication.Update, replication.Delete, replication.Truncate}).Draw(t, "operation"),
+					Relation:  rapid.SampledFrom(relations).Draw(t, "relation"),
+					New:       rowTexts().Draw(t, "new"),
+					Old:       rowTexts().Draw(t, "old"),
+				}
+				checkMatch(t, ix, entries, c)
+			},
+			"": func(t *rapid.T) {
+				if ix.Len() != len(entries) {
+					t.Fatalf("Len = %d after %d were added and not removed", ix.Len(), len(entries))
+				}
+			},
+		})
+	})
+}
+
+func checkMatch(t *rapid.T, ix *Index[int], entries []entry, c *replication.Change) {
+	o := &oracle{map[Question]int{}}
+	matched, refused := naive(t, entries, c, o)
+	o = &oracle{map[Question]int{}}
+	if err := ix.Prepare(context.Background(), []*replication.Change{c}, o); err != nil {
+		t.Fatal(err)
+	}
+	for q, times := range o.asked {
+		if times > 1 {
+			t.Errorf("asked %+v %d times", q, times)
+		}
+	}
+	var got, failed []int
+	ix.Match(c, func(v int) { got = append(got, v) })
+	ix.Failed(c, func(v int, err *BindError) { failed = append(failed, v) })
+	slices.Sort(got)
+	slices.Sort(failed)
+	if diff := cmp.Diff(matched, got); diff != "" {
+		t.Errorf("Match of %s %v differs from asking each (-want +got):\n%s", c.Operation, c.New, diff)
+	}
+	if diff := cmp.Diff(refused, failed); diff != "" {
+		t.Errorf("Failed of %s %v differs from asking each (-want +got):\n%s", c.Operation, c.New, diff)
+	}
+}

@@ -1,0 +1,161 @@
+package filters
+
+import "walcast/filters/datum"
+
+// spanTree finds the spans that a value lies in: a treap ordered by lower limit,
+// in which every node knows the highest upper limit below it. Adding, removing
+// and finding the first take time in the logarithm of its size.
+type spanTree struct {
+	typ  datum.Type
+	root *spanNode
+	seed uint32
+}
+
+// spanNode is one span and who is filed under it.
+type spanNode struct {
+	bucket
+	span        span
+	tree        *spanTree
+	priority    uint32
+	highest     limit
+	left, right *spanNode
+}
+
+// vacate implements shelf.
+func (n *spanNode) vacate() { n.tree.root = n.tree.remove(n.tree.root, n) }
+
+// bucket returns the bucket of a span, new if need be.
+func (t *spanTree) bucket(s span) *bucket {
+	if n := t.find(s); n != nil {
+		return &n.bucket
+	}
+	// xorshift: the shape of the tree needs no better chance, and none of it is
+	// a client's to choose.
+	t.seed ^= t.seed << 13
+	t.seed ^= t.seed >> 17
+	t.seed ^= t.seed << 5
+	n := &spanNode{span: s, tree: t, priority: t.seed, highest: s.high}
+	n.shelf = n
+	t.root = t.insert(t.root, n)
+	return &n.bucket
+}
+
+func (t *spanTree) compare(a, b *span) int {
+	if c := compareLow(t.typ, a.low, b.low); c != 0 {
+		return c
+	}
+	return compareHigh(t.typ, a.high, b.high)
+}
+
+func (t *spanTree) find(s span) *spanNode {
+	n := t.root
+	for n != nil {
+		c := t.compare(&s, &n.span)
+		switch {
+		case c == 0:
+			return n
+		case c < 0:
+			n = n.left
+		default:
+			n = n.right
+		}
+	}
+	return nil
+}
+
+// insert puts n where it belongs below root and returns the new root.
+func (t *spanTree) insert(root, n *spanNode) *spanNode {
+	if root == nil {
+		return n
+	}
+	if n.priority > root.priority {
+		n.left, n.right = t.split(root, n)
+		t.update(n)
+		return n
+	}
+	if t.compare(&n.span, &root.span) < 0 {
+		root.left = t.insert(root.left, n)
+	} else {
+		root.right = t.insert(root.right, n)
+	}
+	t.update(root)
+	return root
+}
+
+// split parts a tree into what is before n and what is behind it.
+func (t *spanTree) split(root, n *spanNode) (before, behind *spanNode) {
+	if root == nil {
+		return nil, nil
+	}
+	if t.compare(&root.span, &n.span) < 0 {
+		root.right, behind = t.split(root.right, n)
+		t.update(root)
+		return root, behind
+	}
+	before, root.left = t.split(root.left, n)
+	t.update(root)
+	return before, root
+}
+
+// remove takes n out of the tree below root.
+func (t *spanTree) remove(root, n *spanNode) *spanNode {
+	if root == n {
+		return t.join(n.left, n.right)
+	}
+	if t.compare(&n.span, &root.span) < 0 {
+		root.left = t.remove(root.left, n)
+	} else {
+		root.right = t.remove(root.right, n)
+	}
+	t.update(root)
+	return root
+}
+
+// join makes one tree of two, all of a before all of b.
+func (t *spanTree) join(a, b *spanNode) *spanNode {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case a.priority > b.priority:
+		a.right = t.join(a.right, b)
+		t.update(a)
+		return a
+	}
+	b.left = t.join(a, b.left)
+	t.update(b)
+	return b
+}
+
+func (t *spanTree) update(n *spanNode) {
+	n.highest = n.span.high
+	for _, child := range [...]*spanNode{n.left, n.right} {
+		if child != nil && compareHigh(t.typ, child.highest, n.highest) > 0 {
+			n.highest = child.highest
+		}
+	}
+}
+
+// visit calls m for each bucket whose span v lies in.
+func (n *spanNode) visit(m *matcher, v datum.Value) {
+	for n != nil && n.highest.within(n.tree.typ, v) {
+		n.left.visit(m, v)
+		if !n.span.above(v) {
+			return // all that is to the right starts later still
+		}
+		if n.span.high.within(n.tree.typ, v) {
+			m.visit(&n.bucket)
+		}
+		n = n.right
+	}
+}
+
+// each calls f for each bucket.
+func (n *spanNode) each(f func(*bucket)) {
+	if n != nil {
+		n.left.each(f)
+		f(&n.bucket)
+		n.right.each(f)
+	}
+}
