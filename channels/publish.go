@@ -10,13 +10,15 @@ import (
 	"walcast/protocol"
 )
 
-// Why a broadcast from outside is refused. Other errors of Publisher.May are
-// the database's: *policy.AskError for a policy that raised, and what stands
-// for a database that does not answer.
-var (
-	ErrNotWritable = errors.New("not allowed to write to this topic")
-	ErrPrivateOnly = errors.New("this project only allows private channels")
-)
+// Refusal says why a broadcast from outside is not sent. Its text is for the
+// client (wire reference 11.3).
+type Refusal struct {
+	Forbidden bool // by who asks, not by the state of things
+	Message   string
+}
+
+// Error is the message.
+func (r *Refusal) Error() string { return r.Message }
 
 // Publication is a broadcast that does not come from a channel.
 type Publication struct {
@@ -46,12 +48,12 @@ func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
 // Close forgets whom the publisher acted for.
 func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
 
-// May says why the topic may not be written to: nil if it may. Each private
-// topic is asked of the database once.
+// May says why the topic may not be written to: a *Refusal, or nil if it may.
+// Each private topic is asked of the database once.
 func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 	if !private {
 		if p.hub.config.PrivateOnly {
-			return ErrPrivateOnly
+			return &Refusal{Forbidden: true, Message: protocol.WithoutCode(protocol.ReasonPrivateOnly)}
 		}
 		return nil
 	}
@@ -65,11 +67,34 @@ func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 
 func (p *Publisher) ask(ctx context.Context, topic string) error {
 	granted, err := p.hub.policy.MayWrite(ctx, p.subject, policy.Topic{Name: topic, Headers: p.headers})
-	if err == nil && !granted.WriteBroadcast {
-		return ErrNotWritable
+	switch {
+	case err != nil:
+		p.hub.logger.Warn("write permission not checked", "topic", topic, "err", err)
+		return refusalOf(err)
+	case !granted.WriteBroadcast:
+		return &Refusal{Forbidden: true, Message: "Unauthorized"}
 	}
-	return err
+	return nil
 }
+
+// refusalOf words what kept the database from answering.
+func refusalOf(err error) *Refusal {
+	var raised *policy.AskError
+	switch {
+	case errors.Is(err, policy.ErrNoMessagesTable):
+		return &Refusal{Message: policy.ErrNoMessagesTable.Error()}
+	case errors.Is(err, policy.ErrMissingPartition):
+		return &Refusal{Message: "Missing messages partition"}
+	case errors.As(err, &raised) && raised.SQLState == codeQueryCanceled:
+		return &Refusal{Message: "Query canceled"}
+	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
+		return &Refusal{Message: "RLS policy error"}
+	}
+	return &Refusal{Message: "Tenant database unavailable"}
+}
+
+// codeQueryCanceled is the SQLSTATE of a policy that took too long.
+const codeQueryCanceled = "57014"
 
 // Publish sends the broadcast to every channel of its topic, without asking
 // whether it may be.

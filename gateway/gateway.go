@@ -36,6 +36,7 @@ const keptBuffer = 64 << 10
 type Gateway struct {
 	config   Config
 	open     func(channels.Outbox, channels.Identity) conversation
+	hub      *channels.Hub // for what comes over plain HTTP
 	verifier *auth.Verifier
 	status   func() replication.Status
 	logger   *slog.Logger
@@ -43,6 +44,7 @@ type Gateway struct {
 	metrics  *metrics
 
 	roster      *roster
+	repeats     *repeats
 	crowd       *crowd
 	failures    *failures
 	certificate *certificate // nil without TLS
@@ -61,10 +63,10 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replicatio
 		return nil, err
 	}
 	g := &Gateway{
-		config: c, verifier: v, status: status, registry: reg,
+		config: c, hub: hub, verifier: v, status: status, registry: reg,
 		open:   func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
 		logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
-		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(),
+		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(), repeats: newRepeats(),
 		deflater: newDeflater(),
 		upgrader: websocket.Upgrader{
 			ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},

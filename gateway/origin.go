@@ -56,7 +56,7 @@ func (g *Gateway) cors(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
-		h.Set("Access-Control-Allow-Headers", "authorization, apikey, content-type, prefer, x-client-info")
+		h.Set("Access-Control-Allow-Headers", "authorization, apikey, content-type, idempotency-key, prefer, x-client-info")
 		h.Set("Access-Control-Max-Age", "7200")
 		w.WriteHeader(http.StatusNoContent)
 	})

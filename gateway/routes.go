@@ -17,6 +17,9 @@ func (g *Gateway) routes(sessions context.Context) http.Handler {
 	}
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", g.cors(reading(g.apiPing)))
+		mux.Handle(prefix+"/api/broadcast", g.cors(g.posting(g.broadcastBatch)))
+		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", g.cors(g.posting(g.broadcastSingle)))
+		mux.Handle(prefix+"/api/presence/{topic}", g.cors(reading(g.apiPresence)))
 	}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))
 	mux.HandleFunc("/healthz", reading(healthcheck))

@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"walcast/channels"
+	"walcast/protocol"
+)
+
+// The texts of wire reference 11.2.
+const (
+	blank   = "can't be blank"
+	invalid = "is invalid"
+)
+
+// fieldErrors says what is wrong with one message, by field; empty if nothing.
+type fieldErrors map[string][]string
+
+// readBatch reads the body of a batch. If anything is wrong with any message it
+// returns the answer that says so.
+func readBatch(body []byte, limit int) ([]channels.Publication, *response) {
+	raw, refused := batchMessages(body)
+	if refused != nil {
+		return nil, refused
+	}
+	messages, faults, faulty := make([]channels.Publication, len(raw)), make([]fieldErrors, len(raw)), false
+	for i, m := range raw {
+		messages[i], faults[i] = readMessage(m, limit)
+		faulty = faulty || len(faults[i]) > 0
+	}
+	if faulty {
+		return nil, unprocessable(faults)
+	}
+	return messages, nil
+}
+
+// batchMessages takes the list of messages out of the body. Whatever has none
+// is answered as upstream does.
+func batchMessages(body []byte) ([]map[string]json.RawMessage, *response) {
+	if len(bytes.TrimSpace(body)) > 0 && !json.Valid(body) {
+		return nil, &notJSON
+	}
+	var batch map[string]json.RawMessage
+	_ = json.Unmarshal(body, &batch) // what is no object has no messages
+	list := bytes.TrimSpace(batch["messages"])
+	switch {
+	case isNull(list) || bytes.Equal(list, []byte("{}")):
+		return nil, unprocessable([]string{blank})
+	case list[0] != '[':
+		return nil, unprocessable([]string{invalid})
+	}
+	var messages []map[string]json.RawMessage
+	if err := json.Unmarshal(list, &messages); err != nil {
+		return nil, unprocessable([]string{invalid})
+	}
+	for _, m := range messages {
+		if m == nil {
+			return nil, unprocessable([]string{invalid})
+		}
+	}
+	if len(messages) == 0 {
+		return nil, unprocessable([]string{blank})
+	}
+	return messages, nil
+}
+
+func unprocessable(messages any) *response {
+	a := jsonAnswer(http.StatusUnprocessableEntity, map[string]any{"errors": map[string]any{"messages": messages}})
+	return &a
+}
+
+// readMessage checks one message of a batch. It is relayed as text, as
+// upstream's.
+func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publication, faults fieldErrors) {
+	faults = fieldErrors{}
+	p.Topic = requiredText(raw, "topic", faults)
+	b := protocol.Broadcast{Event: requiredText(raw, "event", faults), Encoding: protocol.EncodingJSON}
+	switch payload := raw["payload"]; {
+	case isNull(payload):
+		faults["payload"] = []string{blank}
+	case payload[0] != '{':
+		faults["payload"] = []string{invalid}
+	case len(payload) > limit:
+		faults["payload"] = []string{tooBig}
+	default:
+		b.Payload = payload
+	}
+	if value := raw["private"]; !isNull(value) {
+		var known bool
+		if p.Private, known = boolean(value); !known {
+			faults["private"] = []string{invalid}
+		}
+	}
+	if value := raw["id"]; !isNull(value) {
+		if value[0] != '"' {
+			faults["id"] = []string{invalid}
+		}
+		b.Meta = append(append([]byte(`{"id":`), value...), '}')
+	}
+	if len(faults) == 0 {
+		p.Broadcast = protocol.Broadcast{Relay: b.Text()}
+	}
+	return p, faults
+}
+
+// requiredText reads a field that must be a string with something in it.
+func requiredText(raw map[string]json.RawMessage, field string, faults fieldErrors) (text string) {
+	switch value := raw[field]; {
+	case isNull(value):
+		faults[field] = []string{blank}
+	case json.Unmarshal(value, &text) != nil:
+		faults[field] = []string{invalid}
+	case strings.TrimSpace(text) == "":
+		faults[field] = []string{blank}
+	}
+	return text
+}
+
+func isNull(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+const (
+	repeatsKept   = 5 * time.Minute
+	repeatsKnown  = 16 << 10 // keys remembered; the least recently used go first
+	repeatsBody   = 4 << 10  // the longest body of an answer that is remembered
+	repeatsKey    = 255      // the longest key
+	repeatsHeader = "Idempotency-Key"
+)
+
+// repeats remembers requests by their Idempotency-Key, so that one that is
+// repeated because its answer was lost is not done twice.
+type repeats struct {
+	mu    sync.Mutex
+	known *lru.Cache[[sha256.Size]byte, *repeat]
+}
+
+// repeat is a request that was done, or is being done.
+type repeat struct {
+	body   [sha256.Size]byte
+	at     time.Time
+	done   chan struct{} // closed when answer is there
+	answer response      // of status 0 when it is to be tried again
+}
+
+func newRepeats() *repeats {
+	known, err := lru.New[[sha256.Size]byte, *repeat](repeatsKnown)
+	if err != nil {
+		panic(err) // only for a size below one
+	}
+	return &repeats{known: known}
+}
+
+// do answers a call with f, or as it was answered when it came first. What was
+// refused is tried again.
+func (r *repeats) do(c call, now time.Time, f func() response) response {
+	key := c.Header.Get(repeatsHeader)
+	switch {
+	case key == "":
+		return f()
+	case len(key) > repeatsKey:
+		return message(http.StatusBadRequest, "Idempotency-Key has more than 255 bytes")
+	}
+	// The key is the client's own: others may use the same one.
+	scope := sha256.Sum256([]byte(c.claims.Role + "\x00" + c.claims.Subject + "\x00" + c.URL.EscapedPath() + "\x00" +
+		last(c.URL.Query(), "private") + "\x00" + key))
+	body := sha256.Sum256(c.body)
+	for {
+		first, mine := r.claim(scope, body, now)
+		if mine {
+			return r.run(scope, first, f)
+		}
+		if first.body != body {
+			return message(http.StatusUnprocessableEntity, "Idempotency-Key was used for another request")
+		}
+		if a, ok := first.wait(c.Context()); ok {
+			return a
+		}
+	}
+}
+
+// claim returns what is known of a request; mine says that it is new and the
+// caller has to run it.
+func (r *repeats) claim(scope, body [sha256.Size]byte, now time.Time) (first *repeat, mine bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first, ok := r.known.Get(scope); ok && now.Sub(first.at) < repeatsKept {
+		return first, false
+	}
+	first = &repeat{body: body, at: now, done: make(chan struct{})}
+	r.known.Add(scope, first)
+	return first, true
+}
+
+func (r *repeats) run(scope [sha256.Size]byte, first *repeat, f func() response) (a response) {
+	defer func() { // also when f panics: others wait
+		if a.status < 200 || a.status > 299 {
+			r.forget(scope, first)
+		} else {
+			first.answer = a
+			if len(a.body) > repeatsBody {
+				first.answer.body, first.answer.preference = nil, ""
+			}
+		}
+		close(first.done)
+	}()
+	return f()
+}
+
+func (r *repeats) forget(scope [sha256.Size]byte, first *repeat) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known, ok := r.known.Peek(scope); ok && known == first {
+		r.known.Remove(scope)
+	}
+}
+
+// wait returns the answer once it is there; false if there is to be none.
+func (first *repeat) wait(ctx context.Context) (response, bool) {
+	select {
+	case <-first.done:
+		return first.answer, first.answer.status != 0
+	case <-ctx.Done():
+		return message(http.StatusServiceUnavailable, "Service Unavailable"), true
+	}
+}
