@@ -12,9 +12,6 @@ import (
 	"walcast/replication"
 )
 
-// crash is the payload of phx_error: clients look at the event only.
-var crash = []byte(`{"reason":"channel_crash"}`)
-
 // channel is one joined topic of one session. A new join of the same topic is
 // a new channel. Messages reach it on its session's goroutine; its end may come
 // from any.
@@ -124,7 +121,7 @@ func (c *channel) fail(message string, final bool) {
 			c.pushClose()
 			return
 		}
-		c.push(c.closeRef, c.closeRef, protocol.EventError, crash)
+		c.push(c.closeRef, c.closeRef, protocol.EventError, protocol.ChannelCrash)
 	})
 }
 

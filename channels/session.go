@@ -96,7 +96,7 @@ func (s *Session) leave(m protocol.Message) {
 }
 
 func (s *Session) reply(joinRef protocol.Ref, m protocol.Message, status string, response []byte) {
-	s.out.Push(s.identity.Version.Reply(joinRef, m.Ref, m.Topic, status, response))
+	s.out.Push(s.identity.Version.ReplyTo(m, joinRef, status, response))
 }
 
 // subTopicOf returns what follows "realtime:", and whether the topic has it.
