@@ -20,7 +20,7 @@ func TestRealClients(t *testing.T) {
 
 	db := devdb.OpenServer(t, devdb.Options{TCP: true}) // Node's driver wants TCP
 	devdb.SupabaseRoles(db)
-	run(t, []string{"WALCAST_BIN=" + binary, "E2E_DATABASE_URL=" + db.DSN}, "node", "--test", "--test-concurrency=2")
+	run(t, []string{"WALCAST_BIN=" + binary, "E2E_DATABASE_URL=" + db.DSN}, "node", "--test", "--test-force-exit", "--test-concurrency=2")
 }
 
 func run(t *testing.T, env []string, name string, args ...string) {
