@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -86,7 +87,8 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if err := r.publications.ensure(ctx, db); err != nil {
 			return err
 		}
-		r.reading, err = r.publications.readable(ctx, db, r.config.OptionalPublications)
+		more, err := r.optional.readable(ctx, db, r.config.Slot)
+		r.reading = append(slices.Clone(r.config.Publications), more...)
 		return err
 	})
 	return s, err

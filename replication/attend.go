@@ -34,7 +34,7 @@ func (s *stream) attend(ctx context.Context) error {
 		now := time.Now()
 		releasable := s.release(now)
 		silence := s.in.silence(now)
-		ask := silence > patience/2 && !asked
+		ask := silence > patience/2 && !asked || s.reopen.Load() // an idle stream ends at the answer
 		asked = silence > patience/2
 		if silence > patience {
 			return errStalled

@@ -22,7 +22,8 @@ type Config struct {
 	// Publications are the names of those to read, at least one, default
 	// "supabase_realtime".
 	Publications []string
-	// OptionalPublications are read too if they exist when the reader connects.
+	// OptionalPublications are read too while they exist. One that appears is
+	// noticed within a minute, and read once the resume window has passed it.
 	OptionalPublications []string
 	// CreatePublication says what a missing publication is created for: "" or
 	// "none" (it is not), "all-tables", or a comma separated list of tables

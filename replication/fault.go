@@ -41,6 +41,7 @@ const (
 	causeSlotCreation  = "slot_creation"
 	causeSlotLost      = "slot_lost"
 	causePublication   = "publication_missing"
+	causeReopen        = "publications_changed"
 	causeConfiguration = "configuration"
 	causeControl       = "control_connection"
 	causeUnknown       = "unknown"
@@ -50,8 +51,8 @@ const (
 func causes() []string {
 	return []string{
 		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
-		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeConfiguration,
-		causeControl, causeUnknown,
+		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen,
+		causeConfiguration, causeControl, causeUnknown,
 	}
 }
 

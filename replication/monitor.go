@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,8 +38,8 @@ const sampleQuery = `
 	from (select ` + walEnd + ` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`
 
 // monitor looks at the server over the pool while the stream runs: how far
-// ahead it is, whether the publications are still there, and whether a
-// heartbeat is due. Nothing that it finds ends the stream.
+// ahead it is, whether the publications are still there or there is one more,
+// and whether a heartbeat is due.
 func (s *stream) monitor(ctx context.Context) {
 	tick := time.NewTicker(s.timing.sample)
 	defer tick.Stop()
@@ -84,6 +85,9 @@ func (s *stream) checkPublications(ctx context.Context) {
 	if err != nil {
 		return // the stream will tell if the server is in trouble
 	}
+	if more, err := s.optional.readable(ctx, s.pool, s.config.Slot); err == nil && !containsAll(s.reading, more) {
+		s.reopen.Store(true)
+	}
 	if len(missing) == 0 {
 		s.progress.warn("")
 		return
@@ -91,6 +95,10 @@ func (s *stream) checkPublications(ctx context.Context) {
 	f := publicationMissing(missing, s.publications.create)
 	s.progress.warn(f.Error())
 	s.logger.Error("publication is missing: its changes are being lost", "publications", missing, "err", f)
+}
+
+func containsAll(all, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(all, s) })
 }
 
 // heartbeat is what is known of our own.

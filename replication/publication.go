@@ -88,22 +88,6 @@ func (p publications) missing(ctx context.Context, db querier) ([]string, error)
 	return slices.DeleteFunc(slices.Clone(p.names), func(name string) bool { return slices.Contains(found, name) }), nil
 }
 
-// readable is what there is to read: the names, and those of optional that exist.
-func (p publications) readable(ctx context.Context, db querier, optional []string) ([]string, error) {
-	found := publications{names: optional}
-	missing, err := found.missing(ctx, db)
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Clone(p.names)
-	for _, name := range optional {
-		if !slices.Contains(missing, name) && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
-
 func publicationMissing(missing []string, create publicationTables) *fault {
 	quoted := make([]string, len(missing))
 	for i, name := range missing {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"walcast/internal/devdb"
 )
@@ -165,4 +166,53 @@ func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a'); update orders set item = 'b'; delete from orders; insert into orders values (2, 'c')`)
 	r.want("INSERT orders 1 a", "INSERT orders 2 c")
+}
+
+// TestOptionalPublication makes one that is younger than what the window still
+// holds. Up to 17 Postgres refuses to read it together with that.
+func TestOptionalPublication(t *testing.T) {
+	db := orders(t)
+	r := startReader(t, db, LogConfig{Window: 500 * time.Millisecond}, func(r *Reader) { r.optional.names = []string{"extra"} })
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	db.Exec(`create table extras (id serial primary key); create publication extra for table extras`)
+	r.until("the publication to be read", func() bool { return strings.Contains(r.lines.String(), "publications=\"[pub extra]\"") })
+	history := r.log.History()
+	r.until("it to be read for good", func() bool {
+		db.Exec(`insert into extras default values`)
+		return r.comes("INSERT extras")
+	})
+	db.Exec(`drop publication extra; insert into orders values (2, 'b')`)
+	r.until("the other to be read on", func() bool { return r.comes("INSERT orders 2 b") })
+	if got := r.log.History(); got != history {
+		t.Errorf("history became %+v; want %+v still", got, history)
+	}
+}
+
+// comes reports whether a change whose text begins so is among those that come
+// within a moment.
+func (r *reading) comes(beginning string) bool {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 50*time.Millisecond)
+	defer cancel()
+	changes, err := r.cursor.Next(ctx, 0)
+	if err != nil && ctx.Err() == nil {
+		r.t.Fatal(err)
+	}
+	return slices.ContainsFunc(changes, func(c *Change) bool { return strings.HasPrefix(describeChange(c), beginning) })
+}
+
+func TestBlame(t *testing.T) {
+	o := optional{names: []string{"extra", "other_pub"}}
+	for message, want := range map[string]bool{
+		`publication "extra" does not exist`:             true,
+		`Publikation »other_pub« existiert nicht`:        true,
+		`skipped loading publication "extra"`:            true,
+		`publication "extra_pub" does not exist`:         false,
+		`publication "supabase_realtime" does not exist`: false,
+	} {
+		if got := o.blame(message); got != want {
+			t.Errorf("blame(%s) = %v; want %v", message, got, want)
+		}
+	}
 }

@@ -2,10 +2,13 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -25,6 +28,7 @@ type Reader struct {
 
 	// These belong to the goroutine in Run.
 	site     site
+	optional optional
 	reading  []string // the publications of this attempt
 	lineage  lineage
 	begun    bool   // the log has a history
@@ -55,6 +59,9 @@ func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg 
 		control:      control{pool: pool, slot: c.Slot},
 		progress:     progress{since: time.Now()},
 	}
+	r.optional.names = slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
+		return slices.Contains(c.Publications, name)
+	})
 	r.metrics = newMetrics(reg, &r.progress, log)
 	return r, nil
 }
@@ -76,7 +83,7 @@ func (r *Reader) Run(ctx context.Context) error {
 			r.logger.Info("replication stopped", "position", r.progress.received().String())
 			return nil
 		}
-		f := diagnose(err, r.site)
+		f := r.diagnose(err)
 		if f.remedy == operate && !r.streamed {
 			r.progress.stopped(f.Error(), time.Now())
 			return f
@@ -93,6 +100,17 @@ func (r *Reader) Run(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// diagnose finds out what to do about an error. An optional publication that
+// Postgres misses is no loss: what it would have sent is not older than itself.
+func (r *Reader) diagnose(err error) *fault {
+	f := diagnose(err, r.site)
+	var pg *pgconn.PgError
+	if f.cause == causePublication && errors.As(err, &pg) && r.optional.blame(pg.Message) {
+		return &fault{remedy: retryFast, cause: causePublication, err: err}
+	}
+	return f
 }
 
 // interrupted takes note of why streaming ended or did not begin.

@@ -76,6 +76,7 @@ type stream struct {
 	active atomic.Int64  // when the last transaction came, in Unix nanoseconds
 	beat   atomic.Uint64 // number of the newest heartbeat that came back
 	reply  chan struct{} // the server wants a status update
+	reopen atomic.Bool   // there is one more publication to read
 
 	confirmed LSN // what the slot was moved to; belongs to attend
 }
@@ -102,7 +103,7 @@ func (s *stream) run(ctx context.Context) error {
 	defer s.conn.Close()
 	s.progress.started(s.confirmed, s.began)
 	s.streamed = true
-	s.logger.Info("replication started", "position", s.confirmed.String())
+	s.logger.Info("replication started", "position", s.confirmed.String(), "publications", s.reading)
 
 	inner, stop := context.WithCancelCause(ctx)
 	var helpers sync.WaitGroup
@@ -197,6 +198,18 @@ func (s *stream) takeWAL(data []byte) error {
 	if s.batch.full() {
 		s.passAll()
 	}
+	return s.pause()
+}
+
+// errReopen ends a stream so that the next one reads more.
+var errReopen = &fault{remedy: retryFast, cause: causeReopen, err: errors.New("the publications to read have changed")}
+
+// pause ends the stream for more publications, but only between transactions:
+// they may change the indexes inside one.
+func (s *stream) pause() error {
+	if s.reopen.Load() && !s.decoder.InTransaction() {
+		return errReopen
+	}
 	return nil
 }
 
@@ -219,7 +232,7 @@ func (s *stream) takeKeepalive(data []byte) error {
 		default: // asked already
 		}
 	}
-	return nil
+	return s.pause()
 }
 
 // complete notes that everything that commits before end has come. Keepalives
@@ -261,8 +274,12 @@ func (s *stream) passAll() {
 // notice looks for the one warning that matters: from 18 on a missing
 // publication is no error, its changes are skipped and all looks healthy.
 func (s *stream) notice(m *pgproto3.NoticeResponse) error {
+	isSkipped := m.Code == "55000" && (m.Routine == "LoadPublications" || strings.Contains(m.Message, "skipped loading publication"))
+	if _, ok := s.optional.named(m.Message); ok && isSkipped {
+		return nil // it did not exist at that place, and so has nothing to send
+	}
 	s.logger.Warn("notice from Postgres", "code", m.Code, "message", m.Message, "detail", m.Detail)
-	if m.Code == "55000" && (m.Routine == "LoadPublications" || strings.Contains(m.Message, "skipped loading publication")) {
+	if isSkipped {
 		return &fault{remedy: renew, cause: causePublication, err: errors.New(m.Message)}
 	}
 	return nil
