@@ -34,7 +34,8 @@ type Config struct {
 	// frame before the connection is cut.
 	CloseTimeout time.Duration
 	// HeaderTimeout (header-timeout) is how long a client may take to send its
-	// request's headers, against connections that dribble.
+	// request's headers, against connections that dribble; a body may take six
+	// times as long.
 	HeaderTimeout time.Duration
 	// DrainTimeout (drain-timeout) bounds a stop; who has not left by then is cut.
 	DrainTimeout time.Duration

@@ -127,13 +127,25 @@ func (g *Gateway) RunMetrics(ctx context.Context, ln net.Listener) error {
 // of a response or request, however long it may rightly take.
 func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           g.promptBody(h),
 		ReadHeaderTimeout: g.config.HeaderTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// promptBody cuts off bodies that dribble, also those that nobody reads: the
+// HTTP server would wait for them. The deadline is gone with the next request.
+func (g *Gateway) promptBody(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			// Every connection of ours has deadlines.
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(6 * g.config.HeaderTimeout))
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func serve(s *http.Server, ln net.Listener) error {

@@ -281,18 +281,26 @@ func TestDrainCutsThoseWhoStay(t *testing.T) {
 	eventually(t, "gone", func() bool { return r.party.size() == 0 })
 }
 
-func TestSlowHandshakesAreCut(t *testing.T) {
-	r := start(t, func(c *Config) { c.HeaderTimeout = 200 * time.Millisecond })
-	conn, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := conn.Write([]byte("GET /socket/websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ")); err != nil {
-		t.Fatal(err)
-	}
-	conn.SetReadDeadline(time.Now().Add(patience))
-	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("half a request was not cut off")
+func TestSlowRequestsAreCut(t *testing.T) {
+	r := start(t, func(c *Config) { c.HeaderTimeout = 100 * time.Millisecond })
+	for name, half := range map[string]string{
+		"headers":                "GET /socket/websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"body":                   "POST /api/broadcast HTTP/1.1\r\nHost: x\r\nApikey: " + token(t) + "\r\nContent-Length: 100\r\n\r\n{",
+		"body that nobody reads": "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", r.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := conn.Write([]byte(half)); err != nil {
+				t.Fatal(err)
+			}
+			conn.SetReadDeadline(time.Now().Add(patience))
+			if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("half a request was not cut off")
+			}
+		})
 	}
 }
