@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -73,6 +74,59 @@ func enterCrowd(url string, i int) (*websocket.Conn, error) {
 // and the processor time of the server to connect and join.
 func BenchmarkJoinedSession(b *testing.B) {
 	const sessions = 10_000
+	_, s := serveForBench(b)
+	for b.Loop() {
+		resident, processor := residentBytes(b), processorTime(b)
+		stop := summon(b, s, sessions)
+		b.ReportMetric(float64((processorTime(b)-processor).Microseconds())/sessions, "µs/join")
+		b.ReportMetric((residentBytes(b)-resident)/sessions, "B/session")
+		stop()
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkCommitToSocket inserts rows one after the other, a hundred a second,
+// and measures from the clock in the inserting transaction to the frame at the
+// client, while a thousand others listen for other rows.
+func BenchmarkCommitToSocket(b *testing.B) {
+	const others, rows = 1000, 300
+	db, s := serveForBench(b)
+	stop := summon(b, s, others)
+	defer stop()
+	url := "ws://" + s.Addr() + "/socket/websocket?vsn=2.0.0&apikey=" + token(b)
+	conn, err := enterCrowd(url, others+1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	id := 0
+	for b.Loop() {
+		took := make([]time.Duration, rows)
+		pace := time.NewTicker(10 * time.Millisecond)
+		for i := range took {
+			<-pace.C
+			id++
+			var inserted time.Time
+			err := db.Pool.QueryRow(b.Context(), `insert into messages values ($1, $2, 'x') returning clock_timestamp()`, id, others+1).Scan(&inserted)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := conn.ReadMessage(); err != nil {
+				b.Fatal(err)
+			}
+			took[i] = time.Since(inserted)
+		}
+		pace.Stop()
+		slices.Sort(took)
+		b.ReportMetric(float64(took[rows/2].Microseconds())/1000, "p50-ms")
+		b.ReportMetric(float64(took[rows*99/100].Microseconds())/1000, "p99-ms")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// serveForBench runs a server until the benchmark ends.
+func serveForBench(b *testing.B) (*devdb.DB, *Server) {
+	b.Helper()
 	db := devdb.Open(b)
 	devdb.SupabaseRoles(db)
 	db.Exec(schema)
@@ -83,19 +137,14 @@ func BenchmarkJoinedSession(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
 	<-s.Ready()
-	for b.Loop() {
-		resident, processor := residentBytes(b), processorTime(b)
-		stop := summon(b, s, sessions)
-		b.ReportMetric(float64((processorTime(b)-processor).Microseconds())/sessions, "µs/join")
-		b.ReportMetric((residentBytes(b)-resident)/sessions, "B/session")
-		stop()
-	}
-	b.ReportMetric(0, "ns/op")
-	cancel()
-	if err := <-ended; err != nil {
-		b.Error(err)
-	}
+	return db, s
 }
 
 // summon starts a crowd and waits until it has joined.
