@@ -65,7 +65,7 @@ type binding struct {
 	// The columns this binding gets, valid for one view.
 	view    *policy.View
 	columns *columnSet
-	raised  *replication.Relation // the policy error of this relation was told
+	told    *replication.Relation // of this state of the table a policy error was told
 }
 
 // selector files the binding under what its subject may see.

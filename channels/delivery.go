@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"sync"
+	"time"
 
 	"walcast/filters"
 	"walcast/policy"
@@ -19,20 +20,20 @@ type delivery struct {
 	// Postgres is asked on the spot.
 	divert func(ch *channel, position replication.Position)
 
-	mu       sync.Mutex
-	index    *filters.Index[*binding]
-	channels map[*channel]struct{}
-	taken    replication.Position // last change matched; later ones will be
-	tables   map[tableName]int    // bindings by the names they want, "*" included
-	roles    map[string]roleUse   // roles of the bindings
+	mu        sync.Mutex
+	index     *filters.Index[*binding]
+	channels  map[*channel]struct{}
+	taken     replication.Position // last change matched; later ones will be
+	tables    map[tableName]int    // bindings by the names they want, "*" included
+	roles     map[string]roleUse   // roles of the bindings
+	relations map[uint32]*relation
 
 	// What follows belongs to the goroutine that calls deliver.
-	relations map[uint32]*relation
-	matches   []match
-	round     uint64
-	touched   []*channel
-	frames    map[frameKey]*protocol.Frame
-	encoded   []encoding
+	matches []match
+	round   uint64
+	touched []*channel
+	frames  map[frameKey]*protocol.Frame
+	encoded []encoding
 }
 
 type tableName struct{ schema, table string }
@@ -51,6 +52,8 @@ type match struct {
 	view    *policy.View
 	verdict policy.Verdict
 	visible bool
+	asked   int   // index among the changes that Postgres is asked about
+	raised  error // a policy raised for this change and subject
 }
 
 // matchLimit bounds how many matches are held between matching and sending.
@@ -92,7 +95,17 @@ func (d *delivery) remove(ch *channel) {
 	d.hub.metrics.bindings.Sub(float64(len(ch.bindings)))
 }
 
+// file puts a binding into the index. Where nothing is known yet of what its
+// role may see, the index must not ask: it compiles the table anew when that is
+// loaded, with the next change.
 func (d *delivery) file(b *binding) {
+	if _, used := d.roles[b.subject.Role]; !used {
+		for oid, known := range d.relations {
+			if _, loaded := known.views[b.subject.Role]; !loaded {
+				d.index.Invalidate(oid)
+			}
+		}
+	}
 	d.index.Add(b.selector(d.hub.policy), b)
 	d.tables[tableName{b.spec.Schema, b.spec.Table}]++
 	use := d.roles[b.subject.Role]
@@ -140,17 +153,19 @@ func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) {
 // relation whose grants and policies are not known yet, which it returns. n
 // changes are done.
 func (d *delivery) match(changes []*replication.Change) (n int, unknown *replication.Relation) {
+	start := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.matches = d.matches[:0]
 	for n < len(changes) && len(d.matches) < matchLimit {
 		change := changes[n]
 		if rel := change.Relation; rel != nil && d.concerns(rel) {
-			if !d.knows(rel) {
+			if !d.knows(rel, start) {
 				return n, rel
 			}
+			views := d.relations[rel.OID].views
 			d.index.Match(change, func(b *binding) {
-				d.matches = append(d.matches, match{change: change, binding: b})
+				d.matches = append(d.matches, match{change: change, binding: b, view: views[b.subject.Role]})
 			})
 		}
 		d.taken = change.Position
@@ -193,6 +208,9 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 		if m.verdict == policy.Ask && d.divert != nil {
 			d.divert(ch, justBefore(change.Position))
 			continue
+		}
+		if m.raised != nil {
+			m.binding.tell(m.raised, change.Relation)
 		}
 		if !m.visible {
 			d.hub.metrics.hidden.Inc()

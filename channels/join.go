@@ -136,6 +136,9 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 		}
 		// A join without join_ref is answered without one (wire reference 3.6).
 		ch.session.reply(ch.closeRef, m, protocol.StatusOK, join.Response(position))
+		for i := range join.Bindings { // a slice of the whole payload, which need not stay
+			join.Bindings[i].Raw = nil
+		}
 		h.enter(key, ch)
 	}
 	switch {

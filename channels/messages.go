@@ -82,9 +82,13 @@ func (h *Hub) relay(c *replication.Change) {
 		return
 	}
 	b := m.broadcast()
-	if reason := h.unfit(m.key, b); reason != "" {
-		h.logger.Warn("message from SQL not delivered", "topic", m.key.subTopic(), "event", m.Event, "reason", reason)
+	switch err := b.CheckHeader(m.key.name); {
+	case len(b.Payload) > h.config.MaxBroadcastBytes:
+		h.logger.Warn("message from SQL not delivered: its payload is too large",
+			"topic", m.key.subTopic(), "event", m.Event, "bytes", len(b.Payload), "limit", h.config.MaxBroadcastBytes)
 		return
+	case err != nil:
+		h.logger.Warn("message from SQL not delivered to clients of vsn 2.0.0", "topic", m.key.subTopic(), "err", err)
 	}
 	h.publish(m.key, b, m.ID)
 }

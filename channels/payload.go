@@ -25,14 +25,16 @@ func appendData(dst []byte, c *replication.Change, key dataKey, limit int) []byt
 	if !key.fullOld {
 		old = key.columns.key
 	}
-	if size(c.New)+size(c.Old) > limit {
+	if c.Cut || size(c.New)+size(c.Old) > limit {
 		data.Errors = []string{protocol.ErrorTooLarge}
 		data.Truncated = cutNames(c, mask)
 		mask, old = cut(rel, c.New, mask), cut(rel, c.Old, old)
 	}
 	if c.Operation == replication.Insert || c.Operation == replication.Update {
 		data.Record = key.columns.encoding.AppendRecord(nil, rel, c.New, mask)
-		data.Unchanged = absent(rel, c.New, mask)
+		if !c.Cut {
+			data.Unchanged = absent(rel, c.New, mask)
+		}
 	}
 	if c.Operation == replication.Update || c.Operation == replication.Delete {
 		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, old)
@@ -72,14 +74,20 @@ func isLong(rel *replication.Relation, row replication.Row, i int) bool {
 	return i < len(row) && len(row[i].Text) > longValue && !rel.Columns[i].Key
 }
 
-// cutNames lists the shown columns that cut takes out of either row.
+// cutNames lists the shown columns that cut takes out of either row, and those
+// that the decoder has left out already.
 func cutNames(c *replication.Change, mask []bool) (names []string) {
 	for i, shown := range mask {
-		if shown && (isLong(c.Relation, c.New, i) || isLong(c.Relation, c.Old, i)) {
+		long := isLong(c.Relation, c.New, i) || isLong(c.Relation, c.Old, i)
+		if shown && (long || c.Cut && isAbsent(c.New, i)) {
 			names = append(names, c.Relation.Columns[i].Name)
 		}
 	}
 	return names
+}
+
+func isAbsent(row replication.Row, i int) bool {
+	return i < len(row) && row[i].Kind == replication.Absent
 }
 
 // absent lists the shown columns of an UPDATE whose value did not change and is

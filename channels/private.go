@@ -82,13 +82,19 @@ func (c *channel) mayBroadcast(ctx context.Context) (reason string) {
 	if !c.may.private {
 		return ""
 	}
-	if err := c.askWrite(ctx); err != nil {
-		return protocol.ReasonDatabaseAway
-	}
-	if !c.may.granted.WriteBroadcast {
+	err := c.askWrite(ctx)
+	var raised *policy.AskError
+	switch {
+	case err == nil && c.may.granted.WriteBroadcast:
+		return ""
+	case err == nil, errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
 		return protocol.ReasonNotWritable(c.topic.key.subTopic())
+	case errors.Is(err, policy.ErrNoMessagesTable):
+		return policy.ErrNoMessagesTable.Error()
+	case errors.Is(err, policy.ErrMissingPartition):
+		return protocol.ReasonMissingPartition
 	}
-	return ""
+	return protocol.ReasonDatabaseAway
 }
 
 // mayTrack reports whether the channel may track presence, and settles on the

@@ -124,17 +124,6 @@ func (h *Hub) publish(key topicKey, b protocol.Broadcast, id string) {
 	}
 }
 
-// unfit says why a broadcast cannot be delivered, "" if it can.
-func (h *Hub) unfit(key topicKey, b protocol.Broadcast) (reason string) {
-	if len(b.Payload) > h.config.MaxBroadcastBytes {
-		return protocol.ReasonPayloadTooLarge
-	}
-	if err := b.CheckHeader(key.name); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
 // topic returns a topic that somebody has joined, or nil.
 func (h *Hub) topic(key topicKey) *topic {
 	h.mu.Lock()

@@ -46,7 +46,7 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 	c.token, c.subject, c.expires = token, subject, claims.Expires
 	c.mu.Unlock()
 	h.expiry.watch(c, h.nextCheck(claims.Expires))
-	if subject != old {
+	if subject != old && len(c.bindings) > 0 {
 		c.rearm(subject)
 		h.arming.check(c)
 	}
@@ -58,9 +58,6 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 // not sent yet was decided for the subject before. Bindings that were refused
 // to the subject before get another chance, live from now.
 func (c *channel) rearm(subject *policy.Subject) {
-	if len(c.bindings) == 0 {
-		return
-	}
 	if c.refile(subject) {
 		return
 	}

@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"walcast/policy"
@@ -10,26 +11,33 @@ import (
 	"walcast/replication"
 )
 
-// relation is what a delivery knows of a table: it asked for the grants of all
-// roles that have bindings before it matched the first change.
+// relation is what a delivery knows of a table: the views of all roles that
+// have bindings, loaded before it matched the first change. It is guarded by
+// the delivery's lock.
 type relation struct {
-	of    *replication.Relation
-	roles map[string]bool // asked for; a role that Postgres does not know is here too
-	sets  map[columnKey]*columnSet
+	of      *replication.Relation
+	views   map[string]*policy.View // by role; nil for one that Postgres does not know
+	checked time.Time               // when the views were last asked for
+	sets    map[columnKey]*columnSet
 }
 
-// learnRetry is the pause between two tries to ask Postgres for grants.
-const learnRetry = 500 * time.Millisecond
+const (
+	// learnRetry is the pause between two tries to ask Postgres for grants.
+	learnRetry = 500 * time.Millisecond
+	// viewsBelieved is how long a delivery goes without asking policy, which has
+	// a time limit of its own for what depends on roles.
+	viewsBelieved = time.Second
+)
 
 // knows reports whether changes of rel can be matched now. Called with d.mu
 // held, as roles change with joins.
-func (d *delivery) knows(rel *replication.Relation) bool {
+func (d *delivery) knows(rel *replication.Relation, now time.Time) bool {
 	known := d.relations[rel.OID]
-	if known == nil || known.of != rel {
+	if known == nil || known.of != rel || now.Sub(known.checked) >= viewsBelieved {
 		return false
 	}
 	for role := range d.roles {
-		if !known.roles[role] {
+		if _, loaded := known.views[role]; !loaded {
 			return false
 		}
 	}
@@ -40,46 +48,82 @@ func (d *delivery) knows(rel *replication.Relation) bool {
 // I/O. It retries until Postgres answers: the changes wait in the log. It
 // returns false when ctx is done.
 func (d *delivery) learn(ctx context.Context, rel *replication.Relation) bool {
-	known := d.relations[rel.OID]
-	if known == nil || known.of != rel {
-		known = &relation{of: rel, roles: map[string]bool{}, sets: map[columnKey]*columnSet{}}
-		d.relations[rel.OID] = known
-		d.mu.Lock()
-		d.index.Invalidate(rel.OID)
-		d.mu.Unlock()
-	}
-	for _, subject := range d.subjects(known) {
-		if !d.loadView(ctx, rel, subject) {
+	views := map[string]*policy.View{}
+	for _, subject := range d.subjects() {
+		view, ok := d.loadView(ctx, rel, subject)
+		if !ok {
 			return false
 		}
-		known.roles[subject.Role] = true
+		views[subject.Role] = view
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.know(rel, views)
 	return true
 }
 
-// subjects returns one subject of each role whose view is not loaded.
-func (d *delivery) subjects(known *relation) (subjects []*policy.Subject) {
+// know takes in what learn has loaded. The index forgets what it compiled where
+// row-level security has changed, or may have with a new state of the table.
+func (d *delivery) know(rel *replication.Relation, views map[string]*policy.View) {
+	known := d.relations[rel.OID]
+	changed := known == nil || known.of != rel
+	stale := changed && known != nil && known.secured()
+	if changed {
+		known = &relation{of: rel, views: map[string]*policy.View{}, sets: map[columnKey]*columnSet{}}
+		d.relations[rel.OID] = known
+	}
+	for role, view := range views {
+		before, loaded := known.views[role]
+		if !loaded || before == nil || view == nil || !sameView(before, view) {
+			known.views[role] = view
+			stale = stale || view != nil && view.RowSecurity || before != nil && before.RowSecurity
+		}
+	}
+	known.checked = time.Now()
+	if stale {
+		d.index.Invalidate(rel.OID)
+	}
+}
+
+// secured reports whether rows of the relation are checked for any role.
+func (r *relation) secured() bool {
+	for _, view := range r.views {
+		if view != nil && view.RowSecurity {
+			return true
+		}
+	}
+	return false
+}
+
+// sameView reports whether two views show the same, so that what was made for
+// the one holds for the other.
+func sameView(a, b *policy.View) bool {
+	return a.Epoch == b.Epoch && a.Denied == b.Denied && a.RowSecurity == b.RowSecurity && slices.Equal(a.Columns, b.Columns)
+}
+
+// subjects returns one subject of each role that has bindings.
+func (d *delivery) subjects() (subjects []*policy.Subject) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for role, use := range d.roles {
-		if !known.roles[role] {
-			subjects = append(subjects, use.subject)
-		}
+	for _, use := range d.roles {
+		subjects = append(subjects, use.subject)
 	}
 	return subjects
 }
 
-func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *policy.Subject) bool {
+// loadView asks until Postgres answers; the view is nil for a role that it does
+// not know. ok is false when ctx is done.
+func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *policy.Subject) (view *policy.View, ok bool) {
 	for {
-		_, err := d.hub.policy.View(ctx, rel, s)
+		view, err := d.hub.policy.View(ctx, rel, s)
 		if err == nil || errors.Is(err, policy.ErrUnknownRole) {
-			return true
+			return view, true
 		}
 		d.hub.logger.Warn("grants not known, changes of the table wait", "schema", rel.Schema, "table", rel.Table,
 			"role", s.Role, "err", err, "retry_in", learnRetry)
 		select {
 		case <-ctx.Done():
-			return false
+			return nil, false
 		case <-time.After(learnRetry):
 		}
 	}
@@ -88,26 +132,27 @@ func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *p
 // decide settles for every match whether its subject may see the change. It
 // runs without the lock, as it may ask Postgres.
 func (d *delivery) decide(ctx context.Context) {
+	asked := false
 	for i := range d.matches {
 		m := &d.matches[i]
-		if i > 0 && m.sameView(&d.matches[i-1]) {
-			m.view, m.verdict = d.matches[i-1].view, d.matches[i-1].verdict
+		if m.view == nil {
+			continue // an unknown role is shown nothing
+		}
+		if i > 0 && m.like(&d.matches[i-1]) {
+			m.verdict = d.matches[i-1].verdict
 		} else {
-			view, err := d.hub.policy.View(ctx, m.change.Relation, m.binding.subject)
-			if err != nil {
-				continue // no view, nothing is shown
-			}
-			m.view = view
 			m.verdict = d.hub.policy.Verdict(m.change.Relation, m.binding.subject)
 		}
-		m.visible = m.view != nil && m.verdict != policy.Ask
+		m.visible = m.verdict != policy.Ask
+		asked = asked || m.verdict == policy.Ask
 	}
-	if d.divert == nil {
+	if asked && d.divert == nil {
 		d.ask(ctx)
 	}
 }
 
-func (m *match) sameView(o *match) bool {
+// like reports whether the same verdict is due for both matches.
+func (m *match) like(o *match) bool {
 	return m.change.Relation == o.change.Relation && m.binding.subject == o.binding.subject
 }
 
@@ -117,72 +162,71 @@ type question struct {
 	relation *replication.Relation
 }
 
-// ask has Postgres judge the matches that need it, one statement for each
-// subject and table.
+// ask has Postgres judge the matches that need it: one statement for each
+// subject and table, all on their way together.
 func (d *delivery) ask(ctx context.Context) {
-	open := map[question][]int{}
+	at := map[question]*policy.Inquiry{}
+	var inquiries []*policy.Inquiry
 	for i := range d.matches {
-		if m := &d.matches[i]; m.view != nil && m.verdict == policy.Ask {
-			q := question{m.binding.subject, m.change.Relation}
-			open[q] = append(open[q], i)
+		m := &d.matches[i]
+		if m.view == nil || m.verdict != policy.Ask {
+			continue
 		}
-	}
-	for q, matches := range open {
-		d.askOne(ctx, q, matches)
-	}
-}
-
-func (d *delivery) askOne(ctx context.Context, q question, matches []int) {
-	var changes []*replication.Change
-	for _, i := range matches { // matches of one change are adjacent
-		if c := d.matches[i].change; len(changes) == 0 || changes[len(changes)-1] != c {
-			changes = append(changes, c)
+		key := question{m.binding.subject, m.change.Relation}
+		q := at[key]
+		if q == nil {
+			q = &policy.Inquiry{Subject: key.subject}
+			at[key] = q
+			inquiries = append(inquiries, q)
 		}
+		// Changes come in order, so one that is there already is the last.
+		if n := len(q.Changes); n == 0 || q.Changes[n-1] != m.change {
+			q.Changes = append(q.Changes, m.change)
+		}
+		m.asked = len(q.Changes) - 1
 	}
-	visible, raised, ok := d.judge(ctx, q.subject, changes)
-	if !ok {
+	if !d.judge(ctx, inquiries) {
 		return
 	}
-	at := 0
-	for _, i := range matches {
+	for i := range d.matches {
 		m := &d.matches[i]
-		if m.change != changes[at] {
-			at++
+		if m.view == nil || m.verdict != policy.Ask {
+			continue
 		}
-		m.visible = visible[at]
-		if err := raised[at]; err != nil {
-			m.binding.tell(err, q.relation)
-		}
+		q := at[question{m.binding.subject, m.change.Relation}]
+		m.visible = q.Visible[m.asked]
+		m.raised = q.Errs[m.asked]
 	}
 }
 
-// judge asks until Postgres answers or ctx is done: a change that cannot be
-// judged must neither be shown nor be lost.
-func (d *delivery) judge(ctx context.Context, s *policy.Subject, changes []*replication.Change) ([]bool, map[int]error, bool) {
+// judge asks until Postgres answers; false when ctx is done. A change that
+// cannot be judged must neither be shown nor be lost.
+func (d *delivery) judge(ctx context.Context, inquiries []*policy.Inquiry) bool {
 	for {
-		visible, raised, err := d.hub.policy.Visible(ctx, s, changes)
+		err := d.hub.policy.VisibleAll(ctx, inquiries)
 		if err == nil {
-			return visible, raised, true
+			return true
 		}
 		if ctx.Err() != nil {
-			return nil, nil, false
+			return false
 		}
-		d.hub.logger.Warn("row-level security not asked, its changes wait", "role", s.Role, "err", err, "retry_in", learnRetry)
+		d.hub.logger.Warn("row-level security not asked, changes wait", "subjects", len(inquiries), "err", err, "retry_in", learnRetry)
 		select {
 		case <-ctx.Done():
-			return nil, nil, false
+			return false
 		case <-time.After(learnRetry):
 		}
 	}
 }
 
 // tell reports a policy that raised to the channel, once for each state of the
-// table, so that a failing policy is neither silent nor a flood.
+// table, so that a failing policy is neither silent nor a flood. Called with
+// the delivery's lock held.
 func (b *binding) tell(err error, rel *replication.Relation) {
-	if b.raised == rel {
+	if b.told == rel {
 		return
 	}
-	b.raised = rel
+	b.told = rel
 	var ask *policy.AskError
 	text := err.Error()
 	if errors.As(err, &ask) {
