@@ -2,133 +2,222 @@ package policy
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
-	"walcast/replication"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
-	// askRows and askBytes bound one statement.
-	askRows  = 1000
-	askBytes = 1 << 20
-	// patience is how many time-outs a batch may cost before the rest of it
-	// counts as too slow.
+	// roundTasks and roundBytes bound what is on its way at once.
+	roundTasks = 128
+	roundBytes = 4 << 20
+	// patience is how many time-outs one call may cost before what is left of
+	// it counts as too slow, row by row or not.
 	patience = 4
 )
 
-// inquiry is rows of one relation that Postgres is asked about as one subject.
-type inquiry struct {
-	policy   *Policy
-	subject  *Subject
-	question *question
-	sql      string
-	wanted   func(field) bool
-	by       string // for the metric
+// becomeSQL makes the rest of a transaction run as a subject does row-level
+// security for row changes (wire reference 5): of what policies look at, only
+// role and request.jwt.claims are set. The role comes last, as it takes rights.
+const becomeSQL = `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
+	set_config('` + rowsSetting + `', $2, true), set_config('request.jwt.claims', $3, true), set_config('role', $4, true)`
 
-	rows  []replication.Row
-	index []int // of the changes
-}
-
-func (q *inquiry) add(i int, row replication.Row) {
-	q.rows = append(q.rows, row)
-	q.index = append(q.index, i)
-}
-
-// run asks about all rows. refused is the answer to a statement that did not
-// even parse; err means that Postgres could not be asked.
-func (q *inquiry) run(ctx context.Context, v *verdicts) (refused *AskError, err error) {
-	if len(q.rows) == 0 {
-		return nil, nil
+// ask puts all tasks to Postgres, and again in halves those that raise, until
+// only the rows are left that raise by themselves. A task that raises ends its
+// round, so rounds are short after one and grow again.
+func (p *Policy) ask(ctx context.Context, tasks []*task) error {
+	if len(tasks) == 0 {
+		return nil
 	}
-	q.policy.metrics.askRows.Add(float64(len(q.rows)))
-	ctx, cancel := context.WithTimeout(ctx, 2*patience*q.policy.config.Timeout)
-	defer cancel()
-	conn, err := q.policy.pool.Acquire(ctx)
+	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("ask who may see rows: %w", err)
 	}
 	defer conn.Release()
-	late := time.Now().Add(patience * q.policy.config.Timeout)
-	for start := 0; start < len(q.rows); {
-		end, literal := q.batch(start)
-		if refused, err = q.ask(ctx, conn, start, end, literal, late, v); refused != nil || err != nil {
-			return refused, err
+	late := time.Now().Add(patience * p.config.Timeout)
+	for size := roundTasks; len(tasks) > 0; {
+		n, bytes := 0, 0
+		for ; n < min(size, len(tasks)) && bytes < roundBytes; n++ {
+			bytes += len(tasks[n].literal)
 		}
-		start = end
+		again, raised, err := p.askRound(ctx, conn.Conn(), tasks[:n], late)
+		if err != nil {
+			return fmt.Errorf("ask who may see rows: %w", err)
+		}
+		tasks = append(again, tasks[n:]...)
+		if size = min(2*size, roundTasks); raised {
+			size = 1
+		}
 	}
-	return nil, nil
+	return nil
 }
 
-// batch writes the array of the rows from start on that go into one statement.
-func (q *inquiry) batch(start int) (end int, literal string) {
-	dst := []byte{'{'}
-	for end = start; end < len(q.rows) && end-start < askRows && len(dst) < askBytes; end++ {
-		if end > start {
-			dst = append(dst, ',')
-		}
-		dst = q.question.appendRow(dst, q.rows[end], q.wanted)
-	}
-	return end, string(append(dst, '}'))
-}
-
-// ask asks about rows start to end. When that raises, it asks about each half,
-// until only the rows are left that raise by themselves.
-func (q *inquiry) ask(ctx context.Context, conn *pgxpool.Conn, start, end int, literal string, late time.Time, v *verdicts) (*AskError, error) {
-	seen, err := q.send(ctx, conn, literal)
-	if err == nil {
-		for _, position := range seen {
-			v.visible[q.index[start+position-1]] = true
-		}
-		return nil, nil
-	}
-	pg, ok := answer(err)
-	if !ok {
-		return nil, err
-	}
-	raised := &AskError{Table: q.question.table, SQLState: pg.Code, Message: pg.Message}
-	var at *stepError
-	if !errors.As(err, &at) {
-		return raised, nil
-	}
-	tooLate := pg.Code == codeQueryCanceled && time.Now().After(late)
-	if end-start == 1 || at.step == 0 || tooLate { // step 0: we may not act as the subject at all
-		q.policy.metrics.raised.Add(float64(end - start))
-		for i := start; i < end; i++ {
-			v.raise(q.index[i], raised)
-		}
-		return nil, nil
-	}
-	return q.askHalves(ctx, conn, start, end, late, v)
-}
-
-func (q *inquiry) askHalves(ctx context.Context, conn *pgxpool.Conn, start, end int, late time.Time, v *verdicts) (*AskError, error) {
-	middle := (start + end) / 2
-	for _, half := range [][2]int{{start, middle}, {middle, end}} {
-		part := *q
-		part.rows, part.index = q.rows[:half[1]], q.index[:half[1]]
-		_, literal := part.batch(half[0])
-		if refused, err := q.ask(ctx, conn, half[0], half[1], literal, late, v); refused != nil || err != nil {
-			return refused, err
-		}
-	}
-	return nil, nil
-}
-
-// send puts the question and returns the numbers of the rows that are visible.
-func (q *inquiry) send(ctx context.Context, conn *pgxpool.Conn, literal string) (seen []int, err error) {
+// askRound asks as much as goes together. It returns what to ask again: what a
+// raising task cut off, and its own halves.
+func (p *Policy) askRound(ctx context.Context, conn *pgx.Conn, tasks []*task, late time.Time) (again []*task, raised bool, err error) {
 	started := time.Now()
-	q.policy.metrics.asks.WithLabelValues(q.by).Inc()
-	err = transact(ctx, conn, beginRead, []step{
-		q.policy.become(q.subject),
-		{sql: q.sql, args: []any{literal}, scan: func(rows pgx.Rows) error {
-			seen, err = pgx.CollectRows(rows, pgx.RowTo[int])
-			return err
-		}},
-	}, commit)
-	q.policy.metrics.askSeconds.Observe(time.Since(started).Seconds())
-	return seen, err
+	// Postgres ends each task by itself; this is for a server that hangs.
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*p.config.Timeout)
+	defer cancel()
+	r := &round{conn: conn, timeout: p.config.Timeout}
+	if tasks, err = r.prepare(ctx, tasks); err != nil || len(tasks) == 0 {
+		return nil, false, err
+	}
+	outcomes, err := r.run(ctx, tasks)
+	if err != nil {
+		return nil, false, err
+	}
+	p.metrics.askSeconds.Observe(time.Since(started).Seconds())
+	for i, o := range outcomes {
+		t := tasks[i]
+		p.metrics.asks.WithLabelValues(t.by).Inc()
+		p.metrics.askRows.Add(float64(len(t.rows)))
+		switch {
+		case o.raised == nil:
+			t.see(o.seen)
+		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
+			again = append(again, t.halves()...)
+		default:
+			p.metrics.raised.Add(float64(len(t.rows)))
+			t.raise(o.raised)
+		}
+		raised = raised || o.raised != nil
+	}
+	return append(again, tasks[len(outcomes):]...), raised, nil
+}
+
+// round is tasks on their way over one connection, in one go, but each in a
+// transaction of its own: a subject must not share one with another, as a
+// policy's function may keep what it found in a setting.
+type round struct {
+	conn    *pgx.Conn
+	timeout time.Duration
+	named   bool // statements are prepared; otherwise a pooler may be between
+}
+
+// outcome is what became of a task.
+type outcome struct {
+	acting bool  // Postgres let us act as the subject
+	seen   []int // numbers of the visible rows, from 1
+	raised *AskError
+}
+
+// prepare has statements parsed as ourselves, once for each connection. As a
+// policy was parsed as its creator, the subject needs no USAGE on the schemas
+// that it names. Tasks whose statement does not parse are marked and left out.
+func (r *round) prepare(ctx context.Context, tasks []*task) (parsed []*task, err error) {
+	r.named = r.conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
+	if !r.named {
+		return tasks, nil
+	}
+	for _, sql := range []string{beginRead, becomeSQL, commit} {
+		if _, err := r.conn.Prepare(ctx, statementName(sql), sql); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range tasks {
+		_, err := r.conn.Prepare(ctx, statementName(t.sql), t.sql)
+		pg, ok := answer(err)
+		switch {
+		case err == nil:
+			parsed = append(parsed, t)
+		case !ok:
+			return nil, err
+		default:
+			t.refused = t.failure(pg)
+		}
+	}
+	return parsed, nil
+}
+
+func (t *task) failure(pg *pgconn.PgError) *AskError {
+	return &AskError{Table: t.question.table, SQLState: pg.Code, Message: pg.Message}
+}
+
+func statementName(sql string) string {
+	h := fnv.New128a()
+	_, _ = h.Write([]byte(sql)) // a hash does not fail
+	return fmt.Sprintf("walcast_%x", h.Sum(nil))
+}
+
+// run returns the outcomes up to the first task that raises.
+func (r *round) run(ctx context.Context, tasks []*task) (outcomes []outcome, err error) {
+	pipeline := r.conn.PgConn().StartPipeline(ctx)
+	timeout := []byte(strconv.FormatInt(r.timeout.Milliseconds(), 10))
+	for _, t := range tasks {
+		s := t.group.inquiry.Subject
+		r.send(pipeline, beginRead)
+		r.send(pipeline, becomeSQL, timeout, []byte(t.literal), []byte(s.Claims), []byte(s.Role))
+		r.send(pipeline, t.sql)
+		r.send(pipeline, commit)
+	}
+	err = pipeline.Sync()
+	for err == nil && len(outcomes) < len(tasks) {
+		var o outcome
+		if o, err = tasks[len(outcomes)].receive(pipeline); err == nil {
+			outcomes = append(outcomes, o)
+		}
+		if o.raised != nil {
+			break
+		}
+	}
+	if e := pipeline.Close(); err == nil && e != nil {
+		if _, ok := answer(e); !ok {
+			err = e
+		}
+	}
+	if err == nil && r.conn.PgConn().TxStatus() != 'I' {
+		_, err = r.conn.Exec(ctx, rollback)
+	}
+	return outcomes, err
+}
+
+func (r *round) send(pipeline *pgconn.Pipeline, sql string, args ...[]byte) {
+	if r.named {
+		pipeline.SendQueryPrepared(statementName(sql), args, nil, nil)
+		return
+	}
+	pipeline.SendQueryParams(sql, args, nil, nil, nil)
+}
+
+// receive reads the results of a task's four statements.
+func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
+	for statement := range 4 {
+		results, err := pipeline.GetResults()
+		reader, ok := results.(*pgconn.ResultReader)
+		if err == nil && !ok {
+			err = fmt.Errorf("unexpected result %T", results)
+		}
+		if err == nil {
+			err = o.read(reader, statement == 2)
+		}
+		if pg, ok := answer(err); ok {
+			o.raised = t.failure(pg)
+			return o, nil
+		}
+		if err != nil {
+			return o, err
+		}
+		o.acting = statement > 0
+	}
+	return o, nil
+}
+
+// read reads a statement's rows; those of the question are positions.
+func (o *outcome) read(reader *pgconn.ResultReader, question bool) (err error) {
+	for reader.NextRow() {
+		if question && err == nil {
+			var position int
+			position, err = strconv.Atoi(string(reader.Values()[0]))
+			o.seen = append(o.seen, position)
+		}
+	}
+	if _, e := reader.Close(); e != nil {
+		return e
+	}
+	return err
 }

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -32,6 +31,21 @@ type field struct {
 	key    bool
 }
 
+// sent is the array of rows. It travels in a setting, as a statement without
+// parameters keeps its plan: Postgres would plan one with parameters anew each
+// time, to find that ten rows are cheaper than a thousand.
+func sent(table string) string {
+	return fmt.Sprintf("unnest(current_setting('%s')::%s[])", rowsSetting, table)
+}
+
+const rowsSetting = "walcast.rows"
+
+// acting makes a question answer nothing should it ever run as anybody but the
+// subject, whatever went wrong before. It also makes statements of different
+// roles different: a plan may have a function inlined that only one of the
+// roles may execute.
+func acting(role string) string { return "current_user = " + quoteText(role) }
+
 // newQuestion writes the statements. Names are qualified, as the policies' are,
 // so that the statements mean the same for every role.
 func newQuestion(rel *replication.Relation, f *facts) *question {
@@ -49,13 +63,12 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 		possible = possible && (c.column >= 0 || !c.needed)
 		q.fields = append(q.fields, c)
 	}
-	mark := roleMark(f)
 	if possible {
-		q.byRow = rowQuestion(f, table) + mark
+		q.byRow = rowQuestion(f, table)
 	}
 	if len(keys) > 0 {
-		q.byKey = fmt.Sprintf(`select position from (select row_number() over () as position, sent from unnest($1::%s[]) as sent) as numbered
-			where exists (select from %[1]s as present where %s)`, table, strings.Join(keys, " and ")) + mark
+		q.byKey = fmt.Sprintf("select position from (select row_number() over () as position, sent from %s as sent) as numbered "+
+			"where %s and exists (select from %s as present where %s)", sent(table), acting(f.Role), table, strings.Join(keys, " and "))
 	}
 	return q
 }
@@ -65,14 +78,14 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 func rowQuestion(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
 		return fmt.Sprintf("select position from (select row_number() over () as position, exists (select where %s) as visible "+
-			"from unnest($1::%s[]) as %s) as numbered where visible", combined(f.policies), table, quoteName(f.Table))
+			"from %s as %s) as numbered where %s and visible", combined(f.policies), sent(table), quoteName(f.Table), acting(f.Role))
 	}
 	names := make([]string, len(f.attributes))
 	for i, a := range f.attributes {
 		names[i] = quoteName(a.Name)
 	}
-	return fmt.Sprintf(`select "walcast position" from unnest($1::%s[]) with ordinality as %s (%s, "walcast position") where %s`,
-		table, quoteName(f.Table), strings.Join(names, ", "), combined(f.policies))
+	return fmt.Sprintf(`select "walcast position" from %s with ordinality as %s (%s, "walcast position") where %s and %s`,
+		sent(table), quoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f.policies))
 }
 
 // wholeRow reports whether a policy may name the row as a value.
@@ -113,14 +126,6 @@ func combined(policies []policyRow) string {
 		permissive = []string{"false"}
 	}
 	return strings.Join(append(restrictive, "("+strings.Join(permissive, " or ")+")"), " and ")
-}
-
-// roleMark makes statements of different roles different texts: a plan may have
-// a function inlined that only one of the roles may execute.
-func roleMark(f *facts) string {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(f.Role)) // a hash does not fail
-	return fmt.Sprintf(" /* role %016x */", h.Sum64())
 }
 
 // complete reports whether the row has all that byRow needs.

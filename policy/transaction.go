@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"fmt"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -76,15 +75,4 @@ func readResults(results pgx.BatchResults, steps []step) error {
 	}
 	_, err := results.Exec()
 	return err
-}
-
-// become is the step that makes the rest of a transaction run as a subject
-// does row-level security for row changes (wire reference 5): only role and
-// request.jwt.claims are set. The role comes last, as the others need none.
-func (p *Policy) become(s *Subject) step {
-	return step{
-		sql: `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
-			set_config('request.jwt.claims', $2, true), set_config('role', $3, true)`,
-		args: []any{strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), s.Claims, s.Role},
-	}
 }

@@ -7,6 +7,15 @@ import (
 	"walcast/replication"
 )
 
+// Inquiry is what is asked for one subject, and the answer.
+type Inquiry struct {
+	Subject *Subject
+	Changes []*replication.Change
+
+	Visible []bool        // by the changes
+	Errs    map[int]error // changes whose check raised (*AskError); not visible
+}
+
 // Visible asks Postgres, as the subject, which of the changes it may see: one
 // statement for the whole batch of a relation. A change whose check raised is
 // reported in errs at its index (*AskError) and is not visible. An error means
@@ -18,104 +27,128 @@ import (
 // DELETE is judged by the old row if that is complete enough, and is visible
 // otherwise: then only its key is shown, as by the reference.
 func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*replication.Change) (visible []bool, errs map[int]error, err error) {
-	v := &verdicts{visible: make([]bool, len(changes)), errs: map[int]error{}}
-	for start := 0; start < len(changes); {
+	q := &Inquiry{Subject: s, Changes: changes}
+	if err := p.VisibleAll(ctx, []*Inquiry{q}); err != nil {
+		return nil, nil, err
+	}
+	return q.Visible, q.Errs, nil
+}
+
+// VisibleAll is Visible for many subjects, each in a transaction of its own but
+// all on their way together: that costs a fifth of asking one after the other.
+func (p *Policy) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
+	var open []*group
+	for _, q := range inquiries {
+		q.Visible, q.Errs = make([]bool, len(q.Changes)), map[int]error{}
+		open = append(open, q.groups()...)
+	}
+	for again := false; len(open) > 0; again = true {
+		var tasks []*task
+		for _, g := range open {
+			t, err := p.judge(ctx, g)
+			if err != nil {
+				return err
+			}
+			tasks = append(tasks, t...)
+		}
+		if err := p.ask(ctx, tasks); err != nil {
+			return err
+		}
+		open = refused(tasks, again)
+	}
+	return nil
+}
+
+// refused returns the groups whose statement did not even parse: the table has
+// changed since the catalog was read, so it is read once more.
+func refused(tasks []*task, again bool) (groups []*group) {
+	for _, t := range tasks {
+		switch {
+		case t.refused == nil:
+		case again:
+			t.raise(t.refused)
+		case !t.group.again:
+			t.group.again = true
+			t.group.access.expire()
+			groups = append(groups, t.group)
+		}
+	}
+	return groups
+}
+
+// group is the changes of an inquiry that follow each other and are of one
+// relation.
+type group struct {
+	inquiry *Inquiry
+	first   int // index of its first change
+	changes []*replication.Change
+	access  *access
+	again   bool
+}
+
+func (q *Inquiry) groups() (groups []*group) {
+	for start := 0; start < len(q.Changes); {
 		end := start + 1
-		for end < len(changes) && changes[end].Relation == changes[start].Relation {
+		for end < len(q.Changes) && q.Changes[end].Relation == q.Changes[start].Relation {
 			end++
 		}
-		if err := p.judge(ctx, s, changes[start:end], v.from(start)); err != nil {
-			return nil, nil, err
-		}
+		groups = append(groups, &group{inquiry: q, first: start, changes: q.Changes[start:end]})
 		start = end
 	}
-	return v.visible, v.errs, nil
+	return groups
 }
 
-// verdicts are the answers for a batch of changes.
-type verdicts struct {
-	visible []bool
-	errs    map[int]error
-	offset  int // of the first change within errs
-}
-
-// from is the part of the verdicts that begins at a change.
-func (v *verdicts) from(i int) *verdicts {
-	return &verdicts{visible: v.visible[i:], errs: v.errs, offset: v.offset + i}
-}
-
-func (v *verdicts) raise(i int, err error) { v.errs[v.offset+i] = err }
-
-// judge decides about changes of one relation. Should the statement not even
-// parse, the table has changed since the catalog was read: then it is read
-// once more.
-func (p *Policy) judge(ctx context.Context, s *Subject, changes []*replication.Change, v *verdicts) error {
-	rel := changes[0].Relation
-	for again := false; ; again = true {
-		_, err := p.View(ctx, rel, s)
-		if errors.Is(err, ErrUnknownRole) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		a := p.tables.of(rel, s.Role)
-		refused, err := p.judgeBy(ctx, a.current(), s, changes, v)
-		if err != nil || refused == nil {
-			return err
-		}
-		if again {
-			for i := range changes {
-				v.raise(i, refused)
-			}
-			return nil
-		}
-		a.expire()
+// judge decides what needs no asking and returns the rest as tasks.
+func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
+	rel, s := g.changes[0].Relation, g.inquiry.Subject
+	_, err := p.View(ctx, rel, s)
+	if errors.Is(err, ErrUnknownRole) {
+		return nil, nil
 	}
-}
-
-// judgeBy applies rules. refused is the answer to a statement that did not parse.
-func (p *Policy) judgeBy(ctx context.Context, r *rules, s *Subject, changes []*replication.Change, v *verdicts) (refused *AskError, err error) {
-	rel := changes[0].Relation
-	switch r.kind {
+	if err != nil {
+		return nil, err
+	}
+	g.access = p.tables.of(rel, s.Role)
+	switch r := g.access.current(); r.kind {
 	case openToAll:
-		for i := range changes {
-			v.visible[i] = true
+		for i := range g.changes {
+			g.inquiry.Visible[g.first+i] = true
 		}
-		return nil, nil
-	case hidden:
-		return nil, nil
 	case forbidden:
-		for i := range changes {
-			v.raise(i, &AskError{
+		for i := range g.changes {
+			g.inquiry.Errs[g.first+i] = &AskError{
 				Table: rel.Schema + "." + rel.Table, SQLState: codeInsufficientPrivilege,
 				Message: "permission denied for schema " + rel.Schema,
-			})
+			}
 		}
-		return nil, nil
+	case byPolicies:
+		return g.judgeRows(r, s.guard.bound(rel, r)), nil
 	}
-	b := s.guard.bound(rel, r)
-	byRow := inquiry{policy: p, subject: s, question: r.question, sql: r.question.byRow, wanted: needed, by: "row"}
-	byKey := inquiry{policy: p, subject: s, question: r.question, sql: r.question.byKey, wanted: isKey, by: "key"}
-	for i, c := range changes {
+	return nil, nil
+}
+
+// judgeRows sorts changes by what they can be judged by.
+func (g *group) judgeRows(r *rules, b *bond) []*task {
+	byRow := &task{group: g, question: r.question, sql: r.question.byRow, wanted: needed, by: "row"}
+	byKey := &task{group: g, question: r.question, sql: r.question.byKey, wanted: isKey, by: "key"}
+	for i, c := range g.changes {
 		row := c.New
 		if c.Operation == replication.Delete {
 			row = c.Old
 		}
 		seen, sure := b.holds(c.Operation, row)
 		switch {
-		case sure || c.Operation == replication.Truncate:
-			v.visible[i] = seen || c.Operation == replication.Truncate
+		case c.Operation == replication.Truncate: // of no row
+			g.inquiry.Visible[g.first+i] = true
+		case sure:
+			g.inquiry.Visible[g.first+i] = seen
 		case r.question.complete(row):
-			byRow.add(i, row)
+			byRow.add(g.first+i, row)
 		case c.Operation == replication.Delete:
-			v.visible[i] = true
+			g.inquiry.Visible[g.first+i] = true
 		case r.question.findable(row):
-			byKey.add(i, row)
+			byKey.add(g.first+i, row)
 		}
 	}
-	if refused, err = byRow.run(ctx, v); refused != nil || err != nil {
-		return refused, err
-	}
-	return byKey.run(ctx, v)
+	return append(byRow.split(), byKey.split()...)
 }

@@ -1,0 +1,75 @@
+package policy
+
+import "walcast/replication"
+
+const (
+	// taskRows and taskBytes bound one statement.
+	taskRows  = 1000
+	taskBytes = 1 << 20
+)
+
+// task is one statement: rows of one relation, judged as one subject.
+type task struct {
+	group    *group
+	question *question
+	sql      string
+	wanted   func(field) bool
+	by       string // what is looked at, for the metric
+
+	rows    []replication.Row
+	index   []int // of the inquiry's changes
+	literal string
+	refused *AskError // the statement did not parse
+}
+
+func (t *task) add(i int, row replication.Row) {
+	t.rows = append(t.rows, row)
+	t.index = append(t.index, i)
+}
+
+// part is a task with some of the rows.
+func (t *task) part(start, end int) *task {
+	p := *t
+	p.rows, p.index, p.literal = t.rows[start:end], t.index[start:end], ""
+	return &p
+}
+
+// split makes tasks of a size that Postgres is asked about at once, none of no
+// rows.
+func (t *task) split() (tasks []*task) {
+	for start := 0; start < len(t.rows); {
+		dst := []byte{'{'}
+		end := start
+		for ; end < len(t.rows) && end-start < taskRows && len(dst) < taskBytes; end++ {
+			if end > start {
+				dst = append(dst, ',')
+			}
+			dst = t.question.appendRow(dst, t.rows[end], t.wanted)
+		}
+		p := t.part(start, end)
+		p.literal = string(append(dst, '}'))
+		tasks = append(tasks, p)
+		start = end
+	}
+	return tasks
+}
+
+// halves splits a task of which some row raises.
+func (t *task) halves() []*task {
+	middle := len(t.rows) / 2
+	return append(t.part(0, middle).split(), t.part(middle, len(t.rows)).split()...)
+}
+
+// see takes the numbers of the visible rows, from 1.
+func (t *task) see(positions []int) {
+	for _, n := range positions {
+		t.group.inquiry.Visible[t.index[n-1]] = true
+	}
+}
+
+// raise hides all rows.
+func (t *task) raise(err *AskError) {
+	for _, i := range t.index {
+		t.group.inquiry.Errs[i] = err
+	}
+}
