@@ -147,8 +147,7 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 			return nil
 		}
 		r.logger.Error("slot cannot be read any further and is made anew, subscribers have to resync",
-			"reason", r.renew, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String(),
-			"advice", "a larger max_slot_wal_keep_size keeps WAL for a reader that is down")
+			"reason", r.renew, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String())
 		if err := r.whenFree(ctx, s.isLed, func() error { return r.dropSlot(ctx) }); err != nil {
 			return err
 		}

@@ -56,6 +56,7 @@ func structure(t *Type) string {
 }
 
 func TestDescribeResolvesTypes(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`
 		create type mood as enum ('sad', 'ok', 'happy'); alter type mood add value 'calm' before 'ok';
@@ -96,6 +97,7 @@ func TestDescribeResolvesTypes(t *testing.T) {
 }
 
 func TestDescribeLeavesOutWhatIsGone(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	d, err := NewCatalog(db.Pool, nil).Describe(t.Context(), 4_000_000_000, []uint32{23, 4_000_000_001, 0})
 	if err != nil || len(d.Types) != 1 || d.Types[23] == nil || len(d.Key) != 0 {
@@ -104,6 +106,7 @@ func TestDescribeLeavesOutWhatIsGone(t *testing.T) {
 }
 
 func TestDescribeReturnsTheKeyInItsOrder(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`create table lines (gone int, "Item" text, order_id int, n int, primary key (n, "Item")); alter table lines drop column gone;
 		create table keyless (id int unique)`)
@@ -116,6 +119,7 @@ func TestDescribeReturnsTheKeyInItsOrder(t *testing.T) {
 }
 
 func TestPublishedFindsTables(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`create schema app; create table orders (id int primary key); create table app.orders (id int primary key);
 		create table app."Lines" (id int primary key); create table hidden (id int primary key);
@@ -152,6 +156,7 @@ func TestPublishedFindsTables(t *testing.T) {
 // TestPublishedIsWhatTheStreamSends compares what a binding is checked against
 // with what the decoder makes of a row of the same table.
 func TestPublishedIsWhatTheStreamSends(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`
 		create type mood as enum ('sad', 'ok');

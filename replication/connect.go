@@ -37,7 +37,8 @@ func pinned() map[string]string {
 		"bytea_output":                        "hex",
 		"client_encoding":                     "UTF8",
 		"lc_monetary":                         "C",
-		"client_min_messages":                 "warning", // 18 only warns of a missing publication
+		"search_path":                         `"$user", public`, // the default: regclass and its like depend on it
+		"client_min_messages":                 "warning",         // 18 only warns of a missing publication
 		"wal_sender_timeout":                  fmt.Sprintf("%dms", senderTimeout.Milliseconds()),
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "0",

@@ -9,13 +9,13 @@ func TestReplicationConfigPinsSettings(t *testing.T) {
 	t.Setenv("PGOPTIONS", "-c datestyle=german")
 	t.Setenv("PGTZ", "Asia/Tokyo")
 	t.Setenv("PGAPPNAME", "somebody")
-	const url = "postgres://app@localhost/app?timezone=Asia/Tokyo&DATESTYLE=German&application_name=else&pool_max_conns=3&search_path=app"
+	const url = "postgres://app@localhost/app?timezone=Asia/Tokyo&DATESTYLE=German&application_name=else&pool_max_conns=3&search_path=app&work_mem=4MB"
 	c, err := replicationConfig(url, "walcast/s/1", newIntake())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := pinned()
-	want["replication"], want["application_name"], want["search_path"] = "database", "walcast/s/1", "app"
+	want["replication"], want["application_name"], want["work_mem"] = "database", "walcast/s/1", "4MB"
 	for name, value := range want {
 		if c.RuntimeParams[name] != value {
 			t.Errorf("%s = %q; want %q", name, c.RuntimeParams[name], value)

@@ -25,13 +25,13 @@ type control struct {
 
 // settingsQuery makes the connection last, whatever the role's settings: TCP
 // keepalives let the server notice a reader that vanished, the idle time-out
-// would end what is idle by design, and slot creation waits for long.
+// would end what is idle by design, and slot creation waits for long. Servers
+// too old to have one of them are told so later.
 const settingsQuery = `
-	select set_config('idle_session_timeout', '0', false),
-		set_config('statement_timeout', '0', false),
-		set_config('tcp_keepalives_idle', '15', false),
-		set_config('tcp_keepalives_interval', '5', false),
-		set_config('tcp_keepalives_count', '3', false)`
+	select set_config(s.name, v.value, false)
+	from (values ('idle_session_timeout', '0'), ('statement_timeout', '0'),
+		('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) v (name, value)
+	join pg_settings s on s.name = v.name`
 
 // lockQuery takes the leader lock. It belongs to the session, so a lost
 // connection gives it back.

@@ -21,6 +21,7 @@ func controlPID(t *testing.T, db *devdb.DB) (pid int32) {
 }
 
 func TestTypesAreLookedUpThoughThePoolIsExhausted(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	db.Exec(`create type mood as enum ('sad', 'ok'); create table moods (id int primary key, mood mood);
@@ -46,6 +47,7 @@ func TestTypesAreLookedUpThoughThePoolIsExhausted(t *testing.T) {
 }
 
 func TestTypesAreLookedUpThoughTheControlConnectionBroke(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	since := r.reader.Status().Since
@@ -62,6 +64,7 @@ func TestTypesAreLookedUpThoughTheControlConnectionBroke(t *testing.T) {
 }
 
 func TestControlGivesItsConnectionBackClean(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	if controlPID(t, db) == 0 {
@@ -71,9 +74,7 @@ func TestControlGivesItsConnectionBackClean(t *testing.T) {
 	if pid := controlPID(t, db); pid != 0 {
 		t.Errorf("process %d still holds the leader lock", pid)
 	}
-	if n := db.Pool.Stat().AcquiredConns(); n != 0 {
-		t.Errorf("%d connections are not given back", n)
-	}
+	waitFor(t, "all connections to be given back", func() bool { return db.Pool.Stat().AcquiredConns() == 0 })
 	var leader, again bool
 	c := &control{pool: db.Pool, slot: db.Name}
 	leader, err := c.lead(t.Context())

@@ -12,6 +12,7 @@ import (
 )
 
 func TestWrongWALLevelIsAFatalSentence(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, map[string]string{"wal_level": "replica"})
 	err := runReader(t, db, holding()).wait()
 	if want := "wal_level must be logical and is replica: run ALTER SYSTEM SET wal_level = 'logical'"; err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -49,6 +50,7 @@ func role(t *testing.T, db *devdb.DB, attributes string) string {
 }
 
 func TestRoleWithoutReplicationIsAFatalSentence(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "")
 	err := runReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) }).wait()
@@ -60,6 +62,7 @@ func TestRoleWithoutReplicationIsAFatalSentence(t *testing.T) {
 // TestRoleWithReplicationNeedsNothingElse reads a table on which the role has
 // no right, as the streams of Postgres do.
 func TestRoleWithReplicationNeedsNothingElse(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "replication")
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) })
@@ -69,6 +72,7 @@ func TestRoleWithReplicationNeedsNothingElse(t *testing.T) {
 }
 
 func TestUnknownDatabaseAndRoleAreFatalSentences(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	err := runReader(t, db, holding(), func(r *Reader) {
 		r.config.DatabaseURL = strings.Replace(db.DSN, "/"+db.Name+"?", "/nowhere?", 1)
@@ -83,6 +87,7 @@ func TestUnknownDatabaseAndRoleAreFatalSentences(t *testing.T) {
 }
 
 func TestAfterStreamingOnceNothingIsFatal(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "replication")
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) })

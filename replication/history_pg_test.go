@@ -26,6 +26,7 @@ func promote(t *testing.T, db *devdb.DB) {
 }
 
 func TestPromotionThatHasEverythingGoesOn(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, map[string]string{"hot_standby": "on"})
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -56,6 +57,7 @@ func walFile(t *testing.T, db *devdb.DB) (name string) {
 // TestServerPutBackToAnOlderState restores a copy of the data that lacks what
 // has been delivered, once as it is and once promoted to a new timeline.
 func TestServerPutBackToAnOlderState(t *testing.T) {
+	t.Parallel()
 	for name, start := range map[string]func(*testing.T, *devdb.DB){"same timeline": startAgain, "promoted": promote} {
 		t.Run(name, func(t *testing.T) {
 			db := ownServer(t, map[string]string{"hot_standby": "on"})

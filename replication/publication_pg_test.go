@@ -21,6 +21,7 @@ func creating(t *testing.T, setting string) option {
 }
 
 func TestMissingPublicationIsAFatalSentence(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	r := runReader(t, db, holding())
 	err := r.wait()
@@ -33,6 +34,7 @@ func TestMissingPublicationIsAFatalSentence(t *testing.T) {
 }
 
 func TestPublicationIsCreatedOnRequest(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		setting string
 		want    []string
@@ -60,6 +62,7 @@ func TestPublicationIsCreatedOnRequest(t *testing.T) {
 }
 
 func TestPublicationThatWouldBreakTheApplicationIsRefused(t *testing.T) {
+	t.Parallel()
 	const tables = `
 		create table orders (id int primary key);
 		create table keyless (id int);
@@ -99,6 +102,7 @@ func TestPublicationThatWouldBreakTheApplicationIsRefused(t *testing.T) {
 }
 
 func TestPublicationThatTheRoleMayNotCreate(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`create table orders (id int primary key)`)
 	name := role(t, db, "replication")
@@ -122,6 +126,7 @@ func TestPublicationThatTheRoleMayNotCreate(t *testing.T) {
 }
 
 func TestPublishedTableThatBreaksTheApplicationIsReported(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	db.Exec(`create table keyless (id int); alter publication pub add table keyless`)
 	r := startReader(t, db, holding())
@@ -131,6 +136,7 @@ func TestPublishedTableThatBreaksTheApplicationIsReported(t *testing.T) {
 }
 
 func TestSeveralPublicationsAreRead(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	db.Exec(`create table lines (id int primary key); create publication "Second, 'Pub'" for table lines`)
 	r := startReader(t, db, holding(), func(r *Reader) {
@@ -144,6 +150,7 @@ func TestSeveralPublicationsAreRead(t *testing.T) {
 // TestPublicationDroppedWhileRunning poisons the slot: up to 17 the same place
 // of the WAL fails for ever, from 18 on its changes are skipped.
 func TestPublicationDroppedWhileRunning(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -161,6 +168,7 @@ func TestPublicationDroppedWhileRunning(t *testing.T) {
 }
 
 func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
+	t.Parallel()
 	db := devdb.Open(t)
 	db.Exec(`create table orders (id int primary key, item text); create publication pub for table orders with (publish = 'insert')`)
 	r := startReader(t, db, holding())
@@ -171,6 +179,7 @@ func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
 // TestOptionalPublication makes one that is younger than what the window still
 // holds. Up to 17 Postgres refuses to read it together with that.
 func TestOptionalPublication(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, LogConfig{Window: 500 * time.Millisecond}, func(r *Reader) { r.optional.names = []string{"extra"} })
 	db.Exec(`insert into orders values (1, 'a')`)

@@ -134,6 +134,21 @@ func (r *reading) until(what string, is func() bool) {
 	}
 }
 
+// waitFor waits for a condition that needs no reader.
+func waitFor(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !is() {
+		select {
+		case <-limit:
+			t.Fatalf("waiting for %s: still not after %v", what, patience)
+		case <-tick.C:
+		}
+	}
+}
+
 // next returns the next n changes.
 func (r *reading) next(n int) []*Change {
 	r.t.Helper()

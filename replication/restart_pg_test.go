@@ -30,6 +30,7 @@ func startAgain(t *testing.T, db *devdb.DB) {
 // TestFastStopSucceedsWhileTheWindowIsHeld holds everything back and stops the
 // server: with a flush position held back this would hang for ever.
 func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, nil)
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a'), (2, 'b')`)
@@ -58,6 +59,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 }
 
 func TestReaderResumesAfterACrashOfPostgres(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, nil)
 	r := startReader(t, db, LogConfig{Window: 100 * time.Millisecond})
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -72,6 +74,7 @@ func TestReaderResumesAfterACrashOfPostgres(t *testing.T) {
 }
 
 func TestReaderWaitsForAServerThatIsNotUp(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, nil)
 	if err := db.Server.StopFast(t.Context()); err != nil {
 		t.Fatal(err)
@@ -83,6 +86,7 @@ func TestReaderWaitsForAServerThatIsNotUp(t *testing.T) {
 }
 
 func TestAcknowledgedOnAGracefulStop(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, LogConfig{Window: 0}, func(r *Reader) {
 		r.config.StatusInterval, r.timing.tick = time.Hour, time.Hour // nothing is said before the end
@@ -104,6 +108,7 @@ func TestAcknowledgedOnAGracefulStop(t *testing.T) {
 // TestIdleDatabaseDoesNotPinWAL writes in another database only: keepalives
 // move the slot, in their turn.
 func TestIdleDatabaseDoesNotPinWAL(t *testing.T) {
+	t.Parallel()
 	db, other := orders(t), devdb.Open(t)
 	r := startReader(t, db, LogConfig{Window: 50 * time.Millisecond})
 	other.Exec(`create table noise as select n from generate_series(1, 10000) n`)
@@ -128,6 +133,7 @@ func TestIdleDatabaseDoesNotPinWAL(t *testing.T) {
 // TestKeepaliveNeverOvertakesTheWindow is the same with a window: what has not
 // left the log is not confirmed, whatever the server says it has sent.
 func TestKeepaliveNeverOvertakesTheWindow(t *testing.T) {
+	t.Parallel()
 	db, other := orders(t), devdb.Open(t)
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -140,6 +146,7 @@ func TestKeepaliveNeverOvertakesTheWindow(t *testing.T) {
 }
 
 func TestLagIsSeen(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
@@ -152,6 +159,7 @@ func TestLagIsSeen(t *testing.T) {
 }
 
 func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, LogConfig{Window: 10 * time.Millisecond}, func(r *Reader) { r.config.Heartbeat = 100 * time.Millisecond })
 	start := r.slot().Confirmed
@@ -162,6 +170,7 @@ func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
 }
 
 func TestMessagesOfOthersAreChanges(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	db.Exec(`select pg_logical_emit_message(true, 'walcast', 'marker')`)

@@ -161,7 +161,7 @@ func (s *Slot) lost() (string, bool) {
 	case s.invalidation != "":
 		return s.invalidation, true
 	case s.WALStatus == "lost":
-		return "its WAL was removed", true
+		return "its WAL was removed, as it was more than max_slot_wal_keep_size", true
 	case s.conflicting:
 		return "conflict with recovery", true
 	case s.Confirmed == 0 && !s.Active:

@@ -15,6 +15,7 @@ import (
 )
 
 func TestSlotIsCreatedAndKept(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	if err := r.stop(); err != nil {
@@ -27,6 +28,7 @@ func TestSlotIsCreatedAndKept(t *testing.T) {
 }
 
 func TestDroppedSlotStartsANewHistory(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -61,6 +63,7 @@ func TestDroppedSlotStartsANewHistory(t *testing.T) {
 // TestLostSlotStartsANewHistory writes more than max_slot_wal_keep_size while
 // nobody reads.
 func TestLostSlotStartsANewHistory(t *testing.T) {
+	t.Parallel()
 	db := ownServer(t, map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"})
 	p := newProxy(t, db)
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
@@ -81,6 +84,7 @@ func TestLostSlotStartsANewHistory(t *testing.T) {
 }
 
 func TestSlotMovedBySomebodyElseStartsANewHistory(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
@@ -97,6 +101,7 @@ func TestSlotMovedBySomebodyElseStartsANewHistory(t *testing.T) {
 }
 
 func TestSlotThatIsNotOursIsRefused(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		name, create, want string
 	}{
@@ -148,6 +153,7 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 }
 
 func TestSlotInUseIsAFatalSentence(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	conn := holdSlot(t, db)
 	r := runReader(t, db, holding(), func(r *Reader) { r.timing.slotGrace = 200 * time.Millisecond })
@@ -159,6 +165,7 @@ func TestSlotInUseIsAFatalSentence(t *testing.T) {
 }
 
 func TestSlotInUseIsWaitedForQuietly(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	conn := holdSlot(t, db)
 	r := runReader(t, db, holding())
@@ -168,6 +175,7 @@ func TestSlotInUseIsWaitedForQuietly(t *testing.T) {
 }
 
 func TestSecondReaderDoesNotEndTheFirst(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	first := startReader(t, db, holding())
 	second := runReader(t, db, holding(), func(r *Reader) { r.timing.slotGrace = 300 * time.Millisecond })
@@ -180,6 +188,7 @@ func TestSecondReaderDoesNotEndTheFirst(t *testing.T) {
 }
 
 func TestHalfMadeSlotIsReportedWithItsBlockers(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	blocker, err := pgx.Connect(t.Context(), db.DSN)
 	if err != nil {
@@ -201,6 +210,7 @@ func TestHalfMadeSlotIsReportedWithItsBlockers(t *testing.T) {
 }
 
 func TestSlotStatusAndDropSlot(t *testing.T) {
+	t.Parallel()
 	db := orders(t)
 	conn, err := pgx.Connect(t.Context(), db.DSN)
 	if err != nil {
