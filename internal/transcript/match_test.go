@@ -23,6 +23,8 @@ func TestMatch(t *testing.T) {
 		{name: "a placeholder as key", recorded: `{"<uuid-1>":{"n":1},"<uuid-2>":{"n":2}}`, got: `{"a":{"n":2},"b":{"n":1}}`},
 		{name: "a placeholder as key and value", recorded: `["<uuid-1>",{"<uuid-1>":1}]`, got: `["a",{"b":1}]`, differs: `"a" is missing`},
 		{name: "nothing for a placeholder as key", recorded: `{"<uuid-1>":1}`, got: `{"a":2}`, differs: "nothing fits"},
+		{name: "a long text by its ends and size", recorded: `"ab<elided: 6 bytes in all>ef"`, got: `"abcdef"`},
+		{name: "a long text of another size", recorded: `"ab<elided: 6 bytes in all>ef"`, got: `"abcddef"`, differs: "recorded"},
 		{name: "not JSON", recorded: `1`, got: `1 2`, differs: "more than one value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
