@@ -134,12 +134,13 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 		if !from.IsZero() {
 			position = from.String()
 		}
-		// A join without join_ref is answered without one (wire reference 3.6).
-		ch.session.reply(ch.closeRef, m, protocol.StatusOK, join.Response(position))
-		for i := range join.Bindings { // a slice of the whole payload, which need not stay
-			join.Bindings[i].Raw = nil
-		}
-		h.enter(key, ch)
+		h.enter(key, ch, func() {
+			// A join without join_ref is answered without one (wire reference 3.6).
+			ch.session.reply(ch.closeRef, m, protocol.StatusOK, join.Response(position))
+			for i := range join.Bindings { // a slice of the whole payload, which need not stay
+				join.Bindings[i].Raw = nil
+			}
+		})
 	}
 	switch {
 	case len(ch.bindings) == 0:

@@ -72,7 +72,7 @@ func (c *channel) fetch(ctx context.Context, key topicKey, join *protocol.Join) 
 		return errors.New(protocol.ReasonReplayFailed)
 	}
 	c.backlog = &backlog{seen: map[string]struct{}{}}
-	h.listen(key, c)
+	h.listen(key, c).mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, replayLimit)
 	defer cancel()
 	stored, err := h.config.Archive.Newest(ctx, key.subTopic(), time.UnixMilli(join.Replay.Since), join.Replay.Limit)

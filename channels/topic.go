@@ -29,13 +29,12 @@ func (k topicKey) subTopic() string { return k.name[len(topicPrefix):] }
 
 const topicPrefix = "realtime:"
 
-// enter adds a channel to its topic. It gets what it is owed of the past first,
-// then who is present, then what is sent to the topic from now on.
-func (h *Hub) enter(key topicKey, ch *channel) {
-	h.listen(key, ch)
-	t := ch.topic
-	t.mu.Lock()
+// enter adds a channel to its topic: whatever is sent after reply is called is
+// for it. What it is owed of the past follows the reply, then who is present.
+func (h *Hub) enter(key topicKey, ch *channel, reply func()) {
+	t := h.listen(key, ch)
 	defer t.mu.Unlock()
+	reply()
 	t.replay(ch)
 	if ch.member.watches {
 		t.sendState(ch)
@@ -43,8 +42,9 @@ func (h *Hub) enter(key topicKey, ch *channel) {
 	ch.member.entered = true
 }
 
-// listen adds a channel to its topic, which it makes if need be.
-func (h *Hub) listen(key topicKey, ch *channel) {
+// listen adds a channel to its topic, which it makes if need be and returns
+// with its lock held.
+func (h *Hub) listen(key topicKey, ch *channel) *topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.topics[key]
@@ -55,8 +55,8 @@ func (h *Hub) listen(key topicKey, ch *channel) {
 	}
 	ch.topic = t
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.members[ch] = struct{}{}
+	return t
 }
 
 // leave takes a channel out of its topic, which goes with its last member.
