@@ -58,17 +58,19 @@ func runDemo(ctx context.Context, d demo) error {
 	if err != nil {
 		return quiet(ctx, err)
 	}
-	group, ctx := errgroup.WithContext(ctx)
+	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return quiet(ctx, d.print(socket)) })
-	group.Go(func() error { return quiet(ctx, d.write(ctx, socket)) })
+	group.Go(func() error { return quiet(ctx, d.write(running, socket)) })
 	group.Go(func() error {
-		<-ctx.Done()
+		<-running.Done()
 		return socket.Close() // ends the reader
 	})
 	return group.Wait()
 }
 
-// quiet is nil for whatever goes wrong after ctx is done: that was the stop.
+// quiet is nil for whatever goes wrong after ctx is done: that was the stop. It
+// has to be the server's own ctx: one derived from it is done a moment later,
+// when the server may have closed the socket already.
 func quiet(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -193,10 +195,10 @@ func (d demo) write(ctx context.Context, socket *websocket.Conn) error {
 			channel = otherChannel
 		}
 		body := fmt.Sprintf("message %d", n)
+		fmt.Fprintf(d.out, "demo: -> insert channel_id=%d %q\n", channel, body)
 		if _, err := conn.Exec(ctx, `insert into messages (channel_id, author, body) values ($1, 'demo', $2)`, channel, body); err != nil {
 			return fmt.Errorf("insert the demo's row: %w", err)
 		}
-		fmt.Fprintf(d.out, "demo: -> insert channel_id=%d %q\n", channel, body)
 		if n%25 == 0 {
 			beat := demoFrame{Ref: "hb", Topic: "phoenix", Event: "heartbeat", Payload: json.RawMessage(`{}`)}
 			if err := socket.WriteJSON(beat); err != nil {

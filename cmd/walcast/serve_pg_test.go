@@ -111,10 +111,11 @@ func served(t *testing.T) (db *devdb.DB, flags []string) {
 
 func TestServeIsReadyThenDrainsOnSIGTERM(t *testing.T) {
 	cleared(t)
+	path := build(t) // takes its time on a machine that never built it
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	db, flags := served(t)
-	p := startProcess(t, build(t), flags...)
+	p := startProcess(t, path, flags...)
 	address := p.address(t, ctx)
 	if out := p.out.String(); strings.Count(out, "\n") != 1 || !strings.Contains(out, "/"+db.Name) ||
 		!strings.Contains(out, "slot="+db.Name) || !strings.Contains(out, "publication=supabase_realtime") {
@@ -163,10 +164,11 @@ func wantReady(t *testing.T, ctx context.Context, address string) {
 
 func TestASecondSignalExitsAtOnce(t *testing.T) {
 	cleared(t)
+	path := build(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, flags := served(t)
-	p := startProcess(t, build(t), append(flags, "--close-timeout=8s")...)
+	p := startProcess(t, path, append(flags, "--close-timeout=8s")...)
 	dial(t, ctx, p.address(t, ctx)) // never answers the close frame, so the drain waits
 	for _, wait := range []string{"stopping", ""} {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
