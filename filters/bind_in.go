@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"walcast/filters/datum"
+	"walcast/replication"
 )
 
 // maxMembers is how many values upstream allows in a list.
@@ -12,6 +13,10 @@ const maxMembers = 100
 
 // in binds a list of values, an array literal of the column's type.
 func (b *binder) in(o *operand, c *Condition) (Expr, error) {
+	if o.typ.Kind == replication.KindArray && o.typ.Element != nil {
+		// There are no arrays of arrays: the list would be one of elements.
+		return nil, NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" = "+typeName(o.typ.Element))
+	}
 	typ := datum.Of(o.typ, b.locale.options())
 	if typ == nil {
 		return b.leaveMembers(o, c), nil
@@ -26,7 +31,7 @@ func (b *binder) in(o *operand, c *Condition) (Expr, error) {
 	}
 	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: m}
 	if len(m.keys) == 0 && !m.null {
-		e.onNull = False // nothing is in an empty list, not even NULL perhaps
+		e.onNull = False // NULL may be in any list but this
 	}
 	return e, nil
 }
@@ -57,6 +62,9 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 		}
 		v, err := read(element.Text)
 		if err != nil {
+			if o.typ.Kind == replication.KindDomain {
+				err = datum.ErrUncertain // another value may break a constraint before
+			}
 			return membership{}, err
 		}
 		if !slices.Contains(m.keys, v.Key) {
@@ -74,11 +82,14 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 func (b *binder) leaveMembers(o *operand, c *Condition) Expr {
 	list, err := datum.ParseArray(c.Value, ',')
 	first := slices.IndexFunc(list.Elements, func(e datum.Element) bool { return !e.Null })
-	if err != nil || first < 0 {
-		b.read(o, c, true)
-		return b.leave(o, c, DoubtType)
-	}
 	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: asked{}, why: DoubtType}
+	if err == nil && len(list.Elements) == 0 {
+		e.onNull = False
+	}
+	if first < 0 {
+		b.read(o, c, true)
+		return e
+	}
 	b.inquiries = append(b.inquiries, inquiry{question: e.question(list.Elements[first].Text), condition: c})
 	return e
 }

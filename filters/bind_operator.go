@@ -199,7 +199,7 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 // set binds cs, cd and ov.
 func (b *binder) set(o *operand, c *Condition) (Expr, error) {
 	typ, ok := datum.SetOf(datum.Of(o.typ, b.locale.options()))
-	if !ok {
+	if !ok || c.Op == Overlaps && o.typ.Underlying().OID == oidJSONB {
 		return b.leave(o, c, DoubtType), nil
 	}
 	literal, err := b.literal(o, datum.Of(o.typ, b.locale.options()), c)

@@ -79,13 +79,13 @@ func (b *bucket) remove(g *group) {
 // place is where a member stands in a group.
 type place struct {
 	group *group
-	at    int
+	at    uint32 // index in group.members
 }
 
 // add puts a member at the end.
 func (g *group) add(m member) place {
 	g.members = append(g.members, m)
-	return place{g, len(g.members) - 1}
+	return place{g, uint32(len(g.members) - 1)}
 }
 
 // predicate is an expression that several groups may share. It is evaluated

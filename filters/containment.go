@@ -20,5 +20,5 @@ func (c containment) holds(ev *evaluation, o *operand, text string) Truth {
 	case ContainedBy:
 		return truth(c.typ.Contains(c.other, v))
 	}
-	return ifCertain(c.typ.Overlaps(v, c.other))
+	return truth(c.typ.Overlaps(v, c.other))
 }

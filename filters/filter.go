@@ -126,10 +126,10 @@ func (c Condition) write(out *strings.Builder) {
 // opened a quote or a parenthesis: then quotes may mean something else, and the
 // condition may be the last one, which takes in all that follows.
 func (c Condition) fittingValue(head string, behind bool) string {
-	values := []string{c.writtenValue(), c.Value}
-	if c.Op == In {
-		return values[0]
+	if c.Op == In || !strings.ContainsAny(c.Column, `"(),`) {
+		return c.writtenValue()
 	}
+	values := []string{c.writtenValue(), c.Value}
 	for _, value := range values {
 		if stands(behind, head+value, "x") {
 			return value

@@ -3,6 +3,7 @@ package filters
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -67,7 +68,7 @@ func (l *lab) exec(t testing.TB, sql string) {
 func (q Question) sql() string {
 	typ := fmt.Sprintf("%q.%q", q.Schema, q.Type)
 	literal := "$2::" + typ
-	if q.Array {
+	if q.Array && !strings.HasPrefix(q.Type, "_") {
 		literal += "[]"
 	}
 	if q.Op == Like || q.Op == ILike || q.Op == Match || q.Op == IMatch {

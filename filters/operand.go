@@ -12,9 +12,8 @@ import (
 // in one.
 type operand struct {
 	column int
-	name   string       // as written; the same for equal operands of a relation
-	path   []datum.Step // nil for the column itself
-	asText bool         // the path ends in ->>
+	name   string      // as written; the same for equal operands of a relation
+	path   *datum.Path // nil for the column itself
 	typ    *replication.Type
 }
 
@@ -35,7 +34,7 @@ func newOperand(rel *replication.Relation, name string) (*operand, error) {
 // follow reads ->key, ->>key and ->0 one after the other. As with ->> the
 // result is text, nothing can follow it.
 func (o *operand) follow(document *replication.Type, path string) error {
-	o.typ = document
+	o.typ, o.path = document, &datum.Path{Binary: document.Underlying().OID == oidJSONB}
 	for path != "" {
 		arrow := "->"
 		rest, asText := strings.CutPrefix(path, "->>")
@@ -51,9 +50,9 @@ func (o *operand) follow(document *replication.Type, path string) error {
 		if end < 0 {
 			end = len(rest)
 		}
-		o.path = append(o.path, stepOf(rest[:end]))
+		o.path.Steps = append(o.path.Steps, stepOf(rest[:end]))
 		path = rest[end:]
-		if o.asText = asText; asText {
+		if o.path.AsText = asText; asText {
 			o.typ = textType()
 		}
 	}
@@ -77,7 +76,7 @@ func (o *operand) text(row replication.Row) (string, replication.ValueKind) {
 	if v.Kind != replication.Text || o.path == nil {
 		return v.Text, v.Kind
 	}
-	text, found := datum.Extract(v.Text, o.path, o.asText)
+	text, found := o.path.Extract(v.Text)
 	if !found {
 		return "", replication.Null
 	}

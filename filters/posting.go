@@ -146,7 +146,7 @@ func rangesOf(conjuncts []Expr) []candidate {
 			}
 		}
 		if !joined {
-			s := &span{typ: r.typ}
+			s := &span{}
 			s.narrow(r, c.negate)
 			found = append(found, candidate{[]posting{{operand: c.operand, typ: r.typ, span: s}}, rankRange, []int{i}, true})
 		}

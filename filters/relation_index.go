@@ -1,6 +1,8 @@
 package filters
 
 import (
+	"slices"
+
 	"walcast/filters/datum"
 	"walcast/replication"
 )
@@ -30,9 +32,9 @@ type operandKey struct {
 
 // placement is where a member is filed. Most are in one place.
 type placement struct {
-	first    place
-	more     []place
+	place
 	doubtful bool
+	more     *[]place
 }
 
 func newRelationIndex(rel *replication.Relation) *relationIndex {
@@ -76,10 +78,13 @@ func (ri *relationIndex) put(m member, b *bucket, rest []Expr) {
 	}
 	at := b.group(p).add(m)
 	where := ri.places[m]
-	if where.first.group == nil {
-		where.first = at
-	} else {
-		where.more = append(where.more, at)
+	switch {
+	case where.group == nil:
+		where.place = at
+	case where.more == nil:
+		where.more = &[]place{at}
+	default:
+		*where.more = append(*where.more, at)
 	}
 	ri.places[m] = where
 }
@@ -103,16 +108,18 @@ func (ri *relationIndex) remove(m member) {
 	if where.doubtful {
 		ri.doubtful--
 	}
-	ri.take(where.first)
-	for _, p := range where.more {
-		ri.take(p)
+	ri.take(where.place)
+	if where.more != nil {
+		for _, p := range *where.more {
+			ri.take(p)
+		}
 	}
 }
 
 // take takes the member of a place away; the last of the group moves there.
 func (ri *relationIndex) take(p place) {
 	g := p.group
-	last := len(g.members) - 1
+	last := uint32(len(g.members) - 1)
 	if moved := g.members[last]; p.at != last {
 		g.members[p.at] = moved
 		ri.move(moved, g, p.at)
@@ -127,19 +134,15 @@ func (ri *relationIndex) take(p place) {
 }
 
 // move tells a member where in a group it stands now.
-func (ri *relationIndex) move(m member, g *group, at int) {
+func (ri *relationIndex) move(m member, g *group, at uint32) {
 	where := ri.places[m]
-	if where.first.group == g {
-		where.first.at = at
+	if where.group == g {
+		where.at = at
 		ri.places[m] = where
 		return
 	}
-	for i := range where.more {
-		if where.more[i].group == g {
-			where.more[i].at = at
-			return
-		}
-	}
+	i := slices.IndexFunc(*where.more, func(p place) bool { return p.group == g })
+	(*where.more)[i].at = at
 }
 
 // match finds who wants the change that the matcher has begun.

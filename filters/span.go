@@ -10,22 +10,19 @@ type limit struct {
 }
 
 // span is the values between two limits.
-type span struct {
-	typ       datum.Type
-	low, high limit
-}
+type span struct{ low, high limit }
 
 // narrow takes a bound in: values below it, or, negated, those that are not.
 func (s *span) narrow(o order, negated bool) {
 	if negated {
 		l := limit{o.bound, true, !o.inclusive}
-		if compareLow(s.typ, s.low, l) < 0 {
+		if compareLow(o.typ, s.low, l) < 0 {
 			s.low = l
 		}
 		return
 	}
 	l := limit{o.bound, true, o.inclusive}
-	if compareHigh(s.typ, s.high, l) > 0 {
+	if compareHigh(o.typ, s.high, l) > 0 {
 		s.high = l
 	}
 }
@@ -71,11 +68,11 @@ func boolOrder(b bool) int {
 }
 
 // above reports whether v is not below the span.
-func (s *span) above(v datum.Value) bool {
+func (s *span) above(typ datum.Type, v datum.Value) bool {
 	if !s.low.set {
 		return true
 	}
-	c := s.typ.Compare(v, s.low.value)
+	c := typ.Compare(v, s.low.value)
 	return c > 0 || c == 0 && s.low.inclusive
 }
 

@@ -17,7 +17,7 @@ type spanNode struct {
 	span        span
 	tree        *spanTree
 	priority    uint32
-	highest     limit
+	highest     *limit // of the nodes below and this one
 	left, right *spanNode
 }
 
@@ -34,7 +34,8 @@ func (t *spanTree) bucket(s span) *bucket {
 	t.seed ^= t.seed << 13
 	t.seed ^= t.seed >> 17
 	t.seed ^= t.seed << 5
-	n := &spanNode{span: s, tree: t, priority: t.seed, highest: s.high}
+	n := &spanNode{span: s, tree: t, priority: t.seed}
+	n.highest = &n.span.high
 	n.shelf = n
 	t.root = t.insert(t.root, n)
 	return &n.bucket
@@ -129,9 +130,9 @@ func (t *spanTree) join(a, b *spanNode) *spanNode {
 }
 
 func (t *spanTree) update(n *spanNode) {
-	n.highest = n.span.high
+	n.highest = &n.span.high
 	for _, child := range [...]*spanNode{n.left, n.right} {
-		if child != nil && compareHigh(t.typ, child.highest, n.highest) > 0 {
+		if child != nil && compareHigh(t.typ, *child.highest, *n.highest) > 0 {
 			n.highest = child.highest
 		}
 	}
@@ -141,7 +142,7 @@ func (t *spanTree) update(n *spanNode) {
 func (n *spanNode) visit(m *matcher, v datum.Value) {
 	for n != nil && n.highest.within(n.tree.typ, v) {
 		n.left.visit(m, v)
-		if !n.span.above(v) {
+		if !n.span.above(n.tree.typ, v) {
 			return // all that is to the right starts later still
 		}
 		if n.span.high.within(n.tree.typ, v) {

@@ -35,19 +35,20 @@ func (t array) read(text string, element func(string) (Value, error)) (Value, er
 	if parsed.Depth > 1 {
 		return Value{}, ErrUncertain
 	}
-	v := Value{List: make([]Value, len(parsed.Elements))}
+	list := make([]Value, len(parsed.Elements))
+	v := Value{parts: &parts{list: list}}
 	var key strings.Builder
 	for i, e := range parsed.Elements {
 		if e.Null {
-			v.List[i].Null = true
+			list[i].null = true
 			key.WriteString("N")
 			continue
 		}
-		if v.List[i], err = element(e.Text); err != nil {
+		if list[i], err = element(e.Text); err != nil {
 			return Value{}, err
 		}
-		v.Unordered = v.Unordered || v.List[i].Unordered
-		writeKey(&key, v.List[i].Key)
+		v.Unordered = v.Unordered || list[i].Unordered
+		writeKey(&key, list[i].Key)
 	}
 	v.S = key.String()
 	return v, nil
@@ -69,13 +70,13 @@ func writeKey(out *strings.Builder, k Key) {
 // Compare orders by the first elements that differ, then by length. A null is
 // greater than everything but another.
 func (t array) Compare(a, b Value) int {
-	for i := range min(len(a.List), len(b.List)) {
-		x, y := a.List[i], b.List[i]
+	for i := range min(len(a.list()), len(b.list())) {
+		x, y := a.list()[i], b.list()[i]
 		switch {
-		case x.Null && y.Null:
-		case x.Null:
+		case x.null && y.null:
+		case x.null:
 			return 1
-		case y.Null:
+		case y.null:
 			return -1
 		default:
 			if c := t.element.Compare(x, y); c != 0 {
@@ -83,24 +84,24 @@ func (t array) Compare(a, b Value) int {
 			}
 		}
 	}
-	return cmp.Compare(len(a.List), len(b.List))
+	return cmp.Compare(len(a.list()), len(b.list()))
 }
 
 func (t array) Ordered() bool { return t.element.Ordered() }
 
 // Contains is a @> b: a null is in no array.
 func (t array) Contains(a, b Value) bool {
-	return !slices.ContainsFunc(b.List, func(e Value) bool { return !has(a, e) })
+	return !slices.ContainsFunc(b.list(), func(e Value) bool { return !has(a, e) })
 }
 
 // Overlaps is a && b.
-func (t array) Overlaps(a, b Value) (overlap, certain bool) {
-	return slices.ContainsFunc(b.List, func(e Value) bool { return has(a, e) }), true
+func (t array) Overlaps(a, b Value) bool {
+	return slices.ContainsFunc(b.list(), func(e Value) bool { return has(a, e) })
 }
 
-func has(list Value, wanted Value) bool {
-	return slices.ContainsFunc(list.List, func(e Value) bool {
-		return !e.Null && !wanted.Null && e.Key == wanted.Key
+func has(array Value, wanted Value) bool {
+	return slices.ContainsFunc(array.list(), func(e Value) bool {
+		return !e.null && !wanted.null && e.Key == wanted.Key
 	})
 }
 

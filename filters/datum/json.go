@@ -22,14 +22,14 @@ func (jsonb) In(literal string) (Value, error) {
 	}
 	var key strings.Builder
 	doc.writeKey(&key)
-	return Value{Key: Key{S: key.String()}, Document: &doc, Unordered: true}, nil
+	return Value{Key: Key{S: key.String()}, Unordered: true, parts: &parts{document: doc}}, nil
 }
 
 func (jsonb) Compare(a, b Value) int { return compareBytes(a, b) }
 func (jsonb) Ordered() bool          { return false }
 
-func (jsonb) Contains(a, b Value) bool                      { return a.Document.contain(*b.Document) }
-func (jsonb) Overlaps(Value, Value) (overlap, certain bool) { return false, false }
+func (jsonb) Contains(a, b Value) bool   { return a.parts.document.contain(b.parts.document) }
+func (jsonb) Overlaps(Value, Value) bool { return false }
 
 // JSON is a document as jsonb holds it.
 type JSON struct {

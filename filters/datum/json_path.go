@@ -10,13 +10,19 @@ type Step struct {
 	IsIndex bool
 }
 
-// Extract follows a path through the text of a json or jsonb value. The result
-// is text as ->> gives it when asText is set, otherwise as -> gives it. found
-// is false where SQL has NULL.
-func Extract(document string, path []Step, asText bool) (text string, found bool) {
-	s := jsonScanner{document}
+// Path leads into a json or jsonb value.
+type Path struct {
+	Steps  []Step
+	AsText bool // the last step is ->>
+	Binary bool // the value is jsonb
+}
+
+// Extract follows the path through a document. found is false where SQL has
+// NULL.
+func (p Path) Extract(document string) (text string, found bool) {
+	s := jsonScanner{rest: document, binary: p.Binary}
 	s.space()
-	for _, step := range path {
+	for _, step := range p.Steps {
 		if !s.descend(step) {
 			return "", false
 		}
@@ -25,19 +31,21 @@ func Extract(document string, path []Step, asText bool) (text string, found bool
 	switch {
 	case !ok:
 		return "", false
-	case !asText:
+	case !p.AsText:
 		return text, true
 	case text == "null":
 		return "", false
 	case text[0] == '"':
-		p := jsonParser{text}
-		return p.string()
+		return (&jsonParser{text}).string()
 	}
 	return text, true
 }
 
 // jsonScanner walks over JSON that Postgres has checked.
-type jsonScanner struct{ rest string }
+type jsonScanner struct {
+	rest   string
+	binary bool
+}
 
 func (s *jsonScanner) space() { s.rest = strings.TrimLeft(s.rest, " \t\r\n") }
 
@@ -87,8 +95,12 @@ func (s *jsonScanner) skipString() {
 }
 
 func (s *jsonScanner) descend(step Step) bool {
-	if step.IsIndex {
-		return s.peek() == '[' && s.item(step.Index)
+	switch {
+	case step.IsIndex && s.peek() == '[':
+		return s.item(step.Index)
+	case step.IsIndex:
+		// jsonb keeps a scalar in an array of one, and ->0 finds it there.
+		return s.binary && s.peek() != '{' && (step.Index == 0 || step.Index == -1)
 	}
 	return s.peek() == '{' && s.field(step.Key)
 }

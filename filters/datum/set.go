@@ -5,8 +5,8 @@ type Set interface {
 	Type
 	// Contains is a @> b.
 	Contains(a, b Value) bool
-	// Overlaps is a && b; certain is false for types that have no such operator.
-	Overlaps(a, b Value) (overlap, certain bool)
+	// Overlaps is a && b, which documents do not have.
+	Overlaps(a, b Value) bool
 }
 
 // SetOf returns t as a Set, whatever domains are around it.

@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// span is a range type. A has the flags below, List the lower and the upper
-// bound, of which an infinite one is Null. S is a text that only equal ranges
+// span is a range type. A has the flags below, parts the lower and the upper
+// bound, of which an infinite one is null. S is a text that only equal ranges
 // share.
 type span struct{ subtype Type }
 
@@ -22,7 +22,8 @@ func (t span) Out(text string) (Value, bool) {
 	if len(text) < len("(,)") {
 		return Value{}, false
 	}
-	v := Value{List: make([]Value, 2)}
+	list := make([]Value, 2)
+	v := Value{parts: &parts{list: list}}
 	first, last := text[0], text[len(text)-1]
 	if first == '[' {
 		v.A |= lowerInclusive
@@ -35,15 +36,15 @@ func (t span) Out(text string) (Value, bool) {
 	var key strings.Builder
 	for i, bound := range []Element{lower, upper} {
 		if bound.Null {
-			v.List[i].Null = true
+			list[i].null = true
 			key.WriteString("N")
 			continue
 		}
 		var ok bool
-		if v.List[i], ok = t.subtype.Out(bound.Text); !ok || v.List[i].Unordered {
+		if list[i], ok = t.subtype.Out(bound.Text); !ok || list[i].Unordered {
 			return Value{}, false
 		}
-		writeKey(&key, v.List[i].Key)
+		writeKey(&key, list[i].Key)
 	}
 	v.S = key.String()
 	known := (first == '[' || first == '(') && (last == ']' || last == ')')
@@ -106,18 +107,18 @@ type bound struct {
 	inclusive bool
 }
 
-func (span) lower(v Value) bound { return bound{v.List[0], true, v.A&lowerInclusive != 0} }
-func (span) upper(v Value) bound { return bound{v.List[1], false, v.A&upperInclusive != 0} }
+func (span) lower(v Value) bound { return bound{v.parts.list[0], true, v.A&lowerInclusive != 0} }
+func (span) upper(v Value) bound { return bound{v.parts.list[1], false, v.A&upperInclusive != 0} }
 
 // compareBounds follows range_cmp_bounds: equal values differ by which side
 // of the value the bound is on.
 func (t span) compareBounds(a, b bound) int {
 	switch {
-	case a.value.Null && b.value.Null && a.lower == b.lower:
+	case a.value.null && b.value.null && a.lower == b.lower:
 		return 0
-	case a.value.Null:
+	case a.value.null:
 		return a.side()
-	case b.value.Null:
+	case b.value.null:
 		return -b.side()
 	}
 	if c := t.subtype.Compare(a.value, b.value); c != 0 {
@@ -154,13 +155,13 @@ func (t span) Contains(a, b Value) bool {
 }
 
 // Overlaps is a && b.
-func (t span) Overlaps(a, b Value) (overlap, certain bool) {
+func (t span) Overlaps(a, b Value) bool {
 	if a.A&spanEmpty != 0 || b.A&spanEmpty != 0 {
-		return false, true
+		return false
 	}
 	la, lb := t.lower(a), t.lower(b)
 	if t.compareBounds(la, lb) >= 0 {
-		return t.compareBounds(la, t.upper(b)) <= 0, true
+		return t.compareBounds(la, t.upper(b)) <= 0
 	}
-	return t.compareBounds(lb, t.upper(a)) <= 0, true
+	return t.compareBounds(lb, t.upper(a)) <= 0
 }

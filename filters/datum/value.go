@@ -17,10 +17,22 @@ type Key struct {
 // carry meaning is the type's own affair.
 type Value struct {
 	Key
-	List      []Value // elements of an array, bounds of a range
-	Document  *JSON   // of jsonb
-	Null      bool    // only within List
-	Unordered bool    // equality is certain, order is not: a label not known yet
+	Unordered bool // equality is certain, order is not: a label not known yet
+	null      bool // only within parts
+	parts     *parts
+}
+
+// parts are what a value is made of. They are apart, as most values have none.
+type parts struct {
+	list     []Value // elements of an array, bounds of a range
+	document JSON    // of jsonb
+}
+
+func (v Value) list() []Value {
+	if v.parts == nil {
+		return nil
+	}
+	return v.parts.list
 }
 
 // Type reads and compares the values of one data type. Types are immutable

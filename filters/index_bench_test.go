@@ -1,0 +1,106 @@
+package filters
+
+import (
+	"fmt"
+	"testing"
+
+	"walcast/replication"
+)
+
+// ownRows is a guard like a compiled policy owner = auth.uid().
+type ownRows struct{ owner string }
+
+func (g *ownRows) Where(rel *replication.Relation, _ replication.Operation) Expr {
+	e, err := Compare(rel, "owner", Eq, g.owner, utc())
+	if err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// workloads fill an index with n selectors each.
+var workloads = []struct {
+	name     string
+	selector func(i int) Selector
+}{
+	{"eq", func(i int) Selector { return selecting(fmt.Sprintf("room=eq.%d", i)) }},
+	{"range", func(i int) Selector { return selecting(fmt.Sprintf("room=gt.%d,room=lte.%d", 10*i, 10*i+10)) }},
+	{"mixed", func(i int) Selector {
+		switch i % 4 {
+		case 0:
+			return selecting(fmt.Sprintf("room=eq.%d,title=like.%%x%%", i))
+		case 1:
+			return selecting(fmt.Sprintf("title=in.(a%d,b%d)", i, i))
+		case 2:
+			return selecting(fmt.Sprintf("price=gte.%d.5,price=lt.%d", 10*i, 10*i+10))
+		}
+		return selecting(fmt.Sprintf("title=like.%%x%d%%", i%20))
+	}},
+	{"own", func(i int) Selector {
+		s := selecting("open=is.true")
+		s.Guard = &ownRows{fmt.Sprintf("00000000-0000-4000-8000-%012d", i)}
+		return s
+	}},
+}
+
+func selecting(text string) Selector {
+	f, err := Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: f}
+}
+
+// benchChange matches one selector of each workload at most.
+func benchChange(rel *replication.Relation) *replication.Change {
+	row := rowOf("1", "5", "some title", "15.75", "00000000-0000-4000-8000-000000000007", "t", "ok", `{"kind": "chat"}`, "{a,b}", "(1,2)")
+	return &replication.Change{Operation: replication.Insert, Relation: rel, New: row}
+}
+
+func filled(n int, selector func(int) Selector) *Index[int] {
+	ix := NewIndex[int](utc())
+	for i := range n {
+		ix.Add(selector(i), i)
+	}
+	return ix
+}
+
+func BenchmarkIndexMatch(b *testing.B) {
+	for _, w := range workloads {
+		first := 0.0
+		for _, n := range []int{10, 1_000, 100_000} {
+			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
+				ix, c, found := filled(n, w.selector), benchChange(rooms()), 0
+				ix.Match(c, func(int) {})
+				b.ReportAllocs()
+				for b.Loop() {
+					ix.Match(c, func(int) { found++ })
+				}
+				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
+				if n == 10 {
+					first = each
+				}
+				b.ReportMetric(each/first, "of-10")
+				b.ReportMetric(float64(found)/float64(b.N), "matches/op")
+			})
+		}
+	}
+}
+
+// BenchmarkIndexJoin adds and removes one selector beside others.
+func BenchmarkIndexJoin(b *testing.B) {
+	for _, w := range workloads {
+		for _, n := range []int{10, 100_000} {
+			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
+				ix := filled(n, w.selector)
+				ix.Match(benchChange(rooms()), func(int) {})
+				s := w.selector(n + 3)
+				b.ReportAllocs()
+				for b.Loop() {
+					ix.Add(s, -1)
+					ix.Remove(s, -1)
+				}
+			})
+		}
+	}
+}
