@@ -1,0 +1,3 @@
+package pattern
+
+import _ "walcast/internal/property" // the same values in every run

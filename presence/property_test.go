@@ -1,0 +1,3 @@
+package presence
+
+import _ "walcast/internal/property" // the same values in every run

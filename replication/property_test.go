@@ -1,0 +1,3 @@
+package replication
+
+import _ "walcast/internal/property" // the same values in every run
