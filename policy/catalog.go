@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -21,7 +22,7 @@ type facts struct {
 
 	attributes []attribute
 	policies   []policyRow
-	functions  []definition
+	functions  []sql.Definition
 	session    session
 }
 
@@ -53,7 +54,7 @@ type session struct {
 
 // certain reports whether expressions mean here what they mean to this package.
 func (s session) certain() bool {
-	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && catalogFirst(s.SearchPath)
+	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && sql.CatalogFirst(s.SearchPath)
 }
 
 const sessionSQL = `select current_setting('search_path'), current_setting('server_encoding'),

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
+
+	"walcast/policy/sql"
 )
 
 // oldFunctions are the bodies of Supabase's functions before 2022, and wrappers
@@ -91,32 +93,31 @@ func drawClaim(t *rapid.T, name string) string {
 // Whatever evaluate is certain of, Postgres must say too.
 func TestEvaluateSaysWhatPostgresSays(t *testing.T) {
 	l := newLab(t, oldFunctions, "create table subjects (id int primary key); create policy p on subjects")
-	definitions := l.definitions("auth", "old")
+	functions := sql.NewFunctions(l.definitions("auth", "old"))
 	certain, all := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
-		sql, claims := drawValue(t, 3), drawClaims(t)
-		printed, ok := l.printed("("+sql+")::text is not null", "subjects")
+		text, claims := drawValue(t, 3), drawClaims(t)
+		printed, ok := l.printed("("+text+")::text is not null", "subjects")
 		if !ok {
 			return // not SQL at all: the types do not fit
 		}
 		all++
-		whole, err := parseExpression(printed)
+		e, err := sql.Parse(printed)
 		if err != nil {
 			return
 		}
-		e := whole.(is).arg
-		env := environment{role: "authenticated", claims: claims, functions: byName(definitions)}
-		v, err := env.evaluate(e)
-		if err != nil || v.unset || v.array || v.doc != nil || v.family == familyOther {
+		env := sql.Environment{Role: "authenticated", Claims: claims, Functions: functions}
+		v, err := env.Evaluate(e.(sql.Is).Arg)
+		if err != nil || !v.Scalar() {
 			return
 		}
 		certain++
-		want, err := l.evaluate(sql, claims)
+		want, err := l.evaluate(text, claims)
 		if err != nil {
-			t.Fatalf("%s for %s: %+v, but Postgres raises %v", sql, claims, v, err)
+			t.Fatalf("%s for %s: %+v, but Postgres raises %v", text, claims, v, err)
 		}
-		if v.null != (want == nil) || !v.null && v.text != *want {
-			t.Fatalf("%s for %s: %+v; want %v", sql, claims, v, deref(want))
+		if v.Null() != (want == nil) || !v.Null() && v.Text() != *want {
+			t.Fatalf("%s for %s: %+v; want %v", text, claims, v, deref(want))
 		}
 	})
 	t.Logf("certain of %d of %d", certain, all)
@@ -130,9 +131,9 @@ func deref(s *string) string {
 }
 
 // printed makes the SQL the policy p of a table, and prints it as the catalog does.
-func (l *lab) printed(sql, table string) (string, bool) {
+func (l *lab) printed(expression, table string) (string, bool) {
 	l.t.Helper()
-	if _, err := l.Pool.Exec(context.Background(), fmt.Sprintf("alter policy p on %s using (%s)", table, sql)); err != nil {
+	if _, err := l.Pool.Exec(context.Background(), fmt.Sprintf("alter policy p on %s using (%s)", table, expression)); err != nil {
 		return "", false
 	}
 	var text string
@@ -150,19 +151,19 @@ func (l *lab) printed(sql, table string) (string, bool) {
 
 // evaluate has Postgres evaluate, as a subject; both settings that nobody made
 // and settings that were made once are met with.
-func (l *lab) evaluate(sql, claims string) (text *string, err error) {
+func (l *lab) evaluate(expression, claims string) (text *string, err error) {
 	ctx := context.Background()
 	err = pgx.BeginFunc(ctx, l.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, becomeSQL, "5000", "", claims, "authenticated"); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, "select ("+sql+")::text", pgx.QueryExecModeExec).Scan(&text)
+		return tx.QueryRow(ctx, "select ("+expression+")::text", pgx.QueryExecModeExec).Scan(&text)
 	})
 	return text, err
 }
 
 // definitions reads the functions of some schemas as policies would name them.
-func (l *lab) definitions(schemas ...string) (all []definition) {
+func (l *lab) definitions(schemas ...string) (all []sql.Definition) {
 	l.t.Helper()
 	for _, schema := range schemas {
 		rows, err := l.Pool.Query(context.Background(), "select proname from pg_proc where pronamespace = $1::regnamespace", schema)
@@ -176,7 +177,7 @@ func (l *lab) definitions(schemas ...string) (all []definition) {
 		for _, name := range names {
 			table := fmt.Sprintf("calls_%s_%s", schema, name)
 			l.Exec(fmt.Sprintf(`create table %s (id int primary key); alter table %[1]s enable row level security;
-				create policy p on %[1]s using (%s.%s()::text is not null); grant select on %[1]s to authenticated`, table, schema, quoteName(name)))
+				create policy p on %[1]s using (%s.%s()::text is not null); grant select on %[1]s to authenticated`, table, schema, sql.QuoteName(name)))
 			f, err := l.policy.readCatalog(context.Background(), l.relation(table), "authenticated")
 			if err != nil {
 				l.t.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"walcast/filters"
+	"walcast/policy/compile"
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -21,7 +23,7 @@ type guard struct {
 type bond struct {
 	rules *rules
 	err   error // Postgres must be asked
-	where [replication.Message + 1]filters.Expr
+	where compile.Where
 }
 
 // Where is the condition on rel's rows under which op is visible; nil means
@@ -58,21 +60,15 @@ func (g *guard) bound(rel *replication.Relation, r *rules) *bond {
 
 func newBond(rel *replication.Relation, r *rules, s *Subject) *bond {
 	b := &bond{rules: r}
-	c, err := r.bind(rel, s)
-	if err != nil {
-		b.err = err
+	if !r.compilable {
+		b.err = sql.ErrUncertain
 		return b
 	}
-	for _, op := range []replication.Operation{replication.Insert, replication.Update, replication.Delete} {
-		t, err := r.where(rel, c, op)
-		if err == nil && t != constant(true) {
-			b.where[op], err = predicate(rel, t)
-		}
-		if err != nil {
-			b.err = err
-			return b
-		}
-	}
+	b.where, b.err = compile.Compile(compile.Source{
+		Relation:    rel,
+		Environment: &sql.Environment{Role: s.Role, Claims: s.Claims, Functions: r.functions},
+		Column:      func(name string) compile.Column { return r.columns[name] },
+	}, r.policies)
 	return b
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/internal/devdb"
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -24,12 +25,12 @@ type lab struct {
 	catalog replication.Catalog
 }
 
-func newLab(t testing.TB, sql ...string) *lab {
+func newLab(t testing.TB, statements ...string) *lab {
 	t.Helper()
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
 	db.Exec("create publication lab for all tables")
-	for _, s := range sql {
+	for _, s := range statements {
 		db.Exec(s)
 	}
 	reg := prometheus.NewRegistry()
@@ -74,12 +75,12 @@ func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
 	l.t.Helper()
 	names := make([]string, len(rel.Columns))
 	for i, c := range rel.Columns {
-		names[i] = quoteName(c.Name)
+		names[i] = sql.QuoteName(c.Name)
 	}
-	sql := fmt.Sprintf("select %s from %s %s", strings.Join(names, ", "), qualified(rel.Schema, rel.Table), more)
-	found, err := l.Pool.Query(context.Background(), sql, pgx.QueryExecModeExec, pgx.QueryResultFormats{pgx.TextFormatCode})
+	query := fmt.Sprintf("select %s from %s %s", strings.Join(names, ", "), sql.Qualified(rel.Schema, rel.Table), more)
+	found, err := l.Pool.Query(context.Background(), query, pgx.QueryExecModeExec, pgx.QueryResultFormats{pgx.TextFormatCode})
 	if err != nil {
-		l.t.Fatalf("%s: %v", sql, err)
+		l.t.Fatalf("%s: %v", query, err)
 	}
 	defer found.Close()
 	var rows []replication.Row
@@ -94,7 +95,7 @@ func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
 		rows = append(rows, row)
 	}
 	if err := found.Err(); err != nil {
-		l.t.Fatalf("%s: %v", sql, err)
+		l.t.Fatalf("%s: %v", query, err)
 	}
 	return rows
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -44,12 +45,12 @@ const rowsSetting = "walcast.rows"
 // subject, whatever went wrong before. It also makes statements of different
 // roles different: a plan may have a function inlined that only one of the
 // roles may execute.
-func acting(role string) string { return "current_user = " + quoteText(role) }
+func acting(role string) string { return "current_user = " + sql.QuoteText(role) }
 
 // newQuestion writes the statements. Names are qualified, as the policies' are,
 // so that the statements mean the same for every role.
 func newQuestion(rel *replication.Relation, f *facts) *question {
-	table := qualified(f.Schema, f.Table)
+	table := sql.Qualified(f.Schema, f.Table)
 	q := &question{table: f.Schema + "." + f.Table}
 	needs, possible := neededColumns(f)
 	var keys []string
@@ -58,7 +59,7 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		if c.column >= 0 && rel.Columns[c.column].Key {
 			c.key = true
-			keys = append(keys, fmt.Sprintf("present.%s = (numbered.sent).%[1]s", quoteName(a.Name)))
+			keys = append(keys, fmt.Sprintf("present.%s = (numbered.sent).%[1]s", sql.QuoteName(a.Name)))
 		}
 		possible = possible && (c.column >= 0 || !c.needed)
 		q.fields = append(q.fields, c)
@@ -78,14 +79,14 @@ func newQuestion(rel *replication.Relation, f *facts) *question {
 func rowQuestion(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
 		return fmt.Sprintf("select position from (select row_number() over () as position, exists (select where %s) as visible "+
-			"from %s as %s) as numbered where %s and visible", combined(f.policies), sent(table), quoteName(f.Table), acting(f.Role))
+			"from %s as %s) as numbered where %s and visible", combined(f.policies), sent(table), sql.QuoteName(f.Table), acting(f.Role))
 	}
 	names := make([]string, len(f.attributes))
 	for i, a := range f.attributes {
-		names[i] = quoteName(a.Name)
+		names[i] = sql.QuoteName(a.Name)
 	}
 	return fmt.Sprintf(`select "walcast position" from %s with ordinality as %s (%s, "walcast position") where %s and %s`,
-		sent(table), quoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f.policies))
+		sent(table), sql.QuoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f.policies))
 }
 
 // wholeRow reports whether a policy may name the row as a value.
@@ -99,7 +100,7 @@ func wholeRow(f *facts) bool {
 func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	named := map[int16]bool{}
 	all := wholeRow(f)
-	possible = catalogFirst(f.session.SearchPath)
+	possible = sql.CatalogFirst(f.session.SearchPath)
 	for _, p := range f.policies {
 		for _, n := range p.Columns {
 			named[n] = true

@@ -2,9 +2,10 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
+	"walcast/policy/compile"
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -12,9 +13,9 @@ import (
 // Relation: what is cached must not keep alive the key that it is cached by.
 type rules struct {
 	kind       rulesKind
-	policies   []rule
-	functions  map[string]*function
-	attributes map[string]attribute
+	policies   []compile.Rule
+	functions  sql.Functions
+	columns    map[string]compile.Column
 	question   *question // how to ask Postgres; for byPolicies only
 	compilable bool      // as far as can be said without a subject
 	text       string    // equal rules have equal texts
@@ -29,19 +30,9 @@ const (
 	forbidden                   // no USAGE on the schema: Postgres would raise
 )
 
-// rule is one policy.
-type rule struct {
-	permissive bool
-	using      string
-	parsed     expression // nil when it is not understood
-}
-
 // newRules sorts out what the catalog said.
 func newRules(rel *replication.Relation, f *facts) *rules {
-	r := &rules{attributes: map[string]attribute{}}
-	for _, a := range f.attributes {
-		r.attributes[a.Name] = a
-	}
+	r := &rules{}
 	switch {
 	case !f.RelationKnown:
 		r.kind = hidden
@@ -59,15 +50,16 @@ func newRules(rel *replication.Relation, f *facts) *rules {
 }
 
 func (r *rules) learn(f *facts) {
-	r.functions = byName(f.functions)
+	r.columns = map[string]compile.Column{}
+	for _, a := range f.attributes {
+		r.columns[a.Name] = compile.Column{Toastable: a.Toastable, Deterministic: a.Deterministic}
+	}
+	r.functions = sql.NewFunctions(f.functions)
 	r.compilable = f.session.certain()
 	for _, p := range f.policies {
-		known := rule{permissive: p.Permissive, using: p.Using}
-		if e, err := parseExpression(p.Using); err == nil {
-			known.parsed = e
-		}
-		r.compilable = r.compilable && known.parsed != nil
-		r.policies = append(r.policies, known)
+		e, err := sql.Parse(p.Using)
+		r.compilable = r.compilable && err == nil
+		r.policies = append(r.policies, compile.Rule{Permissive: p.Permissive, Using: e})
 	}
 }
 
@@ -80,72 +72,4 @@ func (r *rules) describe(f *facts) string {
 	}
 	fmt.Fprintf(&b, "%+v %+v %+v %+v", f.attributes, f.policies, f.functions, f.session)
 	return b.String()
-}
-
-// bind makes the condition of the rules for one subject, which is errUncertain
-// when Postgres must be asked. No permissive policy means that nothing is seen.
-func (r *rules) bind(rel *replication.Relation, s *Subject) (condition, error) {
-	if !r.compilable {
-		return nil, errUncertain
-	}
-	b := &binding{
-		environment: environment{role: s.Role, claims: s.Claims, functions: r.functions},
-		relation:    rel,
-		collated:    func(column string) bool { return !r.attributes[column].Deterministic },
-	}
-	var permissive either
-	var all both
-	for _, p := range r.policies {
-		c, err := b.condition(p.parsed)
-		if err != nil {
-			return nil, err
-		}
-		if p.permissive {
-			permissive = append(permissive, c)
-		} else {
-			all = append(all, c)
-		}
-	}
-	return append(all, permissive), nil
-}
-
-// toastable reports whether an UPDATE may come without the column's value.
-func (r *rules) toastable(rel *replication.Relation, column int) bool {
-	return rel.ReplicaIdentity != replication.IdentityFull && r.attributes[rel.Columns[column].Name].Toastable
-}
-
-// where is the test for an operation: of the new row, or for DELETE of as much
-// of the old one as the replica identity sends, which hides only rows that the
-// subject provably could not see.
-func (r *rules) where(rel *replication.Relation, c condition, op replication.Operation) (test, error) {
-	never := func(int) bool { return false }
-	switch op {
-	case replication.Insert:
-		return c.when(setTrue, never), nil
-	case replication.Update:
-		t := c.when(setTrue, never)
-		if nullTested(t, func(column int) bool { return r.toastable(rel, column) }) {
-			return nil, errUncertain
-		}
-		return t, nil
-	case replication.Delete:
-		return c.when(setTrue, func(column int) bool { return !rel.Columns[column].Identity }), nil
-	}
-	return constant(true), nil
-}
-
-// nullTested reports whether the test asks of such a column whether it is NULL.
-// An unchanged value outside the row is not in the WAL, and it is not NULL; in
-// comparisons it does not matter, as only long values are stored outside.
-func nullTested(t test, such func(column int) bool) bool {
-	some := func(t test) bool { return nullTested(t, such) }
-	switch t := t.(type) {
-	case nullTest:
-		return such(t.column)
-	case allOf:
-		return slices.ContainsFunc(t, some)
-	case someOf:
-		return slices.ContainsFunc(t, some)
-	}
-	return false
 }

@@ -1,104 +1,100 @@
-package policy
+package compile
 
 import (
 	"walcast/filters"
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
 // binding makes a condition of a policy: for one relation and one subject. It
 // is where types meet: whatever it is not certain to judge as Postgres does
-// is errUncertain.
-type binding struct {
-	environment
-	relation *replication.Relation
-	// collated reports columns whose collation may call different texts equal.
-	collated func(column string) bool
-}
+// is sql.ErrUncertain.
+type binding struct{ Source }
 
 // condition binds a boolean expression. What has no columns is evaluated.
-func (b *binding) condition(e expression) (condition, error) {
-	if v, err := b.boolean(e); err == nil {
+func (b *binding) condition(e sql.Expression) (condition, error) {
+	if v, err := b.Environment.Boolean(e); err == nil {
 		return fixed(truthOf(v)), nil
 	}
 	switch e := e.(type) {
-	case columnRef:
-		return b.comparison("=", e, truth(true))
-	case not:
-		c, err := b.condition(e.arg)
+	case sql.Column:
+		return b.comparison("=", e, sql.True())
+	case sql.Not:
+		c, err := b.condition(e.Arg)
 		return negation{c}, err
-	case logic:
+	case sql.Logic:
 		return b.logic(e)
-	case is:
+	case sql.Is:
 		return b.is(e)
-	case binary:
+	case sql.Binary:
 		return b.binary(e)
-	case anyOf:
+	case sql.AnyOf:
 		return b.anyOf(e)
 	}
-	return nil, errUncertain
+	return nil, sql.ErrUncertain
 }
 
-func truthOf(v value) filters.Truth {
+func truthOf(v sql.Value) filters.Truth {
 	switch {
-	case v.null:
+	case v.Null():
 		return filters.Unknown
-	case v.text == "true":
+	case v.Text() == "true":
 		return filters.True
 	}
 	return filters.False
 }
 
-func (b *binding) logic(e logic) (condition, error) {
-	operands := make([]condition, len(e.items))
-	for i, item := range e.items {
+func (b *binding) logic(e sql.Logic) (condition, error) {
+	operands := make([]condition, len(e.Items))
+	for i, item := range e.Items {
 		var err error
 		if operands[i], err = b.condition(item); err != nil {
 			return nil, err
 		}
 	}
-	if e.or {
+	if e.Or {
 		return either(operands), nil
 	}
 	return both(operands), nil
 }
 
-func (b *binding) is(e is) (condition, error) {
+func (b *binding) is(e sql.Is) (condition, error) {
 	var of condition
-	set := map[string]truths{"null": setUnknown, "unknown": setUnknown, "true": setTrue, "false": setFalse}[e.what]
-	if e.negate {
+	set := map[string]truths{"null": setUnknown, "unknown": setUnknown, "true": setTrue, "false": setFalse}[e.What]
+	if e.Negate {
 		set = setAll &^ set
 	}
-	if column, ok := e.arg.(columnRef); ok && e.what == "null" {
-		i, err := b.column(column.name)
+	if column, ok := e.Arg.(sql.Column); ok && e.What == "null" {
+		i, err := b.column(column.Name)
 		if err != nil {
 			return nil, err
 		}
-		if kind := b.relation.Columns[i].Type.Underlying().Kind; kind == replication.KindComposite || kind == replication.KindUnknown {
-			return nil, errUncertain // a row of NULLs is NULL too
+		if kind := b.Relation.Columns[i].Type.Underlying().Kind; kind == replication.KindComposite || kind == replication.KindUnknown {
+			return nil, sql.ErrUncertain // a row of NULLs is NULL too
 		}
-		if e.negate {
+		if e.Negate {
 			return negation{missing{i}}, nil
 		}
 		return missing{i}, nil
 	}
-	of, err := b.condition(e.arg)
+	of, err := b.condition(e.Arg)
 	return oneOf{set, of}, err
 }
 
 func (b *binding) column(name string) (int, error) {
-	i := b.relation.Column(name)
+	i := b.Relation.Column(name)
 	if i < 0 { // not published: a column list, a generated or a system column
-		return 0, errUncertain
+		return 0, sql.ErrUncertain
 	}
 	return i, nil
 }
 
-func (b *binding) binary(e binary) (condition, error) {
-	left, right, op := e.left, e.right, e.op
-	v, err := b.evaluate(right)
+func (b *binding) binary(e sql.Binary) (condition, error) {
+	left, right, op := e.Left, e.Right, e.Op
+	v, err := b.Environment.Evaluate(right)
 	if err != nil {
-		if v, err = b.evaluate(left); err != nil {
-			return nil, errUncertain
+		if v, err = b.Environment.Evaluate(left); err != nil {
+			return nil, sql.ErrUncertain
 		}
 		left, op = right, mirrored(op)
 	}
@@ -116,30 +112,31 @@ func mirrored(op string) string {
 	return op
 }
 
-func (b *binding) distinct(left expression, v value) (condition, error) {
+func (b *binding) distinct(left sql.Expression, v sql.Value) (condition, error) {
 	equal, err := b.comparison("=", left, v)
 	if err != nil {
 		return nil, err
 	}
-	if !v.null {
+	if !v.Null() {
 		return oneOf{setFalse | setUnknown, equal}, nil
 	}
 	side, err := b.side(left)
 	return negation{missing{side.column}}, err
 }
 
-func (b *binding) anyOf(e anyOf) (condition, error) {
-	items, err := b.evaluate(e.array)
+func (b *binding) anyOf(e sql.AnyOf) (condition, error) {
+	items, err := b.Environment.Evaluate(e.Array)
 	if err != nil {
 		return nil, err
 	}
-	if !items.array {
-		return nil, errUncertain
+	array, ok := items.Items()
+	if !ok {
+		return nil, sql.ErrUncertain
 	}
 	var found either
 	var in member
-	for _, item := range items.items {
-		c, err := b.comparison("=", e.left, item)
+	for _, item := range array {
+		c, err := b.comparison("=", e.Left, item)
 		if err != nil {
 			return nil, err
 		}
@@ -156,7 +153,7 @@ func (b *binding) anyOf(e anyOf) (condition, error) {
 }
 
 // comparison compares a column, possibly cast, with a value.
-func (b *binding) comparison(op string, left expression, v value) (condition, error) {
+func (b *binding) comparison(op string, left sql.Expression, v sql.Value) (condition, error) {
 	side, err := b.side(left)
 	if err != nil {
 		return nil, err
@@ -164,10 +161,10 @@ func (b *binding) comparison(op string, left expression, v value) (condition, er
 	operator, ok := map[string]filters.Operator{
 		"=": filters.Eq, "<>": filters.Neq, "<": filters.Lt, "<=": filters.Lte, ">": filters.Gt, ">=": filters.Gte,
 	}[op]
-	if !ok || v.array || v.unset || !side.accepts(v) || side.equalOnly && operator != filters.Eq && operator != filters.Neq {
-		return nil, errUncertain
+	if !ok || !v.Scalar() || !side.accepts(v) || side.equalOnly && operator != filters.Eq && operator != filters.Neq {
+		return nil, sql.ErrUncertain
 	}
-	if v.null {
+	if v.Null() {
 		return fixed(filters.Unknown), nil
 	}
 	text, possible := side.read(v)

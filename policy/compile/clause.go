@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"slices"
@@ -6,54 +6,54 @@ import (
 	"walcast/filters"
 )
 
-// test is a condition on a row that is true or false, never unknown, with no
+// clause is a condition on a row that is true or false, never unknown, with no
 // negation in it: what the match index can file.
-type test interface{ isTest() }
+type clause interface{ isClause() }
 
 type (
-	constantTest bool
-	// compareTest is false where the column is NULL.
-	compareTest struct {
+	constantClause bool
+	// compareClause is false where the column is NULL.
+	compareClause struct {
 		column int
 		op     filters.Operator
 		value  string
 	}
-	// memberTest is false where the column is NULL.
-	memberTest struct {
+	// memberClause is false where the column is NULL.
+	memberClause struct {
 		column int
 		values []string
 		negate bool
 	}
-	nullTest struct {
+	nullClause struct {
 		column int
 		negate bool
 	}
-	allOf  []test
-	someOf []test
+	allOf  []clause
+	someOf []clause
 )
 
-func (constantTest) isTest() {}
-func (compareTest) isTest()  {}
-func (memberTest) isTest()   {}
-func (nullTest) isTest()     {}
-func (allOf) isTest()        {}
-func (someOf) isTest()       {}
+func (constantClause) isClause() {}
+func (compareClause) isClause()  {}
+func (memberClause) isClause()   {}
+func (nullClause) isClause()     {}
+func (allOf) isClause()          {}
+func (someOf) isClause()         {}
 
-func constant(holds bool) test { return constantTest(holds) }
+func constant(holds bool) clause { return constantClause(holds) }
 
-// allTests is AND, without what makes no difference.
-func allTests(tests ...test) test {
+// allClauses is AND, without what makes no difference.
+func allClauses(clauses ...clause) clause {
 	var kept allOf
-	for _, t := range tests {
-		switch t := t.(type) {
-		case constantTest:
-			if !t {
-				return t
+	for _, c := range clauses {
+		switch c := c.(type) {
+		case constantClause:
+			if !c {
+				return c
 			}
 		case allOf:
-			kept = append(kept, t...)
+			kept = append(kept, c...)
 		default:
-			kept = append(kept, t)
+			kept = append(kept, c)
 		}
 	}
 	switch len(kept) {
@@ -65,19 +65,19 @@ func allTests(tests ...test) test {
 	return kept
 }
 
-// anyTest is OR, without what makes no difference.
-func anyTest(tests ...test) test {
+// anyClause is OR, without what makes no difference.
+func anyClause(clauses ...clause) clause {
 	var kept someOf
-	for _, t := range tests {
-		switch t := t.(type) {
-		case constantTest:
-			if t {
-				return t
+	for _, c := range clauses {
+		switch c := c.(type) {
+		case constantClause:
+			if c {
+				return c
 			}
 		case someOf:
-			kept = append(kept, t...)
+			kept = append(kept, c...)
 		default:
-			kept = append(kept, t)
+			kept = append(kept, c)
 		}
 	}
 	switch len(kept) {

@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import "walcast/filters"
 
@@ -8,7 +8,7 @@ type condition interface {
 	// when is true for the rows for which the condition's truth is one of the
 	// set, and never unknown. Of a column that is absent anything is possible:
 	// there it is true.
-	when(set truths, absent func(column int) bool) test
+	when(set truths, absent func(column int) bool) clause
 }
 
 // truths is a set of truth values.
@@ -57,81 +57,83 @@ type (
 	}
 )
 
-func (c fixed) when(set truths, _ func(int) bool) test {
+func (c fixed) when(set truths, _ func(int) bool) clause {
 	return constant(set.has(filters.Truth(c)))
 }
 
-func (c comparison) when(set truths, absent func(int) bool) test {
+func (c comparison) when(set truths, absent func(int) bool) clause {
 	if absent(c.column) {
 		return constant(set != 0)
 	}
-	return leaf(set, c.column, compareTest{c.column, c.op, c.value}, compareTest{c.column, opposite(c.op), c.value})
+	return leaf(set, c.column, compareClause{c.column, c.op, c.value}, compareClause{c.column, opposite(c.op), c.value})
 }
 
-func (c member) when(set truths, absent func(int) bool) test {
+func (c member) when(set truths, absent func(int) bool) clause {
 	if absent(c.column) {
 		return constant(set != 0)
 	}
-	return leaf(set, c.column, memberTest{c.column, c.values, false}, memberTest{c.column, c.values, true})
+	return leaf(set, c.column, memberClause{c.column, c.values, false}, memberClause{c.column, c.values, true})
 }
 
-func (c missing) when(set truths, absent func(int) bool) test {
+func (c missing) when(set truths, absent func(int) bool) clause {
 	if absent(c.column) {
 		return constant(set&(setTrue|setFalse) != 0)
 	}
-	return anyTest(given(set, setTrue, nullTest{c.column, false}), given(set, setFalse, nullTest{c.column, true}))
+	return anyClause(given(set, setTrue, nullClause{c.column, false}), given(set, setFalse, nullClause{c.column, true}))
 }
 
-// leaf is a test that is unknown exactly where its column is NULL.
-func leaf(set truths, column int, yes, no test) test {
+// leaf is a clause that is unknown exactly where its column is NULL.
+func leaf(set truths, column int, yes, no clause) clause {
 	if set&setAll == setAll {
 		return constant(true)
 	}
-	return anyTest(given(set, setTrue, yes), given(set, setFalse, no), given(set, setUnknown, nullTest{column, false}))
+	return anyClause(given(set, setTrue, yes), given(set, setFalse, no), given(set, setUnknown, nullClause{column, false}))
 }
 
-func given(set, member truths, t test) test {
+func given(set, member truths, t clause) clause {
 	if set&member == 0 {
 		return constant(false)
 	}
 	return t
 }
 
-func (c negation) when(set truths, absent func(int) bool) test { return c.of.when(set.flip(), absent) }
+func (c negation) when(set truths, absent func(int) bool) clause {
+	return c.of.when(set.flip(), absent)
+}
 
-func (c oneOf) when(set truths, absent func(int) bool) test {
-	return anyTest(
+func (c oneOf) when(set truths, absent func(int) bool) clause {
+	return anyClause(
 		given(set, setTrue, c.of.when(c.set, absent)),
 		given(set, setFalse, c.of.when(setAll&^c.set, absent)),
 	)
 }
 
 // The truth of AND is the least of its operands' truths.
-func (c both) when(set truths, absent func(int) bool) test {
-	each := func(of truths) []test {
-		tests := make([]test, len(c))
+func (c both) when(set truths, absent func(int) bool) clause {
+	each := func(of truths) []clause {
+		clauses := make([]clause, len(c))
 		for i, operand := range c {
-			tests[i] = operand.when(of, absent)
+			clauses[i] = operand.when(of, absent)
 		}
-		return tests
+		return clauses
 	}
 	switch set & setAll {
 	case setAll:
 		return constant(true)
 	case setTrue, setTrue | setUnknown:
-		return allTests(each(set)...)
+		return allClauses(each(set)...)
 	case setFalse, setFalse | setUnknown:
-		return anyTest(each(set)...)
+		return anyClause(each(set)...)
 	case setTrue | setFalse:
-		return anyTest(allTests(each(setTrue)...), anyTest(each(setFalse)...))
+		return anyClause(allClauses(each(setTrue)...), anyClause(each(setFalse)...))
 	case setUnknown:
-		return allTests(allTests(each(setTrue|setUnknown)...), anyTest(each(setUnknown)...))
+		return allClauses(allClauses(each(setTrue|setUnknown)...), anyClause(each(setUnknown)...))
 	}
 	return constant(false)
 }
 
 // OR is AND with everything negated.
-func (c either) when(set truths, absent func(int) bool) test {
+func (c either) when(set truths, absent func(int) bool) clause {
 	negated := make(both, len(c))
 	for i, operand := range c {
 		negated[i] = negation{operand}

@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -53,19 +53,19 @@ func truthIn(c condition, row []cell) filters.Truth {
 	panic("unknown condition")
 }
 
-func passes(t test, row []cell) bool {
-	pass := func(t test) bool { return passes(t, row) }
+func passes(t clause, row []cell) bool {
+	pass := func(t clause) bool { return passes(t, row) }
 	switch t := t.(type) {
-	case constantTest:
+	case constantClause:
 		return bool(t)
-	case compareTest:
+	case compareClause:
 		return truthIn(comparison{t.column, t.op, t.value}, row) == filters.True
-	case memberTest:
+	case memberClause:
 		return row[t.column] != "" && slices.Contains(t.values, string(row[t.column])) != t.negate
-	case nullTest:
+	case nullClause:
 		return (row[t.column] == "") != t.negate
 	case allOf:
-		return !slices.ContainsFunc(t, func(t test) bool { return !pass(t) })
+		return !slices.ContainsFunc(t, func(t clause) bool { return !pass(t) })
 	case someOf:
 		return slices.ContainsFunc(t, pass)
 	}

@@ -1,24 +1,25 @@
-package policy
+package compile
 
 import (
 	"strings"
 
 	"walcast/filters"
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
-// predicate turns a test into what the match index can file. Its error means
+// predicate turns a clause into what the match index can file. Its error means
 // that Postgres must be asked.
-func predicate(rel *replication.Relation, t test) (filters.Expr, error) {
+func predicate(rel *replication.Relation, t clause) (filters.Expr, error) {
 	switch t := t.(type) {
-	case constantTest:
+	case constantClause:
 		return filters.Constant(truthIf(bool(t))), nil
-	case compareTest:
+	case compareClause:
 		return compareColumn(rel, t.column, t.op, t.value)
-	case memberTest:
+	case memberClause:
 		e, err := compareColumn(rel, t.column, filters.In, arrayText(t.values))
 		return negatedIf(t.negate, e), err
-	case nullTest:
+	case nullClause:
 		e, err := compareColumn(rel, t.column, filters.Is, "null")
 		return negatedIf(t.negate, e), err
 	case allOf:
@@ -28,12 +29,12 @@ func predicate(rel *replication.Relation, t test) (filters.Expr, error) {
 		exprs, err := predicates(rel, t)
 		return filters.Or(exprs...), err
 	}
-	panic("policy: unknown test")
+	panic("compile: unknown clause")
 }
 
-func predicates(rel *replication.Relation, tests []test) ([]filters.Expr, error) {
-	exprs := make([]filters.Expr, len(tests))
-	for i, t := range tests {
+func predicates(rel *replication.Relation, clauses []clause) ([]filters.Expr, error) {
+	exprs := make([]filters.Expr, len(clauses))
+	for i, t := range clauses {
 		e, err := predicate(rel, t)
 		if err != nil {
 			return nil, err
@@ -48,11 +49,11 @@ func predicates(rel *replication.Relation, tests []test) ([]filters.Expr, error)
 func compareColumn(rel *replication.Relation, column int, op filters.Operator, literal string) (filters.Expr, error) {
 	name := rel.Columns[column].Name
 	if strings.Contains(name, "->") || strings.Contains(name, "::") { // read as a path or a cast
-		return nil, errUncertain
+		return nil, sql.ErrUncertain
 	}
 	e, err := filters.Compare(rel, name, op, literal, filters.Locale{Collate: "C", Ctype: "C", TimeZone: "UTC"})
 	if err != nil {
-		return nil, errUncertain
+		return nil, sql.ErrUncertain
 	}
 	return e, nil
 }

@@ -1,9 +1,10 @@
-package policy
+package compile
 
 import (
 	"slices"
 	"strings"
 
+	"walcast/policy/sql"
 	"walcast/replication"
 )
 
@@ -11,7 +12,7 @@ import (
 type side struct {
 	column int
 	typ    *replication.Type // without domains
-	family family
+	family sql.Family
 	// printed is set for column::text of a type that is not text: what the
 	// other side is compared with is how the column prints.
 	printed bool
@@ -20,26 +21,26 @@ type side struct {
 }
 
 // side reads a column, at most cast once to a type that changes nothing.
-func (b *binding) side(e expression) (side, error) {
-	var to typeName
-	if c, ok := e.(cast); ok {
-		e, to = c.arg, c.typ
+func (b *binding) side(e sql.Expression) (side, error) {
+	var to sql.TypeName
+	if c, ok := e.(sql.Cast); ok {
+		e, to = c.Arg, c.Type
 	}
-	column, ok := e.(columnRef)
+	column, ok := e.(sql.Column)
 	if !ok {
-		return side{}, errUncertain
+		return side{}, sql.ErrUncertain
 	}
-	i, err := b.column(column.name)
+	i, err := b.column(column.Name)
 	if err != nil {
 		return side{}, err
 	}
-	s := side{column: i, typ: b.relation.Columns[i].Type.Underlying()}
+	s := side{column: i, typ: b.Relation.Columns[i].Type.Underlying()}
 	s.family = familyOfType(s.typ)
-	s.equalOnly = slices.Contains([]family{familyText, familyName, familyOther, familyUUID, familyBool}, s.family)
+	s.equalOnly = slices.Contains([]sql.Family{sql.FamilyText, sql.FamilyName, sql.FamilyOther, sql.FamilyUUID, sql.FamilyBool}, s.family)
 	// Some texts that differ are equal under a nondeterministic collation.
-	textual := s.family == familyText || s.family == familyName
-	if textual && b.collated(column.name) || s.family == familyOther && s.typ.Kind != replication.KindEnum {
-		return side{}, errUncertain
+	textual := s.family == sql.FamilyText || s.family == sql.FamilyName
+	if textual && !b.Column(column.Name).Deterministic || s.family == sql.FamilyOther && s.typ.Kind != replication.KindEnum {
+		return side{}, sql.ErrUncertain
 	}
 	if to == "" {
 		return s, nil
@@ -48,66 +49,66 @@ func (b *binding) side(e expression) (side, error) {
 }
 
 // familyOfType is the family of a column's type.
-func familyOfType(t *replication.Type) family {
+func familyOfType(t *replication.Type) sql.Family {
 	if t.Schema != "pg_catalog" || t.Kind != replication.KindBase {
-		return familyOther
+		return sql.FamilyOther
 	}
-	f := familyOf(typeName(t.Name))
+	f := sql.FamilyOf(sql.TypeName(t.Name))
 	switch t.Name {
 	case "timestamp":
-		return familyTimestamp
+		return sql.FamilyTimestamp
 	case "json", "jsonb":
-		return familyOther // not compared
+		return sql.FamilyOther // not compared
 	}
 	return f
 }
 
-func (s side) cast(to typeName) (side, error) {
-	target := familyOf(to)
+func (s side) cast(to sql.TypeName) (side, error) {
+	target := sql.FamilyOf(to)
 	switch {
-	case s.family == familyText && target == familyText:
+	case s.family == sql.FamilyText && target == sql.FamilyText:
 		return s, nil
-	case s.family == familyInt && target == familyInt && intBits(to) >= s.bits(), s.family == familyInt && target == familyNumeric:
+	case s.family == sql.FamilyInt && target == sql.FamilyInt && sql.IntBits(to) >= s.bits(), s.family == sql.FamilyInt && target == sql.FamilyNumeric:
 		return s, nil
-	case target == familyText && (s.family == familyUUID || s.family == familyInt || s.family == familyOther):
+	case target == sql.FamilyText && (s.family == sql.FamilyUUID || s.family == sql.FamilyInt || s.family == sql.FamilyOther):
 		s.printed, s.equalOnly = true, true
 		return s, nil
 	}
-	return side{}, errUncertain
+	return side{}, sql.ErrUncertain
 }
 
-func (s side) bits() int { return intBits(typeName(s.typ.Name)) }
+func (s side) bits() int { return sql.IntBits(sql.TypeName(s.typ.Name)) }
 
 // accepts reports whether comparing with v is something that is known here.
-func (s side) accepts(v value) bool {
+func (s side) accepts(v sql.Value) bool {
 	switch {
 	case s.printed:
-		return v.family == familyText || v.family == familyUnknown
-	case s.family == familyText || s.family == familyName:
-		return v.textual()
-	case s.family == familyOther:
-		return v.typ == typeName(qualified(s.typ.Schema, s.typ.Name)) && (v.null || slices.Contains(s.typ.Labels, v.text))
-	case s.family == familyInt:
-		return v.family == familyInt && (v.null || canonicalInt(v.text, s.bits()))
-	case s.family == familyNumeric:
-		return v.family == familyInt || v.family == familyNumeric
+		return v.Family() == sql.FamilyText || v.Family() == sql.FamilyUnknown
+	case s.family == sql.FamilyText || s.family == sql.FamilyName:
+		return v.Textual()
+	case s.family == sql.FamilyOther:
+		return v.Type() == sql.TypeName(sql.Qualified(s.typ.Schema, s.typ.Name)) && (v.Null() || slices.Contains(s.typ.Labels, v.Text()))
+	case s.family == sql.FamilyInt:
+		return v.Family() == sql.FamilyInt && (v.Null() || sql.IsInteger(v.Text(), s.bits()))
+	case s.family == sql.FamilyNumeric:
+		return v.Family() == sql.FamilyInt || v.Family() == sql.FamilyNumeric
 	}
-	return v.family == s.family
+	return v.Family() == s.family
 }
 
 // read gives the literal to compare the column with; possible is false when no
 // value of the column prints like it.
-func (s side) read(v value) (text string, possible bool) {
+func (s side) read(v sql.Value) (text string, possible bool) {
 	if !s.printed {
-		return v.text, true
+		return v.Text(), true
 	}
 	switch s.family {
-	case familyUUID:
-		possible = isUUID(v.text) && strings.ToLower(v.text) == v.text
-	case familyInt:
-		possible = canonicalInt(v.text, s.bits())
+	case sql.FamilyUUID:
+		possible = sql.IsUUID(v.Text()) && strings.ToLower(v.Text()) == v.Text()
+	case sql.FamilyInt:
+		possible = sql.IsInteger(v.Text(), s.bits())
 	default:
-		possible = slices.Contains(s.typ.Labels, v.text)
+		possible = slices.Contains(s.typ.Labels, v.Text())
 	}
-	return v.text, possible
+	return v.Text(), possible
 }

@@ -1,4 +1,4 @@
-package policy
+package sql
 
 import (
 	"bytes"
@@ -9,12 +9,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// errUncertain means that only Postgres can tell what an expression is: it may
+// ErrUncertain means that only Postgres can tell what an expression is: it may
 // raise, or depend on something that is not looked at here.
-var errUncertain = errors.New("only Postgres can tell")
+var ErrUncertain = errors.New("only Postgres can tell")
 
 // document is a JSON value in which Postgres' json and jsonb, and we, see the
-// same. Documents where they might not are errUncertain.
+// same. Documents where they might not are ErrUncertain.
 type document struct {
 	kind   jsontext.Kind // n f t " 0 { [
 	text   string        // of strings and numbers, and of booleans
@@ -30,17 +30,17 @@ func parseDocument(s string) (*document, error) {
 	d := jsontext.NewDecoder(bytes.NewReader([]byte(s)))
 	doc, err := readDocument(d, 0)
 	if err != nil {
-		return nil, errUncertain
+		return nil, ErrUncertain
 	}
 	if _, err := d.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, errUncertain
+		return nil, ErrUncertain
 	}
 	return doc, nil
 }
 
 func readDocument(d *jsontext.Decoder, depth int) (*document, error) {
 	if depth > maxClaims {
-		return nil, errUncertain
+		return nil, ErrUncertain
 	}
 	t, err := d.ReadToken()
 	if err != nil {
@@ -51,12 +51,12 @@ func readDocument(d *jsontext.Decoder, depth int) (*document, error) {
 	case '"':
 		doc.text = t.String()
 		if strings.ContainsRune(doc.text, 0) {
-			return nil, errUncertain
+			return nil, ErrUncertain
 		}
 	case '0':
 		doc.text = t.String()
 		if !plainNumber(doc.text) {
-			return nil, errUncertain
+			return nil, ErrUncertain
 		}
 	case 't':
 		doc.text = "true"
@@ -79,7 +79,7 @@ func (doc *document) readFields(d *jsontext.Decoder, depth int) error {
 		}
 		key := name.String()
 		if strings.ContainsRune(key, 0) {
-			return errUncertain
+			return ErrUncertain
 		}
 		if doc.fields[key], err = readDocument(d, depth+1); err != nil {
 			return err
@@ -127,7 +127,7 @@ func (doc *document) scalar() (text string, ok bool, err error) {
 	case 'n':
 		return "", false, nil
 	case '{', '[': // printed in jsonb's own way
-		return "", false, errUncertain
+		return "", false, ErrUncertain
 	}
 	return doc.text, true, nil
 }

@@ -1,75 +1,73 @@
-package policy
+package sql
 
-import (
-	"strings"
-)
+import "strings"
 
-// environment is all that an expression without columns can look at.
-type environment struct {
-	role      string
-	claims    string
-	functions map[string]*function // by qualified, quoted name
+// Environment is all that an expression without columns can look at.
+type Environment struct {
+	Role      string
+	Claims    string // a JSON object
+	Functions Functions
 }
 
-// evaluate gives an expression's value. Its error is errUncertain whenever
+// Evaluate gives an expression's value. Its error is ErrUncertain whenever
 // Postgres might raise or see something else; columns are always that.
-func (env *environment) evaluate(e expression) (value, error) {
+func (env *Environment) Evaluate(e Expression) (Value, error) {
 	switch e := e.(type) {
-	case literal:
+	case Literal:
 		return e.value(), nil
-	case currentUser:
-		return value{family: familyName, text: env.role}, nil
-	case cast:
-		v, err := env.evaluate(e.arg)
+	case CurrentUser:
+		return Value{family: FamilyName, text: env.Role}, nil
+	case Cast:
+		v, err := env.Evaluate(e.Arg)
 		if err != nil {
-			return value{}, err
+			return Value{}, err
 		}
-		return v.cast(e.typ)
-	case call:
+		return v.cast(e.Type)
+	case Call:
 		return env.call(e)
-	case array:
-		items, err := env.all(e.items)
-		return value{family: familyOther, array: true, items: items}, err
-	case binary:
+	case Array:
+		items, err := env.all(e.Items)
+		return Value{family: FamilyOther, array: true, items: items}, err
+	case Binary:
 		return env.binary(e)
-	case anyOf:
+	case AnyOf:
 		return env.anyOf(e)
-	case logic:
+	case Logic:
 		return env.logic(e)
-	case not:
-		v, err := env.boolean(e.arg)
+	case Not:
+		v, err := env.Boolean(e.Arg)
 		if err != nil || v.null {
 			return v, err
 		}
 		return truth(v.text == "false"), nil
-	case is:
+	case Is:
 		return env.is(e)
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
-func (e literal) value() value {
+func (e Literal) value() Value {
 	switch e.kind {
 	case literalNull:
-		return value{family: familyUnknown, null: true}
+		return Value{family: FamilyUnknown, null: true}
 	case literalBool:
 		return truth(e.text == "true")
 	case literalNumber:
 		switch {
-		case canonicalInt(e.text, 64):
-			return value{family: familyInt, text: e.text}
+		case IsInteger(e.text, 64):
+			return Value{family: FamilyInt, text: e.text}
 		case isDecimal(e.text):
-			return value{family: familyNumeric, text: e.text}
+			return Value{family: FamilyNumeric, text: e.text}
 		}
-		return value{family: familyOther, text: e.text}
+		return Value{family: FamilyOther, text: e.text}
 	}
-	return value{family: familyUnknown, text: e.text}
+	return Value{family: FamilyUnknown, text: e.text}
 }
 
-func (env *environment) all(items []expression) ([]value, error) {
-	values := make([]value, len(items))
+func (env *Environment) all(items []Expression) ([]Value, error) {
+	values := make([]Value, len(items))
 	for i, e := range items {
-		v, err := env.evaluate(e)
+		v, err := env.Evaluate(e)
 		if err != nil {
 			return nil, err
 		}
@@ -78,53 +76,53 @@ func (env *environment) all(items []expression) ([]value, error) {
 	return values, nil
 }
 
-// boolean evaluates to a truth value or NULL.
-func (env *environment) boolean(e expression) (value, error) {
-	v, err := env.evaluate(e)
-	if err == nil && (v.array || v.unset || v.family != familyBool && !(v.null && v.family == familyUnknown)) {
-		err = errUncertain
+// Boolean evaluates to a truth value or NULL.
+func (env *Environment) Boolean(e Expression) (Value, error) {
+	v, err := env.Evaluate(e)
+	if err == nil && (v.array || v.unset || v.family != FamilyBool && !(v.null && v.family == FamilyUnknown)) {
+		err = ErrUncertain
 	}
 	return v, err
 }
 
-func (env *environment) call(e call) (value, error) {
-	switch name := strings.Join(e.name, "."); {
+func (env *Environment) call(e Call) (Value, error) {
+	switch name := strings.Join(e.Name, "."); {
 	case name == "coalesce":
-		return env.coalesce(e.args)
-	case name == "nullif" && len(e.args) == 2:
-		return env.nullIf(e.args[0], e.args[1])
+		return env.coalesce(e.Args)
+	case name == "nullif" && len(e.Args) == 2:
+		return env.nullIf(e.Args[0], e.Args[1])
 	case name == "current_setting":
-		return env.setting(e.args)
-	case len(e.name) == 2 && len(e.args) == 0:
-		if f := env.functions[qualified(e.name[0], e.name[1])]; f != nil && f.body != nil {
+		return env.setting(e.Args)
+	case len(e.Name) == 2 && len(e.Args) == 0:
+		if f := env.Functions[Qualified(e.Name[0], e.Name[1])]; f != nil && f.body != nil {
 			return env.function(f)
 		}
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
 // function evaluates a body that was recognised. What it returns has the type
 // that it declares, or needs a cast that is not looked at here.
-func (env *environment) function(f *function) (value, error) {
+func (env *Environment) function(f *function) (Value, error) {
 	inner := *env
-	inner.functions = nil // names in a body are found by its caller's search_path
-	v, err := inner.evaluate(f.body)
+	inner.Functions = nil // names in a body are found by its caller's search_path
+	v, err := inner.Evaluate(f.body)
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
-	if v.unset || v.array || familyOf(f.returns) == familyOther || v.family != familyOf(f.returns) {
-		return value{}, errUncertain
+	if v.unset || v.array || FamilyOf(f.returns) == FamilyOther || v.family != FamilyOf(f.returns) {
+		return Value{}, ErrUncertain
 	}
 	return v, nil
 }
 
 // coalesce is lazy in Postgres too.
-func (env *environment) coalesce(args []expression) (value, error) {
-	var last value
+func (env *Environment) coalesce(args []Expression) (Value, error) {
+	var last Value
 	for _, e := range args {
-		v, err := env.evaluate(e)
+		v, err := env.Evaluate(e)
 		if err != nil || v.unset || v.array {
-			return value{}, errUncertain
+			return Value{}, ErrUncertain
 		}
 		if !v.null {
 			return v, nil
@@ -132,25 +130,25 @@ func (env *environment) coalesce(args []expression) (value, error) {
 		last = v
 	}
 	if len(args) == 0 {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	return last, nil
 }
 
-func (env *environment) nullIf(a, b expression) (value, error) {
-	values, err := env.all([]expression{a, b})
+func (env *Environment) nullIf(a, b Expression) (Value, error) {
+	values, err := env.all([]Expression{a, b})
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	v, other := values[0], values[1]
 	if !other.textual() || other.null || other.unset {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	if v.unset && other.text == "" {
 		return nullOf("text"), nil
 	}
 	if v.unset || !v.textual() {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	if !v.null && v.text == other.text {
 		return nullOf("text"), nil
@@ -160,25 +158,25 @@ func (env *environment) nullIf(a, b expression) (value, error) {
 
 // setting is current_setting(name [, missing_ok]). The claims are always set;
 // the older settings for single claims never are, see session.certain.
-func (env *environment) setting(args []expression) (value, error) {
+func (env *Environment) setting(args []Expression) (Value, error) {
 	if len(args) != 1 && len(args) != 2 {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	values, err := env.all(args)
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	if !values[0].textual() || values[0].null {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
-	missingOK := len(values) == 2 && values[1].family == familyBool && values[1].text == "true"
+	missingOK := len(values) == 2 && values[1].family == FamilyBool && values[1].text == "true"
 	switch name := values[0].text; {
 	case name == "request.jwt.claims":
-		return value{family: familyText, text: env.claims}, nil
+		return Value{family: FamilyText, text: env.Claims}, nil
 	case missingOK && oldSetting(name):
-		return value{family: familyText, unset: true}, nil
+		return Value{family: FamilyText, unset: true}, nil
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
 // oldSetting tells the settings that PostgREST made for single claims before
@@ -191,37 +189,37 @@ func oldSetting(name string) bool {
 	return false
 }
 
-func (env *environment) binary(e binary) (value, error) {
-	values, err := env.all([]expression{e.left, e.right})
+func (env *Environment) binary(e Binary) (Value, error) {
+	values, err := env.all([]Expression{e.Left, e.Right})
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	left, right := values[0], values[1]
-	switch e.op {
+	switch e.Op {
 	case "->", "->>", "#>", "#>>":
-		return jsonOperator(e.op, left, right)
+		return jsonOperator(e.Op, left, right)
 	case "is distinct from":
 		return distinct(left, right)
 	}
-	return compare(e.op, left, right)
+	return compare(e.Op, left, right)
 }
 
 // jsonOperator looks into claims by name; elements of arrays are left to
 // Postgres.
-func jsonOperator(op string, left, right value) (value, error) {
-	if left.family != familyJSON && left.family != familyJSONB || left.array || right.null || right.unset {
-		return value{}, errUncertain
+func jsonOperator(op string, left, right Value) (Value, error) {
+	if left.family != FamilyJSON && left.family != FamilyJSONB || left.array || right.null || right.unset {
+		return Value{}, ErrUncertain
 	}
-	path := []value{right}
+	path := []Value{right}
 	if op[0] == '#' {
-		if right.family == familyUnknown {
+		if right.family == FamilyUnknown {
 			var err error
 			if right, err = right.cast("text[]"); err != nil {
-				return value{}, err
+				return Value{}, err
 			}
 		}
 		if path = right.items; !right.array || len(path) == 0 {
-			return value{}, errUncertain
+			return Value{}, ErrUncertain
 		}
 	}
 	doc := left.doc
@@ -230,42 +228,42 @@ func jsonOperator(op string, left, right value) (value, error) {
 	}
 	for _, name := range path {
 		if !name.textual() || name.null || doc != nil && doc.kind == '[' {
-			return value{}, errUncertain
+			return Value{}, ErrUncertain
 		}
 		doc = doc.field(name.text)
 	}
 	if op == "->" || op == "#>" {
-		return value{family: left.family, null: doc == nil, doc: doc}, nil
+		return Value{family: left.family, null: doc == nil, doc: doc}, nil
 	}
 	text, ok, err := doc.scalar()
-	return value{family: familyText, null: !ok, text: text}, err
+	return Value{family: FamilyText, null: !ok, text: text}, err
 }
 
-func distinct(a, b value) (value, error) {
+func distinct(a, b Value) (Value, error) {
 	equal, err := compare("=", a, b)
 	switch {
 	case err != nil:
-		return value{}, err
+		return Value{}, err
 	case equal.null:
 		return truth(a.null != b.null), nil
 	}
 	return truth(equal.text == "false"), nil
 }
 
-func (env *environment) anyOf(e anyOf) (value, error) {
-	values, err := env.all([]expression{e.left, e.array})
+func (env *Environment) anyOf(e AnyOf) (Value, error) {
+	values, err := env.all([]Expression{e.Left, e.Array})
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	if !values[1].array {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	result := truth(false)
 	for _, item := range values[1].items {
 		equal, err := compare("=", values[0], item)
 		switch {
 		case err != nil:
-			return value{}, err
+			return Value{}, err
 		case equal.null:
 			result = equal
 		case equal.text == "true":
@@ -277,14 +275,14 @@ func (env *environment) anyOf(e anyOf) (value, error) {
 
 // logic is AND and OR; an operand that is uncertain makes all uncertain, as
 // Postgres does not say which it looks at first.
-func (env *environment) logic(e logic) (value, error) {
-	result := truth(!e.or)
-	decisive := truth(e.or).text
-	for _, item := range e.items {
-		v, err := env.boolean(item)
+func (env *Environment) logic(e Logic) (Value, error) {
+	result := truth(!e.Or)
+	decisive := truth(e.Or).text
+	for _, item := range e.Items {
+		v, err := env.Boolean(item)
 		switch {
 		case err != nil:
-			return value{}, err
+			return Value{}, err
 		case !v.null && v.text == decisive:
 			result = v
 		case v.null && (result.null || result.text != decisive):
@@ -294,19 +292,19 @@ func (env *environment) logic(e logic) (value, error) {
 	return result, nil
 }
 
-func (env *environment) is(e is) (value, error) {
-	if e.what == "null" {
-		v, err := env.evaluate(e.arg)
+func (env *Environment) is(e Is) (Value, error) {
+	if e.What == "null" {
+		v, err := env.Evaluate(e.Arg)
 		// A cast to a type that is not known here might still raise.
-		if err != nil || v.unset || v.array || v.family == familyOther && !v.null {
-			return value{}, errUncertain
+		if err != nil || v.unset || v.array || v.family == FamilyOther && !v.null {
+			return Value{}, ErrUncertain
 		}
-		return truth(v.null != e.negate), nil
+		return truth(v.null != e.Negate), nil
 	}
-	v, err := env.boolean(e.arg)
+	v, err := env.Boolean(e.Arg)
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
-	holds := !v.null && v.text == e.what || v.null && e.what == "unknown"
-	return truth(holds != e.negate), nil
+	holds := !v.null && v.text == e.What || v.null && e.What == "unknown"
+	return truth(holds != e.Negate), nil
 }

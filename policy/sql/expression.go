@@ -1,55 +1,55 @@
-package policy
+package sql
 
 import "strings"
 
-// expression is a node of an SQL expression as far as it may be compiled.
-type expression interface {
+// Expression is a node of an SQL expression as far as it may be compiled.
+type Expression interface {
 	// String writes SQL that parses to the same expression.
 	String() string
 }
 
 type (
-	// columnRef is a column of the table that the policy is on.
-	columnRef struct{ name string }
-	// literal is a constant: 'text', 5, 1.5, true, null.
-	literal struct {
+	// Column is a column of the table that the policy is on.
+	Column struct{ Name string }
+	// Literal is a constant: 'text', 5, 1.5, true, null.
+	Literal struct {
 		text string
 		kind literalKind
 	}
-	// cast is arg::typ.
-	cast struct {
-		arg expression
-		typ typeName
+	// Cast is arg::type.
+	Cast struct {
+		Arg  Expression
+		Type TypeName
 	}
-	// call is a function call; name is as written, each part unquoted.
-	call struct {
-		name []string
-		args []expression
+	// Call is a function call; each part of the name is unquoted.
+	Call struct {
+		Name []string
+		Args []Expression
 	}
-	// binary is left op right, without AND and OR.
-	binary struct {
-		op          string
-		left, right expression
+	// Binary is left op right, without AND and OR.
+	Binary struct {
+		Op          string
+		Left, Right Expression
 	}
-	// anyOf is left = ANY (array).
-	anyOf struct{ left, array expression }
-	// array is ARRAY[…].
-	array struct{ items []expression }
-	// logic is AND or OR of at least two.
-	logic struct {
-		or    bool
-		items []expression
+	// AnyOf is left = ANY (array).
+	AnyOf struct{ Left, Array Expression }
+	// Array is ARRAY[…].
+	Array struct{ Items []Expression }
+	// Logic is AND or OR of at least two.
+	Logic struct {
+		Or    bool
+		Items []Expression
 	}
-	// not is NOT arg.
-	not struct{ arg expression }
-	// is is "arg IS [NOT] NULL|TRUE|FALSE|UNKNOWN".
-	is struct {
-		arg    expression
-		what   string // "null", "true", "false", "unknown"
-		negate bool
+	// Not is NOT arg.
+	Not struct{ Arg Expression }
+	// Is is "arg IS [NOT] NULL|TRUE|FALSE|UNKNOWN".
+	Is struct {
+		Arg    Expression
+		What   string // "null", "true", "false", "unknown"
+		Negate bool
 	}
-	// currentUser is CURRENT_USER and its synonyms.
-	currentUser struct{}
+	// CurrentUser is CURRENT_USER and its synonyms.
+	CurrentUser struct{}
 )
 
 type literalKind uint8
@@ -61,61 +61,54 @@ const (
 	literalNull
 )
 
-// typeName is a type as format_type prints it, array marks included:
-// "character varying", "public.mood", "text[]".
-type typeName string
+func (e Column) String() string { return QuoteName(e.Name) }
 
-func (t typeName) isArray() bool     { return strings.HasSuffix(string(t), "[]") }
-func (t typeName) element() typeName { return typeName(strings.TrimSuffix(string(t), "[]")) }
-
-func (e columnRef) String() string { return quoteName(e.name) }
-
-func (e literal) String() string {
+func (e Literal) String() string {
 	if e.kind == literalString {
-		return quoteText(e.text)
+		return QuoteText(e.text)
 	}
 	return e.text
 }
 
-func (e cast) String() string { return "(" + e.arg.String() + ")::" + string(e.typ) }
+func (e Cast) String() string { return "(" + e.Arg.String() + ")::" + string(e.Type) }
 
-func (e call) String() string {
-	if len(e.name) == 1 && isSyntax(e.name[0]) {
-		return e.name[0] + "(" + join(e.args, ", ") + ")"
+func (e Call) String() string {
+	if len(e.Name) == 1 && isSyntax(e.Name[0]) {
+		return e.Name[0] + "(" + join(e.Args, ", ") + ")"
 	}
-	parts := make([]string, len(e.name))
-	for i, n := range e.name {
-		parts[i] = quoteName(n)
+	parts := make([]string, len(e.Name))
+	for i, n := range e.Name {
+		parts[i] = QuoteName(n)
 	}
-	return strings.Join(parts, ".") + "(" + join(e.args, ", ") + ")"
+	return strings.Join(parts, ".") + "(" + join(e.Args, ", ") + ")"
 }
 
-func (e binary) String() string {
-	return "(" + e.left.String() + " " + e.op + " " + e.right.String() + ")"
+func (e Binary) String() string {
+	return "(" + e.Left.String() + " " + e.Op + " " + e.Right.String() + ")"
 }
 
-func (e anyOf) String() string { return "(" + e.left.String() + " = any (" + e.array.String() + "))" }
-func (e array) String() string { return "array[" + join(e.items, ", ") + "]" }
+func (e AnyOf) String() string { return "(" + e.Left.String() + " = any (" + e.Array.String() + "))" }
+func (e Array) String() string { return "array[" + join(e.Items, ", ") + "]" }
 
-func (e logic) String() string {
-	if e.or {
-		return "(" + join(e.items, " or ") + ")"
+func (e Logic) String() string {
+	if e.Or {
+		return "(" + join(e.Items, " or ") + ")"
 	}
-	return "(" + join(e.items, " and ") + ")"
+	return "(" + join(e.Items, " and ") + ")"
 }
 
-func (e not) String() string { return "(not " + e.arg.String() + ")" }
+func (e Not) String() string { return "(not " + e.Arg.String() + ")" }
 
-func (e is) String() string {
-	if e.negate {
-		return "(" + e.arg.String() + " is not " + e.what + ")"
+func (e Is) String() string {
+	if e.Negate {
+		return "(" + e.Arg.String() + " is not " + e.What + ")"
 	}
-	return "(" + e.arg.String() + " is " + e.what + ")"
+	return "(" + e.Arg.String() + " is " + e.What + ")"
 }
 
-func (e currentUser) String() string { return "current_user" }
+func (e CurrentUser) String() string { return "current_user" }
 
-func join(items []expression, separator string) string {
+func join(items []Expression, separator string) string {
 	parts := make([]string, len(items))
 	for i, e := range items {
 		parts[i] = e.String()
@@ -123,8 +116,8 @@ func join(items []expression, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// quoteName writes an identifier that means the same everywhere.
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+// QuoteName writes an identifier that means the same everywhere.
+func QuoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// quoteText writes a literal, with standard_conforming_strings on.
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// QuoteText writes a literal, with standard_conforming_strings on.
+func QuoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -1,16 +1,16 @@
-package policy
+package sql
 
 import "strings"
 
 // function is a function of the database that policies call.
 type function struct {
 	name    string // qualified, quoted
-	returns typeName
-	body    expression // nil when it is not one of those that are understood
+	returns TypeName
+	body    Expression // nil when it is not one of those that are understood
 }
 
-// definition is what pg_proc says of a function.
-type definition struct {
+// Definition is what pg_proc says of a function.
+type Definition struct {
 	Schema, Name string
 	Language     string
 	Source       string // prosrc
@@ -28,8 +28,8 @@ type definition struct {
 // newFunction understands a definition. Whoever made the function, its body is
 // compiled only when all it does is look into the claims; that it does no more
 // shows when the body is evaluated.
-func newFunction(d definition) *function {
-	f := &function{name: qualified(d.Schema, d.Name), returns: typeName(d.Returns)}
+func newFunction(d Definition) *function {
+	f := &function{name: Qualified(d.Schema, d.Name), returns: TypeName(d.Returns)}
 	plain := d.Language == "sql" && !d.Parsed && d.Kind == "f" && !d.Set && d.Arguments == 0
 	// A volatile function gives the same for every row too when its body is
 	// understood, but nobody who writes one expects that.
@@ -38,20 +38,20 @@ func newFunction(d definition) *function {
 	}
 	for _, setting := range d.Settings {
 		path, ok := strings.CutPrefix(setting, "search_path=")
-		if !ok || !catalogFirst(path) {
+		if !ok || !CatalogFirst(path) {
 			return f
 		}
 	}
-	if body, err := parseBody(d.Source); err == nil {
+	if body, err := ParseBody(d.Source); err == nil {
 		f.body = body
 	}
 	return f
 }
 
-// catalogFirst reports whether unqualified names of functions, operators and
+// CatalogFirst reports whether unqualified names of functions, operators and
 // types are looked for in pg_catalog before any other schema: unless the path
 // names it later, it is implicitly the first.
-func catalogFirst(path string) bool {
+func CatalogFirst(path string) bool {
 	for i, name := range strings.Split(path, ",") {
 		if strings.Trim(strings.TrimSpace(name), `"`) == "pg_catalog" {
 			return i == 0
@@ -60,10 +60,13 @@ func catalogFirst(path string) bool {
 	return true
 }
 
-// byName files functions; two of one name are told apart by arguments only,
-// which is not done here.
-func byName(definitions []definition) map[string]*function {
-	functions := map[string]*function{}
+// Functions are the functions that policies of a table call, by name.
+type Functions map[string]*function
+
+// NewFunctions understands definitions. Two of one name are told apart by
+// arguments only, which is not done here: neither is understood.
+func NewFunctions(definitions []Definition) Functions {
+	functions := Functions{}
 	for _, d := range definitions {
 		f := newFunction(d)
 		if functions[f.name] != nil {

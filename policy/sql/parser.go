@@ -1,4 +1,4 @@
-package policy
+package sql
 
 import (
 	"errors"
@@ -17,8 +17,8 @@ type parser struct {
 	depth  int
 }
 
-// parseExpression reads an expression.
-func parseExpression(sql string) (expression, error) {
+// Parse reads an expression.
+func Parse(sql string) (Expression, error) {
 	p, err := newParser(sql)
 	if err != nil {
 		return nil, err
@@ -30,8 +30,8 @@ func parseExpression(sql string) (expression, error) {
 	return e, p.end()
 }
 
-// parseBody reads the body of an SQL function, "select expression".
-func parseBody(sql string) (expression, error) {
+// ParseBody reads the body of an SQL function, "select expression".
+func ParseBody(sql string) (Expression, error) {
 	p, err := newParser(sql)
 	if err != nil {
 		return nil, err
@@ -106,12 +106,12 @@ func (p *parser) unexpected() error {
 	}
 }
 
-func (p *parser) or() (expression, error) { return p.chain("or", p.and) }
+func (p *parser) or() (Expression, error) { return p.chain("or", p.and) }
 
-func (p *parser) and() (expression, error) { return p.chain("and", p.not) }
+func (p *parser) and() (Expression, error) { return p.chain("and", p.not) }
 
 // chain reads operands joined by one word.
-func (p *parser) chain(word string, operand func() (expression, error)) (expression, error) {
+func (p *parser) chain(word string, operand func() (Expression, error)) (Expression, error) {
 	if p.depth++; p.depth > maxDepth {
 		return nil, errors.New("nested too deeply")
 	}
@@ -120,7 +120,7 @@ func (p *parser) chain(word string, operand func() (expression, error)) (express
 	if err != nil {
 		return nil, err
 	}
-	items := []expression{first}
+	items := []Expression{first}
 	for p.keyword(word) {
 		next, err := operand()
 		if err != nil {
@@ -131,28 +131,28 @@ func (p *parser) chain(word string, operand func() (expression, error)) (express
 	if len(items) == 1 {
 		return first, nil
 	}
-	return logic{or: word == "or", items: items}, nil
+	return Logic{Or: word == "or", Items: items}, nil
 }
 
-func (p *parser) not() (expression, error) {
+func (p *parser) not() (Expression, error) {
 	negations := 0
 	for p.keyword("not") {
 		negations++
 	}
 	e, err := p.is()
 	for ; negations > 0 && err == nil; negations-- {
-		e = not{e}
+		e = Not{e}
 	}
 	return e, err
 }
 
-func (p *parser) is() (expression, error) {
+func (p *parser) is() (Expression, error) {
 	e, err := p.comparison()
 	for err == nil && p.keyword("is") {
 		negate := p.keyword("not")
 		switch word := p.next(); {
 		case word.kind == tokenName && slices.Contains([]string{"null", "true", "false", "unknown"}, word.text):
-			e = is{arg: e, what: word.text, negate: negate}
+			e = Is{Arg: e, What: word.text, Negate: negate}
 		case word == token{tokenName, "distinct"} && p.keyword("from"):
 			e, err = p.distinct(e, negate)
 		default:
@@ -162,20 +162,20 @@ func (p *parser) is() (expression, error) {
 	return e, err
 }
 
-func (p *parser) distinct(left expression, negate bool) (expression, error) {
+func (p *parser) distinct(left Expression, negate bool) (Expression, error) {
 	right, err := p.operand()
 	if err != nil {
 		return nil, err
 	}
-	var e expression = binary{op: "is distinct from", left: left, right: right}
+	var e Expression = Binary{Op: "is distinct from", Left: left, Right: right}
 	if negate {
-		e = not{e}
+		e = Not{e}
 	}
 	return e, nil
 }
 
 // comparison is not associative in SQL: a = b = c is refused.
-func (p *parser) comparison() (expression, error) {
+func (p *parser) comparison() (Expression, error) {
 	left, err := p.operand()
 	if err != nil {
 		return nil, err
@@ -187,14 +187,14 @@ func (p *parser) comparison() (expression, error) {
 	op := strings.Replace(p.next().text, "!=", "<>", 1)
 	if op == "=" && p.keyword("any") {
 		items, err := p.parenthesised()
-		return anyOf{left, items}, err
+		return AnyOf{left, items}, err
 	}
 	right, err := p.operand()
-	return binary{op, left, right}, err
+	return Binary{op, left, right}, err
 }
 
 // operand reads the JSON operators, which bind alike and from the left.
-func (p *parser) operand() (expression, error) {
+func (p *parser) operand() (Expression, error) {
 	e, err := p.unary()
 	for err == nil {
 		t := p.peek()
@@ -202,31 +202,31 @@ func (p *parser) operand() (expression, error) {
 			break
 		}
 		p.next()
-		var right expression
+		var right Expression
 		right, err = p.unary()
-		e = binary{t.text, e, right}
+		e = Binary{t.text, e, right}
 	}
 	return e, err
 }
 
-func (p *parser) unary() (expression, error) {
+func (p *parser) unary() (Expression, error) {
 	e, err := p.primary()
 	for err == nil && p.symbol("::") {
-		var t typeName
+		var t TypeName
 		t, err = p.typeName()
-		e = cast{e, t}
+		e = Cast{e, t}
 	}
 	return e, err
 }
 
-func (p *parser) primary() (expression, error) {
+func (p *parser) primary() (Expression, error) {
 	switch t := p.peek(); t.kind {
 	case tokenString:
 		p.next()
-		return literal{t.text, literalString}, nil
+		return Literal{t.text, literalString}, nil
 	case tokenNumber:
 		p.next()
-		return literal{t.text, literalNumber}, nil
+		return Literal{t.text, literalNumber}, nil
 	case tokenQuoted:
 		return p.name()
 	case tokenName:
@@ -240,26 +240,26 @@ func (p *parser) primary() (expression, error) {
 }
 
 // word reads what starts with a keyword or an unquoted name.
-func (p *parser) word(text string) (expression, error) {
+func (p *parser) word(text string) (Expression, error) {
 	switch text {
 	case "true", "false":
 		p.next()
-		return literal{text, literalBool}, nil
+		return Literal{text, literalBool}, nil
 	case "null":
 		p.next()
-		return literal{text, literalNull}, nil
+		return Literal{text, literalNull}, nil
 	case "current_user", "current_role", "user":
 		p.next()
-		return currentUser{}, nil
+		return CurrentUser{}, nil
 	case "array":
 		p.next()
 		items, err := p.list("[", "]")
-		return array{items}, err
+		return Array{items}, err
 	}
 	if isSyntax(text) {
 		p.next()
 		args, err := p.list("(", ")")
-		return call{[]string{text}, args}, err
+		return Call{[]string{text}, args}, err
 	}
 	if reserved(text) {
 		return nil, p.unexpected()
@@ -285,7 +285,7 @@ func reserved(word string) bool {
 }
 
 // parenthesised reads (expression) and (select expression), which is the same.
-func (p *parser) parenthesised() (expression, error) {
+func (p *parser) parenthesised() (Expression, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
@@ -313,11 +313,11 @@ func (p *parser) alias() error {
 	return nil
 }
 
-func (p *parser) list(open, shut string) ([]expression, error) {
+func (p *parser) list(open, shut string) ([]Expression, error) {
 	if err := p.expect(open); err != nil {
 		return nil, err
 	}
-	var items []expression
+	var items []Expression
 	for !p.symbol(shut) {
 		if len(items) > 0 {
 			if err := p.expect(","); err != nil {
@@ -334,7 +334,7 @@ func (p *parser) list(open, shut string) ([]expression, error) {
 }
 
 // name reads a column or a function call.
-func (p *parser) name() (expression, error) {
+func (p *parser) name() (Expression, error) {
 	parts := []string{p.next().text}
 	for p.symbol(".") {
 		t := p.next()
@@ -348,64 +348,10 @@ func (p *parser) name() (expression, error) {
 			return nil, p.unexpected()
 		}
 		args, err := p.list("(", ")")
-		return call{parts, args}, err
+		return Call{parts, args}, err
 	}
 	if len(parts) > 1 { // of another table, or a column's field
 		return nil, fmt.Errorf("qualified name %q", strings.Join(parts, "."))
 	}
-	return columnRef{parts[0]}, nil
+	return Column{parts[0]}, nil
 }
-
-// typeName reads a type without modifiers.
-func (p *parser) typeName() (typeName, error) {
-	t := p.next()
-	if t.kind != tokenName && t.kind != tokenQuoted {
-		return "", errors.New("unexpected type")
-	}
-	name := t.text
-	if t.kind == tokenQuoted {
-		name = quoteName(name)
-	}
-	switch {
-	case t == token{tokenName, "double"} && p.keyword("precision"):
-		name = "double precision"
-	case t == token{tokenName, "character"} && p.keyword("varying"):
-		name = "character varying"
-	case t == token{tokenName, "timestamp"} || t == token{tokenName, "time"}:
-		zone, err := p.timeZone()
-		if err != nil {
-			return "", err
-		}
-		name += zone
-	case p.symbol("."):
-		part := p.next()
-		if part.kind != tokenName && part.kind != tokenQuoted {
-			return "", errors.New("unexpected type")
-		}
-		name = qualified(t.text, part.text)
-	}
-	if p.symbol("[") {
-		if err := p.expect("]"); err != nil {
-			return "", err
-		}
-		name += "[]"
-	}
-	return typeName(name), nil
-}
-
-func (p *parser) timeZone() (string, error) {
-	with := p.keyword("with")
-	if !with && !p.keyword("without") {
-		return " without time zone", nil
-	}
-	if !p.keyword("time") || !p.keyword("zone") {
-		return "", p.unexpected()
-	}
-	if with {
-		return " with time zone", nil
-	}
-	return " without time zone", nil
-}
-
-// qualified is a type's or a function's name with its schema, always quoted.
-func qualified(schema, name string) string { return quoteName(schema) + "." + quoteName(name) }

@@ -1,4 +1,4 @@
-package policy
+package sql
 
 import (
 	"strings"
@@ -28,7 +28,7 @@ func TestParseExpressionReadsWhatPostgresPrints(t *testing.T) {
 		"COALESCE(((current_setting('x'::text, true))::jsonb ->> 'a'::text), NULL::text)": `coalesce((("current_setting"(('x')::text, true))::jsonb ->> ('a')::text), (null)::text)`,
 		"a /* one */ = -- two\n b": `("a" = "b")`,
 	} {
-		e, err := parseExpression(sql)
+		e, err := Parse(sql)
 		if err != nil {
 			t.Errorf("parse %s: %v", sql, err)
 			continue
@@ -36,7 +36,7 @@ func TestParseExpressionReadsWhatPostgresPrints(t *testing.T) {
 		if e.String() != want {
 			t.Errorf("parse %s = %s; want %s", sql, e, want)
 		}
-		if again, err := parseExpression(e.String()); err != nil || again.String() != want {
+		if again, err := Parse(e.String()); err != nil || again.String() != want {
 			t.Errorf("parse %s = %v, %v; want the same again", e, again, err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestParseExpressionRefusesTheRest(t *testing.T) {
 		"session_user = a", "current_date = a", "ROW(a, b) = c", "EXTRACT(year FROM a) = 1", `"coalesce"(a, b)`, "a:b", "f(a,)", "f(,)", "ARRAY[1", "CAST(a AS text) = b",
 		strings.Repeat("(", 200) + "a" + strings.Repeat(")", 200), "ünï = 1", "a = 'x' 'y'", "interval '1 day' = a",
 	} {
-		if e, err := parseExpression(sql); err == nil {
+		if e, err := Parse(sql); err == nil {
 			t.Errorf("parse %s = %s; want it refused", sql, e)
 		}
 	}
@@ -63,12 +63,12 @@ func TestParseBody(t *testing.T) {
 		" select nullif(current_setting('request.jwt.claim.sub', true), '')::uuid; ": `(nullif("current_setting"('request.jwt.claim.sub', true), ''))::uuid`,
 		"SELECT true AS x": "true",
 	} {
-		if e, err := parseBody(sql); err != nil || e.String() != want {
+		if e, err := ParseBody(sql); err != nil || e.String() != want {
 			t.Errorf("parse %s = %v, %v; want %s", sql, e, err, want)
 		}
 	}
 	for _, sql := range []string{"", "true", "select", "select 1, 2", "select 1 from t", "select 1; select 2", "select distinct 1", "select all 1", "begin return 1; end", "select 1 limit 1", "with a as (select 1) select 2"} {
-		if e, err := parseBody(sql); err == nil {
+		if e, err := ParseBody(sql); err == nil {
 			t.Errorf("parse %s = %s; want it refused", sql, e)
 		}
 	}
@@ -83,11 +83,11 @@ func FuzzParseExpression(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, sql string) {
-		e, err := parseExpression(sql)
+		e, err := Parse(sql)
 		if err != nil {
 			return
 		}
-		again, err := parseExpression(e.String())
+		again, err := Parse(e.String())
 		if err != nil && strings.Contains(err.Error(), "too deeply") {
 			return // written out it has more parentheses
 		}

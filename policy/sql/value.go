@@ -1,4 +1,4 @@
-package policy
+package sql
 
 import (
 	"cmp"
@@ -6,59 +6,60 @@ import (
 	"strings"
 )
 
-// family is a set of types between which comparing is certain.
-type family uint8
+// Family is a set of types between which comparing is certain.
+type Family uint8
 
+// The families.
 const (
-	familyOther   family = iota // enums and all that is not known here; told apart by typ
-	familyUnknown               // a literal that nothing has given a type
-	familyText
-	familyName
-	familyUUID
-	familyInt
-	familyNumeric
-	familyFloat
-	familyBool
-	familyDate
-	familyTimestamp
-	familyTimestampTZ
-	familyJSON
-	familyJSONB
+	FamilyOther   Family = iota // enums and all that is not known here; told apart by name
+	FamilyUnknown               // a literal that nothing has given a type
+	FamilyText
+	FamilyName
+	FamilyUUID
+	FamilyInt
+	FamilyNumeric
+	FamilyFloat
+	FamilyBool
+	FamilyDate
+	FamilyTimestamp
+	FamilyTimestampTZ
+	FamilyJSON
+	FamilyJSONB
 )
 
-// familyOf reads the names that format_type and people use.
-func familyOf(t typeName) family {
+// FamilyOf reads the names that format_type and people use.
+func FamilyOf(t TypeName) Family {
 	switch t {
 	case "text", "character varying", "varchar":
-		return familyText
+		return FamilyText
 	case "name":
-		return familyName
+		return FamilyName
 	case "uuid":
-		return familyUUID
+		return FamilyUUID
 	case "smallint", "integer", "bigint", "int2", "int4", "int8", "int":
-		return familyInt
+		return FamilyInt
 	case "numeric", "decimal":
-		return familyNumeric
+		return FamilyNumeric
 	case "double precision", "float8":
-		return familyFloat
+		return FamilyFloat
 	case "boolean", "bool":
-		return familyBool
+		return FamilyBool
 	case "date":
-		return familyDate
+		return FamilyDate
 	case "timestamp without time zone":
-		return familyTimestamp
+		return FamilyTimestamp
 	case "timestamp with time zone", "timestamptz":
-		return familyTimestampTZ
+		return FamilyTimestampTZ
 	case "json":
-		return familyJSON
+		return FamilyJSON
 	case "jsonb":
-		return familyJSONB
+		return FamilyJSONB
 	}
-	return familyOther
+	return FamilyOther
 }
 
-// intBits is the width of an integer type.
-func intBits(t typeName) int {
+// IntBits is the width of an integer type.
+func IntBits(t TypeName) int {
 	switch t {
 	case "smallint", "int2":
 		return 16
@@ -68,30 +69,53 @@ func intBits(t typeName) int {
 	return 32
 }
 
-// value is what an expression without columns is for one subject.
-type value struct {
-	family family
-	typ    typeName // of familyOther
+// Value is what an expression without columns is for one subject.
+type Value struct {
+	family Family
+	typ    TypeName // of FamilyOther
 	null   bool
 	text   string    // canonical, as the type prints it
 	doc    *document // of json and jsonb
-	items  []value   // of arrays
+	items  []Value   // of arrays
 	array  bool
 	unset  bool // a setting that nobody made: NULL, or '' where it was set once
 }
 
-func nullOf(t typeName) value { return value{family: familyOf(t), typ: t, null: true} }
+// Family is the set of types that the value's type is of.
+func (v Value) Family() Family { return v.family }
 
-func truth(b bool) value { return value{family: familyBool, text: strconv.FormatBool(b)} }
+// Type is the name of the value's type where its family is FamilyOther.
+func (v Value) Type() TypeName { return v.typ }
 
-// textual reports whether the value is a string, typed or not.
-func (v value) textual() bool {
-	return !v.array && (v.family == familyText || v.family == familyName || v.family == familyUnknown)
+// Null reports whether the value is NULL.
+func (v Value) Null() bool { return v.null }
+
+// Text is the value as its type prints it.
+func (v Value) Text() string { return v.text }
+
+// Scalar reports whether the value is one, and known.
+func (v Value) Scalar() bool { return !v.array && !v.unset }
+
+// Items are the elements of an array.
+func (v Value) Items() (items []Value, ok bool) { return v.items, v.array }
+
+// Textual reports whether the value is a string, typed or not.
+func (v Value) Textual() bool { return v.textual() }
+
+// True is SQL's TRUE.
+func True() Value { return truth(true) }
+
+func nullOf(t TypeName) Value { return Value{family: FamilyOf(t), typ: t, null: true} }
+
+func truth(b bool) Value { return Value{family: FamilyBool, text: strconv.FormatBool(b)} }
+
+func (v Value) textual() bool {
+	return !v.array && (v.family == FamilyText || v.family == FamilyName || v.family == FamilyUnknown)
 }
 
-// isUUID reports whether s is written as Postgres prints one, in either case.
+// IsUUID reports whether s is written as Postgres prints one, in either case.
 // The other spellings are left to Postgres.
-func isUUID(s string) bool {
+func IsUUID(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case i == 8 || i == 13 || i == 18 || i == 23:
@@ -106,9 +130,9 @@ func isUUID(s string) bool {
 }
 
 // cast converts as Postgres does where that cannot raise.
-func (v value) cast(t typeName) (value, error) {
+func (v Value) cast(t TypeName) (Value, error) {
 	if v.unset {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	if v.null && !v.array {
 		return nullOf(t), nil
@@ -117,57 +141,57 @@ func (v value) cast(t typeName) (value, error) {
 		return v.castArray(t)
 	}
 	if v.array {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
-	to := value{family: familyOf(t), typ: t, text: v.text}
+	to := Value{family: FamilyOf(t), typ: t, text: v.text}
 	switch {
-	case to.family == familyJSON || to.family == familyJSONB:
+	case to.family == FamilyJSON || to.family == FamilyJSONB:
 		return v.castJSON(to)
-	case v.family == familyJSONB && to.family == familyBool && (v.doc.kind == 't' || v.doc.kind == 'f'):
+	case v.family == FamilyJSONB && to.family == FamilyBool && (v.doc.kind == 't' || v.doc.kind == 'f'):
 		to.text = v.doc.text
 		return to, nil
-	case v.family == familyJSON || v.family == familyJSONB:
-		return value{}, errUncertain
+	case v.family == FamilyJSON || v.family == FamilyJSONB:
+		return Value{}, ErrUncertain
 	case v.textual():
 		return v.castText(to)
-	case to.family == v.family && to.family != familyOther && to.family != familyInt:
+	case to.family == v.family && to.family != FamilyOther && to.family != FamilyInt:
 		return to, nil
-	case v.family == familyInt:
+	case v.family == FamilyInt:
 		return v.castInt(to)
-	case v.family == familyNumeric && to.family == familyFloat && len(v.text) <= 15:
+	case v.family == FamilyNumeric && to.family == FamilyFloat && len(v.text) <= 15:
 		return to, nil
-	case to.family == familyText && (v.family == familyUUID || v.family == familyBool || v.family == familyNumeric):
+	case to.family == FamilyText && (v.family == FamilyUUID || v.family == FamilyBool || v.family == FamilyNumeric):
 		return to, nil
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
 // castText reads a string as another type, where it is in the form in which
 // that type is printed.
-func (v value) castText(to value) (value, error) {
-	literal := v.family == familyUnknown
+func (v Value) castText(to Value) (Value, error) {
+	literal := v.family == FamilyUnknown
 	ok := false
 	switch to.family {
-	case familyText, familyName:
-		ok = to.family == familyText || len(v.text) < 64 // names are cut
-	case familyUUID:
-		ok = isUUID(v.text)
+	case FamilyText, FamilyName:
+		ok = to.family == FamilyText || len(v.text) < 64 // names are cut
+	case FamilyUUID:
+		ok = IsUUID(v.text)
 		to.text = strings.ToLower(v.text)
-	case familyInt:
-		ok = canonicalInt(v.text, intBits(to.typ))
-	case familyNumeric:
+	case FamilyInt:
+		ok = IsInteger(v.text, IntBits(to.typ))
+	case FamilyNumeric:
 		ok = isDecimal(v.text)
-	case familyFloat:
+	case FamilyFloat:
 		ok = literal && isDecimal(v.text) && len(v.text) <= 15
-	case familyBool:
+	case FamilyBool:
 		ok = v.text == "true" || v.text == "false"
-	case familyDate, familyTimestamp, familyTimestampTZ:
+	case FamilyDate, FamilyTimestamp, FamilyTimestampTZ:
 		ok = literal // as Postgres printed it; a claim's spelling depends on settings
-	case familyOther:
+	case FamilyOther:
 		ok = true // only an enum column will take it, which knows its labels
 	}
 	if !ok {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	return to, nil
 }
@@ -181,59 +205,59 @@ func isDecimal(s string) bool {
 	return strings.Trim(whole+fraction, "0123456789") == "" && plainNumber(s)
 }
 
-// canonicalInt reports whether s is a whole number as Postgres prints it.
-func canonicalInt(s string, bits int) bool {
+// IsInteger reports whether s is a whole number as Postgres prints it.
+func IsInteger(s string, bits int) bool {
 	n, err := strconv.ParseInt(s, 10, bits)
 	return err == nil && strconv.FormatInt(n, 10) == s
 }
 
-func (v value) castInt(to value) (value, error) {
+func (v Value) castInt(to Value) (Value, error) {
 	switch to.family {
-	case familyInt:
-		if !canonicalInt(v.text, intBits(to.typ)) {
-			return value{}, errUncertain
+	case FamilyInt:
+		if !IsInteger(v.text, IntBits(to.typ)) {
+			return Value{}, ErrUncertain
 		}
 		return to, nil
-	case familyNumeric, familyText:
+	case FamilyNumeric, FamilyText:
 		return to, nil
-	case familyFloat:
+	case FamilyFloat:
 		if len(v.text) <= 15 {
 			return to, nil
 		}
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
-func (v value) castJSON(to value) (value, error) {
+func (v Value) castJSON(to Value) (Value, error) {
 	switch {
-	case v.family == familyJSON || v.family == familyJSONB:
+	case v.family == FamilyJSON || v.family == FamilyJSONB:
 		to.doc, to.text = v.doc, ""
 		return to, nil
-	case v.textual() && v.family != familyName:
+	case v.textual() && v.family != FamilyName:
 		doc, err := parseDocument(v.text)
 		to.doc, to.text = doc, ""
 		return to, err
 	}
-	return value{}, errUncertain
+	return Value{}, ErrUncertain
 }
 
 // castArray converts between arrays, and reads the simplest literals.
-func (v value) castArray(t typeName) (value, error) {
-	to := value{family: familyOf(t.element()), typ: t.element(), array: true}
+func (v Value) castArray(t TypeName) (Value, error) {
+	to := Value{family: FamilyOf(t.element()), typ: t.element(), array: true}
 	items := v.items
 	if !v.array {
-		if v.family != familyUnknown {
-			return value{}, errUncertain
+		if v.family != FamilyUnknown {
+			return Value{}, ErrUncertain
 		}
 		var ok bool
 		if items, ok = arrayLiteral(v.text); !ok {
-			return value{}, errUncertain
+			return Value{}, ErrUncertain
 		}
 	}
 	for _, item := range items {
 		converted, err := item.cast(t.element())
 		if err != nil {
-			return value{}, err
+			return Value{}, err
 		}
 		to.items = append(to.items, converted)
 	}
@@ -241,7 +265,7 @@ func (v value) castArray(t typeName) (value, error) {
 }
 
 // arrayLiteral reads '{a,b}' without quotes, escapes, spaces or dimensions.
-func arrayLiteral(s string) ([]value, bool) {
+func arrayLiteral(s string) ([]Value, bool) {
 	inner, ok := strings.CutPrefix(s, "{")
 	if inner, ok = strings.CutSuffix(inner, "}"); !ok || !strings.HasPrefix(s, "{") || strings.ContainsAny(inner, "{}\"\\ \t\r\n\v\f") {
 		return nil, false
@@ -249,38 +273,38 @@ func arrayLiteral(s string) ([]value, bool) {
 	if inner == "" {
 		return nil, true
 	}
-	var items []value
+	var items []Value
 	for part := range strings.SplitSeq(inner, ",") {
 		if part == "" {
 			return nil, false
 		}
-		items = append(items, value{family: familyUnknown, text: part, null: strings.EqualFold(part, "null")})
+		items = append(items, Value{family: FamilyUnknown, text: part, null: strings.EqualFold(part, "null")})
 	}
 	return items, true
 }
 
 // compare is one of = <> < <= > >=; ok is false where a collation decides or
 // the types do not go together.
-func compare(op string, a, b value) (value, error) {
+func compare(op string, a, b Value) (Value, error) {
 	if a.unset || b.unset || a.array || b.array {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	order, err := a.order(b)
 	if err != nil {
-		return value{}, err
+		return Value{}, err
 	}
 	if a.null || b.null {
 		return nullOf("boolean"), nil
 	}
 	if order.equalOnly && op != "=" && op != "<>" {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	holds, ok := map[string]bool{
 		"=": order.sign == 0, "<>": order.sign != 0, "<": order.sign < 0,
 		"<=": order.sign <= 0, ">": order.sign > 0, ">=": order.sign >= 0,
 	}[op]
 	if !ok {
-		return value{}, errUncertain
+		return Value{}, ErrUncertain
 	}
 	return truth(holds), nil
 }
@@ -291,20 +315,20 @@ type ordering struct {
 	equalOnly bool // the sign tells only whether they are equal
 }
 
-func (v value) order(o value) (ordering, error) {
+func (v Value) order(o Value) (ordering, error) {
 	switch {
 	case v.textual() && o.textual():
 		return ordering{strings.Compare(v.text, o.text), true}, nil
-	case v.family == familyUnknown || o.family == familyUnknown:
+	case v.family == FamilyUnknown || o.family == FamilyUnknown:
 		if v.null || o.null {
 			return ordering{}, nil
 		}
-	case v.family == o.family && (v.family == familyUUID || v.family == familyBool):
+	case v.family == o.family && (v.family == FamilyUUID || v.family == FamilyBool):
 		return ordering{strings.Compare(v.text, o.text), false}, nil
-	case v.family == familyInt && o.family == familyInt:
+	case v.family == FamilyInt && o.family == FamilyInt:
 		a, _ := strconv.ParseInt(v.text, 10, 64)
 		b, _ := strconv.ParseInt(o.text, 10, 64)
 		return ordering{sign: cmp.Compare(a, b)}, nil
 	}
-	return ordering{}, errUncertain
+	return ordering{}, ErrUncertain
 }

@@ -1,0 +1,3 @@
+package compile
+
+import _ "walcast/internal/property" // the same values in every run
