@@ -172,7 +172,7 @@ func TestWhatIsKnownOfARelationGoesWithIt(t *testing.T) {
 
 func TestSessionsThatReadNamesInAnotherWayAreNotTrusted(t *testing.T) {
 	l := newLab(t, ownSQL, "create schema shadow; grant usage on schema shadow to public")
-	rel, s := l.relation("docs"), l.subject("authenticated", user1)
+	s := l.subject("authenticated", user1)
 	for setting, want := range map[string]Verdict{
 		"search_path = '$user', public":                                  Compiled,
 		"search_path = pg_catalog, public":                               Compiled,
@@ -182,7 +182,7 @@ func TestSessionsThatReadNamesInAnotherWayAreNotTrusted(t *testing.T) {
 	} {
 		l.Exec("alter database " + l.Name + " set " + setting)
 		l.policy.pool = l.loginPool("postgres")
-		rel = l.relation("docs")
+		rel := l.relation("docs")
 		l.view(rel, s)
 		if v := l.policy.Verdict(rel, s); v != want {
 			t.Errorf("with %s: verdict %v; want %v", setting, v, want)

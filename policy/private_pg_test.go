@@ -3,9 +3,12 @@ package policy
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
+
+	"walcast/migrations"
 )
 
 // messagesSQL is as much of Supabase's realtime schema as the checks touch.
@@ -138,5 +141,29 @@ func TestPrivateTopicsNeedTheRightToBecomeTheRole(t *testing.T) {
 	l.Exec("grant authenticated to " + login)
 	if g, err := l.policy.MayWrite(t.Context(), s, Topic{Name: "pv-bw"}); err != nil || !g.WriteBroadcast {
 		t.Errorf("MayWrite = %+v, %v after the grant", g, err)
+	}
+}
+
+// The schema that walcast makes itself has all that the checks need.
+func TestPrivateTopicsOnOurOwnSchema(t *testing.T) {
+	l := newLab(t)
+	conn, err := l.Pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = migrations.Apply(t.Context(), conn.Conn(), slog.New(slog.DiscardHandler))
+	conn.Release()
+	if err != nil {
+		t.Fatalf("Apply: %v", err)
+	}
+	l.Exec(topicPolicies)
+	s, topic := l.subject("authenticated", user1), Topic{Name: "pv-br-pw"}
+	read, err := l.policy.MayRead(t.Context(), s, topic, true)
+	if err != nil || read != (Grants{ReadBroadcast: true}) {
+		t.Errorf("MayRead = %+v, %v", read, err)
+	}
+	write, err := l.policy.MayWrite(t.Context(), s, topic)
+	if err != nil || write != (Grants{WritePresence: true}) {
+		t.Errorf("MayWrite = %+v, %v", write, err)
 	}
 }

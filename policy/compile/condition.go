@@ -65,7 +65,7 @@ func (c comparison) when(set truths, absent func(int) bool) clause {
 	if absent(c.column) {
 		return constant(set != 0)
 	}
-	return leaf(set, c.column, compareClause{c.column, c.op, c.value}, compareClause{c.column, opposite(c.op), c.value})
+	return leaf(set, c.column, compareClause(c), compareClause{c.column, opposite(c.op), c.value})
 }
 
 func (c member) when(set truths, absent func(int) bool) clause {

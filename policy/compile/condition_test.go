@@ -59,7 +59,7 @@ func passes(t clause, row []cell) bool {
 	case constantClause:
 		return bool(t)
 	case compareClause:
-		return truthIn(comparison{t.column, t.op, t.value}, row) == filters.True
+		return truthIn(comparison(t), row) == filters.True
 	case memberClause:
 		return row[t.column] != "" && slices.Contains(t.values, string(row[t.column])) != t.negate
 	case nullClause:
@@ -69,7 +69,7 @@ func passes(t clause, row []cell) bool {
 	case someOf:
 		return slices.ContainsFunc(t, pass)
 	}
-	panic("unknown test")
+	panic("unknown clause")
 }
 
 func drawCondition(t *rapid.T, depth int) condition {

@@ -266,8 +266,9 @@ func (v Value) castArray(t TypeName) (Value, error) {
 
 // arrayLiteral reads '{a,b}' without quotes, escapes, spaces or dimensions.
 func arrayLiteral(s string) ([]Value, bool) {
-	inner, ok := strings.CutPrefix(s, "{")
-	if inner, ok = strings.CutSuffix(inner, "}"); !ok || !strings.HasPrefix(s, "{") || strings.ContainsAny(inner, "{}\"\\ \t\r\n\v\f") {
+	inner, opened := strings.CutPrefix(s, "{")
+	inner, closed := strings.CutSuffix(inner, "}")
+	if !opened || !closed || strings.ContainsAny(inner, "{}\"\\ \t\r\n\v\f") {
 		return nil, false
 	}
 	if inner == "" {
