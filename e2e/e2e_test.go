@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"walcast/internal/devdb"
 )
 
@@ -20,7 +22,25 @@ func TestRealClients(t *testing.T) {
 
 	db := devdb.OpenServer(t, devdb.Options{TCP: true}) // Node's driver wants TCP
 	devdb.SupabaseRoles(db)
-	run(t, []string{"WALCAST_BIN=" + binary, "E2E_DATABASE_URL=" + db.DSN}, "node", "--test", "--test-force-exit", "--test-concurrency=2")
+	env := []string{"WALCAST_BIN=" + binary, "E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db)}
+	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2")
+}
+
+// messagesDatabase makes a second database, for the tests that need the schema
+// realtime: the others must do without.
+func messagesDatabase(t *testing.T, db *devdb.DB) string {
+	t.Helper()
+	db.Exec("create database messages")
+	url := db.Server.DSN("messages")
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if err := devdb.CreateSupabaseRoles(t.Context(), pool); err != nil {
+		t.Fatal(err)
+	}
+	return url
 }
 
 func run(t *testing.T, env []string, name string, args ...string) {

@@ -1,0 +1,71 @@
+import './lib/own-database.mjs'
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { connect, kinds, subscribed } from './lib/clients.mjs'
+import { member, open, policy, serveMessages } from './lib/messages.mjs'
+import { anon, user } from './lib/tokens.mjs'
+import { until } from './lib/until.mjs'
+
+const has = (heard, n) => until(() => heard.length >= n, `${n} broadcasts, have ${JSON.stringify(heard)}`).then(() => assert.equal(heard.length, n))
+const ack = { private: true, broadcast: { ack: true } }
+const say = (channel, n) => channel.send({ type: 'broadcast', event: 'e', payload: { n } })
+
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: who may not read a topic cannot join it`, async (t) => {
+    const server = await serveMessages(t)
+    const topic = `team-${randomUUID()}`
+    await open(t, topic)
+    await assert.rejects(subscribed(connect(t, server, { kind }).channel(topic, { config: { private: true } })),
+      new RegExp(`Unauthorized: You do not have permissions to read from this Channel topic: ${topic}`))
+    const a = await member(t, server, topic, { kind, key: user(randomUUID()), config: ack })
+    const b = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+    assert.equal(await say(a.channel, 1), 'ok')
+    await has(b.heard, 1)
+  })
+}
+
+test('reading alone is no writing, and the sender is told', async (t) => {
+  const server = await serveMessages(t)
+  const topic = `read-only-${randomUUID()}`
+  await policy(t, 'select', `realtime.topic() = '${topic}' and extension = 'broadcast'`)
+  const a = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+  const b = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+  assert.equal(await say(a.channel, 1), 'error')
+  assert.equal(b.heard.length, 0)
+  assert.equal(await a.channel.track({ name: 'A' }), 'error')
+})
+
+test('a public channel of the same name is another topic', async (t) => {
+  const server = await serveMessages(t)
+  const topic = `namesake-${randomUUID()}`
+  await open(t, topic)
+  const secret = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+  const other = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+  const everybody = await member(t, server, topic, { key: anon })
+  await say(secret.channel, 1)
+  await has(other.heard, 1)
+  assert.equal(everybody.heard.length, 0)
+})
+
+test('a policy that changes under joined channels is noticed for writes', async (t) => {
+  const server = await serveMessages(t, { flags: ['--write-check', '1s'] })
+  const topic = `changing-${randomUUID()}`
+  await policy(t, 'select', `realtime.topic() = '${topic}'`)
+  const drop = await policy(t, 'insert', `realtime.topic() = '${topic}'`)
+  const { channel } = await member(t, server, topic, { key: user(randomUUID()), config: ack })
+  assert.equal(await say(channel, 1), 'ok')
+  await drop()
+  await until(async () => await say(channel, 2) === 'error', 'the write to be refused')
+  await policy(t, 'insert', `realtime.topic() = '${topic}'`)
+  await until(async () => await say(channel, 3) === 'ok', 'the write to be allowed')
+})
+
+test('one recipient: a private topic per user', async (t) => {
+  const server = await serveMessages(t)
+  await policy(t, 'select', `realtime.topic() = 'inbox:' || auth.uid()`)
+  const [ann, bob] = [randomUUID(), randomUUID()]
+  const inbox = await member(t, server, `inbox:${ann}`, { key: user(ann), config: { private: true } })
+  await assert.rejects(subscribed(connect(t, server, { key: user(bob) }).channel(`inbox:${ann}`, { config: { private: true } })), /Unauthorized/)
+  assert.equal(inbox.heard.length, 0)
+})
