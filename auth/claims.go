@@ -11,12 +11,12 @@ import (
 type Claims struct {
 	Role    string          // "role"; "" when it is null
 	Subject string          // "sub", may be empty
-	Expires time.Time       // from "exp"; zero for what never expires: opaque keys, InsecureAnonymous
+	Expires time.Time       // from "exp"; in the year 9999 for opaque keys and InsecureAnonymous
 	Raw     json.RawMessage // the whole claims object as signed
 }
 
-// latest is the last second that RFC 3339 can write; a later "exp" is as good
-// as never.
+// latest is the last second that RFC 3339 can write. It stands for never, and
+// for every later "exp".
 const latest = 253402300799
 
 // claimSet is the top level of a claims object. Names match exactly, and the

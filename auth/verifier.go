@@ -57,7 +57,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 // roleOnly is the claims of somebody who has no token, only a role.
 func roleOnly(role string) *Claims {
 	raw, _ := json.Marshal(map[string]string{"role": role}) // a map of strings always encodes
-	return &Claims{Role: role, Raw: raw}
+	return &Claims{Role: role, Expires: time.Unix(latest, 0).UTC(), Raw: raw}
 }
 
 // Run refreshes a JWKS URL until ctx is done; it returns at once without one.
