@@ -47,8 +47,9 @@ func (c *catchups) start(f func(ctx context.Context)) {
 
 // catchUp brings a channel that has everything up to from to the lane: it reads
 // the log by a delivery of its own until it has come as far as the lane, and
-// hands over there. Live delivery and catching up are the same code.
-func (h *Hub) catchUp(ch *channel, to *lane, from replication.Position) {
+// hands over there. Live delivery and catching up are the same code. A position
+// that a client names has no history.
+func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
 	h.metrics.catchups.Inc()
 	own := &delivery{}
 	own.init(h)
@@ -58,45 +59,51 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Position) {
 	h.catchups.start(func(ctx context.Context) { own.follow(ctx, ch, to, from) })
 }
 
-// follow is catchUp's goroutine.
-func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from replication.Position) {
-	cursor, err := d.findPosition(ctx, from)
-	for err == nil {
-		if d.handOver(ch, to, cursor.Position()) {
+// follow is catchUp's goroutine. What cannot be had any more is told, and what
+// comes after it follows.
+func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from replication.Standing) {
+	for {
+		err := d.chase(ctx, ch, to, from)
+		var resync *replication.ResyncError
+		if !errors.As(err, &resync) {
+			return // handed over, or stopping
+		}
+		from = replication.Standing{History: resync.History, Position: resync.Position}
+		if d.restart(ch, to, resync, from) {
 			return
 		}
-		var changes []*replication.Change
-		if changes, err = cursor.Next(ctx, takeLimit); err == nil {
-			d.deliver(ctx, changes)
+	}
+}
+
+// chase delivers what comes after from until the lane can take over, the channel
+// has left, or it fails.
+func (d *delivery) chase(ctx context.Context, ch *channel, to *lane, from replication.Standing) error {
+	cursor, err := d.find(ctx, from)
+	if err != nil {
+		return err
+	}
+	at := cursor.Standing()
+	d.mu.Lock()
+	if ch.place.Load() == d {
+		ch.history = at.History
+	}
+	d.sent = at
+	d.mu.Unlock()
+	for !d.handOver(ch, to, cursor.Standing()) {
+		changes, err := cursor.Next(ctx, takeLimit)
+		if err != nil {
+			return err
+		}
+		if !d.deliver(ctx, changes) {
+			return ctx.Err()
 		}
 	}
-	var resync *replication.ResyncError
-	if !errors.As(err, &resync) {
-		return // stopping
-	}
-	to.mu.Lock()
-	defer to.mu.Unlock()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if ch.place.Load() != d {
-		return
-	}
-	ch.resync(resync)
-	d.remove(ch)
-	to.add(ch, resync.Position)
+	return nil
 }
 
-// findPosition waits for the log to have the position, as it is read again
-// after a restart, but not for ever: then the position is an unknown one.
-func (d *delivery) findPosition(ctx context.Context, from replication.Position) (*replication.Cursor, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.hub.config.ResumeWait)
-	defer cancel()
-	return d.hub.log.After(ctx, from)
-}
-
-// handOver moves the channel to the lane if the lane has not yet taken anything
-// beyond position, or reports true because the channel has left.
-func (d *delivery) handOver(ch *channel, to *lane, position replication.Position) bool {
+// restart tells the channel what it misses. It is true when the channel needs no
+// more of the delivery: it is on the lane, or gone.
+func (d *delivery) restart(ch *channel, to *lane, e *replication.ResyncError, from replication.Standing) bool {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	d.mu.Lock()
@@ -104,10 +111,42 @@ func (d *delivery) handOver(ch *channel, to *lane, position replication.Position
 	if ch.place.Load() != d {
 		return true
 	}
-	if to.taken.Compare(position) > 0 {
+	ch.resync(e)
+	ch.history, ch.from = from.History, from.Position
+	d.taken, d.sent = from.Position, from
+	if to.taken.Compare(from.Position) > 0 {
 		return false
 	}
 	d.remove(ch)
-	to.add(ch, position)
+	to.add(ch, from)
+	return true
+}
+
+// find waits for the log to have the position, as it is read again after a
+// restart, but not for ever: then the position is an unknown one.
+func (d *delivery) find(ctx context.Context, from replication.Standing) (*replication.Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.hub.config.ResumeWait)
+	defer cancel()
+	if from.History == (replication.History{}) {
+		return d.hub.log.After(ctx, from.Position)
+	}
+	return d.hub.log.Resume(ctx, from)
+}
+
+// handOver moves the channel to the lane if the lane has not yet taken anything
+// beyond at, or reports true because the channel has left.
+func (d *delivery) handOver(ch *channel, to *lane, at replication.Standing) bool {
+	to.mu.Lock()
+	defer to.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ch.place.Load() != d {
+		return true
+	}
+	if to.taken.Compare(at.Position) > 0 {
+		return false
+	}
+	d.remove(ch)
+	to.add(ch, at)
 	return true
 }

@@ -28,6 +28,9 @@ type channel struct {
 	backlog  *backlog            // until what a replay owes is paid; guarded by the topic's lock
 	replayed map[string]struct{} // stored messages had by a replay; guarded by the topic's lock
 
+	who      *bookmarkKey // nil for a client that cannot be recognised
+	bookmark *bookmark    // who's, from the join on
+
 	mu      sync.Mutex // guards what a token refresh changes
 	token   string
 	subject *policy.Subject
@@ -39,6 +42,7 @@ type channel struct {
 	place    atomic.Pointer[delivery]
 	shard    *shard
 	bindings []*binding
+	history  replication.History  // that from belongs to; zero if unknown
 	from     replication.Position // everything up to here is not for this channel
 	since    time.Time            // nor what committed before; zero unless from was unknown
 	hits     []*binding           // of the change being delivered
@@ -98,8 +102,10 @@ func (c *channel) end(farewell func()) {
 		return
 	}
 	h := c.session.hub
+	c.session.ledger.remove(c)
 	c.detach()
 	h.leave(c)
+	h.clients.leaves(c, now())
 	h.expiry.forget(c)
 	h.metrics.channels.Dec()
 	c.mu.Lock()

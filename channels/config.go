@@ -30,6 +30,14 @@ type Config struct {
 	// ResumeWait is how long a client that resumes waits for the log to have its
 	// position, as when the window is read again after a restart.
 	ResumeWait time.Duration
+	// StateFile is where it is kept over a restart what clients with a client_id
+	// have received; "" keeps it nowhere, so that they have to resync then.
+	StateFile string
+	// ResumeClients is how many topics of clients that are away are remembered.
+	ResumeClients int
+	// ResumeMemory is how long. It is longer than the log's window on purpose: a
+	// client that was away for too long is told so, not taken for a new one.
+	ResumeMemory time.Duration
 	// PresenceRate is how often a channel's track takes effect; above it the last
 	// one wins. The zero Rate is no limit.
 	PresenceRate presence.Rate
@@ -50,6 +58,8 @@ func DefaultConfig() Config {
 		TokenCheck:        5 * time.Minute,
 		WriteCheck:        30 * time.Second,
 		ResumeWait:        30 * time.Second,
+		ResumeClients:     100_000,
+		ResumeMemory:      24 * time.Hour,
 		PresenceRate:      presence.Rate{Events: 20, Window: time.Second},
 	}
 }
@@ -70,6 +80,12 @@ func (c Config) Validate() (err error) {
 	}
 	if c.TokenCheck < time.Second {
 		err = errors.Join(err, fmt.Errorf("token-check: want at least 1s, got %s", c.TokenCheck))
+	}
+	if c.ResumeClients < 1 {
+		err = errors.Join(err, fmt.Errorf("resume-clients: want at least 1, got %d", c.ResumeClients))
+	}
+	if c.ResumeMemory < time.Second {
+		err = errors.Join(err, fmt.Errorf("resume-memory: want at least 1s, got %s", c.ResumeMemory))
 	}
 	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
 		err = errors.Join(err, fmt.Errorf("write-check: want 0s to 30s, got %s", c.WriteCheck))

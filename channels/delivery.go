@@ -24,6 +24,7 @@ type delivery struct {
 	index     *filters.Index[*binding]
 	channels  map[*channel]struct{}
 	taken     replication.Position // last change matched; later ones will be
+	sent      replication.Standing // everything up to here has been pushed
 	tables    map[tableName]int    // bindings by the names they want, "*" included
 	roles     map[string]roleUse   // roles of the bindings
 	relations map[uint32]*relation
@@ -72,8 +73,8 @@ func (d *delivery) init(h *Hub) {
 // add attaches a channel: it gets every change after from. Called with d.mu
 // held. A channel whose end comes at the same time either finds its place here
 // or is found ended.
-func (d *delivery) add(ch *channel, from replication.Position) {
-	ch.from = from
+func (d *delivery) add(ch *channel, from replication.Standing) {
+	ch.history, ch.from = from.History, from.Position
 	ch.place.Store(d)
 	d.channels[ch] = struct{}{}
 	for _, b := range ch.bindings {
@@ -136,17 +137,48 @@ func (d *delivery) concerns(rel *replication.Relation) bool {
 		d.tables[tableName{"*", rel.Table}] > 0 || d.tables[tableName{"*", "*"}] > 0
 }
 
-// deliver brings changes to the channels that match and may see them.
-func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) {
+// deliver brings changes to the channels that match and may see them. It is
+// false when ctx was done before they all were.
+func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) bool {
 	for len(changes) > 0 {
 		n, unknown := d.match(changes)
-		d.decide(ctx)
+		if !d.decide(ctx) {
+			return false
+		}
 		d.send()
 		changes = changes[n:]
 		if unknown != nil && !d.learn(ctx, unknown) {
-			return // stopping
+			return false
 		}
 	}
+	return true
+}
+
+// begin notes the history that the delivery's positions belong to.
+func (d *delivery) begin(at replication.Standing) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sent.History == (replication.History{}) {
+		d.sent.History = at.History
+	}
+}
+
+// advance notes that what was taken has been pushed to whom it concerns. Called
+// with d.mu held.
+func (d *delivery) advance() {
+	if d.taken.Compare(d.sent.Position) > 0 {
+		d.sent.Position = d.taken
+	}
+}
+
+// standing is up to where everything that a channel of the delivery is to have
+// has been pushed. Called with d.mu held.
+func (d *delivery) standing(ch *channel) replication.Standing {
+	at := replication.Standing{History: ch.history, Position: ch.from}
+	if d.sent.Position.Compare(ch.from) > 0 {
+		at = d.sent
+	}
+	return d.hub.log.Reach(at)
 }
 
 // match finds the bindings of the changes until it has many or comes to a
@@ -171,6 +203,9 @@ func (d *delivery) match(changes []*replication.Change) (n int, unknown *replica
 		d.taken = change.Position
 		n++
 	}
+	if len(d.matches) == 0 {
+		d.advance()
+	}
 	return n, nil
 }
 
@@ -192,6 +227,7 @@ func (d *delivery) send() {
 		start = end
 	}
 	clear(d.matches) // do not keep changes and bindings alive
+	d.advance()
 }
 
 // sendChange sends one change to the channels of its matches: one frame for

@@ -81,6 +81,9 @@ func (s *Session) decide(ctx context.Context, m protocol.Message, subTopic strin
 		shard:    h.shardOf(m.Topic),
 		member:   h.newMember(join.PresenceKey, join.PresenceEnabled),
 	}
+	if s.identity.ClientID != "" {
+		ch.who = &bookmarkKey{s.identity.ClientID, m.Topic, join.Private, claims.Role, claims.Subject}
+	}
 	if ch.ref.IsNull() {
 		ch.ref = m.Ref
 	}
@@ -142,10 +145,13 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 			}
 		})
 	}
+	from, known := h.recall(ch, join)
 	switch {
 	case len(ch.bindings) == 0:
 		reply(replication.Position{})
-	case !h.resume(ch, reply):
+	case h.resume(ch, reply):
+	case h.goOn(ch, from, known, reply):
+	default:
 		ch.shard.direct.attach(ch, reply)
 	}
 	h.welcome(ch, join)

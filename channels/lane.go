@@ -46,7 +46,10 @@ func (l *lane) run(ctx context.Context) error {
 		case err != nil:
 			return nil // the context's: the hub is stopping
 		default:
-			l.deliver(ctx, changes)
+			l.begin(cursor.Standing())
+			if !l.deliver(ctx, changes) {
+				return nil
+			}
 		}
 	}
 }
@@ -56,13 +59,14 @@ func (l *lane) run(ctx context.Context) error {
 func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	live := l.hub.log.Live()
-	if live.IsZero() {
+	live := l.hub.log.Standing()
+	if live.Position.IsZero() {
 		// The log has not begun and will start with what is old. Positions do
 		// not tell yet what that is; commit times do, nearly.
 		ch.since = now().Add(-clockSkew)
 	}
-	reply(live)
+	l.hub.clients.starts(ch, live)
+	reply(live.Position)
 	l.add(ch, live)
 }
 
@@ -72,11 +76,12 @@ func (l *lane) divert(ch *channel, position replication.Position) {
 	l.remove(ch)
 	l.asked.mu.Lock()
 	defer l.asked.mu.Unlock()
+	from := replication.Standing{History: l.sent.History, Position: position}
 	if l.asked.taken.Compare(position) <= 0 {
-		l.asked.add(ch, position)
+		l.asked.add(ch, from)
 		return
 	}
-	l.hub.catchUp(ch, l.asked, position)
+	l.hub.catchUp(ch, l.asked, from)
 }
 
 // resync tells every channel of the lane that changes are missing: the lane
@@ -85,11 +90,12 @@ func (l *lane) resync(e *replication.ResyncError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken = e.Position
+	l.sent = replication.Standing{History: e.History, Position: e.Position}
 	for ch := range l.channels {
-		if e.Code == replication.CodeTooOld && ch.from.Compare(e.Position) >= 0 {
+		if ch.history == e.History && ch.from.Compare(e.Position) >= 0 {
 			continue // came later than what is missing
 		}
-		ch.from = e.Position
+		ch.history, ch.from = e.History, e.Position
 		ch.resync(e)
 	}
 }

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"walcast/protocol"
 	"walcast/replication"
 )
 
@@ -23,9 +24,45 @@ func (h *Hub) resume(ch *channel, reply func(from replication.Position)) bool {
 		})
 		return true
 	}
+	standing := replication.Standing{Position: from}
+	if at := h.log.Standing(); !at.Position.IsZero() {
+		h.clients.starts(ch, replication.Standing{History: at.History, Position: from})
+	}
 	reply(from)
-	h.catchUp(ch, ch.shard.direct, from)
+	h.catchUp(ch, ch.shard.direct, standing)
 	return true
+}
+
+// recall looks up what the client of a channel has received of its topic, if it
+// has a client_id.
+func (h *Hub) recall(ch *channel, join *protocol.Join) (replication.Standing, memory) {
+	if ch.who == nil {
+		return replication.Standing{}, fresh
+	}
+	defer ch.session.ledger.add(ch)
+	return h.clients.take(ch, *ch.who, fingerprintOf(join.Bindings), now())
+}
+
+// goOn starts a channel where its client is known to be, by what it has answered
+// to pings. It is false if nothing is known and nothing can have been missed.
+// One that may have been here before, of which nothing is known, is told so.
+func (h *Hub) goOn(ch *channel, from replication.Standing, known memory, reply func(from replication.Position)) bool {
+	switch known {
+	case remembered:
+		reply(from.Position)
+		h.catchUp(ch, ch.shard.direct, from)
+		return true
+	case forgotten:
+		ch.shard.direct.attach(ch, func(live replication.Position) {
+			reply(live)
+			ch.resync(&replication.ResyncError{
+				Code: replication.CodeUnknown, Reason: "the server does not know any more what this client has received",
+				Oldest: h.log.Oldest(), Position: live,
+			})
+		})
+		return true
+	}
+	return false
 }
 
 // resumeFrom reads the positions of the bindings and notes each in its binding.

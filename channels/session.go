@@ -33,11 +33,16 @@ type Session struct {
 	out      Outbox
 	identity Identity
 	channels map[string]*channel // by topic; an entry may have ended meanwhile
+	ledger   *ledger             // nil without a client_id
 }
 
 // Open starts a session on an outbox. The caller must Close it.
 func (h *Hub) Open(out Outbox, id Identity) *Session {
-	return &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
+	s := &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
+	if id.ClientID != "" {
+		s.ledger = &ledger{}
+	}
+	return s
 }
 
 // Handle acts on one message; replies go to the outbox.
@@ -89,6 +94,7 @@ func (s *Session) leave(m protocol.Message) {
 		return
 	}
 	delete(s.channels, m.Topic)
+	s.hub.clients.discards(ch)
 	ch.end(func() {
 		s.reply(ch.ref, m, protocol.StatusOK, protocol.EmptyObject)
 		ch.pushClose()

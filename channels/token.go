@@ -45,6 +45,7 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 	old := c.subject
 	c.token, c.subject, c.expires = token, subject, claims.Expires
 	c.mu.Unlock()
+	h.clients.renames(c, claims.Role, claims.Subject)
 	h.expiry.watch(c, h.nextCheck(claims.Expires))
 	if subject != old && len(c.bindings) > 0 {
 		c.rearm(subject)

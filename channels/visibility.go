@@ -130,8 +130,9 @@ func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *p
 }
 
 // decide settles for every match whether its subject may see the change. It
-// runs without the lock, as it may ask Postgres.
-func (d *delivery) decide(ctx context.Context) {
+// runs without the lock, as it may ask Postgres. It is false when ctx is done
+// and nothing is settled.
+func (d *delivery) decide(ctx context.Context) bool {
 	asked := false
 	for i := range d.matches {
 		m := &d.matches[i]
@@ -147,8 +148,9 @@ func (d *delivery) decide(ctx context.Context) {
 		asked = asked || m.verdict == policy.Ask
 	}
 	if asked && d.divert == nil {
-		d.ask(ctx)
+		return d.ask(ctx)
 	}
+	return true
 }
 
 // like reports whether the same verdict is due for both matches.
@@ -163,8 +165,8 @@ type question struct {
 }
 
 // ask has Postgres judge the matches that need it: one statement for each
-// subject and table, all on their way together.
-func (d *delivery) ask(ctx context.Context) {
+// subject and table, all on their way together. It is false when ctx is done.
+func (d *delivery) ask(ctx context.Context) bool {
 	at := map[question]*policy.Inquiry{}
 	var inquiries []*policy.Inquiry
 	for i := range d.matches {
@@ -186,7 +188,7 @@ func (d *delivery) ask(ctx context.Context) {
 		m.asked = len(q.Changes) - 1
 	}
 	if !d.judge(ctx, inquiries) {
-		return
+		return false
 	}
 	for i := range d.matches {
 		m := &d.matches[i]
@@ -197,6 +199,7 @@ func (d *delivery) ask(ctx context.Context) {
 		m.visible = q.Visible[m.asked]
 		m.raised = q.Errs[m.asked]
 	}
+	return true
 }
 
 // judge asks until Postgres answers; false when ctx is done. A change that

@@ -17,6 +17,9 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	empty := g.roster.close()
 	told := 0
 	g.roster.each(func(s *session) {
+		if s.proof != nil {
+			g.askProof(s) // the answer comes before the one to the close frame
+		}
 		s.end(endDrain, g.drainFrame, false)
 		told++
 	})

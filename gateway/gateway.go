@@ -44,6 +44,7 @@ type Gateway struct {
 	metrics  *metrics
 
 	roster      *roster
+	proofs      proofs
 	repeats     *repeats
 	crowd       *crowd
 	failures    *failures
@@ -99,6 +100,7 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener) error {
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(server, g.wrap(ln)) })
 	group.Go(func() error { return g.keepAlive(sessions) })
+	group.Go(func() error { return g.prove(sessions) })
 	group.Go(func() error {
 		<-serving.Done()
 		defer cut()

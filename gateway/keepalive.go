@@ -22,7 +22,11 @@ func (g *Gateway) keepAlive(ctx context.Context) error {
 }
 
 func (g *Gateway) ping(s *session) {
-	if !s.heard.Swap(false) {
+	switch {
+	case s.heard.Swap(false):
+	case s.proof != nil:
+		g.proofs.note(s)
+	default:
 		s.Push(g.pingFrame)
 	}
 }

@@ -50,6 +50,7 @@ type session struct {
 	queue   queue
 
 	deflater *deflater // nil where the client did not agree to compression
+	proof    *proof    // nil without a client_id
 
 	heard    atomic.Bool // something arrived since the last visit of the keepalive
 	renewed  time.Time   // when the read deadline was last set; the reader's own
@@ -65,6 +66,13 @@ type session struct {
 // slow client must not hold back the others and can come back for what it
 // missed.
 func (s *session) Push(f *protocol.Frame) {
+	s.enqueue(f)
+	if s.proof != nil {
+		s.gateway.proofs.note(s)
+	}
+}
+
+func (s *session) enqueue(f *protocol.Frame) {
 	switch s.queue.push(f) {
 	case pushedStart:
 		go s.write()
@@ -109,10 +117,14 @@ func (s *session) open(ctx context.Context, id channels.Identity) {
 	s.renew()
 	g.metrics.sessions.Inc()
 	g.metrics.opened.WithLabelValues(id.Version.String()).Inc()
+	c := g.open(s, id)
+	if p, ok := c.(prover); ok && id.ClientID != "" {
+		s.proof = &proof{prover: p}
+	}
 	if late := g.roster.add(s); late {
 		s.end(endDrain, g.drainFrame, false)
 	}
-	go s.run(ctx, g.open(s, id))
+	go s.run(ctx, c)
 }
 
 // run reads and handles messages until reading fails, then ends the session. The
@@ -190,8 +202,11 @@ func (s *session) handleControl() {
 		s.Push(protocol.Pong([]byte(data)))
 		return nil
 	})
-	s.conn.SetPongHandler(func(string) error {
+	s.conn.SetPongHandler(func(payload string) error {
 		s.renew()
+		if s.proof != nil {
+			s.proof.Proven(payload)
+		}
 		return nil
 	})
 	s.conn.SetCloseHandler(func(code int, _ string) error {

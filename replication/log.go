@@ -240,7 +240,7 @@ func isCommit(lsn LSN) bool { return lsn%8 == 0 }
 // resync is the error for a consumer that came from a position. l.mu is held.
 func (l *Log) resync(reason string, from Position) *ResyncError {
 	code, text := resyncCause(reason)
-	return &ResyncError{Reason: text, Code: code, From: from, Oldest: l.lost, Position: l.head}
+	return &ResyncError{Reason: text, Code: code, From: from, Oldest: l.lost, Position: l.head, History: l.history}
 }
 
 // Follow returns a cursor at Head. Before Begin that is the beginning: the

@@ -49,6 +49,7 @@ type ResyncError struct {
 	From     Position // what was asked for, or where the cursor stood; zero if unknown
 	Oldest   Position // what the log still has
 	Position Position // delivery is complete from here on
+	History  History  // that Position belongs to; zero before Begin
 }
 
 func (e *ResyncError) Error() string {

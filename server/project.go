@@ -55,6 +55,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, catalog, policy.New(p.pool, logger, registry), p.verifier, logger, registry)
+	p.hub.Restore()
 	c.Gateway.SeparateMetrics = c.MetricsListen != ""
 	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)
 	return p, err
