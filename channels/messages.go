@@ -90,6 +90,9 @@ func (h *Hub) relay(c *replication.Change) {
 	case err != nil:
 		h.logger.Warn("message from SQL not delivered to clients of vsn 2.0.0", "topic", m.key.subTopic(), "err", err)
 	}
+	if m.ID != "" && m.key.private { // the ones that replays are asked for
+		h.recent.add(m.key, m.ID, now())
+	}
 	h.publish(m.key, b, m.ID)
 }
 

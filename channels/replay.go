@@ -12,8 +12,10 @@ import (
 // concurrent use.
 type Archive interface {
 	// Newest returns the newest messages of a sub-topic that were stored at
-	// since or later, limit at most, oldest first.
-	Newest(ctx context.Context, subTopic string, since time.Time, limit int) ([]Stored, error)
+	// since or later, limit at most, oldest first. committed are ids of messages
+	// that the stream has brought: the answer is of a time when queries see them
+	// too, which is a moment later.
+	Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]Stored, error)
 }
 
 // Stored is a message that was sent from SQL.
@@ -75,7 +77,8 @@ func (c *channel) fetch(ctx context.Context, key topicKey, join *protocol.Join) 
 	h.listen(key, c).mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, replayLimit)
 	defer cancel()
-	stored, err := h.config.Archive.Newest(ctx, key.subTopic(), time.UnixMilli(join.Replay.Since), join.Replay.Limit)
+	stored, err := h.config.Archive.Newest(ctx, key.subTopic(),
+		time.UnixMilli(join.Replay.Since), join.Replay.Limit, h.recent.ids(key, now()))
 	if err != nil {
 		h.logger.Warn("stored messages not read", "topic", key.subTopic(), "err", err)
 		h.leave(c)

@@ -38,9 +38,24 @@ const newest = `
 	order by inserted_at desc, ctid desc
 	limit $3`
 
+// visible counts those of the messages that queries see. The time keeps it to
+// the partitions of late.
+const visible = `select count(*) from realtime.messages
+	where id = any($1::text[]::uuid[]) and inserted_at > (now() at time zone 'UTC') - interval '1 hour'`
+
+const (
+	visibleWait  = 5 * time.Millisecond
+	visibleTries = 40 // some may have been deleted, or be of another time
+)
+
 // Newest returns the newest messages of a private topic that were stored at
-// since or later, limit at most, oldest first.
-func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, limit int) ([]Message, error) {
+// since or later, limit at most, oldest first. committed are ids of messages
+// whose commit is in the WAL: the answer is of a time when they are visible, or
+// 200 ms later.
+func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, limit int, committed []string) ([]Message, error) {
+	if err := a.await(ctx, committed); err != nil {
+		return nil, err
+	}
 	// inserted_at is a timestamp without zone, in UTC.
 	rows, err := a.pool.Query(ctx, newest, topic, since.UTC(), limit)
 	if err != nil {
@@ -52,4 +67,26 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 	}
 	slices.Reverse(messages)
 	return messages, nil
+}
+
+// await waits until the messages are visible to queries.
+func (a *Archive) await(ctx context.Context, committed []string) error {
+	for range visibleTries {
+		if len(committed) == 0 {
+			return nil
+		}
+		var seen int
+		if err := a.pool.QueryRow(ctx, visible, committed).Scan(&seen); err != nil {
+			return fmt.Errorf("look for messages that were just committed: %w", err)
+		}
+		if seen >= len(committed) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(visibleWait):
+		}
+	}
+	return nil
 }

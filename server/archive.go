@@ -13,8 +13,8 @@ import (
 type archive struct{ *migrations.Archive }
 
 // Newest implements channels.Archive.
-func (a archive) Newest(ctx context.Context, subTopic string, since time.Time, limit int) ([]channels.Stored, error) {
-	messages, err := a.Archive.Newest(ctx, subTopic, since, limit)
+func (a archive) Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]channels.Stored, error) {
+	messages, err := a.Archive.Newest(ctx, subTopic, since, limit, committed)
 	if err != nil {
 		return nil, err
 	}
