@@ -113,8 +113,10 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 	c.Shards, c.MaxChannels = s.Shards, s.MaxChannels
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
 	c.TokenCheck, c.WriteCheck, c.PrivateOnly = s.TokenCheck, s.WriteCheck, s.PrivateOnly
-	c.PresenceRate = presence.Rate{}
+	c.ResumeWait, c.PresenceRate = s.ResumeWait, presence.Rate{}
 	switch {
+	case s.ResumeWait < 0:
+		return c, wrong("resume-wait", "want 0s or more, got %s", s.ResumeWait)
 	case s.PresenceRate < 0:
 		return c, wrong("presence-rate", "want 0 (no limit) or more, got %d", s.PresenceRate)
 	case s.PresenceRate > 0:

@@ -57,6 +57,7 @@ func (c *devCmd) Run(ctx context.Context, term terminal) (err error) {
 func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term terminal, logger *slog.Logger) error {
 	config := server.DefaultConfig()
 	config.Listen = c.Listen
+	config.Migrate = true // private channels and messages from SQL can be tried too
 	config.Replication.DatabaseURL = db.DSN("postgres")
 	config.Auth.Secrets = []string{key}
 	s, err := server.New(config, logger)

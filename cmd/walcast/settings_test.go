@@ -1,8 +1,10 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -58,6 +60,48 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 		got.Replication.Publications[0] != "supabase_realtime" || got.Log.Window.String() != "2m0s" || got.Log.Bytes != 64<<20 {
 		t.Errorf("defaults are %+v; want those of the command line's contract", got)
 	}
+}
+
+func TestEveryFieldHasASetting(t *testing.T) {
+	cleared(t)
+	got, err := parse(t, needed("--slot=s", "--publication=p", "--create-publication=all-tables", "--pool-size=9",
+		"--start-timeout=9s", "--migrate", "--status-interval=9s", "--heartbeat=9s", "--resume-window=9s", "--log-size=9MiB",
+		"--resume-wait=9s", "--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
+		"--listen=:9", "--metrics-listen=:99", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
+		"--compression", "--header-timeout=9s", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
+		"--queue-size=9MiB", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--idle-timeout=90s",
+		"--ping-interval=9s", "--write-timeout=9s", "--close-timeout=9s", "--max-channels=9", "--max-change-size=9MiB",
+		"--max-broadcast-size=9MiB", "--private-only", "--presence-rate=9", "--token-check=9s", "--write-check=9s", "--shards=9")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is no setting: set by serve and server themselves, or at odds with
+	// the secret that is given here.
+	others := map[string]bool{
+		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
+		"Replication.OptionalPublications": true,
+		"Channels.Locale":                  true, "Channels.Archive": true, "Gateway.SeparateMetrics": true,
+	}
+	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
+		if same && !others[name] {
+			t.Errorf("server.Config.%s has no setting", name)
+		}
+	}
+}
+
+// equalFields says for each field of a config, and of the packages' configs in
+// it, whether the two have the same value.
+func equalFields(prefix string, a, b reflect.Value) map[string]bool {
+	equal := map[string]bool{}
+	for i := range a.NumField() {
+		name := prefix + a.Type().Field(i).Name
+		if prefix == "" && a.Field(i).Kind() == reflect.Struct {
+			maps.Copy(equal, equalFields(name+".", a.Field(i), b.Field(i)))
+			continue
+		}
+		equal[name] = reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface())
+	}
+	return equal
 }
 
 func TestFlagBeatsEnvironmentBeatsFileBeatsDefault(t *testing.T) {
@@ -159,6 +203,7 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"tables to publish", bad("--create-publication=a..b"), []string{"--create-publication:"}},
 		{"pool", bad("--pool-size=1"), []string{"--pool-size:"}},
 		{"start timeout", bad("--start-timeout=-1s"), []string{"--start-timeout:"}},
+		{"resume wait", bad("--resume-wait=-1s"), []string{"--resume-wait:"}},
 		{"presence rate", bad("--presence-rate=-1"), []string{"--presence-rate:"}},
 		{"status interval", bad("--status-interval=1h"), []string{"--status-interval:"}},
 		{"heartbeat", bad("--heartbeat=1ms"), []string{"--heartbeat:"}},
