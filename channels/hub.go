@@ -38,6 +38,7 @@ type Hub struct {
 
 	catchups catchups
 	recent   recent
+	clients  *clients
 }
 
 // shard matches the changes for its share of the topics. Bindings whose
@@ -58,6 +59,7 @@ func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *polic
 		beat:    newBeat(randomSeed()),
 		seed:    maphash.MakeSeed(),
 		topics:  map[topicKey]*topic{},
+		clients: newClients(c, log),
 	}
 	h.arming = newArming(h, tables)
 	n := c.Shards
@@ -71,9 +73,15 @@ func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *polic
 	return h
 }
 
+// Restore reads what an earlier run has left about its clients. It must be
+// called, if at all, before the first Open.
+func (h *Hub) Restore() { h.clients.restore(now(), h.logger) }
+
 // Run runs the shards, the checks of bindings and the expiry of tokens. It
-// blocks until ctx is done and everything it started has returned.
+// blocks until ctx is done and everything it started has returned. Sessions must
+// be closed by then, or what they have received goes unsaved.
 func (h *Hub) Run(ctx context.Context) error {
+	defer func() { h.clients.save(now(), h.logger) }()
 	h.catchups.open(ctx)
 	defer h.catchups.close()
 	g, ctx := errgroup.WithContext(ctx)
