@@ -99,7 +99,7 @@ func (b *binder) read(o *operand, c *Condition, array bool) {
 			return
 		}
 	}
-	q := Question{Schema: o.typ.Schema, Type: o.typ.Name, Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
+	q := Question{Schema: o.typ.Schema, Type: o.typ.Name, Home: home(o.typ), Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
 	b.inquiries = append(b.inquiries, inquiry{q, c, o.typ.OID})
 }
 
@@ -134,40 +134,44 @@ func is(o *operand, c *Condition) (Expr, error) {
 	return &comparison{operand: o, op: Eq, literal: c.Value, onNull: False, test: equality{typ, v.Key}}, nil
 }
 
-// textual reports whether a type has patterns, and whether Go can decide them.
-func textual(t *replication.Type, op Operator) (has, native bool) {
+// textual is what a type makes of patterns.
+type textual struct {
+	has      bool // there are such operators
+	native   bool // and Go can decide them
+	caseless bool // whatever the operator, case does not count
+}
+
+func textualOf(t *replication.Type, op Operator) textual {
 	t = t.Underlying()
 	switch {
 	case t.Kind == replication.KindUnknown:
-		return true, false
+		return textual{has: true}
 	case t.Kind != replication.KindBase:
-		return false, false
+		return textual{}
 	}
 	switch t.OID {
 	case oidText, oidVarchar, oidBpchar, oidName:
-		return true, true
+		return textual{has: true, native: true, caseless: op == ILike || op == IMatch}
 	case oidBytea:
-		return op == Like, false
+		return textual{has: op == Like}
 	}
-	return t.Name == "citext", false
+	citext := t.Name == "citext"
+	return textual{has: citext, native: citext, caseless: citext}
 }
 
 // like binds like and ilike. Postgres refuses a pattern that ends in its escape
 // character when a row comes that far; here it is refused at once.
 func (b *binder) like(o *operand, c *Condition) (Expr, error) {
-	has, native := textual(o.typ, c.Op)
-	if !has {
+	t := textualOf(o.typ, c.Op)
+	if !t.has {
 		return nil, raised("operator %s requires a text-compatible column type, got %s", c.Op, typeName(o.typ))
 	}
-	fold, known := pattern.Exact, true
-	if c.Op == ILike {
-		fold, known = b.locale.folding()
-	}
+	fold, known := b.casing(t)
 	p, err := pattern.Like(c.Value, fold)
 	switch {
 	case err != nil:
 		return nil, NewBindError("22025", err.Error())
-	case !native:
+	case !t.native:
 		return b.leave(o, c, DoubtType), nil
 	case !known:
 		return b.leave(o, c, DoubtCase), nil
@@ -177,15 +181,11 @@ func (b *binder) like(o *operand, c *Condition) (Expr, error) {
 
 // match binds match and imatch.
 func (b *binder) match(o *operand, c *Condition) (Expr, error) {
-	has, native := textual(o.typ, c.Op)
-	if !has {
+	t := textualOf(o.typ, c.Op)
+	if !t.has {
 		return nil, raised("operator %s requires a text-compatible column type, got %s", c.Op, typeName(o.typ))
 	}
-	fold, known := pattern.Exact, true
-	if c.Op == IMatch {
-		fold, known = b.locale.folding()
-	}
-	if native && known {
+	if fold, known := b.casing(t); known && t.native {
 		if r, ok := pattern.Compile(c.Value, fold); ok {
 			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: expression{r}, why: DoubtRegexp}, nil
 		}
@@ -194,6 +194,13 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: DoubtRegexp}
 	b.inquiries = append(b.inquiries, inquiry{question: q, condition: c})
 	return e, nil
+}
+
+func (b *binder) casing(t textual) (fold pattern.Case, known bool) {
+	if t.caseless {
+		return b.locale.caseless()
+	}
+	return pattern.Exact, true
 }
 
 // set binds cs, cd and ov.

@@ -19,6 +19,7 @@ type Locale struct {
 func (l Locale) options() datum.Options {
 	return datum.Options{
 		Bytewise: bytewise(l.Collate),
+		Folding:  l.folding(),
 		UTC:      l.TimeZone == "UTC" || l.TimeZone == "Etc/UTC" || l.TimeZone == "GMT",
 	}
 }
@@ -34,16 +35,26 @@ func bytewise(collate string) bool {
 }
 
 // folding says how certain it is which letters are equal but for their case.
-// ok is false when not even those of ASCII are: in Turkish the small I has no
+// Not even those of ASCII are in Turkish and its like, where the small I has no
 // dot.
-func (l Locale) folding() (fold pattern.Case, ok bool) {
-	switch language, _, _ := strings.Cut(strings.ToLower(l.Ctype), "_"); language {
-	case "":
-		return pattern.FoldLocal, false
+func (l Locale) folding() datum.Folding {
+	language, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(l.Ctype, "-", "_")), "_")
+	switch language {
+	case "", "tr", "az", "lt":
+		return datum.FoldUnknown
 	case "c", "posix":
-		return pattern.FoldASCII, true
-	case "tr", "az", "lt":
-		return pattern.FoldLocal, false
+		return datum.FoldASCII
 	}
-	return pattern.FoldLocal, true
+	return datum.FoldLocal
+}
+
+// caseless is how patterns compare letters; ok is false when it is not known.
+func (l Locale) caseless() (fold pattern.Case, ok bool) {
+	switch l.folding() {
+	case datum.FoldASCII:
+		return pattern.FoldASCII, true
+	case datum.FoldLocal:
+		return pattern.FoldLocal, true
+	}
+	return pattern.FoldLocal, false
 }

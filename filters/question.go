@@ -15,6 +15,7 @@ import (
 // read Literal, and how it prints it.
 type Question struct {
 	Schema, Type   string // the type as pg_type has it
+	Home           string // schema of the type's operators, "" for pg_catalog
 	Array          bool   // Literal is an array of Type: for In, and maybe without Op
 	Op             Operator
 	Value, Literal string
@@ -53,10 +54,24 @@ func (c *comparison) question(text string) Question {
 	if why == "" {
 		why = DoubtValue
 	}
+	t := c.operand.typ
 	return Question{
-		Schema: c.operand.typ.Schema, Type: c.operand.typ.Name, Array: c.op == In,
+		Schema: t.Schema, Type: t.Name, Home: home(t), Array: c.op == In,
 		Op: c.op, Value: text, Literal: c.literal, Why: why,
 	}
+}
+
+// home is the schema of a type's operators: extensions bring them along with
+// their base types. It is "" for pg_catalog, which has those of all others.
+func home(t *replication.Type) string {
+	t = t.Underlying()
+	for t.Element != nil {
+		t = t.Element.Underlying()
+	}
+	if t.Kind != replication.KindBase || t.Schema == "pg_catalog" {
+		return ""
+	}
+	return t.Schema
 }
 
 // volatile reports whether the answer may be another one later: dates and times

@@ -4,8 +4,9 @@ import "walcast/replication"
 
 // Options is what a database adds to what its types mean.
 type Options struct {
-	Bytewise bool // text sorts by its bytes
-	UTC      bool // literals without a time zone are in UTC
+	Bytewise bool    // text sorts by its bytes
+	Folding  Folding // of letters that differ in case
+	UTC      bool    // literals without a time zone are in UTC
 }
 
 // OIDs of the built-in types, as in pg_type.dat.
@@ -45,6 +46,9 @@ const (
 func Of(t *replication.Type, o Options) Type {
 	switch t.Kind {
 	case replication.KindBase:
+		if t.Name == "citext" && o.Folding != FoldUnknown {
+			return citext{o.Folding, o.Bytewise}
+		}
 		return base(t.OID, o)
 	case replication.KindEnum:
 		return enum{t}

@@ -7,6 +7,8 @@ func Total(t Type) bool {
 	switch t := t.(type) {
 	case enum, array, span, jsonb, character:
 		return false
+	case citext:
+		return t.folding == FoldASCII
 	case domain:
 		return Total(t.Type)
 	}

@@ -1,0 +1,62 @@
+package datum
+
+import "strings"
+
+// Folding says how certain it is which letters are equal but for their case.
+type Folding uint8
+
+// The foldings.
+const (
+	FoldUnknown Folding = iota
+	FoldLocal           // the locale says; certain only for ASCII
+	FoldASCII           // A-Z are a-z and all else is itself: the locale C
+)
+
+// citext is the extension's type: text without regard to case. S is in lower
+// case.
+type citext struct {
+	folding  Folding
+	bytewise bool
+}
+
+func (t citext) Out(s string) (Value, bool) {
+	if t.folding != FoldASCII && !isASCII(s) {
+		return Value{}, false
+	}
+	return Value{Key: Key{S: lowerASCII(s)}}, true
+}
+
+func (t citext) In(literal string) (Value, error) {
+	v, ok := t.Out(literal)
+	if !ok {
+		return Value{}, ErrUncertain
+	}
+	return v, nil
+}
+
+func (citext) Compare(a, b Value) int { return compareBytes(a, b) }
+func (t citext) Ordered() bool        { return t.bytewise }
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// lowerASCII returns s itself when there is nothing to do.
+func lowerASCII(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return strings.Map(func(r rune) rune {
+				if 'A' <= r && r <= 'Z' {
+					return r + 'a' - 'A'
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
+}

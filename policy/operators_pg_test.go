@@ -1,0 +1,136 @@
+package policy
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/filters"
+	"walcast/internal/devdb"
+)
+
+func TestOperatorsAnswerAsPostgres(t *testing.T) {
+	db := devdb.Open(t)
+	db.Exec(`create schema "Ext"; create extension citext schema "Ext";
+		create type mood as enum ('sad', 'ok'); create domain positive as int check (value > 0)`)
+	o := NewOperators(db.Pool, nil)
+	ask := func(schema, typ string, op filters.Operator, value, literal string) filters.Question {
+		return filters.Question{Schema: schema, Type: typ, Op: op, Array: op == filters.In, Value: value, Literal: literal}
+	}
+	home := func(q filters.Question) filters.Question { q.Home = q.Schema; return q }
+	for _, c := range []struct {
+		question filters.Question
+		want     filters.Answer
+	}{
+		{ask("pg_catalog", "int4", filters.Lt, "2", "10"), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "int4", filters.Gte, "2", "10"), filters.Answer{Truth: filters.False}},
+		{ask("pg_catalog", "int4", filters.In, "2", "{1,NULL}"), filters.Answer{Truth: filters.Unknown}},
+		{ask("pg_catalog", "money", filters.Eq, "$1.00", "1"), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "bpchar", filters.Like, "ab  ", "ab"), filters.Answer{Truth: filters.False}},
+		{ask("pg_catalog", "bytea", filters.Like, `\x6162`, "a%"), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "text", filters.IMatch, "ABC", "(?=a)"), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "box", filters.Contains, "(2,2),(0,0)", "(1,1),(0,0)"), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "int4multirange", filters.Overlaps, "{[1,3)}", "{[5,6)}"), filters.Answer{Truth: filters.False}},
+		{ask("public", "mood", filters.Gt, "ok", "sad"), filters.Answer{Truth: filters.True}},
+		{home(ask("Ext", "citext", filters.Eq, "ABC", "abc")), filters.Answer{Truth: filters.True}},
+		{ask("pg_catalog", "timestamptz", "", "", "Jan 8 1999 UTC"), filters.Answer{Truth: filters.Unknown, Text: "1999-01-08 00:00:00+00"}},
+		{filters.Question{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{ 1, 02}"}, filters.Answer{Truth: filters.Unknown, Text: "{1,2}"}},
+		{ask("pg_catalog", "int4", filters.Eq, "1", "x"), filters.Answer{Err: filters.NewBindError("22P02", `invalid input syntax for type integer: "x"`)}},
+		{ask("public", "positive", "", "", "-1"), filters.Answer{Err: filters.NewBindError("23514", `value for domain public.positive violates check constraint "positive_check"`)}},
+		{ask("pg_catalog", "json", filters.Eq, "1", "1"), filters.Answer{Err: filters.NewBindError("42883", "operator does not exist: json = json")}},
+		{filters.Question{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{1,}"}, filters.Answer{Err: filters.NewBindError("22P02", "malformed array literal: \"{1,}\"\n\nUnexpected \"}\" character.")}},
+	} {
+		got, err := o.Ask(context.Background(), []filters.Question{c.question})
+		if err != nil {
+			t.Errorf("Ask(%+v): %v", c.question, err)
+			continue
+		}
+		if diff := cmp.Diff([]filters.Answer{c.want}, got); diff != "" {
+			t.Errorf("Ask(%+v) differs (-want +got):\n%s", c.question, diff)
+		}
+	}
+}
+
+// TestOperatorsIsolateWhatRaises asks many questions of which two raise.
+func TestOperatorsIsolateWhatRaises(t *testing.T) {
+	db := devdb.Open(t)
+	reg := prometheus.NewRegistry()
+	o := NewOperators(db.Pool, reg)
+	var questions []filters.Question
+	for i := range 50 {
+		q := filters.Question{Schema: "pg_catalog", Type: "numeric", Op: filters.Gt, Value: "5", Literal: strings.Repeat("1", 1+i%3), Why: filters.DoubtLiteral}
+		if i == 7 || i == 40 {
+			q.Literal = "x"
+		}
+		questions = append(questions, q)
+	}
+	answers, err := o.Ask(context.Background(), questions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range answers {
+		want := filters.False
+		if i%3 == 0 {
+			want = filters.True
+		}
+		switch {
+		case i == 7 || i == 40:
+			if a.Err == nil {
+				t.Errorf("question %d was not refused", i)
+			}
+		case a.Err != nil || a.Truth != want:
+			t.Errorf("question %d: %v, %v; want %v", i, a.Truth, a.Err, want)
+		}
+	}
+	if n := measured(t, reg, "walcast_policy_comparisons_total"); n != 50 {
+		t.Errorf("counted %v questions; want 50", n)
+	}
+}
+
+func TestOperatorsRefuseWhatTakesTooLong(t *testing.T) {
+	db := devdb.Open(t)
+	o := NewOperators(db.Pool, nil)
+	o.timeout = 50 * time.Millisecond
+	db.Exec("create domain slow as int check (pg_sleep(value) is not null)")
+	quick, slow := filters.Question{Schema: "public", Type: "slow", Literal: "0"}, filters.Question{Schema: "public", Type: "slow", Literal: "60"}
+	answers, err := o.Ask(context.Background(), []filters.Question{quick, slow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := answers[0]; a.Err != nil || a.Text != "0" {
+		t.Errorf("the quick one is answered %+v", a)
+	}
+	if a := answers[1]; a.Err == nil || a.Err.SQLState != codeQueryCanceled {
+		t.Errorf("the slow one is answered %+v; want SQLSTATE %s", a, codeQueryCanceled)
+	}
+}
+
+func TestOperatorsFailWhenPostgresIsAway(t *testing.T) {
+	db := devdb.Open(t)
+	o := NewOperators(db.Pool, nil)
+	db.Pool.Reset()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := o.Ask(ctx, []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}}); err == nil {
+		t.Error("Ask without a connection succeeds")
+	}
+}
+
+func TestLocaleIsThatOfTheDatabase(t *testing.T) {
+	db := devdb.Open(t)
+	got, err := NewOperators(db.Pool, nil).Locale(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var zone string
+	if err := db.Pool.QueryRow(context.Background(), "show timezone").Scan(&zone); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(filters.Locale{Collate: "C", Ctype: "C", TimeZone: zone}, got); diff != "" {
+		t.Errorf("Locale differs (-want +got):\n%s", diff)
+	}
+}
