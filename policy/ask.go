@@ -33,7 +33,7 @@ func (p *Policy) ask(ctx context.Context, tasks []*task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
-	conn, err := p.pool.Acquire(ctx)
+	conn, err := p.acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("ask who may see rows: %w", err)
 	}
@@ -82,7 +82,7 @@ func (p *Policy) askRound(ctx context.Context, conn *pgx.Conn, tasks []*task, la
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
 			again = append(again, t.halves()...)
 		default:
-			p.metrics.raised.Add(float64(len(t.rows)))
+			p.noteRaised(o.raised, len(t.rows))
 			t.raise(o.raised)
 		}
 		raised = raised || o.raised != nil

@@ -140,3 +140,19 @@ func TestManyRowsAreAskedInParts(t *testing.T) {
 		t.Errorf("%v statements for 2500 rows; want 3", n)
 	}
 }
+
+func TestSettingsOfTheDatabaseDoNotChangeWhatIsAsked(t *testing.T) {
+	l := newLab(t, crowdSQL, "alter table docs add body text", `update docs set body = E'\\ \u00fc' where id = 3`,
+		`create policy odd on docs using (body = E'\\ \u00fc' and body = auth.jwt() ->> 'body' and id % 2 = 1)`)
+	for _, setting := range []string{"standard_conforming_strings = off", "client_encoding = latin1", "datestyle = 'german'", "row_security = off", "search_path = ''"} {
+		l.Exec("alter database " + l.Name + " set " + setting)
+		l.policy.pool = l.loginPool("postgres")
+		rel, s := l.relation("docs"), l.subject("authenticated", `{"body":"\\ ü"}`)
+		changes := inserts(rel, l.rows(rel, "where id < 5 order by id"))
+		l.ask(rel, s)
+		if got := l.visible(s, changes); !slices.Equal(got, []bool{false, false, false, true, false}) {
+			t.Errorf("with %s: %v", setting, got)
+		}
+		l.Exec("alter database " + l.Name + " reset all")
+	}
+}

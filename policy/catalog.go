@@ -113,7 +113,7 @@ where p.polrelid = $2 and r.rolname = $1`
 func (p *Policy) readCatalog(ctx context.Context, rel *replication.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
-	conn, err := p.pool.Acquire(ctx)
+	conn, err := p.acquire(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}

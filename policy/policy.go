@@ -16,6 +16,7 @@ type Policy struct {
 	metrics  *metrics
 	subjects subjects
 	tables   tables
+	raised   raised
 	now      func() time.Time
 }
 
@@ -30,6 +31,7 @@ func NewWithConfig(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg promet
 	p := &Policy{config: c, pool: pool, log: logger.With("component", "policy"), now: time.Now}
 	p.subjects.held = map[subjectKey]*holding{}
 	p.tables.known = map[tableKey]*table{}
+	p.raised.told = map[string]time.Time{}
 	p.metrics = newMetrics(reg, p)
 	return p
 }

@@ -129,7 +129,7 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
-	conn, err := p.pool.Acquire(ctx)
+	conn, err := p.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,8 +150,11 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	case at.step == becomes:
 		return refusedRole(s, messagesTable, pg)
 	}
-	p.metrics.raised.Inc()
-	return &AskError{Table: messagesTable, SQLState: pg.Code, Message: pg.Message}
+	raised := &AskError{Table: messagesTable, SQLState: pg.Code, Message: pg.Message}
+	if pg.Code != codeInsufficientPrivilege { // which is how an INSERT policy says no
+		p.noteRaised(raised, 1)
+	}
+	return raised
 }
 
 // roleDenied is the AskError of a role that our own user is not a member of.

@@ -8,6 +8,26 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// acquire takes a connection and makes sure that statements mean what they say
+// in it. Both are the defaults of nearly every database; the server reports
+// them, so looking costs nothing.
+func (p *Policy) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	conn, err := p.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, want := range map[string]string{"client_encoding": "UTF8", "standard_conforming_strings": "on"} {
+		if conn.Conn().PgConn().ParameterStatus(name) == want {
+			continue
+		}
+		if _, err := conn.Exec(ctx, "select set_config($1, $2, false)", name, want); err != nil {
+			conn.Release()
+			return nil, err
+		}
+	}
+	return conn, nil
+}
+
 // step is one statement of a transaction; scan reads its rows.
 type step struct {
 	sql  string

@@ -1,10 +1,13 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,12 +139,17 @@ func TestVisibleOfDeletes(t *testing.T) {
 func TestARaisingPolicyHidesOnlyTheRowsItRaisedFor(t *testing.T) {
 	l := newLab(t, docsSQL, "create policy divides on docs using (10 / d > 0)", "truncate docs",
 		"insert into docs select i, null, i, '', case when i % 97 = 5 then 0 else 1 end from generate_series(1, 400) as i")
+	var log bytes.Buffer
+	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	changes := inserts(rel, l.rows(rel, "order by id"))
 	l.ask(rel, s)
 	seen, errs, err := l.policy.Visible(t.Context(), s, changes)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "table=public.docs sqlstate=22012") {
+		t.Errorf("logged %q; want one line", log.String())
 	}
 	for i := range changes {
 		raises := (i+1)%97 == 5
