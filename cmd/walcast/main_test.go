@@ -55,9 +55,12 @@ func (o *output) await(t *testing.T, ctx context.Context, text string) string {
 	}
 }
 
-// cleared takes every variable away that could be taken for a setting.
+// cleared takes every variable away that could be taken for a setting, and
+// keeps what a server remembers out of the user's home.
 func cleared(t *testing.T) {
 	t.Helper()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	t.Setenv("STATE_DIRECTORY", "")
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "WALCAST_") && name != devdb.BinEnv || name == "DATABASE_URL" {
