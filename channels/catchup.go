@@ -9,23 +9,30 @@ import (
 )
 
 // catchups keeps account of the goroutines that bring channels from an earlier
-// position to a lane.
+// position to a lane. What is to start before open waits for it: clients may be
+// back before the hub runs.
 type catchups struct {
-	mu   sync.Mutex
-	ctx  context.Context
-	wait sync.WaitGroup
+	mu     sync.Mutex
+	ctx    context.Context
+	early  []func(context.Context)
+	closed bool
+	wait   sync.WaitGroup
 }
 
 func (c *catchups) open(ctx context.Context) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ctx = ctx
+	early := c.early
+	c.ctx, c.early = ctx, nil
+	c.mu.Unlock()
+	for _, f := range early {
+		c.start(f)
+	}
 }
 
 // close waits for the goroutines; the context given to open must be done.
 func (c *catchups) close() {
 	c.mu.Lock()
-	c.ctx = nil
+	c.closed = true
 	c.mu.Unlock()
 	c.wait.Wait()
 }
@@ -34,7 +41,11 @@ func (c *catchups) close() {
 func (c *catchups) start(f func(ctx context.Context)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ctx == nil || c.ctx.Err() != nil {
+	if c.ctx == nil {
+		c.early = append(c.early, f)
+		return
+	}
+	if c.closed || c.ctx.Err() != nil {
 		return
 	}
 	ctx := c.ctx

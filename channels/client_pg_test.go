@@ -1,0 +1,299 @@
+package channels
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/auth"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+const everyRow = `{"event":"*","schema":"public","table":"messages"}`
+
+// visit opens a session of a client that can be recognised.
+func (f *fixture) visit(clientID, role, sub string) *client {
+	f.Helper()
+	c := f.connect(role, sub)
+	c.session.Close()
+	c.session = f.hub.Open(c.box, Identity{Version: protocol.V2, Token: token(f.T, role, sub, time.Hour), ClientID: clientID})
+	f.Cleanup(c.session.Close)
+	return c
+}
+
+// answer is a ping and its pong, for all that has been pushed.
+func (c *client) answer() { c.session.Proven(c.session.Mark()) }
+
+// ids are the id columns of what was delivered.
+func (c *client) ids(n int) []any { return records(c.waitFor(protocol.EventPostgresChanges, n), "id") }
+
+// resyncs are the codes of the resyncs that were told.
+func (c *client) resyncs() (codes []any) {
+	for _, m := range c.wait(1) {
+		if code, ok := m.payload["code"]; ok {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
+func TestAClientThatReturnsGoesOnAfterWhatItHasAnswered(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	a := f.visit("tab", "anon", "")
+	a.join("realtime:room", bindings(everyRow))
+	f.commit(insert(rel, "1", "1", "proven"))
+	a.ids(1)
+	f.waitSent(a)
+	a.answer()
+	f.commit(insert(rel, "2", "1", "sent, not proven"))
+	a.ids(2)
+	a.session.Close()
+	f.commit(insert(rel, "3", "1", "missed"))
+	b := f.visit("tab", "anon", "")
+	b.join("realtime:room", bindings(everyRow))
+	f.commit(insert(rel, "4", "1", "live"))
+	if diff := cmp.Diff([]any{2.0, 3.0, 4.0}, b.ids(3)); diff != "" {
+		t.Errorf("delivered after the return (-want +got):\n%s", diff)
+	}
+}
+
+// waitSent waits until everything in the log was pushed for the client's channels.
+func (f *fixture) waitSent(c *client) {
+	f.Helper()
+	deadline := time.Now().Add(patient)
+	for {
+		done := true
+		for _, ch := range c.session.channels {
+			done = done && ch.standing().Position.Compare(f.log.Head()) >= 0
+		}
+		if done {
+			return
+		}
+		if time.Now().After(deadline) {
+			f.Fatalf("channels have not come to %s", f.log.Head())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestOnlyTheSameClientWithTheSameBindingsGoesOn(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	for i, test := range []struct {
+		name, client, role, sub, bindings string
+		missed                            bool
+	}{
+		{"same", "tab", "authenticated", "u1", everyRow, true},
+		{"other client", "other", "authenticated", "u1", everyRow, false},
+		{"other user", "tab", "authenticated", "u2", everyRow, false},
+		{"other role", "tab", "service_role", "u1", everyRow, false},
+		{"other bindings", "tab", "authenticated", "u1", `{"event":"INSERT","schema":"public","table":"messages"}`, false},
+	} {
+		topic := fmt.Sprintf("realtime:room-%d", i)
+		a := f.visit("tab", "authenticated", "u1")
+		a.join(topic, bindings(everyRow))
+		a.answer()
+		a.session.Close()
+		f.commit(insert(rel, "1", "1", "missed"))
+		b := f.visit(test.client, test.role, test.sub)
+		b.join(topic, bindings(test.bindings))
+		f.commit(insert(rel, "2", "1", "live"))
+		want := []any{2.0}
+		if test.missed {
+			want = []any{1.0, 2.0}
+		}
+		if diff := cmp.Diff(want, b.ids(len(want))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+		if got := b.resyncs(); got != nil {
+			t.Errorf("%s was told %v; want nothing", test.name, got)
+		}
+	}
+}
+
+func TestTheNewestSessionOfAClientHasItsState(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	dead := f.visit("tab", "anon", "")
+	dead.join("realtime:room", bindings(everyRow))
+	dead.answer()
+	f.commit(insert(rel, "1", "1", "into the void"))
+	dead.ids(1)
+	next := f.visit("tab", "anon", "") // before the server has noticed that the other is gone
+	next.join("realtime:room", bindings(everyRow))
+	next.ids(1)
+	dead.answer()
+	dead.session.Close()
+	next.session.Close()
+	last := f.visit("tab", "anon", "")
+	last.join("realtime:room", bindings(everyRow))
+	if diff := cmp.Diff([]any{1.0}, last.ids(1)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+func TestALeaveForgetsAndAnImpatientOneDoesNot(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	for _, test := range []struct {
+		confirms bool
+		want     []any
+	}{{true, []any{2.0}}, {false, []any{1.0, 2.0}}} {
+		topic := fmt.Sprintf("realtime:room-%t", test.confirms)
+		c := f.visit("tab", "anon", "")
+		c.join(topic, bindings(everyRow))
+		if test.confirms {
+			c.answer()
+		}
+		c.send(topic, protocol.EventLeave, "{}")
+		c.session.Handle(t.Context(), protocol.Message{JoinRef: `"1"`, Ref: `"9"`, Topic: topic, Event: protocol.EventLeave, Payload: []byte("{}")})
+		c.waitFor(protocol.EventClose, 1)
+		f.commit(insert(rel, "1", "1", "between"))
+		again := f.visit("tab", "anon", "")
+		again.join(topic, bindings(everyRow))
+		f.commit(insert(rel, "2", "1", "after"))
+		if diff := cmp.Diff(test.want, again.ids(len(test.want))); diff != "" {
+			t.Errorf("confirmed %t (-want +got):\n%s", test.confirms, diff)
+		}
+	}
+}
+
+func TestAResyncIsToldUntilItIsConfirmed(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	f.hub.Restore() // nothing is known of an earlier run
+	for i, want := range [][]any{{replication.CodeUnknown}, {replication.CodeUnknown}, nil} {
+		c := f.visit("tab", "anon", "")
+		c.join("realtime:room", bindings(everyRow))
+		c.waitFor(protocol.EventSystem, 1)
+		if diff := cmp.Diff(want, c.resyncs()); diff != "" {
+			t.Errorf("visit %d (-want +got):\n%s", i+1, diff)
+		}
+		if i > 0 {
+			c.answer()
+		}
+		c.session.Close()
+	}
+}
+
+func TestAClientThatWasAwayTooLongIsToldOnceItConfirms(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	a := f.visit("tab", "anon", "")
+	a.join("realtime:room", bindings(everyRow))
+	a.answer()
+	a.session.Close()
+	f.commit(insert(rel, "1", "1", "lost"))
+	f.log.Release(time.Now().Add(2 * time.Hour))
+	f.commit(insert(rel, "2", "1", "kept"))
+	for i, want := range [][]any{{replication.CodeTooOld}, {replication.CodeTooOld}, nil} {
+		c := f.visit("tab", "anon", "")
+		c.join("realtime:room", bindings(everyRow))
+		if want != nil {
+			c.waitForResync()
+		}
+		if diff := cmp.Diff(want, c.resyncs()); diff != "" {
+			t.Errorf("visit %d (-want +got):\n%s", i+1, diff)
+		}
+		if i == 1 {
+			c.answer()
+		}
+		c.session.Close()
+	}
+}
+
+// waitForResync waits until a resync has been told.
+func (c *client) waitForResync() {
+	for n := 1; len(c.resyncs()) == 0; n++ {
+		c.waitFor(protocol.EventSystem, n)
+	}
+}
+
+func TestAQuietClientDoesNotFallBehind(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable, `create table other (id int); grant all on other to anon`)
+	other := f.relation("other")
+	a := f.visit("tab", "anon", "")
+	a.join("realtime:room", bindings(everyRow))
+	f.commit(insert(other, "1"))
+	f.log.Append(time.Now(), nil, f.lsn+0x50) // a keepalive
+	f.waitSent(a)
+	a.answer()
+	a.session.Close()
+	f.log.Release(time.Now().Add(2 * time.Hour))
+	b := f.visit("tab", "anon", "")
+	b.join("realtime:room", bindings(everyRow))
+	f.commit(insert(f.relation("messages"), "2", "1", "live"))
+	b.ids(1)
+	if got := b.resyncs(); got != nil {
+		t.Errorf("was told %v; want nothing", got)
+	}
+}
+
+// rerun is another run of the server: a hub with the state that the fixture's has
+// left, on the log as it is.
+func (f *fixture) rerun(config Config, stop func()) {
+	f.Helper()
+	stop()
+	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	catalog := replication.NewCatalog(f.db.Pool, []string{"rows"})
+	f.hub = NewHub(config, f.log, catalog, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
+	f.hub.Restore()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.hub.Run(ctx) }()
+	f.Cleanup(func() { cancel(); <-done })
+}
+
+func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
+	config := DefaultConfig()
+	config.StateFile = filepath.Join(t.TempDir(), "state", "walcast.clients")
+	f := newFixture(t, config, messagesTable)
+	rel := f.relation("messages")
+	hub := f.hub
+	hub.Restore()
+	hub.clients.virgin, hub.clients.known.blind = false, time.Time{} // its slot is new
+
+	a := f.visit("tab", "anon", "")
+	a.join("realtime:room", bindings(everyRow))
+	a.answer()
+	a.session.Close()
+	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
+	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) }) // nobody was back in between
+	f.commit(insert(rel, "1", "1", "missed"))
+	b := f.visit("tab", "anon", "")
+	b.join("realtime:room", bindings(everyRow))
+	if diff := cmp.Diff([]any{1.0}, b.ids(1)); diff != "" {
+		t.Errorf("after two stops (-want +got):\n%s", diff)
+	}
+	stranger := f.visit("new", "anon", "")
+	stranger.join("realtime:room", bindings(everyRow))
+	if got := stranger.resyncs(); got != nil {
+		t.Errorf("a new client after a stop was told %v; want nothing", got)
+	}
+
+	f.rerun(config, func() {}) // killed
+	stranger = f.visit("new", "anon", "")
+	stranger.join("realtime:room", bindings(everyRow))
+	if diff := cmp.Diff([]any{replication.CodeUnknown}, stranger.resyncs()); diff != "" {
+		t.Errorf("after a kill (-want +got):\n%s", diff)
+	}
+	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) })
+	other := f.visit("not back until now", "anon", "")
+	other.join("realtime:room", bindings(everyRow))
+	if diff := cmp.Diff([]any{replication.CodeUnknown}, other.resyncs()); diff != "" {
+		t.Errorf("after a kill and a stop (-want +got):\n%s", diff)
+	}
+}
