@@ -61,6 +61,7 @@ const sessionSQL = `select current_setting('search_path'), current_setting('serv
 	concat(current_setting('request.jwt.claim', true), current_setting('request.jwt.claim.sub', true),
 		current_setting('request.jwt.claim.role', true), current_setting('request.jwt.claim.email', true)) <> '',
 	coalesce((select has_function_privilege(oid, 'pg_catalog.current_setting(text, boolean)', 'EXECUTE')
+			and has_function_privilege(oid, 'pg_catalog.current_setting(text)', 'EXECUTE')
 		from pg_catalog.pg_roles where rolname = $1), false)`
 
 // pinSQL makes expressions print the same whatever the session's settings.
@@ -71,12 +72,13 @@ const pinSQL = `select set_config('search_path', 'pg_catalog', true), set_config
 
 // accessSQL says whether row-level security applies as check_enable_rls does:
 // superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
-// above it.
+// above it. Of a column that was renamed or dropped since the row was written
+// only the grant on the whole table is left to go by.
 const accessSQL = `select r.oid is not null, c.oid is not null, coalesce(n.nspname, ''), coalesce(c.relname, ''),
 	coalesce(c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
 		and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')), true),
 	coalesce(has_schema_privilege(r.oid, c.relnamespace, 'USAGE'), false),
-	array(select coalesce(has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'), false)
+	array(select coalesce(has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'), has_table_privilege(r.oid, c.oid, 'SELECT'), false)
 		from unnest($3::text[]) with ordinality as w(name, place)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
 		order by w.place)

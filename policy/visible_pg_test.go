@@ -22,7 +22,7 @@ const (
 )
 
 const docsSQL = `
-	create table docs (id int primary key, owner uuid, org int, body text, d int);
+	create table docs (id int primary key, gone text, owner uuid, org int, body text, d int); alter table docs drop column gone;
 	alter table docs enable row level security; grant all on docs to anon, authenticated;
 	insert into docs values (1, '00000000-0000-4000-8000-000000000001', 7, 'one', 1),
 		(2, '00000000-0000-4000-8000-000000000002', 8, 'two', 0), (3, null, 7, E'a "b" \\ , {c} (d) ''e''\nf', 1), (4, null, null, '', 0)`
