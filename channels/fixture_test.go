@@ -43,6 +43,27 @@ type fixture struct {
 // runs a hub on it.
 func newFixture(t *testing.T, config Config, statements ...string) *fixture {
 	t.Helper()
+	f := newIdleFixture(t, config, statements...)
+	f.run()
+	return f
+}
+
+// run runs the hub until the test ends.
+func (f *fixture) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.hub.Run(ctx) }()
+	f.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			f.Errorf("Run = %v; want nil", err)
+		}
+	})
+}
+
+// newIdleFixture is newFixture, but nothing runs yet.
+func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture {
+	t.Helper()
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
 	for _, s := range statements {
@@ -58,15 +79,6 @@ func newFixture(t *testing.T, config Config, statements ...string) *fixture {
 	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
 	catalog := replication.NewCatalog(db.Pool, []string{"rows"})
 	f.hub = NewHub(config, f.log, catalog, policy.New(db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f.hub.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run = %v; want nil", err)
-		}
-	})
 	return f
 }
 

@@ -52,6 +52,23 @@ func TestAMatchingChangeIsDeliveredOnceToEachChannel(t *testing.T) {
 	}
 }
 
+func TestNothingIsLostBetweenAJoinAndTheStartOfTheHub(t *testing.T) {
+	f := newIdleFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	first := insert(rel, "1", "2", "x")
+	f.commit(first)
+	live, resumed := f.connect("anon", ""), f.connect("anon", "")
+	live.join("realtime:live", bindings(`{"event":"*","schema":"public","table":"messages"}`))
+	f.commit(insert(rel, "2", "2", "x"))
+	resumed.join("realtime:resumed", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+first.Position.String()+`"}}`))
+	f.run()
+	for name, c := range map[string]*client{"live": live, "resumed": resumed} {
+		if got := records(c.waitFor(protocol.EventPostgresChanges, 1), "id"); got[0] != 2.0 {
+			t.Errorf("rows of the %s channel = %v; want 2", name, got)
+		}
+	}
+}
+
 func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")

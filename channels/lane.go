@@ -15,6 +15,9 @@ import (
 type lane struct {
 	delivery
 	asked *lane // where channels go that need asking; nil in the asked lane
+	// cursor is there from the beginning: a channel may be attached before run
+	// is, and what commits in between is due to it. It belongs to run.
+	cursor *replication.Cursor
 }
 
 // clockSkew is how far the clocks of Postgres and walcast may be apart before a
@@ -26,7 +29,7 @@ const clockSkew = 5 * time.Second
 const takeLimit = 256
 
 func newLane(h *Hub, asked *lane) *lane {
-	l := &lane{asked: asked}
+	l := &lane{asked: asked, cursor: h.log.Follow()}
 	l.delivery.init(h)
 	if asked != nil {
 		l.delivery.divert = l.divert
@@ -36,9 +39,8 @@ func newLane(h *Hub, asked *lane) *lane {
 
 // run follows the log until ctx is done.
 func (l *lane) run(ctx context.Context) error {
-	cursor := l.hub.log.Follow()
 	for {
-		changes, err := cursor.Next(ctx, takeLimit)
+		changes, err := l.cursor.Next(ctx, takeLimit)
 		var resync *replication.ResyncError
 		switch {
 		case errors.As(err, &resync):
@@ -46,7 +48,7 @@ func (l *lane) run(ctx context.Context) error {
 		case err != nil:
 			return nil // the context's: the hub is stopping
 		default:
-			l.begin(cursor.Standing())
+			l.begin(l.cursor.Standing())
 			if !l.deliver(ctx, changes) {
 				return nil
 			}
