@@ -75,6 +75,7 @@ func (d *delivery) init(h *Hub) {
 // or is found ended.
 func (d *delivery) add(ch *channel, from replication.Standing) {
 	ch.history, ch.from = from.History, from.Position
+	ch.round = 0 // rounds are counted by each delivery for itself
 	ch.place.Store(d)
 	d.channels[ch] = struct{}{}
 	for _, b := range ch.bindings {
