@@ -1,0 +1,119 @@
+// Each test is a recipe of docs/recipes.md, as it stands there.
+import './lib/own-database.mjs'
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test } from 'node:test'
+import { connect, subscribed } from './lib/clients.mjs'
+import { database } from './lib/database.mjs'
+import { policy, serveMessages } from './lib/messages.mjs'
+import { token, user } from './lib/tokens.mjs'
+import { until } from './lib/until.mjs'
+
+const eventually = (condition, what) => until(condition, what)
+
+test('rooms', async (t) => {
+  const server = await serveMessages(t)
+  const heard = { kitchen: [], hall: [] }
+  for (const room of Object.keys(heard)) {
+    await subscribed(connect(t, server).channel(`room:${room}`).on('broadcast', { event: 'said' }, ({ payload }) => heard[room].push(payload.text)))
+  }
+  const channel = await subscribed(connect(t, server).channel('room:kitchen'))
+  await channel.send({ type: 'broadcast', event: 'said', payload: { text: 'hello' } })
+  await eventually(() => heard.kitchen.length === 1, 'the kitchen to hear it')
+  assert.deepEqual(heard, { kitchen: ['hello'], hall: [] })
+})
+
+test('everyone but the sender, and the sender too', async (t) => {
+  const server = await serveMessages(t)
+  for (const self of [false, true]) {
+    const heard = []
+    const channel = await subscribed(connect(t, server).channel(`news-${self}`, { config: { broadcast: { self, ack: true } } })
+      .on('broadcast', { event: 'moved' }, ({ payload }) => heard.push(payload)))
+    assert.equal(await channel.send({ type: 'broadcast', event: 'moved', payload: { x: 1 } }), 'ok')
+    assert.equal(heard.length, self ? 1 : 0) // before its acknowledgement
+  }
+})
+
+test('one recipient', async (t) => {
+  const server = await serveMessages(t)
+  const [ann, bob] = [randomUUID(), randomUUID()]
+  await policy(t, 'select', `realtime.topic() = 'user:' || (select auth.uid())`)
+  const heard = []
+  await subscribed(connect(t, server, { key: user(ann) }).channel(`user:${ann}`, { config: { private: true } })
+    .on('broadcast', { event: 'invited' }, ({ payload }) => heard.push(payload.to)))
+  await assert.rejects(subscribed(connect(t, server, { key: user(bob) }).channel(`user:${ann}`, { config: { private: true } })), /Unauthorized/)
+  await database.query(`select realtime.send('{"to":"the party"}', 'invited', $1)`, [`user:${ann}`])
+  const answer = await fetch(`${server.url}/realtime/v1/api/broadcast/${encodeURIComponent(`user:${ann}`)}/events/invited?private=true`, {
+    method: 'POST', body: JSON.stringify({ to: 'the dinner' }),
+    headers: { authorization: `Bearer ${token({ role: 'service_role' })}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() },
+  })
+  assert.equal(answer.status, 202)
+  await eventually(() => heard.length === 2, 'two invitations')
+  assert.deepEqual(heard.sort(), ['the dinner', 'the party'])
+})
+
+test('acknowledgements', async (t) => {
+  const server = await serveMessages(t)
+  const [asking, answering] = [connect(t, server).channel('desk', { config: { broadcast: { ack: true } } }), connect(t, server).channel('desk')]
+  answering.on('broadcast', { event: 'question' }, ({ payload }) =>
+    answering.send({ type: 'broadcast', event: 'answer', payload: { id: payload.id, text: '42' } }))
+  const waiting = new Map()
+  asking.on('broadcast', { event: 'answer' }, ({ payload }) => waiting.get(payload.id)?.(payload.text))
+  await Promise.all([subscribed(asking), subscribed(answering)])
+
+  const ask = (text) => new Promise((resolve, reject) => {
+    const id = randomUUID()
+    waiting.set(id, resolve)
+    setTimeout(() => reject(new Error('no answer')), 5_000).unref()
+    asking.send({ type: 'broadcast', event: 'question', payload: { id, text } }).then((got) => got === 'ok' || reject(new Error(got)))
+  })
+  assert.equal(await ask('the question'), '42')
+})
+
+test('typing indicators', async (t) => {
+  const server = await serveMessages(t)
+  const typing = new Map()
+  const show = (name) => {
+    clearTimeout(typing.get(name))
+    typing.set(name, setTimeout(() => typing.delete(name), 300))
+  }
+  await subscribed(connect(t, server).channel('chat').on('broadcast', { event: 'typing' }, ({ payload }) => show(payload.name)))
+  const writer = await subscribed(connect(t, server).channel('chat'))
+  await writer.send({ type: 'broadcast', event: 'typing', payload: { name: 'Ann' } })
+  await eventually(() => typing.has('Ann'), 'Ann to type')
+  await eventually(() => !typing.has('Ann'), 'Ann to stop')
+})
+
+test('cursors', async (t) => {
+  const server = await serveMessages(t)
+  const cursors = new Map()
+  await subscribed(connect(t, server).channel('board').on('broadcast', { event: 'cursor' }, ({ payload }) => cursors.set(payload.id, payload)))
+  const mover = await subscribed(connect(t, server).channel('board'))
+  let next, timer
+  const move = (x, y) => {
+    next = { id: 'ann', x, y }
+    timer ??= setTimeout(() => {
+      timer = undefined
+      mover.send({ type: 'broadcast', event: 'cursor', payload: next })
+    }, 33)
+  }
+  for (let i = 0; i <= 1000; i++) move(i, i)
+  await eventually(() => cursors.get('ann')?.x === 1000, 'the last position')
+})
+
+test('who is online', async (t) => {
+  const server = await serveMessages(t)
+  const enter = async (key, name) => {
+    const channel = connect(t, server).channel('lobby', { config: { presence: { key } } })
+    let online = []
+    channel.on('presence', { event: 'sync' }, () => { online = Object.values(channel.presenceState()).map(([first]) => first.name).sort() })
+    await subscribed(channel)
+    await channel.track({ name })
+    return { channel, online: () => online }
+  }
+  const ann = await enter('ann', 'Ann')
+  const bob = await enter('bob', 'Bob')
+  for (const one of [ann, bob]) await eventually(() => one.online().join() === 'Ann,Bob', 'both to be online')
+  await bob.channel.unsubscribe()
+  await eventually(() => ann.online().join() === 'Ann', 'Bob to be gone')
+})
