@@ -35,6 +35,10 @@ type Config struct {
 	// to date, as "walcast migrate" does. Without it one that exists is used.
 	Migrate bool
 
+	// StateDir (state-dir) is the folder where it is kept over a restart what
+	// clients with a client_id have received; "" keeps it nowhere.
+	StateDir string
+
 	Log         replication.LogConfig
 	Replication replication.Config
 	Auth        auth.Config

@@ -13,6 +13,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/filters"
 	"walcast/gateway"
 	"walcast/migrations"
 	"walcast/policy"
@@ -52,13 +53,31 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
 	}
+	c.Channels.StateFile = c.stateFile()
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
+	operators := policy.NewOperators(p.pool, registry)
+	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, catalog, policy.New(p.pool, logger, registry), p.verifier, logger, registry)
 	p.hub.Restore()
 	c.Gateway.SeparateMetrics = c.MetricsListen != ""
 	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)
 	return p, err
+}
+
+// localeWait is how long a start is held up for the database's locale.
+const localeWait = 2 * time.Second
+
+// locale reads what the database adds to comparisons. Without it Postgres is
+// asked more often, which costs time and changes no result.
+func (p *project) locale(ctx context.Context, operators *policy.Operators) filters.Locale {
+	ctx, cancel := context.WithTimeout(ctx, localeWait)
+	defer cancel()
+	l, err := operators.Locale(ctx)
+	if err != nil {
+		p.logger.Warn("locale of the database not known: comparisons that depend on it are asked of Postgres", "err", err)
+	}
+	return l
 }
 
 // close gives the connections back.

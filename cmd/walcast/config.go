@@ -32,6 +32,8 @@ func (s settings) config() (server.Config, error) {
 	var errs [4]error
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
+	c.StateDir = s.StateDir
+	c.Channels.ResumeClients, c.Channels.ResumeMemory = s.ResumeClients, s.ResumeMemory
 	c.Log = replication.LogConfig{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()

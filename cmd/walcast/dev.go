@@ -59,6 +59,7 @@ func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term t
 	config.Listen = c.Listen
 	config.Migrate = true // private channels and messages from SQL can be tried too
 	config.Replication.DatabaseURL = db.DSN("postgres")
+	config.StateDir = c.DataDir
 	config.Auth.Secrets = []string{key}
 	s, err := server.New(config, logger)
 	if err != nil {

@@ -31,6 +31,9 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
+	if config.StateDir == "" {
+		config.StateDir = defaultStateDir()
+	}
 	logger := c.logger(term)
 	limitMemory(logger)
 	warnOfSettings(c.tokenSettings, logger)

@@ -40,6 +40,7 @@ func startProcess(t *testing.T, path string, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(path, args...), out: newOutput(), err: newOutput(), ended: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	p.cmd.Env = append(p.cmd.Environ(), "STATE_DIRECTORY="+t.TempDir())
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

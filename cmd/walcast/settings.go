@@ -23,8 +23,11 @@ type databaseSettings struct {
 }
 
 type logSettings struct {
-	ResumeWindow time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
-	LogSize      size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
+	ResumeWindow  time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
+	StateDir      string        `placeholder:"PATH" help:"Folder where it is kept over a restart what clients with a client_id have received; without it they are told to resync. Default: $STATE_DIRECTORY, $XDG_STATE_HOME/walcast, or ~/.local/state/walcast."`
+	ResumeClients int           `default:"100000" help:"Topics of clients with a client_id that are remembered while the clients are away, at most."`
+	ResumeMemory  time.Duration `default:"24h" help:"How long they are remembered. Within resume-window clients get what they missed; after it they are told to resync, and not taken for new ones."`
+	LogSize       size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
 }
 
 type tokenSettings struct {

@@ -66,7 +66,8 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	cleared(t)
 	got, err := parse(t, needed("--slot=s", "--publication=p", "--create-publication=all-tables", "--pool-size=9",
 		"--start-timeout=9s", "--migrate", "--status-interval=9s", "--heartbeat=9s", "--resume-window=9s", "--log-size=9MiB",
-		"--resume-wait=9s", "--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
+		"--resume-wait=9s", "--state-dir=d", "--resume-clients=9", "--resume-memory=9s",
+		"--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
 		"--listen=:9", "--metrics-listen=:99", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
 		"--compression", "--header-timeout=9s", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--idle-timeout=90s",
@@ -79,8 +80,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	// the secret that is given here.
 	others := map[string]bool{
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
-		"Replication.OptionalPublications": true,
-		"Channels.Locale":                  true, "Channels.Archive": true, "Gateway.SeparateMetrics": true,
+		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Gateway.SeparateMetrics": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {
@@ -203,6 +203,8 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"tables to publish", bad("--create-publication=a..b"), []string{"--create-publication:"}},
 		{"pool", bad("--pool-size=1"), []string{"--pool-size:"}},
 		{"start timeout", bad("--start-timeout=-1s"), []string{"--start-timeout:"}},
+		{"resume clients", bad("--resume-clients=0"), []string{"--resume-clients:"}},
+		{"resume memory", bad("--resume-memory=0s"), []string{"--resume-memory:"}},
 		{"resume wait", bad("--resume-wait=-1s"), []string{"--resume-wait:"}},
 		{"presence rate", bad("--presence-rate=-1"), []string{"--presence-rate:"}},
 		{"status interval", bad("--status-interval=1h"), []string{"--status-interval:"}},

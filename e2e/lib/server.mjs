@@ -1,7 +1,10 @@
 // A walcast process of a test's own: it has its slot and publication, so tests can run side by side.
 import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { once } from 'node:events'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { database } from './database.mjs'
 import { SECRET } from './tokens.mjs'
 import { until } from './until.mjs'
@@ -28,7 +31,7 @@ export class Server {
   async start() {
     this.process = spawn(BINARY, [
       'serve', '--database-url', process.env.E2E_DATABASE_URL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
-      '--slot', this.name, '--publication', this.name, ...this.flags,
+      '--slot', this.name, '--publication', this.name, '--state-dir', this.state, ...this.flags,
     ], { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (text) => { this.log += text })
     await until(async () => {
@@ -57,9 +60,11 @@ export async function serve(t, { tables = [], flags = [] } = {}) {
   const name = `e2e_${process.pid}_${++count}`
   await database.query(`create publication ${name} ${tables.length ? `for table ${tables.join(', ')}` : ''}`)
   const server = new Server(name, flags)
+  server.state = await mkdtemp(join(tmpdir(), 'walcast-e2e-'))
   server.port = await freePort()
   t.after(async () => {
     await server.end('SIGKILL')
+    await rm(server.state, { recursive: true })
     await until(async () => {
       const { rows } = await database.query(`select active from pg_replication_slots where slot_name = $1`, [name])
       return !rows.some((r) => r.active)

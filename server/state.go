@@ -1,0 +1,21 @@
+package server
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// stateFile is where the state of clients is kept, "" without a StateDir. Slots
+// of one name in different databases have different files.
+func (c Config) stateFile() string {
+	database, err := pgconn.ParseConfig(c.Replication.DatabaseURL)
+	if c.StateDir == "" || err != nil { // Validate has refused such a URL
+		return ""
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s:%d/%s", database.Host, database.Port, database.Database))
+	return filepath.Join(c.StateDir, c.Replication.Slot+"-"+hex.EncodeToString(sum[:4])+".clients")
+}
