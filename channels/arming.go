@@ -153,7 +153,7 @@ func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.R
 			return raised("invalid column for select " + column), nil
 		}
 	}
-	_, err = filters.Compile(rel, b.filter, a.hub.config.Locale)
+	_, err = filters.Resolve(ctx, rel, b.filter, a.hub.config.Locale, a.hub.config.Operators)
 	var refusal *filters.BindError
 	if errors.As(err, &refusal) {
 		return refusal, nil

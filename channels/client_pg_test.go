@@ -249,6 +249,7 @@ func (f *fixture) rerun(config Config, stop func()) {
 		f.Fatal(err)
 	}
 	catalog := replication.NewCatalog(f.db.Pool, []string{"rows"})
+	config.Operators = policy.NewOperators(f.db.Pool, nil)
 	f.hub = NewHub(config, f.log, catalog, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
 	f.hub.Restore()
 	ctx, cancel := context.WithCancel(context.Background())

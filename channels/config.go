@@ -44,6 +44,8 @@ type Config struct {
 	// Locale is what the database adds to the meaning of comparisons; what is
 	// empty is asked of Postgres.
 	Locale filters.Locale
+	// Operators decides comparisons that Go is not certain of. It is required.
+	Operators filters.Asker
 	// PrivateOnly refuses public channels, and broadcasts to them over HTTP.
 	PrivateOnly bool
 	// Archive is where replays come from; nil refuses them.

@@ -30,11 +30,12 @@ type delivery struct {
 	relations map[uint32]*relation
 
 	// What follows belongs to the goroutine that calls deliver.
-	matches []match
-	round   uint64
-	touched []*channel
-	frames  map[frameKey]*protocol.Frame
-	encoded []encoding
+	matches    []match
+	concerning []*replication.Change // of those being matched
+	round      uint64
+	touched    []*channel
+	frames     map[frameKey]*protocol.Frame
+	encoded    []encoding
 }
 
 type tableName struct{ schema, table string }
@@ -142,13 +143,13 @@ func (d *delivery) concerns(rel *replication.Relation) bool {
 // false when ctx was done before they all were.
 func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) bool {
 	for len(changes) > 0 {
-		n, unknown := d.match(changes)
+		n, unknown, err := d.match(ctx, changes)
 		if !d.decide(ctx) {
 			return false
 		}
 		d.send()
 		changes = changes[n:]
-		if unknown != nil && !d.learn(ctx, unknown) {
+		if err != nil && !d.pause(ctx, "filters not decided, changes wait", err) || unknown != nil && !d.learn(ctx, unknown) {
 			return false
 		}
 	}
@@ -184,30 +185,68 @@ func (d *delivery) standing(ch *channel) replication.Standing {
 
 // match finds the bindings of the changes until it has many or comes to a
 // relation whose grants and policies are not known yet, which it returns. n
-// changes are done.
-func (d *delivery) match(changes []*replication.Change) (n int, unknown *replication.Relation) {
-	start := time.Now()
+// changes are done. An error means that Postgres could not be asked about a
+// comparison that Go is not certain of; nothing is done then.
+func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n int, unknown *replication.Relation, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.matches = d.matches[:0]
-	for n < len(changes) && len(d.matches) < matchLimit {
+	changes, unknown = d.known(changes)
+	if err := d.index.Prepare(ctx, d.concerning, d.hub.config.Operators); err != nil {
+		return 0, nil, err
+	}
+	for ; n < len(changes) && len(d.matches) < matchLimit; n++ {
 		change := changes[n]
-		if rel := change.Relation; rel != nil && d.concerns(rel) {
-			if !d.knows(rel, start) {
-				return n, rel
-			}
-			views := d.relations[rel.OID].views
-			d.index.Match(change, func(b *binding) {
-				d.matches = append(d.matches, match{change: change, binding: b, view: views[b.subject.Role]})
-			})
-		}
 		d.taken = change.Position
-		n++
+		if change.Relation == nil || !d.concerns(change.Relation) {
+			continue
+		}
+		views := d.relations[change.Relation.OID].views
+		d.index.Match(change, func(b *binding) {
+			d.matches = append(d.matches, match{change: change, binding: b, view: views[b.subject.Role]})
+		})
+		d.index.Failed(change, func(b *binding, err *filters.BindError) { b.tell(err, change.Relation) })
+	}
+	if n < len(changes) {
+		unknown = nil // not there yet
 	}
 	if len(d.matches) == 0 {
 		d.advance()
 	}
-	return n, nil
+	return n, unknown, nil
+}
+
+// known cuts the changes before the first of a relation that has to be learned,
+// which it returns, and collects those that concern a binding. Called with d.mu
+// held.
+func (d *delivery) known(changes []*replication.Change) ([]*replication.Change, *replication.Relation) {
+	d.concerning = d.concerning[:0]
+	start := time.Now()
+	for i, change := range changes {
+		rel := change.Relation
+		if rel == nil || !d.concerns(rel) {
+			continue
+		}
+		if !d.knows(rel, start) {
+			return changes[:i], rel
+		}
+		d.concerning = append(d.concerning, change)
+	}
+	return changes, nil
+}
+
+// pause waits a moment before Postgres is asked again; false when ctx is done.
+func (d *delivery) pause(ctx context.Context, message string, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	d.hub.logger.Warn(message, "err", err, "retry_in", learnRetry)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(learnRetry):
+		return true
+	}
 }
 
 // send pushes the frames of what was matched and may be seen, in order.

@@ -78,6 +78,7 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 	f := &fixture{T: t, db: db, log: replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000}
 	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
 	catalog := replication.NewCatalog(db.Pool, []string{"rows"})
+	config.Operators = policy.NewOperators(db.Pool, nil)
 	f.hub = NewHub(config, f.log, catalog, policy.New(db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
 	return f
 }

@@ -69,6 +69,17 @@ func TestNothingIsLostBetweenAJoinAndTheStartOfTheHub(t *testing.T) {
 	}
 }
 
+func TestAFilterThatOnlyPostgresCanDecide(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","filter":"body=match.^(a+)b\\1$"}`))
+	f.commit(insert(rel, "1", "2", "aba"), insert(rel, "2", "2", "aab"), insert(rel, "3", "2", "aabaa"))
+	if diff := cmp.Diff([]any{1.0, 3.0}, records(c.waitFor(protocol.EventPostgresChanges, 2), "id")); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
 func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")

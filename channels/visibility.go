@@ -3,9 +3,11 @@ package channels
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
+	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication"
@@ -119,12 +121,9 @@ func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *p
 		if err == nil || errors.Is(err, policy.ErrUnknownRole) {
 			return view, true
 		}
-		d.hub.logger.Warn("grants not known, changes of the table wait", "schema", rel.Schema, "table", rel.Table,
-			"role", s.Role, "err", err, "retry_in", learnRetry)
-		select {
-		case <-ctx.Done():
+		err = fmt.Errorf("grants of role %q on %s.%s: %w", s.Role, rel.Schema, rel.Table, err)
+		if !d.pause(ctx, "grants not known, changes of the table wait", err) {
 			return nil, false
-		case <-time.After(learnRetry):
 		}
 	}
 }
@@ -210,20 +209,14 @@ func (d *delivery) judge(ctx context.Context, inquiries []*policy.Inquiry) bool 
 		if err == nil {
 			return true
 		}
-		if ctx.Err() != nil {
+		if !d.pause(ctx, "row-level security not asked, changes wait", err) {
 			return false
-		}
-		d.hub.logger.Warn("row-level security not asked, changes wait", "subjects", len(inquiries), "err", err, "retry_in", learnRetry)
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(learnRetry):
 		}
 	}
 }
 
-// tell reports a policy that raised to the channel, once for each state of the
-// table, so that a failing policy is neither silent nor a flood. Called with
+// tell reports a policy or filter that raised to the channel, once for each state of the
+// table, so that a failing one is neither silent nor a flood. Called with
 // the delivery's lock held.
 func (b *binding) tell(err error, rel *replication.Relation) {
 	if b.told == rel {
@@ -231,9 +224,13 @@ func (b *binding) tell(err error, rel *replication.Relation) {
 	}
 	b.told = rel
 	var ask *policy.AskError
+	var bind *filters.BindError
 	text := err.Error()
-	if errors.As(err, &ask) {
+	switch {
+	case errors.As(err, &ask):
 		text = protocol.PolicyRaised(ask.Table, ask.SQLState, ask.Message)
+	case errors.As(err, &bind):
+		text = refusedBy(b, bind)
 	}
 	b.channel.system(protocol.ExtensionPostgres, protocol.StatusError, text)
 }
