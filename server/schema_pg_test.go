@@ -1,0 +1,67 @@
+package server
+
+import (
+	"strings"
+	"testing"
+
+	"walcast/migrations"
+)
+
+func TestWithoutTheSchemaAPrivateJoinIsToldWhatToRun(t *testing.T) {
+	s := startServer(t, configFor(appDatabase(t)))
+	c := s.dial(t, "2.0.0")
+	c.send("1", "realtime:room", "phx_join", `{"config":{"private":true}}`)
+	reply := string(c.next("phx_reply").Payload)
+	if !strings.Contains(reply, `"status":"error"`) || !strings.Contains(reply, "walcast migrate") {
+		t.Errorf("reply = %s; want a refusal that says what to run", reply)
+	}
+	c.send("2", "realtime:public", "phx_join", `{"config":{"private":false}}`)
+	if reply := string(c.next("phx_reply").Payload); !strings.Contains(reply, `"status":"ok"`) {
+		t.Errorf("reply to a public join = %s; want ok", reply)
+	}
+}
+
+func TestMigrateAtTheStart(t *testing.T) {
+	db := appDatabase(t)
+	c := configFor(db)
+	c.Migrate = true
+	for range 2 { // the second time there is nothing to do
+		s := startServer(t, c)
+		client := s.dial(t, "1.0.0")
+		client.send("1", "realtime:room", "phx_join", `{"config":{"broadcast":{"replication_ready":true}}}`)
+		if system := string(client.next("system").Payload); !strings.Contains(system, "Replication connection established") {
+			t.Fatalf("system = %s", system)
+		}
+		db.Exec(`select realtime.send('{"n":1}', 'e', 'room', false)`)
+		if got := string(client.next("broadcast").Payload); !strings.Contains(got, `"n": 1`) {
+			t.Errorf("broadcast = %s", got)
+		}
+		if err := s.stop(); err != nil {
+			t.Fatalf("stop: %v", err)
+		}
+	}
+	var partitions int
+	if err := db.Pool.QueryRow(t.Context(), `select count(*) from pg_inherits where inhparent = 'realtime.messages'::regclass`).Scan(&partitions); err != nil || partitions < 3 {
+		t.Errorf("%d partitions, %v", partitions, err)
+	}
+}
+
+// TestSupabasesPublication has partitions published by their own names, as
+// Supabase's server does it.
+func TestSupabasesPublication(t *testing.T) {
+	db := appDatabase(t)
+	c := configFor(db)
+	c.Migrate = true
+	if err := startServer(t, c).stop(); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(`alter publication ` + migrations.Publication + ` set (publish_via_partition_root = false, publish = 'insert, update, delete')`)
+	s := startServer(t, c)
+	client := s.dial(t, "1.0.0")
+	client.send("1", "realtime:room", "phx_join", `{"config":{}}`)
+	client.next("phx_reply")
+	db.Exec(`select realtime.send('{"n":2}', 'e', 'room', false)`)
+	if got := string(client.next("broadcast").Payload); !strings.Contains(got, `"n": 2`) {
+		t.Errorf("broadcast = %s", got)
+	}
+}
