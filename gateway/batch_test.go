@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestReadBatchRelaysWhatWasSent(t *testing.T) {
+	messages, refused := readBatch([]byte(`{"messages":[
+		{"topic":"a","event":"e","payload":{"z":1.50, "a":[1]},"private":"true","id":"my-id","extra":1},
+		{"topic":"b","event":"\u00fc","payload":{}}]}`), 100)
+	if refused != nil || len(messages) != 2 {
+		t.Fatalf("readBatch = %v, %s", messages, refused.body)
+	}
+	a, b := messages[0], messages[1]
+	if a.Topic != "a" || !a.Private || b.Topic != "b" || b.Private {
+		t.Errorf("topics %+v, %+v", a, b)
+	}
+	if got, want := string(a.Relay), `{"event":"e","meta":{"id":"my-id"},"payload":{"z":1.50, "a":[1]},"type":"broadcast"}`; got != want {
+		t.Errorf("relayed %s; want %s", got, want)
+	}
+	if got, want := string(b.Relay), `{"event":"ü","payload":{},"type":"broadcast"}`; got != want {
+		t.Errorf("relayed %s; want %s", got, want)
+	}
+}
+
+func TestReadBatchRefuses(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{``, `{"errors":{"messages":["can't be blank"]}}`},
+		{`[]`, `{"errors":{"messages":["can't be blank"]}}`},
+		{`{"messages":[1]}`, `{"errors":{"messages":["is invalid"]}}`},
+		{`{"messages":[null]}`, `{"errors":{"messages":["is invalid"]}}`},
+		{`{"messages":"x"}`, `{"errors":{"messages":["is invalid"]}}`},
+		{`{"Messages":[]}`, `{"errors":{"messages":["can't be blank"]}}`},
+		{`{"messages":[{"topic":"a","event":"e","payload":{}},{"topic":" ","event":5,"payload":[],"private":"yes","id":5}]}`,
+			`{"errors":{"messages":[{},{"event":["is invalid"],"id":["is invalid"],"payload":["is invalid"],"private":["is invalid"],"topic":["can't be blank"]}]}}`},
+		{`{"messages":[{"topic":"a","event":"e","payload":{"s":"` + strings.Repeat("x", 100) + `"}}]}`,
+			`{"errors":{"messages":[{"payload":["Payload size exceeds tenant limit"]}]}}`},
+		{`{"messages":`, `{"message":"Bad Request: the body is not JSON"}`},
+	} {
+		if _, refused := readBatch([]byte(c.body), 100); refused == nil || string(refused.body) != c.want {
+			t.Errorf("readBatch(%s) refused with %v; want %s", c.body, refused, c.want)
+		}
+	}
+}
