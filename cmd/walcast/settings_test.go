@@ -81,7 +81,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	others := map[string]bool{
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true,
-		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Gateway.SeparateMetrics": true,
+		"Channels.Locale":                  true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Gateway.SeparateMetrics": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {
