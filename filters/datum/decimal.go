@@ -54,7 +54,7 @@ func (decimal) In(literal string) (Value, error) {
 	}
 	mantissa, exponent, ok := splitNumber(s)
 	if !ok {
-		if looksLikeCode(s) || hugeExponent(s) {
+		if looksLikeCode(s) || oddExponent(s) || spacedExponent(s) {
 			return Value{}, ErrUncertain
 		}
 		return Value{}, syntax("numeric", literal)
@@ -72,11 +72,11 @@ func looksLikeCode(s string) bool {
 	return strings.ContainsAny(s, "xXoObB_") && strings.ContainsAny(s, "0123456789")
 }
 
-// hugeExponent reports whether the number may overflow before Postgres comes
-// to what is wrong with it.
-func hugeExponent(s string) bool {
+// oddExponent reports whether the number may overflow before Postgres comes to
+// what is wrong with it. Up to 15, blanks may stand before the exponent.
+func oddExponent(s string) bool {
 	i := strings.IndexAny(s, "eE")
-	return i >= 0 && longestNumber(s[i:]) > 4
+	return i >= 0 && (longestNumber(s[i:]) > 4 || strings.ContainsAny(s[i:], spaces))
 }
 
 // specialNumber recognises NaN and the infinities in any case.
