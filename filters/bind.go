@@ -14,7 +14,11 @@ import (
 // *BindError, with the SQLSTATE and message that the database would give. It
 // accepts what it is not certain of; Resolve does not.
 func Compile(rel *replication.Relation, f Filter, l Locale) (Expr, error) {
-	b := binder{rel: rel, locale: l, wire: true}
+	return compile(rel, f, l.certainty())
+}
+
+func compile(rel *replication.Relation, f Filter, c certainty) (Expr, error) {
+	b := binder{rel: rel, certainty: c, wire: true}
 	return b.filter(f)
 }
 
@@ -24,7 +28,7 @@ func Compile(rel *replication.Relation, f Filter, l Locale) (Expr, error) {
 // for one after the other. Its errors are *BindError, or the asker's.
 func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale, a Asker) (Filter, error) {
 	f = f.clone()
-	b := binder{rel: rel, locale: l, wire: true}
+	b := binder{rel: rel, certainty: l.certainty(), wire: true}
 	if _, err := b.filter(f); err != nil || len(b.inquiries) == 0 {
 		return f, err
 	}
@@ -40,7 +44,7 @@ func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale,
 // bytea is read as Postgres reads it, not as the wire writes it. Errors are
 // *BindError.
 func Compare(rel *replication.Relation, column string, op Operator, literal string, l Locale) (Expr, error) {
-	b := binder{rel: rel, locale: l}
+	b := binder{rel: rel, certainty: l.certainty()}
 	return b.condition(&Condition{Column: column, Op: op, Value: literal})
 }
 
@@ -56,8 +60,8 @@ func (f Filter) clone() Filter {
 
 // binder makes expressions of conditions.
 type binder struct {
+	certainty
 	rel       *replication.Relation
-	locale    Locale
 	wire      bool // literals are a client's: bytea may lack its \x
 	inquiries []inquiry
 }

@@ -17,7 +17,7 @@ func (b *binder) in(o *operand, c *Condition) (Expr, error) {
 		// There are no arrays of arrays: the list would be one of elements.
 		return nil, NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" = "+typeName(o.typ.Element))
 	}
-	typ := datum.Of(o.typ, b.locale.options())
+	typ := datum.Of(o.typ, b.Options)
 	if typ == nil {
 		return b.leaveMembers(o, c), nil
 	}

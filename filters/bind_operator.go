@@ -11,7 +11,7 @@ import (
 
 // compare binds eq, neq, lt, lte, gt, gte and isdistinct.
 func (b *binder) compare(o *operand, c *Condition) (Expr, error) {
-	typ := datum.Of(o.typ, b.locale.options())
+	typ := datum.Of(o.typ, b.Options)
 	if typ == nil {
 		return b.leave(o, c, DoubtType), nil
 	}
@@ -198,18 +198,18 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 
 func (b *binder) casing(t textual) (fold pattern.Case, known bool) {
 	if t.caseless {
-		return b.locale.caseless()
+		return b.fold, b.folds
 	}
 	return pattern.Exact, true
 }
 
 // set binds cs, cd and ov.
 func (b *binder) set(o *operand, c *Condition) (Expr, error) {
-	typ, ok := datum.SetOf(datum.Of(o.typ, b.locale.options()))
+	typ, ok := datum.SetOf(datum.Of(o.typ, b.Options))
 	if !ok || c.Op == Overlaps && o.typ.Underlying().OID == oidJSONB {
 		return b.leave(o, c, DoubtType), nil
 	}
-	literal, err := b.literal(o, datum.Of(o.typ, b.locale.options()), c)
+	literal, err := b.literal(o, datum.Of(o.typ, b.Options), c)
 	switch {
 	case errors.Is(err, datum.ErrUncertain):
 		return b.leave(o, c, DoubtLiteral), nil

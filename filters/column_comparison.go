@@ -27,7 +27,7 @@ func CompareColumns(rel *replication.Relation, a string, op Operator, b string, 
 	if err != nil {
 		return nil, err
 	}
-	e := &columnComparison{left: left, right: right, op: op, typ: datum.Of(left.typ, l.options())}
+	e := &columnComparison{left: left, right: right, op: op, typ: datum.Of(left.typ, l.certainty().Options)}
 	ordering := false
 	switch op {
 	case Eq, IsDistinct:

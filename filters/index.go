@@ -10,7 +10,7 @@ import (
 // shard and is not safe for concurrent use. Adding and removing do not depend
 // on the number of other selectors (ranges: on its logarithm).
 type Index[T comparable] struct {
-	locale    Locale
+	certainty certainty
 	names     map[tableName]*roster
 	members   []*subscription[T] // by member; nil is free
 	free      []member
@@ -37,7 +37,7 @@ type roster struct {
 // NewIndex returns an empty index for the changes of one database.
 func NewIndex[T comparable](l Locale) *Index[T] {
 	ix := &Index[T]{
-		locale:    l,
+		certainty: l.certainty(),
 		names:     map[tableName]*roster{},
 		relations: map[uint32]*relationIndex{},
 		byName:    map[tableName]*relationIndex{},
@@ -50,7 +50,7 @@ func NewIndex[T comparable](l Locale) *Index[T] {
 
 // whole is the whole expression of a member for a change.
 func (ix *Index[T]) whole(m member, c *replication.Change) Expr {
-	for _, w := range ix.members[m].selector.wheres(c.Relation, ix.locale) {
+	for _, w := range ix.members[m].selector.wheres(c.Relation, ix.certainty) {
 		if w.events.Has(c.Operation) {
 			return w.expr
 		}
@@ -138,7 +138,7 @@ func (ix *Index[T]) eachRelation(name tableName, f func(*relationIndex)) {
 }
 
 func (ix *Index[T]) file(ri *relationIndex, m member) {
-	for _, w := range ix.members[m].selector.wheres(ri.rel, ix.locale) {
+	for _, w := range ix.members[m].selector.wheres(ri.rel, ix.certainty) {
 		ri.file(m, w)
 	}
 }

@@ -104,3 +104,19 @@ func BenchmarkIndexJoin(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkIndexRefile compiles all selectors anew, as after a change of the
+// table or of its policies; the time is for one of them.
+func BenchmarkIndexRefile(b *testing.B) {
+	const bindings = 20_000
+	for _, w := range workloads {
+		b.Run(w.name, func(b *testing.B) {
+			ix, c := filled(bindings, w.selector), benchChange(rooms())
+			for b.Loop() {
+				ix.Invalidate(c.Relation.OID)
+				ix.Match(c, func(int) {})
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/bindings, "ns/binding")
+		})
+	}
+}

@@ -15,13 +15,26 @@ type Locale struct {
 	TimeZone string // of the sessions that read literals: "UTC"
 }
 
-// options says which values datum may compare with certainty.
-func (l Locale) options() datum.Options {
-	return datum.Options{
+// certainty is what Go may decide under a locale.
+type certainty struct {
+	datum.Options
+	fold  pattern.Case // of patterns for which case does not count
+	folds bool         // whether that is known
+}
+
+func (l Locale) certainty() certainty {
+	c := certainty{Options: datum.Options{
 		Bytewise: bytewise(l.Collate),
 		Folding:  l.folding(),
 		UTC:      l.TimeZone == "UTC" || l.TimeZone == "Etc/UTC" || l.TimeZone == "GMT",
+	}}
+	switch c.Folding {
+	case datum.FoldASCII:
+		c.fold, c.folds = pattern.FoldASCII, true
+	case datum.FoldLocal:
+		c.fold, c.folds = pattern.FoldLocal, true
 	}
+	return c
 }
 
 // bytewise reports whether a collation sorts UTF-8 by its bytes, which is the
@@ -46,15 +59,4 @@ func (l Locale) folding() datum.Folding {
 		return datum.FoldASCII
 	}
 	return datum.FoldLocal
-}
-
-// caseless is how patterns compare letters; ok is false when it is not known.
-func (l Locale) caseless() (fold pattern.Case, ok bool) {
-	switch l.folding() {
-	case datum.FoldASCII:
-		return pattern.FoldASCII, true
-	case datum.FoldLocal:
-		return pattern.FoldLocal, true
-	}
-	return pattern.FoldLocal, false
 }

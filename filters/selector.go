@@ -59,10 +59,10 @@ const rowEvents = EventSet(1<<replication.Insert | 1<<replication.Update | 1<<re
 // wheres are the expressions under which a selector wants the operations on a
 // relation. A TRUNCATE concerns all rows, so no filter is asked. A filter that
 // does not work on the relation wants nothing of its rows.
-func (s Selector) wheres(rel *replication.Relation, l Locale) []where {
+func (s Selector) wheres(rel *replication.Relation, c certainty) []where {
 	var wheres []where
 	if rows := s.Events & rowEvents; rows != 0 {
-		if filter, err := Compile(rel, s.Filter, l); err == nil {
+		if filter, err := compile(rel, s.Filter, c); err == nil {
 			wheres = s.guarded(rel, rows, filter)
 		}
 	}

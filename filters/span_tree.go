@@ -138,15 +138,15 @@ func (t *spanTree) update(n *spanNode) {
 	}
 }
 
-// visit calls m for each bucket whose span v lies in.
-func (n *spanNode) visit(m *matcher, v datum.Value) {
+// around calls f for each span that v lies in.
+func (n *spanNode) around(v datum.Value, f func(*spanNode)) {
 	for n != nil && n.highest.within(n.tree.typ, v) {
-		n.left.visit(m, v)
+		n.left.around(v, f)
 		if !n.span.above(n.tree.typ, v) {
 			return // all that is to the right starts later still
 		}
 		if n.span.high.within(n.tree.typ, v) {
-			m.visit(&n.bucket)
+			f(n)
 		}
 		n = n.right
 	}

@@ -54,7 +54,7 @@ func (decimal) In(literal string) (Value, error) {
 	}
 	mantissa, exponent, ok := splitNumber(s)
 	if !ok {
-		if looksLikeCode(s) || oddExponent(s) || spacedExponent(s) {
+		if looksLikeCode(s) || oddExponent(s) {
 			return Value{}, ErrUncertain
 		}
 		return Value{}, syntax("numeric", literal)

@@ -19,6 +19,7 @@ type lab struct {
 
 // labTypes are types that a test can name.
 const labTypes = `
+	create extension citext;
 	create type mood as enum ('sad', 'ok', 'happy', 'Zed', 'a b');
 	create domain positive as int check (value > 0);
 	create domain label as text;

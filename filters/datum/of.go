@@ -49,7 +49,7 @@ func Of(t *replication.Type, o Options) Type {
 		if t.Name == "citext" && o.Folding != FoldUnknown {
 			return citext{o.Folding, o.Bytewise}
 		}
-		return base(t.OID, o)
+		return baseType(t.OID, o)
 	case replication.KindEnum:
 		return enum{t}
 	case replication.KindDomain:
@@ -73,8 +73,8 @@ func elementOf(t *replication.Type, o Options) Type {
 	return Of(t.Element, o)
 }
 
-// base finds the type by its OID: those of built-in types are fixed.
-func base(typeOID uint32, o Options) Type {
+// baseType finds the type by its OID: those of built-in types are fixed.
+func baseType(typeOID uint32, o Options) Type {
 	switch typeOID {
 	case oidText, oidVarchar:
 		return text{o.Bytewise}

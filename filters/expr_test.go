@@ -1,0 +1,151 @@
+package filters
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"walcast/replication"
+)
+
+// foreign is an Expr of another package.
+type foreign Truth
+
+func (f foreign) Eval(replication.Row) Truth { return Truth(f) }
+func (f foreign) Key() string                { return "foreign " + Truth(f).String() }
+
+// formula is an expression beside what it must evaluate to.
+type formula struct {
+	expr Expr
+	want func(replication.Row) Truth
+}
+
+func formulas(rel *replication.Relation, depth int) *rapid.Generator[formula] {
+	return rapid.Custom(func(t *rapid.T) formula {
+		kind := "leaf"
+		if depth > 0 {
+			kind = rapid.SampledFrom([]string{"leaf", "and", "or", "not"}).Draw(t, "kind")
+		}
+		if kind == "leaf" {
+			return leaf(t, rel)
+		}
+		parts := rapid.SliceOfN(formulas(rel, depth-1), 1, 3).Draw(t, "parts")
+		exprs := make([]Expr, len(parts))
+		for i, p := range parts {
+			exprs[i] = p.expr
+		}
+		fold := func(start Truth, op func(a, b Truth) Truth) func(replication.Row) Truth {
+			return func(row replication.Row) Truth {
+				all := start
+				for _, p := range parts {
+					all = op(all, p.want(row))
+				}
+				return all
+			}
+		}
+		switch kind {
+		case "and":
+			return formula{And(exprs...), fold(True, Truth.and)}
+		case "or":
+			return formula{Or(exprs...), fold(False, Truth.or)}
+		}
+		return formula{Not(exprs[0]), func(row replication.Row) Truth { return parts[0].want(row).not() }}
+	})
+}
+
+// leaf is a condition, a constant, or somebody else's.
+func leaf(t *rapid.T, rel *replication.Relation) formula {
+	switch rapid.IntRange(0, 4).Draw(t, "leaf") {
+	case 0:
+		c := rapid.SampledFrom([]Truth{False, Unknown, True}).Draw(t, "constant")
+		return formula{Constant(c), func(replication.Row) Truth { return c }}
+	case 1:
+		c := rapid.SampledFrom([]Truth{False, Unknown, True, Undecided}).Draw(t, "foreign")
+		return formula{foreign(c), func(replication.Row) Truth { return c }}
+	}
+	for {
+		f, err := Parse(conditionTexts().Draw(t, "condition"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e, err := Compile(rel, f, utc()); err == nil {
+			return formula{e, e.Eval}
+		}
+	}
+}
+
+func TestExprsCombineAsInSQL(t *testing.T) {
+	rel := rooms()
+	rapid.Check(t, func(t *rapid.T) {
+		f, row := formulas(rel, 3).Draw(t, "formula"), rowTexts().Draw(t, "row")
+		if got, want := f.expr.Eval(row), f.want(row); got != want {
+			t.Errorf("%s = %s for %v; want %s", f.expr.Key(), got, row, want)
+		}
+		twice := Not(Not(f.expr))
+		if got, want := twice.Eval(row), f.want(row); got != want {
+			t.Errorf("%s, negated twice, = %s; want %s", f.expr.Key(), got, want)
+		}
+	})
+}
+
+func TestKeysTellExprsApart(t *testing.T) {
+	rel := rooms()
+	texts := []string{
+		"id=eq.1", "id=neq.1", "id=isdistinct.1", "id=not.isdistinct.1", "id=eq.2", "room=eq.1", "id=lt.1", "id=lte.1", "id=gt.1", "id=gte.1", "id=in.(1)", "id=is.null",
+		"id=not.is.null", "open=is.true", "open=eq.true", "open=not.is.true", "title=like.1", "title=ilike.1", "title=match.1", "data->a=eq.1", "data->>a=eq.1",
+		"or=(id.eq.1,room.eq.1)", "and=(id.eq.1,room.eq.1)", "title=eq.a b", `title=eq."a\" eq \"b"`, "shape=eq.(1,2)", "shape=neq.(1,2)", "tags=cs.{a}", "tags=cd.{a}",
+	}
+	seen := map[string]string{}
+	for _, text := range texts {
+		f, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := Compile(rel, f, utc())
+		if err != nil {
+			t.Fatalf("Compile(%s): %v", text, err)
+		}
+		if other, taken := seen[e.Key()]; taken {
+			t.Errorf("%s and %s share the key %s", text, other, e.Key())
+		}
+		seen[e.Key()] = text
+		if again, _ := Compile(rel, f, utc()); again.Key() != e.Key() {
+			t.Errorf("%s has the keys %s and %s", text, e.Key(), again.Key())
+		}
+	}
+}
+
+func TestCompareColumns(t *testing.T) {
+	rel := replication.NewRelation(replication.Relation{OID: 1, Schema: "public", Table: "t", Columns: []replication.Column{
+		{Name: "a", Type: builtin(23, "int4")}, {Name: "b", Type: builtin(23, "int4")}, {Name: "c", Type: builtin(25, "text")}, {Name: "p", Type: builtin(600, "point")}, {Name: "q", Type: builtin(600, "point")},
+	}})
+	for _, c := range []struct {
+		op   Operator
+		a, b string
+		want Truth
+	}{
+		{Eq, "1", "1", True}, {Eq, "1", "2", False}, {Eq, "1", "-", Unknown}, {Eq, "1", "?", Unknown},
+		{Neq, "1", "2", True}, {Neq, "-", "2", Unknown}, {Lt, "1", "2", True}, {Lte, "2", "2", True}, {Gt, "10", "9", True}, {Gte, "9", "10", False},
+		{IsDistinct, "1", "-", True}, {IsDistinct, "-", "-", False}, {IsDistinct, "1", "1", False}, {IsDistinct, "1", "?", Unknown},
+	} {
+		e, err := CompareColumns(rel, "a", c.op, "b", utc())
+		if err != nil {
+			t.Fatal(err)
+		}
+		row := rowOf(c.a, c.b, "-", "-", "-")
+		if got := e.Eval(row); got != c.want {
+			t.Errorf("%s %s %s = %s; want %s", c.a, c.op, c.b, got, c.want)
+		}
+		if got := Not(e).Eval(row); got != c.want.not() {
+			t.Errorf("not %s %s %s = %s; want %s", c.a, c.op, c.b, got, c.want.not())
+		}
+	}
+	for _, c := range []struct {
+		a, b string
+		op   Operator
+	}{{"a", "c", Eq}, {"p", "q", Eq}, {"a", "none", Eq}, {"none", "a", Eq}, {"a", "b", Like}} {
+		if e, err := CompareColumns(rel, c.a, c.op, c.b, utc()); err == nil {
+			t.Errorf("CompareColumns(%s, %s, %s) = %s; want an error", c.a, c.op, c.b, e.Key())
+		}
+	}
+}
