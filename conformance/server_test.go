@@ -1,0 +1,105 @@
+package conformance
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/internal/devdb"
+	"walcast/migrations"
+	"walcast/server"
+)
+
+const (
+	// secret is the recorder's.
+	secret = "super-secret-jwt-token-with-at-least-32-characters-long"
+	// patience is how long anything that must happen may take.
+	patience = 15 * time.Second
+	// idleTimeout closes the recorded silent sockets, which waited for a minute.
+	idleTimeout = 20 * time.Second
+)
+
+// stage is a server on a database where the recorded scenes can be played.
+type stage struct {
+	db      *devdb.DB
+	addr    string
+	markers *markers
+}
+
+// open starts a server on a database of its own, until the test ends.
+func open(t *testing.T) *stage {
+	t.Helper()
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	setUp(t, db)
+	c := server.DefaultConfig()
+	c.Listen = "127.0.0.1:0"
+	c.Replication.DatabaseURL = db.DSN
+	c.Replication.Slot = db.Name
+	c.Auth.Secrets = []string{secret}
+	c.Channels.PresenceRate.Events = 0
+	c.Gateway.IdleTimeout, c.Gateway.PingInterval = idleTimeout, idleTimeout/2
+	s, err := server.New(c, slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	opened := &stage{db: db, addr: s.Addr()}
+	opened.markers = observe(t, opened)
+	return opened
+}
+
+// run runs the server until the test ends, and returns when it streams.
+func run(t *testing.T, s *server.Server) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := s.Run(ctx); err != nil {
+			t.Errorf("server ended: %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+	})
+	select {
+	case <-s.Ready():
+	case <-ended:
+		t.Fatal("server ended before it streamed")
+	case <-time.After(patience):
+		t.Fatalf("server does not stream after %s", patience)
+	}
+}
+
+// setUp makes what the recorder had made.
+func setUp(t *testing.T, db *devdb.DB) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	if _, err := migrations.Apply(t.Context(), conn, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	setup, err := os.ReadFile("../testdata/conformance/setup.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(string(setup))
+}
+
+// testLog puts the server's log into the test's.
+type testLog struct{ t *testing.T }
+
+func (w testLog) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}

@@ -1,0 +1,140 @@
+package conformance
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// socket is one client. What it receives waits in lanes until it is compared.
+type socket struct {
+	listener
+	conn  *websocket.Conn
+	ended chan struct{} // closed when nothing more is received
+
+	mu    sync.Mutex
+	lanes map[lane][]frame
+	news  chan struct{} // closed and replaced whenever something arrives
+}
+
+// listener is how a socket listens.
+type listener struct {
+	silent  bool // it does not even answer pings
+	groups  bool // see parse
+	markers bool // it gets markers
+}
+
+// dial connects, and receives until the test ends.
+func dial(t *testing.T, d *websocket.Dialer, url string, header http.Header, l listener) *socket {
+	t.Helper()
+	conn, answer, err := d.DialContext(t.Context(), url, header)
+	if err != nil {
+		t.Fatalf("dial %.120s: %v (%v)", url, err, answer)
+	}
+	s := &socket{conn: conn, listener: l, ended: make(chan struct{}), lanes: map[lane][]frame{}, news: make(chan struct{})}
+	conn.SetPongHandler(func(payload string) error {
+		s.add(parse(fmt.Appendf(nil, `{"ws_pong":%q}`, payload), false))
+		return nil
+	})
+	if l.silent {
+		conn.SetPingHandler(func(string) error { return nil })
+	}
+	go s.receive()
+	t.Cleanup(s.close)
+	return s
+}
+
+func (s *socket) close() {
+	s.conn.Close()
+	<-s.ended
+}
+
+func (s *socket) receive() {
+	defer close(s.ended)
+	for {
+		kind, data, err := s.conn.ReadMessage()
+		if err != nil {
+			s.add(closing(err))
+			return
+		}
+		if kind == websocket.BinaryMessage {
+			s.add(frame{text: fmt.Appendf(nil, `{"binary_hex":%q}`, hex.EncodeToString(data))})
+			continue
+		}
+		if s.markers || !bytes.Contains(data, isMarker) {
+			s.add(parse(data, s.groups))
+		}
+	}
+}
+
+// closing is the end of a socket as the recorder wrote it: 1006 when no close
+// frame came.
+func closing(err error) frame {
+	var c struct {
+		Code int `json:"code"`
+	}
+	c.Code = websocket.CloseAbnormalClosure
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) {
+		c.Code = closed.Code
+	}
+	text, _ := json.Marshal(c) // an integer
+	return frame{text: text, lane: lane{kind: kindClose}}
+}
+
+func (s *socket) add(f frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lanes[f.lane] = append(s.lanes[f.lane], f)
+	close(s.news)
+	s.news = make(chan struct{})
+}
+
+// take removes the next frame of a lane, waiting for it.
+func (s *socket) take(l lane, limit time.Duration) (frame, bool) {
+	timeout := time.After(limit)
+	for {
+		s.mu.Lock()
+		waiting := s.lanes[l]
+		if len(waiting) > 0 {
+			s.lanes[l] = waiting[1:]
+			s.mu.Unlock()
+			return waiting[0], true
+		}
+		news := s.news
+		s.mu.Unlock()
+		select {
+		case <-news:
+		case <-timeout:
+			return frame{}, false
+		}
+	}
+}
+
+// rest lists what was received and not taken.
+func (s *socket) rest() (frames []frame) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, waiting := range s.lanes {
+		frames = append(frames, waiting...)
+	}
+	return frames
+}
+
+// gone says whether the socket has ended.
+func (s *socket) gone() bool {
+	select {
+	case <-s.ended:
+		return true
+	default:
+		return false
+	}
+}
