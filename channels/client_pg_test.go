@@ -70,8 +70,9 @@ func TestAClientThatReturnsGoesOnAfterWhatItHasAnswered(t *testing.T) {
 // waitSent waits until everything in the log was pushed for the client's channels.
 func (f *fixture) waitSent(c *client) {
 	f.Helper()
-	deadline := time.Now().Add(patient)
-	for {
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patient); ; <-ticker.C {
 		done := true
 		for _, ch := range c.session.channels {
 			done = done && ch.standing().Position.Compare(f.log.Head()) >= 0
@@ -82,7 +83,6 @@ func (f *fixture) waitSent(c *client) {
 		if time.Now().After(deadline) {
 			f.Fatalf("channels have not come to %s", f.log.Head())
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
