@@ -41,6 +41,10 @@ type Config struct {
 	// PresenceRate is how often a channel's track takes effect; above it the last
 	// one wins. The zero Rate is no limit.
 	PresenceRate presence.Rate
+	// PresenceGrace is how long somebody whose socket ended without a leave is
+	// taken for present, if the client named its presence key. Who is back by
+	// then was never away for others. 0 tells them at once.
+	PresenceGrace time.Duration
 	// Locale is what the database adds to the meaning of comparisons; what is
 	// empty is asked of Postgres.
 	Locale filters.Locale
@@ -88,6 +92,9 @@ func (c Config) Validate() (err error) {
 	}
 	if c.ResumeMemory < time.Second {
 		err = errors.Join(err, fmt.Errorf("resume-memory: want at least 1s, got %s", c.ResumeMemory))
+	}
+	if c.PresenceGrace < 0 || c.PresenceGrace > 5*time.Minute {
+		err = errors.Join(err, fmt.Errorf("presence-grace: want 0s to 5m, got %s", c.PresenceGrace))
 	}
 	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
 		err = errors.Join(err, fmt.Errorf("write-check: want 0s to 30s, got %s", c.WriteCheck))

@@ -20,6 +20,8 @@ type member struct {
 	key     string
 	watches bool // gets presence_state and presence_diff
 	entered bool // has been answered and told who is present
+	chosen  bool // the client named the key
+	tracks  bool
 	pace    presence.Conflator[json.RawMessage]
 }
 
@@ -69,11 +71,13 @@ func isMap(payload json.RawMessage) bool {
 
 // newMember makes a channel's part in presence; an empty key is generated.
 func (h *Hub) newMember(key string, watches bool) member {
-	if key == "" {
+	chosen := key != ""
+	if !chosen {
 		key = uuid.NewString()
 	}
 	return member{
-		id: presence.ChannelID(h.members.Add(1)), key: key, watches: watches,
+		chosen: chosen,
+		id:     presence.ChannelID(h.members.Add(1)), key: key, watches: watches,
 		pace: presence.NewConflator[json.RawMessage](h.config.PresenceRate),
 	}
 }
@@ -102,6 +106,10 @@ func (t *topic) track(c *channel, payload json.RawMessage) {
 	if t.state == nil {
 		t.state = presence.NewState()
 	}
+	if !c.member.tracks {
+		c.member.tracks = true
+		t.embody(c)
+	}
 	if t.state.Track(c.member.id, c.member.key, payload, t.hub.beat.ref()) == nil { // isMap has been asked
 		t.tell()
 	}
@@ -116,7 +124,8 @@ func (t *topic) untrack(c *channel) {
 // drop takes what the channel tracks out of the state. Called with t.mu held.
 func (t *topic) drop(c *channel) {
 	c.member.pace.Clear()
-	if t.state != nil {
+	if c.member.tracks {
+		c.member.tracks = false
 		t.state.Untrack(c.member.id)
 		t.tell()
 	}
@@ -189,6 +198,7 @@ type beat struct {
 	refs    *presence.RefSource
 	touched []*topic
 	held    map[*channel]struct{}
+	haunted map[*topic]struct{} // those with ghosts
 	wake    chan struct{}
 }
 
@@ -198,7 +208,7 @@ const (
 )
 
 func newBeat(seed [12]byte) *beat {
-	return &beat{refs: presence.NewRefSource(seed), held: map[*channel]struct{}{}, wake: make(chan struct{}, 1)}
+	return &beat{refs: presence.NewRefSource(seed), held: map[*channel]struct{}{}, haunted: map[*topic]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 func (b *beat) ref() string {
@@ -234,14 +244,14 @@ func (b *beat) run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		pause := b.flush()
-		held := b.release(now())
+		next := min(b.release(now()), b.expel(now()))
 		if pause > 0 {
 			if !sleep(ctx, timer, pause) {
 				return nil
 			}
 			continue
 		}
-		timer.Reset(held)
+		timer.Reset(next)
 		select {
 		case <-ctx.Done():
 			return nil

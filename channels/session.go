@@ -66,6 +66,7 @@ func (s *Session) Handle(ctx context.Context, m protocol.Message) {
 // Close leaves all topics; the outbox is not used afterwards.
 func (s *Session) Close() {
 	for name, ch := range s.channels {
+		ch.linger()
 		ch.end(nil)
 		delete(s.channels, name)
 	}

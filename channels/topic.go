@@ -22,6 +22,7 @@ type topic struct {
 	members map[*channel]struct{}
 	state   *presence.State // who is present; nil before the first track
 	touched bool            // a flush is due
+	ghosts  []ghost         // of sockets that ended a moment ago, by their end
 }
 
 // subTopic is the name as users know it, without "realtime:".
@@ -67,9 +68,13 @@ func (h *Hub) leave(ch *channel) {
 	t.mu.Lock()
 	delete(t.members, ch)
 	t.drop(ch)
-	empty := len(t.members) == 0
+	h.forget(t)
 	t.mu.Unlock()
-	if empty && h.topics[t.key] == t {
+}
+
+// forget takes a topic out that nobody is on. Called with h.mu and t.mu held.
+func (h *Hub) forget(t *topic) {
+	if len(t.members) == 0 && len(t.ghosts) == 0 && h.topics[t.key] == t {
 		delete(h.topics, t.key)
 		h.metrics.topics.Dec()
 	}

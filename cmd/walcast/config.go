@@ -115,7 +115,7 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 	c.Shards, c.MaxChannels = s.Shards, s.MaxChannels
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
 	c.TokenCheck, c.WriteCheck, c.PrivateOnly = s.TokenCheck, s.WriteCheck, s.PrivateOnly
-	c.ResumeWait, c.PresenceRate = s.ResumeWait, presence.Rate{}
+	c.ResumeWait, c.PresenceGrace, c.PresenceRate = s.ResumeWait, s.PresenceGrace, presence.Rate{}
 	switch {
 	case s.ResumeWait < 0:
 		return c, wrong("resume-wait", "want 0s or more, got %s", s.ResumeWait)

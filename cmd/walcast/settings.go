@@ -51,6 +51,7 @@ type channelSettings struct {
 	MaxBroadcastSize size          `default:"3000500" help:"Largest broadcast payload."`
 	PrivateOnly      bool          `help:"Refuse public channels."`
 	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
+	PresenceGrace    time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 	TokenCheck       time.Duration `default:"5m" help:"How often the tokens of joined channels are verified again, to notice a key rotation."`
 	WriteCheck       time.Duration `default:"30s" help:"How long a private channel's write permission is believed, 30s at most."`
