@@ -27,6 +27,7 @@ type bookmark struct {
 	bookmarkKey
 	bindings fingerprint
 	proven   replication.Standing // it has everything up to here; zero if nothing is known
+	listened uint64               // and all broadcasts up to this number; 0 if nothing is known
 	owed     bool                 // it was told, or is to be told, that it missed something unknown
 	kept     bool                 // from an earlier run, and not used since
 	confirms bool                 // it has answered since it joined last
@@ -101,12 +102,12 @@ func (s *bookmarks) take(key bookmarkKey, bindings fingerprint, owner *channel, 
 	b.owner, b.bindings, b.kept, b.confirms = owner, bindings, false, false
 	switch {
 	case known && !changed && b.owed, lost:
-		b.proven, b.owed = replication.Standing{}, true
+		b.proven, b.listened, b.owed = replication.Standing{}, 0, true
 		return b, forgotten
-	case known && !changed && b.proven != (replication.Standing{}):
+	case known && !changed && (b.proven != (replication.Standing{}) || b.listened > 0):
 		return b, remembered
 	}
-	b.proven, b.owed = replication.Standing{}, false
+	b.proven, b.listened, b.owed = replication.Standing{}, 0, false
 	return b, fresh
 }
 
@@ -121,13 +122,16 @@ func (b *bookmark) start(owner *channel, at replication.Standing) {
 }
 
 // prove notes what the owner has received.
-func (b *bookmark) prove(owner *channel, at replication.Standing) {
+func (b *bookmark) prove(owner *channel, at replication.Standing, listened uint64) {
 	if b.owner != owner {
 		return
 	}
 	b.confirms = true
 	if at != (replication.Standing{}) {
 		b.proven, b.owed = at, false
+	}
+	if listened > 0 {
+		b.listened, b.owed = listened, false
 	}
 }
 

@@ -22,7 +22,7 @@ func visited(s *bookmarks, client string, lsn replication.LSN, now time.Time) {
 	owner := &channel{}
 	b, _ := s.take(of(client), fingerprint{}, owner, now)
 	b.start(owner, at(1))
-	b.prove(owner, at(lsn))
+	b.prove(owner, at(lsn), 0)
 	s.release(b, owner, now)
 }
 
@@ -103,7 +103,7 @@ func TestOnlyTheOwnerProves(t *testing.T) {
 	if got, known := s.take(of("a"), fingerprint{}, second, noon); got != b || known != remembered {
 		t.Fatalf("a second session found %p, %v; want %p, remembered", got, known, b)
 	}
-	b.prove(first, at(10))
+	b.prove(first, at(10), 0)
 	s.release(b, first, noon)
 	s.discard(b, first)
 	if b.proven != at(1) || b.owner != second || s.byKey[of("a")] != b {

@@ -54,8 +54,13 @@ func (c *channel) acknowledge(m protocol.Message, status string, response []byte
 // order the same for all receivers; pushing never blocks.
 func (t *topic) publish(b protocol.Broadcast, sender *channel, id string) {
 	frames := map[protocol.Version]*protocol.Frame{}
+	from := ""
+	if sender != nil {
+		from = sender.session.identity.ClientID
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.hub.pasts.note(t.key, b, from, id, now())
 	for ch := range t.members {
 		if ch == sender && !ch.config.self || ch.deaf {
 			continue

@@ -12,6 +12,7 @@ import (
 // concurrent use. Its lock is the innermost but the log's.
 type clients struct {
 	log    *replication.Log
+	pasts  *pasts // kept over a restart too
 	path   string // of the state file; "" keeps nothing over a restart
 	run    string // names this run in the marker
 	marked bool   // the marker is there: an unclean end will be noticed
@@ -26,12 +27,12 @@ type clients struct {
 // bookmarkBytes bounds what clients that are away may take up.
 const bookmarkBytes = 64 << 20
 
-func newClients(c Config, log *replication.Log) *clients {
-	return &clients{log: log, path: c.StateFile, run: rand.Text(), known: newBookmarks(c.ResumeClients, bookmarkBytes, c.ResumeMemory)}
+func newClients(c Config, log *replication.Log, p *pasts) *clients {
+	return &clients{log: log, pasts: p, path: c.StateFile, run: rand.Text(), known: newBookmarks(c.ResumeClients, bookmarkBytes, c.ResumeMemory)}
 }
 
 // take gives the channel its client's bookmark, before its bindings match.
-func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now time.Time) (replication.Standing, memory) {
+func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now time.Time) (replication.Standing, uint64, memory) {
 	// A slot that is made at the first start of all has no clients before it.
 	isNew := c.log.Reason() == replication.CodeSlotMissing
 	c.mu.Lock()
@@ -41,7 +42,7 @@ func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now t
 	}
 	b, memory := c.known.take(key, bindings, ch, now)
 	ch.bookmark = b
-	return b.proven, memory
+	return b.proven, b.listened, memory
 }
 
 // starts notes from where on a channel gets everything, if it is new.
@@ -54,12 +55,21 @@ func (c *clients) starts(ch *channel, at replication.Standing) {
 	ch.bookmark.start(ch, at)
 }
 
+// listens notes from where on a channel that is new gets all broadcasts.
+func (c *clients) listens(ch *channel, number uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if b := ch.bookmark; b.owner == ch && b.listened == 0 && !b.owed {
+		b.listened = number
+	}
+}
+
 // proves notes what clients have received.
 func (c *clients) proves(stands []stand) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range stands {
-		s.channel.bookmark.prove(s.channel, s.at)
+		s.channel.bookmark.prove(s.channel, s.at, s.listened)
 	}
 }
 

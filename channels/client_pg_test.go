@@ -271,6 +271,7 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	a.join("realtime:room", bindings(everyRow))
 	a.answer()
 	a.session.Close()
+	hub.publish(topicKey{name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)}, "")
 	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
 	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) }) // nobody was back in between
 	f.commit(insert(rel, "1", "1", "missed"))
@@ -278,6 +279,12 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	b.join("realtime:room", bindings(everyRow))
 	if diff := cmp.Diff([]any{1.0}, b.ids(1)); diff != "" {
 		t.Errorf("after two stops (-want +got):\n%s", diff)
+	}
+	if got := string(b.waitFor(protocol.EventBroadcast, 1)[0].frame.Payload()); got != `[null,null,"realtime:room","broadcast",{"event":"n"}]` {
+		t.Errorf("broadcast before the stops = %s; want it as it was sent", got)
+	}
+	if got := b.resyncs(); got != nil {
+		t.Errorf("after two stops was told %v; want nothing", got)
 	}
 	stranger := f.visit("new", "anon", "")
 	stranger.join("realtime:room", bindings(everyRow))
@@ -296,5 +303,65 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	other.join("realtime:room", bindings(everyRow))
 	if diff := cmp.Diff([]any{replication.CodeUnknown}, other.resyncs()); diff != "" {
 		t.Errorf("after a kill and a stop (-want +got):\n%s", diff)
+	}
+}
+
+func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	const topic, config = "realtime:room", `{"presence":{"enabled":false}}`
+	other := f.connect("anon", "")
+	other.join(topic, config)
+	say := func(c *client, n int) {
+		c.send(topic, protocol.EventBroadcast, fmt.Sprintf(`{"type":"broadcast","event":"n","payload":{"n":%d}}`, n))
+	}
+	heard := func(c *client, n int) (numbers []any) {
+		for _, m := range c.waitFor(protocol.EventBroadcast, n) {
+			numbers = append(numbers, m.payload["payload"].(map[string]any)["n"])
+		}
+		return numbers
+	}
+	a := f.visit("tab", "anon", "")
+	a.join(topic, config)
+	say(other, 1)
+	heard(a, 1)
+	a.answer()
+	say(other, 2) // pushed, not proven
+	say(a, 3)     // its own, which it did not ask for
+	a.session.Close()
+	say(other, 4)
+	other.session.Close() // nobody is there any more
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)}, "")
+	b := f.visit("tab", "anon", "")
+	b.join(topic, config)
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)}, "")
+	if diff := cmp.Diff([]any{2.0, 4.0, 5.0, 6.0}, heard(b, 4)); diff != "" {
+		t.Errorf("broadcasts after the return (-want +got):\n%s", diff)
+	}
+	if got := b.resyncs(); got != nil {
+		t.Errorf("was told %v; want nothing", got)
+	}
+	stranger := f.visit("tab", "authenticated", "u1")
+	stranger.join(topic, config)
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)}, "")
+	if diff := cmp.Diff([]any{7.0}, heard(stranger, 1)); diff != "" {
+		t.Errorf("broadcasts to another user of the client_id (-want +got):\n%s", diff)
+	}
+}
+
+func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	const topic, config = "realtime:room", `{"presence":{"enabled":false}}`
+	a := f.visit("tab", "anon", "")
+	a.join(topic, config)
+	a.answer()
+	a.session.Close()
+	for n := range pastCount + 1 {
+		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)}, "")
+	}
+	b := f.visit("tab", "anon", "")
+	b.join(topic, config)
+	b.waitFor(protocol.EventBroadcast, pastCount)
+	if diff := cmp.Diff([]any{replication.CodeTooOld}, b.resyncs()); diff != "" {
+		t.Errorf("resyncs (-want +got):\n%s", diff)
 	}
 }

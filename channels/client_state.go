@@ -20,7 +20,7 @@ import (
 // the next start sees an end without a stop, after which clients that are not
 // known may have been here all the same.
 
-// savedState is the first line of the state file; a savedBookmark each follow.
+// savedState is the first line of the state file; a savedLine each follow.
 type savedState struct {
 	Format int
 	Blind  time.Time // see bookmarks.blind
@@ -28,11 +28,18 @@ type savedState struct {
 
 const stateFormat = 1
 
+// savedLine is one of the two.
+type savedLine struct {
+	Bookmark *savedBookmark `json:",omitempty"`
+	Past     *savedPast     `json:",omitempty"`
+}
+
 type savedBookmark struct {
 	bookmarkKey
 	Bindings string
 	System   string `json:",omitempty"` // of the history
 	Position string `json:",omitempty"`
+	Listened uint64 `json:",omitempty"`
 	Owed     bool   `json:",omitempty"`
 	Left     time.Time
 }
@@ -56,6 +63,9 @@ func (c *clients) restore(now time.Time, logger *slog.Logger) {
 	case err != nil:
 		logger.Warn("state of clients not read, they are told to resync", "path", c.path, "err", err)
 		unclean = true
+	}
+	if unclean {
+		c.pasts.clear() // what was broadcast since it was saved is missing
 	}
 	if err := c.mark(); err != nil {
 		logger.Warn("state of clients will not outlive this run: the state directory cannot be written", "path", c.path, "err", err)
@@ -102,11 +112,17 @@ func (c *clients) read(now time.Time) error {
 	}
 	c.known.blind = head.Blind
 	for lines.More() {
-		var saved savedBookmark
-		if err := lines.Decode(&saved); err != nil {
-			return fmt.Errorf("read bookmark: %w", err)
+		var line savedLine
+		if err := lines.Decode(&line); err != nil {
+			return fmt.Errorf("read line: %w", err)
 		}
-		b, err := saved.bookmark()
+		if line.Past != nil {
+			c.pasts.restore(*line.Past)
+		}
+		if line.Bookmark == nil {
+			continue
+		}
+		b, err := line.Bookmark.bookmark()
 		if err != nil {
 			return fmt.Errorf("read bookmark: %w", err)
 		}
@@ -121,7 +137,7 @@ func (c *clients) read(now time.Time) error {
 }
 
 func (s savedBookmark) bookmark() (*bookmark, error) {
-	b := &bookmark{bookmarkKey: s.bookmarkKey, owed: s.Owed, left: s.Left, kept: true}
+	b := &bookmark{bookmarkKey: s.bookmarkKey, listened: s.Listened, owed: s.Owed, left: s.Left, kept: true}
 	if n, err := hex.Decode(b.bindings[:], []byte(s.Bindings)); err != nil || n != len(b.bindings) {
 		return nil, errors.New("its bindings are damaged")
 	}
@@ -134,7 +150,7 @@ func (s savedBookmark) bookmark() (*bookmark, error) {
 }
 
 func (b *bookmark) saved() savedBookmark {
-	s := savedBookmark{bookmarkKey: b.bookmarkKey, Bindings: hex.EncodeToString(b.bindings[:]), Owed: b.owed, Left: b.left}
+	s := savedBookmark{bookmarkKey: b.bookmarkKey, Bindings: hex.EncodeToString(b.bindings[:]), Listened: b.listened, Owed: b.owed, Left: b.left}
 	if !b.proven.Position.IsZero() {
 		s.System, s.Position = b.proven.History.System, b.proven.Position.String()
 	}
@@ -183,11 +199,12 @@ func (c *clients) write(w *bufio.Writer) error {
 		return err
 	}
 	for e := c.known.away.Front(); e != nil; e = e.Next() {
-		if err := lines.Encode(e.Value.(*bookmark).saved()); err != nil {
+		saved := e.Value.(*bookmark).saved()
+		if err := lines.Encode(savedLine{Bookmark: &saved}); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.pasts.save(func(p savedPast) error { return lines.Encode(savedLine{Past: &p}) })
 }
 
 // writeFile replaces a file with what write writes, whole or not at all.

@@ -39,6 +39,7 @@ type Hub struct {
 	catchups catchups
 	recent   recent
 	clients  *clients
+	pasts    *pasts
 }
 
 // shard matches the changes for its share of the topics. Bindings whose
@@ -59,8 +60,9 @@ func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *polic
 		beat:    newBeat(randomSeed()),
 		seed:    maphash.MakeSeed(),
 		topics:  map[topicKey]*topic{},
-		clients: newClients(c, log),
+		pasts:   newPasts(log.Window(), c.ResumeClients, now()),
 	}
+	h.clients = newClients(c, log, h.pasts)
 	h.arming = newArming(h, tables)
 	n := c.Shards
 	if n == 0 {

@@ -132,6 +132,7 @@ func (s *Session) live() (n int) {
 func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	key := topicKey{name: m.Topic, private: join.Private}
 	ch.bindings, ch.config.refused = h.bind(ch, join)
+	from, listened, known := h.recall(ch, join)
 	reply := func(from replication.Position) {
 		position := ""
 		if !from.IsZero() {
@@ -143,17 +144,21 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 			for i := range join.Bindings { // a slice of the whole payload, which need not stay
 				join.Bindings[i].Raw = nil
 			}
+			ch.retell(listened)
 		})
 	}
-	from, known := h.recall(ch, join)
 	switch {
 	case len(ch.bindings) == 0:
 		reply(replication.Position{})
+		if known == forgotten {
+			ch.resync(h.unknown())
+		}
 	case h.resume(ch, reply):
 	case h.goOn(ch, from, known, reply):
 	default:
 		ch.shard.direct.attach(ch, reply)
 	}
+	ch.session.ledger.add(ch)
 	h.welcome(ch, join)
 }
 

@@ -105,10 +105,14 @@ func (l *lane) resync(e *replication.ResyncError) {
 // resync tells the client that it missed changes, why, and from where on it has
 // everything again.
 func (c *channel) resync(e *replication.ResyncError) {
-	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
 	for _, b := range c.bindings {
 		b.after = replication.Position{} // of what is gone
 	}
+	c.tellResync(e)
+}
+
+func (c *channel) tellResync(e *replication.ResyncError) {
+	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
 	from, oldest := "", ""
 	if !e.From.IsZero() {
 		from = e.From.String()

@@ -27,8 +27,9 @@ type mark struct {
 // stand is what had been pushed for a channel when a ping was made; at is zero
 // for one without bindings.
 type stand struct {
-	channel *channel
-	at      replication.Standing
+	channel  *channel
+	at       replication.Standing
+	listened uint64 // number of the newest broadcast of its topic
 }
 
 // markLimit bounds the pings that wait for an answer. Beyond it the newest takes
@@ -42,7 +43,9 @@ func (l *ledger) add(ch *channel) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.channels = append(l.channels, ch)
+	if !ch.ended.Load() { // its end may have come first
+		l.channels = append(l.channels, ch)
+	}
 }
 
 func (l *ledger) remove(ch *channel) {
@@ -72,6 +75,7 @@ func (s *Session) Mark() string {
 	for i := range stands {
 		at := stands[i].channel.standing()
 		stands[i].at = at
+		stands[i].listened = stands[i].channel.listened()
 		if at.Position.Compare(newest) > 0 {
 			newest = at.Position
 		}

@@ -119,7 +119,13 @@ func (h *Hub) Present(subTopic string, private bool) []byte {
 // publish sends a broadcast that comes from no channel. id is that of a stored
 // message, "" for others.
 func (h *Hub) publish(key topicKey, b protocol.Broadcast, id string) {
-	if t := h.topic(key); t != nil {
+	h.mu.Lock()
+	t := h.topics[key]
+	if t == nil { // whoever comes next finds it in the past
+		h.pasts.note(key, b, "", id, now())
+	}
+	h.mu.Unlock()
+	if t != nil {
 		t.publish(b, nil, id)
 	}
 }

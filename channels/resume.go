@@ -35,11 +35,10 @@ func (h *Hub) resume(ch *channel, reply func(from replication.Position)) bool {
 
 // recall looks up what the client of a channel has received of its topic, if it
 // has a client_id.
-func (h *Hub) recall(ch *channel, join *protocol.Join) (replication.Standing, memory) {
+func (h *Hub) recall(ch *channel, join *protocol.Join) (from replication.Standing, listened uint64, known memory) {
 	if ch.who == nil {
-		return replication.Standing{}, fresh
+		return from, 0, fresh
 	}
-	defer ch.session.ledger.add(ch)
 	return h.clients.take(ch, *ch.who, fingerprintOf(join.Bindings), now())
 }
 
@@ -55,14 +54,19 @@ func (h *Hub) goOn(ch *channel, from replication.Standing, known memory, reply f
 	case forgotten:
 		ch.shard.direct.attach(ch, func(live replication.Position) {
 			reply(live)
-			ch.resync(&replication.ResyncError{
-				Code: replication.CodeUnknown, Reason: "the server does not know any more what this client has received",
-				Oldest: h.log.Oldest(), Position: live,
-			})
+			ch.resync(h.unknown())
 		})
 		return true
 	}
 	return false
+}
+
+// unknown is told to clients that may have been here before.
+func (h *Hub) unknown() *replication.ResyncError {
+	return &replication.ResyncError{
+		Code: replication.CodeUnknown, Reason: "the server does not know any more what this client has received",
+		Oldest: h.log.Oldest(), Position: h.log.Live(),
+	}
 }
 
 // resumeFrom reads the positions of the bindings and notes each in its binding.

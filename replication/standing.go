@@ -1,6 +1,9 @@
 package replication
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Standing is a position with the history that it belongs to, so that it can be
 // told from the same numbers of another one.
@@ -87,6 +90,9 @@ func (l *Log) await(ctx context.Context, s Standing) error {
 		}
 	}
 }
+
+// Window is how long a change stays before it may leave, if there is room.
+func (l *Log) Window() time.Duration { return l.config.Window }
 
 // Reason is why the present history began, as Begin was told; "" where it goes
 // on from an earlier run.
