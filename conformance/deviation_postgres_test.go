@@ -33,6 +33,7 @@ var postgresDeviations = concat(idDeviations(), eventDeviations(), warningDeviat
 	{section: "role null in the token", decides: "wording", replace: `role \"null\" does not exist`, by: `role \"\" does not exist`},
 	{section: "in with 101 values", decides: "wording", replace: `[\n  {\"id\", \"in\",\n   \"{0`, by: `[{\"id\", \"in\", \"{0`},
 	{section: "in with 101 values", decides: "wording", replace: `100}\",\n   false}\n]`, by: `100}\", false}]`},
+	{section: `filter "m=eq.angry"`, decides: "wording", replace: "enum tr_mood", by: "enum public.tr_mood"},
 	{section: `filter "vc=like.a%"`, decides: "6", line: "operator like requires", instead: []string{
 		deleteWarning("pg", "1", "tr_todo", "vc"), postgresMessage("pg", "ok", subscribed),
 	}},
