@@ -112,7 +112,7 @@ func (ci *columnIndex) match(m *matcher) {
 	case v.Unordered:
 		ci.spans.root.each(m.visitOdd)
 	default:
-		ci.spans.root.around(v, func(n *spanNode) { m.visit(&n.bucket) })
+		ci.spans.root.around(&v, func(n *spanNode) { m.visit(&n.bucket) })
 	}
 }
 

@@ -68,19 +68,19 @@ func boolOrder(b bool) int {
 }
 
 // above reports whether v is not below the span.
-func (s *span) above(typ datum.Type, v datum.Value) bool {
+func (s *span) above(typ datum.Type, v *datum.Value) bool {
 	if !s.low.set {
 		return true
 	}
-	c := typ.Compare(v, s.low.value)
+	c := typ.Compare(*v, s.low.value)
 	return c > 0 || c == 0 && s.low.inclusive
 }
 
 // within reports whether v is not beyond an upper limit.
-func (l limit) within(typ datum.Type, v datum.Value) bool {
+func (l *limit) within(typ datum.Type, v *datum.Value) bool {
 	if !l.set {
 		return true
 	}
-	c := typ.Compare(v, l.value)
+	c := typ.Compare(*v, l.value)
 	return c < 0 || c == 0 && l.inclusive
 }

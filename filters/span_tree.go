@@ -139,12 +139,13 @@ func (t *spanTree) update(n *spanNode) {
 }
 
 // around calls f for each span that v lies in.
-func (n *spanNode) around(v datum.Value, f func(*spanNode)) {
+func (n *spanNode) around(v *datum.Value, f func(*spanNode)) {
 	for n != nil && n.highest.within(n.tree.typ, v) {
-		n.left.around(v, f)
 		if !n.span.above(n.tree.typ, v) {
-			return // all that is to the right starts later still
+			n = n.left // all that is to the right starts later still
+			continue
 		}
+		n.left.around(v, f)
 		if n.span.high.within(n.tree.typ, v) {
 			f(n)
 		}

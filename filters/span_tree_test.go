@@ -48,11 +48,11 @@ func TestSpanTreeFindsTheSpansAroundAValue(t *testing.T) {
 				v := at(rapid.IntRange(-1, 21).Draw(t, "value"))
 				var want, got []string
 				for _, n := range held {
-					if n.span.above(typ, v) && n.span.high.within(typ, v) {
+					if n.span.above(typ, &v) && n.span.high.within(typ, &v) {
 						want = append(want, fmt.Sprintf("%+v", n.span))
 					}
 				}
-				tree.root.around(v, func(n *spanNode) { got = append(got, fmt.Sprintf("%+v", n.span)) })
+				tree.root.around(&v, func(n *spanNode) { got = append(got, fmt.Sprintf("%+v", n.span)) })
 				slices.Sort(want)
 				slices.Sort(got)
 				if diff := cmp.Diff(want, got); diff != "" {
