@@ -36,8 +36,9 @@ type player struct {
 	late     map[string][]string // what comes at the end
 	matcher  *transcript.Matcher
 	silent   silentJoins
-	sessions map[string]execer // of the database, by name
-	wrote    bool              // the last action was a statement
+	joining  map[conversation]bool // joins that were sent
+	sessions map[string]execer     // of the database, by name
+	wrote    bool                  // the last action was a statement
 }
 
 // want is a recorded frame.
@@ -58,6 +59,7 @@ func (p *player) play() {
 	p.made, p.sockets, p.wanted = map[string]string{}, map[string]*socket{}, map[string][]want{}
 	p.late = map[string][]string{}
 	p.matcher, p.silent, p.sessions = transcript.NewMatcher(), silentJoins{}, map[string]execer{}
+	p.joining = map[conversation]bool{}
 	if p.inTime { // tokens count in whole seconds: start with one
 		<-time.After(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 	}
@@ -112,9 +114,27 @@ func (p *player) act(l transcript.Line, rest []transcript.Line) {
 	case ">":
 		p.send(l)
 	case "sql":
+		p.awaitReplies(rest)
 		p.execute(l, rest)
 	}
 }
+
+// awaitReplies waits for the replies to joins under way. Only what commits after
+// the reply is promised; upstream polls, and shows what came a little earlier.
+func (p *player) awaitReplies(rest []transcript.Line) {
+	for _, l := range rest {
+		m, ok := messageOf(l.Frame)
+		if l.Dir != "<" || !ok || m.Event != protocol.EventReply || !p.joining[conversation{l.Conn, string(m.Topic), string(m.Ref)}] {
+			continue
+		}
+		if !p.sockets[l.Conn].holds(parse(l.Frame, p.grouped()).lane, patience) {
+			p.Fatalf("%s: no reply came to the join %s of %s", l.Conn, m.Ref, m.Topic)
+		}
+	}
+}
+
+// conversation is one message of a socket and its reply.
+type conversation struct{ conn, topic, ref string }
 
 // pause lets rows that nobody should get pass by, and keeps the recorded time
 // where it matters.
@@ -198,6 +218,7 @@ func (p *player) send(l transcript.Line) {
 	}
 	if m, ok := messageOf(l.Frame); ok && m.Event == protocol.EventJoin {
 		p.silent.sent(l, m)
+		p.joining[conversation{l.Conn, string(m.Topic), string(m.Ref)}] = true
 	}
 	s := p.sockets[l.Conn]
 	// A server that has had enough may close before it has read everything.

@@ -100,21 +100,30 @@ func (s *socket) add(f frame) {
 
 // take removes the next frame of a lane, waiting for it.
 func (s *socket) take(l lane, limit time.Duration) (frame, bool) {
+	if !s.holds(l, limit) {
+		return frame{}, false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.lanes[l][0]
+	s.lanes[l] = s.lanes[l][1:]
+	return first, true
+}
+
+// holds waits until a frame of a lane was received, and leaves it there.
+func (s *socket) holds(l lane, limit time.Duration) bool {
 	timeout := time.After(limit)
 	for {
 		s.mu.Lock()
-		waiting := s.lanes[l]
-		if len(waiting) > 0 {
-			s.lanes[l] = waiting[1:]
-			s.mu.Unlock()
-			return waiting[0], true
-		}
-		news := s.news
+		waiting, news := len(s.lanes[l]), s.news
 		s.mu.Unlock()
+		if waiting > 0 {
+			return true
+		}
 		select {
 		case <-news:
 		case <-timeout:
-			return frame{}, false
+			return false
 		}
 	}
 }
