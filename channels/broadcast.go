@@ -11,6 +11,7 @@ import (
 func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 	h := c.session.hub
 	if len(m.Payload) > h.config.MaxBroadcastBytes {
+		h.metrics.limited.WithLabelValues(limitBroadcastSize).Inc()
 		c.acknowledge(m, protocol.StatusError, protocol.Reason(protocol.ReasonPayloadTooLarge))
 		return
 	}

@@ -37,6 +37,24 @@ type fixture struct {
 	log *replication.Log
 	hub *Hub
 	lsn replication.LSN
+	reg *prometheus.Registry
+}
+
+// sample reads a counter that has one label.
+func (f *fixture) sample(name, value string) float64 {
+	f.Helper()
+	families, err := f.reg.Gather()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			if family.GetName() == name && m.Label[0].GetValue() == value {
+				return m.Counter.GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 // newFixture makes a database by the statements, publishes all its tables and
@@ -75,11 +93,11 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, db: db, log: replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000}
+	f := &fixture{T: t, db: db, log: replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000, reg: prometheus.NewRegistry()}
 	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
 	catalog := replication.NewCatalog(db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(db.Pool, nil)
-	f.hub = NewHub(config, f.log, catalog, policy.New(db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
+	f.hub = NewHub(config, f.log, catalog, policy.New(db.Pool, logger, nil), verifier, logger, f.reg)
 	return f
 }
 

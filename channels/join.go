@@ -64,6 +64,7 @@ func (s *Session) decide(ctx context.Context, m protocol.Message, subTopic strin
 		return nil, nil, errors.New(protocol.ReasonPrivateOnly)
 	}
 	if h.config.MaxChannels > 0 && s.live() >= h.config.MaxChannels {
+		h.metrics.limited.WithLabelValues(limitChannels).Inc()
 		return nil, nil, errors.New(protocol.ReasonTooManyChannels)
 	}
 	token, claims, err := s.credentials(join)

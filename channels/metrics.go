@@ -5,6 +5,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
+// The values of the limit label of walcast_channels_limited_total.
+const (
+	limitChannels      = "channels"
+	limitPresence      = "presence" // updates that were held back
+	limitBroadcastSize = "broadcast_size"
+)
+
 type metrics struct {
 	channels   prometheus.Gauge
 	bindings   prometheus.Gauge
@@ -16,6 +23,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 	resyncs    *prometheus.CounterVec
 	catchups   prometheus.Counter
+	limited    *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -41,5 +49,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Channels told that they missed changes, by code."}, []string{"code"}),
 		catchups: f.NewCounter(prometheus.CounterOpts{Name: "walcast_channels_catchups_total",
 			Help: "Channels that read the log from an earlier position before going live."}),
+		limited: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_channels_limited_total",
+			Help: "Times that a client ran into a limit, by limit."}, []string{"limit"}),
 	}
 }

@@ -52,6 +52,7 @@ func (c *channel) handlePresence(ctx context.Context, m protocol.Message) {
 func (c *channel) track(ctx context.Context, m protocol.Message, payload json.RawMessage) {
 	switch {
 	case len(payload) > c.session.hub.config.MaxBroadcastBytes:
+		c.session.hub.metrics.limited.WithLabelValues(limitBroadcastSize).Inc()
 		c.reply(m, protocol.StatusError, protocol.Reason(protocol.ReasonTrackTooLarge))
 	case !isMap(payload):
 		c.reply(m, protocol.StatusError, protocol.Reason(protocol.ReasonTrackNotMap))
@@ -98,6 +99,7 @@ func (t *topic) offer(c *channel, payload json.RawMessage) {
 		t.track(c, payload)
 		return
 	}
+	t.hub.metrics.limited.WithLabelValues(limitPresence).Inc()
 	t.hub.beat.hold(c)
 }
 

@@ -55,6 +55,10 @@ type Config struct {
 	// session with 1008. Bursts of one second are free.
 	MessagesPerSecond int
 	BytesPerSecond    int
+	// JoinsPerSecond (joins-per-second) bounds the joins of one session in the
+	// same way. A client that comes back joins all its channels at once: those
+	// above the rate are refused, and come when it tries again.
+	JoinsPerSecond int
 	// TrustedProxies (trusted-proxies) are the networks whose X-Forwarded-For is
 	// believed. Without them every client behind a proxy has its address.
 	TrustedProxies []netip.Prefix
@@ -98,7 +102,7 @@ func (c Config) validateSizes() (err error) {
 		value int
 	}{
 		{"max-sessions", c.MaxSessions}, {"max-sessions-per-address", c.MaxSessionsPerAddress},
-		{"messages-per-second", c.MessagesPerSecond}, {"bytes-per-second", c.BytesPerSecond},
+		{"messages-per-second", c.MessagesPerSecond}, {"bytes-per-second", c.BytesPerSecond}, {"joins-per-second", c.JoinsPerSecond},
 	}
 	for _, l := range limits {
 		if l.value < 0 {

@@ -171,6 +171,9 @@ func (g *Gateway) leave(s *session) {
 	g.crowd.exit(s.address)
 	g.metrics.sessions.Dec()
 	g.metrics.closed.WithLabelValues(s.queue.cause).Inc()
+	if limit := limitOf(s.queue.cause); limit != "" {
+		g.metrics.limited.WithLabelValues(limit).Inc()
+	}
 	g.logger.Debug("session closed", "address", s.address.String(), "reason", s.queue.cause)
 	g.roster.exit()
 }

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	testSecret = "a secret of at least 32 characters, for tests"
-	patience   = 10 * time.Second // for what must happen
+	patience   = 15 * time.Second // for what must happen
 )
 
 // party is the simplest hub: it answers heartbeats, and says to everybody what

@@ -55,6 +55,32 @@ func (c *crowd) exit(a netip.Addr) {
 	}
 }
 
+// The values of the limit label of walcast_gateway_limited_total. Those of
+// refused handshakes and of ended sessions are counted by reason, too.
+const (
+	limitSessions    = "sessions"
+	limitAddress     = "address"
+	limitMessages    = "messages"
+	limitBytes       = "bytes"
+	limitJoins       = "joins"
+	limitMessageSize = "message_size"
+	limitQueue       = "queue"
+	limitIdle        = "idle"
+)
+
+// limitOf is the limit behind the end of a session, "" for other ends.
+func limitOf(cause string) string {
+	switch cause {
+	case endTooBig:
+		return limitMessageSize
+	case endSlow:
+		return limitQueue
+	case endIdle:
+		return limitIdle
+	}
+	return ""
+}
+
 // What a session may be refused before it is closed: a client that takes errors
 // to heart never comes near.
 const (
@@ -64,14 +90,17 @@ const (
 
 // pace holds one session's rates. It belongs to the reader.
 type pace struct {
-	messages, bytes *rate.Limiter // nil for no limit
-	refusals        *rate.Limiter
+	messages, bytes, joins *rate.Limiter // nil for no limit
+	refusals               *rate.Limiter
 }
 
 func newPace(c Config) *pace {
 	p := &pace{refusals: rate.NewLimiter(refusalsPerSecond, refusalsBurst)}
 	if n := c.MessagesPerSecond; n > 0 {
 		p.messages = rate.NewLimiter(rate.Limit(n), n)
+	}
+	if n := c.JoinsPerSecond; n > 0 {
+		p.joins = rate.NewLimiter(rate.Limit(n), n)
 	}
 	if n := c.BytesPerSecond; n > 0 {
 		// The largest message must fit, or it could never be sent.
@@ -85,20 +114,20 @@ func newPace(c Config) *pace {
 // after many, by closing the session. Heartbeats count, but are not refused: an
 // unanswered one makes the client think that the server is gone.
 func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
-	if c := s.gateway.config; c.MessagesPerSecond == 0 && c.BytesPerSecond == 0 {
+	if c := s.gateway.config; c.MessagesPerSecond == 0 && c.BytesPerSecond == 0 && c.JoinsPerSecond == 0 {
 		return false
 	}
 	if s.pace == nil {
 		s.pace = newPace(s.gateway.config)
 	}
-	limit, reason := s.pace.over(time.Now(), size)
+	limit, reason := s.pace.over(time.Now(), size, readable && m.Event == protocol.EventJoin)
 	if limit == "" {
 		return false
 	}
 	s.gateway.metrics.limited.WithLabelValues(limit).Inc()
 	switch {
 	case !s.pace.refusals.Allow():
-		s.end(endFlood, protocol.CloseFrame(protocol.ClosePolicy, reason), true)
+		s.end(endFlood, protocol.CloseFrame(protocol.ClosePolicy, protocol.WithoutCode(reason)), true)
 	case readable && m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
 		return false
 	case readable && !m.Ref.IsNull():
@@ -107,13 +136,15 @@ func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
 	return true
 }
 
-// over takes from both rates and names the one that is exceeded.
-func (p *pace) over(now time.Time, size int) (limit, reason string) {
+// over takes from the rates and names the one that is exceeded.
+func (p *pace) over(now time.Time, size int, join bool) (limit, reason string) {
 	switch {
 	case p.messages != nil && !p.messages.AllowN(now, 1):
-		return "messages", "Too many messages per second"
+		return limitMessages, protocol.ReasonTooManyMessages
 	case p.bytes != nil && !p.bytes.AllowN(now, size):
-		return "bytes", "Too many bytes per second"
+		return limitBytes, protocol.ReasonTooManyBytes
+	case join && p.joins != nil && !p.joins.AllowN(now, 1):
+		return limitJoins, protocol.ReasonTooManyJoins
 	}
 	return "", ""
 }

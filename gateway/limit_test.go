@@ -26,6 +26,7 @@ func TestMaxSessions(t *testing.T) {
 	if got := r.sample(t, `walcast_gateway_refused_total{reason="sessions"}`); got < 1 {
 		t.Errorf("refused = %v, want at least 1", got)
 	}
+	wantLimited(t, r, "sessions")
 }
 
 func TestMaxSessionsPerAddress(t *testing.T) {
@@ -34,6 +35,12 @@ func TestMaxSessionsPerAddress(t *testing.T) {
 		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	})
 	e := upgradeFrom(t, r, "")
+	open := r.dial(t) // from 127.0.0.1
+	refused := answer{429, "application/json; charset=utf-8", `{"error":"Too many connected users from this address"}`}
+	if got := r.ask(t, e, "127.0.0.1"); got != refused {
+		t.Errorf("second handshake of an address = %+v, want %+v", got, refused)
+	}
+	wantLimited(t, r, "address")
 	for _, step := range []struct {
 		address string
 		status  int
@@ -44,7 +51,9 @@ func TestMaxSessionsPerAddress(t *testing.T) {
 			t.Errorf("handshake of %s = %+v, want %d", step.address, got, step.status)
 		}
 	}
-	eventually(t, "all gone", func() bool { return r.party.size() == 0 }) // ask hangs up
+	sendText(t, open, beat)
+	wantText(t, open, answered)
+	eventually(t, "the others gone", func() bool { return r.party.size() == 1 }) // ask hangs up
 	eventually(t, "the address is free again", func() bool { return r.ask(t, e, "192.0.2.1").Status == 101 })
 }
 
@@ -79,6 +88,45 @@ func TestMessagesAboveTheRateAreAnsweredWithAnError(t *testing.T) {
 	wantText(t, conn, `["1","1","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second"}}]`)
 	wantText(t, conn, `["1","2","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second"}}]`)
 	wantText(t, conn, answered) // heartbeats are never refused
+	wantLimited(t, r, "messages")
+}
+
+// wantLimited wants the limit to have been counted.
+func wantLimited(t *testing.T, r *running, limit string) {
+	t.Helper()
+	eventually(t, "limit "+limit+" counted", func() bool {
+		return r.sample(t, `walcast_gateway_limited_total{limit="`+limit+`"}`) > 0
+	})
+}
+
+func TestJoinsAboveTheRateAreRefused(t *testing.T) {
+	r := start(t, func(c *Config) { c.JoinsPerSecond = 1 })
+	conn, other := r.dial(t), r.dial(t)
+	joins := func(conn *websocket.Conn, ref int) {
+		sendText(t, conn, fmt.Sprintf(`["%d","%[1]d","realtime:x","phx_join",{}]`, ref))
+	}
+	joins(conn, 1)
+	joins(conn, 2)
+	sendText(t, conn, `["1","3","realtime:x","broadcast",{}]`) // no join
+	wantText(t, conn, `[null,null,"realtime:x","phx_join",{}]`)
+	wantText(t, conn, `["2","2","realtime:x","phx_reply",{"status":"error","response":{"reason":"ClientJoinRateLimitReached: Too many joins per second"}}]`)
+	wantText(t, conn, `[null,null,"realtime:x","broadcast",{}]`)
+	wantLimited(t, r, "joins")
+	joins(other, 1) // has a rate of its own
+	wantText(t, other, `[null,null,"realtime:x","phx_join",{}]`)
+	wantText(t, other, `[null,null,"realtime:x","broadcast",{}]`)
+	wantText(t, other, `[null,null,"realtime:x","phx_join",{}]`)
+}
+
+func TestSessionThatFloodsWithJoinsIsClosed(t *testing.T) {
+	r := start(t, func(c *Config) { c.JoinsPerSecond = 1 })
+	conn := r.dial(t)
+	for range 20*refusalsBurst + 100 {
+		if conn.WriteMessage(websocket.TextMessage, []byte(`["1",null,"realtime:x","phx_join",{}]`)) != nil {
+			break // closed
+		}
+	}
+	wantClose(t, conn, 1008, "Too many joins per second")
 }
 
 func TestBytesAboveTheRateAreAnsweredWithAnError(t *testing.T) {

@@ -48,7 +48,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		malformed: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_malformed_total",
 			Help: "Messages dropped because they could not be read."}),
 		limited: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_gateway_limited_total",
-			Help: "Messages refused by a session's rate, by limit."}, []string{"limit"}),
+			Help: "Times that a client ran into a limit, by limit."}, []string{"limit"}),
 		handshakes: f.NewHistogram(prometheus.HistogramOpts{Name: "walcast_gateway_handshake_seconds",
 			Help:    "Time to answer a WebSocket handshake, refusals and their pause included.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 1, 5}}),

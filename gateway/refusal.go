@@ -21,8 +21,8 @@ var (
 	refuseVersion  = &refusal{status: http.StatusForbidden, label: "version"}
 	refuseOrigin   = &refusal{status: http.StatusForbidden, label: "origin", error: "Origin is not allowed"}
 	refuseMissing  = &refusal{status: http.StatusUnauthorized, label: "token", error: "API key is missing", slow: true}
-	refuseSessions = &refusal{status: http.StatusTooManyRequests, label: "sessions", error: "Too many connected users"}
-	refuseAddress  = &refusal{status: http.StatusTooManyRequests, label: "address", error: "Too many connected users from this address"}
+	refuseSessions = &refusal{status: http.StatusTooManyRequests, label: limitSessions, error: "Too many connected users"}
+	refuseAddress  = &refusal{status: http.StatusTooManyRequests, label: limitAddress, error: "Too many connected users from this address"}
 	refuseClientID = &refusal{status: http.StatusBadRequest, label: "client_id", error: "client_id must have at most 128 bytes"}
 	refuseStopping = &refusal{status: http.StatusServiceUnavailable, label: "stopping", error: "Server is stopping"}
 	refuseLost     = &refusal{label: "lost"} // the connection broke; nobody reads an answer

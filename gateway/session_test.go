@@ -86,6 +86,7 @@ func TestSessionTakesTheLargestMessageAndNoMore(t *testing.T) {
 	wantText(t, conn, answered)
 	conn.WriteMessage(websocket.TextMessage, []byte(padded(100_001)))
 	wantClose(t, conn, 1009, "")
+	wantLimited(t, r, "message_size")
 	eventually(t, "session counted", func() bool {
 		return r.sample(t, `walcast_gateway_closed_total{reason="too_big"}`) == 1
 	})
@@ -128,6 +129,7 @@ func TestSessionEndsWhenNothingArrives(t *testing.T) {
 		answering <- err
 	}()
 	wantClose(t, silent, 1000, "")
+	wantLimited(t, r, "idle")
 	if got := r.sample(t, `walcast_gateway_closed_total{reason="idle"}`); got > 1 {
 		t.Errorf("idle sessions closed = %v, want 1", got)
 	}
@@ -156,6 +158,7 @@ func TestSessionThatReadsTooSlowlyIsClosedAndNobodyElse(t *testing.T) {
 		}
 	}
 	wantClose(t, slow, 1013, "client reads too slowly")
+	wantLimited(t, r, "queue")
 	sendText(t, fast, beat)
 	wantText(t, fast, answered)
 }

@@ -26,6 +26,9 @@ func (g *Gateway) upgrade(sessions context.Context, w http.ResponseWriter, r *ht
 	address := g.config.clientAddress(r)
 	if f := g.admit(sessions, w, r, address); f != nil {
 		g.metrics.refused.WithLabelValues(f.label).Inc()
+		if f == refuseSessions || f == refuseAddress {
+			g.metrics.limited.WithLabelValues(f.label).Inc()
+		}
 		if f.slow {
 			g.failures.pause(r.Context(), g.failures.note(address, start))
 		}

@@ -131,6 +131,7 @@ func gatewayConfig(c gateway.Config, l listenSettings, s sessionSettings) (gatew
 	c.QueueBytes, c.MaxFrame = int(s.QueueSize), int64(s.MaxMessageSize)
 	c.MaxSessions, c.MaxSessionsPerAddress = s.MaxSessions, s.MaxSessionsPerAddress
 	c.MessagesPerSecond, c.BytesPerSecond = s.MessagesPerSecond, int(s.BytesPerSecond)
+	c.JoinsPerSecond = s.JoinsPerSecond
 	c.IdleTimeout, c.PingInterval = s.IdleTimeout, s.PingInterval
 	c.WriteTimeout, c.CloseTimeout = s.WriteTimeout, s.CloseTimeout
 	c.HeaderTimeout, c.DrainTimeout = l.HeaderTimeout, l.DrainTimeout

@@ -1,0 +1,103 @@
+package channels
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"walcast/presence"
+	"walcast/protocol"
+)
+
+// limited is how often clients have run into a limit.
+func (f *fixture) limited(limit string) float64 {
+	return f.sample("walcast_channels_limited_total", limit)
+}
+
+func TestMaxChannels(t *testing.T) {
+	config := DefaultConfig()
+	config.MaxChannels = 2
+	f := newFixture(t, config)
+	c, other := f.connect("anon", ""), f.connect("anon", "")
+	for _, step := range []struct{ event, topic, status, reason string }{
+		{protocol.EventJoin, "a", protocol.StatusOK, ""},
+		{protocol.EventJoin, "b", protocol.StatusOK, ""},
+		{protocol.EventJoin, "c", protocol.StatusError, "ChannelRateLimitReached: Too many channels"},
+		{protocol.EventJoin, "b", protocol.StatusOK, ""}, // takes the place of its older join
+		{protocol.EventLeave, "a", protocol.StatusOK, ""},
+		{protocol.EventJoin, "c", protocol.StatusOK, ""},
+	} {
+		if step.event == protocol.EventLeave { // join_ref of the join
+			c.refs = 0
+		}
+		ref := c.send("realtime:"+step.topic, step.event, `{"config":{"presence":{"enabled":false}}}`)
+		replies := c.waitFor(protocol.EventReply, 1)
+		reply := replies[len(replies)-1].payload
+		reason, _ := reply["response"].(map[string]any)["reason"].(string)
+		if reply["status"] != step.status || reason != step.reason {
+			t.Errorf("%s of %s, ref %s: %v; want %s %q", step.event, step.topic, ref, reply, step.status, step.reason)
+		}
+		if step.event == protocol.EventLeave {
+			c.refs = 10
+		}
+	}
+	if got := f.limited("channels"); got != 1 {
+		t.Errorf("counted %v joins above the limit; want 1", got)
+	}
+	if reply := other.join("realtime:a", `{}`); reply.payload["status"] != protocol.StatusOK {
+		t.Errorf("join of another session = %v; want it to have a limit of its own", reply.payload)
+	}
+}
+
+// TestPresenceAboveTheRateIsMerged tracks faster than is allowed: every push is
+// answered with ok, the channel stays, and the others see the first payload and
+// the last (decision 27).
+func TestPresenceAboveTheRateIsMerged(t *testing.T) {
+	config := DefaultConfig()
+	config.PresenceRate = presence.Rate{Events: 1, Window: 2 * time.Second}
+	f := newFixture(t, config)
+	quick, other := f.connect("anon", ""), f.connect("anon", "")
+	other.join("realtime:room", `{}`)
+	quick.join("realtime:room", `{"presence":{"key":"quick"}}`)
+	const updates = 50
+	for n := range updates {
+		quick.send("realtime:room", protocol.EventPresence, fmt.Sprintf(`{"type":"presence","event":"track","payload":{"n":%d}}`, n))
+	}
+	for _, reply := range quick.waitFor(protocol.EventReply, 1+updates) {
+		if reply.payload["status"] != protocol.StatusOK {
+			t.Errorf("reply = %v; want ok", reply.payload)
+		}
+	}
+	if got := f.limited("presence"); got < 1 || got > updates-1 {
+		t.Errorf("counted %v updates above the rate; want some of %d", got, updates)
+	}
+	seen := ""
+	for n := 1; !strings.Contains(seen, fmt.Sprintf(`"n":%d}`, updates-1)); n++ {
+		diff := other.waitFor(protocol.EventPresenceDiff, n)[n-1]
+		if seen = string(diff.frame.Payload()); n == 1 && !strings.Contains(seen, `"n":0}`) {
+			t.Errorf("first diff %s; want the first payload at once", seen)
+		}
+		if n > updates/2 {
+			t.Fatalf("%d diffs for %d updates; want them merged", n, updates)
+		}
+	}
+	if quick.session.joined("realtime:room") == nil {
+		t.Error("the channel of who tracks too often has ended; want it to stay")
+	}
+}
+
+func TestOversizeBroadcastsAreCounted(t *testing.T) {
+	config := DefaultConfig()
+	config.MaxBroadcastBytes = 2000
+	f := newFixture(t, config)
+	c := f.connect("anon", "")
+	c.join("realtime:room", `{"presence":{"enabled":true}}`)
+	large := strings.Repeat("x", 2000)
+	c.send("realtime:room", protocol.EventBroadcast, `{"event":"e","payload":"`+large+`"}`)
+	c.send("realtime:room", protocol.EventPresence, `{"event":"track","payload":{"pad":"`+large+`"}}`)
+	c.waitFor(protocol.EventReply, 2)
+	if got := f.limited("broadcast_size"); got != 2 {
+		t.Errorf("counted %v payloads above the limit; want 2", got)
+	}
+}
