@@ -17,6 +17,11 @@ type Config struct {
 	// stall, too large lets many slow clients fill the memory. One frame alone
 	// is always taken, whatever its size.
 	QueueBytes int
+	// DropBroadcasts (queue-full) says what a full queue means: instead of
+	// closing the session, the broadcasts that wait in it are dropped, and the
+	// session is closed only if what is left has no room either. Sessions with a
+	// client_id are always closed, as they then lose nothing.
+	DropBroadcasts bool
 	// MaxFrame (max-message-size) is the largest inbound WebSocket message in
 	// bytes; a larger one closes the session with 1009.
 	MaxFrame int64

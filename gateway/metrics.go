@@ -14,6 +14,7 @@ type metrics struct {
 	bytes      prometheus.Counter
 	writes     prometheus.Counter
 	overflows  prometheus.Counter
+	dropped    prometheus.Counter
 	received   prometheus.Counter
 	receivedB  prometheus.Counter
 	malformed  prometheus.Counter
@@ -41,6 +42,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Writes to sockets; each carries one frame or many."}),
 		overflows: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_queue_overflows_total",
 			Help: "Sessions closed because their outbound queue was full."}),
+		dropped: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_broadcasts_dropped_total",
+			Help: "Broadcasts left out for sessions whose queue was full, where queue-full says so."}),
 		received: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_messages_received_total",
 			Help: "Messages read from sockets, malformed ones included."}),
 		receivedB: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_bytes_received_total",

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"walcast/protocol"
 )
 
@@ -12,6 +14,7 @@ import (
 // something to take.
 type queue struct {
 	limit int
+	shed  prometheus.Counter // nil never drops broadcasts; otherwise counts those dropped
 
 	// ending is set with the close frame, after which nothing is queued. It is
 	// read without the lock by those who choose a deadline.
@@ -21,6 +24,7 @@ type queue struct {
 	frames  []*protocol.Frame // waiting; those before head are nil
 	head    int
 	bytes   int // of the waiting frames and of the batch that is being written
+	casts   int // broadcasts among the waiting frames, counted where they may be dropped
 	writing bool
 	dead    bool          // nothing is sent any more
 	idle    chan struct{} // made by wait, closed when no writer is left
@@ -38,6 +42,7 @@ const (
 	pushedStart                 // the caller must start the writer
 	pushedFull                  // no room: the caller must end the session
 	pushedIgnored               // the session is ending
+	pushedDropped               // a broadcast that found no room, and may be dropped
 )
 
 // push queues a frame. One that finds the queue empty is taken whatever its
@@ -49,13 +54,45 @@ func (q *queue) push(f *protocol.Frame) pushed {
 	if q.dead || q.ending.Load() {
 		return pushedIgnored
 	}
-	if q.bytes > 0 && q.bytes+size > q.limit {
+	if q.full(size) && q.shed != nil {
+		q.dropBroadcasts()
+		if f.Broadcast && q.full(size) {
+			q.shed.Inc()
+			return pushedDropped
+		}
+	}
+	if q.full(size) {
 		return pushedFull
 	}
 	return q.add(f, size)
 }
 
+func (q *queue) full(size int) bool { return q.bytes > 0 && q.bytes+size > q.limit }
+
+// dropBroadcasts makes room: all that wait at once, so that it is not done again
+// until the queue has filled again.
+func (q *queue) dropBroadcasts() {
+	if q.casts == 0 {
+		return
+	}
+	kept := q.frames[:0]
+	for _, f := range q.frames[q.head:] {
+		if f.Broadcast {
+			q.bytes -= len(f.Wire())
+			continue
+		}
+		kept = append(kept, f)
+	}
+	clear(q.frames[len(kept):])
+	q.frames, q.head = kept, 0
+	q.shed.Add(float64(q.casts))
+	q.casts = 0
+}
+
 func (q *queue) add(f *protocol.Frame, size int) pushed {
+	if f.Broadcast && q.shed != nil {
+		q.casts++
+	}
 	q.frames = append(q.frames, f)
 	q.bytes += size
 	if q.writing {
@@ -85,7 +122,7 @@ func (q *queue) clear() {
 	for _, f := range q.frames[q.head:] {
 		q.bytes -= len(f.Wire())
 	}
-	q.frames, q.head = nil, 0
+	q.frames, q.head, q.casts = nil, 0, 0
 }
 
 // take moves the next frames into the batch and reports whether there are any.
@@ -96,6 +133,9 @@ func (q *queue) take(b *batch) bool {
 	q.bytes -= b.bytes // written, or in vain
 	b.reset()
 	for q.head < len(q.frames) && b.fits(q.frames[q.head]) {
+		if q.shed != nil && q.frames[q.head].Broadcast {
+			q.casts--
+		}
 		b.add(q.frames[q.head])
 		q.frames[q.head] = nil
 		q.head++

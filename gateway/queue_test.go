@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"walcast/protocol"
@@ -16,9 +18,14 @@ func frameOf(size int) *protocol.Frame {
 // TestQueueAgainstAModel pushes and takes at random: what comes out is what went
 // in, in order, and the count of bytes is right at every step.
 func TestQueueAgainstAModel(t *testing.T) {
-	small, large, huge := frameOf(10), frameOf(50_000), frameOf(300_000)
+	small, large, huge, cast := frameOf(10), frameOf(50_000), frameOf(300_000), frameOf(40_000)
+	cast.Broadcast = true
+	isCast := func(f *protocol.Frame) bool { return f.Broadcast }
 	rapid.Check(t, func(t *rapid.T) {
 		q := queue{limit: 1 << 20}
+		if rapid.Bool().Draw(t, "drops broadcasts") {
+			q.shed = prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
+		}
 		b := newBatch()
 		var waiting, writing []*protocol.Frame
 		closed := false
@@ -28,12 +35,18 @@ func TestQueueAgainstAModel(t *testing.T) {
 			}
 			return n
 		}
+		full := func(f *protocol.Frame) bool { return size() > 0 && size()+len(f.Wire()) > q.limit }
 		push := func(f *protocol.Frame) {
 			want := pushedStart
+			if !closed && full(f) && q.shed != nil {
+				waiting = slices.DeleteFunc(waiting, isCast)
+			}
 			switch {
 			case closed:
 				want = pushedIgnored
-			case size() > 0 && size()+len(f.Wire()) > q.limit:
+			case full(f) && q.shed != nil && f.Broadcast:
+				want = pushedDropped
+			case full(f):
 				want = pushedFull
 			case len(waiting)+len(writing) > 0:
 				want = pushedQueued
@@ -54,6 +67,11 @@ func TestQueueAgainstAModel(t *testing.T) {
 			},
 			"large": func(*rapid.T) { push(large) },
 			"huge":  func(*rapid.T) { push(huge) },
+			"broadcasts": func(*rapid.T) {
+				for range 5 {
+					push(cast)
+				}
+			},
 			"take": func(t *rapid.T) {
 				if len(waiting)+len(writing) == 0 {
 					return // no writer runs

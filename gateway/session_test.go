@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -161,6 +162,57 @@ func TestSessionThatReadsTooSlowlyIsClosedAndNobodyElse(t *testing.T) {
 	wantLimited(t, r, "queue")
 	sendText(t, fast, beat)
 	wantText(t, fast, answered)
+}
+
+// TestSlowSessionMayLoseBroadcastsInstead has a client that does not read get
+// broadcasts and row changes: where the setting says so it stays, gets every row
+// change in order, and misses some broadcasts; with a client_id it is closed, as
+// it comes back for all of them.
+func TestSlowSessionMayLoseBroadcastsInstead(t *testing.T) {
+	r := start(t, func(c *Config) { c.QueueBytes, c.DropBroadcasts = 256<<10, true })
+	slow := r.dial(t)
+	returning, _, err := websocket.DefaultDialer.Dial(r.url(t)+"&client_id=me", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer returning.Close()
+	eventually(t, "both open", func() bool { return r.party.size() == 2 })
+	shrink(t, r)
+	text := protocol.Broadcast{Relay: []byte(`{"event":"e","pad":"` + strings.Repeat("x", 20_000) + `"}`)}
+	dropped := func() bool { return r.sample(t, "walcast_gateway_broadcasts_dropped_total") > 20 }
+	rows, casts := 0, 0
+	for ; !dropped(); casts++ {
+		if casts > 20_000 {
+			t.Fatal("no broadcast was dropped")
+		}
+		r.party.say(protocol.V2.Broadcast("realtime:x", text))
+		if casts%100 == 0 {
+			r.party.say(protocol.V2.Push("", "", "realtime:x", "row", fmt.Appendf(nil, "%d", rows)))
+			rows++
+		}
+	}
+	wantClose(t, returning, 1013, "client reads too slowly")
+	r.party.say(protocol.V2.Push("", "", "realtime:x", "end", []byte("{}")))
+	slow.SetReadDeadline(time.Now().Add(patience))
+	heard := 0
+	for next := 0; ; {
+		_, got, err := slow.ReadMessage()
+		switch {
+		case err != nil:
+			t.Fatalf("read: %v; want the slow session to stay", err)
+		case string(got) == fmt.Sprintf(`[null,null,"realtime:x","row",%d]`, next):
+			next++
+		case string(got) == `[null,null,"realtime:x","end",{}]`:
+			if next != rows || heard >= casts {
+				t.Errorf("got %d of %d row changes and %d of %d broadcasts; want all row changes and not all broadcasts", next, rows, heard, casts)
+			}
+			return
+		case strings.Contains(string(got), `"broadcast"`):
+			heard++
+		default:
+			t.Fatalf("got %.100s, waiting for row change %d", got, next)
+		}
+	}
 }
 
 // shrink makes the kernel's buffers small, so that a client that does not read

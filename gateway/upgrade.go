@@ -163,6 +163,11 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 		gateway: g, conn: conn, net: h.conn.Conn, version: id.Version, address: address,
 		queue: queue{limit: g.config.QueueBytes},
 	}
+	// Who has a client_id loses less by being closed: it comes back, and gets
+	// the broadcasts that it missed as well.
+	if g.config.DropBroadcasts && id.ClientID == "" {
+		s.queue.shed = g.metrics.dropped
+	}
 	if h.conn.compressed {
 		s.deflater = g.deflater
 	}

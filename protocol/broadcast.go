@@ -26,6 +26,14 @@ type Broadcast struct {
 // that are not JSON in 1.0.0, which has only text, and in 2.0.0 what does not
 // fit the header (see CheckHeader).
 func (v Version) Broadcast(topic string, b Broadcast) *Frame {
+	f := v.broadcast(topic, b)
+	if f != nil {
+		f.Broadcast = true
+	}
+	return f
+}
+
+func (v Version) broadcast(topic string, b Broadcast) *Frame {
 	switch {
 	case b.Relay != nil:
 		return v.Push("", "", topic, EventBroadcast, b.Relay)
@@ -46,7 +54,7 @@ func (v Version) Replayed(joinRef Ref, topic string, b Broadcast) *Frame {
 	if b.Encoding == EncodingJSON {
 		return b.pushText(envelope{version: v, joinRef: joinRef, topic: topic, event: EventBroadcast})
 	}
-	return v.Broadcast(topic, b)
+	return v.broadcast(topic, b)
 }
 
 // CheckHeader says which part of a broadcast does not fit the header of a

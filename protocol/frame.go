@@ -12,6 +12,9 @@ type Frame struct {
 	// epoch; 0 for all other frames and for changes that are not live. Whoever
 	// builds the frame sets it before the first Push; gateway measures with it.
 	Committed int64
+	// Broadcast is set on live broadcasts: what a server may leave out for a
+	// client that reads too slowly. Nothing else may be left out.
+	Broadcast bool
 
 	wire   []byte // unmasked FIN header and payload
 	header int
