@@ -29,6 +29,9 @@ type Binding struct {
 
 const wildcard = "*"
 
+// optionResume is the one key of a binding that does not say what it selects.
+const optionResume = "resume"
+
 // The texts of bindings that cannot be served (wire reference 4.4).
 const (
 	errorSelectString   = "Error parsing `select` params: expected a list of column name strings, e.g. select: [\"col1\", \"col2\"]"
@@ -100,7 +103,7 @@ func (j *Join) parseBinding(raw value) Binding {
 			p.redacted = true
 		case "int8":
 			b.Int8AsString = j.int8AsString(v)
-		case "resume":
+		case optionResume:
 			b.ResumeFrom = j.resumeFrom(v)
 		case "snapshot":
 			b.Snapshot = j.flag("postgres_changes.snapshot", v, false)

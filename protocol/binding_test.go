@@ -84,6 +84,7 @@ func TestBindingIDsAreOfTheContent(t *testing.T) {
 		{`{"a":1,"b":{"c":[1,{"x":"ü","y":null}],"d":2}}`, ` { "b" : {"d":2,"c":[ 1 ,{"y":null,"x":"\u00fc"}]} , "a" : 1 } `},
 		{`{"a":1}`, `{"a":2,"a":1}`},
 		{`{}`, `{ }`},
+		{`{"a":1}`, `{"resume":{"from":"16/B374D848:3"},"a":1}`},
 	}
 	for _, pair := range equal {
 		if j := bindingsOf(t, pair...); j.Bindings[0].ID != j.Bindings[1].ID {
@@ -93,6 +94,7 @@ func TestBindingIDsAreOfTheContent(t *testing.T) {
 	different := []string{
 		`{}`, `{"a":1}`, `{"a":"1"}`, `{"a":1.0}`, `{"a":null}`, `{"a":[]}`, `{"a":{}}`, `{"a":[1,2]}`, `{"a":[2,1]}`, `{"a":[[1],2]}`, `{"a":[1,[2]]}`,
 		`{"b":1}`, `{"a":1,"b":2}`, `{"a":2,"b":1}`, `{"a":"b"}`, `{"a":{"b":1}}`, `{"ab":1}`, `{"":"a"}`, `{"a":true}`, `{"a":"true"}`, `{"a":9007199254740992}`, `{"a":9007199254740993}`,
+		`{"a":{"b":1,"resume":1}}`, `{"a":{"b":1,"resume":2}}`,
 	}
 	seen := map[int64]string{}
 	for i, b := range bindingsOf(t, different...).Bindings {

@@ -7,8 +7,9 @@ import (
 )
 
 // bindingIDs gives out the ids of one join's bindings. An id is a function of
-// the content, so that clients with the same binding get the same frames, byte
-// for byte, from every process.
+// what a binding selects, so that clients with the same binding get the same
+// frames, byte for byte, from every process. Where it resumes is no part of
+// that: a client that is back has the ids that it had before.
 type bindingIDs struct {
 	byHash map[uint64]int64
 	taken  map[int64]bool
@@ -24,7 +25,7 @@ func newBindingIDs() *bindingIDs {
 // next is the id of a binding: that of an equal one before, or one of its own.
 // Where two contents fall on one id the later one gets the next free.
 func (ids *bindingIDs) next(v value) int64 {
-	h, _ := contentHash(v)
+	h, _ := objectHash(v, optionResume)
 	if id, ok := ids.byHash[h]; ok {
 		return id
 	}
@@ -42,7 +43,7 @@ func (ids *bindingIDs) next(v value) int64 {
 func contentHash(data []byte) (hash uint64, size int) {
 	switch data[0] {
 	case '{':
-		return objectHash(data)
+		return objectHash(data, "")
 	case '[':
 		h := newHash('[')
 		n := eachNested(data, func(rest []byte) int {
@@ -60,9 +61,9 @@ func contentHash(data []byte) (hash uint64, size int) {
 	return hashOf('0', v), n
 }
 
-// objectHash hashes the members in the order of their names; of those with the
-// same name the last one counts.
-func objectHash(data []byte) (hash uint64, size int) {
+// objectHash hashes the members in the order of their names, but for the one
+// called except; of those with the same name the last one counts.
+func objectHash(data []byte, except string) (hash uint64, size int) {
 	type hashed struct {
 		name  []byte
 		value uint64
@@ -79,7 +80,7 @@ func objectHash(data []byte) (hash uint64, size int) {
 	slices.SortStableFunc(all, func(a, b hashed) int { return bytes.Compare(a.name, b.name) })
 	h := newHash('{')
 	for i, m := range all {
-		if i+1 < len(all) && bytes.Equal(m.name, all[i+1].name) {
+		if i+1 < len(all) && bytes.Equal(m.name, all[i+1].name) || except != "" && string(m.name) == except {
 			continue
 		}
 		h.addHash(hashOf('"', m.name))
