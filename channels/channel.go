@@ -89,6 +89,8 @@ func (c *channel) handle(ctx context.Context, m protocol.Message) {
 		c.handlePresence(ctx, m)
 	case protocol.EventAccessToken:
 		c.refresh(ctx, m)
+	case protocol.EventPosition:
+		c.tellPosition(m)
 	default:
 		// Unknown events are never answered (wire reference 3.1).
 	}

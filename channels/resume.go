@@ -33,6 +33,17 @@ func (h *Hub) resume(ch *channel, reply func(from replication.Position)) bool {
 	return true
 }
 
+// tellPosition answers a client that asks how far its channel is: it has then
+// been sent everything up to the position. That is how one that names positions
+// keeps up while its channel is quiet and the log moves on.
+func (c *channel) tellPosition(m protocol.Message) {
+	position := ""
+	if at := c.standing().Position; !at.IsZero() {
+		position = at.String()
+	}
+	c.reply(m, protocol.StatusOK, protocol.Position(position))
+}
+
 // recall looks up what the client of a channel has received of its topic, if it
 // has a client_id.
 func (h *Hub) recall(ch *channel, join *protocol.Join) (from replication.Standing, listened uint64, known memory) {

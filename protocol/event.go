@@ -15,6 +15,7 @@ const (
 	EventPresenceDiff    = "presence_diff"
 	EventPostgresChanges = "postgres_changes"
 	EventSystem          = "system"
+	EventPosition        = "position" // ours: how far a channel is
 )
 
 // TopicPhoenix is the topic of heartbeats.

@@ -23,6 +23,18 @@ func Reason(text string) json.RawMessage {
 	return append(b, '}')
 }
 
+// Position is the response that says up to where a client has everything,
+// {"position":"…"}; empty when nothing is known.
+func Position(position string) json.RawMessage {
+	if position == "" {
+		return EmptyObject
+	}
+	b := make([]byte, 0, len(`{"position":""}`)+len(position))
+	b = append(b, `{"position":`...)
+	b = appendQuoted(b, position)
+	return append(b, '}')
+}
+
 // Reply builds phx_reply; response is raw JSON.
 func (v Version) Reply(joinRef, ref Ref, topic, status string, response json.RawMessage) *Frame {
 	return reply(envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: EventReply}, status, response)
