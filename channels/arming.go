@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,9 @@ import (
 // and tells the channel whether they work. Meanwhile they match already: what
 // commits after the reply is delivered.
 type arming struct {
-	hub    *Hub
-	tables *tableCache
+	hub       *Hub
+	tables    *tableCache
+	absentees absentees
 
 	mu    sync.Mutex
 	ready *sync.Cond
@@ -80,25 +82,18 @@ func (a *arming) next(ctx context.Context) *channel {
 // not answer it says so once and tries again.
 func (a *arming) settle(ctx context.Context, ch *channel) {
 	for told := false; !ch.ended.Load(); {
-		refused, warnings, err := a.verify(ctx, ch)
-		switch {
-		case err == nil && refused == "":
-			for _, w := range warnings {
-				ch.system(protocol.ExtensionPostgres, protocol.StatusOK, w)
-			}
-			ch.system(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
+		found, err := a.verify(ctx, ch)
+		if err == nil {
+			a.conclude(ch, found)
 			return
-		case err == nil:
-			ch.detach()
-			ch.system(protocol.ExtensionPostgres, protocol.StatusError, refused)
-			return
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return
 		}
 		if !told {
 			told = true
 			a.hub.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
-			ch.system(protocol.ExtensionPostgres, protocol.StatusError, protocol.MessageDatabaseAway)
+			ch.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
 		}
 		select {
 		case <-ctx.Done():
@@ -108,61 +103,111 @@ func (a *arming) settle(ctx context.Context, ch *channel) {
 	}
 }
 
-// verify checks every binding. refused is the client's text when one cannot
-// work; err means that the database did not answer.
-func (a *arming) verify(ctx context.Context, ch *channel) (refused string, warnings []string, err error) {
-	for _, b := range ch.snapshot() {
-		rels, err := a.tables.published(ctx, b.spec.Schema, b.spec.Table)
-		if err != nil {
-			return "", nil, err
+// conclude acts on what a check has found. Bindings of a table that is not
+// published stay where they are: it may be one day.
+func (a *arming) conclude(ch *channel, found finding) {
+	switch {
+	case found.absent != nil:
+		ch.idle(found.absent)
+		a.absentees.add(ch, found.absent)
+		ch.problem(protocol.StatusError, *found.refused)
+	case found.refused != nil:
+		ch.detach()
+		ch.problem(protocol.StatusError, *found.refused)
+	default:
+		for _, w := range found.told() {
+			ch.problem(protocol.StatusOK, w)
 		}
-		if len(rels) == 0 {
-			return notPublished(b), nil, nil
-		}
-		for _, rel := range rels {
-			refusal, err := a.verifyTable(ctx, b, rel)
-			if err != nil {
-				return "", nil, err
-			}
-			if refusal != nil {
-				return refusedBy(b, refusal), nil, nil
-			}
-			warnings = append(warnings, warningsFor(b, rel)...)
+		ch.idle(nil)
+		ch.system(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
+	}
+}
+
+// finding is what a check of a channel's bindings came to.
+type finding struct {
+	refused  *protocol.Problem // why none of the bindings is active
+	absent   *binding          // the one without a published table, if that is why
+	warnings []protocol.Problem
+}
+
+// warningsTold is how many warnings a channel gets: a binding with wildcards may
+// have some for each of many tables.
+const warningsTold = 10
+
+// told is which warnings the client gets, each once.
+func (f finding) told() (told []protocol.Problem) {
+	for i, w := range f.warnings {
+		if slices.Index(f.warnings, w) == i && len(told) < warningsTold {
+			told = append(told, w)
 		}
 	}
-	return "", warnings, nil
+	return told
+}
+
+// verify checks every binding, until one cannot work. An error means that the
+// database did not answer.
+func (a *arming) verify(ctx context.Context, ch *channel) (found finding, err error) {
+	for _, b := range ch.snapshot() {
+		tables, err := a.tables.published(ctx, b.spec.Schema, b.spec.Table)
+		if err != nil {
+			return found, err
+		}
+		if len(tables.relations) == 0 {
+			found.absent, found.refused = b, unpublished(b, tables.absence)
+			return found, nil
+		}
+		for _, rel := range tables.relations {
+			warnings, refused, err := a.verifyTable(ctx, b, rel)
+			if err != nil || refused != nil {
+				found.refused = refused
+				return found, err
+			}
+			found.warnings = append(found.warnings, warnings...)
+		}
+	}
+	return found, nil
 }
 
 // verifyTable checks a binding against one table: the role, the columns of the
 // filter and of select, and the filter's values.
-func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.Relation) (*filters.BindError, error) {
-	view, err := a.hub.policy.View(ctx, rel, b.subject)
+func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.Relation) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
+	view, err := a.hub.policy.ViewWithin(ctx, rel, b.subject, a.tables.believed)
 	if errors.Is(err, policy.ErrUnknownRole) {
-		return &filters.BindError{SQLState: "42704", Condition: "undefined_object", Message: err.Error()}, nil
+		return nil, unknownRole(b, err), nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, i := range filters.Columns(rel, b.filter) {
 		if !view.Columns[i] {
-			return raised("invalid column for filter " + rel.Columns[i].Name), nil
+			return nil, unusableColumn(b, "filter", rel.Columns[i].Name, rel, true), nil
 		}
 	}
 	for _, column := range b.spec.Select {
 		if i := rel.Column(column); i < 0 || !view.Columns[i] {
-			return raised("invalid column for select " + column), nil
+			refused, err = a.lacking(ctx, b, "select", column, rel)
+			return nil, refused, err
 		}
 	}
 	_, err = filters.Resolve(ctx, rel, b.filter, a.hub.config.Locale, a.hub.config.Operators)
 	var refusal *filters.BindError
-	if errors.As(err, &refusal) {
-		return refusal, nil
+	if !errors.As(err, &refusal) {
+		return warningsFor(b, rel, view), nil, err
 	}
-	return nil, err
+	if column, unknown := refusal.UnknownColumn(); unknown {
+		refused, err = a.lacking(ctx, b, "filter", column, rel)
+		return nil, refused, err
+	}
+	return nil, unusable(b, refusal), nil
 }
 
-func raised(message string) *filters.BindError {
-	return &filters.BindError{SQLState: "P0001", Condition: "raise_exception", Message: message}
+// lacking is the refusal of a binding for a column that cannot be used.
+func (a *arming) lacking(ctx context.Context, b *binding, use, column string, rel *replication.Relation) (*protocol.Problem, error) {
+	exists, err := a.tables.catalog.HasColumn(ctx, rel.OID, column)
+	if err != nil {
+		return nil, err
+	}
+	return unusableColumn(b, use, column, rel, exists), nil
 }
 
 // snapshot copies the bindings as they are; none when they are matched nowhere.

@@ -42,6 +42,7 @@ type channel struct {
 	place    atomic.Pointer[delivery]
 	shard    *shard
 	bindings []*binding
+	absent   *protocol.Binding    // none is active until this one has a table
 	history  replication.History  // that from belongs to; zero if unknown
 	from     replication.Position // everything up to here is not for this channel
 	since    time.Time            // nor what committed before; zero unless from was unknown
@@ -53,7 +54,7 @@ type channel struct {
 type channelConfig struct {
 	ack, self bool
 	legacy    bool
-	refused   string // why no binding is active, "" if they are
+	refused   *protocol.Problem // why no binding is active, nil if they are
 }
 
 // binding is one postgres_changes entry of a channel.

@@ -278,7 +278,7 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 	for i := range matches {
 		m := &matches[i]
 		ch := m.binding.channel
-		if ch.place.Load() != d || !ch.wants(m.binding, change) {
+		if ch.place.Load() != d || !ch.wants(m.binding, change) || !ch.active(m.binding) {
 			continue
 		}
 		if m.verdict == policy.Ask && d.divert != nil {

@@ -94,6 +94,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	for range armingWorkers {
 		g.Go(func() error { return h.arming.run(ctx) })
 	}
+	g.Go(func() error { return h.arming.watch(ctx) })
 	g.Go(func() error { return h.expiry.run(ctx) })
 	g.Go(func() error { return h.beat.run(ctx) })
 	g.Go(func() error { return h.relayMessages(ctx) })

@@ -173,31 +173,28 @@ func (h *Hub) welcome(ch *channel, join *protocol.Join) {
 		h.tellReplication(ch)
 	}
 	switch {
-	case ch.config.refused != "":
-		ch.system(protocol.ExtensionPostgres, protocol.StatusError, ch.config.refused)
+	case ch.config.refused != nil:
+		ch.problem(protocol.StatusError, *ch.config.refused)
 	case len(ch.bindings) > 0:
 		h.arming.check(ch)
 	}
 }
 
 // bind makes the bindings of a join. If one cannot be served none is, and the
-// text says why (wire reference 4.4).
-func (h *Hub) bind(ch *channel, join *protocol.Join) (bindings []*binding, refused string) {
+// problem says why (wire reference 4.4).
+func (h *Hub) bind(ch *channel, join *protocol.Join) (bindings []*binding, refused *protocol.Problem) {
 	for i := range join.Bindings {
 		spec := &join.Bindings[i]
-		if spec.Err != "" {
-			return nil, spec.Err
-		}
 		filter, err := filters.Parse(spec.Filter)
-		if err != nil {
-			return nil, err.Error()
+		if spec.Err != "" || err != nil {
+			return nil, invalid(spec, err)
 		}
 		bindings = append(bindings, &binding{
 			channel: ch, subject: ch.subject, spec: spec, filter: filter,
 			events: eventsOf(spec.Event), idText: idsText(spec.ID),
 		})
 	}
-	return bindings, ""
+	return bindings, nil
 }
 
 // eventsOf reads a binding's event; "*" is what it always was upstream, and

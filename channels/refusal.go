@@ -6,7 +6,6 @@ import (
 
 	"walcast/filters"
 	"walcast/protocol"
-	"walcast/replication"
 )
 
 // notPublished is upstream's text for a binding that no published table fits.
@@ -43,22 +42,3 @@ func parameters(b *binding) string {
 	return fmt.Sprintf("[event: %s, schema: %s, table: %s, filters: [%s], select: %s]",
 		event, b.spec.Schema, b.spec.Table, strings.Join(conditions, ", "), columns)
 }
-
-// warningsFor says what will not work as the client may expect, with the SQL
-// that cures it: a filter that DELETE cannot be judged by (decision 13).
-func warningsFor(b *binding, rel *replication.Relation) (warnings []string) {
-	if !b.events.Has(replication.Delete) {
-		return nil
-	}
-	for _, i := range filters.Columns(rel, b.filter) {
-		if !rel.Columns[i].Identity {
-			name := quoteName(rel.Schema) + "." + quoteName(rel.Table)
-			warnings = append(warnings, fmt.Sprintf(
-				"warning: DELETE on %s never matches the filter on %q, as the old row does not have that column. To get it: ALTER TABLE %s REPLICA IDENTITY FULL;",
-				name, rel.Columns[i].Name, name))
-		}
-	}
-	return warnings
-}
-
-func quoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }

@@ -11,40 +11,62 @@ import (
 // tableCache remembers for a moment which tables are published under a name, so
 // that ten thousand equal joins ask the database once.
 type tableCache struct {
-	catalog replication.Catalog
+	catalog  replication.Catalog
+	believed time.Duration // how old an answer may be
 
 	mu      sync.Mutex
 	entries map[tableName]*tableEntry
 }
 
 type tableEntry struct {
-	mu        sync.Mutex // held while the catalog is asked: others wait for its answer
+	mu    sync.Mutex // held while the catalog is asked: others wait for its answer
+	found published
+	asked time.Time
+}
+
+// published is which tables a name has, or why none.
+type published struct {
 	relations []*replication.Relation
-	asked     time.Time
+	absence   replication.Absence
 }
 
 const (
+	// tablesBelieved is how old may be what a join is checked against: who has
+	// cured a problem joins again at once.
 	tablesBelieved = 2 * time.Second
 	tablesKept     = 1024 // distinct names; clients choose them, so they are bounded
 )
 
 func newTableCache(c replication.Catalog) *tableCache {
-	return &tableCache{catalog: c, entries: map[tableName]*tableEntry{}}
+	return &tableCache{catalog: c, believed: tablesBelieved, entries: map[tableName]*tableEntry{}}
 }
 
-func (t *tableCache) published(ctx context.Context, schema, table string) ([]*replication.Relation, error) {
+func (t *tableCache) published(ctx context.Context, schema, table string) (published, error) {
 	e := t.entry(tableName{schema, table})
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if time.Since(e.asked) < tablesBelieved {
-		return e.relations, nil
+	if time.Since(e.asked) < t.believed {
+		return e.found, nil
 	}
 	relations, err := t.catalog.Published(ctx, schema, table)
 	if err != nil {
-		return nil, err
+		return published{}, err
 	}
-	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
-	return e.relations, nil
+	now := published{relations: keepShapes(e.found.relations, relations)}
+	if len(relations) == 0 {
+		if now.absence, err = t.catalog.Absent(ctx, schema, table); err != nil {
+			return published{}, err
+		}
+	}
+	e.found, e.asked = now, time.Now()
+	return now, nil
+}
+
+// forget has the catalog asked anew about a name.
+func (t *tableCache) forget(name tableName) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.entries, name)
 }
 
 func (t *tableCache) entry(name tableName) *tableEntry {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication"
@@ -223,14 +222,5 @@ func (b *binding) tell(err error, rel *replication.Relation) {
 		return
 	}
 	b.told = rel
-	var ask *policy.AskError
-	var bind *filters.BindError
-	text := err.Error()
-	switch {
-	case errors.As(err, &ask):
-		text = protocol.PolicyRaised(ask.Table, ask.SQLState, ask.Message)
-	case errors.As(err, &bind):
-		text = refusedBy(b, bind)
-	}
-	b.channel.system(protocol.ExtensionPostgres, protocol.StatusError, text)
+	b.channel.problem(protocol.StatusError, failing(b, err))
 }

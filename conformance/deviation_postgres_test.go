@@ -27,6 +27,7 @@ func postgresMessage(topic, status, message string) string {
 }
 
 var postgresDeviations = concat(idDeviations(), eventDeviations(), warningDeviations(), otherRows(), []deviation{
+	ungranted("table without grants", "", "pg", "tr_nogrant", "anon"),
 	{section: "an id from the client", decides: "wire reference 4.2", replace: `"id":42,`, by: ""},
 	{section: "table name with LIKE wildcards: tr_tod_", decides: "7", line: subscribed, instead: notServed("tr_tod_")},
 	{section: "table name with LIKE wildcards: tr%do", decides: "7", line: subscribed, instead: notServed("tr%do")},

@@ -2,7 +2,7 @@ package conformance
 
 import "fmt"
 
-var rlsDeviations = concat(deletesOfOthers(), quickChanges(), withoutKey(), oldRows(), []deviation{
+var rlsDeviations = concat(grantDeviations(), deletesOfOthers(), quickChanges(), withoutKey(), oldRows(), []deviation{
 	warned("rows with a filter and RLS together", "user1", "tr_own", "1", "tr_own", "body"),
 	warned("rows with a filter and RLS together", "user2", "tr_own", "1", "tr_own", "body"),
 	{section: raising, conn: "service", decides: "1", line: `"type":"DELETE"`, before: []string{

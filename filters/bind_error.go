@@ -1,6 +1,9 @@
 package filters
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // BindError says why a filter cannot work on a table (wire reference 4.4).
 type BindError struct {
@@ -21,7 +24,14 @@ func raised(format string, args ...any) *BindError {
 	return NewBindError("P0001", fmt.Sprintf(format, args...))
 }
 
-func invalidColumn(name string) *BindError { return raised("invalid column for filter %s", name) }
+const invalidColumnText = "invalid column for filter "
+
+func invalidColumn(name string) *BindError { return raised("%s%s", invalidColumnText, name) }
+
+// UnknownColumn returns the column that a table lacks, if that is the error.
+func (e *BindError) UnknownColumn() (name string, ok bool) {
+	return strings.CutPrefix(e.Message, invalidColumnText)
+}
 
 // conditionName is the name that Postgres' documentation gives an SQLSTATE, of
 // those that literals and operators raise; for others it is the SQLSTATE.

@@ -1,16 +1,36 @@
 package filters
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // ParseError carries the message that upstream sends (wire reference 4.4).
-type ParseError struct{ Message string }
+type ParseError struct {
+	Message string
+	cause   error
+}
 
 func (e *ParseError) Error() string { return e.Message }
 
-func parseError(text string) error { return &ParseError{"Error parsing `filter` params: " + text} }
+// Unwrap tells ErrUnknownOperator from other errors.
+func (e *ParseError) Unwrap() error { return e.cause }
+
+// ErrUnknownOperator is what a ParseError wraps that is about an operator.
+var ErrUnknownOperator = errors.New("unknown operator")
+
+func parseError(text string) *ParseError {
+	return &ParseError{Message: "Error parsing `filter` params: " + text}
+}
 
 // refuse shows the pieces that were not understood, as upstream does.
-func refuse(pieces ...string) error { return parseError(inspectList(pieces)) }
+func refuse(pieces ...string) *ParseError { return parseError(inspectList(pieces)) }
+
+func unknownOperator(op, value string) error {
+	e := refuse(op, value)
+	e.cause = ErrUnknownOperator
+	return e
+}
 
 var (
 	errEmptySegment = parseError("filter must not contain empty segments (check for extra commas)")
@@ -62,7 +82,7 @@ func parseComparison(column, s string) (Condition, error) {
 	}
 	c := Condition{Column: column, Op: Operator(op), Negate: negate}
 	if !c.Op.known() {
-		return Condition{}, refuse(op, value)
+		return Condition{}, unknownOperator(op, value)
 	}
 	if c.Op != In {
 		c.Value = unquote(value)

@@ -170,8 +170,9 @@ func (a *access) store(at time.Time, known bool, v View, r *rules) {
 	a.loaded, a.known, a.view = at, known, v
 }
 
-// load has the catalog read by one caller at a time, who serves them all.
-func (a *access) load(ctx context.Context, p *Policy, rel *replication.Relation, role string) (v View, known bool, err error) {
+// load has the catalog read by one caller at a time, who serves them all that
+// want it no older than age.
+func (a *access) load(ctx context.Context, p *Policy, rel *replication.Relation, role string, age time.Duration) (v View, known bool, err error) {
 	select {
 	case a.loading <- struct{}{}:
 		defer func() { <-a.loading }()
@@ -179,7 +180,7 @@ func (a *access) load(ctx context.Context, p *Policy, rel *replication.Relation,
 		return View{}, false, ctx.Err()
 	}
 	now := p.now()
-	if v, known, ok := a.fresh(now, p.config.RoleAge); ok {
+	if v, known, ok := a.fresh(now, age); ok {
 		return v, known, nil
 	}
 	f, err := p.readCatalog(ctx, rel, role)

@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"walcast/replication"
 )
@@ -17,6 +19,10 @@ type View struct {
 	// RowSecurity says that rows must be checked for this role: the table has
 	// RLS enabled and neither the role nor ownership bypasses it.
 	RowSecurity bool
+	// NoPolicy says that row-level security hides all rows, as no policy lets
+	// the role SELECT any; NoUsage that the role may not look into the schema,
+	// which its policies are evaluated in.
+	NoPolicy, NoUsage bool
 	// Epoch counts how often the row-level security for this role has changed
 	// under this very Relation, as happens when roles change. An index that has
 	// asked guards before must Invalidate the relation when it grows, or rows
@@ -27,6 +33,8 @@ type View struct {
 
 func newView(rel *replication.Relation, f *facts) View {
 	v := View{Columns: f.Selectable, RowSecurity: f.RowSecurity}
+	v.NoUsage = f.RelationKnown && f.RowSecurity && !f.SchemaUsage
+	v.NoPolicy = f.RelationKnown && f.RowSecurity && !slices.ContainsFunc(f.policies, func(p policyRow) bool { return p.Permissive })
 	any, allKeys := false, true
 	for i, c := range rel.Columns {
 		any = any || f.Selectable[i]
@@ -43,14 +51,21 @@ func newView(rel *replication.Relation, f *facts) View {
 // catalog. A role that the database does not have is ErrUnknownRole; any other
 // error means that Postgres could not be asked; nothing may be shown then.
 func (p *Policy) View(ctx context.Context, rel *replication.Relation, s *Subject) (*View, error) {
+	return p.ViewWithin(ctx, rel, s, p.config.RoleAge)
+}
+
+// ViewWithin is View with another limit to its age, for who is about to be told
+// what a role may not: the one who has just been granted it asks again.
+func (p *Policy) ViewWithin(ctx context.Context, rel *replication.Relation, s *Subject, age time.Duration) (*View, error) {
 	if !s.possible() {
 		return nil, &RoleError{s.Role}
 	}
 	a := p.tables.of(rel, s.Role)
-	v, known, ok := a.fresh(p.now(), p.config.RoleAge)
+	age = min(age, p.config.RoleAge)
+	v, known, ok := a.fresh(p.now(), age)
 	if !ok {
 		var err error
-		if v, known, err = a.load(ctx, p, rel, s.Role); err != nil {
+		if v, known, err = a.load(ctx, p, rel, s.Role, age); err != nil {
 			return nil, err
 		}
 	}

@@ -16,6 +16,12 @@ type Catalog interface {
 	// Published returns the tables of the publications that match; "*" matches
 	// any schema or table. An empty result is no error.
 	Published(ctx context.Context, schema, table string) ([]*Relation, error)
+	// PublishedNames returns schema and name of all tables of the publications.
+	PublishedNames(ctx context.Context) ([]TableName, error)
+	// Absent says why Published finds no table of a name.
+	Absent(ctx context.Context, schema, table string) (Absence, error)
+	// HasColumn reports whether the table has the column, published or not.
+	HasColumn(ctx context.Context, relation uint32, column string) (bool, error)
 }
 
 // Description is the answer of Catalog.Describe.

@@ -1,0 +1,45 @@
+package protocol
+
+import "encoding/json"
+
+// Problem is why row changes do not come, or not as the client may expect.
+type Problem struct {
+	Message string // for people: upstream's text where it has one
+	Code    string // for programs
+	Fix     string // the SQL that cures it; "" where none does
+}
+
+// The codes of problems. They are in docs/protocol.md and do not change.
+const (
+	CodeInvalidBinding     = "invalid_binding"
+	CodeInvalidFilter      = "invalid_filter"
+	CodeInvalidValue       = "invalid_value"
+	CodeUnknownOperator    = "unknown_operator"
+	CodeUnknownSchema      = "unknown_schema"
+	CodeUnknownTable       = "unknown_table"
+	CodeUnknownColumn      = "unknown_column"
+	CodeUnknownRole        = "unknown_role"
+	CodeNotATable          = "not_a_table"
+	CodeNotPublished       = "not_published"
+	CodeColumnNotPublished = "column_not_published"
+	CodeColumnNotGranted   = "column_not_granted"
+	CodeNotGranted         = "not_granted"
+	CodeKeyNotGranted      = "key_not_granted"
+	CodeSchemaNotGranted   = "schema_not_granted"
+	CodeNoPolicy           = "no_policy"
+	CodeReplicaIdentity    = "replica_identity"
+	CodePolicyRaised       = "policy_raised"
+	CodeDatabaseAway       = "database_away"
+)
+
+// System is the payload of the system event that tells of the problem.
+func (p Problem) System(extension, status, subTopic string) json.RawMessage {
+	b := appendSystem(make([]byte, 0, 128+len(p.Message)+len(p.Fix)+len(subTopic)), extension, status, p.Message, subTopic)
+	b = append(b, `,"code":`...)
+	b = appendQuoted(b, p.Code)
+	if p.Fix != "" {
+		b = append(b, `,"fix":`...)
+		b = appendQuoted(b, p.Fix)
+	}
+	return append(b, '}')
+}
