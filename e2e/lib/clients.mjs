@@ -2,6 +2,7 @@
 import { createClient } from '@supabase/supabase-js'
 import { RealtimeClient as Realtime210 } from 'realtime-js-2.10'
 import { RealtimeClient as Realtime211 } from 'realtime-js-2.11'
+import { RealtimeClient as Realtime2117 } from 'realtime-js-2.11.7'
 import WebSocket from 'ws'
 import { anon } from './tokens.mjs'
 
@@ -29,7 +30,18 @@ export const kinds = {
   'realtime-js 2.10': old(Realtime210),
 }
 
-export const connect = (t, server, { kind = 'supabase-js 2.119', key = anon, options } = {}) => kinds[kind](t, server, key, options)
+/**
+ * Those that join again by themselves after their connection was lost. realtime-js 2.11.9 to 2.11.15 do not, whatever the
+ * server: on their way to a new connection they tear down the timers of their channels.
+ */
+export const rejoining = {
+  'supabase-js 2.119': newest,
+  'realtime-js 2.11.7': old(Realtime2117, { transport: WebSocket }),
+  'realtime-js 2.10': kinds['realtime-js 2.10'],
+}
+
+export const connect = (t, server, { kind = 'supabase-js 2.119', key = anon, options } = {}) =>
+  ({ ...kinds, ...rejoining })[kind](t, server, key, options)
 
 /** Subscribes; resolves when the client says SUBSCRIBED, rejects with what it says otherwise. */
 export const subscribed = (channel) => new Promise((resolve, reject) => {

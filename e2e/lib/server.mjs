@@ -25,19 +25,20 @@ export class Server {
     this.name = name
     this.flags = flags
     this.log = ''
+    this.databaseURL = process.env.E2E_DATABASE_URL
   }
 
-  /** Starts the process and waits until it streams. */
-  async start() {
+  /** Starts the process and waits until it streams, or only until it answers. */
+  async start({ streams = true } = {}) {
     this.process = spawn(BINARY, [
-      'serve', '--database-url', process.env.E2E_DATABASE_URL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
+      'serve', '--database-url', this.databaseURL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
       '--slot', this.name, '--publication', this.name, '--state-dir', this.state, ...this.flags,
     ], { stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (text) => { this.log += text })
     await until(async () => {
       if (this.process.exitCode !== null) throw new Error(`walcast ended with ${this.process.exitCode}:\n${this.log}`)
       const answer = await fetch(`${this.url}/readyz`).catch(() => null)
-      return answer?.status === 200
+      return streams ? answer?.status === 200 : answer
     }, `walcast to be ready:\n${this.log}`)
   }
 

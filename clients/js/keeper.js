@@ -1,0 +1,35 @@
+const WRITE_EVERY = 1_000 // ms, at most
+
+/** Keeps a position in a storage, over a reload of the page. Without a storage it keeps nothing. */
+export function keeperIn(storage, key) {
+  let position, timer
+
+  const flush = () => {
+    if (timer === undefined) return
+    clearTimeout(timer)
+    timer = undefined
+    try {
+      storage.setItem(key, position)
+    } catch (error) {
+      console.error('resumable: position not stored', error) // a full storage must not end the app
+    }
+  }
+
+  return {
+    read: () => storage?.getItem(key) ?? null,
+
+    keep(newest) {
+      if (!storage || newest === undefined) return
+      position = newest
+      timer ??= setTimeout(flush, WRITE_EVERY)
+    },
+
+    /** Has the end of the page write what is not written yet. */
+    open() { globalThis.addEventListener?.('pagehide', flush) },
+
+    close() {
+      globalThis.removeEventListener?.('pagehide', flush)
+      flush()
+    },
+  }
+}

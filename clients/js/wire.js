@@ -1,0 +1,38 @@
+/**
+ * What resumable needs of a channel beyond its public calls: the one place for what differs between versions of
+ * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
+ */
+export function wireOf(channel) {
+  const inner = channel.channelAdapter?.getChannel?.() ?? channel
+  const [trigger, push] = ['trigger', 'push'].map((name) => (name in inner ? name : `_${name}`))
+  const join = channel.joinPush
+  if (![inner[trigger], inner[push], join?.send].every((f) => typeof f === 'function')) {
+    throw new TypeError('resumable: not a channel of a supabase-js that is known')
+  }
+  return {
+    get state() { return channel.state },
+
+    /** Has change make the payload of each join of the one that the client would send, with the token that it has by then. */
+    beforeJoin(change) {
+      const send = join.send
+      join.send = () => {
+        const isFunction = typeof join.payload === 'function'
+        const payload = change(isFunction ? join.payload() : join.payload)
+        join.payload = isFunction ? () => payload : payload
+        send.call(join)
+      }
+    },
+
+    /** Calls f with the response to each join. */
+    onJoined(f) { join.receive('ok', f) },
+
+    /** Has f see every event before the channel's handlers do, which get it when f calls pass. */
+    intercept(f) {
+      const deliver = inner[trigger]
+      inner[trigger] = (event, payload, ...rest) => f(event, payload, () => deliver.call(inner, event, payload, ...rest))
+    },
+
+    /** Sends an event and calls f with the response, if one comes. */
+    ask(event, f) { inner[push](event, {}, 10_000).receive('ok', f) },
+  }
+}

@@ -1,0 +1,254 @@
+// The client module, clients/js, with the real clients, through a proxy that cuts.
+import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { test } from 'node:test'
+import { resumable } from '../clients/js/index.js'
+import { connect, listen, rejoining, subscribed } from './lib/clients.mjs'
+import { database, table } from './lib/database.mjs'
+import { insert, upTo, writer } from './lib/numbers.mjs'
+import { proxy } from './lib/proxy.mjs'
+import { serve } from './lib/server.mjs'
+import { token } from './lib/tokens.mjs'
+import { until } from './lib/until.mjs'
+
+/** Follows the inserts of a table through a resumable channel. */
+async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', ...options } = {}) {
+  const followed = { ids: [], resyncs: [] }
+  const client = connect(t, server, { kind, options: { reconnectAfterMs: () => 50 } })
+  followed.client = client
+  followed.channel = resumable(client.channel(topic), {
+    onResync: async (resync) => {
+      followed.resyncs.push(resync)
+      await onResync?.(resync)
+    },
+    ...options,
+  }).on('postgres_changes', { event: 'INSERT', schema: 'public', table: numbered }, (p) => followed.ids.push(p.new.id))
+  await subscribed(followed.channel)
+  return followed
+}
+
+/** A storage in memory that counts its writes. */
+const memory = () => ({
+  items: new Map(), writes: 0,
+  getItem(key) { return this.items.get(key) ?? null },
+  setItem(key, value) { this.items.set(key, value); this.writes++ },
+})
+
+/** Some kB of a row that nobody of interest listens to: ten of them fill the log. */
+const fill = (filler) => database.query(`insert into ${filler} values (repeat('x', 100000))`)
+const smallLog = ['--log-size', '1MiB', '--shards', '1']
+
+for (const kind of Object.keys(rejoining)) {
+  test(`${kind}: connections cut while rows are written, and a kill -9 without a state directory: every row once, in order`, async (t) => {
+    const numbered = await table(t, 'id int primary key')
+    const server = await serve(t, { tables: [numbered] })
+    const wire = await proxy(t, server.port)
+    const { ids, resyncs } = await follow(t, wire, numbered, { kind })
+    const rows = writer(numbered)
+    for (let i = 1; i <= 5; i++) {
+      const behind = rows.last + 10
+      await until(() => ids.length >= behind, `row ${behind}, have ${ids.at(-1)}`)
+      wire.cut()
+    }
+    await until(() => ids.length >= rows.last, 'the rows of before the kill')
+    await server.end('SIGKILL')
+    await rm(server.state, { recursive: true })
+    const before = rows.last
+    await until(() => rows.last >= before + 20, 'rows while the server is away')
+    await server.start()
+    const last = await rows.stop()
+    await until(() => ids.length >= last, `${last} rows, have ${ids.length}`)
+    await insert(numbered, last + 1)
+    await until(() => ids.includes(last + 1), 'a row after all')
+    assert.deepEqual(ids, upTo(last + 1))
+    assert.deepEqual(resyncs, [])
+  })
+}
+
+test('bindings that see different columns each get every row once', async (t) => {
+  const numbered = await table(t, 'id int primary key, word text')
+  const server = await serve(t, { tables: [numbered] })
+  const wire = await proxy(t, server.port)
+  const client = connect(t, wire, { options: { reconnectAfterMs: () => 50 } })
+  const got = { all: [], narrow: [], even: [] }
+  const binding = { event: 'INSERT', schema: 'public', table: numbered }
+  await subscribed(resumable(client.channel('numbers'), { onResync: assert.fail })
+    .on('postgres_changes', binding, (p) => got.all.push(p.new))
+    .on('postgres_changes', { ...binding, select: ['id'] }, (p) => got.narrow.push(p.new))
+    .on('postgres_changes', { ...binding, filter: 'word=eq.even' }, (p) => got.even.push(p.new.id)))
+  for (let id = 1; id <= 40; id++) {
+    await database.query(`insert into ${numbered} values ($1, $2)`, [id, id % 2 ? 'odd' : 'even'])
+    if (id % 8 === 0) wire.cut()
+  }
+  const all = upTo(40).map((id) => ({ id, word: id % 2 ? 'odd' : 'even' }))
+  await until(() => got.narrow.length >= 40 && got.all.length >= 40 && got.even.length >= 20, 'all rows')
+  await database.query(`insert into ${numbered} values (41, 'odd')`)
+  await until(() => got.all.length > 40 && got.narrow.length > 40, 'a row after all')
+  assert.deepEqual(got, {
+    all: [...all, { id: 41, word: 'odd' }], narrow: upTo(41).map((id) => ({ id })), even: upTo(20).map((n) => 2 * n),
+  })
+})
+
+test('a position that has left the log calls onResync, and again until it comes to a good end', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const filler = await table(t, 'word text')
+  const server = await serve(t, { tables: [numbered, filler], flags: smallLog })
+  const wire = await proxy(t, server.port)
+  let fails = true
+  const { ids, resyncs } = await follow(t, wire, numbered, { onResync: () => { if (fails) throw new Error('the refetch failed, as the test wants') } })
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  wire.cut({ open: false })
+  await insert(numbered, 2)
+  for (let n = 0; n < 20; n++) await fill(filler)
+  wire.open = true
+  await until(() => resyncs.length === 1, 'the resync')
+  const { from, oldest, position, ...words } = resyncs[0]
+  assert.deepEqual(words, { code: 'position_too_old', reason: words.reason })
+  assert.match(words.reason, /^[a-z].+/)
+  for (const p of [from, oldest, position]) assert.match(p, /^[0-9A-F]+\/[0-9A-F]+:\d+$/)
+  await insert(numbered, 3)
+  await until(() => ids.includes(3), 'a row after the resync')
+  fails = false
+  wire.cut()
+  await until(() => resyncs.length === 2, 'the resync to be told again')
+  assert.equal(resyncs[1].from, from)
+  await insert(numbered, 4)
+  await until(() => ids.includes(4), 'a row after the second resync')
+  wire.cut()
+  await insert(numbered, 5)
+  await until(() => ids.includes(5), 'a row after another cut')
+  assert.deepEqual(ids, [1, 3, 4, 5])
+  assert.equal(resyncs.length, 2)
+})
+
+test('a quiet channel asks how far it is, and keeps its place while the log moves on', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const filler = await table(t, 'word text')
+  const server = await serve(t, { tables: [numbered, filler], flags: smallLog })
+  const wire = await proxy(t, server.port)
+  const { setTimeout } = globalThis // every 25 s is too seldom for a test
+  t.after(() => { globalThis.setTimeout = setTimeout })
+  globalThis.setTimeout = (f, ms, ...rest) => setTimeout(f, ms === 25_000 ? 50 : ms, ...rest)
+  const storage = memory()
+  const { ids, resyncs } = await follow(t, wire, numbered, { storage })
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  const others = await listen(connect(t, server), 'others', { event: 'INSERT', schema: 'public', table: filler })
+  for (let n = 1; n <= 20; n++) {
+    await fill(filler)
+    await until(() => others.events.length === n, 'the server to have read so far')
+  }
+  const { rows: [{ lsn }] } = await database.query('select pg_current_wal_lsn() as lsn')
+  const size = (text) => text.split(/[/:]/).slice(0, 2).reduce((sum, part) => sum * 2 ** 32 + parseInt(part, 16), 0)
+  await until(() => size(storage.getItem('walcast:realtime:numbers') ?? '0/0:0') >= size(lsn) - 8, 'the position to move on')
+  wire.cut({ open: false })
+  await insert(numbered, 2)
+  wire.open = true
+  await until(() => ids.length === 2, 'the missed row')
+  assert.deepEqual(ids, [1, 2])
+  assert.deepEqual(resyncs, [])
+})
+
+test('a storage keeps the position over a reload, and is written seldom', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const storage = memory()
+  const before = await follow(t, server, numbered, { storage, key: 'place' })
+  const start = Date.now()
+  for (const id of upTo(100)) await insert(numbered, id)
+  await until(() => before.ids.length === 100, 'the rows before the reload')
+  await before.channel.unsubscribe() // writes what is not written yet
+  assert.ok(storage.writes <= 2 + (Date.now() - start) / 1000, `${storage.writes} writes`)
+  await insert(numbered, 101, 102)
+  const after = await follow(t, server, numbered, { storage, key: 'place' })
+  await insert(numbered, 103)
+  await until(() => after.ids.length >= 3, 'the rows after the reload')
+  assert.deepEqual(after.ids, [101, 102, 103])
+  assert.deepEqual([...before.resyncs, ...after.resyncs], [])
+  assert.deepEqual([...storage.items.keys()], ['place'])
+})
+
+test('the end of the page writes the position; a full storage is no matter', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const page = new EventTarget()
+  for (const name of ['addEventListener', 'removeEventListener']) {
+    globalThis[name] = page[name].bind(page)
+    t.after(() => { delete globalThis[name] })
+  }
+  const storage = memory()
+  const { ids, channel } = await follow(t, server, numbered, { storage })
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the row')
+  const { writes } = storage
+  page.dispatchEvent(new Event('pagehide'))
+  assert.equal(storage.writes, writes + 1)
+  const complaint = t.mock.method(console, 'error', () => {})
+  storage.setItem = () => { throw new Error('full') }
+  await insert(numbered, 2)
+  await until(() => ids.length === 2, 'the second row')
+  page.dispatchEvent(new Event('pagehide'))
+  assert.equal(complaint.mock.callCount(), 1)
+  await insert(numbered, 3)
+  await until(() => ids.length === 3, 'the third row')
+  await channel.unsubscribe()
+  page.dispatchEvent(new Event('pagehide'))
+  assert.equal(complaint.mock.callCount(), 2) // by the leave; after it the page is no matter
+})
+
+test('a new token goes with the next join, and the position too', async (t) => {
+  const numbered = await table(t, 'id int primary key, owner uuid',
+    'alter table TABLE enable row level security', 'create policy mine on TABLE for select using (owner = (select auth.uid()))')
+  const server = await serve(t, { tables: [numbered] })
+  const wire = await proxy(t, server.port)
+  const { client, ids, resyncs } = await follow(t, wire, numbered)
+  const sub = '7d7a8a3e-0c54-4d4f-9a75-3f8fb0a4c0de'
+  const fresh = token({ role: 'authenticated', sub })
+  client.realtime.accessToken = async () => fresh // as the session of a user who has signed in
+  await client.realtime.setAuth()
+  wire.cut({ open: false })
+  for (const [id, owner] of [[1, sub], [2, '00000000-0000-0000-0000-000000000000'], [3, sub]]) {
+    await database.query(`insert into ${numbered} values ($1, $2)`, [id, owner])
+  }
+  wire.open = true
+  await until(() => ids.length >= 2, 'the rows of the new subject')
+  assert.deepEqual(ids, [1, 3])
+  assert.deepEqual(resyncs, [])
+})
+
+test('it says what it needs', async (t) => {
+  const server = await serve(t)
+  const client = connect(t, server)
+  const channel = client.channel('any')
+  assert.throws(() => resumable(channel), /onResync is required/)
+  assert.throws(() => resumable({ topic: 'x' }, { onResync() {} }), /not a channel of a supabase-js that is known/)
+  assert.equal(resumable(channel, { onResync() {} }), channel)
+  await subscribed(channel)
+  assert.throws(() => resumable(channel, { onResync() {} }), /before subscribe/)
+})
+
+test('realtime-js 2.11.15 does not join again by itself: a new channel with the same storage goes on', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const wire = await proxy(t, server.port)
+  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { reconnectAfterMs: () => 50 } })
+  const storage = memory()
+  const ids = []
+  const join = () => {
+    const channel = resumable(client.channel('numbers'), { onResync: assert.fail, storage })
+      .on('postgres_changes', { event: 'INSERT', schema: 'public', table: numbered }, (p) => ids.push(p.new.id))
+    channel.subscribe((status) => {
+      if (status === 'CHANNEL_ERROR') client.removeChannel(channel).then(() => setTimeout(join, 50))
+    })
+  }
+  join()
+  await until(() => storage.items.size === 1, 'the first position to be stored')
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  wire.cut({ open: false })
+  await insert(numbered, 2)
+  wire.open = true
+  await until(() => ids.length === 2, 'the missed row')
+  assert.deepEqual(ids, [1, 2])
+})
