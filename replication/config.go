@@ -19,6 +19,11 @@ type Config struct {
 	// 1 to 63 of a-z, 0-9 and _. It is created when missing and belongs to one
 	// running server at a time.
 	Slot string
+	// SlotWarnBytes is how much WAL Postgres may keep for the slot before we
+	// say so, at half of it and at 80 %; default 10 GiB, 0 is never. Where
+	// max_slot_wal_keep_size is lower, that counts. Larger than what the disk
+	// can spare, the warnings come too late.
+	SlotWarnBytes int64
 	// Publications are the names of those to read, at least one, default
 	// "supabase_realtime".
 	Publications []string
@@ -44,6 +49,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Slot:           "walcast",
+		SlotWarnBytes:  10 << 30,
 		Publications:   []string{"supabase_realtime"},
 		StatusInterval: 10 * time.Second,
 		Heartbeat:      time.Minute,
@@ -79,6 +85,9 @@ func (c Config) validateURL() error {
 func (c Config) validateSlot() error {
 	if !slotName.MatchString(c.Slot) {
 		return fmt.Errorf("slot: want 1 to 63 of a-z, 0-9 and _, got %q", c.Slot)
+	}
+	if c.SlotWarnBytes < 0 {
+		return fmt.Errorf("slot-warn-size: want 0 (never) or more, got %d", c.SlotWarnBytes)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ func TestValidateNamesTheSetting(t *testing.T) {
 		{"slot with capitals", func(c *Config) { c.Slot = "Walcast" }, `slot: want 1 to 63 of a-z, 0-9 and _, got "Walcast"`},
 		{"empty slot", func(c *Config) { c.Slot = "" }, "slot: want"},
 		{"long slot", func(c *Config) { c.Slot = strings.Repeat("s", 64) }, "slot: want"},
+		{"negative slot size", func(c *Config) { c.SlotWarnBytes = -1 }, "slot-warn-size: want 0 (never) or more"},
 		{"no publication", func(c *Config) { c.Publications = nil }, "publication: want at least one"},
 		{"nameless publication", func(c *Config) { c.Publications = []string{"a", ""} }, "publication: want names"},
 		{"publication twice", func(c *Config) { c.Publications = []string{"a", "a"} }, `publication: "a" is listed twice`},

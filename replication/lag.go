@@ -26,13 +26,19 @@ func (l *lag) sampled(end LSN, at time.Time) {
 		l.caughtUp()
 		return
 	}
-	if len(l.samples) == maxSamples { // keep the oldest, halve the rest
-		for i := range maxSamples / 2 {
-			l.samples[i] = l.samples[2*i]
-		}
-		l.samples = l.samples[:maxSamples/2]
+	l.samples = append(thinned(l.samples), lagSample{end, at})
+}
+
+// thinned makes room where there is none: it keeps the oldest and halves the
+// rest.
+func thinned(samples []lagSample) []lagSample {
+	if len(samples) < maxSamples {
+		return samples
 	}
-	l.samples = append(l.samples, lagSample{end, at})
+	for i := range maxSamples / 2 {
+		samples[i] = samples[2*i]
+	}
+	return samples[:maxSamples/2]
 }
 
 // read takes in that everything that commits before position has come. commit

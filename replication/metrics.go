@@ -63,7 +63,11 @@ func registerGauges(f promauto.Factory, p *progress, log *Log) {
 	status("lag_seconds", "Age of the oldest commit not yet received.",
 		func(s Status) float64 { return s.LagSeconds })
 	gauge("retained_wal_bytes", "WAL that Postgres keeps for the slot.",
-		func() float64 { return float64(p.retainedBytes()) })
+		func() float64 { r := p.retained(); return float64(r.last.bytes) })
+	gauge("retained_wal_seconds", "Age of the oldest WAL that Postgres keeps for the slot, as far as is known.",
+		func() float64 { r := p.retained(); return r.age(time.Now()).Seconds() })
+	gauge("retained_wal_limit_bytes", "The lower of max_slot_wal_keep_size and slot-warn-size, 0 if there is neither.",
+		func() float64 { r := p.retained(); limit, _ := r.limit(); return float64(limit) })
 	gauge("log_bytes", "Memory of the changes in the log.",
 		func() float64 { return float64(log.Stats().Bytes) })
 	gauge("log_changes", "Changes in the log.",

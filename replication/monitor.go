@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -32,21 +31,15 @@ func heartbeatNumber(m *LogicalMessage) (number uint64, ok bool) {
 	return number, true
 }
 
-// sampleQuery asks where the server's WAL ends and how much of it is kept.
-const sampleQuery = `
-	select end_lsn::text, coalesce(greatest(pg_wal_lsn_diff(end_lsn, s.restart_lsn), 0), 0)::bigint
-	from (select ` + walEnd + ` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`
-
-// monitor looks at the server over the pool while the stream runs: how far
-// ahead it is, whether the publications are still there or there is one more,
-// and whether a heartbeat is due.
+// monitor looks at the server over the pool while the stream runs: whether the
+// publications are still there or there is one more, and whether a heartbeat
+// is due.
 func (s *stream) monitor(ctx context.Context) {
 	tick := time.NewTicker(s.timing.sample)
 	defer tick.Stop()
 	checked := time.Now()
 	var h heartbeat
 	for {
-		s.sample(ctx)
 		if now := time.Now(); now.Sub(checked) >= s.timing.publications {
 			checked = now
 			s.checkPublications(ctx)
@@ -59,21 +52,6 @@ func (s *stream) monitor(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-	}
-}
-
-// sample measures the lag. Without an answer the last one stands.
-func (s *stream) sample(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, s.timing.query)
-	defer cancel()
-	at := time.Now()
-	var text string
-	var retained int64
-	if err := s.pool.QueryRow(ctx, sampleQuery, s.config.Slot).Scan(&text, &retained); err != nil {
-		return
-	}
-	if end, err := pglogrepl.ParseLSN(text); err == nil {
-		s.progress.sampled(end, retained, at)
 	}
 }
 

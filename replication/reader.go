@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -57,7 +58,7 @@ func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg 
 		application:  applicationName(c.Slot, newInstance()),
 		publications: publications{names: c.Publications, create: tables, log: logger},
 		control:      control{pool: pool, slot: c.Slot},
-		progress:     progress{since: time.Now()},
+		progress:     progress{since: time.Now(), retention: retention{warn: c.SlotWarnBytes}},
 	}
 	r.optional.names = slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
 		return slices.Contains(c.Publications, name)
@@ -74,6 +75,16 @@ func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg 
 // and Status says what is wrong.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.control.close(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	watching.Go(func() { r.watch(inner) })
+	return r.follow(ctx)
+}
+
+// follow attempts to stream until ctx is done or going on is pointless.
+func (r *Reader) follow(ctx context.Context) error {
 	failures := 0
 	for {
 		began := time.Now()

@@ -23,8 +23,8 @@ type progress struct {
 	since     time.Time
 	confirmed LSN
 	fault     string // why it does not stream, or what will stop it
-	retained  int64
 	lag       lag
+	retention retention
 }
 
 // Status is safe to call at any time.
@@ -70,6 +70,9 @@ func (p *progress) read(position LSN, commit time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lag.read(position, commit)
+	if !commit.IsZero() {
+		p.retention.read(position, commit)
+	}
 }
 
 func (p *progress) confirm(position LSN) {
@@ -78,11 +81,15 @@ func (p *progress) confirm(position LSN) {
 	p.confirmed = position
 }
 
-func (p *progress) sampled(end LSN, retained int64, at time.Time) {
+// sampled takes in what the server says of its WAL; see retention.sampled.
+// Before reading has begun there is nothing to be behind of.
+func (p *progress) sampled(k kept, at time.Time) (before, after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.retained = retained
-	p.lag.sampled(end, at)
+	if p.lag.received != 0 {
+		p.lag.sampled(k.end, at)
+	}
+	return p.retention.sampled(k, at)
 }
 
 // begin forgets what belongs to another history.
@@ -98,8 +105,9 @@ func (p *progress) received() LSN {
 	return p.lag.received
 }
 
-func (p *progress) retainedBytes() int64 {
+// retained is a copy of what is known of the WAL that is kept for the slot.
+func (p *progress) retained() retention {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.retained
+	return p.retention
 }
