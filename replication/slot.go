@@ -24,6 +24,9 @@ type Slot struct {
 	Confirmed LSN
 	// RetainedBytes is the WAL that Postgres keeps for the slot.
 	RetainedBytes int64
+	// RetainedFor is the age of the oldest of that WAL: at least so old. It is
+	// negative where this role may not know.
+	RetainedFor time.Duration
 	// Holder is who reads it, nil when nobody does.
 	Holder *SlotHolder
 
@@ -73,16 +76,6 @@ const slotQuery = `
 	from pg_replication_slots s
 	left join pg_stat_activity a on a.pid = s.active_pid
 	left join pg_stat_replication r on r.pid = s.active_pid`
-
-// SlotStatus lists the logical replication slots of the server, those that
-// keep most WAL first. conn is an ordinary connection; any role may ask.
-func SlotStatus(ctx context.Context, conn *pgx.Conn) ([]Slot, error) {
-	slots, err := querySlots(ctx, conn, slotQuery+` where s.slot_type = 'logical' order by 8 desc, 1`)
-	if err != nil {
-		return nil, fmt.Errorf("list replication slots: %w", err)
-	}
-	return slots, nil
-}
 
 // DropSlot drops a slot that nobody reads, and with it the right to all WAL
 // that it keeps. It refuses with one sentence when the slot is in use, does

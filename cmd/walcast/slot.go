@@ -44,12 +44,17 @@ func (c *slotStatusCmd) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	return printSlots(term.out, slots, c.Slot)
+	limit, err := replication.SlotLimit(ctx, conn)
+	if err != nil {
+		return err
+	}
+	return printSlots(term.out, slots, c.Slot, limit)
 }
 
-func printSlots(out io.Writer, slots []replication.Slot, ours string) error {
+// printSlots says also what becomes of slots, and how to be rid of ours.
+func printSlots(out io.Writer, slots []replication.Slot, ours, limit string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SLOT\tDATABASE\tPLUGIN\tWAL STATUS\tRETAINED BYTES\tCONFIRMED\tREAD BY")
+	fmt.Fprintln(w, "SLOT\tDATABASE\tPLUGIN\tWAL STATUS\tRETAINED BYTES\tRETAINED SECONDS\tCONFIRMED\tREAD BY")
 	found := false
 	for _, s := range slots {
 		name := s.Name
@@ -60,12 +65,30 @@ func printSlots(out io.Writer, slots []replication.Slot, ours string) error {
 		if s.Holder != nil {
 			reader = s.Holder.String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", name, s.Database, s.Plugin, s.WALStatus, s.RetainedBytes, s.Confirmed, reader)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", name, s.Database, s.Plugin, s.WALStatus, s.RetainedBytes, retainedSeconds(s), s.Confirmed, reader)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if limit == "-1" {
+		fmt.Fprintln(out, "max_slot_wal_keep_size is not set: a slot that nobody reads fills the disk of Postgres.")
+	} else {
+		fmt.Fprintf(out, "Postgres gives up a slot that keeps more than max_slot_wal_keep_size = %s.\n", limit)
 	}
 	if !found {
-		fmt.Fprintf(w, "(no slot %q: serve creates it)\n", ours)
+		_, err := fmt.Fprintf(out, "There is no slot %q: serve creates it.\n", ours)
+		return err
 	}
-	return w.Flush()
+	_, err := fmt.Fprintf(out, "* is the slot of these settings. If walcast will not read it any more: walcast slot drop, or SELECT pg_drop_replication_slot('%s').\n", ours)
+	return err
+}
+
+// retainedSeconds is at least how old the oldest WAL is that a slot keeps.
+func retainedSeconds(s replication.Slot) string {
+	if s.RetainedFor < 0 {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.0f", s.RetainedFor.Seconds())
 }
 
 // Run drops the slot if nobody reads it.
