@@ -81,7 +81,7 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if _, err := pgx.ForEachRow(rows, scan, func() error { return nil }); err != nil {
 			return err
 		}
-		if err := s.check(); err != nil {
+		if err := errors.Join(s.check(), s.checkFailover(r.config.SlotFailover)); err != nil {
 			return err
 		}
 		if err := r.publications.ensure(ctx, db); err != nil {
@@ -144,7 +144,7 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 			r.renew = CodeSlotLost
 		}
 		if r.renew == "" {
-			return nil
+			return r.keepFailover(ctx, conn, slot, s.isLed)
 		}
 		r.logger.Error("slot cannot be read any further and is made anew, subscribers have to resync",
 			"reason", r.renew, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String())
@@ -177,7 +177,8 @@ func (r *Reader) dropSlot(ctx context.Context) error {
 }
 
 func (r *Reader) createSlot(ctx context.Context, conn *pgconn.PgConn) error {
-	creator := slotCreator{name: r.config.Slot, limit: r.timing.slotCreation, tell: r.timing.creationTell, log: r.logger}
+	creator := slotCreator{name: r.config.Slot, failover: r.config.SlotFailover,
+		limit: r.timing.slotCreation, tell: r.timing.creationTell, log: r.logger}
 	err := r.control.use(ctx, func(db querier) error {
 		_, err := creator.create(ctx, conn, db)
 		return err
@@ -187,7 +188,10 @@ func (r *Reader) createSlot(ctx context.Context, conn *pgconn.PgConn) error {
 	}
 	if r.renew != "" {
 		r.metrics.recreated.WithLabelValues(r.renew).Inc()
-		r.owed, r.renew = r.renew, ""
+		if r.owed == "" { // else it is the server that changed, and the slot with it
+			r.owed = r.renew
+		}
+		r.renew = ""
 	}
 	return nil
 }

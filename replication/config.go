@@ -24,6 +24,10 @@ type Config struct {
 	// max_slot_wal_keep_size is lower, that counts. Larger than what the disk
 	// can spare, the warnings come too late.
 	SlotWarnBytes int64
+	// SlotFailover makes the slot one that Postgres' standbys keep too, so that
+	// it survives a failover; default false. It needs Postgres 17, and standbys
+	// with sync_replication_slots.
+	SlotFailover bool
 	// Publications are the names of those to read, at least one, default
 	// "supabase_realtime".
 	Publications []string

@@ -103,6 +103,25 @@ func TestAfterStreamingOnceNothingIsFatal(t *testing.T) {
 	r.stop()
 }
 
+func TestCheckFailover(t *testing.T) {
+	cases := []struct {
+		server server
+		wanted bool
+		want   string
+	}{
+		{server{version: 160014}, false, ""},
+		{server{version: 170000}, true, ""},
+		{server{version: 160014}, true, "slot-failover needs Postgres 17 or newer and this is 16.14"},
+		{server{version: 180004, isStandby: true}, true, "slot-failover is for the primary's slot"},
+	}
+	for _, c := range cases {
+		err := c.server.checkFailover(c.wanted)
+		if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("checkFailover(%v) of %+v = %v; want %s…", c.wanted, c.server, err, c.want)
+		}
+	}
+}
+
 func TestServerCheck(t *testing.T) {
 	cases := []struct {
 		server server

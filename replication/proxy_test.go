@@ -14,14 +14,22 @@ import (
 // proxy is a TCP road to a test's Postgres that can be blocked and cut.
 type proxy struct {
 	listen net.Listener
-	socket string
 	work   sync.WaitGroup
 
 	mu      sync.Mutex
 	moving  sync.Cond
-	stalled bool
+	socket  string // of the server that it leads to
+	stalled way
 	links   []*link
 }
+
+// way is a direction through the proxy, or several.
+type way uint8
+
+const (
+	toServer way = 1 << iota
+	toClient
+)
 
 // link is one connection through the proxy.
 type link struct {
@@ -35,8 +43,9 @@ func newProxy(t *testing.T, db *devdb.DB) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{listen: listen, socket: filepath.Join(db.Server.Dir, ".s.PGSQL."+strconv.Itoa(db.Server.Port))}
+	p := &proxy{listen: listen}
 	p.moving.L = &p.mu
+	p.lead(db.Server)
 	p.work.Go(p.accept)
 	t.Cleanup(func() {
 		listen.Close()
@@ -52,13 +61,23 @@ func (p *proxy) url(db *devdb.DB) string {
 	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", p.listen.Addr(), db.Name)
 }
 
+// lead sends new connections to a server.
+func (p *proxy) lead(s *devdb.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.socket = filepath.Join(s.Dir, ".s.PGSQL."+strconv.Itoa(s.Port))
+}
+
 func (p *proxy) accept() {
 	for {
 		client, err := p.listen.Accept()
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.socket)
+		p.mu.Lock()
+		socket := p.socket
+		p.mu.Unlock()
+		server, err := net.Dial("unix", socket)
 		if err != nil {
 			client.Close()
 			continue
@@ -67,18 +86,18 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.links = append(p.links, l)
 		p.mu.Unlock()
-		p.work.Go(func() { p.copy(l, l.server, l.client) })
-		p.work.Go(func() { p.copy(l, l.client, l.server) })
+		p.work.Go(func() { p.copy(l, l.server, l.client, toServer) })
+		p.work.Go(func() { p.copy(l, l.client, l.server, toClient) })
 	}
 }
 
 // copy passes bytes on, but not while the proxy is stalled.
-func (p *proxy) copy(l *link, to, from net.Conn) {
+func (p *proxy) copy(l *link, to, from net.Conn, direction way) {
 	buffer := make([]byte, 8192)
 	for {
 		n, err := from.Read(buffer)
 		p.mu.Lock()
-		for p.stalled {
+		for p.stalled&direction != 0 {
 			p.moving.Wait()
 		}
 		orphan := l.orphan
@@ -95,9 +114,18 @@ func (p *proxy) copy(l *link, to, from net.Conn) {
 
 // stall makes all connections silent, in both directions, or heals them.
 func (p *proxy) stall(on bool) {
+	var both way
+	if on {
+		both = toServer | toClient
+	}
+	p.silence(both)
+}
+
+// silence stalls some directions and heals the others.
+func (p *proxy) silence(directions way) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stalled = on
+	p.stalled = directions
 	p.moving.Broadcast()
 }
 

@@ -30,6 +30,9 @@ type Slot struct {
 	// Holder is who reads it, nil when nobody does.
 	Holder *SlotHolder
 
+	// Failover says that standbys keep it too, from 17 on.
+	Failover bool
+
 	temporary    bool
 	logical      bool
 	twoPhase     bool
@@ -71,6 +74,7 @@ const slotQuery = `
 		coalesce((to_jsonb(s) ->> 'two_phase')::bool, false),
 		coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
 		coalesce((to_jsonb(s) ->> 'conflicting')::bool, false),
+		coalesce((to_jsonb(s) ->> 'failover')::bool, false),
 		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''),
 		coalesce(r.reply_time, 'epoch')
 	from pg_replication_slots s
@@ -119,7 +123,7 @@ func querySlots(ctx context.Context, db querier, sql string, args ...any) ([]Slo
 		var restart, confirmed string
 		var h SlotHolder
 		err = row.Scan(&s.Name, &s.Database, &s.Plugin, &s.Active, &s.WALStatus, &restart, &confirmed, &s.RetainedBytes,
-			&s.temporary, &s.logical, &s.twoPhase, &s.invalidation, &s.conflicting,
+			&s.temporary, &s.logical, &s.twoPhase, &s.invalidation, &s.conflicting, &s.Failover,
 			&h.PID, &h.Application, &h.Address, &h.replied)
 		if err != nil {
 			return s, err

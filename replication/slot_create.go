@@ -15,10 +15,11 @@ import (
 // the whole server that has written and is still open, so this can take long,
 // and the user is told for whom.
 type slotCreator struct {
-	name  string
-	limit time.Duration // how long to wait
-	tell  time.Duration // how often to say who blocks
-	log   *slog.Logger
+	name     string
+	failover bool          // standbys keep it too
+	limit    time.Duration // how long to wait
+	tell     time.Duration // how often to say who blocks
+	log      *slog.Logger
 }
 
 // create makes the slot over the replication connection and returns where its
@@ -58,7 +59,11 @@ func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db 
 }
 
 func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (LSN, error) {
-	sql := "CREATE_REPLICATION_SLOT " + quoteIdentifier(c.name) + " LOGICAL " + outputPlugin + " NOEXPORT_SNAPSHOT"
+	options := " NOEXPORT_SNAPSHOT"
+	if c.failover { // 14 does not know the other form
+		options = " (SNAPSHOT 'nothing', FAILOVER true)"
+	}
+	sql := "CREATE_REPLICATION_SLOT " + quoteIdentifier(c.name) + " LOGICAL " + outputPlugin + options
 	result, err := pglogrepl.ParseCreateReplicationSlot(conn.Exec(ctx, sql))
 	if err != nil {
 		return 0, err

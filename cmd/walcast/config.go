@@ -49,7 +49,7 @@ func (s databaseSettings) config(c replication.Config) (replication.Config, erro
 	url, err := secret("database-url", s.DatabaseURL, s.DatabaseURLFile)
 	c.DatabaseURL = url
 	c.Slot, c.Publications, c.CreatePublication = s.Slot, s.Publication, s.CreatePublication
-	c.SlotWarnBytes = int64(s.SlotWarnSize)
+	c.SlotWarnBytes, c.SlotFailover = int64(s.SlotWarnSize), s.SlotFailover
 	c.StatusInterval, c.Heartbeat = s.StatusInterval, s.Heartbeat
 	return c, err
 }

@@ -14,6 +14,7 @@ type databaseSettings struct {
 	DatabaseURLFile   string        `placeholder:"PATH" help:"File with the database URL."`
 	Slot              string        `default:"walcast" help:"Permanent replication slot, created when missing. One running server at a time uses it."`
 	SlotWarnSize      size          `default:"10GiB" help:"WAL kept for the slot that is too much: the log warns at 50 and 80 % of it, or of max_slot_wal_keep_size where that is lower. 0 is never."`
+	SlotFailover      bool          `help:"Let standbys keep the slot too, so that clients resume after a failover. Needs Postgres 17 or newer and standbys with sync_replication_slots."`
 	Publication       []string      `default:"supabase_realtime" placeholder:"NAME" help:"Publications to follow; they say which tables have changes."`
 	CreatePublication string        `default:"none" placeholder:"TABLES" help:"Create a missing publication: none, all-tables, or a list of tables such as orders,app.items."`
 	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`

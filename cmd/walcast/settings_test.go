@@ -64,7 +64,7 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 
 func TestEveryFieldHasASetting(t *testing.T) {
 	cleared(t)
-	got, err := parse(t, needed("--slot=s", "--slot-warn-size=9GiB", "--publication=p", "--create-publication=all-tables", "--pool-size=9",
+	got, err := parse(t, needed("--slot=s", "--slot-warn-size=9GiB", "--slot-failover", "--publication=p", "--create-publication=all-tables", "--pool-size=9",
 		"--start-timeout=9s", "--migrate", "--status-interval=9s", "--heartbeat=9s", "--resume-window=9s", "--log-size=9MiB",
 		"--resume-wait=9s", "--state-dir=d", "--resume-clients=9", "--resume-memory=9s",
 		"--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
