@@ -102,7 +102,7 @@ func startServer(t *testing.T, c Config) *running {
 }
 
 // testWriter puts the log into the test's.
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(strings.TrimSpace(string(p)))

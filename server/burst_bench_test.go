@@ -1,0 +1,174 @@
+package server
+
+import (
+	"testing"
+	"time"
+)
+
+// What upstream publishes on two cores when 1,000 clients have subscribed, in
+// changes/s: each with a filter of its own, and each to its own rows by row-level
+// security. Measured on its database function, which is what limits it.
+const (
+	upstreamFiltered = 66
+	upstreamOwnRows  = 60
+)
+
+// subscriptions are what the sessions of a crowd ask for: one row in as many as
+// there are sessions is for each.
+var subscriptions = map[string]struct {
+	crowd    crowd
+	insert   string // rows $1 to $2 for $3 sessions
+	upstream float64
+}{
+	"eq": {
+		crowd{Join: `{"config":{"presence":{"enabled":false},"postgres_changes":[{"event":"*","schema":"public","table":"messages","filter":"channel_id=eq.NUMBER"}]}}`},
+		`insert into messages select i, i % $3, 'somebody says something, row ' || i from generate_series($1::int, $2) i`,
+		upstreamFiltered,
+	},
+	"own": {
+		crowd{OwnToken: true, Join: `{"config":{"presence":{"enabled":false},"postgres_changes":[{"event":"*","schema":"public","table":"notes"}]}}`},
+		`insert into notes select i, ('00000000-0000-4000-8000-' || lpad((i % $3)::text, 12, '0'))::uuid, 'somebody notes something, row ' || i from generate_series($1::int, $2) i`,
+		upstreamOwnRows,
+	},
+	"asked": {
+		crowd{OwnToken: true, Join: `{"config":{"presence":{"enabled":false},"postgres_changes":[{"event":"*","schema":"public","table":"memos","filter":"id=gt.0"}]}}`},
+		`with w as (insert into writers select ('00000000-0000-4000-8000-' || lpad(i::text, 12, '0'))::uuid from generate_series(0, $3 - 1) i on conflict do nothing)
+		insert into memos select i, ('00000000-0000-4000-8000-' || lpad((i % $3)::text, 12, '0'))::uuid, 'somebody notes something, row ' || i from generate_series($1::int, $2) i`,
+		upstreamOwnRows,
+	},
+}
+
+// audience is a crowd with one of the subscriptions.
+type audience struct {
+	*summoned
+	bench  *bench
+	insert string
+	number int // how many rows are for others before one is for the same
+	due    int64
+}
+
+func (s *bench) gather(kind string, sessions int) *audience {
+	s.tb.Helper()
+	k := subscriptions[kind]
+	c := k.crowd
+	c.Address, c.Sessions, c.Parallel, c.Armed = s.Addr(), sessions, 8, true
+	return &audience{summoned: summon(s.tb, c), bench: s, insert: k.insert, number: sessions}
+}
+
+// burst is what became of rows that were inserted in one transaction.
+type burst struct {
+	tally
+	elapsed    time.Duration // from before the insert until the last client has its last row
+	processor  time.Duration // of the server
+	statements int           // that Postgres was asked meanwhile
+}
+
+func (a *audience) burst(rows int) (got burst) {
+	s := a.bench
+	s.tb.Helper()
+	a.due += int64(rows)
+	answer := a.order(a.due)
+	asked, processor, start := s.statements(), processorTime(s.tb), time.Now()
+	s.db.Exec(a.insert, s.rows+1, s.rows+rows, a.number)
+	s.rows += rows
+	got.tally = answer()
+	got.elapsed = time.Since(start)
+	got.processor = processorTime(s.tb) - processor
+	got.statements = s.statements() - asked
+	return got
+}
+
+// BenchmarkBurst is rows of one transaction for 1,000 subscribers, of whom each
+// gets its share and nobody another's. "times" is against upstream's rate.
+func BenchmarkBurst(b *testing.B) {
+	const subscribers = 1000
+	for _, c := range []struct {
+		kind string
+		rows int
+	}{{"eq", 100_000}, {"own", 100_000}, {"asked", 1000}} {
+		b.Run("subscribers="+c.kind, func(b *testing.B) {
+			a := serveForBench(b).gather(c.kind, subscribers)
+			defer a.leave()
+			a.burst(subscribers) // what is looked up once
+			var all burst
+			for b.Loop() {
+				got := a.burst(c.rows)
+				all.elapsed += got.elapsed
+				all.processor += got.processor
+				all.statements += got.statements
+			}
+			rows := float64(b.N * c.rows)
+			rate := rows / all.elapsed.Seconds()
+			b.ReportMetric(rate, "rows/s")
+			b.ReportMetric(rate/subscriptions[c.kind].upstream, "times")
+			b.ReportMetric(microseconds(all.processor)/rows, "cpu-µs/row")
+			b.ReportMetric(float64(all.statements)/rows, "statements/row")
+			if c.kind == "asked" { // each row is a question for each subscriber
+				b.ReportMetric(microseconds(all.elapsed)/rows/subscribers, "µs/row/user")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkChangeCost is what a change costs the server that ten of 10,000
+// subscribers want, each its share, against the same with ten subscribers:
+// processor time, as the clock would count the clients in.
+func BenchmarkChangeCost(b *testing.B) {
+	const few, many, rows = 10, 10_000, 20_000
+	for _, kind := range []string{"eq", "own"} {
+		b.Run("subscribers="+kind, func(b *testing.B) {
+			s := serveForBench(b)
+			a := s.gather(kind, few)
+			defer a.leave()
+			a.burst(rows)
+			var alone, crowded time.Duration
+			const rounds = 5
+			for range rounds {
+				alone += a.burst(rows).processor
+			}
+			others := summonOthers(s, kind, few, many)
+			defer others.leave()
+			a.burst(rows)
+			n := 0
+			for b.Loop() {
+				crowded += a.burst(rows).processor
+				n++
+			}
+			each, of10 := microseconds(crowded)/float64(n*rows), microseconds(alone)/(rounds*rows)
+			b.ReportMetric(each, "cpu-µs/change")
+			b.ReportMetric(each/of10, "of-10")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// summonOthers starts the rest of a crowd, whom no row is for.
+func summonOthers(s *bench, kind string, few, many int) *summoned {
+	c := subscriptions[kind].crowd
+	c.Address, c.From, c.Sessions, c.Parallel, c.Armed = s.Addr(), few, many-few, 8, true
+	return summon(s.tb, c)
+}
+
+// TestBurstReachesEverySubscriber is the benchmarks at a small size.
+func TestBurstReachesEverySubscriber(t *testing.T) {
+	const subscribers, rows = 5, 500
+	for kind := range subscriptions {
+		t.Run(kind, func(t *testing.T) {
+			s := serveForBench(t)
+			a := s.gather(kind, subscribers)
+			defer a.leave()
+			others := summonOthers(s, kind, subscribers, 2*subscribers)
+			defer others.leave()
+			a.burst(subscribers)
+			got := a.burst(rows)
+			share := int64(1 + rows/subscribers)
+			if got.Frames != rows+subscribers || got.Least != share || got.Most != share {
+				t.Errorf("got %d rows, %d to %d each; want %d, %d each", got.Frames, got.Least, got.Most, rows+subscribers, share)
+			}
+			if asked := kind == "asked"; asked != (got.statements > 0) {
+				t.Errorf("Postgres was asked %d times, want it only if the policy needs it", got.statements)
+			}
+		})
+	}
+}
