@@ -84,6 +84,6 @@ func newColumnSet(rel *replication.Relation, k columnKey) *columnSet {
 		set.mask = append(set.mask, shown)
 		set.key = append(set.key, shown && c.Key)
 	}
-	set.columns = replication.AppendColumns(nil, rel, set.mask)
+	set.columns = set.encoding.AppendColumns(nil, rel, set.mask)
 	return set
 }

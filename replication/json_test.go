@@ -168,3 +168,16 @@ func TestAppendJSONAllocatesNothingForScalars(t *testing.T) {
 		}
 	}
 }
+
+// TestEncodingWithStringsCallsThemText: a stock client makes a number of what is
+// called int8, string or not.
+func TestEncodingWithStringsCallsThemText(t *testing.T) {
+	var rel Relation
+	for _, name := range []string{"int8", "numeric", "int4", "_int8", "oid"} {
+		rel.Columns = append(rel.Columns, Column{Name: name, Type: builtinTypeByName(name)})
+	}
+	want := `[{"name":"int8","type":"text"},{"name":"numeric","type":"text"},{"name":"int4","type":"int4"},{"name":"_int8","type":"_int8"},{"name":"oid","type":"oid"}]`
+	if got := string(Encoding{Strings: true}.AppendColumns(nil, NewRelation(rel), nil)); got != want {
+		t.Errorf("AppendColumns = %s; want %s", got, want)
+	}
+}

@@ -59,6 +59,12 @@ func (e Encoding) AppendRecord(dst []byte, rel *Relation, row Row, include []boo
 // AppendColumns appends the columns of rel that are true in include, all if it
 // is nil, as a JSON array of {"name":…,"type":…}; the type is pg_type.typname.
 func AppendColumns(dst []byte, rel *Relation, include []bool) []byte {
+	return Encoding{}.AppendColumns(dst, rel, include)
+}
+
+// AppendColumns is the function of that name in another encoding. What is
+// written as a string is called text: clients make a number of an int8.
+func (e Encoding) AppendColumns(dst []byte, rel *Relation, include []bool) []byte {
 	dst = append(dst, '[')
 	start := len(dst)
 	for i := range rel.Columns {
@@ -67,6 +73,11 @@ func AppendColumns(dst []byte, rel *Relation, include []bool) []byte {
 		}
 		if len(dst) > start {
 			dst = append(dst, ',')
+		}
+		if c := rel.Columns[i]; e.Strings && c.Type.Kind == KindBase && formOf(c.Type) == formBig {
+			c.Type = builtinTypeByName("text")
+			dst = append(dst, newColumnJSON(c).object...)
+			continue
 		}
 		dst = append(dst, rel.jsonOf(i).object...)
 	}
