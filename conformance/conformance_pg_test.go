@@ -8,13 +8,13 @@ import (
 	"walcast/internal/transcript"
 )
 
-// files are the recordings that are played here. Those of broadcast, presence
-// and private channels are played in server.
+// files are the recordings that are played here.
 var files = []struct {
 	name       string
 	deviations []deviation
 	notPlayed  []omission
 	inTime     string // part of the names of sections where time matters
+	causal     bool   // see causesFirst
 }{
 	{name: "01-connect"},
 	{name: "02-join", deviations: joinDeviations, notPlayed: joinOmissions},
@@ -23,6 +23,10 @@ var files = []struct {
 	{name: "04-row-payloads", deviations: rowDeviations},
 	{name: "05-filters", deviations: filterDeviations, notPlayed: filterOmissions},
 	{name: "06-rls", deviations: rlsDeviations},
+	{name: "07-broadcast", deviations: broadcastDeviations, causal: true},
+	{name: "08-broadcast-db", deviations: databaseDeviations, causal: true},
+	{name: "09-presence", deviations: presenceDeviations, notPlayed: presenceOmissions, causal: true},
+	{name: "10-private", deviations: privateChannelDeviations, causal: true},
 }
 
 // omission is a section that is not played, and why.
@@ -42,7 +46,7 @@ func TestRecordedConversations(t *testing.T) {
 				}
 				p := &player{
 					T: t, stage: stage, section: s, tokens: recording.Tokens, deviations: f.deviations,
-					inTime: f.inTime != "" && strings.Contains(s.Name, f.inTime),
+					causal: f.causal, inTime: f.inTime != "" && strings.Contains(s.Name, f.inTime),
 				}
 				p.used = func(i int) {
 					mu.Lock()

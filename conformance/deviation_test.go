@@ -16,6 +16,7 @@ type deviation struct {
 	conn    string // of the section, "" for each
 	decides string // number of the decision (docs/protocol.md), or why
 	line    string // part of the recorded frames concerned
+	pushed  bool   // they are the client's: what also says comes though upstream says nothing
 
 	drop    bool     // the frame does not come
 	replace string   // part of the frame …
@@ -29,7 +30,7 @@ type deviation struct {
 // fits says whether the deviation concerns a line of a section.
 func (d *deviation) fits(section string, l transcript.Line) bool {
 	start, end, any := strings.Cut(d.section, "…")
-	return (section == d.section || any && strings.HasPrefix(section, start) && strings.HasSuffix(section, end)) &&
+	return d.pushed == (l.Dir == ">") && (section == d.section || any && strings.HasPrefix(section, start) && strings.HasSuffix(section, end)) &&
 		(d.conn == "" || d.conn == l.Conn) && strings.Contains(string(l.Frame), d.line)
 }
 
@@ -52,7 +53,7 @@ func (d *deviation) apply(frames []string) (out []string) {
 // expected is what comes for a recorded line of a section. used notes which
 // deviations were met.
 func expected(deviations []deviation, section string, l transcript.Line, used func(int)) []string {
-	frames := []string{withoutIDs(string(l.Frame))}
+	frames := []string{described(withoutIDs(string(l.Frame)))}
 	for i := range deviations {
 		d := &deviations[i]
 		if !d.fits(section, l) {

@@ -20,9 +20,18 @@ func (p *player) expect(l transcript.Line) {
 		p.want(l.Conn, text)
 		if m, ok := messageOf([]byte(text)); ok && m.Event == protocol.EventReply {
 			if state := p.silent.answered(l, m); state != "" {
-				p.want(l.Conn, state)
+				p.wantState(l.Conn, state)
 			}
 		}
+	}
+}
+
+// wantState wants the state that comes where upstream sends none, or what a
+// deviation makes of it.
+func (p *player) wantState(conn, state string) {
+	line := transcript.Line{Conn: conn, Frame: []byte(state)}
+	for _, text := range expected(p.deviations, p.section.Name, line, func(i int) { p.met(conn, i) }) {
+		p.want(conn, text)
 	}
 }
 
@@ -66,12 +75,29 @@ func (p *player) ending(l transcript.Line) {
 	}
 	if end.By == "client" {
 		p.settle()
+		if end.Code == websocket.CloseNormalClosure {
+			p.leave(l)
+		}
 		p.sockets[l.Conn].close()
 		delete(p.sockets, l.Conn)
 		return
 	}
 	for _, text := range expected(p.deviations, p.section.Name, transcript.Line{Conn: l.Conn, Frame: fmt.Appendf(nil, `{"code":%d}`, end.Code)}, p.used) {
 		p.wanted[l.Conn] = append(p.wanted[l.Conn], want{text: text, lane: lane{kind: kindClose}})
+	}
+}
+
+// leave sends a close frame and waits for the answer.
+func (p *player) leave(l transcript.Line) {
+	frame := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	s := p.sockets[l.Conn]
+	if err := s.conn.WriteControl(websocket.CloseMessage, frame, time.Now().Add(patience)); err != nil {
+		p.Fatalf("%s: close: %v", l.Conn, err)
+	}
+	select {
+	case <-s.ended:
+	case <-time.After(patience):
+		p.Fatalf("%s: close was not answered", l.Conn)
 	}
 }
 

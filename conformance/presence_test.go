@@ -30,7 +30,7 @@ func (j silentJoins) sent(l transcript.Line, m message) {
 	}
 	_ = json.Unmarshal(m.Payload, &payload) // what has another shape says nothing
 	// The recorder's policies read the permission from the topic's name.
-	mayRead := !payload.Config.Private || strings.Contains(string(m.Topic), "-pr")
+	mayRead := !payload.Config.Private || !strings.HasPrefix(string(m.Topic), `"realtime:pv`) || strings.Contains(string(m.Topic), "-pr")
 	if len(payload.Config.Presence.Enabled) == 0 && mayRead {
 		j[[3]string{l.Conn, string(m.Topic), string(m.Ref)}] = pendingJoin{m.Ref, m.JoinRef}
 	}

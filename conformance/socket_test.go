@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"bytes"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,8 +65,7 @@ func (s *socket) receive() {
 			return
 		}
 		if kind == websocket.BinaryMessage {
-			s.add(frame{text: fmt.Appendf(nil, `{"binary_hex":%q}`, hex.EncodeToString(data))})
-			continue
+			data = describe(data)
 		}
 		if s.markers || !bytes.Contains(data, isMarker) {
 			s.add(parse(data, s.groups))

@@ -1,26 +1,18 @@
 package presence
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-)
 
-// line is one line of a recorded conversation with the reference server.
-type line struct {
-	Section string
-	Conn    string
-	Dir     string
-	Frame   json.RawMessage
-}
+	"walcast/internal/transcript"
+)
 
 // frame is a frame of either version.
 type frame struct {
@@ -30,15 +22,18 @@ type frame struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-func (l line) frame(t *testing.T) (f frame) {
+func frameOf(t *testing.T, l transcript.Line) (f frame) {
 	t.Helper()
-	if len(l.Frame) == 0 || l.Frame[0] != '[' {
-		_ = json.Unmarshal(l.Frame, &f) // notes and elided frames are no frames
+	// The reference sends a client's own phx_ref beside the true one, which
+	// breaks every client; ours leaves it out.
+	text := bytes.ReplaceAll(l.Frame, []byte(`,"phx_ref":"mine","phx_ref_prev":"mine too"}]`), []byte(`}]`))
+	if len(text) == 0 || text[0] != '[' {
+		_ = json.Unmarshal(text, &f) // notes and elided frames are no frames
 		return f
 	}
 	var parts [5]json.RawMessage
-	if err := json.Unmarshal(l.Frame, &parts); err != nil {
-		t.Fatalf("frame %s: %v", l.Frame, err)
+	if err := json.Unmarshal(text, &parts); err != nil {
+		t.Fatalf("frame %s: %v", text, err)
 	}
 	_ = json.Unmarshal(parts[0], &f.JoinRef) // may be null
 	_ = json.Unmarshal(parts[2], &f.Topic)
@@ -47,42 +42,16 @@ func (l line) frame(t *testing.T) (f frame) {
 	return f
 }
 
-func readTranscript(t *testing.T, path string) (sections [][]line) {
-	t.Helper()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatalf("open transcript: %v", err)
-	}
-	defer file.Close()
-	scan := bufio.NewScanner(file)
-	scan.Buffer(nil, 1<<20)
-	for scan.Scan() {
-		// The reference sends a client's own phx_ref beside the true one, which
-		// breaks every client; ours leaves it out.
-		l := decode[line](t, bytes.ReplaceAll(scan.Bytes(), []byte(`,"phx_ref":"mine","phx_ref_prev":"mine too"}]`), []byte(`}]`)))
-		if l.Section != "" {
-			sections = append(sections, nil)
-		}
-		if n := len(sections); n > 0 {
-			sections[n-1] = append(sections[n-1], l)
-		}
-	}
-	if scan.Err() != nil || len(sections) == 0 {
-		t.Fatalf("read transcript: %d sections, %v", len(sections), scan.Err())
-	}
-	return sections
-}
-
 // TestRecordedConversations sends what clients sent to the reference server
 // through a State, and wants the states and diffs that they got. The order of
 // changes of different clients is not the server's promise, so it is not compared.
 func TestRecordedConversations(t *testing.T) {
 	tracks := 0
-	for _, lines := range readTranscript(t, "../testdata/transcripts/09-presence.jsonl") {
-		t.Run(lines[0].Section, func(t *testing.T) {
+	for _, s := range transcript.Read(t, "../testdata/transcripts/09-presence.jsonl").Sections {
+		t.Run(s.Name, func(t *testing.T) {
 			r := &replay{t: t, topics: map[string]*replayTopic{}, refs: map[string]bool{}, got: map[string][]any{}, want: map[string][]any{}}
-			for i, l := range lines {
-				r.play(l, lines[i:])
+			for i, l := range s.Lines {
+				r.play(l, s.Lines[i:])
 			}
 			tracks += r.tracks
 			if diff := cmp.Diff(r.want, r.got, cmpopts.SortSlices(func(a, b any) bool { return fmt.Sprint(a) < fmt.Sprint(b) })); diff != "" {
@@ -115,8 +84,8 @@ type replayChannel struct {
 	key string // "" until the server's choice is seen
 }
 
-func (r *replay) play(l line, rest []line) {
-	f := l.frame(r.t)
+func (r *replay) play(l transcript.Line, rest []transcript.Line) {
+	f := frameOf(r.t, l)
 	switch {
 	case l.Dir == ">" && f.Event == "phx_join":
 		r.join(l, f)
@@ -133,7 +102,7 @@ func (r *replay) play(l line, rest []line) {
 	}
 }
 
-func (r *replay) join(l line, f frame) {
+func (r *replay) join(l transcript.Line, f frame) {
 	var payload struct {
 		Config struct {
 			Private  bool
@@ -181,7 +150,7 @@ func (r *replay) flush(tp *replayTopic) {
 	}
 }
 
-func (r *replay) presence(l line, f frame, rest []line) {
+func (r *replay) presence(l transcript.Line, f frame, rest []transcript.Line) {
 	tp := r.topics[l.Conn+" "+f.Topic]
 	if tp == nil {
 		tp = r.topics[f.Topic]
@@ -211,14 +180,14 @@ func (r *replay) presence(l line, f frame, rest []line) {
 
 // recorded looks ahead for the key and the ref that the reference gave to a
 // tracked payload; a track that changes nothing has none.
-func (r *replay) recorded(s *State, ch *replayChannel, payload []byte, rest []line) (key, ref string) {
+func (r *replay) recorded(s *State, ch *replayChannel, payload []byte, rest []transcript.Line) (key, ref string) {
 	meta, err := newMeta("", payload, "", "")
 	if err != nil || s.tracked[ch.id] != nil && s.tracked[ch.id].meta.tracks(meta) {
 		return ch.key, "none"
 	}
 	want := fieldsOf(decode[map[string]any](r.t, meta.JSON))
 	for _, l := range rest {
-		f := l.frame(r.t)
+		f := frameOf(r.t, l)
 		if l.Dir != "<" || f.Event != "presence_diff" {
 			continue
 		}
