@@ -23,8 +23,8 @@ type Broadcast struct {
 
 // Broadcast builds the frame of a broadcast for receivers of this version
 // (wire reference 2.4), nil when they cannot have it: opaque payloads and those
-// that are not JSON in 1.0.0, which has only text, and in 2.0.0 what does not
-// fit the header (see CheckHeader).
+// that are not JSON in 1.0.0 and event streams, which have only text, and in
+// 2.0.0 what does not fit the header (see CheckHeader).
 func (v Version) Broadcast(topic string, b Broadcast) *Frame {
 	f := v.broadcast(topic, b)
 	if f != nil {
@@ -37,7 +37,7 @@ func (v Version) broadcast(topic string, b Broadcast) *Frame {
 	switch {
 	case b.Relay != nil:
 		return v.Push("", "", topic, EventBroadcast, b.Relay)
-	case v == V1:
+	case v != V2:
 		return b.pushText(envelope{version: v, topic: topic, event: EventBroadcast})
 	case b.CheckHeader(topic) != nil:
 		return nil

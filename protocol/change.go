@@ -97,7 +97,12 @@ func AppendTimestamp(dst []byte, t time.Time) []byte {
 // Changes builds postgres_changes: ids is the JSON array of binding ids, data
 // what Data.Append made.
 func (v Version) Changes(topic string, ids, data []byte) *Frame {
-	e := envelope{version: v, topic: topic, event: EventPostgresChanges}
+	return v.ChangesAt("", topic, ids, data)
+}
+
+// ChangesAt is Changes, after which an event stream goes on at the position.
+func (v Version) ChangesAt(position, topic string, ids, data []byte) *Frame {
+	e := envelope{version: v, topic: topic, event: EventPostgresChanges, position: position}
 	e.open(len(`{"ids":,"data":}`) + len(ids) + len(data))
 	e.buf = append(e.buf, `{"ids":`...)
 	e.buf = append(e.buf, ids...)

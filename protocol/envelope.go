@@ -8,13 +8,19 @@ type envelope struct {
 	topic        string
 	oddTopic     []byte // instead of topic, raw
 	event        string
+	position     string // where a client goes on that has the frame; "" says nothing
 	buf          []byte
+	payload      int // where in buf it starts, in an event stream
 }
 
 // open starts the frame. size is how long the payload will be, so that one
 // allocation does.
 func (e *envelope) open(size int) {
 	const around = len(`{"ref":null,"event":"","payload":,"topic":""}`) + len("null")
+	if e.version == SSE {
+		e.openSSE(size)
+		return
+	}
 	e.buf = newWire(around + len(e.joinRef) + len(e.ref) + len(e.topic) + len(e.oddTopic) + len(e.event) + size)
 	if e.version == V1 {
 		e.openV1()
@@ -25,6 +31,9 @@ func (e *envelope) open(size int) {
 
 // seal ends the frame.
 func (e *envelope) seal() *Frame {
+	if e.version == SSE {
+		return e.sealSSE()
+	}
 	if e.version == V1 {
 		e.closeV1()
 	} else {

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// Frame is one WebSocket message, header included, ready for a socket. It is
-// built once per distinct content and shared by every receiver; it never changes.
+// Frame is one WebSocket message, header included, or one piece of an event
+// stream, ready for a socket. It is built once per distinct content and shared by
+// every receiver; it never changes.
 type Frame struct {
 	// Committed is when the change in it was committed, in nanoseconds since the
 	// epoch; 0 for all other frames and for changes that are not live. Whoever
@@ -25,7 +26,8 @@ type Frame struct {
 // Wire is the header and payload as they go to the socket. It is read-only.
 func (f *Frame) Wire() []byte { return f.wire }
 
-// Payload is the frame without its WebSocket header. It is read-only.
+// Payload is the frame without its WebSocket header, which in an event stream
+// there is none of. It is read-only.
 func (f *Frame) Payload() []byte { return f.wire[f.header:] }
 
 // The opcodes of RFC 6455, 5.2.

@@ -9,11 +9,12 @@ import (
 )
 
 // TestFramesAsTheyGoOut writes one frame of each kind to a file that a person
-// can read: <case>.v1.json, <case>.v2.json, or .v2.hex where it is binary.
+// can read: <case>.v1.json, <case>.v2.json, or .v2.hex where it is binary, and
+// <case>.sse.txt.
 func TestFramesAsTheyGoOut(t *testing.T) {
 	for name, build := range map[string]func(v Version) *Frame{
 		"join-reply": func(v Version) *Frame {
-			return v.Reply(`"1"`, `"1"`, "realtime:room1", StatusOK, bindingsOf(t,
+			return v.Joined(Message{Ref: `"1"`, Topic: "realtime:room1"}, `"1"`, "16/B374D848:3", bindingsOf(t,
 				`{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1"}`, `{"table":"todos"}`).Response("16/B374D848:3"))
 		},
 		"join-refused": func(v Version) *Frame {
@@ -26,11 +27,13 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 			return v.Push(`"1"`, "", "realtime:room1", EventSystem, System(ExtensionPostgres, StatusOK, MessageSubscribed, "room1"))
 		},
 		"resync": func(v Version) *Frame {
-			return v.Push(`"1"`, "", "realtime:room1", EventSystem, Resync("room1", ResyncDetail{
+			return v.PushAt("16/B4000100:7", `"1"`, "", "realtime:room1", EventSystem, Resync("room1", ResyncDetail{
 				Reason: "what was missed has left the log", Code: "position_too_old", From: "16/B374D848:3", Oldest: "16/B4000000:0", Position: "16/B4000100:7",
 			}))
 		},
-		"change": func(v Version) *Frame { return v.Changes("realtime:room1", []byte("[743175410]"), row().Append(nil)) },
+		"change": func(v Version) *Frame {
+			return v.ChangesAt("16/B374D848:3", "realtime:room1", []byte("[743175410]"), row().Append(nil))
+		},
 		"change-cut": func(v Version) *Frame {
 			return v.Changes("realtime:room1", []byte("[743175410]"), Data{
 				Type: "UPDATE", Schema: "public", Table: "pages", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
@@ -61,9 +64,13 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for suffix, v := range map[string]Version{".v1": V1, ".v2": V2} {
+			for suffix, v := range map[string]Version{".v1": V1, ".v2": V2, ".sse": SSE} {
 				path := filepath.Join("..", "testdata", "frames", name+suffix)
 				f := build(v)
+				if f != nil && v == SSE {
+					golden.Compare(t, path+".txt", f.Wire())
+					continue
+				}
 				if f == nil {
 					golden.Compare(t, path+".json", "not delivered")
 					continue

@@ -47,7 +47,7 @@ func TestFrameHeaders(t *testing.T) {
 func TestTextFramesAreBuiltInOneAllocation(t *testing.T) {
 	payload := []byte(`{"x":"` + strings.Repeat("x", 500) + `"}`)
 	ids, meta := []byte("[1,2]"), []byte(`{"id":"7"}`)
-	for _, v := range []Version{V1, V2} {
+	for _, v := range []Version{V1, V2, SSE} {
 		builds := map[string]func() *Frame{
 			"Reply":   func() *Frame { return v.Reply(`"1"`, `"2"`, "realtime:room", StatusOK, payload) },
 			"Push":    func() *Frame { return v.Push(`"1"`, "", "realtime:room", EventSystem, payload) },

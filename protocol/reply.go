@@ -45,6 +45,14 @@ func (v Version) ReplyTo(m Message, joinRef Ref, status string, response json.Ra
 	return reply(envelope{version: v, joinRef: joinRef, ref: m.Ref, topic: m.Topic, oddTopic: m.OddTopic, event: EventReply}, status, response)
 }
 
+// Joined builds the reply to a join that is allowed; an event stream goes on at
+// the position, "" for none.
+func (v Version) Joined(m Message, joinRef Ref, position string, response json.RawMessage) *Frame {
+	return reply(envelope{
+		version: v, joinRef: joinRef, ref: m.Ref, topic: m.Topic, event: EventReply, position: position,
+	}, StatusOK, response)
+}
+
 func reply(e envelope, status string, response json.RawMessage) *Frame {
 	e.open(len(`{"status":"","response":}`) + len(status) + len(response))
 	e.buf = append(e.buf, `{"status":`...)
@@ -59,7 +67,12 @@ func reply(e envelope, status string, response json.RawMessage) *Frame {
 // is raw JSON. In 1.0.0 only ref is sent; phx_close and phx_error carry the
 // join_ref as ref, in both versions.
 func (v Version) Push(joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
-	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event}
+	return v.PushAt("", joinRef, ref, topic, event, payload)
+}
+
+// PushAt is Push, after which an event stream goes on at the position.
+func (v Version) PushAt(position string, joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
+	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event, position: position}
 	e.open(len(payload))
 	e.buf = append(e.buf, payload...)
 	return e.seal()

@@ -10,8 +10,9 @@ type Version uint8
 
 // The versions.
 const (
-	V1 Version = iota + 1 // vsn 1.0.0: JSON objects
-	V2                    // vsn 2.0.0: JSON arrays and binary frames
+	V1  Version = iota + 1 // vsn 1.0.0: JSON objects
+	V2                     // vsn 2.0.0: JSON arrays and binary frames
+	SSE                    // Server-Sent Events: text, and only from the server
 )
 
 // ParseVersion reads the vsn parameter of a handshake: a full semantic version
@@ -39,13 +40,16 @@ func ParseVersion(vsn string) (Version, error) {
 	return 0, fmt.Errorf("parse vsn %.40q: want 1.0.x or 2.0.x", vsn)
 }
 
-// String is the version as clients write it: "1.0.0" or "2.0.0".
+// String is the version as clients write it: "1.0.0" or "2.0.0"; "sse" for the
+// one that they do not write.
 func (v Version) String() string {
 	switch v {
 	case V1:
 		return "1.0.0"
 	case V2:
 		return "2.0.0"
+	case SSE:
+		return "sse"
 	}
 	return "unknown"
 }

@@ -31,6 +31,7 @@ func TestParseVersion(t *testing.T) {
 		{"2.0.-1", 0},
 		{" 2.0.0", 0},
 		{"abc", 0},
+		{"sse", 0},
 	} {
 		got, err := ParseVersion(c.vsn)
 		if got != c.want || (err == nil) != (c.want != 0) {
@@ -40,7 +41,7 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestVersionIsPrintedAsClientsWriteIt(t *testing.T) {
-	for v, want := range map[Version]string{V1: "1.0.0", V2: "2.0.0", 0: "unknown"} {
+	for v, want := range map[Version]string{V1: "1.0.0", V2: "2.0.0", SSE: "sse", 0: "unknown"} {
 		if got := v.String(); got != want {
 			t.Errorf("Version(%d).String() = %q; want %q", v, got, want)
 		}
