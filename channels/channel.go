@@ -126,6 +126,10 @@ func (c *channel) end(farewell func()) {
 func (c *channel) fail(message string, final bool) {
 	c.end(func() {
 		c.system(protocol.ExtensionSystem, protocol.StatusError, message)
+		if c.session.streams() {
+			c.session.out.Close(protocol.CloseNormal, "")
+			return
+		}
 		if final {
 			c.pushClose()
 			return

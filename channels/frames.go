@@ -16,6 +16,7 @@ type frameKey struct {
 	legacy  bool
 	ids     string
 	data    dataKey
+	marked  bool // an event stream goes on after it at the change's position
 }
 
 // dataKey is what makes a change's data object differ.
@@ -58,9 +59,21 @@ func (d *delivery) sendTo(ch *channel, change *replication.Change) {
 			topic: ch.topic, version: ch.session.identity.Version, legacy: ch.config.legacy,
 			ids: idsOf(ch.hits, b), data: dataKey{b.columns, d.showsOld(b, change)},
 		}
+		key.marked = key.version == protocol.SSE && isLast(ch.hits, i)
 		d.hub.metrics.deliveries.WithLabelValues(protocol.EventPostgresChanges).Inc()
 		ch.session.out.Push(d.frame(key, change))
 	}
+}
+
+// isLast says whether no later hit than the one at i makes a frame of its own:
+// who is cut between two frames of a change has not had the change.
+func isLast(hits []*binding, i int) bool {
+	for j := i + 1; j < len(hits); j++ {
+		if !hits[j].columns.blocked && firstOf(hits, hits[j].columns) == j {
+			return false
+		}
+	}
+	return true
 }
 
 func firstOf(hits []*binding, set *columnSet) int {
@@ -92,7 +105,9 @@ func (d *delivery) frame(key frameKey, change *replication.Change) *protocol.Fra
 	}
 	data := d.data(key.data, change)
 	var f *protocol.Frame
-	if key.legacy {
+	if key.marked {
+		f = key.version.ChangesAt(change.Position.String(), key.topic.key.name, []byte(key.ids), data)
+	} else if key.legacy {
 		f = key.version.Push("", "", key.topic.key.name, change.Operation.String(), data)
 	} else {
 		f = key.version.Changes(key.topic.key.name, []byte(key.ids), data)

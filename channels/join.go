@@ -43,6 +43,11 @@ func (s *Session) admit(ctx context.Context, m protocol.Message) {
 		s.reply(m.JoinRef, m, protocol.StatusError, protocol.Reason(err.Error()))
 		return
 	}
+	s.begin(ch, join, m)
+}
+
+// begin answers a join that was decided on, and has everything follow.
+func (s *Session) begin(ch *channel, join *protocol.Join, m protocol.Message) {
 	s.hub.metrics.joins.WithLabelValues("ok").Inc()
 	s.hub.metrics.channels.Inc()
 	s.channels[m.Topic] = ch
@@ -141,7 +146,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 		}
 		h.enter(key, ch, func() {
 			// A join without join_ref is answered without one (wire reference 3.6).
-			ch.session.reply(ch.closeRef, m, protocol.StatusOK, join.Response(position))
+			ch.session.out.Push(ch.session.identity.Version.Joined(m, ch.closeRef, position, join.Response(position)))
 			for i := range join.Bindings { // a slice of the whole payload, which need not stay
 				join.Bindings[i].Raw = nil
 			}

@@ -123,7 +123,11 @@ func (c *channel) tellResync(e *replication.ResyncError) {
 	payload := protocol.Resync(c.topic.key.subTopic(), protocol.ResyncDetail{
 		Reason: e.Reason, Code: e.Code, From: from, Oldest: oldest, Position: e.Position.String(),
 	})
-	c.push(c.ref, "", protocol.EventSystem, payload)
+	position := ""
+	if !e.Position.IsZero() {
+		position = e.Position.String()
+	}
+	c.session.out.Push(c.session.identity.Version.PushAt(position, c.ref, "", c.topic.key.name, protocol.EventSystem, payload))
 }
 
 // detach takes the channel's bindings out of wherever they are matched. When it

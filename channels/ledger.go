@@ -57,6 +57,13 @@ func (l *ledger) remove(ch *channel) {
 	l.channels = slices.DeleteFunc(l.channels, func(c *channel) bool { return c == ch })
 }
 
+// joined are the channels that have not ended.
+func (l *ledger) joined() []*channel {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.channels)
+}
+
 // Mark returns the payload of a ping that proves, when it comes back, that
 // everything has arrived that was pushed before. The session must have a
 // client_id; one goroutine at a time may call it, and push the ping next.

@@ -33,13 +33,13 @@ type Session struct {
 	out      Outbox
 	identity Identity
 	channels map[string]*channel // by topic; an entry may have ended meanwhile
-	ledger   *ledger             // nil without a client_id
+	ledger   *ledger             // nil without a client_id, but for event streams
 }
 
 // Open starts a session on an outbox. The caller must Close it.
 func (h *Hub) Open(out Outbox, id Identity) *Session {
 	s := &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
-	if id.ClientID != "" {
+	if id.ClientID != "" || s.streams() {
 		s.ledger = &ledger{}
 	}
 	return s
