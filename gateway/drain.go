@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"walcast/protocol"
 )
 
 // drain stops accepting, tells every session that the server stops, and waits
@@ -20,7 +22,7 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 		if s.proof != nil {
 			g.askProof(s) // the answer comes before the one to the close frame
 		}
-		s.end(endDrain, g.drainFrame, false)
+		s.drain()
 		told++
 	})
 	g.logger.Info("draining", "sessions", told)
@@ -41,4 +43,9 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	<-empty
 	g.logger.Info("drained", "cut", left, "took", time.Since(start))
 	return err
+}
+
+// drain tells the session that the server stops.
+func (s *session) drain() {
+	s.end(endDrain, s.farewell(protocol.CloseRestart, "server is stopping"), false)
 }

@@ -55,7 +55,7 @@ type Gateway struct {
 	batches sync.Pool // of *batch, lent to writers
 	buffers sync.Pool // of *bytes.Buffer, lent to readers
 
-	slowFrame, drainFrame, pingFrame *protocol.Frame
+	pingFrame *protocol.Frame
 }
 
 // New returns a gateway; nothing runs before Run. status is for /readyz.
@@ -75,11 +75,9 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replicatio
 			Error:             func(http.ResponseWriter, *http.Request, int, error) {},
 			EnableCompression: c.Compression,
 		},
-		batches:    sync.Pool{New: func() any { return newBatch() }},
-		buffers:    sync.Pool{New: func() any { return new(bytes.Buffer) }},
-		slowFrame:  protocol.CloseFrame(protocol.CloseTryLater, "client reads too slowly"),
-		drainFrame: protocol.CloseFrame(protocol.CloseRestart, "server is stopping"),
-		pingFrame:  protocol.Ping(nil),
+		batches:   sync.Pool{New: func() any { return newBatch() }},
+		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		pingFrame: protocol.Ping(nil),
 	}
 	if c.TLSCert != "" {
 		var err error
@@ -163,6 +161,15 @@ func (g *Gateway) wrap(ln net.Listener) net.Listener {
 		return ln
 	}
 	return g.certificate.listen(ln)
+}
+
+// enlist makes a session known. One that the server's stop has overtaken ends.
+func (g *Gateway) enlist(s *session) {
+	g.metrics.sessions.Inc()
+	g.metrics.opened.WithLabelValues(s.version.String()).Inc()
+	if late := g.roster.add(s); late {
+		s.drain()
+	}
 }
 
 // leave is the last thing that a session's reader does.

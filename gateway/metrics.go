@@ -27,13 +27,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
 		sessions: f.NewGauge(prometheus.GaugeOpts{Name: "walcast_gateway_sessions",
-			Help: "WebSocket sessions open at present."}),
+			Help: "Sessions open at present, WebSockets and event streams."}),
 		opened: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_gateway_opened_total",
-			Help: "WebSocket sessions opened, by protocol version."}, []string{"version"}),
+			Help: "Sessions opened, by protocol version; sse is an event stream."}, []string{"version"}),
 		closed: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_gateway_closed_total",
-			Help: "WebSocket sessions that ended, by reason."}, []string{"reason"}),
+			Help: "Sessions that ended, by reason."}, []string{"reason"}),
 		refused: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_gateway_refused_total",
-			Help: "WebSocket handshakes refused, by reason."}, []string{"reason"}),
+			Help: "WebSocket handshakes and event streams refused, by reason."}, []string{"reason"}),
 		frames: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_frames_sent_total",
 			Help: "Frames written to sockets."}),
 		bytes: f.NewCounter(prometheus.CounterOpts{Name: "walcast_gateway_bytes_sent_total",
@@ -53,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		limited: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_gateway_limited_total",
 			Help: "Times that a client ran into a limit, by limit."}, []string{"limit"}),
 		handshakes: f.NewHistogram(prometheus.HistogramOpts{Name: "walcast_gateway_handshake_seconds",
-			Help:    "Time to answer a WebSocket handshake, refusals and their pause included.",
+			Help:    "Time to answer a WebSocket handshake or to begin an event stream, refusals and their pause included.",
 			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 1, 5}}),
 		latency: f.NewHistogram(prometheus.HistogramOpts{Name: "walcast_gateway_commit_to_socket_seconds",
 			Help: "From a transaction's commit time on the database's clock to the end of the write that carried its " +

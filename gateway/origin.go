@@ -50,13 +50,16 @@ func (g *Gateway) cors(next http.Handler) http.Handler {
 		h.Add("Vary", "Origin")
 		if g.config.allowsOrigin(r) {
 			h.Set("Access-Control-Allow-Origin", g.config.corsOrigin(r))
+			if g.config.corsOrigin(r) != "*" { // cookies are only for pages that are named
+				h.Set("Access-Control-Allow-Credentials", "true")
+			}
 		}
 		if r.Method != http.MethodOptions {
 			next.ServeHTTP(w, r)
 			return
 		}
 		h.Set("Access-Control-Allow-Methods", "GET, POST")
-		h.Set("Access-Control-Allow-Headers", "authorization, apikey, content-type, idempotency-key, prefer, x-client-info")
+		h.Set("Access-Control-Allow-Headers", "authorization, apikey, cache-control, content-type, idempotency-key, last-event-id, prefer, x-api-key, x-client-info")
 		h.Set("Access-Control-Max-Age", "7200")
 		w.WriteHeader(http.StatusNoContent)
 	})

@@ -18,6 +18,7 @@ type refusal struct {
 // those upstream does not have are ours).
 var (
 	refuseMethod   = &refusal{status: http.StatusBadRequest, label: "method"}
+	refuseStream   = &refusal{status: http.StatusMethodNotAllowed, label: "method", error: "An event stream is read with GET"}
 	refuseVersion  = &refusal{status: http.StatusForbidden, label: "version"}
 	refuseOrigin   = &refusal{status: http.StatusForbidden, label: "origin", error: "Origin is not allowed"}
 	refuseMissing  = &refusal{status: http.StatusUnauthorized, label: "token", error: "API key is missing", slow: true}

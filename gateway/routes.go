@@ -16,6 +16,7 @@ func (g *Gateway) routes(sessions context.Context) http.Handler {
 		mux.HandleFunc(path+"/{$}", upgrade)
 	}
 	for _, prefix := range []string{"", "/realtime/v1"} {
+		mux.Handle(prefix+"/sse", g.cors(http.HandlerFunc(g.serveStream)))
 		mux.Handle(prefix+"/api/ping", g.cors(reading(g.apiPing)))
 		mux.Handle(prefix+"/api/broadcast", g.cors(g.posting(g.broadcastBatch)))
 		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", g.cors(g.posting(g.broadcastSingle)))

@@ -40,17 +40,18 @@ type conversation interface {
 	Close()
 }
 
-// session is one client's WebSocket connection: a goroutine that reads, a queue,
-// and a writer while the queue holds something.
+// session is one client's WebSocket connection, or event stream: a goroutine that
+// reads, a queue, and a writer while the queue holds something.
 type session struct {
 	gateway *Gateway
-	conn    *websocket.Conn // for reading; its writes go nowhere after the handshake
+	conn    *websocket.Conn // for reading; its writes go nowhere after the handshake; nil for a stream
 	net     net.Conn
 	version protocol.Version
 	queue   queue
 
 	deflater *deflater // nil where the client did not agree to compression
 	proof    *proof    // nil without a client_id
+	stream   streamer  // nil for a WebSocket
 
 	heard    atomic.Bool // something arrived since the last visit of the keepalive
 	renewed  time.Time   // when the read deadline was last set; the reader's own
@@ -83,11 +84,11 @@ func (s *session) enqueue(f *protocol.Frame) {
 
 // Close sends what is queued, then a close frame, and ends the session.
 func (s *session) Close(code int, reason string) {
-	s.end(endChannels, protocol.CloseFrame(code, reason), false)
+	s.end(endChannels, s.farewell(code, reason), false)
 }
 
 func (s *session) overflow() {
-	if s.end(endSlow, s.gateway.slowFrame, true) {
+	if s.end(endSlow, s.farewell(protocol.CloseTryLater, "client reads too slowly"), true) {
 		s.gateway.metrics.overflows.Inc()
 		s.gateway.logger.Debug("session too slow", "address", s.address.String(), "queue_bytes", s.gateway.config.QueueBytes)
 	}
@@ -115,15 +116,11 @@ func (s *session) open(ctx context.Context, id channels.Identity) {
 	s.conn.SetReadLimit(g.config.MaxFrame)
 	s.handleControl()
 	s.renew()
-	g.metrics.sessions.Inc()
-	g.metrics.opened.WithLabelValues(id.Version.String()).Inc()
 	c := g.open(s, id)
 	if p, ok := c.(prover); ok && id.ClientID != "" {
 		s.proof = &proof{prover: p}
 	}
-	if late := g.roster.add(s); late {
-		s.end(endDrain, g.drainFrame, false)
-	}
+	g.enlist(s)
 	go s.run(ctx, c)
 }
 

@@ -19,12 +19,17 @@ import (
 // maxClientID bounds the client_id parameter; a UUID has 36 bytes.
 const maxClientID = 128
 
-// upgrade answers a WebSocket handshake (wire reference 1.4 and 1.5). Refusals
-// are answered at once, unless they repeat.
+// upgrade answers a WebSocket handshake (wire reference 1.4 and 1.5).
 func (g *Gateway) upgrade(sessions context.Context, w http.ResponseWriter, r *http.Request) {
+	g.connect(w, r, func(address netip.Addr) *refusal { return g.admit(sessions, w, r, address) })
+}
+
+// connect answers a request for a session. Refusals are answered at once, unless
+// they repeat.
+func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, admit func(netip.Addr) *refusal) {
 	start := time.Now()
 	address := g.config.clientAddress(r)
-	if f := g.admit(sessions, w, r, address); f != nil {
+	if f := admit(address); f != nil {
 		g.metrics.refused.WithLabelValues(f.label).Inc()
 		if f == refuseSessions || f == refuseAddress {
 			g.metrics.limited.WithLabelValues(f.label).Inc()
@@ -159,20 +164,24 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 		return refuseHandshake(err.Error())
 	}
 	h.conn.muted = true
-	s := &session{
-		gateway: g, conn: conn, net: h.conn.Conn, version: id.Version, address: address,
-		queue: queue{limit: g.config.QueueBytes},
-	}
-	// Who has a client_id loses less by being closed: it comes back, and gets
-	// the broadcasts that it missed as well.
-	if g.config.DropBroadcasts && id.ClientID == "" {
-		s.queue.shed = g.metrics.dropped
-	}
+	s := g.newSession(id, address)
+	s.conn, s.net = conn, h.conn.Conn
 	if h.conn.compressed {
 		s.deflater = g.deflater
 	}
 	s.open(sessions, id)
 	return nil
+}
+
+// newSession makes a session that has no connection yet.
+func (g *Gateway) newSession(id channels.Identity, address netip.Addr) *session {
+	s := &session{gateway: g, version: id.Version, address: address, queue: queue{limit: g.config.QueueBytes}}
+	// Who has a client_id loses less by being closed: it comes back, and gets
+	// the broadcasts that it missed as well.
+	if g.config.DropBroadcasts && id.ClientID == "" {
+		s.queue.shed = g.metrics.dropped
+	}
+	return s
 }
 
 // handshakeFault says what is missing from a WebSocket handshake, in the words

@@ -37,6 +37,7 @@ func (s *session) send(b *batch) error {
 		m.latency.Observe(time.Since(time.Unix(0, committed)).Seconds())
 	}
 	if b.last { // the close frame is out; the answer must come soon
+		s.endStream()
 		_ = s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
 	}
 	return nil
