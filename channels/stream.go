@@ -46,8 +46,8 @@ func (s *Session) prepare(ctx context.Context, m protocol.Message, from string) 
 // settle says where the bindings start, and refuses those that cannot be served:
 // on a socket that is told by an event.
 func (s *Session) settle(ctx context.Context, ch *channel, join *protocol.Join, from string) error {
-	if _, refused := s.hub.bind(ch, join); refused != "" {
-		return errors.New(refused)
+	if _, refused := s.hub.bind(ch, join); refused != nil {
+		return errors.New(refused.Message)
 	}
 	if from == "" {
 		return s.hub.awaitLog(ctx, join)

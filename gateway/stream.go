@@ -54,8 +54,8 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	if _, err := conn.Write(protocol.StreamHead(head, comeBack()).Wire()); err != nil {
 		s.queue.kill(endGone)
 	}
-	begin()
 	g.enlist(s)
+	begin()
 	go s.watch()
 	return nil
 }
