@@ -24,7 +24,7 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 		c.acknowledge(m, protocol.StatusError, protocol.Reason(refused))
 		return
 	}
-	c.topic.publish(b, c, "")
+	c.topic.spread(b, c)
 	c.acknowledge(m, protocol.StatusOK, protocol.EmptyObject)
 }
 
@@ -49,35 +49,47 @@ func (c *channel) acknowledge(m protocol.Message, status string, response []byte
 	}
 }
 
+// spread is publish for a channel of the topic.
+func (t *topic) spread(b protocol.Broadcast, sender *channel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.publish(b, sender)
+}
+
 // publish sends a broadcast to every channel of the topic but the sender, which
-// gets it only if it asked for its own, and those that had the stored message
-// with this id by a replay. Each serialisation is built once. The lock keeps the
-// order the same for all receivers; pushing never blocks.
-func (t *topic) publish(b protocol.Broadcast, sender *channel, id string) {
+// gets it only if it asked for its own. Each serialisation is built once. The
+// topic's lock, which is held, keeps the order the same for all receivers;
+// pushing never blocks.
+func (t *topic) publish(b protocol.Broadcast, sender *channel) {
 	frames := map[protocol.Version]*protocol.Frame{}
 	from := ""
 	if sender != nil {
 		from = sender.session.identity.ClientID
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.hub.pasts.note(t.key, b, from, id, now())
+	t.hub.pasts.note(t.key, b, from, now())
 	for ch := range t.members {
 		if ch == sender && !ch.config.self || ch.deaf {
 			continue
 		}
-		version := ch.session.identity.Version
-		frame, built := frames[version]
-		if !built {
-			frame = version.Broadcast(t.key.name, b)
-			frames[version] = frame
-		}
+		frame := t.frameOf(frames, ch, b)
 		switch {
-		case frame == nil: // this version cannot have it (wire reference 2.4)
+		case frame == nil:
 		case ch.backlog != nil:
-			ch.backlog.live = append(ch.backlog.live, waiting{frame, id})
-		case id == "" || ch.isNews(id):
+			ch.backlog.live = append(ch.backlog.live, waiting{frame, ""})
+		default:
 			ch.session.out.Push(frame)
 		}
 	}
+}
+
+// frameOf builds a broadcast's frame once for each version; nil where the
+// version cannot have it (wire reference 2.4).
+func (t *topic) frameOf(frames map[protocol.Version]*protocol.Frame, ch *channel, b protocol.Broadcast) *protocol.Frame {
+	version := ch.session.identity.Version
+	frame, built := frames[version]
+	if !built {
+		frame = version.Broadcast(t.key.name, b)
+		frames[version] = frame
+	}
+	return frame
 }

@@ -64,6 +64,7 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
 	h.metrics.catchups.Inc()
 	own := &delivery{}
 	own.init(h)
+	own.leader = to.leads()
 	own.mu.Lock()
 	own.add(ch, from)
 	own.mu.Unlock()
@@ -125,10 +126,11 @@ func (d *delivery) restart(ch *channel, to *lane, e *replication.ResyncError, fr
 	ch.resync(e)
 	ch.history, ch.from = from.History, from.Position
 	d.taken, d.sent = from.Position, from
+	d.progressed(nil)
 	if to.taken.Compare(from.Position) > 0 {
 		return false
 	}
-	d.remove(ch)
+	d.drop(ch)
 	to.add(ch, from)
 	return true
 }
@@ -157,7 +159,7 @@ func (d *delivery) handOver(ch *channel, to *lane, at replication.Standing) bool
 	if to.taken.Compare(at.Position) > 0 {
 		return false
 	}
-	d.remove(ch)
+	d.drop(ch)
 	to.add(ch, at)
 	return true
 }

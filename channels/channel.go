@@ -27,6 +27,8 @@ type channel struct {
 	deaf     bool                // gets no broadcasts; guarded by the topic's lock
 	backlog  *backlog            // until what a replay owes is paid; guarded by the topic's lock
 	replayed map[string]struct{} // stored messages had by a replay; guarded by the topic's lock
+	held     []held              // messages that wait for rows; guarded by the topic's lock
+	returned bool                // its client was here before; guarded by the topic's lock
 
 	who      *bookmarkKey // nil for a client that cannot be recognised
 	bookmark *bookmark    // who's, from the join on

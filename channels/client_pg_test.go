@@ -271,7 +271,7 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	a.join("realtime:room", bindings(everyRow))
 	a.answer()
 	a.session.Close()
-	hub.publish(topicKey{name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)}, "")
+	hub.publish(topicKey{name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
 	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) }) // nobody was back in between
 	f.commit(insert(rel, "1", "1", "missed"))
@@ -330,10 +330,10 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	a.session.Close()
 	say(other, 4)
 	other.session.Close() // nobody is there any more
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)}, "")
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
 	b := f.visit("tab", "anon", "")
 	b.join(topic, config)
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)}, "")
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)})
 	if diff := cmp.Diff([]any{2.0, 4.0, 5.0, 6.0}, heard(b, 4)); diff != "" {
 		t.Errorf("broadcasts after the return (-want +got):\n%s", diff)
 	}
@@ -342,7 +342,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	}
 	stranger := f.visit("tab", "authenticated", "u1")
 	stranger.join(topic, config)
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)}, "")
+	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)})
 	if diff := cmp.Diff([]any{7.0}, heard(stranger, 1)); diff != "" {
 		t.Errorf("broadcasts to another user of the client_id (-want +got):\n%s", diff)
 	}
@@ -356,7 +356,7 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	a.answer()
 	a.session.Close()
 	for n := range pastCount + 1 {
-		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)}, "")
+		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
 	}
 	b := f.visit("tab", "anon", "")
 	b.join(topic, config)

@@ -117,7 +117,9 @@ func (c *clients) read(now time.Time) error {
 			return fmt.Errorf("read line: %w", err)
 		}
 		if line.Past != nil {
-			c.pasts.restore(*line.Past)
+			if err := c.pasts.restore(*line.Past); err != nil {
+				return fmt.Errorf("read past: %w", err)
+			}
 		}
 		if line.Bookmark == nil {
 			continue
@@ -131,6 +133,7 @@ func (c *clients) read(now time.Time) error {
 			c.known.store(b)
 		}
 	}
+	c.pasts.restored()
 	c.known.expire(now)
 	c.known.bound(now)
 	return nil

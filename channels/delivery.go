@@ -19,6 +19,11 @@ type delivery struct {
 	// divert takes over a channel one of whose changes needs asking; nil where
 	// Postgres is asked on the spot.
 	divert func(ch *channel, position replication.Position)
+	// relaysFor says to which topics messages from SQL are relayed; nil for all
+	// but direct lanes.
+	relaysFor func(topicName string) bool
+	leader    *lane   // must have come as far; nil for direct lanes
+	holding   holding // channels that hold messages
 
 	mu        sync.Mutex
 	index     *filters.Index[*binding]
@@ -28,9 +33,11 @@ type delivery struct {
 	tables    map[tableName]int    // bindings by the names they want, "*" included
 	roles     map[string]roleUse   // roles of the bindings
 	relations map[uint32]*relation
+	waited    chan struct{} // closed when sent moves; nil while nobody waits
 
 	// What follows belongs to the goroutine that calls deliver.
 	matches    []match
+	relays     []relay               // messages among them
 	concerning []*replication.Change // of those being matched
 	round      uint64
 	touched    []*channel
@@ -83,6 +90,7 @@ func (d *delivery) add(ch *channel, from replication.Standing) {
 		d.file(b)
 	}
 	d.hub.metrics.bindings.Add(float64(len(ch.bindings)))
+	ch.moved()
 	if ch.ended.Load() {
 		d.remove(ch)
 	}
@@ -91,6 +99,12 @@ func (d *delivery) add(ch *channel, from replication.Standing) {
 // remove detaches a channel. Called with d.mu held.
 func (d *delivery) remove(ch *channel) {
 	ch.place.Store(nil)
+	d.drop(ch)
+}
+
+// drop is remove for a channel that is about to be added elsewhere: it is never
+// seen without a place. Called with d.mu held.
+func (d *delivery) drop(ch *channel) {
 	delete(d.channels, ch)
 	for _, b := range ch.bindings {
 		d.unfile(b)
@@ -142,6 +156,9 @@ func (d *delivery) concerns(rel *replication.Relation) bool {
 // deliver brings changes to the channels that match and may see them. It is
 // false when ctx was done before they all were.
 func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) bool {
+	if !d.awaitLeader(ctx, changes) {
+		return false
+	}
 	for len(changes) > 0 {
 		n, unknown, err := d.match(ctx, changes)
 		if !d.decide(ctx) {
@@ -160,8 +177,12 @@ func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) b
 func (d *delivery) begin(at replication.Standing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sent.History == (replication.History{}) {
-		d.sent.History = at.History
+	if d.sent.History != (replication.History{}) {
+		return
+	}
+	d.sent.History = at.History
+	if d.relaysFor != nil && d.hub.log.Reason() != "" {
+		d.hub.pasts.interrupt(true)
 	}
 }
 
@@ -171,6 +192,7 @@ func (d *delivery) advance() {
 	if d.taken.Compare(d.sent.Position) > 0 {
 		d.sent.Position = d.taken
 	}
+	d.progressed(&d.sent.Position)
 }
 
 // standing is up to where everything that a channel of the delivery is to have
@@ -190,7 +212,7 @@ func (d *delivery) standing(ch *channel) replication.Standing {
 func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n int, unknown *replication.Relation, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.matches = d.matches[:0]
+	d.matches, d.relays = d.matches[:0], d.relays[:0]
 	changes, unknown = d.known(changes)
 	if err := d.index.Prepare(ctx, d.concerning, d.hub.config.Operators); err != nil {
 		return 0, nil, err
@@ -198,6 +220,9 @@ func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n 
 	for ; n < len(changes) && len(d.matches) < matchLimit; n++ {
 		change := changes[n]
 		d.taken = change.Position
+		if d.gather(change) {
+			continue
+		}
 		if change.Relation == nil || !d.concerns(change.Relation) {
 			continue
 		}
@@ -210,7 +235,7 @@ func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n 
 	if n < len(changes) {
 		unknown = nil // not there yet
 	}
-	if len(d.matches) == 0 {
+	if len(d.matches) == 0 && len(d.relays) == 0 {
 		d.advance()
 	}
 	return n, unknown, nil
@@ -249,15 +274,18 @@ func (d *delivery) pause(ctx context.Context, message string, err error) bool {
 	}
 }
 
-// send pushes the frames of what was matched and may be seen, in order.
+// send pushes the frames of what was matched and may be seen, in order, with the
+// messages among it.
 func (d *delivery) send() {
-	if len(d.matches) == 0 {
+	if len(d.matches) == 0 && len(d.relays) == 0 {
 		return
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.hub.metrics.matched.Add(float64(len(d.matches)))
+	relays := d.relays
 	for start := 0; start < len(d.matches); {
+		relays = d.relayBefore(relays, start)
 		change := d.matches[start].change
 		end := start + 1
 		for end < len(d.matches) && d.matches[end].change == change {
@@ -266,7 +294,9 @@ func (d *delivery) send() {
 		d.sendChange(change, d.matches[start:end])
 		start = end
 	}
+	d.relayBefore(relays, len(d.matches))
 	clear(d.matches) // do not keep changes and bindings alive
+	clear(d.relays)
 	d.advance()
 }
 

@@ -48,6 +48,7 @@ func (d *delivery) forget() {
 // sendTo pushes a change to one channel: one frame for each set of columns that
 // its bindings see.
 func (d *delivery) sendTo(ch *channel, change *replication.Change) {
+	d.payBefore(ch, change.Position)
 	for i, b := range ch.hits {
 		if b.columns.blocked {
 			continue

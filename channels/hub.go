@@ -8,9 +8,11 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"walcast/auth"
 	"walcast/policy"
@@ -38,8 +40,11 @@ type Hub struct {
 
 	catchups catchups
 	recent   recent
-	clients  *clients
-	pasts    *pasts
+
+	complaints rate.Sometimes // about messages from SQL
+
+	clients *clients
+	pasts   *pasts
 }
 
 // shard matches the changes for its share of the topics. Bindings whose
@@ -54,13 +59,14 @@ type shard struct {
 func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *policy.Policy, v *auth.Verifier, logger *slog.Logger, reg prometheus.Registerer) *Hub {
 	h := &Hub{
 		config: c, log: log, policy: p, verifier: v,
-		logger:  logger.With("component", "channels"),
-		metrics: newMetrics(reg),
-		expiry:  newExpiry(),
-		beat:    newBeat(randomSeed()),
-		seed:    maphash.MakeSeed(),
-		topics:  map[topicKey]*topic{},
-		pasts:   newPasts(log.Window(), c.ResumeClients, now()),
+		logger:     logger.With("component", "channels"),
+		metrics:    newMetrics(reg),
+		expiry:     newExpiry(),
+		beat:       newBeat(randomSeed()),
+		seed:       maphash.MakeSeed(),
+		topics:     map[topicKey]*topic{},
+		complaints: rate.Sometimes{First: 10, Interval: time.Second},
+		pasts:      newPasts(log.Window(), c.ResumeClients, now()),
 	}
 	h.clients = newClients(c, log, h.pasts)
 	h.arming = newArming(h, tables)
@@ -70,7 +76,9 @@ func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *polic
 	}
 	for range n {
 		asked := newLane(h, nil)
-		h.shards = append(h.shards, &shard{asked: asked, direct: newLane(h, asked)})
+		s := &shard{asked: asked, direct: newLane(h, asked)}
+		s.direct.relaysFor = func(topicName string) bool { return h.shardOf(topicName) == s }
+		h.shards = append(h.shards, s)
 	}
 	return h
 }
@@ -97,7 +105,6 @@ func (h *Hub) Run(ctx context.Context) error {
 	g.Go(func() error { return h.arming.watch(ctx) })
 	g.Go(func() error { return h.expiry.run(ctx) })
 	g.Go(func() error { return h.beat.run(ctx) })
-	g.Go(func() error { return h.relayMessages(ctx) })
 	return g.Wait()
 }
 

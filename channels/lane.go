@@ -33,6 +33,15 @@ func newLane(h *Hub, asked *lane) *lane {
 	l.delivery.init(h)
 	if asked != nil {
 		l.delivery.divert = l.divert
+		asked.leader = l
+	}
+	return l
+}
+
+// leads returns the direct lane of the lane's shard.
+func (l *lane) leads() *lane {
+	if l.leader != nil {
+		return l.leader
 	}
 	return l
 }
@@ -75,7 +84,7 @@ func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
 // divert moves a channel to the asked lane, to which everything after position
 // is due. Called with l.mu held; the asked lane's lock comes second.
 func (l *lane) divert(ch *channel, position replication.Position) {
-	l.remove(ch)
+	l.drop(ch)
 	l.asked.mu.Lock()
 	defer l.asked.mu.Unlock()
 	from := replication.Standing{History: l.sent.History, Position: position}
@@ -93,6 +102,10 @@ func (l *lane) resync(e *replication.ResyncError) {
 	defer l.mu.Unlock()
 	l.taken = e.Position
 	l.sent = replication.Standing{History: e.History, Position: e.Position}
+	l.progressed(nil)
+	if l.relaysFor != nil {
+		l.hub.pasts.interrupt(false)
+	}
 	for ch := range l.channels {
 		if ch.history == e.History && ch.from.Compare(e.Position) >= 0 {
 			continue // came later than what is missing
@@ -136,6 +149,7 @@ func (c *channel) detach() {
 	if place := c.lockPlace(); place != nil {
 		place.remove(c)
 		place.mu.Unlock()
+		c.moved()
 	}
 }
 

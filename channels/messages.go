@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -19,32 +20,6 @@ import (
 //
 // private is true unless it says otherwise, as for realtime.send.
 const MessagePrefix = "walcast.broadcast"
-
-// relayMessages broadcasts what was sent from SQL: rows of realtime.messages
-// and logical messages, in commit order. Who was not there when a message was
-// committed gets it by a replay, not from here.
-func (h *Hub) relayMessages(ctx context.Context) error {
-	cursor := h.log.Follow()
-	var old replication.Position // up to here it was sent before we started
-	for {
-		changes, err := cursor.Next(ctx, takeLimit)
-		var resync *replication.ResyncError
-		switch {
-		case errors.As(err, &resync):
-			old = resync.Position
-			continue
-		case err != nil:
-			return nil // stopping
-		case old.IsZero():
-			old = h.log.Refilled()
-		}
-		for _, c := range changes {
-			if c.Position.Compare(old) > 0 {
-				h.relay(c)
-			}
-		}
-	}
-}
 
 // replicationWait is how long a channel that asked for it waits to hear that
 // messages from SQL arrive (wire reference 3.9).
@@ -75,43 +50,31 @@ func (h *Hub) tellReplication(c *channel) {
 // isFollowing reports whether the log has begun.
 func (h *Hub) isFollowing() bool { return h.log.History() != (replication.History{}) }
 
-// relay broadcasts a change if it is a message.
-func (h *Hub) relay(c *replication.Change) {
-	m, ok := messageOf(c)
-	if !ok {
-		return
-	}
-	b := m.broadcast()
-	switch err := b.CheckHeader(m.key.name); {
-	case len(b.Payload) > h.config.MaxBroadcastBytes:
-		h.logger.Warn("message from SQL not delivered: its payload is too large",
-			"topic", m.key.subTopic(), "event", m.Event, "bytes", len(b.Payload), "limit", h.config.MaxBroadcastBytes)
-		return
-	case err != nil:
-		h.logger.Warn("message from SQL not delivered to clients of vsn 2.0.0", "topic", m.key.subTopic(), "err", err)
-	}
-	if m.ID != "" && m.key.private { // the ones that replays are asked for
-		h.recent.add(m.key, m.ID, now())
-	}
-	h.publish(m.key, b, m.ID)
-}
-
 // sqlMessage is a message sent from SQL.
 type sqlMessage struct {
 	key topicKey
 	Stored
 }
 
-// messageOf reads a message sent from SQL; false if the change is none, or
-// lacks what a broadcast needs (wire reference 6.5).
-func messageOf(c *replication.Change) (sqlMessage, bool) {
-	switch {
-	case c.Operation == replication.Message && c.Prefix == MessagePrefix:
-		return emitted(c.Content)
-	case c.Operation == replication.Insert && isMessages(c.Relation):
-		return stored(c)
+// isMessage reports whether a change is a message sent from SQL: a row of
+// realtime.messages or a logical message.
+func isMessage(c *replication.Change) bool {
+	switch c.Operation {
+	case replication.Message:
+		return c.Prefix == MessagePrefix
+	case replication.Insert:
+		return isMessages(c.Relation)
 	}
-	return sqlMessage{}, false
+	return false
+}
+
+// messageOf reads a message sent from SQL. With an error, which says what a
+// broadcast needs and it lacks, it has as much as could be read.
+func messageOf(c *replication.Change) (sqlMessage, error) {
+	if c.Operation == replication.Message {
+		return emitted(c.Content)
+	}
+	return stored(c)
 }
 
 // isMessages reports whether a relation is realtime.messages or a partition of
@@ -120,49 +83,82 @@ func isMessages(rel *replication.Relation) bool {
 	return rel.Schema == "realtime" && (rel.Table == "messages" || strings.HasPrefix(rel.Table, "messages_"))
 }
 
+// checkMessage says why a message is not relayed, nil if it is.
+func (h *Hub) checkMessage(b protocol.Broadcast) error {
+	if size, limit := len(b.Payload), h.config.MaxBroadcastBytes; size > limit {
+		return fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
+	}
+	return nil
+}
+
+// refuseMessage reports a message that nobody gets. Whoever sent it has
+// committed by now and cannot be told.
+func (h *Hub) refuseMessage(m sqlMessage, why error) {
+	h.metrics.messages.WithLabelValues("refused").Inc()
+	h.warnMessage("message from SQL not delivered", m, why)
+}
+
+// warnMessage logs what is wrong with a message, but not with every one of a
+// flood.
+func (h *Hub) warnMessage(text string, m sqlMessage, why error) {
+	h.complaints.Do(func() { h.logger.Warn(text, "topic", m.key.subTopic(), "event", m.Event, "err", why) })
+}
+
 // emitted reads the content of a logical message. It has no id.
-func emitted(content string) (sqlMessage, bool) {
-	var m struct {
+func emitted(content string) (m sqlMessage, err error) {
+	var fields struct {
 		Topic, Event *string
 		Payload      json.RawMessage
 		Private      *bool
 	}
-	if json.Unmarshal([]byte(content), &m) != nil || m.Topic == nil || m.Event == nil || m.Payload == nil {
-		return sqlMessage{}, false
+	err = json.Unmarshal([]byte(content), &fields)
+	m.key = topicKey{name: topicPrefix, private: fields.Private == nil || *fields.Private}
+	m.Encoding, m.Payload = protocol.EncodingJSON, fields.Payload
+	if fields.Topic != nil {
+		m.key.name += *fields.Topic
 	}
-	return sqlMessage{
-		key:    topicKey{name: topicPrefix + *m.Topic, private: m.Private == nil || *m.Private},
-		Stored: Stored{Event: *m.Event, Encoding: protocol.EncodingJSON, Payload: m.Payload},
-	}, true
+	if fields.Event != nil {
+		m.Event = *fields.Event
+	}
+	switch {
+	case err != nil:
+		return m, fmt.Errorf("read logical message %q: %w", MessagePrefix, err)
+	case m.key.subTopic() == "":
+		return m, errors.New(`logical message without a "topic"`)
+	case fields.Event == nil:
+		return m, errors.New(`logical message without an "event"`)
+	case fields.Payload == nil || string(fields.Payload) == "null":
+		return m, errors.New(`logical message without a "payload"`)
+	}
+	return m, nil
 }
 
 // stored reads a row of realtime.messages.
-func stored(c *replication.Change) (m sqlMessage, ok bool) {
-	text := func(column string) (string, bool) {
+func stored(c *replication.Change) (m sqlMessage, err error) {
+	text := func(column string) string {
 		i := c.Relation.Column(column)
 		if i < 0 || c.New[i].Kind != replication.Text {
-			return "", false
+			err = fmt.Errorf("row of realtime.messages without %s", column)
+			return ""
 		}
-		return c.New[i].Text, true
+		return c.New[i].Text
 	}
-	name, ok1 := text("topic")
-	private, ok2 := text("private")
-	var ok3, ok4 bool
-	m.Event, ok3 = text("event")
-	m.ID, ok4 = text("id")
-	if !ok1 || !ok2 || !ok3 || !ok4 {
-		return m, false
+	private := text("private")
+	m.Event, m.ID = text("event"), text("id")
+	m.key = topicKey{name: topicPrefix + text("topic"), private: private == "t"}
+	if err != nil {
+		return m, err
 	}
-	m.key = topicKey{name: topicPrefix + name, private: private == "t"}
-	if payload, ok := text("payload"); ok {
-		m.Encoding, m.Payload = protocol.EncodingJSON, []byte(payload)
-		return m, true
+	if m.Payload = []byte(text("payload")); err == nil {
+		m.Encoding = protocol.EncodingJSON
+		return m, nil
 	}
-	payload, ok := text("binary_payload")
-	if !ok {
-		return m, false
+	err = nil
+	bytes := text("binary_payload")
+	if err != nil {
+		return m, errors.New("row of realtime.messages without payload")
 	}
-	raw, err := hex.DecodeString(strings.TrimPrefix(payload, `\x`))
-	m.Encoding, m.Payload = protocol.EncodingBinary, raw
-	return m, err == nil
+	m.Encoding = protocol.EncodingBinary
+	m.Payload, err = hex.DecodeString(strings.TrimPrefix(bytes, `\x`))
+	return m, err
 }

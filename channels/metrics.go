@@ -24,6 +24,7 @@ type metrics struct {
 	resyncs    *prometheus.CounterVec
 	catchups   prometheus.Counter
 	limited    *prometheus.CounterVec
+	messages   *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -47,6 +48,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Help: "Frames handed to sessions, by event."}, []string{"event"}),
 		resyncs: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_channels_resyncs_total",
 			Help: "Channels told that they missed changes, by code."}, []string{"code"}),
+		messages: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_channels_sql_messages_total",
+			Help: "Messages from SQL that came with the stream, by result."}, []string{"result"}),
 		catchups: f.NewCounter(prometheus.CounterOpts{Name: "walcast_channels_catchups_total",
 			Help: "Channels that read the log from an earlier position before going live."}),
 		limited: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_channels_limited_total",

@@ -16,6 +16,8 @@ type past struct {
 	last, lost uint64 // numbers of the newest broadcast, and of the newest that is not kept any more
 	kept       []heard
 	bytes      int
+	relayed    replication.Standing // the newest message from SQL; older ones are known
+	saved      bool                 // by an earlier run
 }
 
 // heard is one broadcast of the past. Numbers grow over all topics.
@@ -47,8 +49,15 @@ type pasts struct {
 
 	mu      sync.Mutex
 	byTopic map[topicKey]*past
+	order   []kept // everything that is kept, the oldest first; some is gone by now
 	number  uint64
 	bytes   int
+}
+
+// kept names one broadcast among those of its topic.
+type kept struct {
+	of     *past
+	number uint64
 }
 
 // newPasts begins with a number that no earlier run has come to, as nobody
@@ -58,25 +67,62 @@ func newPasts(window time.Duration, limit int, now time.Time) *pasts {
 }
 
 // note keeps a broadcast if anybody may come back for it.
-func (p *pasts) note(key topicKey, b protocol.Broadcast, sender, id string, now time.Time) {
+func (p *pasts) note(key topicKey, b protocol.Broadcast, sender string, now time.Time) {
 	if !p.inUse.Load() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := p.byTopic[key]
-	if of == nil {
-		return
+	if of := p.byTopic[key]; of != nil {
+		p.keep(of, heard{At: now, Sender: sender, Broadcast: copied(b)}, now)
 	}
+}
+
+// noteRelay is note for a message from SQL. It is news unless it is old and
+// nobody has waited for it, or it was relayed before.
+func (p *pasts) noteRelay(r relay, b protocol.Broadcast, now time.Time) (number uint64, isNews bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.byTopic[r.key]
+	switch {
+	case of == nil:
+		return 0, !r.old
+	case r.old && (of.relayed.History.System != r.at.History.System || r.at.Position.Compare(of.relayed.Position) <= 0):
+		return 0, false
+	}
+	of.relayed = r.at
+	p.keep(of, heard{At: now, ID: r.ID, Broadcast: copied(b)}, now)
+	return of.last, true
+}
+
+// keep adds to a past and drops what is too much or too old, the oldest of all
+// topics first: a topic that has fallen silent must not take the room of others.
+func (p *pasts) keep(of *past, h heard, now time.Time) {
 	p.number++
-	h := heard{Number: p.number, At: now, Sender: sender, ID: id, Broadcast: copied(b)}
+	h.Number = p.number
 	of.last = h.Number
+	p.add(of, h)
+	for len(of.kept) > pastCount || of.bytes > pastBytes {
+		p.drop(of)
+	}
+	for len(p.order) > 0 {
+		switch oldest := p.order[0]; {
+		case len(oldest.of.kept) == 0 || oldest.of.kept[0].Number != oldest.number: // dropped by itself
+		case p.bytes > allBytes || now.Sub(oldest.of.kept[0].At) > p.window:
+			p.drop(oldest.of)
+		default:
+			return
+		}
+		p.order[0] = kept{}
+		p.order = p.order[1:]
+	}
+}
+
+func (p *pasts) add(of *past, h heard) {
 	of.kept = append(of.kept, h)
 	of.bytes += h.size()
 	p.bytes += h.size()
-	for len(of.kept) > 0 && (len(of.kept) > pastCount || of.bytes > pastBytes || p.bytes > allBytes || now.Sub(of.kept[0].At) > p.window) {
-		p.drop(of)
-	}
+	p.order = append(p.order, kept{of, h.Number})
 }
 
 // copied is a broadcast that may be kept: its bytes are those of a read buffer.
@@ -98,16 +144,16 @@ func (p *pasts) drop(of *past) {
 
 // since returns what a topic was sent after the number up to which a client has
 // heard it, 0 for one that is new, and whether some of that is gone. upTo is the
-// newest number. From here on the topic has a past. Called with the topic's
-// lock held.
-func (p *pasts) since(key topicKey, number uint64) (missed []heard, upTo uint64, gap bool) {
+// newest number. From here on the topic has a past: at is where the log is.
+// Called with the topic's lock held.
+func (p *pasts) since(key topicKey, number uint64, at replication.Standing) (missed []heard, upTo uint64, gap bool) {
 	p.inUse.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	of := p.byTopic[key]
 	if of == nil {
 		p.number++ // so that who has heard all of nothing has heard something
-		of = &past{last: p.number, lost: p.number}
+		of = &past{last: p.number, lost: p.number, relayed: at}
 		p.room()
 		p.byTopic[key] = of
 	}
@@ -129,8 +175,27 @@ func (p *pasts) room() {
 		if len(p.byTopic) < p.limit {
 			return
 		}
-		p.bytes -= of.bytes
-		delete(p.byTopic, key)
+		p.forget(key, of)
+	}
+}
+
+func (p *pasts) forget(key topicKey, of *past) {
+	for len(of.kept) > 0 {
+		p.drop(of)
+	}
+	delete(p.byTopic, key)
+}
+
+// interrupt notes that messages from SQL are missing, on whatever topics; or only
+// where an earlier run has left something, since when they are.
+func (p *pasts) interrupt(saved bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, of := range p.byTopic {
+		if of.saved || !saved {
+			p.number++
+			of.last, of.lost, of.saved = p.number, p.number, false
+		}
 	}
 }
 
@@ -149,8 +214,11 @@ func (p *pasts) last(key topicKey) uint64 {
 func (c *channel) listened() uint64 {
 	c.topic.mu.Lock()
 	defer c.topic.mu.Unlock()
-	if c.backlog != nil {
+	switch {
+	case c.backlog != nil:
 		return 0
+	case len(c.held) > 0:
+		return max(c.held[0].number, 1) - 1
 	}
 	return c.session.hub.pasts.last(c.topic.key)
 }
@@ -162,7 +230,8 @@ func (c *channel) retell(number uint64) {
 		return
 	}
 	h := c.session.hub
-	missed, upTo, gap := h.pasts.since(c.topic.key, number)
+	c.returned = number > 0
+	missed, upTo, gap := h.pasts.since(c.topic.key, number, h.log.Standing())
 	h.clients.listens(c, upTo)
 	if gap {
 		at := h.log.Standing()

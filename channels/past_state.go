@@ -1,10 +1,13 @@
 package channels
 
 import (
+	"cmp"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"walcast/protocol"
+	"walcast/replication"
 )
 
 // savedPast is a topic's past in the state file.
@@ -12,6 +15,8 @@ type savedPast struct {
 	Topic      string
 	Private    bool
 	Last, Lost uint64
+	System     string `json:",omitempty"` // of the history of Relayed
+	Relayed    string `json:",omitempty"`
 	Kept       []savedHeard
 }
 
@@ -36,6 +41,9 @@ func (p *pasts) save(write func(savedPast) error) error {
 	defer p.mu.Unlock()
 	for key, of := range p.byTopic {
 		saved := savedPast{Topic: key.name, Private: key.private, Last: of.last, Lost: of.lost}
+		if !of.relayed.Position.IsZero() {
+			saved.System, saved.Relayed = of.relayed.History.System, of.relayed.Position.String()
+		}
 		for _, h := range of.kept {
 			saved.Kept = append(saved.Kept, savedHeard{
 				Number: h.Number, At: h.At, Sender: h.Sender, ID: h.ID, Relay: h.Relay, Opaque: h.Opaque,
@@ -50,22 +58,35 @@ func (p *pasts) save(write func(savedPast) error) error {
 }
 
 // restore takes back what save has written.
-func (p *pasts) restore(saved savedPast) {
+func (p *pasts) restore(saved savedPast) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := &past{last: saved.Last, lost: saved.Lost}
+	of := &past{last: saved.Last, lost: saved.Lost, saved: true}
+	if saved.Relayed != "" {
+		position, err := replication.ParsePosition(saved.Relayed)
+		if err != nil {
+			return err
+		}
+		of.relayed = replication.Standing{History: replication.History{System: saved.System}, Position: position}
+	}
 	for _, s := range saved.Kept {
 		h := heard{Number: s.Number, At: s.At, Sender: s.Sender, ID: s.ID, Broadcast: protocol.Broadcast{
 			Relay: json.RawMessage(s.Relay), Opaque: s.Opaque, Event: s.Event, Encoding: s.Encoding,
 			Payload: s.Payload, Meta: json.RawMessage(s.Meta),
 		}}
-		of.kept = append(of.kept, h)
-		of.bytes += h.size()
-		p.bytes += h.size()
+		p.add(of, h)
 	}
 	p.byTopic[topicKey{name: saved.Topic, private: saved.Private}] = of
 	p.number = max(p.number, saved.Last)
 	p.inUse.Store(true)
+	return nil
+}
+
+// restored puts what was taken back, topic by topic, in the order of all.
+func (p *pasts) restored() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slices.SortFunc(p.order, func(a, b kept) int { return cmp.Compare(a.number, b.number) })
 }
 
 // clear forgets everything.
@@ -73,5 +94,5 @@ func (p *pasts) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.byTopic)
-	p.bytes = 0
+	p.order, p.bytes = nil, 0
 }

@@ -99,7 +99,7 @@ const codeQueryCanceled = "57014"
 // Publish sends the broadcast to every channel of its topic, without asking
 // whether it may be.
 func (p *Publisher) Publish(b Publication) {
-	p.hub.publish(topicKey{name: topicPrefix + b.Topic, private: b.Private}, b.Broadcast, "")
+	p.hub.publish(topicKey{name: topicPrefix + b.Topic, private: b.Private}, b.Broadcast)
 }
 
 // MaxBroadcast is the largest payload that is relayed, in bytes.
@@ -116,18 +116,28 @@ func (h *Hub) Present(subTopic string, private bool) []byte {
 	return t.present()
 }
 
-// publish sends a broadcast that comes from no channel. id is that of a stored
-// message, "" for others.
-func (h *Hub) publish(key topicKey, b protocol.Broadcast, id string) {
+// publish sends a broadcast that comes from no channel and not from the log.
+func (h *Hub) publish(key topicKey, b protocol.Broadcast) {
+	t := h.lockTopic(key, func() { h.pasts.note(key, b, "", now()) })
+	if t == nil {
+		return
+	}
+	defer t.mu.Unlock()
+	t.publish(b, nil)
+}
+
+// lockTopic returns a topic with its lock held, or nil if nobody has joined it.
+// Then empty is called, before anybody can join: who does finds what it did.
+func (h *Hub) lockTopic(key topicKey, empty func()) *topic {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	t := h.topics[key]
-	if t == nil { // whoever comes next finds it in the past
-		h.pasts.note(key, b, "", id, now())
+	if t == nil {
+		empty()
+		return nil
 	}
-	h.mu.Unlock()
-	if t != nil {
-		t.publish(b, nil, id)
-	}
+	t.mu.Lock()
+	return t
 }
 
 // topic returns a topic that somebody has joined, or nil.

@@ -1,0 +1,324 @@
+package channels
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+// diary is an Outbox of vsn 1.0.0 that writes down what came: "row 1" for a row
+// with id 1, "message 2" for a broadcast whose payload has n 2.
+type diary struct {
+	mu    sync.Mutex
+	came  *sync.Cond
+	lines []string
+	codes []string // of resyncs
+}
+
+func (d *diary) Close(int, string) {}
+
+func (d *diary) Push(f *protocol.Frame) {
+	var m struct {
+		Event   string
+		Payload struct {
+			Data struct {
+				Record struct{ ID any }
+			}
+			Payload struct{ N any }
+			Code    string
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := json.Unmarshal(f.Payload(), &m); err != nil {
+		d.lines = append(d.lines, err.Error())
+	}
+	switch {
+	case m.Event == protocol.EventPostgresChanges:
+		d.lines = append(d.lines, fmt.Sprint("row ", m.Payload.Data.Record.ID))
+	case m.Event == protocol.EventBroadcast:
+		d.lines = append(d.lines, fmt.Sprint("message ", m.Payload.Payload.N))
+	case m.Payload.Code != "":
+		d.codes = append(d.codes, m.Payload.Code)
+	}
+	d.came.Broadcast()
+}
+
+// wait returns what came once there are n lines.
+func (d *diary) wait(t *testing.T, n int) []string {
+	t.Helper()
+	timer := time.AfterFunc(patient, d.came.Broadcast)
+	defer timer.Stop()
+	start := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.lines) < n {
+		if time.Since(start) >= patient {
+			t.Fatalf("waited %s for %d lines, have %d: %q", patient, n, len(d.lines), d.lines)
+		}
+		d.came.Wait()
+	}
+	return slices.Clone(d.lines)
+}
+
+// writer opens a session with a diary and joins a topic.
+func (f *fixture) writer(clientID, role, sub, topic, config string) (*Session, *diary) {
+	f.Helper()
+	d := &diary{}
+	d.came = sync.NewCond(&d.mu)
+	s := f.hub.Open(d, Identity{Version: protocol.V1, Token: token(f.T, role, sub, time.Hour), ClientID: clientID})
+	f.Cleanup(s.Close)
+	s.Handle(f.Context(), protocol.Message{
+		JoinRef: `"1"`, Ref: `"1"`, Topic: topic, Event: protocol.EventJoin, Payload: []byte(`{"config":` + config + `}`),
+	})
+	return s, d
+}
+
+// said is a logical message.
+func said(content string) *replication.Change {
+	return &replication.Change{Operation: replication.Message, Prefix: MessagePrefix, Content: content}
+}
+
+// numbered is a public message to a topic.
+func numbered(topic string, n int) *replication.Change {
+	return said(fmt.Sprintf(`{"topic":%q,"event":"e","payload":{"n":%d},"private":false}`, topic, n))
+}
+
+func TestMessagesAndRowsComeInCommitOrder(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable, ownTable)
+	ann := "00000000-0000-4000-8000-00000000000a"
+	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
+	messages, own := f.relation("messages"), f.relation("own")
+	_, certain := f.writer("", "anon", "", "realtime:room", bindings(everyRow))
+	_, judged := f.writer("", "authenticated", ann, "realtime:room",
+		bindings(everyRow+`,{"event":"*","schema":"public","table":"own"}`))
+	_, talker := f.writer("", "anon", "", "realtime:room", `{}`)
+	const n = 400
+	var all, rows, talk []string
+	for i := range n {
+		f.commit(numbered("room", 3*i), insert(messages, fmt.Sprint(3*i+1), "1", "x"))
+		f.commit(insert(own, fmt.Sprint(3*i+2), ann))
+		all = append(all, fmt.Sprint("message ", 3*i), fmt.Sprint("row ", 3*i+1), fmt.Sprint("row ", 3*i+2))
+		rows = append(rows, fmt.Sprint("message ", 3*i), fmt.Sprint("row ", 3*i+1))
+		talk = append(talk, fmt.Sprint("message ", 3*i))
+	}
+	for _, c := range []struct {
+		name string
+		got  *diary
+		want []string
+	}{{"rows that are certain", certain, rows}, {"rows that Postgres judges", judged, all}, {"no rows", talker, talk}} {
+		if diff := cmp.Diff(c.want, c.got.wait(t, len(c.want))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// Whoever catches up gets what it missed first, the broadcasts before the rows;
+// what is committed from then on comes after it and in order, once.
+func TestMessagesWaitForWhoCatchesUp(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	s, before := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	f.commit(insert(rel, "0", "1", "x"))
+	before.wait(t, 1)
+	f.waitSent(&client{f: f, session: s})
+	s.Proven(s.Mark())
+	s.Close()
+	const n = 2000
+	want := []string{"message 0"}
+	f.commit(numbered("room", 0))
+	for i := 1; i < n; i++ {
+		f.commit(insert(rel, fmt.Sprint(i), "1", "x"))
+		want = append(want, fmt.Sprint("row ", i))
+	}
+	f.waitRelayed()
+	_, after := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	after.wait(t, 2)
+	for i := n; i < n+50; i++ {
+		f.commit(numbered("room", i), insert(rel, fmt.Sprint(i), "1", "x"))
+		want = append(want, fmt.Sprint("message ", i), fmt.Sprint("row ", i))
+	}
+	if diff := cmp.Diff(want, after.wait(t, len(want))); diff != "" {
+		t.Errorf("after the return (-want +got):\n%s", diff)
+	}
+}
+
+// waitRelayed waits until the direct lanes have come to the end of the log.
+func (f *fixture) waitRelayed() {
+	f.Helper()
+	at := f.log.Stats().Head
+	deadline := time.Now().Add(patient)
+	for _, s := range f.hub.shards {
+		for {
+			s.direct.mu.Lock()
+			sent := s.direct.sent
+			s.direct.mu.Unlock()
+			if f.log.Reach(sent).Position.Compare(at) >= 0 {
+				break
+			}
+			if time.Now().After(deadline) {
+				f.Fatalf("a lane has not come to %s", at)
+			}
+			<-time.After(time.Millisecond)
+		}
+	}
+}
+
+// What is not proven as received while it waits for rows is not lost with the
+// session.
+func TestAMessageThatWaitsIsNotProven(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	s, _ := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	ch := s.channels["realtime:room"]
+	elsewhere := &delivery{}
+	elsewhere.init(f.hub)
+	place := ch.lockPlace()
+	place.drop(ch)
+	ch.place.Store(elsewhere)
+	elsewhere.channels[ch] = struct{}{}
+	place.mu.Unlock()
+	f.commit(numbered("room", 1))
+	f.waitRelayed()
+	s.Proven(s.Mark())
+	ch.place.Store(nil) // as if its session ended before it was anywhere
+	ch.topic.mu.Lock()
+	ch.held = nil
+	ch.topic.mu.Unlock()
+	s.Close()
+	_, after := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	if diff := cmp.Diff([]string{"message 1"}, after.wait(t, 1)); diff != "" {
+		t.Errorf("after the return (-want +got):\n%s", diff)
+	}
+}
+
+func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
+	config := DefaultConfig()
+	config.StateFile = t.TempDir() + "/walcast.clients"
+	f := newFixture(t, config)
+	f.hub.Restore()
+	s, before := f.writer("tab", "anon", "", "realtime:room", `{}`)
+	f.commit(numbered("room", 1))
+	before.wait(t, 1)
+	s.Proven(s.Mark())
+	s.Close()
+	// A restart: the log is read again from a while ago, up to now.
+	hub := f.hub
+	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn+0x10, replication.CodeSlotAdvanced)
+	f.log = replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour})
+	first := f.lsn - 0x100
+	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
+	f.lsn = first
+	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
+	_, back := f.writer("tab", "anon", "", "realtime:room", `{}`)
+	_, stranger := f.writer("", "anon", "", "realtime:room", `{}`)
+	f.log.Refill(first + 0x300)
+	f.commit(numbered("room", 1)) // read again
+	f.commit(numbered("room", 2)) // while it was down
+	f.commit(numbered("room", 3)) // from now on
+	if diff := cmp.Diff([]string{"message 2", "message 3"}, back.wait(t, 2)); diff != "" {
+		t.Errorf("to who was here before (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"message 3"}, stranger.wait(t, 1)); diff != "" {
+		t.Errorf("to who was not (-want +got):\n%s", diff)
+	}
+	later, late := f.writer("tab 2", "anon", "", "realtime:room", `{}`)
+	later.Close()
+	_, again := f.writer("tab 2", "anon", "", "realtime:room", `{}`)
+	f.commit(numbered("room", 4))
+	if diff := cmp.Diff([]string{"message 4"}, again.wait(t, 1)); diff != "" || len(late.lines) > 0 {
+		t.Errorf("to who came after it and came back (-want +got):\n%s; before %q", diff, late.lines)
+	}
+}
+
+func TestMessagesThatCannotBeDeliveredAreReported(t *testing.T) {
+	config := DefaultConfig()
+	config.MaxBroadcastBytes = 2000
+	f := newIdleFixture(t, config)
+	report := &logged{}
+	f.hub.logger = report.logger()
+	f.run()
+	_, heard := f.writer("", "anon", "", "realtime:room", `{}`)
+	table := &replication.Relation{Schema: "realtime", Table: "messages", Columns: []replication.Column{
+		{Name: "topic"}, {Name: "event"}, {Name: "private"}, {Name: "id"}, {Name: "payload"}, {Name: "binary_payload"},
+	}}
+	cases := []struct {
+		change *replication.Change
+		want   string
+	}{
+		{said(`nonsense`), "invalid character"},
+		{said(`[]`), "cannot unmarshal array"},
+		{said(`{"topic":5,"event":"e","payload":{}}`), "cannot unmarshal number"},
+		{said(`{"event":"e","payload":{}}`), `without a \"topic\"`},
+		{said(`{"topic":"room","payload":{}}`), `without an \"event\"`},
+		{said(`{"topic":"room","event":"e","private":false}`), `without a \"payload\"`},
+		{said(`{"topic":"room","event":"e","payload":{"n":"` + strings.Repeat("x", 2000) + `"},"private":false}`), "the limit is 2000"},
+		{insert(table, "room", "NULL", "f", "1", "{}", "NULL"), "without event"},
+		{insert(table, "room", "e", "f", "1", "NULL", "NULL"), "without payload"},
+	}
+	for _, c := range cases {
+		f.commit(c.change)
+	}
+	f.commit(numbered("room", 1))
+	if diff := cmp.Diff([]string{"message 1"}, heard.wait(t, 1)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+	f.waitRelayed()
+	for _, c := range cases { // each topic's shard reports for itself
+		if !slices.ContainsFunc(report.lines(), func(line string) bool {
+			return strings.Contains(line, "not delivered") && strings.Contains(line, c.want)
+		}) {
+			t.Errorf("log %q; want a line that says %q", report.lines(), c.want)
+		}
+	}
+	want := map[string]float64{"refused": float64(len(cases)), "relayed": 1}
+	if diff := cmp.Diff(want, counted(t, f.hub.metrics.messages)); diff != "" {
+		t.Errorf("messages by result (-want +got):\n%s", diff)
+	}
+}
+
+// counted is the values of a counter with one label, by its value.
+func counted(t *testing.T, c prometheus.Collector) map[string]float64 {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(c)
+	families, err := reg.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("Gather = %d families, %v; want one", len(families), err)
+	}
+	values := map[string]float64{}
+	for _, m := range families[0].GetMetric() {
+		values[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+	}
+	return values
+}
+
+// logged keeps what a logger writes.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+func (l *logged) lines() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Split(strings.TrimSpace(l.text.String()), "\n")
+}
