@@ -139,6 +139,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	key := topicKey{name: m.Topic, private: join.Private}
 	ch.bindings, ch.config.refused = h.bind(ch, join)
 	from, listened, known := h.recall(ch, join)
+	told := known == remembered && len(ch.bindings) > 0 && from.Position.Compare(h.log.Oldest()) < 0 // of rows, soon
 	reply := func(from replication.Position) {
 		position := ""
 		if !from.IsZero() {
@@ -150,7 +151,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 			for i := range join.Bindings { // a slice of the whole payload, which need not stay
 				join.Bindings[i].Raw = nil
 			}
-			ch.retell(listened)
+			ch.retell(listened, told)
 		})
 	}
 	switch {

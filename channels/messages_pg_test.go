@@ -58,14 +58,20 @@ func (d *diary) Push(f *protocol.Frame) {
 // wait returns what came once there are n lines.
 func (d *diary) wait(t *testing.T, n int) []string {
 	t.Helper()
+	return d.until(t, func() bool { return len(d.lines) >= n })
+}
+
+// until returns what came once it is enough.
+func (d *diary) until(t *testing.T, enough func() bool) []string {
+	t.Helper()
 	timer := time.AfterFunc(patient, d.came.Broadcast)
 	defer timer.Stop()
 	start := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for len(d.lines) < n {
+	for !enough() {
 		if time.Since(start) >= patient {
-			t.Fatalf("waited %s for %d lines, have %d: %q", patient, n, len(d.lines), d.lines)
+			t.Fatalf("waited %s, have %d lines: %q, resyncs %q", patient, len(d.lines), d.lines, d.codes)
 		}
 		d.came.Wait()
 	}
@@ -321,4 +327,23 @@ func (l *logged) lines() []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return strings.Split(strings.TrimSpace(l.text.String()), "\n")
+}
+
+// Broadcasts and rows that are gone are one resync.
+func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	s, _ := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	s.Proven(s.Mark())
+	s.Close()
+	f.hub.pasts.interrupt(false)
+	f.commit(insert(rel, "1", "1", "lost"))
+	f.log.Release(time.Now().Add(2 * time.Hour))
+	_, back := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
+	back.until(t, func() bool { return len(back.codes) > 0 })
+	f.commit(insert(rel, "2", "1", "kept"))
+	back.wait(t, 1)
+	if diff := cmp.Diff([]string{replication.CodeTooOld}, back.codes); diff != "" {
+		t.Errorf("resyncs (-want +got):\n%s", diff)
+	}
 }

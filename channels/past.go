@@ -224,8 +224,9 @@ func (c *channel) listened() uint64 {
 }
 
 // retell pushes the broadcasts that a client has missed, but not its own, nor
-// those that a replay is about to bring. Called with the topic's lock held.
-func (c *channel) retell(number uint64) {
+// those that a replay is about to bring. told means that a resync is due anyway.
+// Called with the topic's lock held.
+func (c *channel) retell(number uint64, told bool) {
 	if c.bookmark == nil {
 		return
 	}
@@ -233,7 +234,7 @@ func (c *channel) retell(number uint64) {
 	c.returned = number > 0
 	missed, upTo, gap := h.pasts.since(c.topic.key, number, h.log.Standing())
 	h.clients.listens(c, upTo)
-	if gap {
+	if gap && !told {
 		at := h.log.Standing()
 		c.tellResync(&replication.ResyncError{
 			Code: replication.CodeTooOld, Reason: "broadcasts were missed that the server does not keep any more",
