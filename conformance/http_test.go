@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/gorilla/websocket"
+
 	"walcast/internal/transcript"
 )
 
@@ -29,6 +31,9 @@ func (p *player) request(l transcript.Line) {
 	if err := json.Unmarshal([]byte(p.fill(string(l.Frame))), &asked); err != nil {
 		p.Fatal(err)
 	}
+	if asked.Request.Method == "" {
+		return // the answer to a handshake
+	}
 	for _, text := range expected(p.deviations, p.section.Name, l, p.used) { // none: it is not asked
 		var want exchange
 		if err := json.Unmarshal([]byte(text), &want); err != nil {
@@ -47,6 +52,34 @@ func (p *player) request(l transcript.Line) {
 		if err := p.matcher.Match(want.Body, body); err != nil {
 			p.Errorf("%s %s %.300s: %v", asked.Request.Method, asked.Request.Path, asked.Request.Body, err)
 		}
+	}
+}
+
+// refusedHandshake is the answer to a socket's handshake, if it was refused.
+func refusedHandshake(conn string, rest []transcript.Line) (answer exchange, refused bool) {
+	for _, l := range rest {
+		if l.Conn == conn {
+			return answer, l.Dir == "http" && json.Unmarshal(l.Frame, &answer) == nil
+		}
+	}
+	return answer, false
+}
+
+func (p *player) wantRefused(target string, header http.Header, want exchange) {
+	conn, answer, err := websocket.DefaultDialer.DialContext(p.Context(), strings.Replace(target, "http", "ws", 1), header)
+	if err == nil {
+		conn.Close()
+		p.Fatalf("handshake %s was accepted; want %d", target, want.Status)
+	}
+	if answer == nil {
+		p.Fatalf("handshake %s: %v", target, err)
+	}
+	body, err := io.ReadAll(answer.Body) // what the client library has kept of it
+	if err != nil || answer.StatusCode != want.Status {
+		p.Errorf("handshake %s = %d, %v; want %d", target, answer.StatusCode, err, want.Status)
+	}
+	if err := p.matcher.Match(want.Body, body); err != nil {
+		p.Errorf("handshake %s: %v", target, err)
 	}
 }
 

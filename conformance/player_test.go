@@ -77,6 +77,11 @@ func (p *player) play() {
 			p.expect(l)
 		case "close":
 			p.ending(l)
+		case "note":
+			if strings.Contains(string(l.Frame), "server is told to stop") {
+				p.settle()
+				p.stage.stop()
+			}
 		case "open", ">", "sql", "http":
 			p.settle()
 			p.pause(started, l)
@@ -115,7 +120,7 @@ func (p *player) act(l transcript.Line, rest []transcript.Line) {
 	p.wrote = l.Dir == "sql"
 	switch l.Dir {
 	case "open":
-		p.open(l)
+		p.open(l, rest)
 	case ">":
 		p.send(l)
 	case "http":
@@ -190,7 +195,7 @@ const (
 	dayMillis  = 24 * 60 * 60 * 1000
 )
 
-func (p *player) open(l transcript.Line) {
+func (p *player) open(l transcript.Line, rest []transcript.Line) {
 	var handshake struct {
 		URL     string
 		Headers map[string]string
@@ -207,11 +212,16 @@ func (p *player) open(l transcript.Line) {
 	for name, value := range handshake.Headers {
 		header.Set(name, value)
 	}
+	target := p.stage.addr + path + "?" + values.Encode()
+	if answer, refused := refusedHandshake(l.Conn, rest); refused {
+		p.wantRefused("http://"+target, header, answer)
+		return
+	}
 	d := websocket.Dialer{}
 	if p.inFragments() {
 		d.WriteBufferSize = 10 // a full buffer is sent as a fragment
 	}
-	p.sockets[l.Conn] = dial(p.T, &d, "ws://"+p.stage.addr+path+"?"+values.Encode(), header, listener{silent: strings.HasPrefix(p.section.Name, "silent socket"), groups: p.grouped()})
+	p.sockets[l.Conn] = dial(p.T, &d, "ws://"+target, header, listener{silent: strings.HasPrefix(p.section.Name, "silent socket"), groups: p.grouped()})
 }
 
 // grouped says whether the section is about frames for one change whose order

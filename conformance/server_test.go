@@ -29,10 +29,15 @@ type stage struct {
 	db      *devdb.DB
 	addr    string
 	markers *markers
+	stop    func() // returns when the server has ended
 }
 
-// open starts a server on a database of its own, until the test ends.
-func open(t *testing.T) *stage {
+// observers is how many sessions there are beside those of the recording.
+const observers = 1
+
+// open starts a server on a database of its own, until the test ends. settings,
+// which may be nil, changes its configuration.
+func open(t *testing.T, settings func(*server.Config)) *stage {
 	t.Helper()
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
@@ -44,20 +49,23 @@ func open(t *testing.T) *stage {
 	c.Auth.Secrets = []string{secret}
 	c.Channels.PresenceRate.Events = 0
 	c.Gateway.IdleTimeout, c.Gateway.PingInterval = idleTimeout, idleTimeout/2
+	if settings != nil {
+		settings(&c)
+	}
 	s, err := server.New(c, slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, s)
-	opened := &stage{db: db, addr: s.Addr()}
+	opened := &stage{db: db, stop: run(t, s), addr: s.Addr()}
 	opened.markers = observe(t, opened)
 	return opened
 }
 
-// run runs the server until the test ends, and returns when it streams.
-func run(t *testing.T, s *server.Server) {
+// run runs the server until the test ends, or stop is called, and returns when it
+// streams.
+func run(t *testing.T, s *server.Server) (stop func()) {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -65,10 +73,11 @@ func run(t *testing.T, s *server.Server) {
 			t.Errorf("server ended: %v", err)
 		}
 	}()
-	t.Cleanup(func() {
-		stop()
+	stop = func() {
+		cancel()
 		<-ended
-	})
+	}
+	t.Cleanup(stop)
 	select {
 	case <-s.Ready():
 	case <-ended:
@@ -76,6 +85,7 @@ func run(t *testing.T, s *server.Server) {
 	case <-time.After(patience):
 		t.Fatalf("server does not stream after %s", patience)
 	}
+	return stop
 }
 
 // setUp makes what the recorder had made.
