@@ -21,11 +21,11 @@ async function freePort() {
 }
 
 export class Server {
-  constructor(name, flags) {
+  constructor(name, flags, databaseURL) {
     this.name = name
     this.flags = flags
+    this.databaseURL = databaseURL
     this.log = ''
-    this.databaseURL = process.env.E2E_DATABASE_URL
   }
 
   /** Starts the process and waits until it streams, or only until it answers. */
@@ -57,10 +57,10 @@ export class Server {
 let count = 0
 
 /** Starts a server for a test (t), which publishes the given tables; both go when the test ends. */
-export async function serve(t, { tables = [], flags = [] } = {}) {
+export async function serve(t, { tables = [], flags = [], databaseURL = process.env.E2E_DATABASE_URL } = {}) {
   const name = `e2e_${process.pid}_${++count}`
   await database.query(`create publication ${name} ${tables.length ? `for table ${tables.join(', ')}` : ''}`)
-  const server = new Server(name, flags)
+  const server = new Server(name, flags, databaseURL)
   server.state = await mkdtemp(join(tmpdir(), 'walcast-e2e-'))
   server.port = await freePort()
   t.after(async () => {
