@@ -217,6 +217,58 @@ test('a new token goes with the next join, and the position too', async (t) => {
   assert.deepEqual(resyncs, [])
 })
 
+test('a token that expires ends the channel, and the next join goes on', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const client = connect(t, server, { options: { reconnectAfterMs: () => 50 } })
+  let held = token()
+  let short
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const ids = []
+  const said = []
+  const channel = resumable(client.channel('numbers'), { onResync: assert.fail })
+    .on('postgres_changes', { event: 'INSERT', schema: 'public', table: numbered }, (p) => ids.push(p.new.id))
+  let joins = 0
+  channel.joinPush.receive('ok', () => { joins++ })
+  channel.subscribe((status, error) => {
+    said.push(status)
+    if (status !== 'CHANNEL_ERROR' || held !== short) return
+    held = token()
+    insert(numbered, 2).then(() => client.realtime.setAuth()) // while the channel is not joined
+  })
+  await until(() => joins === 1, 'the join')
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  held = short = token({}, { ttl: 3 })
+  await client.realtime.setAuth()
+  await until(() => ids.length >= 2 && joins >= 2, `the row of the time between, heard ${said}`)
+  await insert(numbered, 3)
+  await until(() => ids.includes(3), 'a row after the second join')
+  assert.deepEqual(ids, [1, 2, 3])
+})
+
+test('a slot that was dropped calls onResync, and the positions of the new one count', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const wire = await proxy(t, server.port)
+  const { ids, resyncs } = await follow(t, wire, numbered)
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  assert.equal(await server.end('SIGTERM'), 0)
+  await insert(numbered, 2)
+  await database.query('select pg_drop_replication_slot($1)', [server.name])
+  await server.start()
+  await until(() => resyncs.length === 1, 'the resync')
+  await insert(numbered, 3)
+  await until(() => ids.includes(3), 'a row after the resync')
+  wire.cut()
+  await insert(numbered, 4)
+  await until(() => ids.includes(4), 'a row after another drop')
+  assert.deepEqual(ids, [1, 3, 4])
+  assert.equal(resyncs.length, 1)
+})
+
 test('it says what it needs', async (t) => {
   const server = await serve(t)
   const client = connect(t, server)
