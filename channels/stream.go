@@ -12,19 +12,24 @@ import (
 // joined before the stream begins, and says nothing afterwards.
 func (s *Session) streams() bool { return s.identity.Version == protocol.SSE }
 
-// Admit decides on the join of an event stream, which goes on after the position
-// from, "" for live. It pushes nothing, so that a refusal, whose text is the
-// reason, can be told in place of a stream. begin answers the join and has
-// everything follow; it must be called before Close.
-func (s *Session) Admit(ctx context.Context, m protocol.Message, from string) (begin func(), err error) {
-	begin, err = s.prepare(ctx, m, from)
+// Stream is what the join of an event stream says beside its message.
+type Stream struct {
+	From string // the position after which its bindings go on, as given; "" is live
+	Deaf bool   // it wants no broadcasts
+}
+
+// Admit decides on the join of an event stream. It pushes nothing, so that a
+// refusal, whose text is the reason, can be told in place of a stream. begin
+// answers the join and has everything follow; it must be called before Close.
+func (s *Session) Admit(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
+	begin, err = s.prepare(ctx, m, wanted)
 	if err != nil {
 		s.hub.metrics.joins.WithLabelValues("refused").Inc()
 	}
 	return begin, err
 }
 
-func (s *Session) prepare(ctx context.Context, m protocol.Message, from string) (begin func(), err error) {
+func (s *Session) prepare(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
 	subTopic, ok := subTopicOf(m.Topic)
 	if !ok {
 		return nil, errors.New(protocol.ReasonUnmatchedTopic)
@@ -33,13 +38,14 @@ func (s *Session) prepare(ctx context.Context, m protocol.Message, from string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(ctx, ch, join, from); err != nil {
+	if err := s.settle(ctx, ch, join, wanted.From); err != nil {
 		s.hub.policy.Release(ch.subject)
 		if ch.topic != nil { // it listens for what a replay owes
 			s.hub.leave(ch)
 		}
 		return nil, err
 	}
+	ch.deaf = ch.deaf || wanted.Deaf
 	return func() { s.begin(ch, join, m) }, nil
 }
 

@@ -63,7 +63,7 @@ func (f *fixture) stream(signed string) *reader {
 func (r *reader) admit(ctx context.Context, config, from string) (begin func(), err error) {
 	return r.session.Admit(ctx, protocol.Message{
 		JoinRef: `"1"`, Ref: `"1"`, Topic: "realtime:room", Event: protocol.EventJoin, Payload: []byte(`{"config":` + config + `}`),
-	}, from)
+	}, Stream{From: from})
 }
 
 // follow opens a stream of the bindings that goes on after a position.
@@ -275,6 +275,38 @@ func TestAStreamFromNowhereIsToldToResync(t *testing.T) {
 	f.commit(insert(rel, "2", "1", "after"))
 	if diff := cmp.Diff([]any{2.0}, r.ids(1)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+func TestAStreamHearsBroadcastsUnlessItDoesNotWantTo(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	open := func(deaf bool) *reader {
+		r := f.stream(token(t, "anon", "", time.Hour))
+		begin, err := r.session.Admit(t.Context(), protocol.Message{
+			Topic: "realtime:room", Event: protocol.EventJoin, Payload: []byte(`{"config":{"presence":{"enabled":false}}}`),
+		}, Stream{Deaf: deaf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin()
+		return r
+	}
+	deaf, hears := open(true), open(false)
+	f.connect("anon", "").speak("realtime:room", 2)
+	const want = `{"event":"e", "payload":{"x": 1.50},"type":"broadcast"}`
+	if got := hears.waitFor(protocol.EventBroadcast, 2)[0]; got.data != want || got.id != "" {
+		t.Errorf("heard %v; want %s without an id", got, want)
+	}
+	if got := deaf.waitFor(protocol.EventBroadcast, 0); len(got) > 0 { // the first was pushed to everybody before the second
+		t.Errorf("who wants no broadcasts heard %v", got)
+	}
+}
+
+// speak joins a topic and broadcasts to it, several times the same.
+func (c *client) speak(topic string, times int) {
+	c.join(topic, `{"presence":{"enabled":false}}`)
+	for range times {
+		c.send(topic, protocol.EventBroadcast, "{\"event\":\"e\",\n\"payload\":{\"x\": 1.50},\"type\":\"broadcast\"}")
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 type streamer interface {
 	conversation
 	// Admit decides on the join; begin answers it and has everything follow.
-	Admit(ctx context.Context, m protocol.Message, from string) (begin func(), err error)
+	Admit(ctx context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error)
 	// Pulse says that the stream is alive, and where it is.
 	Pulse()
 }
@@ -31,7 +31,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	}
 	s := g.newSession(id, address)
 	s.stream = g.open(s, id).(streamer)
-	begin, err := s.stream.Admit(r.Context(), wanted.join, wanted.from)
+	begin, err := s.stream.Admit(r.Context(), wanted.join, wanted.Stream)
 	if err != nil {
 		s.stream.Close()
 		g.roster.exit()

@@ -15,14 +15,16 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"walcast/channels"
 	"walcast/protocol"
 )
 
 // Admit lets everybody in but to topics that are called like a refusal.
-func (g *guest) Admit(_ context.Context, m protocol.Message, from string) (begin func(), err error) {
+func (g *guest) Admit(_ context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error) {
 	if reason, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
 		return nil, errors.New(reason)
 	}
+	from := wanted.From
 	if from == "" {
 		from = "1/1:1"
 	}

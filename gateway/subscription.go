@@ -10,13 +10,14 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"walcast/channels"
 	"walcast/protocol"
 )
 
-// subscription is what a stream is asked for: a join, and where it goes on.
+// subscription is what a stream is asked for.
 type subscription struct {
+	channels.Stream
 	join protocol.Message
-	from string // a position, or what the client took for one; "" is live
 }
 
 // streamRef is join_ref and ref of a stream's only message.
@@ -47,8 +48,9 @@ type streamBinding struct {
 // is wrong with it; the bindings themselves are judged with the join.
 func readSubscription(query url.Values, h http.Header) (subscription, error) {
 	var config streamConfig
+	broadcast := true
 	var err error
-	for name, to := range map[string]*bool{"private": &config.Private, "presence": &config.Presence.Enabled} {
+	for name, to := range map[string]*bool{"private": &config.Private, "presence": &config.Presence.Enabled, "broadcast": &broadcast} {
 		if *to, err = readFlag(query, name, *to); err != nil {
 			return subscription{}, err
 		}
@@ -65,7 +67,7 @@ func readSubscription(query url.Values, h http.Header) (subscription, error) {
 			JoinRef: streamRef, Ref: streamRef, Topic: protocol.TopicPrefix + topic, Event: protocol.EventJoin,
 			Payload: encode(map[string]any{"config": config}),
 		},
-		from: readPosition(query, h),
+		Stream: channels.Stream{From: readPosition(query, h), Deaf: !broadcast},
 	}, nil
 }
 

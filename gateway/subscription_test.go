@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"testing"
 
+	"walcast/channels"
 	"walcast/protocol"
 )
 
@@ -29,6 +30,7 @@ func TestReadSubscription(t *testing.T) {
 		{"a slip in private", "topic=room&private=ture", "", `private must be true or false, got: "ture"`},
 		{"an empty private", "topic=room&private", "", `private must be true or false, got: ""`},
 		{"a slip in presence", "topic=room&presence=1", "", `presence must be true or false, got: "1"`},
+		{"a slip in broadcast", "topic=room&broadcast=off", "", `broadcast must be true or false, got: "off"`},
 		{"two tables", "topic=room&table=a&table=b", "", "table is given twice: several bindings are written as bindings=[{…},{…}]"},
 		{"both notations", "topic=room&table=a&bindings=[]", "", "table and bindings are both given: one or the other"},
 		{"bindings that are no list", `topic=room&bindings={"table":"a"}`, "", `bindings must be a JSON array such as [{"event":"*","schema":"public","table":"todos"}]`},
@@ -49,6 +51,23 @@ func TestReadSubscription(t *testing.T) {
 				t.Errorf("readSubscription = %s, %q; want %s, %q", got.join.Payload, text, c.payload, c.err)
 			}
 		})
+	}
+}
+
+func TestReadSubscriptionBesideTheJoin(t *testing.T) {
+	for query, want := range map[string]channels.Stream{
+		"topic=room":                               {},
+		"topic=room&broadcast=true":                {},
+		"topic=room&broadcast=false":               {Deaf: true},
+		"topic=room&last_event_id=16%2FB374D848:3": {From: "16/B374D848:3"},
+	} {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := readSubscription(values, http.Header{}); got.Stream != want || err != nil {
+			t.Errorf("readSubscription(%q) = %+v, %v; want %+v", query, got.Stream, err, want)
+		}
 	}
 }
 
