@@ -1,10 +1,10 @@
-/** Waits until condition() is truthy and returns its value; fails with what was waited for. */
+/** Waits until condition() is truthy and returns its value; fails with what was waited for, a text or a function that says it. */
 export async function until(condition, what, limit = 30_000) {
   const end = Date.now() + limit
   for (;;) {
     const value = await condition()
     if (value) return value
-    if (Date.now() > end) throw new Error(`waited ${limit} ms for ${what}`)
+    if (Date.now() > end) throw new Error(`waited ${limit} ms for ${typeof what === 'function' ? what() : what}`)
     await new Promise((wake) => setTimeout(wake, 10))
   }
 }

@@ -1,0 +1,151 @@
+// Event streams with what reads them: curl, fetch, and EventSource of a browser.
+import './lib/own-database.mjs'
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { test } from 'node:test'
+import { connect, subscribed } from './lib/clients.mjs'
+import { database, table, transaction } from './lib/database.mjs'
+import { open, serveMessages } from './lib/messages.mjs'
+import { serve } from './lib/server.mjs'
+import { address, stream } from './lib/stream.mjs'
+import { token, user } from './lib/tokens.mjs'
+import { until } from './lib/until.mjs'
+
+const insert = (numbered, id) => database.query(`insert into ${numbered} values ($1)`, [id])
+const upTo = (n) => Array.from({ length: n }, (_, i) => i + 1)
+
+test('curl prints rows as they commit, and goes on by Last-Event-ID', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const curl = (...args) => {
+    const child = spawn('curl', ['-sN', ...args, address(server, { topic: 'numbers', table: numbered, filter: 'id=gt.0' })])
+    t.after(() => child.kill())
+    const printed = { child, text: '' }
+    child.stdout.on('data', (text) => { printed.text += text })
+    return printed
+  }
+  const first = curl()
+  await until(() => /\nevent: phx_reply\nid: \S+\ndata: \{"status":"ok".*\}\n\n/.test(first.text), () => `the reply in ${first.text}`)
+  for (const id of [0, 1, 2]) await insert(numbered, id)
+  const rows = ({ text }) => [...text.matchAll(/event: postgres_changes\nid: (\S+)\ndata: .*"record":\{"id":(\d+)\}/g)]
+  await until(() => rows(first).length === 2, () => `two rows in ${first.text}`)
+  first.child.kill()
+  for (const id of [3, 4]) await insert(numbered, id)
+  const [, position] = rows(first)[0]
+  const again = curl('-H', `Last-Event-ID: ${position}`)
+  await until(() => rows(again).length >= 3, () => `what was missed in ${again.text}`)
+  assert.deepEqual([...rows(first).slice(0, 1), ...rows(again)].map((m) => Number(m[2])), upTo(4))
+})
+
+test('a stream gets every row once, over drops, stops and kill -9', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const params = { topic: 'numbers', table: numbered, event: 'INSERT' }
+  const got = []
+  let last
+  let next = 0
+  for (const end of [null, 'drop', 'SIGKILL', 'SIGTERM', 'SIGKILL']) {
+    if (end === 'drop') last.close()
+    else if (end) await server.end(end)
+    if (end) await last.done
+    if (last) got.push(...last.ids())
+    await insert(numbered, ++next) // while nobody listens, or the server is away
+    if (end && end !== 'drop') await server.start()
+    last = await stream(t, server, params, { headers: last ? { 'Last-Event-ID': last.id } : {} })
+    await last.until('phx_reply')
+    await transaction(async (c) => {
+      for (let i = 0; i < 3; i++) await c.query(`insert into ${numbered} values ($1)`, [++next])
+    })
+    await until(() => last.ids().at(-1) === next, () => `row ${next}, have ${JSON.stringify(last.events)}`)
+    assert.equal(last.named('system').some((p) => p.message.startsWith('resync_required')), false)
+  }
+  got.push(...last.ids())
+  assert.deepEqual(got, upTo(next).slice(1)) // the first was before anybody came
+})
+
+test('a stream is told that it missed rows, once, and gets what comes after', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const params = { topic: 'numbers', table: numbered }
+  for (const from of ['0/1:0', 'nonsense']) {
+    const told = await stream(t, server, params, { headers: { 'Last-Event-ID': from } })
+    const resync = (opened) => opened.named('system').find((p) => p.message.startsWith('resync_required'))
+    await until(() => resync(told), () => `the resync, have ${JSON.stringify(told.events)}`)
+    assert.equal(told.id, resync(told).position)
+    told.close()
+    await database.query(`insert into ${numbered} select coalesce(max(id), 0) + 1 from ${numbered}`)
+    const again = await stream(t, server, params, { headers: { 'Last-Event-ID': told.id } })
+    await again.until('postgres_changes')
+    assert.equal(resync(again), undefined)
+  }
+})
+
+test('a stream with several bindings, broadcasts and presence', async (t) => {
+  const numbered = await table(t, 'id int primary key, body text')
+  const server = await serve(t, { tables: [numbered] })
+  const opened = await stream(t, server, {
+    topic: 'room', presence: 'true',
+    bindings: JSON.stringify([{ table: numbered, filter: 'id=eq.1', schema: 'public' }, { event: 'DELETE', schema: 'public', table: numbered }]),
+  })
+  const [reply] = await opened.until('phx_reply')
+  const ids = reply.response.postgres_changes.map((b) => b.id)
+  await opened.until('presence_state')
+  const channel = await subscribed(connect(t, server).channel('room', { config: { presence: { key: 'ann' } } }))
+  await channel.track({ status: 'here' })
+  await channel.send({ type: 'broadcast', event: 'said', payload: { text: 'two\nlines' } })
+  const [diff] = await opened.until('presence_diff')
+  assert.equal(diff.joins.ann.metas[0].status, 'here')
+  assert.deepEqual((await opened.until('broadcast'))[0], { type: 'broadcast', event: 'said', payload: { text: 'two\nlines' } })
+  await database.query(`insert into ${numbered} values (1, E'a\\nb'), (2, 'other')`)
+  await database.query(`delete from ${numbered} where id = 2`)
+  const rows = await opened.until('postgres_changes', 2)
+  assert.deepEqual(rows.map((p) => [p.data.type, p.ids, p.data.record?.body]), [['INSERT', [ids[0]], 'a\nb'], ['DELETE', [ids[1]], undefined]])
+})
+
+test('a private topic is for those who may read it', async (t) => {
+  const server = await serveMessages(t)
+  await open(t, 'secret')
+  const params = { topic: 'secret', private: 'true' }
+  const refused = await stream(t, server, params)
+  assert.equal(refused.response.status, 403)
+  assert.match(refused.body.error, /^Unauthorized: You do not have permissions to read from this Channel topic: secret$/)
+  const allowed = await stream(t, server, params, { key: null, headers: { authorization: `Bearer ${user('ann')}` } })
+  await allowed.until('phx_reply')
+  await database.query(`select realtime.send('{"x":1}', 'e', 'secret')`)
+  assert.deepEqual((await allowed.until('broadcast'))[0].payload.x, 1)
+})
+
+test('row-level security holds for streams', async (t) => {
+  const owned = await table(t, 'id int primary key, owner text', 'alter table TABLE enable row level security',
+    `create policy own on TABLE for select to authenticated using (owner = auth.jwt() ->> 'sub')`)
+  const server = await serveMessages(t, { tables: [owned] })
+  const ann = await stream(t, server, { topic: 'mine', table: owned }, { key: user('ann') })
+  await until(() => ann.named('system').some((p) => p.message === 'Subscribed to PostgreSQL'), 'the binding to work')
+  await database.query(`insert into ${owned} values (1, 'bob'), (2, 'ann')`)
+  await ann.until('postgres_changes')
+  assert.deepEqual(ann.ids(), [2])
+})
+
+test('what is wrong is a status before the stream, and an event after', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const params = { topic: 'numbers', table: numbered }
+  for (const [what, query, status, error] of [
+    ['no token', { key: null }, 401, /API key is missing/],
+    ['an expired token', { key: token({}, { ttl: -10 }) }, 401, /Token has expired/],
+    ['a bad filter', { params: { ...params, filter: 'id' } }, 400, /filter/],
+    ['no topic', { params: { table: numbered } }, 400, /TopicNameRequired/],
+    ['a slip', { params: { ...params, private: 'yes' } }, 400, /private must be true or false/],
+  ]) {
+    const refused = await stream(t, server, query.params ?? params, query)
+    assert.equal(refused.response.status, status, what)
+    assert.match(refused.body.error, error, what)
+  }
+  assert.equal((await fetch(address(server, params), { method: 'POST' })).status, 405)
+  const unpublished = await stream(t, server, { topic: 'numbers', table: 'nowhere' })
+  const [told] = await unpublished.until('system')
+  assert.equal(told.status, 'error')
+  const short = await stream(t, server, params, { key: token({}, { ttl: 3 }) })
+  await short.done
+  assert.match(short.named('system').at(-1).message, /Token has expired/)
+})
