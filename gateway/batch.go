@@ -40,7 +40,7 @@ func readBatch(body []byte, limit int) ([]channels.Publication, *response) {
 // batchMessages takes the list of messages out of the body. Whatever has none
 // is answered as upstream does.
 func batchMessages(body []byte) ([]map[string]json.RawMessage, *response) {
-	if len(bytes.TrimSpace(body)) > 0 && !json.Valid(body) {
+	if len(bytes.TrimSpace(body)) > 0 && !protocol.IsJSON(body) {
 		return nil, &notJSON
 	}
 	var batch map[string]json.RawMessage

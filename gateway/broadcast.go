@@ -126,7 +126,7 @@ func singlePayload(c call) (protocol.Encoding, []byte, *response) {
 	switch {
 	case len(body) == 0:
 		return protocol.EncodingJSON, []byte("{}"), nil
-	case !json.Valid(body):
+	case !protocol.IsJSON(body):
 		return 0, nil, &notJSON
 	case body[0] != '{':
 		body = append(append([]byte(`{"_json":`), body...), '}')

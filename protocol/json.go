@@ -20,6 +20,13 @@ func parse(data []byte) (value, bool) {
 	return value(bytes.Trim(data, " \t\r\n")), true
 }
 
+// IsJSON says whether data is one JSON value that can be sent to clients: in
+// UTF-8, and without escapes that are no characters.
+func IsJSON(data []byte) bool {
+	_, ok := parse(data)
+	return ok
+}
+
 // kind is '{', '[', '"', 't', 'f', 'n' (null) or '0' (any number); 0 without a
 // value.
 func (v value) kind() byte {
