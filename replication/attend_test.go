@@ -149,7 +149,7 @@ func TestAttendAsksASilentServerAndGivesUp(t *testing.T) {
 			<-a.done
 			a.stalls = stalls
 			began := time.Now()
-			a.in.waiting.Store(began.UnixNano()) // reading, and nothing comes
+			a.in.waiting.set(began) // reading, and nothing comes
 			err := a.attend(t.Context())
 			if !errors.Is(err, errStalled) {
 				t.Fatalf("attend = %v; want %v", err, errStalled)

@@ -2,7 +2,6 @@ package replication
 
 import (
 	"io"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -26,10 +25,12 @@ type intake struct {
 	buffer     []byte
 	start, end int // of what has come and is not yet taken
 
-	waiting atomic.Int64 // when the present wait began, in Unix nanoseconds; 0 is not waiting
+	waiting *moment // when the present wait began, none while there is none
 }
 
-func newIntake() *intake { return &intake{buffer: make([]byte, intakeBuffer)} }
+func newIntake() *intake {
+	return &intake{buffer: make([]byte, intakeBuffer), waiting: newMoment(time.Now())}
+}
 
 // frontend is pgconn's BuildFrontend. Each attempt to connect calls it anew.
 func (in *intake) frontend(r io.Reader, w io.Writer) *pgproto3.Frontend {
@@ -43,9 +44,9 @@ func (in *intake) Read(p []byte) (int, error) {
 		if in.empty != nil {
 			in.empty()
 		}
-		in.waiting.Store(time.Now().UnixNano())
+		in.waiting.set(time.Now())
 		n, err := in.source.Read(in.buffer)
-		in.waiting.Store(0)
+		in.waiting.clear()
 		in.start, in.end = 0, n
 		if n == 0 {
 			return 0, err
@@ -59,10 +60,4 @@ func (in *intake) Read(p []byte) (int, error) {
 
 // silence is how long reading has waited in vain. Time in which nobody reads
 // does not count: then it is not the server that is silent.
-func (in *intake) silence(now time.Time) time.Duration {
-	since := in.waiting.Load()
-	if since == 0 {
-		return 0
-	}
-	return now.Sub(time.Unix(0, since))
-}
+func (in *intake) silence(now time.Time) time.Duration { return in.waiting.since(now) }

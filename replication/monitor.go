@@ -87,6 +87,14 @@ type heartbeat struct {
 	late   bool      // told already
 }
 
+// next numbers the next one: larger than those before, also those of other runs
+// and those of a time when the clock was ahead. came is the newest that has
+// come back.
+func (h *heartbeat) next(now time.Time, came uint64) uint64 {
+	h.number = max(uint64(now.UnixMicro()), h.number+1, came+1)
+	return h.number
+}
+
 // keepBeating writes a message when no transaction has come for a while. It
 // shows that the whole way works, and lets an idle server free WAL: only a
 // transactional message does.
@@ -96,16 +104,16 @@ func (s *stream) keepBeating(ctx context.Context, h *heartbeat) {
 		s.awaitHeartbeat(h, now)
 		return
 	}
-	if now.Sub(time.Unix(0, s.active.Load())) < s.config.Heartbeat {
+	if s.active.since(now) < s.config.Heartbeat {
 		return
 	}
-	h.number = uint64(now.UnixMicro()) // larger than any before, also of other runs
+	h.next(now, s.beat.Load())
 	if err := s.emitHeartbeat(ctx, h.number); err != nil {
 		if !h.failed && ctx.Err() == nil {
 			s.logger.Warn("heartbeat could not be written: an idle server will keep WAL longer than needed", "err", err)
 		}
 		h.failed = true
-		s.active.Store(now.UnixNano()) // try again after another pause
+		s.active.set(now) // try again after another pause
 		return
 	}
 	h.failed, h.sent = false, now
@@ -118,7 +126,7 @@ func (s *stream) awaitHeartbeat(h *heartbeat, now time.Time) {
 			s.logger.Info("heartbeat came back", "after", now.Sub(h.sent))
 		}
 		h.sent, h.late = time.Time{}, false
-		s.active.Store(now.UnixNano())
+		s.active.set(now)
 	case !h.late && now.Sub(h.sent) > s.timing.heartbeatLate:
 		h.late = true
 		s.metrics.late.Inc()

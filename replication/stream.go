@@ -73,7 +73,7 @@ type stream struct {
 	lookup  error     // why the catalog could not be asked
 
 	newest atomic.Uint64 // newest position received
-	active atomic.Int64  // when the last transaction came, in Unix nanoseconds
+	active *moment       // when the last transaction came
 	beat   atomic.Uint64 // number of the newest heartbeat that came back
 	reply  chan struct{} // the server wants a status update
 	reopen atomic.Bool   // there is one more publication to read
@@ -88,12 +88,13 @@ func newStream(r *Reader, conn *pgconn.PgConn, in *intake, from LSN, standby boo
 	if err != nil {
 		return nil, fmt.Errorf("take over replication connection: %w", err)
 	}
+	began := time.Now()
 	s := &stream{
 		Reader: r, conn: raw.Conn, frontend: raw.Frontend, in: in, standby: standby,
-		began: time.Now(), reply: make(chan struct{}, 1), whole: from, confirmed: from,
+		began: began, active: newMoment(began), reply: make(chan struct{}, 1), whole: from, confirmed: from,
 	}
 	s.newest.Store(uint64(from))
-	s.active.Store(s.began.UnixNano())
+	s.active.set(began)
 	return s, nil
 }
 
@@ -257,7 +258,7 @@ func (s *stream) passWhole() {
 	s.metrics.count(changes)
 	s.progress.read(end, s.commit)
 	if len(changes) > 0 {
-		s.active.Store(now.UnixNano())
+		s.active.set(now)
 	}
 	s.commit = time.Time{}
 }
