@@ -25,6 +25,7 @@ func (r *Reader) attempt(ctx context.Context) error {
 	if err != nil {
 		return errors.New("database-url: cannot be read")
 	}
+	config.RuntimeParams["wal_sender_timeout"] = milliseconds(r.timing.sender)
 	r.site = site{role: config.User, database: config.Database, slot: r.config.Slot}
 	conn, err := connectReplication(ctx, config)
 	if err != nil {

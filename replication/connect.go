@@ -39,7 +39,6 @@ func pinned() map[string]string {
 		"lc_monetary":                         "C",
 		"search_path":                         `"$user", public`, // the default: regclass and its like depend on it
 		"client_min_messages":                 "warning",         // 18 only warns of a missing publication
-		"wal_sender_timeout":                  fmt.Sprintf("%dms", senderTimeout.Milliseconds()),
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "0",
 		"idle_in_transaction_session_timeout": "0",
@@ -78,6 +77,7 @@ func replicationConfig(databaseURL, application string, in *intake) (*pgconn.Con
 	own := pinned()
 	own["replication"] = "database"
 	own["application_name"] = application
+	own["wal_sender_timeout"] = milliseconds(senderTimeout)
 	// Names of settings ignore case; two spellings of one would go out in
 	// random order.
 	for name := range c.RuntimeParams {
@@ -103,6 +103,9 @@ func replicationConfig(databaseURL, application string, in *intake) (*pgconn.Con
 	c.BuildFrontend = in.frontend // wrapping the connection itself would hide TLS from channel binding
 	return c, nil
 }
+
+// milliseconds is a duration as Postgres' settings write it.
+func milliseconds(d time.Duration) string { return fmt.Sprintf("%dms", d.Milliseconds()) }
 
 // optionsKey finds options in the key=value form.
 var optionsKey = regexp.MustCompile(`(^|\s)options\s*=`)

@@ -8,6 +8,7 @@ import (
 // timing is how long the reader waits for what. Tests shorten it.
 type timing struct {
 	query         time.Duration // one question over the ordinary connection
+	sender        time.Duration // the server's patience with us
 	slotGrace     time.Duration // for another process to let go of the slot
 	slotCreation  time.Duration // for open transactions to end
 	creationTell  time.Duration // between two lines about who blocks that
@@ -27,6 +28,7 @@ type timing struct {
 func defaultTiming() timing {
 	return timing{
 		query:         10 * time.Second,
+		sender:        senderTimeout,
 		slotGrace:     senderTimeout + 10*time.Second, // the server drops a vanished reader after senderTimeout
 		slotCreation:  time.Minute,
 		creationTell:  5 * time.Second,
