@@ -117,7 +117,13 @@ func (r *reading) waitStreaming() {
 // until waits for a condition; Run must go on meanwhile.
 func (r *reading) until(what string, is func() bool) {
 	r.t.Helper()
-	limit := time.After(patience)
+	r.untilWithin(patience, what, is)
+}
+
+// untilWithin is until for what takes long.
+func (r *reading) untilWithin(long time.Duration, what string, is func() bool) {
+	r.t.Helper()
+	limit := time.After(long)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for !is() {
@@ -128,7 +134,7 @@ func (r *reading) until(what string, is func() bool) {
 			}
 			r.t.Fatalf("waiting for %s: Run ended", what)
 		case <-limit:
-			r.t.Fatalf("waiting for %s: still not after %v; status %+v\n%s", what, patience, r.reader.Status(), r.lines)
+			r.t.Fatalf("waiting for %s: still not after %v; status %+v\n%s", what, long, r.reader.Status(), r.lines)
 		case <-tick.C:
 		}
 	}

@@ -60,22 +60,86 @@ func TestDroppedSlotStartsANewHistory(t *testing.T) {
 	}
 }
 
+// keepingLittle are settings with which a slot is lost soon.
+func keepingLittle() map[string]string {
+	return map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"}
+}
+
+// loseSlot writes until Postgres gives the slot up.
+func (r *reading) loseSlot() {
+	r.t.Helper()
+	before := r.slot().Restart
+	r.until("the slot to be lost", func() bool {
+		r.db.Exec(`create table noise as select repeat('x', 1000) from generate_series(1, 20000); drop table noise; select pg_switch_wal()`)
+		r.db.Exec(`checkpoint`)
+		slot := r.slot()
+		if slot == nil || slot.Restart > before {
+			return true // and made anew already
+		}
+		_, lost := slot.lost()
+		return lost
+	})
+}
+
 // TestLostSlotStartsANewHistory writes more than max_slot_wal_keep_size while
 // nobody reads.
 func TestLostSlotStartsANewHistory(t *testing.T) {
 	t.Parallel()
-	db := ownServer(t, map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"})
+	db := ownServer(t, keepingLittle())
 	p := newProxy(t, db)
 	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	p.stall(true)
 	p.cut()
-	for lost := false; !lost; {
-		db.Exec(`create table noise as select repeat('x', 1000) from generate_series(1, 20000); drop table noise; select pg_switch_wal()`)
-		db.Exec(`checkpoint`)
-		_, lost = r.slot().lost()
+	r.loseSlot()
+	p.stall(false)
+	r.wantResync(CodeSlotLost)
+	r.waitStreaming()
+	db.Exec(`insert into orders values (2, 'b')`)
+	r.want("INSERT orders 2 b")
+	if got := r.metric("walcast_replication_slot_recreated_total", CodeSlotLost); got != 1 {
+		t.Errorf("slot_recreated_total = %v; want 1", got)
 	}
+}
+
+// TestSlotLostWhileItIsReadStartsANewHistory has a window that is larger than
+// what Postgres keeps: the reader reads all, and confirms nothing.
+func TestSlotLostWhileItIsReadStartsANewHistory(t *testing.T) {
+	t.Parallel()
+	db := ownServer(t, keepingLittle())
+	r := startReader(t, db, holding())
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	r.loseSlot()
+	r.wantResync(CodeSlotLost)
+	r.waitStreaming()
+	r.until("a row to come", func() bool {
+		db.Exec(`insert into orders select coalesce(max(id), 0) + 1, 'b' from orders`)
+		return r.comes("INSERT orders")
+	})
+}
+
+// TestIdleSlotThatTimedOutStartsANewHistory: from 18 on Postgres can give up
+// slots that nobody reads for long. Older ones have nothing to try.
+func TestIdleSlotThatTimedOutStartsANewHistory(t *testing.T) {
+	t.Parallel()
+	if devdb.Open(t).Server.Major < 18 {
+		return
+	}
+	db := ownServer(t, nil)
+	p := newProxy(t, db)
+	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	p.stall(true)
+	p.cut()
+	db.Exec(`alter system set idle_replication_slot_timeout = '1s'`)
+	db.Exec(`select pg_reload_conf()`)
+	r.until("the slot to be given up", func() bool {
+		db.Exec(`checkpoint`)
+		return r.slot().invalidation == "idle_timeout"
+	})
 	p.stall(false)
 	r.wantResync(CodeSlotLost)
 	r.waitStreaming()
