@@ -140,6 +140,19 @@ func (s *Server) Kill() {
 	}
 }
 
+// StopImmediate ends postgres without a checkpoint (SIGQUIT) and waits for it:
+// the next start recovers, as after a crash.
+func (s *Server) StopImmediate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running() {
+		return
+	}
+	if s.proc.immediate() != nil || !s.proc.ended(immediateLimit) {
+		s.proc.kill()
+	}
+}
+
 // Stop ends the server, however reluctant, and removes its folder unless it is
 // to be kept. It may be called again.
 func (s *Server) Stop() error {

@@ -1,0 +1,74 @@
+package drill
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"walcast/internal/devdb"
+)
+
+var (
+	duration = flag.Duration("duration", 100*time.Second, "how long TestNothingIsLost makes a mess")
+	seed     = flag.Uint64("seed", 0, "of everything that is random; 0 takes the time")
+	each     = flag.Int("each", 3, "clients of each kind")
+)
+
+func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
+
+func TestNothingIsLost(t *testing.T) {
+	r := runDrill(t, Options{Duration: *duration, Each: *each, Node: "."})
+	t.Logf("%s", r.Summary)
+	for _, f := range r.Faults {
+		t.Errorf("%s %s: %s", clock(f.Time), f.Client, f.Text)
+	}
+	if t.Failed() {
+		t.Logf("%s", r.Details)
+		t.Logf("again: make drill DURATION=%s SEED=%d", *duration, r.Seed)
+	}
+}
+
+func TestOneDroppedFrameIsFound(t *testing.T) {
+	thief := &thief{}
+	r := runDrill(t, Options{
+		Duration: 3 * time.Second, Each: 1, Node: ".", Peace: true,
+		sieve: func() sieve { return &frames{thief: thief} },
+	})
+	if !thief.stolen.Load() {
+		t.Fatalf("no frame was dropped:\n%s", r.Summary)
+	}
+	if len(r.Faults) != 1 || !strings.Contains(r.Faults[0].Text, "1 rows are missing") {
+		t.Errorf("one frame was dropped; the drill finds %+v\n%s", r.Faults, r.Details)
+	}
+}
+
+// runDrill builds walcast and what Node needs, and runs a drill.
+func runDrill(t *testing.T, o Options) *Report {
+	t.Helper()
+	o.Binary = filepath.Join(t.TempDir(), "walcast")
+	command(t, "go", "build", "-o", o.Binary, "walcast/cmd/walcast")
+	if o.Node != "" {
+		command(t, "npm", "ci", "--no-audit", "--no-fund")
+	}
+	o.State = t.TempDir()
+	if o.Seed = *seed; o.Seed == 0 {
+		o.Seed = uint64(time.Now().Unix())
+	}
+	t.Logf("seed %d", o.Seed)
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func command(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if text, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, text)
+	}
+}

@@ -1,0 +1,137 @@
+package drill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// process is a walcast, run again and again on the same address and state.
+type process struct {
+	binary  string
+	args    []string
+	address string
+	log     *logbook
+
+	mu      sync.Mutex
+	run     *run
+	unclean int64 // when it first ended without a stop, Unix nanoseconds
+	faults  []Fault
+}
+
+// run is one life of the process.
+type run struct {
+	cmd     *exec.Cmd
+	done    chan struct{}
+	ordered bool // its end was asked for
+}
+
+// freeAddress is one that stays free while the process is down: below the ports
+// that connections take.
+func freeAddress() (string, error) {
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+	}
+	return "", errors.New("find a free port: none of 100 is")
+}
+
+// start runs the program; it does not wait until it serves.
+func (p *process) start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cmd := exec.Command(p.binary, p.args...)
+	cmd.Stdout, cmd.Stderr = p.log, p.log
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start walcast: %w", err)
+	}
+	r := &run{cmd: cmd, done: make(chan struct{})}
+	p.run = r
+	go func() {
+		err := cmd.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if !r.ordered {
+			p.faults = append(p.faults, Fault{Client: "walcast", Time: time.Now().UnixNano(), Text: fmt.Sprintf("ended by itself: %v", err)})
+		}
+		close(r.done)
+	}()
+	return nil
+}
+
+// end sends a signal and waits for the end. A stop that takes too long, or that
+// is no success, is a fault.
+func (p *process) end(signal syscall.Signal) {
+	p.mu.Lock()
+	r := p.run
+	r.ordered = true
+	if signal == syscall.SIGKILL && p.unclean == 0 {
+		p.unclean = time.Now().UnixNano()
+	}
+	p.mu.Unlock()
+	_ = r.cmd.Process.Signal(signal)
+	select {
+	case <-r.done:
+	case <-time.After(stopLimit):
+		p.blame("does not stop within %s of %s", stopLimit, signal)
+		_ = r.cmd.Process.Kill()
+		<-r.done
+	}
+	if code := r.cmd.ProcessState.ExitCode(); signal == syscall.SIGTERM && code != 0 {
+		p.blame("exit code %d after %s", code, signal)
+	}
+}
+
+// stopLimit is for a drain of 8 s on a busy machine.
+const stopLimit = 30 * time.Second
+
+func (p *process) blame(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.faults = append(p.faults, Fault{Client: "walcast", Time: time.Now().UnixNano(), Text: fmt.Sprintf(format, args...)})
+}
+
+// ready waits until the process streams.
+func (p *process) ready(ctx context.Context) error {
+	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if p.ended() {
+			return fmt.Errorf("wait for walcast to be ready: it has ended\n%s", p.log.around(time.Now().UnixNano(), time.Minute, 0))
+		}
+		response, err := client.Get("http://" + p.address + "/readyz")
+		if err == nil {
+			_ = response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for walcast to be ready: %w\n%s", ctx.Err(), p.log.around(time.Now().UnixNano(), time.Minute, 0))
+		case <-tick.C:
+		}
+	}
+}
+
+// ended reports whether the process is not running.
+func (p *process) ended() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.run.done:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,167 @@
+package drill
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"walcast/replication"
+)
+
+const (
+	heartbeatEvery = 2 * time.Second
+	silence        = 7 * time.Second // after which a connection is given up
+)
+
+// socketVisit returns what a client does with one WebSocket connection.
+func socketVisit(address string) func(context.Context, *client) error {
+	return func(ctx context.Context, c *client) error {
+		query := url.Values{"apikey": {c.token}, "vsn": {"2.0.0"}}
+		if c.kind == remembered {
+			query.Set("client_id", c.name)
+		}
+		dialer := websocket.Dialer{HandshakeTimeout: silence}
+		conn, response, err := dialer.DialContext(ctx, "ws://"+address+"/realtime/v1/websocket?"+query.Encode(), nil)
+		if err != nil {
+			if response != nil {
+				return fmt.Errorf("%w: %s", err, response.Status)
+			}
+			return err
+		}
+		defer conn.Close()
+		v := &visit{client: c, conn: conn}
+		return v.stay(ctx)
+	}
+}
+
+// visit is one connection.
+type visit struct {
+	*client
+	conn *websocket.Conn
+}
+
+const topic = "realtime:drill"
+
+func (v *visit) stay(ctx context.Context) error {
+	over := make(chan struct{})
+	beating := make(chan struct{})
+	go func() {
+		defer close(beating)
+		v.beat(ctx, over)
+	}()
+	defer func() {
+		close(over)
+		<-beating
+	}()
+	if err := v.join(); err != nil {
+		return err
+	}
+	v.extend()
+	pong := v.conn.PingHandler()
+	v.conn.SetPingHandler(func(data string) error {
+		v.extend()
+		return pong(data)
+	})
+	for {
+		_, text, err := v.conn.ReadMessage()
+		if err != nil {
+			return err
+		}
+		v.extend()
+		if err := v.take(text); err != nil {
+			return err
+		}
+	}
+}
+
+func (v *visit) extend() { _ = v.conn.SetReadDeadline(time.Now().Add(silence)) }
+
+func (v *visit) join() error {
+	binding := map[string]any{"event": "*", "schema": "public", "table": v.want.Table}
+	if v.want.Filter != "" {
+		binding["filter"] = v.want.Filter
+	}
+	if v.kind == names && !v.last.IsZero() {
+		binding["resume"] = map[string]any{"from": v.last.String()}
+	}
+	return v.conn.WriteJSON([]any{"1", "1", topic, "phx_join", map[string]any{
+		"config": map[string]any{"postgres_changes": []any{binding}},
+	}})
+}
+
+// beat sends heartbeats, and ends the connection with ctx.
+func (v *visit) beat(ctx context.Context, over <-chan struct{}) {
+	ticker := time.NewTicker(heartbeatEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			_ = v.conn.NetConn().Close()
+			return
+		case <-ticker.C:
+			_ = v.conn.SetWriteDeadline(time.Now().Add(silence))
+			if v.conn.WriteMessage(websocket.TextMessage, []byte(`[null,"h","phoenix","heartbeat",{}]`)) != nil {
+				_ = v.conn.NetConn().Close()
+				return
+			}
+		}
+	}
+}
+
+// take notes what a frame says.
+func (v *visit) take(text []byte) error {
+	var event string
+	var ref any
+	var payload json.RawMessage
+	var about string
+	if err := json.Unmarshal(text, &[]any{new(any), &ref, &about, &event, &payload}); err != nil {
+		return fmt.Errorf("read frame: %w", err)
+	}
+	if about != topic {
+		return nil
+	}
+	switch event {
+	case "phx_reply":
+		return v.answered(payload)
+	case "postgres_changes":
+		return v.row(payload)
+	case "system":
+		return v.system(payload)
+	case "phx_error", "phx_close":
+		return fmt.Errorf("the server says %s", event)
+	}
+	return nil
+}
+
+// answered notes the reply to the join.
+func (v *visit) answered(payload []byte) error {
+	var p struct {
+		Status   string
+		Response struct{ Position, Reason string }
+	}
+	if err := json.Unmarshal(payload, &p); err != nil {
+		return fmt.Errorf("read reply: %w", err)
+	}
+	if p.Status != "ok" {
+		v.diary.note(entry{Kind: refused, Text: p.Response.Reason})
+		return fmt.Errorf("join refused: %s", p.Response.Reason)
+	}
+	var at replication.Position
+	if p.Response.Position != "" {
+		var err error
+		if at, err = replication.ParsePosition(p.Response.Position); err != nil {
+			return err
+		}
+		if v.last.IsZero() {
+			v.last = at
+		}
+	}
+	v.diary.note(entry{Kind: joined, At: at})
+	return nil
+}

@@ -1,0 +1,51 @@
+package drill
+
+import (
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// subscription is what a client asks for.
+type subscription struct {
+	Table  string
+	Filter string // as it is sent
+	Shards []int  // what it selects, beside shard 0; nil is all
+	User   string // who asks; "" is anon
+}
+
+// subscriptions are shared out among the clients.
+var subscriptions = []subscription{
+	{Table: "open_rows"},
+	{Table: "open_rows", Filter: "shard=in.(0,1,3)", Shards: []int{1, 3}},
+	{Table: "guarded_rows", User: "11111111-1111-1111-1111-111111111111"},
+	{Table: "open_rows", Filter: "shard=lt.3", Shards: []int{1, 2}},
+	{Table: "guarded_rows", Filter: "shard=neq.1", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"},
+	{Table: "guarded_rows", User: "22222222-2222-2222-2222-222222222222"},
+}
+
+// wants reports whether a row is among what was asked for, and may be seen.
+func (s subscription) wants(w written) bool {
+	switch {
+	case w.Table != s.Table:
+		return false
+	case w.Shard == 0:
+		return true
+	case s.Shards != nil && !slices.Contains(s.Shards, w.Shard):
+		return false
+	}
+	return s.User == "" || slices.Contains(members[s.User], w.Shard)
+}
+
+// secret signs the tokens.
+const secret = "the-secret-of-the-drill-has-32-characters"
+
+// token is what the client shows.
+func (s subscription) token() (string, error) {
+	claims := jwt.MapClaims{"role": "anon", "exp": time.Now().Add(1000 * time.Hour).Unix()}
+	if s.User != "" {
+		claims["role"], claims["sub"] = "authenticated", s.User
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+}
