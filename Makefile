@@ -8,7 +8,7 @@ STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 # Tests that need a Postgres are in files *_pg_test.go; unit leaves them out.
 POSTGRES_TESTS = $$(grep -rhoE '^func Test[A-Za-z0-9_]+' --include='*_pg_test.go' . | sed 's/^func //' | paste -sd '|' -)
 
-WITHOUT_CLIENTS = $$($(GO) list ./... | grep -v '/e2e$$')
+WITHOUT_CLIENTS = $$($(GO) list ./... | grep -vE '/(e2e|drill)$$')
 
 # In front of a command: the Postgres that devdb takes and, as $race, the race
 # detector's flag. Both scripts install what is missing and where it is allowed.
@@ -17,9 +17,11 @@ WITH_POSTGRES = set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
 BENCH     ?= .
+DURATION  ?= 10m
+SEED      ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race e2e fuzz bench lint fmt clean
+.PHONY: help build dev test unit race e2e fuzz drill bench lint fmt clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ race: ## all but the real clients' tests: needs no Node
 
 e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./e2e
+
+drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./drill -duration $(DURATION) -seed $(SEED)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
