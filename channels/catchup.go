@@ -72,13 +72,23 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
 }
 
 // follow is catchUp's goroutine. What cannot be had any more is told, and what
-// comes after it follows.
+// comes after it follows. While the log has not begun nothing can be said of any
+// position, so that lasts as long as the channel does.
 func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from replication.Standing) {
 	for {
 		err := d.chase(ctx, ch, to, from)
 		var resync *replication.ResyncError
 		if !errors.As(err, &resync) {
 			return // handed over, or stopping
+		}
+		if resync.History == (replication.History{}) {
+			if ch.place.Load() != d {
+				return
+			}
+			continue
+		}
+		if from == (replication.Standing{}) {
+			resync = d.hub.unknown()
 		}
 		from = replication.Standing{History: resync.History, Position: resync.Position}
 		if d.restart(ch, to, resync, from) {

@@ -185,6 +185,42 @@ func TestAResyncIsToldUntilItIsConfirmed(t *testing.T) {
 	}
 }
 
+func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
+	f := newIdleFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	f.log = replication.NewLog(replication.LogConfig{Window: time.Hour})
+	config := DefaultConfig()
+	config.ResumeWait = time.Millisecond // passes many times before the log begins
+	f.rerun(config, func() {})
+	forgotten, named := f.visit("tab", "anon", ""), f.connect("anon", "")
+	forgotten.join("realtime:room", bindings(everyRow))
+	named.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"0/FFF:0"}}`))
+	for name, c := range map[string]*client{"forgotten": forgotten, "naming a position": named} {
+		c.waitFor(protocol.EventSystem, 1) // the outcome of the check, which takes longer
+		if got := c.resyncs(); got != nil {
+			t.Errorf("the client %s is told %v before the log has begun; want nothing", name, got)
+		}
+	}
+	f.log.Begin(replication.History{System: "1"}, f.lsn, "")
+	forgotten.waitForResync()
+	f.commit(insert(rel, "1", "1", "one"))
+	f.commit(insert(rel, "2", "1", "two"))
+	for name, c := range map[string]*client{"forgotten": forgotten, "naming a position": named} {
+		if diff := cmp.Diff([]any{1.0, 2.0}, c.ids(2)); diff != "" {
+			t.Errorf("to the client %s (-want +got):\n%s", name, diff)
+		}
+	}
+	var told []any
+	for _, m := range append(forgotten.wait(1), named.wait(1)...) {
+		if m.payload["code"] != nil {
+			told = append(told, m.payload["code"], m.payload["from"], m.payload["position"])
+		}
+	}
+	if diff := cmp.Diff([]any{replication.CodeUnknown, nil, "0/FFF:0"}, told); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
 func TestAClientThatWasAwayTooLongIsToldOnceItConfirms(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")
@@ -349,8 +385,9 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 }
 
 func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
-	f := newFixture(t, DefaultConfig())
-	const topic, config = "realtime:room", `{"presence":{"enabled":false}}`
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	topic, config := "realtime:room", bindings(everyRow)
 	a := f.visit("tab", "anon", "")
 	a.join(topic, config)
 	a.answer()
@@ -358,10 +395,19 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	for n := range pastCount + 1 {
 		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
 	}
+	f.commit(insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
-	b.join(topic, config)
+	at := b.join(topic, config).payload["response"].(map[string]any)["position"]
 	b.waitFor(protocol.EventBroadcast, pastCount)
-	if diff := cmp.Diff([]any{replication.CodeTooOld}, b.resyncs()); diff != "" {
+	if diff := cmp.Diff([]any{codeBroadcasts}, b.resyncs()); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)
+	}
+	for _, m := range b.waitFor(protocol.EventSystem, 1) {
+		if m.payload["code"] == codeBroadcasts && (m.payload["from"] != at || m.payload["position"] != at) {
+			t.Errorf("resync of broadcasts %v; want it to give up no row after %v, where the channel goes on", m.payload, at)
+		}
+	}
+	if diff := cmp.Diff([]any{1.0}, b.ids(1)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }

@@ -141,17 +141,13 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	from, listened, known := h.recall(ch, join)
 	told := known == remembered && len(ch.bindings) > 0 && from.Position.Compare(h.log.Oldest()) < 0 // of rows, soon
 	reply := func(from replication.Position) {
-		position := ""
-		if !from.IsZero() {
-			position = from.String()
-		}
 		h.enter(key, ch, func() {
 			// A join without join_ref is answered without one (wire reference 3.6).
-			ch.session.out.Push(ch.session.identity.Version.Joined(m, ch.closeRef, position, join.Response(position)))
+			ch.session.out.Push(ch.session.identity.Version.Joined(m, ch.closeRef, written(from), join.Response(written(from))))
 			for i := range join.Bindings { // a slice of the whole payload, which need not stay
 				join.Bindings[i].Raw = nil
 			}
-			ch.retell(listened, told)
+			ch.retell(listened, from, told)
 		})
 	}
 	switch {

@@ -126,21 +126,22 @@ func (c *channel) resync(e *replication.ResyncError) {
 
 func (c *channel) tellResync(e *replication.ResyncError) {
 	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
-	from, oldest := "", ""
-	if !e.From.IsZero() {
-		from = e.From.String()
-	}
-	if !e.Oldest.IsZero() {
-		oldest = e.Oldest.String()
-	}
 	payload := protocol.Resync(c.topic.key.subTopic(), protocol.ResyncDetail{
-		Reason: e.Reason, Code: e.Code, From: from, Oldest: oldest, Position: e.Position.String(),
+		Reason: e.Reason, Code: e.Code, From: written(e.From), Oldest: written(e.Oldest), Position: written(e.Position),
 	})
 	position := ""
 	if !e.Position.IsZero() {
 		position = e.Position.String()
 	}
 	c.session.out.Push(c.session.identity.Version.PushAt(position, c.ref, "", c.topic.key.name, protocol.EventSystem, payload))
+}
+
+// written is a position for a payload, "" where there is none.
+func written(p replication.Position) string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.String()
 }
 
 // detach takes the channel's bindings out of wherever they are matched. When it

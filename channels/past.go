@@ -223,10 +223,14 @@ func (c *channel) listened() uint64 {
 	return c.session.hub.pasts.last(c.topic.key)
 }
 
+// codeBroadcasts is the code of a resync that gives up broadcasts and nothing else.
+const codeBroadcasts = "broadcasts_missed"
+
 // retell pushes the broadcasts that a client has missed, but not its own, nor
-// those that a replay is about to bring. told means that a resync is due anyway.
-// Called with the topic's lock held.
-func (c *channel) retell(number uint64, told bool) {
+// those that a replay is about to bring. If some are gone the client is told,
+// unless a resync is due anyway (told); its row changes go on from at all the
+// same. Called with the topic's lock held.
+func (c *channel) retell(number uint64, at replication.Position, told bool) {
 	if c.bookmark == nil {
 		return
 	}
@@ -235,10 +239,9 @@ func (c *channel) retell(number uint64, told bool) {
 	missed, upTo, gap := h.pasts.since(c.topic.key, number, h.log.Standing())
 	h.clients.listens(c, upTo)
 	if gap && !told {
-		at := h.log.Standing()
 		c.tellResync(&replication.ResyncError{
-			Code: replication.CodeTooOld, Reason: "broadcasts were missed that the server does not keep any more",
-			Oldest: h.log.Oldest(), Position: at.Position, History: at.History,
+			Code: codeBroadcasts, Reason: "broadcasts were missed that the server does not keep any more",
+			From: at, Oldest: at, Position: at,
 		})
 	}
 	for _, b := range missed {

@@ -63,9 +63,16 @@ func (h *Hub) goOn(ch *channel, from replication.Standing, known memory, reply f
 		h.catchUp(ch, ch.shard.direct, from)
 		return true
 	case forgotten:
+		if h.log.Standing() == (replication.Standing{}) { // what it misses is known when the log begins
+			reply(replication.Position{})
+			h.catchUp(ch, ch.shard.direct, replication.Standing{})
+			return true
+		}
 		ch.shard.direct.attach(ch, func(live replication.Position) {
 			reply(live)
-			ch.resync(h.unknown())
+			e := h.unknown()
+			e.Position = live // the log may have gone on
+			ch.resync(e)
 		})
 		return true
 	}
@@ -74,9 +81,10 @@ func (h *Hub) goOn(ch *channel, from replication.Standing, known memory, reply f
 
 // unknown is told to clients that may have been here before.
 func (h *Hub) unknown() *replication.ResyncError {
+	at := h.log.Standing()
 	return &replication.ResyncError{
 		Code: replication.CodeUnknown, Reason: "the server does not know any more what this client has received",
-		Oldest: h.log.Oldest(), Position: h.log.Live(),
+		Oldest: h.log.Oldest(), Position: at.Position, History: at.History,
 	}
 }
 
