@@ -14,12 +14,12 @@ import (
 type proxy struct {
 	listen net.Listener
 	target string
+	sieve  func() sieve // looks at what goes to the client of a new link; nil lets all through
 	work   sync.WaitGroup
 
 	mu     sync.Mutex
 	links  map[*link]struct{}
 	closed bool
-	sieve  func() sieve // looks at what goes to the client of a new link; nil lets all through
 }
 
 // sieve passes on what it is given, or less.
@@ -40,12 +40,12 @@ type lock struct {
 	free chan struct{} // closed when the stall is over; nil while there is none
 }
 
-func newProxy(target string) (*proxy, error) {
+func newProxy(target string, s func() sieve) (*proxy, error) {
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open proxy: %w", err)
 	}
-	p := &proxy{listen: listen, target: target, links: map[*link]struct{}{}}
+	p := &proxy{listen: listen, target: target, sieve: s, links: map[*link]struct{}{}}
 	p.work.Go(p.accept)
 	return p, nil
 }
@@ -83,11 +83,11 @@ func (p *proxy) carry(client *net.TCPConn) {
 	p.mu.Lock()
 	p.links[l] = struct{}{}
 	closed := p.closed
+	p.mu.Unlock()
 	var down sieve
 	if p.sieve != nil {
 		down = p.sieve()
 	}
-	p.mu.Unlock()
 	if closed {
 		l.cut(false)
 	}

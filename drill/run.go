@@ -92,17 +92,16 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 		random: rand.New(rand.NewPCG(d.Seed, 1)), postgres: d.postgres, log: &d.events,
 		pause: 500 * time.Millisecond,
 	}
-	if d.havoc.database, err = newProxy(fmt.Sprintf("127.0.0.1:%d", d.postgres.Port)); err != nil {
+	if d.havoc.database, err = newProxy(fmt.Sprintf("127.0.0.1:%d", d.postgres.Port), nil); err != nil {
 		return err
 	}
 	address, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	if d.havoc.clients, err = newProxy(address); err != nil {
+	if d.havoc.clients, err = newProxy(address, d.sieve); err != nil {
 		return err
 	}
-	d.havoc.clients.sieve = d.sieve
 	d.walcast = &process{binary: d.Binary, address: address, log: &logbook{}, args: []string{
 		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", secret, "--publication", publication,
 		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable",
