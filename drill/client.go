@@ -19,6 +19,7 @@ const (
 	remembered kind = "socket, client_id"
 	newcomer   kind = "socket, always new" // live from each join on
 	stock      kind = "supabase-js, client_id"
+	module     kind = "supabase-js, resumable" // clients/js
 )
 
 // kinds are all of them; those without a visit live in Node.
@@ -30,6 +31,7 @@ var kinds = []struct {
 	{remembered, socketVisit},
 	{newcomer, socketVisit},
 	{stock, nil},
+	{module, nil},
 }
 
 // client is one that follows a subscription.

@@ -2,31 +2,38 @@
 // Input: DRILL_URL, and DRILL_CLIENTS, a list of {name, kind, table, filter, token}.
 import { createClient } from '@supabase/supabase-js'
 import WebSocket from 'ws'
+import { resumable } from '../clients/js/index.js'
 
 const url = process.env.DRILL_URL
 const print = (client, event) => process.stdout.write(`${JSON.stringify({ client, ...event })}\n`)
 
-/** supabase-js as it is, with a client_id. */
-function stock({ name, table, filter, token }) {
+/** supabase-js, and its channel with the binding; print is told of each row. */
+function follow({ name, table, filter, token }, params) {
   const client = createClient(url, token, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     accessToken: async () => token,
-    realtime: {
-      transport: WebSocket,
-      params: { client_id: name },
-      heartbeatIntervalMs: 3000,
-      reconnectAfterMs: () => 50 + Math.random() * 400,
-    },
+    realtime: { transport: WebSocket, params, heartbeatIntervalMs: 3000, reconnectAfterMs: () => 50 + Math.random() * 400 },
   })
-  client.channel('drill')
-    .on('postgres_changes', { event: '*', schema: 'public', table, filter }, (change) => {
-      print(name, { kind: 'row', writer: change.new.writer, number: change.new.number, errors: change.errors })
-    })
-    .on('system', {}, (system) => print(name, { kind: 'system', system }))
-    .subscribe((status, error) => print(name, { kind: 'status', status, error: error?.message }))
+  return client.channel('drill').on('postgres_changes', { event: '*', schema: 'public', table, filter }, (change) => {
+    print(name, { kind: 'row', writer: change.new.writer, number: change.new.number, errors: change.errors })
+  })
 }
 
-const kinds = { 'supabase-js, client_id': stock }
+const subscribe = (channel, name) => channel.subscribe((status, error) => print(name, { kind: 'status', status, error: error?.message }))
+
+const kinds = {
+  /** As it is, with a client_id. */
+  'supabase-js, client_id': (options) => {
+    const channel = follow(options, { client_id: options.name })
+      .on('system', {}, (system) => print(options.name, { kind: 'system', system }))
+    subscribe(channel, options.name)
+  },
+  /** With our module. */
+  'supabase-js, resumable': (options) => {
+    const onResync = ({ reason, ...system }) => print(options.name, { kind: 'system', system: { ...system, message: `resync_required: ${reason}` } })
+    subscribe(resumable(follow(options), { onResync }), options.name)
+  },
+}
 
 for (const client of JSON.parse(process.env.DRILL_CLIENTS)) kinds[client.kind](client)
 process.stdin.resume().on('end', () => process.exit()) // ends with whoever started it

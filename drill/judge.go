@@ -18,6 +18,8 @@ type charge struct {
 	// Names means that the client says where it was when it comes back, so that
 	// the server need not remember.
 	Names bool
+	// Once means that the client itself drops what it has had.
+	Once bool
 	// Unclean is when the server first ended without a stop, in Unix nanoseconds,
 	// 0 if it never did. Before, it must know who it has served.
 	Unclean int64
@@ -37,6 +39,7 @@ type trial struct {
 	wanted  []written // in the order of their positions
 	seen    map[replication.Position]bool
 	excused []stretch
+	before  int                  // how many of them were told on earlier joins
 	last    replication.Position // newest position seen
 	within  replication.Position // newest position seen since the last join
 	faults  []Fault
@@ -55,7 +58,7 @@ func judge(c charge, rows []written, diary []entry) []Fault {
 	for _, e := range diary {
 		switch e.Kind {
 		case joined:
-			t.within = replication.Position{}
+			t.within, t.before = replication.Position{}, len(t.excused)
 		case seen:
 			t.see(e)
 		case resync:
@@ -91,6 +94,9 @@ func (t *trial) see(e entry) {
 	if !t.HasBase {
 		t.HasBase, t.Base, t.last = true, w.At, w.At
 	}
+	if t.seen[w.At] && t.Once {
+		t.fault(e, "row %s at %s arrived again", w.row, w.At)
+	}
 	if t.seen[w.At] || w.At.Compare(t.Base) <= 0 {
 		return
 	}
@@ -103,17 +109,19 @@ func (t *trial) see(e entry) {
 	t.last = w.At
 }
 
-// late judges a row that had been passed over.
+// late judges a row that had been passed over. What was given up may be sent
+// again on a later join, when the server has forgotten that it gave it up.
 func (t *trial) late(e entry, w written) {
-	if t.isExcused(w.At) {
-		t.fault(e, "row %s at %s arrived after a resync that had given it up", w.row, w.At)
-		return
+	switch {
+	case isIn(t.excused[t.before:], w.At):
+		t.fault(e, "row %s at %s arrived after the resync that gave it up", w.row, w.At)
+	case !isIn(t.excused, w.At):
+		t.fault(e, "row %s at %s arrived only after %s", w.row, w.At, t.last)
 	}
-	t.fault(e, "row %s at %s arrived only after %s", w.row, w.At, t.last)
 }
 
-func (t *trial) isExcused(p replication.Position) bool {
-	return slices.ContainsFunc(t.excused, func(s stretch) bool { return s.has(p) })
+func isIn(list []stretch, p replication.Position) bool {
+	return slices.ContainsFunc(list, func(s stretch) bool { return s.has(p) })
 }
 
 // complete checks that nothing is missing after the last row, up to and with upTo.
@@ -122,7 +130,7 @@ func (t *trial) complete(e entry, upTo replication.Position) {
 	var missing []written
 	for ; i < len(t.wanted) && t.wanted[i].At.Compare(upTo) <= 0; i++ {
 		w := t.wanted[i]
-		if !t.seen[w.At] && !t.isExcused(w.At) {
+		if !t.seen[w.At] && !isIn(t.excused, w.At) {
 			missing = append(missing, w)
 		}
 	}
