@@ -18,9 +18,13 @@ const (
 	names      kind = "socket, names its position" // resume.from
 	remembered kind = "socket, client_id"
 	newcomer   kind = "socket, always new" // live from each join on
+	streams    kind = "event stream"       // Last-Event-ID
 	stock      kind = "supabase-js, client_id"
 	module     kind = "supabase-js, resumable" // clients/js
 )
+
+// names reports whether it says where it was when it comes back.
+func (k kind) names() bool { return k == names || k == streams || k == module }
 
 // kinds are all of them; those without a visit live in Node.
 var kinds = []struct {
@@ -30,6 +34,7 @@ var kinds = []struct {
 	{names, socketVisit},
 	{remembered, socketVisit},
 	{newcomer, socketVisit},
+	{streams, streamVisit},
 	{stock, nil},
 	{module, nil},
 }
@@ -44,7 +49,8 @@ type client struct {
 	random *rand.Rand
 	nap    time.Duration // the longest that it stays away, now and then
 
-	last replication.Position // newest position seen, or told at the join
+	last        replication.Position // newest position seen, or told at the join
+	lastEventID string               // of an event stream
 }
 
 // follow connects again and again until ctx is done.

@@ -16,10 +16,8 @@ type charge struct {
 	Base    replication.Position
 	HasBase bool
 	// Names means that the client says where it was when it comes back, so that
-	// the server need not remember.
+	// the server need not remember, and nothing may come twice.
 	Names bool
-	// Once means that the client itself drops what it has had.
-	Once bool
 	// Unclean is when the server first ended without a stop, in Unix nanoseconds,
 	// 0 if it never did. Before, it must know who it has served.
 	Unclean int64
@@ -94,7 +92,7 @@ func (t *trial) see(e entry) {
 	if !t.HasBase {
 		t.HasBase, t.Base, t.last = true, w.At, w.At
 	}
-	if t.seen[w.At] && t.Once {
+	if t.seen[w.At] && t.Names {
 		t.fault(e, "row %s at %s arrived again", w.row, w.At)
 	}
 	if t.seen[w.At] || w.At.Compare(t.Base) <= 0 {

@@ -22,7 +22,7 @@ type Report struct {
 func (d *drill) judge() {
 	base := replication.Before(d.rows[0].At.LSN) // the first pulse
 	for _, c := range d.clients {
-		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind == names || c.kind == module, Once: c.kind == module, Unclean: d.walcast.unclean}
+		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.walcast.unclean}
 		diaries := [][]entry{c.diary.read()}
 		if c.kind == newcomer {
 			diaries = visits(c.diary.read())
