@@ -126,6 +126,9 @@ func (c *channel) end(farewell func()) {
 // fail ends the channel with a system error. final says whether the client is
 // meant to stay away (phx_close) or to join again (phx_error).
 func (c *channel) fail(message string, final bool) {
+	if !final {
+		c.linger()
+	}
 	c.end(func() {
 		c.system(protocol.ExtensionSystem, protocol.StatusError, message)
 		if c.session.streams() {

@@ -23,6 +23,7 @@ func (s *Session) join(ctx context.Context, m protocol.Message) {
 		answer()
 		return
 	}
+	old.linger()
 	old.end(func() {
 		answer()
 		old.pushClose()

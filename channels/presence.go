@@ -110,7 +110,7 @@ func (t *topic) track(c *channel, payload json.RawMessage) {
 	}
 	if !c.member.tracks {
 		c.member.tracks = true
-		t.embody(c)
+		t.embody(c, payload)
 	}
 	if t.state.Track(c.member.id, c.member.key, payload, t.hub.beat.ref()) == nil { // isMap has been asked
 		t.tell()
@@ -121,6 +121,7 @@ func (t *topic) untrack(c *channel) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.drop(c)
+	t.dismiss(c)
 }
 
 // drop takes what the channel tracks out of the state. Called with t.mu held.
@@ -196,12 +197,13 @@ func (t *topic) diffFrame(frames map[protocol.Version]*protocol.Frame, v protoco
 // pause that grows with the topic under a storm, so that a thousand joins are
 // some dozens of diffs. It also applies payloads held back for their rate.
 type beat struct {
-	mu      sync.Mutex
-	refs    *presence.RefSource
-	touched []*topic
-	held    map[*channel]struct{}
-	haunted map[*topic]struct{} // those with ghosts
-	wake    chan struct{}
+	mu                 sync.Mutex
+	refs               *presence.RefSource
+	touched            []*topic
+	held               map[*channel]struct{}
+	haunted            map[*topic]struct{} // those with ghosts
+	ghosts, ghostBytes int
+	wake               chan struct{}
 }
 
 const (

@@ -96,6 +96,7 @@ func (s *Session) leave(m protocol.Message) {
 	}
 	delete(s.channels, m.Topic)
 	s.hub.clients.discards(ch)
+	ch.topic.untrack(ch)
 	ch.end(func() {
 		s.reply(ch.ref, m, protocol.StatusOK, protocol.EmptyObject)
 		ch.pushClose()

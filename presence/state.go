@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"container/list"
 	"encoding/json"
 	"slices"
@@ -124,6 +125,27 @@ func (s *State) Adopt(from, to ChannelID) bool {
 	delete(s.tracked, from)
 	s.tracked[to] = p
 	return true
+}
+
+// Tracks reports whether a channel tracks a payload that is spelled the same.
+func (s *State) Tracks(id ChannelID, payload json.RawMessage) bool {
+	p := s.tracked[id]
+	if p == nil {
+		return false
+	}
+	fields := bytes.TrimPrefix(p.meta.JSON[p.meta.fields:], []byte{','})
+	if len(payload) == 0 {
+		return string(fields) == "}"
+	}
+	return bytes.Equal(fields, payload[1:])
+}
+
+// Size is about what a channel's part of the state holds in memory.
+func (s *State) Size(id ChannelID) int {
+	if p := s.tracked[id]; p != nil {
+		return p.meta.cost()
+	}
+	return 0
 }
 
 // Pending says that Flush has something to tell.
