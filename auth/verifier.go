@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -26,6 +27,7 @@ type Verifier struct {
 	apiKeys map[[sha256.Size]byte]*Claims // by hash, so that look-ups tell nothing by their time
 	anon    *Claims                       // what InsecureAnonymous gives to everybody
 	seen    *lru.Cache[[sha256.Size]byte, seen]
+	header  atomic.Pointer[header] // of the last good token
 }
 
 // NewVerifier checks the config.
@@ -90,7 +92,8 @@ func (v *Verifier) Verify(token string, now time.Time) (*Claims, error) {
 }
 
 func (v *Verifier) verify(cleaned string, hash [sha256.Size]byte, now time.Time) (*Claims, error) {
-	t, err := parse(cleaned)
+	known := v.header.Load()
+	t, err := parse(cleaned, known)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +108,9 @@ func (v *Verifier) verify(cleaned string, hash [sha256.Size]byte, now time.Time)
 		return nil, err
 	}
 	c := &Claims{Role: text(t.claims["role"]), Subject: text(t.claims["sub"]), Expires: expires, Raw: t.raw}
+	if known == nil || known.text != t.header.text {
+		v.header.Store(&header{text: t.text, alg: t.alg, kid: t.kid})
+	}
 	if len(cleaned) <= cacheToken {
 		v.seen.Add(hash, seen{claims: c, generation: generation})
 	}
