@@ -129,9 +129,12 @@ func (p *project) announce(ctx context.Context, ready chan<- struct{}) error {
 	return nil
 }
 
-// listen opens a TCP listener.
+// listen opens a TCP listener. Its connections have no keepalive of TCP: the
+// gateway pings its sessions, and ten thousand of them would get a packet every
+// 15 s for nothing.
 func listen(name, address string) (net.Listener, error) {
-	ln, err := net.Listen("tcp", address)
+	c := net.ListenConfig{KeepAlive: -1}
+	ln, err := c.Listen(context.Background(), "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
