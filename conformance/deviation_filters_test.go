@@ -3,7 +3,7 @@ package conformance
 import "fmt"
 
 var filterOmissions = []omission{
-	{"which rows pass which filter", "a table, not a conversation: see filters_pg_test.go"},
+	{"which rows pass which filter", "a table, not a conversation: see outcome_pg_test.go"},
 }
 
 var filterDeviations = concat([]deviation{
