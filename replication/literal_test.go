@@ -53,6 +53,7 @@ func literals() []literal {
 		{"hstore", hstore}, {"pair", pair},
 		{"nested", row(array(pair, ','), timestamptz, bytea, hstore, document, rapid.SampledFrom([]string{"t", "f"}), numeric, array(moods, ','))},
 	}
+	scalars = append(scalars, rareLiterals()...)
 	arrays := []literal{{"posints", array(rapid.StringMatching(`[1-9]`), ',')}}
 	for _, l := range scalars {
 		if !strings.HasSuffix(l.typ, "vector") {
