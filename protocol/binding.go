@@ -51,6 +51,7 @@ func (j *Join) bind(changes value) error {
 	for w := changes.elements(); ; {
 		v := w.next()
 		if v == nil {
+			j.Bindings = exact(j.Bindings)
 			return nil
 		}
 		if v.isNull() {
@@ -64,7 +65,28 @@ func (j *Join) bind(changes value) error {
 		}
 		b := j.parseBinding(v)
 		b.ID = ids.next(v)
+		if n := len(j.Bindings); n > 0 {
+			b.share(&j.Bindings[n-1])
+		}
 		j.Bindings = append(j.Bindings, b)
+	}
+}
+
+// exact has little room to grow: a channel keeps its bindings for long.
+func exact(bindings []Binding) []Binding {
+	if cap(bindings)-len(bindings) <= len(bindings)/16 {
+		return bindings
+	}
+	return append(make([]Binding, 0, len(bindings)), bindings...)
+}
+
+// share has equal names in one place: most bindings of a join are of one table.
+func (b *Binding) share(other *Binding) {
+	if b.Schema == other.Schema {
+		b.Schema = other.Schema
+	}
+	if b.Table == other.Table {
+		b.Table = other.Table
 	}
 }
 
