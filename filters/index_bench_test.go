@@ -87,9 +87,10 @@ func BenchmarkIndexMatch(b *testing.B) {
 	}
 }
 
-// BenchmarkIndexJoin adds and removes one selector beside others.
+// BenchmarkIndexJoin adds and removes one selector beside others, however many.
 func BenchmarkIndexJoin(b *testing.B) {
 	for _, w := range workloads {
+		first := 0.0
 		for _, n := range []int{10, 100_000} {
 			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
 				ix := filled(n, w.selector)
@@ -100,6 +101,11 @@ func BenchmarkIndexJoin(b *testing.B) {
 					ix.Add(s, -1)
 					ix.Remove(s, -1)
 				}
+				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
+				if n == 10 {
+					first = each
+				}
+				b.ReportMetric(each/first, "of-10")
 			})
 		}
 	}
