@@ -19,7 +19,7 @@ import (
 // its index, delivers those that upstream delivered.
 func TestFiltersHaveTheRecordedOutcomes(t *testing.T) {
 	filters, inserts := recordedOutcomes(t)
-	stage := open(t)
+	stage := open(t, nil)
 	s := stage.dialAs(t, "service_role")
 	for i, f := range filters {
 		join := fmt.Sprintf(`["1","1","realtime:f%d","phx_join",{"config":{"presence":{"enabled":false},"postgres_changes":[`+
