@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -22,7 +23,10 @@ func TestRealClients(t *testing.T) {
 
 	db := devdb.OpenServer(t, devdb.Options{TCP: true}) // Node's driver wants TCP
 	devdb.SupabaseRoles(db)
-	env := []string{"WALCAST_BIN=" + binary, "E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db)}
+	env := []string{
+		"WALCAST_BIN=" + binary, "CHROMIUM=" + chromium(t),
+		"E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db),
+	}
 	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2")
 }
 
@@ -41,6 +45,19 @@ func messagesDatabase(t *testing.T, db *devdb.DB) string {
 		t.Fatal(err)
 	}
 	return url
+}
+
+// chromium is the path of a browser, which is installed if need be and may be;
+// "" where there is none.
+func chromium(t *testing.T) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "../scripts/chromium.sh")
+	command.Stderr = os.Stderr
+	path, err := command.Output()
+	if err != nil {
+		t.Fatalf("find a browser: %v", err)
+	}
+	return strings.TrimSpace(string(path))
 }
 
 func run(t *testing.T, env []string, name string, args ...string) {

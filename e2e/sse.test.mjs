@@ -80,6 +80,24 @@ test('a stream is told that it missed rows, once, and gets what comes after', as
   }
 })
 
+test('a stream whose filter never matched goes on from the last sign of life', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered], flags: ['--ping-interval', '100ms'] })
+  const params = { topic: 'numbers', table: numbered, filter: 'id=gt.1000' }
+  const quiet = await stream(t, server, params)
+  await quiet.until('phx_reply')
+  const start = quiet.id
+  for (let id = 1; id <= 10; id++) await insert(numbered, id)
+  await until(() => quiet.id !== start, 'a position after rows that do not match')
+  await server.end('SIGKILL')
+  await insert(numbered, 1001)
+  await server.start()
+  const again = await stream(t, server, params, { headers: { 'Last-Event-ID': quiet.id } })
+  await again.until('postgres_changes')
+  assert.deepEqual(again.ids(), [1001])
+  assert.deepEqual(again.named('system').filter((p) => p.status === 'error'), [])
+})
+
 test('a stream with several bindings, broadcasts and presence', async (t) => {
   const numbered = await table(t, 'id int primary key, body text')
   const server = await serve(t, { tables: [numbered] })

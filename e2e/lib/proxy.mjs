@@ -6,14 +6,22 @@ export class Proxy {
   #pairs = new Set()
   swallows = false // what clients send
   open = true // to new connections
+  said = '' // by clients
+  answered = '' // to them
 
   constructor(port) {
     this.listener = net.createServer((client) => {
       if (!this.open) return client.destroy()
       const pair = [client, net.connect(port, '127.0.0.1')]
       this.#pairs.add(pair)
-      client.on('data', (bytes) => { if (!this.swallows) pair[1].write(bytes) })
-      pair[1].on('data', (bytes) => client.write(bytes))
+      client.on('data', (bytes) => {
+        this.said += bytes.toString('latin1')
+        if (!this.swallows) pair[1].write(bytes)
+      })
+      pair[1].on('data', (bytes) => {
+        this.answered += bytes.toString('latin1')
+        client.write(bytes)
+      })
       for (const end of pair) {
         end.on('error', () => {}) // close follows
         end.on('close', () => {
