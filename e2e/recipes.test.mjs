@@ -3,8 +3,9 @@ import './lib/own-database.mjs'
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
+import { EventSource } from 'eventsource'
 import { connect, subscribed } from './lib/clients.mjs'
-import { database } from './lib/database.mjs'
+import { database, table } from './lib/database.mjs'
 import { policy, serveMessages } from './lib/messages.mjs'
 import { token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
@@ -116,4 +117,39 @@ test('who is online', async (t) => {
   for (const one of [ann, bob]) await eventually(() => one.online().join() === 'Ann,Bob', 'both to be online')
   await bob.channel.unsubscribe()
   await eventually(() => ann.online().join() === 'Ann', 'Bob to be gone')
+})
+
+test('event streams', async (t) => {
+  const todos = await table(t, 'id int primary key')
+  const server = await serveMessages(t, { tables: [todos] })
+  const tokens = [token({}, { ttl: 8 })]
+  const [shown, heard, refused] = [[], [], []]
+  let position = ''
+  let stream
+  t.after(() => stream.close())
+  function follow() {
+    stream = new EventSource(`${server.url}/realtime/v1/sse?` +
+      new URLSearchParams({ topic: 'room', table: todos, apikey: tokens.at(-1), last_event_id: position }))
+    const on = (name, f) => stream.addEventListener(name, (event) => {
+      if (event.lastEventId) position = event.lastEventId
+      f(JSON.parse(event.data))
+    })
+    on('phx_reply', () => {})
+    on('postgres_changes', ({ data }) => shown.push(data.record.id))
+    on('broadcast', ({ event, payload }) => heard.push([event, payload]))
+    stream.onerror = (error) => {
+      if (stream.readyState !== EventSource.CLOSED) return
+      refused.push(error.code)
+      tokens.push(token())
+      database.query(`insert into ${todos} values (2)`).then(follow)
+    }
+  }
+  follow()
+  await eventually(() => position, 'the stream to begin')
+  await database.query(`insert into ${todos} values (1)`)
+  await database.query(`select realtime.send('{"x": 1}', 'said', 'room', false)`)
+  await eventually(() => shown.length === 2, 'a row missed while the token was out of date')
+  assert.deepEqual(shown, [1, 2])
+  assert.deepEqual(heard.map(([event, { x }]) => [event, x]), [['said', 1]])
+  assert.deepEqual(refused, [401])
 })
