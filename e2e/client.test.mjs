@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { test } from 'node:test'
 import { resumable } from '../clients/js/index.js'
-import { connect, listen, rejoining, subscribed } from './lib/clients.mjs'
+import { connect, listen, rejoining, soon, subscribed } from './lib/clients.mjs'
 import { database, table } from './lib/database.mjs'
 import { insert, upTo, writer } from './lib/numbers.mjs'
 import { proxy } from './lib/proxy.mjs'
@@ -14,7 +14,7 @@ import { until } from './lib/until.mjs'
 /** Follows the inserts of a table through a resumable channel. */
 async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', ...options } = {}) {
   const followed = { ids: [], resyncs: [] }
-  const client = connect(t, server, { kind, options: { reconnectAfterMs: () => 50 } })
+  const client = connect(t, server, { kind, options: soon(kind) })
   followed.client = client
   followed.channel = resumable(client.channel(topic), {
     onResync: async (resync) => {
@@ -69,7 +69,7 @@ test('bindings that see different columns each get every row once', async (t) =>
   const numbered = await table(t, 'id int primary key, word text')
   const server = await serve(t, { tables: [numbered] })
   const wire = await proxy(t, server.port)
-  const client = connect(t, wire, { options: { reconnectAfterMs: () => 50 } })
+  const client = connect(t, wire, { options: soon() })
   const got = { all: [], narrow: [], even: [] }
   const binding = { event: 'INSERT', schema: 'public', table: numbered }
   await subscribed(resumable(client.channel('numbers'), { onResync: assert.fail })
@@ -220,7 +220,7 @@ test('a new token goes with the next join, and the position too', async (t) => {
 test('a token that expires ends the channel, and the next join goes on', async (t) => {
   const numbered = await table(t, 'id int primary key')
   const server = await serve(t, { tables: [numbered] })
-  const client = connect(t, server, { options: { reconnectAfterMs: () => 50 } })
+  const client = connect(t, server, { options: soon() })
   let held = token()
   let short
   client.realtime.accessToken = async () => held
@@ -284,7 +284,7 @@ test('realtime-js 2.11.15 does not join again by itself: a new channel with the 
   const numbered = await table(t, 'id int primary key')
   const server = await serve(t, { tables: [numbered] })
   const wire = await proxy(t, server.port)
-  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { reconnectAfterMs: () => 50 } })
+  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: soon('realtime-js 2.11') })
   const storage = memory()
   const ids = []
   const join = () => {

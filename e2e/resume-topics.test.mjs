@@ -1,7 +1,7 @@
 // Broadcast and presence of clients that come back with a client_id.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { connect, rejoining, subscribed } from './lib/clients.mjs'
+import { connect, rejoining, soon, subscribed } from './lib/clients.mjs'
 import { table } from './lib/database.mjs'
 import { insert, upTo } from './lib/numbers.mjs'
 import { proven } from './lib/pongs.mjs'
@@ -11,7 +11,7 @@ import { until } from './lib/until.mjs'
 
 /** Joins a room with a client_id and collects the numbers that are said there, and resyncs. */
 async function enter(t, server, clientID, { kind, config = {} } = {}) {
-  const client = connect(t, server, { kind, options: { params: { client_id: clientID }, reconnectAfterMs: () => 50 } })
+  const client = connect(t, server, { kind, options: { params: { client_id: clientID }, ...soon(kind) } })
   const visitor = { heard: [], resyncs: [], joins: 0, client, channel: client.channel('room', { config }) }
   visitor.channel
     .on('broadcast', { event: 'n' }, ({ payload }) => visitor.heard.push(payload.n))

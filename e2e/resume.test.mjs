@@ -1,7 +1,7 @@
 // Clients that know nothing of resuming, but connect with a client_id, behind a connection that breaks.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { connect, rejoining } from './lib/clients.mjs'
+import { connect, rejoining, soon } from './lib/clients.mjs'
 import { table } from './lib/database.mjs'
 import { follow } from './lib/follower.mjs'
 import { insert, upTo } from './lib/numbers.mjs'
@@ -56,7 +56,7 @@ for (const kind of Object.keys(rejoining)) {
 
 test('realtime-js 2.11.15 does not join again by itself: a channel that its app makes anew goes on', async (t) => {
   const { numbered, wire } = await scene(t)
-  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { params: { client_id: 'tab-1' }, reconnectAfterMs: () => 50 } })
+  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { params: { client_id: 'tab-1' }, ...soon('realtime-js 2.11') } })
   const ids = []
   let joins = 0
   const join = () => {

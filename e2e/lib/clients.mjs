@@ -40,6 +40,13 @@ export const rejoining = {
   'realtime-js 2.10': kinds['realtime-js 2.10'],
 }
 
+/**
+ * Has a client come back soon. Old ones try to join at these intervals until they are answered, and take their own join for
+ * another channel's, which they leave for good, when an answer takes longer than that.
+ */
+export const soon = (kind = 'supabase-js 2.119') =>
+  ({ reconnectAfterMs: kind.startsWith('supabase-js') ? () => 50 : (tries) => [50, 250][tries - 1] ?? 3_000 })
+
 export const connect = (t, server, { kind = 'supabase-js 2.119', key = anon, options } = {}) =>
   ({ ...kinds, ...rejoining })[kind](t, server, key, options)
 

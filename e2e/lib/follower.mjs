@@ -1,11 +1,11 @@
 // A client that knows nothing of resuming, but connects with a client_id: one line of configuration.
-import { connect, subscribed } from './clients.mjs'
+import { connect, soon, subscribed } from './clients.mjs'
 import { proven } from './pongs.mjs'
 
 /** Subscribes to the inserts of a table with a client_id and collects numbers and resyncs. */
 export async function follow(t, server, numbered, { clientID = 'tab-1', kind, key, topic = 'numbers' } = {}) {
   const follower = { ids: [], resyncs: [], joins: 0 }
-  const client = connect(t, server, { kind, key, options: { params: { client_id: clientID }, reconnectAfterMs: () => 50 } })
+  const client = connect(t, server, { kind, key, options: { params: { client_id: clientID }, ...soon(kind) } })
   if (key && client.realtime) await client.realtime.setAuth(key)
   follower.client = client
   follower.channel = client.channel(topic)
