@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createClient } from '@supabase/supabase-js'
+import WebSocket from 'ws'
 import { connect, listen } from './lib/clients.mjs'
 import { database, table } from './lib/database.mjs'
+import { proxy } from './lib/proxy.mjs'
 import { serve } from './lib/server.mjs'
 import { anon, token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
@@ -43,4 +46,23 @@ test('columns that the role may not see are not in the row', async (t) => {
   await database.query(`insert into ${people} values (1, 'Ann', 'hush')`)
   await until(() => events.length === 1, 'the row')
   assert.deepEqual(events[0].new, { id: 1, name: 'Ann' })
+})
+
+test('a token that the client is asked for is there in every join, as the README has it', async (t) => {
+  const todos = await table(t, 'id int primary key, owner uuid', 'alter table TABLE enable row level security',
+    'create policy own on TABLE for select to authenticated using (owner = (select auth.uid()))')
+  const server = await serve(t, { tables: [todos] })
+  const wire = await proxy(t, server.port)
+  const client = createClient(wire.url, anon, {
+    accessToken: async () => user(ann), realtime: { transport: WebSocket, reconnectAfterMs: () => 50, params: { client_id: 'tab-1' } },
+  })
+  t.after(() => client.realtime.disconnect())
+  await client.realtime.setAuth()
+  const { events } = await listen(client, 'todos', all(todos))
+  for (let id = 1; id <= 4; id++) {
+    await database.query(`insert into ${todos} values ($1, $2), ($3, $4)`, [id, ann, -id, bob])
+    await until(() => events.some((e) => e.new.id === id), `row ${id}`)
+    wire.cut()
+  }
+  assert.deepEqual([...new Set(events.map((e) => e.new.id))], [1, 2, 3, 4])
 })

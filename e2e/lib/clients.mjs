@@ -41,8 +41,8 @@ export const rejoining = {
 }
 
 /**
- * Has a client come back soon. Old ones try to join at these intervals until they are answered, and take their own join for
- * another channel's, which they leave for good, when an answer takes longer than that.
+ * Has a client come back soon. Old ones join again at these intervals until they are answered, and may never be when answers
+ * take longer: each try leaves the one before.
  */
 export const soon = (kind = 'supabase-js 2.119') =>
   ({ reconnectAfterMs: kind.startsWith('supabase-js') ? () => 50 : (tries) => [50, 250][tries - 1] ?? 3_000 })
