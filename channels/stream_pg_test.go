@@ -24,6 +24,7 @@ type reader struct {
 	mu     sync.Mutex
 	came   *sync.Cond
 	events []event
+	frames []*protocol.Frame
 }
 
 // event is a block of the stream; one without a name is a sign of life.
@@ -45,6 +46,7 @@ func (r *reader) Push(f *protocol.Frame) {
 		}
 	}
 	r.events = append(r.events, e)
+	r.frames = append(r.frames, f)
 	r.came.Broadcast()
 }
 
@@ -154,6 +156,26 @@ func TestOnlyTheLastEventOfAChangeHasItsPosition(t *testing.T) {
 	got := r.waitFor(protocol.EventPostgresChanges, 2)
 	if got[0].id != "" || got[1].id != (replication.Position{LSN: f.lsn}).String() {
 		t.Errorf("ids = %q, %q; want none and %s", got[0].id, got[1].id, replication.Position{LSN: f.lsn})
+	}
+}
+
+func TestEqualStreamsShareOneFrame(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	a, b := f.follow(inserts, ""), f.follow(inserts, "")
+	socket := f.connect("anon", "")
+	socket.join("realtime:room", bindings(inserts))
+	f.commit(insert(rel, "1", "1", "x"))
+	change := func(r *reader) *protocol.Frame {
+		r.waitFor(protocol.EventPostgresChanges, 1)
+		i := slices.IndexFunc(r.events, func(e event) bool { return e.name == protocol.EventPostgresChanges })
+		return r.frames[i]
+	}
+	if change(a) != change(b) {
+		t.Error("equal streams got two frames; want one shared")
+	}
+	if socket.waitFor(protocol.EventPostgresChanges, 1)[0].frame == change(a) {
+		t.Error("a stream and a WebSocket got one frame")
 	}
 }
 

@@ -2,6 +2,8 @@
 import './lib/own-database.mjs'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect as connectTo } from 'node:net'
 import { test } from 'node:test'
 import { connect, subscribed } from './lib/clients.mjs'
 import { database, table, transaction } from './lib/database.mjs'
@@ -96,6 +98,42 @@ test('a stream whose filter never matched goes on from the last sign of life', a
   await again.until('postgres_changes')
   assert.deepEqual(again.ids(), [1001])
   assert.deepEqual(again.named('system').filter((p) => p.status === 'error'), [])
+})
+
+test('a stream that is read too slowly is closed, says so, and goes on without loss', async (t) => {
+  const wide = await table(t, 'id int primary key, body text')
+  const server = await serve(t, { tables: [wide], flags: ['--queue-size', '64KiB', '--close-timeout', '20s'] })
+  const params = { topic: 'wide', table: wide }
+  const { pathname, search } = new URL(address(server, params))
+  const socket = connectTo(server.port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  let text = ''
+  const closed = once(socket, 'close')
+  socket.setEncoding('latin1').on('data', (chunk) => { text += chunk })
+  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: walcast\r\n\r\n`)
+  await until(() => text.includes('event: phx_reply'), 'the stream to begin')
+  socket.pause()
+  let rows = 0
+  const overflows = async () => /walcast_gateway_queue_overflows_total ([1-9])/.test(await (await fetch(`${server.url}/metrics`)).text())
+  while (!await overflows()) {
+    await database.query(`insert into ${wide} select i, repeat('x', 20000) from generate_series($1::int, $1 + 99) i`, [rows + 1])
+    rows += 100
+  }
+  socket.resume()
+  await closed
+  assert.match(text, /event: system\ndata: \{"message":"client reads too slowly",.*"code":1013\}\n\n$/)
+  const before = [...text.matchAll(/"record":\{"id":(\d+)/g)].map((m) => Number(m[1]))
+  const id = [...text.matchAll(/^id: (\S+)$/gm)].at(-1)[1]
+  assert.ok(before.length < rows)
+  // Until it has caught up it may be too slow again: the queue is small.
+  const after = []
+  let again
+  for (let from = id; before.length + after.length < rows; from = again.id) {
+    again = await stream(t, server, params, { headers: { 'Last-Event-ID': from } })
+    await until(() => again.ended || before.length + after.length + again.ids().length === rows, () => `${rows} rows`)
+    after.push(...again.ids())
+  }
+  assert.deepEqual([...before, ...after], upTo(rows))
 })
 
 test('a stream with several bindings, broadcasts and presence', async (t) => {

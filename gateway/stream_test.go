@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -332,5 +333,26 @@ func TestStreamCookiesAreForPagesThatAreNamed(t *testing.T) {
 		if got := preflight.Header.Get("Access-Control-Allow-Headers"); preflight.StatusCode != 204 || !strings.Contains(got, "last-event-id") {
 			t.Errorf("preflight: %d, headers %q; want last-event-id allowed", preflight.StatusCode, got)
 		}
+	}
+}
+
+func TestStreamOverTLS(t *testing.T) {
+	cert, key := writeCertificate(t, t.TempDir(), 1)
+	r := start(t, func(c *Config) { c.TLSCert, c.TLSKey = cert, key })
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+r.addr+oneTopic+token(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	eventually(t, "stream open", func() bool { return r.party.size() == 1 })
+	r.stop()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || !strings.Contains(string(text), "event: phx_reply\nid: 1/1:1\n") || !strings.Contains(string(text), `"code":1012}`) {
+		t.Errorf("read %q, %v; want the reply and the last words", text, err)
 	}
 }
