@@ -11,7 +11,7 @@ const service = token({ role: 'service_role' })
 const has = (heard, n) => until(() => heard.length >= n, `${n} broadcasts, have ${JSON.stringify(heard)}`).then(() => assert.equal(heard.length, n))
 
 const post = (server, path, body, headers = {}) => fetch(`${server.url}${path}`, {
-  method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body),
+  method: 'POST', body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
   headers: { authorization: `Bearer ${anon}`, 'content-type': 'application/json', ...headers },
 })
 
@@ -43,6 +43,26 @@ test('any payload arrives as it was sent', async (t) => {
   await channel.send({ type: 'broadcast', event: 'bytes', payload: new Uint8Array([1, 2, 255]).buffer })
   await has(heard, payloads.length + 1)
   assert.deepEqual([...new Uint8Array(heard.at(-1).payload)], [1, 2, 255])
+})
+
+test('bytes reach those who can have them, and an id of a batch arrives as metadata everywhere', async (t) => {
+  const server = await serveMessages(t)
+  const names = Object.keys(kinds)
+  const all = await Promise.all(names.map((kind) => member(t, server, 'kinds', { kind })))
+  const [newest] = all
+  const sender = await member(t, server, 'kinds')
+  await sender.channel.send({ type: 'broadcast', event: 'bytes', payload: new Uint8Array([0, 255]).buffer })
+  const octets = await post(server, '/api/broadcast/kinds/events/octets', new Uint8Array([7, 8]), { 'content-type': 'application/octet-stream' })
+  assert.equal(octets.status, 202)
+  const id = randomUUID()
+  await post(server, '/api/broadcast', { messages: [{ topic: 'kinds', event: 'with', payload: { n: 1 }, id }, { topic: 'kinds', event: 'without', payload: { n: 2 } }] })
+  await has(newest.heard, 4)
+  assert.deepEqual(newest.heard.slice(0, 2).map((m) => [m.event, ...new Uint8Array(m.payload)]), [['bytes', 0, 255], ['octets', 7, 8]])
+  for (const [i, { heard }] of all.entries()) {
+    await until(() => heard.at(-1)?.event === 'without', `${names[i]} to hear the last`)
+    assert.deepEqual(heard.slice(-2).map((m) => [m.event, m.payload, m.meta]), [['with', { n: 1 }, { id }], ['without', { n: 2 }, undefined]])
+    assert.equal(heard.length, i === 0 ? 4 : 2, names[i]) // text is all that 1.0.0 has
+  }
 })
 
 for (const kind of Object.keys(kinds)) {
@@ -153,7 +173,14 @@ test('over HTTP: refusals by policy are told to who asks, and to who sends one',
 
 test('private_only refuses public channels, over HTTP too', async (t) => {
   const server = await serveMessages(t, { flags: ['--private-only'] })
-  await assert.rejects(subscribed(connect(t, server).channel('room')), /This project only allows private channels/)
+  for (const kind of Object.keys(kinds)) {
+    await assert.rejects(subscribed(connect(t, server, { kind }).channel('room')), /This project only allows private channels/, kind)
+  }
+  const topic = `only-${randomUUID()}`
+  await open(t, topic)
+  const { heard } = await member(t, server, topic, { key: user(randomUUID()), config: { private: true } })
+  await post(server, `/api/broadcast/${topic}/events/e?private=true`, {}, { authorization: `Bearer ${service}` })
+  await has(heard, 1)
   const single = await post(server, '/api/broadcast/room/events/e', {})
   assert.deepEqual([single.status, await single.json()], [403, { message: 'This project only allows private channels' }])
   const batch = await post(server, '/api/broadcast', { messages: [{ topic: 'room', event: 'e', payload: {} }] }, { prefer: 'return=representation' })

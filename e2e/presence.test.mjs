@@ -1,6 +1,7 @@
 import './lib/own-database.mjs'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import WebSocket from 'ws'
 import { connect, kinds, subscribed } from './lib/clients.mjs'
 import { serveMessages } from './lib/messages.mjs'
 import { raw } from './lib/raw.mjs'
@@ -45,6 +46,52 @@ test('one key on two devices has two metas', async (t) => {
   assert.deepEqual(phone.channel.presenceState().ann.map((m) => m.on).sort(), ['laptop', 'phone'])
   await laptop.channel.unsubscribe()
   await until(() => phone.channel.presenceState().ann?.length === 1, 'one meta')
+})
+
+test('updates above the rate are merged: each is answered, the last one counts', async (t) => {
+  const server = await serveMessages(t)
+  const watcher = await raw(t, server)
+  watcher.send(['1', '1', 'realtime:rate', 'phx_join', { config: { presence: { enabled: true } } }])
+  await watcher.next((f) => f[3] === 'presence_state')
+  const mover = await present(t, server, 'rate', 'mover')
+  const start = Date.now()
+  const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => mover.channel.track({ n })))
+  assert.ok(answers.every((a) => a === 'ok'), answers.join())
+  const diffs = []
+  do diffs.push((await watcher.next((f) => f[3] === 'presence_diff'))[4])
+  while (diffs.at(-1).joins.mover?.metas.at(-1).n !== 199)
+  const most = 20 + Math.ceil((Date.now() - start) / 50) // twenty a second, and as many at once
+  assert.ok(diffs.length <= most, `${diffs.length} diffs, want ${most} at most`)
+})
+
+/** A transport whose sockets a test can tear apart. */
+function wire() {
+  const sockets = []
+  return { sockets, transport: class extends WebSocket { constructor(...args) { super(...args); sockets.push(this) } } }
+}
+
+test('with a grace time a reconnect is not seen, and who stays away is gone after it', async (t) => {
+  const server = await serveMessages(t, { flags: ['--presence-grace', '8s'] })
+  const watcher = await raw(t, server)
+  watcher.send(['1', '1', 'realtime:grace', 'phx_join', { config: { presence: { enabled: true } } }])
+  await watcher.next((f) => f[3] === 'presence_state')
+  const { sockets, transport } = wire()
+  const client = connect(t, server, { options: { transport, reconnectAfterMs: () => 50 } })
+  const channel = client.channel('grace', { config: { presence: { key: 'ann' } } }).on('presence', { event: 'sync' }, () => {})
+  let tracked = 0
+  channel.subscribe(async (status) => {
+    if (status === 'SUBSCRIBED' && await channel.track({ name: 'Ann' }) === 'ok') tracked++
+  })
+  const joined = await watcher.next((f) => f[3] === 'presence_diff')
+  assert.equal(joined[4].joins.ann.metas.length, 1)
+  for (let n = 1; n <= 3; n++) {
+    await until(() => tracked === n, `track ${n}`)
+    sockets.at(-1).terminate()
+  }
+  await until(() => tracked === 4, 'the last return')
+  client.realtime.disconnect() // this time for good
+  const left = await watcher.next((f) => f[3] === 'presence_diff')
+  assert.deepEqual([Object.keys(left[4].joins), left[4].leaves.ann.metas], [[], joined[4].joins.ann.metas])
 })
 
 test('a socket that dies without leaving is gone', async (t) => {

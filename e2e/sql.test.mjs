@@ -79,13 +79,13 @@ test('a trigger broadcasts rows, and bytes arrive as bytes', async (t) => {
   assert.deepEqual([...new Uint8Array(heard[3].payload)], [1, 2, 255])
 })
 
-test('a join with replay gets what was stored, oldest first, then what comes, nothing twice', async (t) => {
+for (const kind of Object.keys(kinds)) test(`${kind}: a join with replay gets what was stored, oldest first, then what comes, nothing twice`, async (t) => {
   const server = await serveMessages(t)
   const topic = `replay-${randomUUID()}`
   await open(t, topic)
   for (let n = 1; n <= 30; n++) await database.query(`select realtime.send(jsonb_build_object('n', $1::int), 'e', $2)`, [n, topic])
   const since = Date.now() - 60_000
-  const late = await member(t, server, topic, { key: user(randomUUID()), config: { private: true, broadcast: { replay: { since, limit: 10 } } } })
+  const late = await member(t, server, topic, { kind, key: user(randomUUID()), config: { private: true, broadcast: { replay: { since, limit: 10 } } } })
   await has(late.heard, 10)
   await database.query(`select realtime.send('{"n":31}', 'e', $1)`, [topic])
   await has(late.heard, 11)
