@@ -181,3 +181,65 @@ func TestFiveHundredMembersOverSocketsAgree(t *testing.T) {
 		t.Errorf("%d members are left, present are %s; want more of both", len(left), want)
 	}
 }
+
+// TestAStormOfArrivalsIsAFewDiffs lets 300 members track at once: what comes
+// within the pause between two diffs, which grows with the topic, is one of them.
+func TestAStormOfArrivalsIsAFewDiffs(t *testing.T) {
+	const members, topic = 300, "realtime:storm"
+	const pause = 5*time.Millisecond + members*20*time.Microsecond
+	s := startServer(t, configFor(appDatabase(t)))
+	key := token(t)
+	var mu sync.Mutex
+	diffs, arrived := 0, map[string]bool{}
+	all := make(chan struct{})
+	watcher := s.peer(t, "2.0.0", key, func(event string, payload []byte) {
+		var diff struct{ Joins map[string]any }
+		if event != "presence_diff" || json.Unmarshal(payload, &diff) != nil {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		diffs++
+		for key := range diff.Joins {
+			arrived[key] = true
+		}
+		if len(arrived) == members && len(diff.Joins) > 0 {
+			close(all)
+		}
+	})
+	if watcher == nil {
+		return
+	}
+	defer watcher.end()
+	watcher.join(topic, `{}`)
+	crowd := make([]*peer, members)
+	each(members, 16, func(i int) {
+		if crowd[i] = s.peer(t, vsnOf(i), key, func(string, []byte) {}); crowd[i] != nil {
+			crowd[i].join(topic, fmt.Sprintf(`{"presence":{"key":"k%d"}}`, i))
+		}
+	})
+	defer each(members, 16, func(i int) {
+		if crowd[i] != nil {
+			crowd[i].end()
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	start := time.Now()
+	each(members, members, func(i int) {
+		crowd[i].send(topic, "presence", `{"type":"presence","event":"track","payload":{}}`)
+	})
+	select {
+	case <-all:
+	case <-time.After(3 * patience):
+		t.Fatal("not all have arrived")
+	}
+	took := time.Since(start)
+	mu.Lock()
+	defer mu.Unlock()
+	if most := int(took/pause) + 2; diffs > most {
+		t.Errorf("%d diffs in %s; want %d at most", diffs, took, most)
+	}
+	t.Logf("%d arrivals in %d diffs, %s", members, diffs, took)
+}

@@ -1,9 +1,13 @@
 package server
 
 import (
+	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
+	"walcast/internal/devdb"
 	"walcast/migrations"
 )
 
@@ -63,5 +67,55 @@ func TestSupabasesPublication(t *testing.T) {
 	db.Exec(`select realtime.send('{"n":2}', 'e', 'room', false)`)
 	if got := string(client.next("broadcast").Payload); !strings.Contains(got, `"n": 2`) {
 		t.Errorf("broadcast = %s", got)
+	}
+}
+
+// The schema may be made while a server runs. When its messages are read is a
+// matter of the reader, see replication.
+func TestPrivateChannelsWorkOnceTheSchemaIsMade(t *testing.T) {
+	db := appDatabase(t)
+	s := startServer(t, configFor(db))
+	migrate(t, db)
+	db.Exec(`create policy everybody on realtime.messages for all to anon using (true) with check (true)`)
+	private := s.dial(t, "1.0.0")
+	private.send("1", "realtime:room", "phx_join", `{"config":{"private":true}}`)
+	if reply := string(private.next("phx_reply").Payload); !strings.Contains(reply, `"status":"ok"`) {
+		t.Errorf("reply to a private join = %s; want ok", reply)
+	}
+}
+
+// migrate makes the schema as walcast migrate does.
+func migrate(t *testing.T, db *devdb.DB) {
+	t.Helper()
+	conn, err := db.Pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := migrations.Apply(t.Context(), conn.Conn(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPartitionsAreKeptAheadByWhoServes(t *testing.T) {
+	db := appDatabase(t)
+	migrate(t, db)
+	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format("messages_2006_01_02")
+	old := time.Now().UTC().AddDate(0, 0, -9).Format("messages_2006_01_02")
+	db.Exec(`drop table realtime.` + tomorrow)
+	db.Exec(fmt.Sprintf(`create table realtime.%s partition of realtime.messages for values from (current_date - 9) to (current_date - 8)`, old))
+	startServer(t, configFor(db)) // without --migrate
+	const question = `select to_regclass('realtime.' || $1) is not null, to_regclass('realtime.' || $2) is not null`
+	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
+		var made, kept bool
+		if err := db.Pool.QueryRow(t.Context(), question, tomorrow, old).Scan(&made, &kept); err != nil {
+			t.Fatal(err)
+		}
+		if made && !kept {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s is there: %t, %s is there: %t; want the first only", tomorrow, made, old, kept)
+		}
 	}
 }
