@@ -324,38 +324,3 @@ func TestAPositionThatIsNoneIsToldToResync(t *testing.T) {
 		})
 	}
 }
-
-func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
-	f := newFixture(t, DefaultConfig(), messagesTable, `create table other (id int); grant all on other to anon`)
-	rel, other := f.relation("messages"), f.relation("other")
-	c := f.connect("anon", "")
-	c.join("realtime:room", bindings(everyRow))
-	f.commit(insert(rel, "1", "1", "mine"))
-	c.waitFor(protocol.EventPostgresChanges, 1)
-	f.commit(insert(other, "1"))
-	f.log.Append(time.Now(), nil, f.lsn+0x50) // a keepalive
-	f.waitSent(c)
-	c.join("realtime:none", `{}`)
-	var told message
-	for _, topic := range []string{"realtime:none", "realtime:room"} {
-		ref := c.send(topic, protocol.EventPosition, "{}")
-		replies := c.waitFor(protocol.EventReply, c.refs)
-		if told = replies[len(replies)-1]; told.ref != ref || told.payload["status"] != "ok" {
-			t.Fatalf("reply on %s = %v; want ok to %s", topic, told.payload, ref)
-		}
-	}
-	position := told.payload["response"].(map[string]any)["position"]
-	if want := f.log.Head().String(); position != want {
-		t.Errorf("position of the quiet channel = %v; want %s, where the log is", position, want)
-	}
-	f.log.Release(time.Now().Add(2 * time.Hour)) // the row is gone from the log
-	f.commit(insert(rel, "2", "1", "missed"))
-	again := f.connect("anon", "")
-	again.join("realtime:room", bindings(fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}`, position)))
-	if diff := cmp.Diff([]any{2.0}, again.ids(1)); diff != "" {
-		t.Errorf("after the position (-want +got):\n%s", diff)
-	}
-	if got := again.resyncs(); got != nil {
-		t.Errorf("was told %v; want nothing", got)
-	}
-}

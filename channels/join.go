@@ -157,7 +157,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 		if known == forgotten {
 			ch.resync(h.unknown())
 		}
-	case h.resume(ch, reply):
+	case h.resume(ch, known, reply):
 	case h.goOn(ch, from, known, reply):
 	default:
 		ch.shard.direct.attach(ch, reply)

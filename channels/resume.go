@@ -9,7 +9,8 @@ import (
 // position that one of its bindings names. It is false if none does. A binding
 // that names none starts live, as do all when a position is no position; the
 // client is told that, since it must not take silence for "nothing happened".
-func (h *Hub) resume(ch *channel, reply func(from replication.Position)) bool {
+// So is one whose broadcasts are forgotten: its rows are not.
+func (h *Hub) resume(ch *channel, known memory, reply func(from replication.Position)) bool {
 	live := h.log.Live()
 	from, err, asked := resumeFrom(ch.bindings, live)
 	if !asked {
@@ -29,6 +30,11 @@ func (h *Hub) resume(ch *channel, reply func(from replication.Position)) bool {
 		h.clients.starts(ch, replication.Standing{History: at.History, Position: from})
 	}
 	reply(from)
+	if known == forgotten {
+		unheard := h.unknown()
+		unheard.Position = from // before any row, so that it holds for all of them
+		ch.tellResync(unheard)
+	}
 	h.catchUp(ch, ch.shard.direct, standing)
 	return true
 }

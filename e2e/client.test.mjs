@@ -12,9 +12,9 @@ import { token } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
 
 /** Follows the inserts of a table through a resumable channel. */
-async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', ...options } = {}) {
+async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', params = {}, ...options } = {}) {
   const followed = { ids: [], resyncs: [] }
-  const client = connect(t, server, { kind, options: soon(kind) })
+  const client = connect(t, server, { kind, options: { ...soon(kind), params } })
   followed.client = client
   followed.channel = resumable(client.channel(topic), {
     onResync: async (resync) => {
@@ -215,6 +215,26 @@ test('a new token goes with the next join, and the position too', async (t) => {
   await until(() => ids.length >= 2, 'the rows of the new subject')
   assert.deepEqual(ids, [1, 3])
   assert.deepEqual(resyncs, [])
+})
+
+test('with a client_id too, a kill -9 calls onResync for the broadcasts, and every row comes once', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const wire = await proxy(t, server.port)
+  const { ids, resyncs } = await follow(t, wire, numbered, { params: { client_id: 'tab-1' } })
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the first row')
+  wire.cut({ open: false })
+  await server.end('SIGKILL')
+  await insert(numbered, 2, 3)
+  await server.start()
+  wire.open = true
+  await until(() => ids.length === 3 && resyncs.length === 1, 'the rows and the resync')
+  assert.deepEqual([resyncs[0].from, resyncs[0].code], [null, 'unknown_position'])
+  wire.cut()
+  await insert(numbered, 4)
+  await until(() => ids.includes(4), 'a row after another cut')
+  assert.deepEqual(ids, [1, 2, 3, 4])
 })
 
 test('a token that expires ends the channel, and the next join goes on', async (t) => {
