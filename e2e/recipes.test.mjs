@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { EventSource } from 'eventsource'
 import { connect, subscribed } from './lib/clients.mjs'
-import { database, table } from './lib/database.mjs'
+import { database, table, transaction } from './lib/database.mjs'
 import { policy, serveMessages } from './lib/messages.mjs'
 import { token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
@@ -35,6 +35,27 @@ test('everyone but the sender, and the sender too', async (t) => {
   }
 })
 
+test('from a server', async (t) => {
+  const server = await serveMessages(t)
+  const heard = []
+  await subscribed(connect(t, server).channel('room:kitchen').on('broadcast', { event: 'said' }, ({ payload }) => heard.push(payload.text)))
+  await transaction(async (connection) => {
+    await connection.query(`select realtime.send('{"text": "never"}', 'said', 'room:kitchen', false)`)
+    await connection.query('rollback; begin')
+    await connection.query(`select realtime.send('{"text": "dinner is ready"}', 'said', 'room:kitchen', false)`)
+    await connection.query(`select pg_logical_emit_message(true, 'walcast.broadcast',
+      '{"topic": "room:kitchen", "event": "said", "payload": {"text": "without a schema"}, "private": false}')`)
+  })
+  await eventually(() => heard.length === 2, 'what SQL has sent')
+  const headers = { authorization: `Bearer ${token()}`, 'content-type': 'application/json', 'idempotency-key': randomUUID() }
+  const post = (path, body, more) => fetch(`${server.url}/realtime/v1/api/broadcast${path}`, { method: 'POST', body: JSON.stringify(body), headers: { ...headers, ...more } })
+  for (let n = 0; n < 2; n++) assert.equal((await post('/room%3Akitchen/events/said', { text: 'by HTTP' })).status, 202)
+  const batch = await post('', { messages: [{ topic: 'room:kitchen', event: 'said', payload: { text: 'in a batch' } }] }, { prefer: 'return=representation' })
+  assert.deepEqual([batch.status, await batch.json()], [202, { messages: [{ status: 'ok' }] }])
+  await eventually(() => heard.length >= 4, 'what HTTP has sent')
+  assert.deepEqual(heard, ['dinner is ready', 'without a schema', 'by HTTP', 'in a batch'])
+})
+
 test('one recipient', async (t) => {
   const server = await serveMessages(t)
   const [ann, bob] = [randomUUID(), randomUUID()]
@@ -51,6 +72,13 @@ test('one recipient', async (t) => {
   assert.equal(answer.status, 202)
   await eventually(() => heard.length === 2, 'two invitations')
   assert.deepEqual(heard.sort(), ['the dinner', 'the party'])
+
+  const missed = [] // by another tab, which was away; only what was sent from SQL is stored
+  await subscribed(connect(t, server, { key: user(ann) })
+    .channel(`user:${ann}`, { config: { private: true, broadcast: { replay: { since: Date.now() - 3_600_000, limit: 25 } } } })
+    .on('broadcast', { event: 'invited' }, ({ payload, meta }) => missed.push([payload.to, meta?.replayed])))
+  await eventually(() => missed.length === 1, 'what was stored')
+  assert.deepEqual(missed, [['the party', true]])
 })
 
 test('acknowledgements', async (t) => {
@@ -59,16 +87,20 @@ test('acknowledgements', async (t) => {
   answering.on('broadcast', { event: 'question' }, ({ payload }) =>
     answering.send({ type: 'broadcast', event: 'answer', payload: { id: payload.id, text: '42' } }))
   const waiting = new Map()
-  asking.on('broadcast', { event: 'answer' }, ({ payload }) => waiting.get(payload.id)?.(payload.text))
+  asking.on('broadcast', { event: 'answer' }, ({ payload }) => {
+    waiting.get(payload.id)?.(payload.text)
+    waiting.delete(payload.id)
+  })
   await Promise.all([subscribed(asking), subscribed(answering)])
 
   const ask = (text) => new Promise((resolve, reject) => {
     const id = randomUUID()
     waiting.set(id, resolve)
-    setTimeout(() => reject(new Error('no answer')), 5_000).unref()
+    setTimeout(() => waiting.delete(id) && reject(new Error('no answer')), 15_000).unref()
     asking.send({ type: 'broadcast', event: 'question', payload: { id, text } }).then((got) => got === 'ok' || reject(new Error(got)))
   })
   assert.equal(await ask('the question'), '42')
+  assert.equal(waiting.size, 0)
 })
 
 test('typing indicators', async (t) => {
@@ -80,9 +112,18 @@ test('typing indicators', async (t) => {
   }
   await subscribed(connect(t, server).channel('chat').on('broadcast', { event: 'typing' }, ({ payload }) => show(payload.name)))
   const writer = await subscribed(connect(t, server).channel('chat'))
-  await writer.send({ type: 'broadcast', event: 'typing', payload: { name: 'Ann' } })
+  let last = 0
+  let sent = 0
+  const input = () => {
+    if (Date.now() - last < 1_000) return
+    last = Date.now()
+    sent++
+    writer.send({ type: 'broadcast', event: 'typing', payload: { name: 'Ann' } })
+  }
+  for (let key = 0; key < 20; key++) input()
   await eventually(() => typing.has('Ann'), 'Ann to type')
   await eventually(() => !typing.has('Ann'), 'Ann to stop')
+  assert.ok(sent <= 2, `${sent} were sent for twenty keys`)
 })
 
 test('cursors', async (t) => {
@@ -115,8 +156,15 @@ test('who is online', async (t) => {
   const ann = await enter('ann', 'Ann')
   const bob = await enter('bob', 'Bob')
   for (const one of [ann, bob]) await eventually(() => one.online().join() === 'Ann,Bob', 'both to be online')
+  const tab = await enter('bob', 'Bob')
+  await eventually(() => ann.channel.presenceState().bob?.length === 2, "Bob's second tab")
+  await tab.channel.unsubscribe()
+  await eventually(() => ann.channel.presenceState().bob?.length === 1, 'the tab to be closed')
   await bob.channel.unsubscribe()
   await eventually(() => ann.online().join() === 'Ann', 'Bob to be gone')
+  const answer = await fetch(`${server.url}/realtime/v1/api/presence/lobby`, { headers: { authorization: `Bearer ${token({ role: 'service_role' })}` } })
+  const state = await answer.json()
+  assert.deepEqual([Object.keys(state), state.ann.metas[0].name], [['ann'], 'Ann'])
 })
 
 test('event streams', async (t) => {
