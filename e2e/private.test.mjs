@@ -3,8 +3,9 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test } from 'node:test'
 import { connect, kinds, subscribed } from './lib/clients.mjs'
+import { database } from './lib/database.mjs'
 import { member, open, policy, serveMessages } from './lib/messages.mjs'
-import { anon, user } from './lib/tokens.mjs'
+import { anon, token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
 
 const has = (heard, n) => until(() => heard.length >= n, `${n} broadcasts, have ${JSON.stringify(heard)}`).then(() => assert.equal(heard.length, n))
@@ -59,6 +60,50 @@ test('a policy that changes under joined channels is noticed for writes', async 
   await until(async () => await say(channel, 2) === 'error', 'the write to be refused')
   await policy(t, 'insert', `realtime.topic() = '${topic}'`)
   await until(async () => await say(channel, 3) === 'ok', 'the write to be allowed')
+})
+
+for (const kind of Object.keys(kinds)) test(`${kind}: a policy that takes reading away ends the channel with the next token`, async (t) => {
+  const server = await serveMessages(t)
+  const topic = `taken-${randomUUID()}`
+  const drop = await policy(t, 'select', `realtime.topic() = '${topic}'`)
+  const sub = randomUUID()
+  const { client, channel, heard } = await member(t, server, topic, { kind, key: user(sub), config: { private: true } })
+  const said = []
+  channel.on('system', {}, (payload) => said.push(payload.message))
+  const renew = (n) => (client.realtime ?? client).setAuth(token({ role: 'authenticated', sub, n }))
+  await renew(1) // nothing has changed
+  await database.query(`select realtime.send('{"n":1}', 'e', $1)`, [topic])
+  await has(heard, 1)
+  await drop()
+  await renew(2)
+  await until(() => channel.state === 'closed', 'the channel to be closed')
+  assert.deepEqual(said, [`You do not have permissions to read from this Channel topic: ${topic}`])
+  await database.query(`select realtime.send('{"n":2}', 'e', $1)`, [topic])
+  await assert.rejects(member(t, server, topic, { kind, key: user(sub), config: { private: true } }), /You do not have permissions to read/)
+  assert.equal(heard.length, 1)
+})
+
+test('who may not be seen, or see, on a private topic', async (t) => {
+  const server = await serveMessages(t)
+  const topic = `quiet-${randomUUID()}`
+  await policy(t, 'select', `realtime.topic() = '${topic}' and extension = 'broadcast'`)
+  await policy(t, 'select', `realtime.topic() = '${topic}' and extension = 'presence' and (select auth.jwt()) ->> 'sees' = 'yes'`)
+  const drop = await policy(t, 'insert', `realtime.topic() = '${topic}' and extension = 'presence'`)
+  const enter = async (claims) => {
+    const key = token({ role: 'authenticated', sub: randomUUID(), ...claims })
+    const channel = connect(t, server, { key }).channel(topic, { config: { private: true, presence: { key: claims.name } } })
+    channel.on('presence', { event: 'sync' }, () => {})
+    return await subscribed(channel)
+  }
+  const seeing = await enter({ name: 'seeing', sees: 'yes' })
+  const blind = await enter({ name: 'blind' })
+  for (const channel of [seeing, blind]) assert.equal(await channel.track({}), 'ok')
+  await until(() => Object.keys(seeing.presenceState()).length === 2, 'both to be seen')
+  assert.deepEqual(blind.presenceState(), {})
+  await drop()
+  const late = await enter({ name: 'late', sees: 'yes' })
+  assert.equal(await late.track({}), 'error')
+  await until(() => Object.keys(late.presenceState()).length === 2, 'the others to be seen')
 })
 
 test('one recipient: a private topic per user', async (t) => {
