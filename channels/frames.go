@@ -106,11 +106,12 @@ func (d *delivery) frame(key frameKey, change *replication.Change) *protocol.Fra
 	}
 	data := d.data(key.data, change)
 	var f *protocol.Frame
-	if key.marked {
+	switch {
+	case key.marked:
 		f = key.version.ChangesAt(change.Position.String(), key.topic.key.name, []byte(key.ids), data)
-	} else if key.legacy {
+	case key.legacy:
 		f = key.version.Push("", "", key.topic.key.name, change.Operation.String(), data)
-	} else {
+	default:
 		f = key.version.Changes(key.topic.key.name, []byte(key.ids), data)
 	}
 	f.Committed = change.CommitTime.UnixNano()
