@@ -17,7 +17,7 @@ function program(t, path, args) {
   return child
 }
 
-test('the program that walcast dev prints works by copying', async (t) => {
+test('what walcast dev prints works by copying: a program, and curl', async (t) => {
   const dev = program(t, BINARY, ['dev', '--listen', '127.0.0.1:0'])
   await until(() => dev.text.includes('Ctrl-C stops everything'), 'walcast dev to be ready')
   const file = new URL(`.snippet-${process.pid}.mjs`, import.meta.url).pathname
@@ -26,13 +26,17 @@ test('the program that walcast dev prints works by copying', async (t) => {
 
   const copy = program(t, process.execPath, [file])
   await until(() => copy.text.includes('SUBSCRIBED'), 'SUBSCRIBED')
+  const curl = program(t, '/bin/sh', ['-c', `exec ${/^ *(curl .*)$/m.exec(dev.text)[1]}`])
+  await until(() => curl.text.includes('Subscribed to PostgreSQL'), () => `the stream to begin, have ${curl.text}`)
   const database = new pg.Client({ connectionString: /psql "([^"]+)"/.exec(dev.text)[1] })
   await database.connect()
   await database.query(`insert into messages (channel_id, body) values (7, 'for others'), (42, 'hello')`)
   await database.end()
-  await until(() => copy.text.includes('hello'), 'the row')
-  assert.match(copy.text, /INSERT/)
-  assert.doesNotMatch(copy.text, /for others/)
+  for (const reader of [copy, curl]) {
+    await until(() => reader.text.includes('hello'), () => `the row, have ${reader.text}`)
+    assert.match(reader.text, /INSERT/)
+    assert.doesNotMatch(reader.text, /for others/)
+  }
 
   dev.kill('SIGINT')
   assert.deepEqual(await once(dev, 'exit'), [0, null])

@@ -38,7 +38,11 @@ Change something:
 
   psql "{{.Database}}" -c "insert into messages (channel_id, body) values (42, 'hello')"
 
-See it arrive. Save this as demo.mjs, then: npm i @supabase/supabase-js ws && node demo.mjs
+See it arrive:
+
+  curl -N '{{.URL}}/realtime/v1/sse?topic=chat-42&table=messages&filter=channel_id=eq.42&apikey={{.AnonKey}}'
+
+or save this as demo.mjs, then: npm i @supabase/supabase-js ws && node demo.mjs
 
 ` + snippet + `
 Ctrl-C stops everything.
