@@ -30,6 +30,11 @@ func (t array) In(literal string) (Value, error) { return t.read(literal, t.elem
 func (t array) read(text string, element func(string) (Value, error)) (Value, error) {
 	parsed, err := ParseArray(text, t.delimiter)
 	if err != nil {
+		for _, e := range parsed.Elements { // from 17 on their mistakes are found first
+			if _, wrong := element(e.Text); wrong != nil && !e.Null {
+				return Value{}, ErrUncertain
+			}
+		}
 		return Value{}, err
 	}
 	if parsed.Depth > 1 {
@@ -120,7 +125,8 @@ type Element struct {
 }
 
 // ParseArray reads {a,"b c",NULL,{d}}. Its errors are *Invalid or ErrUncertain,
-// as for literals with bounds of their own, [0:1]={a,b}.
+// as for literals with bounds of their own, [0:1]={a,b}; with them come the
+// elements before the mistake.
 func ParseArray(literal string, delimiter byte) (Elements, error) {
 	s := trimSpaces(literal)
 	if s == "" || s[0] != '{' {
@@ -134,7 +140,7 @@ func ParseArray(literal string, delimiter byte) (Elements, error) {
 		if err == errTrailingDelimiter {
 			err = malformed(literal, `Unexpected "}" character.`)
 		}
-		return Elements{}, err
+		return Elements{Elements: p.elements}, err
 	}
 	return p.result()
 }

@@ -64,8 +64,9 @@ func (oid) Out(text string) (Value, bool) {
 
 func (t oid) In(literal string) (Value, error) {
 	v, ok := t.Out(literal)
-	if !ok || !isDigits(literal) {
-		return Value{}, ErrUncertain // oidin takes -1 for 4294967295, among others
+	// oidin takes -1 for 4294967295, among others, and 010 for 8 from Postgres 16 on.
+	if !ok || !isDigits(literal) || len(literal) > 1 && literal[0] == '0' {
+		return Value{}, ErrUncertain
 	}
 	return v, nil
 }
