@@ -19,7 +19,7 @@ import (
 const builtinQuery = `
 	select t.oid, t.typname,
 	       case when t.typsubscript = 'array_subscript_handler'::regproc then 'A' else t.typtype::text end,
-	       t.typcategory::text,
+	       case when t.oid in (18, 194, 3361, 3402, 4600, 4601, 5017) then 'Z' else t.typcategory::text end, -- of internal use; strings to 14
 	       case when t.typsubscript = 'array_subscript_handler'::regproc then t.typelem
 	            when t.typtype = 'r' then (select rngsubtype from pg_range where rngtypid = t.oid)
 	            when t.typtype = 'm' then (select rngtypid from pg_range where rngmultitypid = t.oid)

@@ -1,3 +1,4 @@
+-- since 15
 create table orders (id int primary key, total int not null, secret text)
 
 alter table orders replica identity using index orders_pkey
