@@ -14,6 +14,17 @@ WITHOUT_CLIENTS = $$($(GO) list ./... | grep -vE '/(e2e|drill)$$')
 # detector's flag. Both scripts install what is missing and where it is allowed.
 WITH_POSTGRES = set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)"; set -x; WALCAST_PG_BIN="$$bin"
 
+# What depends on Postgres' version: slots, publications, catalogs, what the
+# server sends, the schema, policies, values. versions tries all of these
+# packages, test the core of them and failover slots.
+VERSIONS  ?= 14 16 17 18
+VERSIONED  = ./replication ./migrations ./policy ./filters/...
+VERSIONED_CORE = DroppedSlot|LostSlot|Slot.*Ours|SlotStatus|TimedOut|Publication|Promot|Recorded|Builtin|FastStop|Describe|Failover
+VERSIONED_CORE := $(VERSIONED_CORE)|Apply|TestSend|BroadcastChanges|MaintainKeeps|VisibilityIsThatOfPostgres|PrivateTopics|TestView|TypesRead
+
+# $(call on,VERSION,ARGUMENTS) tests with a version of Postgres, after set -e.
+on = bin="$$(scripts/postgres.sh $(1))"; echo "Postgres in $$bin"; WALCAST_PG_BIN="$$bin" $(GO) test $$race -timeout 10m $(2)
+
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
 BENCH     ?= .
@@ -21,7 +32,7 @@ DURATION  ?= 10m
 SEED      ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race e2e fuzz drill bench lint fmt clean
+.PHONY: help build dev test unit race versions e2e fuzz drill bench lint fmt clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,12 +45,19 @@ dev: build ## try it: a throwaway Postgres, a writer and a subscriber (installs 
 
 test: ## everything: race detector, real Postgres, real clients (installs what it lacks)
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m ./...
+	@set -e; race="$$(scripts/race.sh)"; \
+	for version in 14 18; do $(call on,$$version,-run '$(VERSIONED_CORE)' $(VERSIONED)); done; \
+	$(call on,17,-run Failover ./replication)
 
 unit: ## what needs nothing but Go, in seconds
 	$(GO) test -skip "^($(POSTGRES_TESTS))$$" $(WITHOUT_CLIENTS)
 
 race: ## all but the real clients' tests: needs no Node
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m $(WITHOUT_CLIENTS)
+
+versions: ## what depends on Postgres' version, on each of VERSIONS (14 16 17 18)
+	@set -e; race="$$(scripts/race.sh)"; \
+	for version in $(VERSIONS); do $(call on,$$version,-skip MillionRows $(VERSIONED)); done
 
 e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./e2e

