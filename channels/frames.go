@@ -93,7 +93,7 @@ func (d *delivery) showsOld(b *binding, change *replication.Change) bool {
 	if change.Old == nil || !b.view.RowSecurity {
 		return true
 	}
-	if d.hub.policy.Verdict(change.Relation, b.subject) != policy.Compiled {
+	if d.hub.policy.Verdict(b.view, b.subject) != policy.Compiled {
 		return false
 	}
 	return d.hub.policy.SeesOld(change, b.subject)

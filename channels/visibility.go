@@ -140,7 +140,7 @@ func (d *delivery) decide(ctx context.Context) bool {
 		if i > 0 && m.like(&d.matches[i-1]) {
 			m.verdict = d.matches[i-1].verdict
 		} else {
-			m.verdict = d.hub.policy.Verdict(m.change.Relation, m.binding.subject)
+			m.verdict = d.hub.policy.Verdict(m.view, m.binding.subject)
 		}
 		m.visible = m.verdict != policy.Ask
 		asked = asked || m.verdict == policy.Ask

@@ -211,7 +211,7 @@ type trial struct {
 func (c *trial) compiled(fail func(how string, row int, got any)) bool {
 	rel := c.l.relation("docs")
 	c.l.view(rel, c.subject)
-	if c.l.policy.Verdict(rel, c.subject) != Compiled {
+	if c.l.verdict(rel, c.subject) != Compiled {
 		return false
 	}
 	for id, row := range c.l.rows(rel, "order by id") {

@@ -124,6 +124,11 @@ func (l *lab) view(rel *replication.Relation, s *Subject) *View {
 	return v
 }
 
+func (l *lab) verdict(rel *replication.Relation, s *Subject) Verdict {
+	l.t.Helper()
+	return l.policy.Verdict(l.view(rel, s), s)
+}
+
 // visible asks about rows, and wants nothing to raise.
 func (l *lab) visible(s *Subject, changes []*replication.Change) []bool {
 	l.t.Helper()

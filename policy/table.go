@@ -135,12 +135,12 @@ func (a *access) expire() {
 	a.loaded = time.Time{}
 }
 
-// trusted reports whether every index that has asked has the rules that are
-// current.
-func (a *access) trusted() bool {
+// trusted reports whether an index that has been invalidated for an epoch has
+// the rules that are current.
+func (a *access) trusted(epoch uint32) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return !a.blind && a.epoch == 0
+	return !a.blind && a.epoch == epoch
 }
 
 // look returns the rules for a guard; having none is remembered.

@@ -25,9 +25,8 @@ type View struct {
 	NoPolicy, NoUsage bool
 	// Epoch counts how often the row-level security for this role has changed
 	// under this very Relation, as happens when roles change. An index that has
-	// asked guards before must Invalidate the relation when it grows, or rows
-	// that the subject may see now stay away; what it may not see any more
-	// stays away in any case.
+	// asked guards before must Invalidate the relation when it grows, before it
+	// has a verdict for the view.
 	Epoch uint32
 }
 
@@ -91,21 +90,22 @@ func (v Verdict) String() string {
 	return [...]string{"open", "compiled", "ask"}[v]
 }
 
-// Verdict needs no I/O once View has been called for the relation. It is
-// Compiled only when every index that has asked the guard was given the rules
-// that are current; otherwise Ask, and Visible knows them.
-func (p *Policy) Verdict(rel *replication.Relation, s *Subject) Verdict {
+// Verdict says how a row of the view's relation is checked for a subject. It
+// needs no I/O. It is Compiled only when the rules of the view are still the
+// current ones, as then the guards have what an index had from them since it was
+// last told to Invalidate; otherwise Ask, and Visible knows them.
+func (p *Policy) Verdict(v *View, s *Subject) Verdict {
 	if !s.possible() {
 		return Ask
 	}
-	a := p.tables.of(rel, s.Role)
+	a := p.tables.of(v.Relation, s.Role)
 	r := a.current()
 	switch {
 	case r == nil:
 		return Ask
 	case r.kind == openToAll:
 		return Open
-	case r.kind == byPolicies && a.trusted() && s.guard.bound(rel, r).err == nil:
+	case r.kind == byPolicies && a.trusted(v.Epoch) && s.guard.bound(v.Relation, r).err == nil:
 		return Compiled
 	}
 	return Ask

@@ -166,8 +166,8 @@ func TestNothingIsShownOfATableThatIsGone(t *testing.T) {
 	s, rel := l.subject("anon", "{}"), l.relation("docs")
 	l.Exec("drop table docs")
 	v := l.view(rel, s)
-	if columnsOf(v) != "" || v.Denied || l.policy.Verdict(rel, s) != Ask {
-		t.Errorf("View = %+v, verdict %v", v, l.policy.Verdict(rel, s))
+	if columnsOf(v) != "" || v.Denied || l.verdict(rel, s) != Ask {
+		t.Errorf("View = %+v, verdict %v", v, l.verdict(rel, s))
 	}
 	if seen := l.visible(s, inserts(rel, []replication.Row{{{Kind: replication.Text, Text: "1"}}})); seen[0] {
 		t.Error("a row of it is visible")

@@ -229,14 +229,14 @@ func TestNoUsageOnTheSchemaHidesWhatRowSecurityGuards(t *testing.T) {
 		"insert into private.docs values (1)")
 	rel, s := l.relation("private.docs"), l.subject("anon", "{}")
 	changes := inserts(rel, l.rows(rel, ""))
-	if v := l.view(rel, s); columnsOf(v) != "id" || l.policy.Verdict(rel, s) != Open {
+	if v := l.view(rel, s); columnsOf(v) != "id" || l.verdict(rel, s) != Open {
 		t.Errorf("without row-level security: %+v", v)
 	}
 	l.Exec("alter table private.docs enable row level security; create policy all_of_it on private.docs using (true)")
 	rel = l.relation("private.docs")
 	changes[0].Relation = rel
 	l.view(rel, s)
-	if v := l.policy.Verdict(rel, s); v != Ask {
+	if v := l.verdict(rel, s); v != Ask {
 		t.Errorf("verdict %v; want ask", v)
 	}
 	seen, errs, err := l.policy.Visible(t.Context(), s, changes)
