@@ -1,5 +1,14 @@
 package conformance
 
+var connectOmissions = []omission{
+	{"gateway path /realtime/v1/websocket", "41: it is served here; gateway plays the handshake"},
+}
+
+var connectDeviations = []deviation{
+	{section: "wrong path /", decides: "there is no page to look at", line: `"path":"/?`, instead: []string{`{"status":404}`}},
+	{section: "long poll", decides: "there is no long polling", line: `"path":"/socket/longpoll`, instead: []string{`{"status":404}`}},
+}
+
 var stopDeviations = []deviation{
 	{section: "SIGTERM to the server while sockets are open", conn: "unjoined", decides: "everybody is told", replace: "1006", by: "1012"},
 }
