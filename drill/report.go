@@ -61,6 +61,7 @@ func (d *drill) report() *Report {
 func (d *drill) summary() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "seed %d, %s, %d rows committed\n", d.Seed, d.Duration, len(d.rows))
+	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.walcast.args, " "))
 	for what, n := range d.havoc.counted {
 		fmt.Fprintf(&out, "%6d × %s\n", n, what)
 	}

@@ -105,7 +105,7 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 	d.walcast = &process{binary: d.Binary, address: address, log: &logbook{}, args: []string{
 		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", secret, "--publication", publication,
 		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable",
-		"--resume-window", window.String(), "--queue-size", "256KiB", "--log-size", "4MiB", "--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
+		"--resume-window", window.String(), "--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"), "--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
 	}}
 	d.havoc.walcast = d.walcast
 	if err := d.walcast.start(); err != nil {
@@ -115,6 +115,8 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 	defer cancel()
 	return d.walcast.ready(ctx)
 }
+
+func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
 
 func (d *drill) makeTables(ctx context.Context) error {
 	db, err := pgx.Connect(ctx, d.dsn)
@@ -180,6 +182,7 @@ func (d *drill) mess(ctx context.Context) error {
 		w := &writer{id: i + 1, dsn: d.dsn, pause: 60 * time.Millisecond, random: rand.New(rand.NewPCG(d.Seed, uint64(10+i)))}
 		work.Go(func() { w.write(writing) })
 	}
+	work.Go(func() { disturb(writing, d.dsn, rand.New(rand.NewPCG(d.Seed, 9))) })
 	messing, stopMessing := context.WithTimeout(ctx, d.Duration)
 	defer stopMessing()
 	if d.Peace {
