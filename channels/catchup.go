@@ -65,6 +65,7 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
 	own := &delivery{}
 	own.init(h)
 	own.leader = to.leads()
+	own.pace = ch.session.pace
 	own.mu.Lock()
 	own.add(ch, from)
 	own.mu.Unlock()

@@ -383,31 +383,3 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 		t.Errorf("broadcasts to another user of the client_id (-want +got):\n%s", diff)
 	}
 }
-
-func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
-	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	topic, config := "realtime:room", bindings(everyRow)
-	a := f.visit("tab", "anon", "")
-	a.join(topic, config)
-	a.answer()
-	a.session.Close()
-	for n := range pastCount + 1 {
-		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
-	}
-	f.commit(insert(rel, "1", "1", "missed"))
-	b := f.visit("tab", "anon", "")
-	at := b.join(topic, config).payload["response"].(map[string]any)["position"]
-	b.waitFor(protocol.EventBroadcast, pastCount)
-	if diff := cmp.Diff([]any{codeBroadcasts}, b.resyncs()); diff != "" {
-		t.Errorf("resyncs (-want +got):\n%s", diff)
-	}
-	for _, m := range b.waitFor(protocol.EventSystem, 1) {
-		if m.payload["code"] == codeBroadcasts && (m.payload["from"] != at || m.payload["position"] != at) {
-			t.Errorf("resync of broadcasts %v; want it to give up no row after %v, where the channel goes on", m.payload, at)
-		}
-	}
-	if diff := cmp.Diff([]any{1.0}, b.ids(1)); diff != "" {
-		t.Errorf("rows (-want +got):\n%s", diff)
-	}
-}

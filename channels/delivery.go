@@ -19,6 +19,8 @@ type delivery struct {
 	// divert takes over a channel one of whose changes needs asking; nil where
 	// Postgres is asked on the spot.
 	divert func(ch *channel, position replication.Position)
+	// pace calls back when the client has room; nil where nobody is waited for.
+	pace func(ctx context.Context, size int, send func())
 	// relaysFor says to which topics messages from SQL are relayed; nil for all
 	// but direct lanes.
 	relaysFor func(topicName string) bool
@@ -164,7 +166,7 @@ func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) b
 		if !d.decide(ctx) {
 			return false
 		}
-		d.send()
+		d.send(ctx)
 		changes = changes[n:]
 		if err != nil && !d.pause(ctx, "filters not decided, changes wait", err) || unknown != nil && !d.learn(ctx, unknown) {
 			return false
@@ -276,7 +278,7 @@ func (d *delivery) pause(ctx context.Context, message string, err error) bool {
 
 // send pushes the frames of what was matched and may be seen, in order, with the
 // messages among it.
-func (d *delivery) send() {
+func (d *delivery) send(ctx context.Context) {
 	if len(d.matches) == 0 && len(d.relays) == 0 {
 		return
 	}
@@ -291,7 +293,11 @@ func (d *delivery) send() {
 		for end < len(d.matches) && d.matches[end].change == change {
 			end++
 		}
-		d.sendChange(change, d.matches[start:end])
+		if d.pace == nil {
+			d.sendChange(change, d.matches[start:end])
+		} else {
+			d.sendPaced(ctx, change, d.matches[start:end])
+		}
 		start = end
 	}
 	d.relayBefore(relays, len(d.matches))

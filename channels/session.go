@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"walcast/auth"
@@ -34,6 +35,7 @@ type Session struct {
 	identity Identity
 	channels map[string]*channel // by topic; an entry may have ended meanwhile
 	ledger   *ledger             // nil without a client_id, but for event streams
+	turn     sync.Mutex          // of the catch-up that sends
 }
 
 // Open starts a session on an outbox. The caller must Close it.

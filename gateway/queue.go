@@ -28,6 +28,7 @@ type queue struct {
 	writing bool
 	dead    bool          // nothing is sent any more
 	idle    chan struct{} // made by wait, closed when no writer is left
+	less    chan struct{} // made by room, closed when there is less in the queue, or it ends
 	cause   string        // why the session ends: the first who says so
 }
 
@@ -112,6 +113,7 @@ func (q *queue) end(cause string, f *protocol.Frame, drop bool) pushed {
 	}
 	q.ending.Store(true)
 	q.cause = cause
+	q.tellLess()
 	if drop {
 		q.clear()
 	}
@@ -131,6 +133,7 @@ func (q *queue) take(b *batch) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= b.bytes // written, or in vain
+	q.tellLess()
 	b.reset()
 	for q.head < len(q.frames) && b.fits(q.frames[q.head]) {
 		if q.shed != nil && q.frames[q.head].Broadcast {
@@ -174,6 +177,7 @@ func (q *queue) kill(cause string) {
 	defer q.mu.Unlock()
 	q.dead = true
 	q.clear()
+	q.tellLess()
 	if q.cause == "" {
 		q.cause = cause
 	}
@@ -191,4 +195,25 @@ func (q *queue) wait() {
 	q.idle = idle
 	q.mu.Unlock()
 	<-idle
+}
+
+// room returns what to wait for until there is room for size bytes, nil if there
+// is: half of the queue is left for what does not wait.
+func (q *queue) room(size int) <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dead || q.ending.Load() || q.bytes == 0 || q.bytes+size <= q.limit/2 {
+		return nil
+	}
+	if q.less == nil {
+		q.less = make(chan struct{})
+	}
+	return q.less
+}
+
+func (q *queue) tellLess() {
+	if q.less != nil {
+		close(q.less)
+		q.less = nil
+	}
 }

@@ -87,6 +87,17 @@ func (s *session) Close(code int, reason string) {
 	s.end(endChannels, s.farewell(code, reason), false)
 }
 
+// Room waits until size more bytes fit easily, the session ends or ctx is done.
+func (s *session) Room(ctx context.Context, size int) {
+	for wait := s.queue.room(size); wait != nil; wait = s.queue.room(size) {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 func (s *session) overflow() {
 	if s.end(endSlow, s.farewell(protocol.CloseTryLater, "client reads too slowly"), true) {
 		s.gateway.metrics.overflows.Inc()
