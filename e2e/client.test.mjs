@@ -12,16 +12,16 @@ import { token } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
 
 /** Follows the inserts of a table through a resumable channel. */
-async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', params = {}, ...options } = {}) {
+async function follow(t, server, numbered, { kind, onResync, topic = 'numbers', options, ...rest } = {}) {
   const followed = { ids: [], resyncs: [] }
-  const client = connect(t, server, { kind, options: { ...soon(kind), params } })
+  const client = connect(t, server, { kind, options: { ...soon(kind), ...options } })
   followed.client = client
   followed.channel = resumable(client.channel(topic), {
     onResync: async (resync) => {
       followed.resyncs.push(resync)
       await onResync?.(resync)
     },
-    ...options,
+    ...rest,
   }).on('postgres_changes', { event: 'INSERT', schema: 'public', table: numbered }, (p) => followed.ids.push(p.new.id))
   await subscribed(followed.channel)
   return followed
@@ -127,14 +127,15 @@ test('a quiet channel asks how far it is, and keeps its place while the log move
   const filler = await table(t, 'word text')
   const server = await serve(t, { tables: [numbered, filler], flags: smallLog })
   const wire = await proxy(t, server.port)
-  const { setTimeout } = globalThis // every 25 s is too seldom for a test
+  const { setTimeout } = globalThis // every 25 s is too seldom for a test; heartbeats stay as they are
+  const options = { heartbeatIntervalMs: 24_000 }
   t.after(() => { globalThis.setTimeout = setTimeout })
   globalThis.setTimeout = (f, ms, ...rest) => setTimeout(f, ms === 25_000 ? 50 : ms, ...rest)
   const storage = memory()
-  const { ids, resyncs } = await follow(t, wire, numbered, { storage })
+  const { ids, resyncs } = await follow(t, wire, numbered, { storage, options })
   await insert(numbered, 1)
   await until(() => ids.length === 1, 'the first row')
-  const others = await listen(connect(t, server), 'others', { event: 'INSERT', schema: 'public', table: filler })
+  const others = await listen(connect(t, server, { options }), 'others', { event: 'INSERT', schema: 'public', table: filler })
   for (let n = 1; n <= 20; n++) {
     await fill(filler)
     await until(() => others.events.length === n, 'the server to have read so far')
@@ -221,7 +222,7 @@ test('with a client_id too, a kill -9 calls onResync for the broadcasts, and eve
   const numbered = await table(t, 'id int primary key')
   const server = await serve(t, { tables: [numbered] })
   const wire = await proxy(t, server.port)
-  const { ids, resyncs } = await follow(t, wire, numbered, { params: { client_id: 'tab-1' } })
+  const { ids, resyncs } = await follow(t, wire, numbered, { options: { params: { client_id: 'tab-1' } } })
   await insert(numbered, 1)
   await until(() => ids.length === 1, 'the first row')
   wire.cut({ open: false })

@@ -1,4 +1,5 @@
 // The real clients, as apps make them. Each kind has the same few calls, so that a test can run with all.
+import './native.mjs'
 import { createClient } from '@supabase/supabase-js'
 import { RealtimeClient as Realtime210 } from 'realtime-js-2.10'
 import { RealtimeClient as Realtime211 } from 'realtime-js-2.11'
