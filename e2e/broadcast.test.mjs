@@ -171,6 +171,22 @@ test('over HTTP: refusals by policy are told to who asks, and to who sends one',
   await has(heard, 3)
 })
 
+test('over HTTP: who sends too much is told, and others are not concerned', async (t) => {
+  const server = await serveMessages(t, { flags: ['--messages-per-second', '3'] })
+  const { heard } = await member(t, server, 'limited')
+  const [ann, bob] = [user(randomUUID()), user(randomUUID())]
+  const batch = (n, key) => post(server, '/api/broadcast', { messages: Array.from({ length: n }, () => ({ topic: 'limited', event: 'e', payload: {} })) }, { authorization: `Bearer ${key}` })
+  const answers = []
+  for (const [n, key] of [[4, ann], [3, ann], [3, bob], [20, service]]) {
+    const answer = await batch(n, key)
+    answers.push([answer.status, answer.headers.get('retry-after'), await answer.text()])
+  }
+  const told = '{"message":"Too many messages to broadcast, please reduce the batch size"}'
+  assert.deepEqual(answers, [[429, '1', told], [202, null, ''], [202, null, ''], [202, null, '']])
+  await has(heard, 26)
+  await until(async () => (await batch(3, ann)).status === 202, 'ann to be let through again')
+})
+
 test('private_only refuses public channels, over HTTP too', async (t) => {
   const server = await serveMessages(t, { flags: ['--private-only'] })
   for (const kind of Object.keys(kinds)) {

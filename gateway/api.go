@@ -57,6 +57,9 @@ func (a response) write(w http.ResponseWriter) {
 	if a.body != nil {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
+	if a.status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.WriteHeader(a.status)
 	w.Write(a.body)
 }

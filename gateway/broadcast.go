@@ -30,6 +30,9 @@ func (g *Gateway) broadcastBatch(c call) response {
 	if refused != nil {
 		return *refused
 	}
+	if refused := g.exceeds(c, len(messages)); refused != nil {
+		return *refused
+	}
 	publisher := g.hub.Publisher(c.claims, requestHeaders(c.Header))
 	defer publisher.Close()
 	outcomes := make([]outcome, len(messages))
@@ -93,6 +96,9 @@ func (g *Gateway) broadcastSingle(c call) response {
 	}
 	if err := p.CheckHeader(protocol.TopicPrefix + p.Topic); err != nil {
 		return message(http.StatusUnprocessableEntity, err.Error())
+	}
+	if refused := g.exceeds(c, 1); refused != nil {
+		return *refused
 	}
 	publisher := g.hub.Publisher(c.claims, requestHeaders(c.Header))
 	defer publisher.Close()

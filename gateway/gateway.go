@@ -46,6 +46,7 @@ type Gateway struct {
 	roster      *roster
 	proofs      proofs
 	repeats     *repeats
+	senders     *senders
 	crowd       *crowd
 	failures    *failures
 	certificate *certificate // nil without TLS
@@ -67,7 +68,7 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replicatio
 		config: c, hub: hub, verifier: v, status: status, registry: reg,
 		open:   func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
 		logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
-		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(), repeats: newRepeats(),
+		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(), repeats: newRepeats(), senders: newSenders(c),
 		deflater: newDeflater(),
 		upgrader: websocket.Upgrader{
 			ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
