@@ -13,7 +13,7 @@ func TestIndexHoldsManyBindings(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			before := heapBytes()
 			ix := filled(bindings, w.selector)
-			ix.Match(benchChange(rooms()), func(int) {})
+			ix.Match(benchChange(rooms(), 5), func(int) {})
 			each := (heapBytes() - before) / bindings
 			t.Logf("%d bytes a binding", each)
 			if each > limit {
@@ -37,7 +37,7 @@ func heapBytes() int {
 // TestIndexMatchAllocatesNothing holds for scalars, once a relation is filed.
 func TestIndexMatchAllocatesNothing(t *testing.T) {
 	for _, w := range workloads {
-		ix, c := filled(1000, w.selector), benchChange(rooms())
+		ix, c := filled(1000, w.selector), benchChange(rooms(), 5)
 		ix.Match(c, func(int) {})
 		found := 0
 		if n := testing.AllocsPerRun(100, func() { ix.Match(c, func(int) { found++ }) }); n != 0 {
