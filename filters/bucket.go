@@ -6,10 +6,13 @@ type member uint32
 // shelf is where a bucket stands; it takes it away when it is empty.
 type shelf interface{ vacate() }
 
-// bucket holds who is filed in one place, by what is left to evaluate.
+// bucket holds who is filed in one place, by what is left to evaluate. Neither it
+// nor a group may be copied: their lists begin within themselves (few), which
+// saves the change that comes along a wait for memory with each.
 type bucket struct {
 	shelf  shelf
 	groups []*group
+	few    [1]*group
 	// byPredicate finds a group when there are many.
 	byPredicate map[*predicate]*group
 }
@@ -20,6 +23,7 @@ type group struct {
 	at        int        // index in home.groups
 	predicate *predicate // nil for none: all rows that lead here match
 	members   []member
+	few       [2]member
 }
 
 // manyGroups is where searching a list costs more than a map.
@@ -39,7 +43,14 @@ func (b *bucket) group(p *predicate) *group {
 		}
 	}
 	g := &group{home: b, at: len(b.groups), predicate: p}
+	g.members = g.few[:0]
+	if b.groups == nil {
+		b.groups = b.few[:0]
+	}
 	b.groups = append(b.groups, g)
+	if len(b.groups) > len(b.few) {
+		clear(b.few[:]) // moved out
+	}
 	switch {
 	case b.byPredicate != nil:
 		b.byPredicate[p] = g

@@ -1,8 +1,10 @@
 package filters
 
-// values is a small multiset that yields each value once. Most hold one.
+// values is a small multiset that yields each value once. Most hold one, within
+// itself; it may not be copied.
 type values[T comparable] struct {
 	list []counted[T]
+	few  [1]counted[T]
 	at   map[T]int // index in list, when there are many
 }
 
@@ -34,7 +36,13 @@ func (vs *values[T]) add(v T) {
 		vs.list[i].count++
 		return
 	}
+	if vs.list == nil {
+		vs.list = vs.few[:0]
+	}
 	vs.list = append(vs.list, counted[T]{v, 1})
+	if len(vs.list) > len(vs.few) {
+		clear(vs.few[:]) // moved out
+	}
 	switch {
 	case vs.at != nil:
 		vs.at[v] = len(vs.list) - 1
