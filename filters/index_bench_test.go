@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"testing"
 
+	"walcast/internal/once"
 	"walcast/replication"
 )
 
@@ -78,10 +79,12 @@ func filled(n int, selector func(int) Selector) *Index[int] {
 	return ix
 }
 
-func BenchmarkIndexMatch(b *testing.B) {
+func BenchmarkIndexMatch(b *testing.B) { benchmarkMatch(b, 10, 1_000, 100_000) }
+
+func benchmarkMatch(b *testing.B, sizes ...int) {
 	for _, w := range workloads {
 		first := 0.0
-		for _, n := range []int{10, 1_000, 100_000} {
+		for _, n := range sizes {
 			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
 				ix, changes, found, i := filled(n, w.selector), benchChanges(n), 0, 0
 				ix.Match(changes[0], func(int) {})
@@ -91,7 +94,7 @@ func BenchmarkIndexMatch(b *testing.B) {
 					i++
 				}
 				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-				if n == 10 {
+				if n == sizes[0] {
 					first = each
 				}
 				b.ReportMetric(each/first, "of-10")
@@ -102,10 +105,12 @@ func BenchmarkIndexMatch(b *testing.B) {
 }
 
 // BenchmarkIndexJoin adds and removes one selector beside others, however many.
-func BenchmarkIndexJoin(b *testing.B) {
+func BenchmarkIndexJoin(b *testing.B) { benchmarkJoin(b, 10, 100_000) }
+
+func benchmarkJoin(b *testing.B, sizes ...int) {
 	for _, w := range workloads {
 		first := 0.0
-		for _, n := range []int{10, 100_000} {
+		for _, n := range sizes {
 			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
 				ix := filled(n, w.selector)
 				ix.Match(benchChange(rooms(), 5), func(int) {})
@@ -116,7 +121,7 @@ func BenchmarkIndexJoin(b *testing.B) {
 					ix.Remove(s, -1)
 				}
 				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
-				if n == 10 {
+				if n == sizes[0] {
 					first = each
 				}
 				b.ReportMetric(each/first, "of-10")
@@ -127,8 +132,9 @@ func BenchmarkIndexJoin(b *testing.B) {
 
 // BenchmarkIndexRefile compiles all selectors anew, as after a change of the
 // table or of its policies; the time is for one of them.
-func BenchmarkIndexRefile(b *testing.B) {
-	const bindings = 20_000
+func BenchmarkIndexRefile(b *testing.B) { benchmarkRefile(b, 20_000) }
+
+func benchmarkRefile(b *testing.B, bindings int) {
 	for _, w := range workloads {
 		b.Run(w.name, func(b *testing.B) {
 			ix, c := filled(bindings, w.selector), benchChange(rooms(), 5)
@@ -136,7 +142,15 @@ func BenchmarkIndexRefile(b *testing.B) {
 				ix.Invalidate(c.Relation.OID)
 				ix.Match(c, func(int) {})
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/bindings, "ns/binding")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*bindings), "ns/binding")
 		})
 	}
+}
+
+func TestBenchmarksRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"Match":  func(b *testing.B) { benchmarkMatch(b, 10, 100) },
+		"Join":   func(b *testing.B) { benchmarkJoin(b, 10) },
+		"Refile": func(b *testing.B) { benchmarkRefile(b, 10) },
+	})
 }

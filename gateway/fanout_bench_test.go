@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/once"
 	"walcast/protocol"
 )
 
@@ -141,4 +142,10 @@ func benchmarkFanOut(b *testing.B, sockets, flight int) {
 	b.ReportMetric(deliveries/measured.Seconds(), "deliveries/s")
 	b.ReportMetric(r.sample(b, "walcast_gateway_frames_sent_total")/r.sample(b, "walcast_gateway_writes_total"), "frames/write")
 	b.ReportMetric(0, "ns/op")
+}
+
+func TestBenchmarksRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"FanOut": func(b *testing.B) { benchmarkFanOut(b, 10, 8) },
+	})
 }

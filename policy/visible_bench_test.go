@@ -29,9 +29,16 @@ const benchSQL = `
 // visible or not, in nanoseconds.
 const upstreamVisible = 16_500
 
+// batch is how many rows are asked about at once, for how many users.
+type batch struct{ rows, users int }
+
 // BenchmarkVisible is the cost for one row and one user, also as a part of
 // upstream's.
 func BenchmarkVisible(b *testing.B) {
+	benchmarkVisible(b, batch{1, 1}, batch{10, 1}, batch{100, 1}, batch{1000, 1}, batch{1, 100}, batch{1, 1000}, batch{10, 1000}, batch{100, 1000})
+}
+
+func benchmarkVisible(b *testing.B, batches ...batch) {
 	l := newLab(b, benchSQL)
 	for _, table := range []string{"free", "own", "odd", "member"} {
 		rel := l.relation(table)
@@ -50,7 +57,7 @@ func BenchmarkVisible(b *testing.B) {
 			})
 			continue
 		}
-		for _, size := range []struct{ rows, users int }{{1, 1}, {10, 1}, {100, 1}, {1000, 1}, {1, 100}, {1, 1000}, {10, 1000}, {100, 1000}} {
+		for _, size := range batches {
 			b.Run(fmt.Sprintf("%s/ask/rows=%d/users=%d", table, size.rows, size.users), func(b *testing.B) {
 				inquiries := make([]*Inquiry, size.users)
 				for i := range inquiries {

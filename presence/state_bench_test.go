@@ -26,8 +26,10 @@ func enter(b *testing.B, s *State, i int) {
 
 // BenchmarkStorm is a topic that fills: each member gets the state, then
 // tracks; diffs go out after every 20th. One operation is the whole storm.
-func BenchmarkStorm(b *testing.B) {
-	for _, members := range []int{100, 1_000, 5_000} {
+func BenchmarkStorm(b *testing.B) { benchmarkStorm(b, 100, 1_000, 5_000) }
+
+func benchmarkStorm(b *testing.B, sizes ...int) {
+	for _, members := range sizes {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
 			b.ReportAllocs()
 			var buf []byte

@@ -1,0 +1,13 @@
+package auth
+
+import (
+	"testing"
+
+	"walcast/internal/once"
+)
+
+func TestBenchmarksRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"Verify": BenchmarkVerify,
+	})
+}

@@ -1,0 +1,15 @@
+package policy
+
+import (
+	"testing"
+
+	"walcast/internal/once"
+)
+
+func TestBenchmarksOfPoliciesRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"Visible": func(b *testing.B) { benchmarkVisible(b, batch{1, 1}, batch{10, 10}) },
+		"View":    BenchmarkView,
+		"Bind":    BenchmarkBind,
+	})
+}

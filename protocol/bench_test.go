@@ -1,0 +1,16 @@
+package protocol
+
+import (
+	"testing"
+
+	"walcast/internal/once"
+)
+
+func TestBenchmarksRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"Decode":    BenchmarkDecode,
+		"Changes":   BenchmarkChanges,
+		"Reply":     BenchmarkReply,
+		"ParseJoin": BenchmarkParseJoin,
+	})
+}

@@ -1,0 +1,14 @@
+package replication
+
+import (
+	"testing"
+
+	"walcast/internal/once"
+)
+
+func TestBenchmarksRun(t *testing.T) {
+	once.Run(t, map[string]func(*testing.B){
+		"Decode":       BenchmarkDecode,
+		"AppendRecord": BenchmarkAppendRecord,
+	})
+}
