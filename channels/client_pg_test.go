@@ -1,7 +1,6 @@
 package channels
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -279,6 +278,14 @@ func TestAQuietClientDoesNotFallBehind(t *testing.T) {
 func (f *fixture) rerun(config Config, stop func()) {
 	f.Helper()
 	stop()
+	f.renew(config)
+	f.hub.Restore()
+	f.run()
+}
+
+// renew makes another hub on the log as it is, which does not run yet.
+func (f *fixture) renew(config Config) {
+	f.Helper()
 	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
 	if err != nil {
@@ -287,11 +294,6 @@ func (f *fixture) rerun(config Config, stop func()) {
 	catalog := replication.NewCatalog(f.db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(f.db.Pool, nil)
 	f.hub = NewHub(config, f.log, catalog, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
-	f.hub.Restore()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f.hub.Run(ctx) }()
-	f.Cleanup(func() { cancel(); <-done })
 }
 
 func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {

@@ -121,6 +121,7 @@ func (c *channel) resync(e *replication.ResyncError) {
 	for _, b := range c.bindings {
 		b.after = replication.Position{} // of what is gone
 	}
+	c.since = time.Time{} // everything after the position, which is known now
 	c.tellResync(e)
 }
 

@@ -1,0 +1,36 @@
+package channels
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/replication"
+)
+
+// A channel joined before the log began gets what committed since. Once it is
+// told a position it gets everything after that, whenever it committed.
+func TestAfterAResyncAChannelThatJoinedBeforeTheLogBeganGetsEverything(t *testing.T) {
+	f := newIdleFixture(t, DefaultConfig(), messagesTable)
+	rel := f.relation("messages")
+	f.log = replication.NewLog(replication.LogConfig{Window: time.Hour})
+	f.renew(DefaultConfig())
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(everyRow))
+	f.log.Begin(replication.History{System: "1"}, f.lsn, "")
+	f.commit(insert(rel, "1", "1", "gone before a lane has read it"))
+	f.log.Release(time.Now().Add(2 * time.Hour))
+	position := f.log.Head().String()
+	f.run()
+	c.waitForResync()
+	f.commit(insert(rel, "2", "1", "of long ago, as commit times go"))
+	if diff := cmp.Diff([]any{2.0}, c.ids(1)); diff != "" {
+		t.Errorf("delivered after the resync (-want +got):\n%s", diff)
+	}
+	for _, m := range c.wait(1) {
+		if code := m.payload["code"]; code != nil && (code != replication.CodeTooOld || m.payload["position"] != position) {
+			t.Errorf("was told %v; want %s up to %s", m.payload, replication.CodeTooOld, position)
+		}
+	}
+}
