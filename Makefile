@@ -10,6 +10,9 @@ POSTGRES_TESTS = $$(grep -rhoE '^func Test[A-Za-z0-9_]+' --include='*_pg_test.go
 
 WITHOUT_CLIENTS = $$($(GO) list ./... | grep -vE '/(e2e|drill)$$')
 
+# The packages with benchmarks; go test runs one after the other.
+WITH_BENCHMARKS = $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u)
+
 # In front of a command: the Postgres that devdb takes and, as $race, the race
 # detector's flag. Both scripts install what is missing and where it is allowed.
 WITH_POSTGRES = set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)"; set -x; WALCAST_PG_BIN="$$bin"
@@ -68,8 +71,8 @@ drill: ## check that nothing is lost while all is harmed at random, for DURATION
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## run the benchmarks named BENCH for BENCHTIME each
-	@$(WITH_POSTGRES) $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(WITHOUT_CLIENTS)
+bench: ## run the benchmarks named BENCH for BENCHTIME each; docs/benchmarks.md
+	@$(WITH_POSTGRES) $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -timeout 15m $(WITH_BENCHMARKS)
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

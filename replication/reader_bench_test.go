@@ -64,14 +64,6 @@ func BenchmarkReaderDrain(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// TestReaderDrainsABacklog is the benchmark at a small size.
-func TestReaderDrainsABacklog(t *testing.T) {
-	k := newBacklog(t, 2000)
-	if ours, reference := k.drain(t), k.recvlogical(t); ours <= 0 || reference <= 0 {
-		t.Errorf("took %s and, pg_recvlogical, %s; want some time for both", ours, reference)
-	}
-}
-
 func (k *backlog) recvlogical(tb testing.TB) time.Duration {
 	tb.Helper()
 	slot, start := k.slot(), time.Now()

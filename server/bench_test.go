@@ -75,7 +75,7 @@ func serveForBench(tb testing.TB) *bench {
 var statement = regexp.MustCompile(`LOG:  (execute|statement)[^:]*: `)
 
 // upkeep is in the statements that are due by the clock, not by changes.
-var upkeep = regexp.MustCompile(`pg_replication_slots|pg_publication|pg_logical_emit_message`)
+var upkeep = regexp.MustCompile(`pg_replication_slots|pg_publication|pg_logical_emit_message|realtime\.`)
 
 // statements counts what the server has asked Postgres so far, but its upkeep.
 func (s *bench) statements() (n int) {

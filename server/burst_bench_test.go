@@ -158,26 +158,3 @@ func summonOthers(s *bench, kind string, few, many int) *summoned {
 	c.Address, c.From, c.Sessions, c.Parallel, c.Armed = s.Addr(), few, many-few, 8, true
 	return summon(s.tb, c)
 }
-
-// TestBurstReachesEverySubscriber is the benchmarks at a small size.
-func TestBurstReachesEverySubscriber(t *testing.T) {
-	const subscribers, rows = 5, 500
-	for kind := range subscriptions {
-		t.Run(kind, func(t *testing.T) {
-			s := serveForBench(t)
-			a := s.gather(kind, subscribers)
-			defer a.leave()
-			others := summonOthers(s, kind, subscribers, 2*subscribers)
-			defer others.leave()
-			a.burst(subscribers)
-			got := a.burst(rows)
-			share := int64(1 + rows/subscribers)
-			if got.Frames != rows+subscribers || got.Least != share || got.Most != share {
-				t.Errorf("got %d rows, %d to %d each; want %d, %d each", got.Frames, got.Least, got.Most, rows+subscribers, share)
-			}
-			if asked := kind == "asked"; asked != (got.statements > 0) {
-				t.Errorf("Postgres was asked %d times, want it only if the policy needs it", got.statements)
-			}
-		})
-	}
-}

@@ -25,12 +25,3 @@ func (s *bench) meet(members int) tally {
 	defer crowd.leave()
 	return crowd.order(0)()
 }
-
-// TestMembersMeet is the benchmark at a small size.
-func TestMembersMeet(t *testing.T) {
-	const members = 20
-	got := serveForBench(t).meet(members)
-	if got.Frames < members || got.Most > 2*members || got.Met == 0 {
-		t.Errorf("met after %g ms and %d frames, %d at most for one; want some for everybody", got.Met, got.Frames, got.Most)
-	}
-}

@@ -115,13 +115,3 @@ func connectAndJoin(tb testing.TB, kind, address string, sessions int) time.Dura
 	crowd.leave()
 	return took / time.Duration(sessions)
 }
-
-// TestSessionsJoinOursAndBare is the benchmark at a small size.
-func TestSessionsJoinOursAndBare(t *testing.T) {
-	ours, bare := serveForBench(t).Addr(), serveBare(t).ln.Addr().String()
-	for kind := range tokensOf {
-		if a, b := connectAndJoin(t, kind, ours, 20), connectAndJoin(t, kind, bare, 20); a <= 0 || b <= 0 {
-			t.Errorf("%s: %s and, bare, %s; want some time for both", kind, a, b)
-		}
-	}
-}

@@ -1,0 +1,44 @@
+package server
+
+import "testing"
+
+// The benchmarks at a small size.
+
+func TestBurstReachesEverySubscriber(t *testing.T) {
+	const subscribers, rows = 5, 500
+	for kind := range subscriptions {
+		t.Run(kind, func(t *testing.T) {
+			s := serveForBench(t)
+			a := s.gather(kind, subscribers)
+			defer a.leave()
+			others := summonOthers(s, kind, subscribers, 2*subscribers)
+			defer others.leave()
+			a.burst(subscribers)
+			got := a.burst(rows)
+			share := int64(1 + rows/subscribers)
+			if got.Frames != rows+subscribers || got.Least != share || got.Most != share {
+				t.Errorf("got %d rows, %d to %d each; want %d, %d each", got.Frames, got.Least, got.Most, rows+subscribers, share)
+			}
+			if asked := kind == "asked"; asked != (got.statements > 0) {
+				t.Errorf("Postgres was asked %d times, want it only if the policy needs it", got.statements)
+			}
+		})
+	}
+}
+
+func TestSessionsJoinOursAndBare(t *testing.T) {
+	ours, bare := serveForBench(t).Addr(), serveBare(t).ln.Addr().String()
+	for kind := range tokensOf {
+		if a, b := connectAndJoin(t, kind, ours, 20), connectAndJoin(t, kind, bare, 20); a <= 0 || b <= 0 {
+			t.Errorf("%s: %s and, bare, %s; want some time for both", kind, a, b)
+		}
+	}
+}
+
+func TestMembersMeet(t *testing.T) {
+	const members = 20
+	got := serveForBench(t).meet(members)
+	if got.Frames < members || got.Most > 2*members || got.Met == 0 {
+		t.Errorf("met after %g ms and %d frames, %d at most for one; want some for everybody", got.Met, got.Frames, got.Most)
+	}
+}
