@@ -119,7 +119,7 @@ func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn) (system, err
 		return now, err
 	}
 	was := r.lineage
-	was.complete = r.progress.received()
+	was.complete, was.timeline = r.progress.received(), max(was.timeline, r.progress.seenTimeline())
 	code, err := was.continues(now, func(timeline int32) (LSN, error) {
 		return timelineEnd(ctx, conn, now.timeline, timeline)
 	})

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -79,7 +80,7 @@ func startWithStandby(t *testing.T, options ...option) *failedOver {
 	if f.conn, err = pgx.Connect(t.Context(), f.standby.DSN(db.Name)); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.conn.Close(t.Context()) })
+	t.Cleanup(func() { f.conn.Close(context.Background()) })
 	f.reading = startReader(t, db, LogConfig{Window: 100 * time.Millisecond}, append(options, through(t, f.proxy, db))...)
 	db.Exec(`insert into orders values (1, 'a')`)
 	f.want("INSERT orders 1 a")
@@ -193,6 +194,58 @@ func stopPrimary(t *testing.T, f *failedOver) {
 	f.db.Server.Kill()
 }
 
+// TestStandbyThatIsPromotedWhileItIsRead goes on streaming, on a new timeline.
+// The next reconnect must not take what came since for something lost. Up to 15
+// a standby cannot be read.
+func TestStandbyThatIsPromotedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	db := ownServer(t, map[string]string{"hot_standby": "on"})
+	standby := makeStandby(t, db)
+	p := newProxy(t, db)
+	p.lead(standby)
+	r := runReader(t, db, holding(), through(t, p, db), func(r *Reader) { r.config.Heartbeat = time.Second })
+	if db.Server.Major < 16 {
+		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "which can be read from Postgres 16 on only: use the primary") {
+			t.Errorf("Run = %v; want it to name the version", err)
+		}
+		return
+	}
+	r.until("the slot on the standby", func() bool {
+		db.Exec(`select pg_log_standby_snapshot()`)
+		return r.reader.Status().Streaming
+	})
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	history, since := r.log.History(), r.reader.Status().Since
+	db.Server.Kill()
+	conn, err := pgx.Connect(t.Context(), standby.DSN(db.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatalf("Exec(%s) on the standby: %v", sql, err)
+		}
+	}
+	exec(`select pg_promote()`)
+	exec(`insert into orders values (2, 'b')`)
+	r.want("INSERT orders 2 b")
+	if s := r.reader.Status(); s.Since != since {
+		t.Errorf("the stream was started anew with the promotion; want it to go on")
+	}
+	r.until("the new timeline to be noticed", func() bool { return r.reader.progress.seenTimeline() == 2 })
+	received := r.reader.Status().Received
+	r.until("a heartbeat to come back", func() bool { return r.reader.Status().Received > received })
+	p.cut()
+	exec(`insert into orders values (3, 'c')`)
+	r.want("INSERT orders 3 c")
+	if got := r.log.History(); got != history {
+		t.Errorf("history became %+v; want %+v still", got, history)
+	}
+}
+
 // TestFailoverIsEnabledOnASlotThatExists is for those who switch it on later.
 func TestFailoverIsEnabledOnASlotThatExists(t *testing.T) {
 	t.Parallel()
@@ -222,7 +275,7 @@ func TestOtherClusterStartsANewHistory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close(t.Context()) })
+	t.Cleanup(func() { conn.Close(context.Background()) })
 	exec := func(sql string) {
 		t.Helper()
 		if _, err := conn.Exec(t.Context(), sql); err != nil {

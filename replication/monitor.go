@@ -44,7 +44,7 @@ func (s *stream) monitor(ctx context.Context) {
 			checked = now
 			s.checkPublications(ctx)
 		}
-		if s.config.Heartbeat > 0 && !s.standby {
+		if s.config.Heartbeat > 0 && (!s.standby || s.progress.seenTimeline() != 0) {
 			s.keepBeating(ctx, &h)
 		}
 		select {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,6 +27,7 @@ type Reader struct {
 	publications publications
 	control      control
 	progress     progress
+	sender       atomic.Int32 // the server's process that streams, 0 if none does
 
 	// These belong to the goroutine in Run.
 	site     site

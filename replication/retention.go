@@ -13,6 +13,8 @@ type kept struct {
 	bytes   int64 // from restart to end
 	most    int64 // max_slot_wal_keep_size, negative is unlimited
 	status  string
+
+	timeline int32 // that our stream is on, 0 is not known
 }
 
 // retention tells how much WAL Postgres keeps for the slot, since when, and

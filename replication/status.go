@@ -25,6 +25,7 @@ type progress struct {
 	fault     string // why it does not stream, or what will stop it
 	lag       lag
 	retention retention
+	timeline  int32 // that a stream was seen on, 0 if none was
 }
 
 // Status is safe to call at any time.
@@ -89,6 +90,7 @@ func (p *progress) sampled(k kept, at time.Time) (before, after int) {
 	if p.lag.received != 0 {
 		p.lag.sampled(k.end, at)
 	}
+	p.timeline = max(p.timeline, k.timeline)
 	return p.retention.sampled(k, at)
 }
 
@@ -96,7 +98,7 @@ func (p *progress) sampled(k kept, at time.Time) (before, after int) {
 func (p *progress) begin(start LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lag = lag{received: start}
+	p.lag, p.timeline = lag{received: start}, 0
 }
 
 func (p *progress) received() LSN {
@@ -110,4 +112,12 @@ func (p *progress) retained() retention {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.retention
+}
+
+// seenTimeline is the timeline that a stream was seen on last, 0 if none was. A
+// standby that is promoted goes on streaming, on a new one.
+func (p *progress) seenTimeline() int32 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.timeline
 }

@@ -84,10 +84,12 @@ type stream struct {
 // newStream takes the connection over from pgconn, which is not made to be
 // written to while somebody reads.
 func newStream(r *Reader, conn *pgconn.PgConn, in *intake, from LSN, standby bool) (*stream, error) {
+	pid := int32(conn.PID())
 	raw, err := conn.Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("take over replication connection: %w", err)
 	}
+	r.sender.Store(pid)
 	began := time.Now()
 	s := &stream{
 		Reader: r, conn: raw.Conn, frontend: raw.Frontend, in: in, standby: standby,
@@ -102,6 +104,7 @@ func newStream(r *Reader, conn *pgconn.PgConn, in *intake, from LSN, standby boo
 // to the server so that the slot is free when it returns.
 func (s *stream) run(ctx context.Context) error {
 	defer s.conn.Close()
+	defer s.sender.Store(0)
 	s.progress.started(s.confirmed, s.began)
 	s.streamed = true
 	s.logger.Info("replication started", "position", s.confirmed.String(), "publications", s.reading)

@@ -7,11 +7,15 @@ import (
 	"github.com/jackc/pglogrepl"
 )
 
-// sampleQuery asks where the server's WAL ends and how much of it is kept.
+// sampleQuery asks where the server's WAL ends and how much of it is kept. The
+// timeline is told where it is that of our stream: where process $2 sends it,
+// on a primary.
 const sampleQuery = `
 	select end_lsn::text, coalesce(s.restart_lsn, '0/0')::text,
 		coalesce(greatest(pg_wal_lsn_diff(end_lsn, s.restart_lsn), 0), 0)::bigint,
-		pg_size_bytes(current_setting('max_slot_wal_keep_size')), coalesce(s.wal_status, '')
+		pg_size_bytes(current_setting('max_slot_wal_keep_size')), coalesce(s.wal_status, ''),
+		case when s.active_pid = $2 and not pg_is_in_recovery()
+			then ('x' || left(pg_walfile_name(end_lsn), 8))::bit(32)::int else 0 end
 	from (select ` + walEnd + ` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`
 
 // watch looks at the server's WAL over the pool, until ctx is done. It does so
@@ -40,7 +44,8 @@ func (r *Reader) sample(ctx context.Context) error {
 	at := time.Now()
 	var k kept
 	var end, restart string
-	err := r.pool.QueryRow(ctx, sampleQuery, r.config.Slot).Scan(&end, &restart, &k.bytes, &k.most, &k.status)
+	err := r.pool.QueryRow(ctx, sampleQuery, r.config.Slot, r.sender.Load()).
+		Scan(&end, &restart, &k.bytes, &k.most, &k.status, &k.timeline)
 	if err != nil {
 		return err
 	}
