@@ -39,6 +39,7 @@ func pinned() map[string]string {
 		"lc_monetary":                         "C",
 		"search_path":                         `"$user", public`, // the default: regclass and its like depend on it
 		"client_min_messages":                 "warning",         // 18 only warns of a missing publication
+		"wal_sender_timeout":                  milliseconds(senderTimeout),
 		"statement_timeout":                   "0",
 		"lock_timeout":                        "0",
 		"idle_in_transaction_session_timeout": "0",
@@ -77,7 +78,6 @@ func replicationConfig(databaseURL, application string, in *intake) (*pgconn.Con
 	own := pinned()
 	own["replication"] = "database"
 	own["application_name"] = application
-	own["wal_sender_timeout"] = milliseconds(senderTimeout)
 	// Names of settings ignore case; two spellings of one would go out in
 	// random order.
 	for name := range c.RuntimeParams {
