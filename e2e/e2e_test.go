@@ -24,7 +24,8 @@ func TestRealClients(t *testing.T) {
 	db := devdb.OpenServer(t, devdb.Options{TCP: true}) // Node's driver wants TCP
 	devdb.SupabaseRoles(db)
 	env := []string{
-		"WALCAST_BIN=" + binary, "CHROMIUM=" + chromium(t),
+		"WALCAST_BIN=" + binary, "CHROMIUM=" + program(t, "chromium", "chromium", "google-chrome", "google-chrome-stable"),
+		"CURL=" + program(t, "curl", "curl"),
 		"E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db),
 	}
 	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2")
@@ -47,15 +48,15 @@ func messagesDatabase(t *testing.T, db *devdb.DB) string {
 	return url
 }
 
-// chromium is the path of a browser, which is installed if need be and may be;
-// "" where there is none.
-func chromium(t *testing.T) string {
+// program is the path of a program of one of the names, from a package that is
+// installed if need be and may be; "" where there is none.
+func program(t *testing.T, names ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "../scripts/chromium.sh")
+	command := exec.CommandContext(t.Context(), "../scripts/program.sh", names...)
 	command.Stderr = os.Stderr
 	path, err := command.Output()
 	if err != nil {
-		t.Fatalf("find a browser: %v", err)
+		t.Fatalf("find %s: %v", names[0], err)
 	}
 	return strings.TrimSpace(string(path))
 }

@@ -16,6 +16,7 @@ func TestReplicationConfigPinsSettings(t *testing.T) {
 	}
 	want := pinned()
 	want["replication"], want["application_name"], want["work_mem"] = "database", "walcast/s/1", "4MB"
+	want["wal_sender_timeout"] = milliseconds(senderTimeout)
 	for name, value := range want {
 		if c.RuntimeParams[name] != value {
 			t.Errorf("%s = %q; want %q", name, c.RuntimeParams[name], value)
