@@ -39,7 +39,7 @@ func TestServerThatHearsNothingOfUsEndsTheStream(t *testing.T) {
 	p := newProxy(t, db)
 	r := startReader(t, db, holding(), func(r *Reader) {
 		r.config.DatabaseURL = p.url(db)
-		r.timing.sender = 2 * time.Second
+		r.timing.sender = 5 * time.Second
 	})
 	since := r.reader.Status().Since
 	p.silence(toServer)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
@@ -29,18 +30,27 @@ func open(t *testing.T, db *devdb.DB) pgx.Tx {
 	return tx
 }
 
-// fill writes WAL to tables that are not published, until the log has the line
-// so many times.
+// fill writes WAL to tables that are not published until the log has the line
+// so many times. It goes in steps that the reader looks at one by one, so that
+// no crossing is jumped over.
 func (r *reading) fill(line string, times int) {
 	r.t.Helper()
 	r.db.Exec(`create table if not exists noise (n int, filler text)`)
-	r.until(line, func() bool {
-		if strings.Count(r.lines.String(), line) >= times {
-			return true
+	for strings.Count(r.lines.String(), line) < times {
+		if kept := r.reader.progress.retained(); kept.percent() > 200 {
+			r.t.Fatalf("at %d %% of the limit the log does not say %s:\n%s", kept.percent(), line, r.lines)
 		}
-		r.db.Exec(`insert into noise select n, repeat('x', 100) from generate_series(1, 500) n`)
-		return false
-	})
+		r.db.Exec(`insert into noise select n, repeat('x', 100) from generate_series(1, 2000) n`)
+		var end string
+		if err := r.db.Pool.QueryRow(r.t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
+			r.t.Fatal(err)
+		}
+		written, err := pglogrepl.ParseLSN(end)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.until("the reader to look", func() bool { return r.reader.progress.retained().last.end >= written })
+	}
 }
 
 func (r *reading) wantLines(line string, times int) {
