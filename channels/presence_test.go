@@ -121,60 +121,62 @@ func TestMembersWithAGraceTimeAgreeOnWhoIsPresent(t *testing.T) {
 
 func agree(t *testing.T, config Config, members int) {
 	f := newFixture(t, config)
-	const steps = 8
-	var wait sync.WaitGroup
 	left := make([]*follower, members)
 	signed := token(t, "anon", "", time.Hour)
+	var wait sync.WaitGroup
 	for i := range members {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			random := rand.New(rand.NewPCG(1, uint64(i)))
-			var session *Session
-			for n := range steps {
-				if session == nil {
-					left[i] = &follower{}
-					client := ""
-					if random.IntN(2) == 0 {
-						client = fmt.Sprint("tab ", i)
-					}
-					session = f.hub.Open(left[i], Identity{Version: protocol.V2, Token: signed, ClientID: client})
-					handle(t, session, protocol.EventJoin, fmt.Sprintf(`{"config":{"presence":{"key":"k%d"}}}`, i%(members*3/5)))
-				}
-				switch random.IntN(6) {
-				case 0, 1, 2:
-					handle(t, session, protocol.EventPresence, fmt.Sprintf(`{"type":"presence","event":"track","payload":{"n":%d}}`, n))
-				case 3:
-					handle(t, session, protocol.EventPresence, `{"type":"presence","event":"untrack"}`)
-				case 4:
-					handle(t, session, protocol.EventLeave, `{}`)
-					fallthrough
-				case 5: // the socket dies
-					session.Close()
-					session, left[i] = nil, nil
-				}
-			}
-			if session != nil {
-				t.Cleanup(session.Close)
-			}
-		}()
+		wait.Go(func() { left[i] = f.roam(i, members, signed) })
 	}
 	wait.Wait()
 	deadline := time.Now().Add(patient)
 	differs := func(one *follower) bool { return one != nil && one.sees() != present(f.hub) }
 	for ; slices.ContainsFunc(left, differs) || f.hub.beat.haunts(); <-time.After(time.Millisecond) {
-		if time.Now().After(deadline) {
-			i := slices.IndexFunc(left, differs)
-			if i < 0 {
-				t.Fatal("a ghost does not go")
-			}
-			one := left[i]
-			t.Fatalf("a member sees other presences than there are (-there +seen):\n%s", cmp.Diff(present(f.hub), one.sees()))
+		if time.Now().Before(deadline) {
+			continue
 		}
+		i := slices.IndexFunc(left, differs)
+		if i < 0 {
+			t.Fatal("a ghost does not go")
+		}
+		t.Fatalf("a member sees other presences than there are (-there +seen):\n%s", cmp.Diff(present(f.hub), left[i].sees()))
 	}
 	if want := present(f.hub); !strings.Contains(want, "k1") {
 		t.Errorf("nobody is present: %s", want)
 	}
+}
+
+// roam is a member's life; it returns what is left of it, nil for nothing.
+func (f *fixture) roam(i, members int, signed string) (one *follower) {
+	const steps = 8
+	t, random := f.T, rand.New(rand.NewPCG(1, uint64(i)))
+	var session *Session
+	for n := range steps {
+		if session == nil {
+			client := ""
+			if random.IntN(2) == 0 {
+				client = fmt.Sprint("tab ", i)
+			}
+			one = &follower{}
+			session = f.hub.Open(one, Identity{Version: protocol.V2, Token: signed, ClientID: client})
+			handle(t, session, protocol.EventJoin, fmt.Sprintf(`{"config":{"presence":{"key":"k%d"}}}`, i%(members*3/5)))
+		}
+		switch random.IntN(6) {
+		case 0, 1, 2:
+			handle(t, session, protocol.EventPresence, fmt.Sprintf(`{"type":"presence","event":"track","payload":{"n":%d}}`, n))
+		case 3:
+			handle(t, session, protocol.EventPresence, `{"type":"presence","event":"untrack"}`)
+		case 4:
+			handle(t, session, protocol.EventLeave, `{}`)
+			fallthrough
+		case 5: // the socket dies
+			session.Close()
+			session, one = nil, nil
+		}
+	}
+	if session != nil {
+		t.Cleanup(session.Close)
+	}
+	return one
 }
 
 // haunts reports whether anybody has a ghost.

@@ -182,6 +182,32 @@ func TestFiveHundredMembersOverSocketsAgree(t *testing.T) {
 	}
 }
 
+// arrivals counts the diffs in which members come.
+type arrivals struct {
+	mu    sync.Mutex
+	wants int
+	diffs int
+	keys  map[string]bool
+	all   chan struct{} // closed when those that it wants have come
+}
+
+func (a *arrivals) take(event string, payload []byte) {
+	var diff struct{ Joins map[string]any }
+	if event != "presence_diff" || json.Unmarshal(payload, &diff) != nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := len(a.keys)
+	a.diffs++
+	for key := range diff.Joins {
+		a.keys[key] = true
+	}
+	if before < a.wants && len(a.keys) == a.wants {
+		close(a.all)
+	}
+}
+
 // TestAStormOfArrivalsIsAFewDiffs lets 300 members track at once: what comes
 // within the pause between two diffs, which grows with the topic, is one of them.
 func TestAStormOfArrivalsIsAFewDiffs(t *testing.T) {
@@ -189,36 +215,18 @@ func TestAStormOfArrivalsIsAFewDiffs(t *testing.T) {
 	const pause = 5*time.Millisecond + members*20*time.Microsecond
 	s := startServer(t, configFor(appDatabase(t)))
 	key := token(t)
-	var mu sync.Mutex
-	diffs, arrived := 0, map[string]bool{}
-	all := make(chan struct{})
-	watcher := s.peer(t, "2.0.0", key, func(event string, payload []byte) {
-		var diff struct{ Joins map[string]any }
-		if event != "presence_diff" || json.Unmarshal(payload, &diff) != nil {
-			return
+	arrived := &arrivals{wants: members, keys: map[string]bool{}, all: make(chan struct{})}
+	crowd := make([]*peer, members+1) // the last one watches
+	each(len(crowd), 16, func(i int) {
+		handle := func(string, []byte) {}
+		if i == members {
+			handle = arrived.take
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		diffs++
-		for key := range diff.Joins {
-			arrived[key] = true
-		}
-		if len(arrived) == members && len(diff.Joins) > 0 {
-			close(all)
-		}
-	})
-	if watcher == nil {
-		return
-	}
-	defer watcher.end()
-	watcher.join(topic, `{}`)
-	crowd := make([]*peer, members)
-	each(members, 16, func(i int) {
-		if crowd[i] = s.peer(t, vsnOf(i), key, func(string, []byte) {}); crowd[i] != nil {
+		if crowd[i] = s.peer(t, vsnOf(i), key, handle); crowd[i] != nil {
 			crowd[i].join(topic, fmt.Sprintf(`{"presence":{"key":"k%d"}}`, i))
 		}
 	})
-	defer each(members, 16, func(i int) {
+	defer each(len(crowd), 16, func(i int) {
 		if crowd[i] != nil {
 			crowd[i].end()
 		}
@@ -231,15 +239,15 @@ func TestAStormOfArrivalsIsAFewDiffs(t *testing.T) {
 		crowd[i].send(topic, "presence", `{"type":"presence","event":"track","payload":{}}`)
 	})
 	select {
-	case <-all:
+	case <-arrived.all:
 	case <-time.After(3 * patience):
 		t.Fatal("not all have arrived")
 	}
 	took := time.Since(start)
-	mu.Lock()
-	defer mu.Unlock()
-	if most := int(took/pause) + 2; diffs > most {
-		t.Errorf("%d diffs in %s; want %d at most", diffs, took, most)
+	arrived.mu.Lock()
+	defer arrived.mu.Unlock()
+	if most := int(took/pause) + 2; arrived.diffs > most {
+		t.Errorf("%d diffs in %s; want %d at most", arrived.diffs, took, most)
 	}
-	t.Logf("%d arrivals in %d diffs, %s", members, diffs, took)
+	t.Logf("%d arrivals in %d diffs, %s", members, arrived.diffs, took)
 }
