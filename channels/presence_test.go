@@ -128,7 +128,7 @@ func agree(t *testing.T, config Config, members int) {
 		wait.Go(func() { left[i] = f.roam(i, members, signed) })
 	}
 	wait.Wait()
-	deadline := time.Now().Add(patient)
+	deadline := time.Now().Add(4 * patient)
 	differs := func(one *follower) bool { return one != nil && one.sees() != present(f.hub) }
 	for ; slices.ContainsFunc(left, differs) || f.hub.beat.haunts(); <-time.After(time.Millisecond) {
 		if time.Now().Before(deadline) {
