@@ -38,7 +38,7 @@ func drawTerm(t *rapid.T) string {
 		" ->> '" + pick("claim", "sub", "role", "n", "tenant", "missing") + "')"
 	uid := pick("uid", "auth.uid()", "(select auth.uid())", "(auth.jwt() ->> 'sub')::uuid", "'00000000-0000-4000-8000-000000000001'", "null::uuid", "restricted()")
 	number := pick("number", "0", "1", "-7", "7", "70000", "5000000000", "1.5", claim+"::int", "'1'::smallint", "null::bigint")
-	text := pick("text", "'x'", "'authenticated'", "''", claim, "auth.role()", "current_user", "owner::text", "null::text", "'a''b'")
+	text := pick("text", "'x'", "'authenticated'", "''", claim, "auth.role()", "auth.email()", "current_user", "owner::text", "null::text", "'a''b'")
 	switch rapid.IntRange(0, 19).Draw(t, "term") {
 	case 0, 1:
 		return "owner " + equal + " " + uid
@@ -164,7 +164,12 @@ func TestVisibilityIsThatOfPostgres(t *testing.T) {
 	member := l.role("member", "nologin")
 	heir := l.role("heir", "nologin inherit in role authenticated, "+member)
 	stranger := l.role("stranger", "nologin noinherit in role authenticated, "+member)
-	l.Exec(fmt.Sprintf("grant all on docs, members to %s, %s, %s; grant usage on schema auth to %[1]s, %[2]s, %[3]s", member, heir, stranger))
+	owner, above := l.role("owner", "nologin"), l.role("above", "nologin bypassrls")
+	roles := []string{"anon", "authenticated", member, heir, stranger, owner, above}
+	for _, role := range roles[2:] {
+		l.Exec(fmt.Sprintf("grant all on docs, members to %s; grant usage on schema auth, public to %[1]s", role))
+	}
+	l.Exec("alter table docs owner to " + owner)
 	const rows = 25
 	compiled, asked, odd := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -177,8 +182,9 @@ func TestVisibilityIsThatOfPostgres(t *testing.T) {
 		}
 		l.Exec("insert into docs values " + strings.Join(values, ", "))
 		l.Exec("alter table docs replica identity " + rapid.SampledFrom([]string{"default", "full"}).Draw(t, "identity"))
+		l.Exec("alter table docs " + rapid.SampledFrom([]string{"force", "no force"}).Draw(t, "owners") + " row level security")
 		policies := l.drawPolicies(t, member)
-		role := rapid.SampledFrom([]string{"anon", "authenticated", member, heir, stranger}).Draw(t, "role")
+		role := rapid.SampledFrom(roles).Draw(t, "role")
 		s := l.policy.Subject(role, drawClaims(t))
 		defer l.policy.Release(s)
 		want, raises := l.reference(s, rows)
