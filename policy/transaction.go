@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -25,7 +26,32 @@ func (p *Policy) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 			return nil, err
 		}
 	}
+	if err := p.renewPlans(ctx, conn.Conn()); err != nil {
+		conn.Release()
+		return nil, err
+	}
 	return conn, nil
+}
+
+// plansSince is where a connection keeps how old its plans may be.
+const plansSince = "walcast.plans_since"
+
+// renewPlans has no plan live longer than what hangs on roles is believed: a
+// plan holds the policies that applied to the role when it was made, and no
+// change of roles or of their membership makes Postgres plan anew.
+func (p *Policy) renewPlans(ctx context.Context, conn *pgx.Conn) error {
+	kept, now := conn.PgConn().CustomData(), p.now()
+	since, known := kept[plansSince].(time.Time)
+	if known && now.Sub(since) < p.config.RoleAge {
+		return nil
+	}
+	if known {
+		if _, err := conn.Exec(ctx, "discard plans"); err != nil {
+			return err
+		}
+	}
+	kept[plansSince] = now
+	return nil
 }
 
 // step is one statement of a transaction; scan reads its rows.
