@@ -25,10 +25,10 @@ func DefaultConfig() Config {
 // Validate names every bad field at once.
 func (c Config) Validate() (err error) {
 	if c.RoleAge <= 0 {
-		err = errors.Join(err, fmt.Errorf("role_age: want more than 0, got %s", c.RoleAge))
+		err = errors.Join(err, fmt.Errorf("role-age: want more than 0s, got %s", c.RoleAge))
 	}
 	if c.Timeout < time.Millisecond {
-		err = errors.Join(err, fmt.Errorf("timeout: want at least 1ms, got %s", c.Timeout))
+		err = errors.Join(err, fmt.Errorf("policy-timeout: want at least 1ms, got %s", c.Timeout))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"walcast/auth"
 	"walcast/channels"
 	"walcast/gateway"
+	"walcast/policy"
 	"walcast/replication"
 )
 
@@ -43,6 +44,7 @@ type Config struct {
 	Replication replication.Config
 	Auth        auth.Config
 	Channels    channels.Config
+	Policy      policy.Config
 	Gateway     gateway.Config
 }
 
@@ -54,6 +56,7 @@ func DefaultConfig() Config {
 		Log:         replication.LogConfig{Bytes: 64 << 20, Window: 2 * time.Minute},
 		Replication: replication.DefaultConfig(),
 		Channels:    channels.DefaultConfig(),
+		Policy:      policy.DefaultConfig(),
 		Gateway:     gateway.DefaultConfig(),
 	}
 }
@@ -67,6 +70,7 @@ func (c Config) Validate() error {
 		c.Replication.Validate(),
 		c.validateAuth(),
 		c.Channels.Validate(),
+		c.Policy.Validate(),
 		c.Gateway.Validate(),
 	)
 }

@@ -58,7 +58,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
-	p.hub = channels.NewHub(c.Channels, log, catalog, policy.New(p.pool, logger, registry), p.verifier, logger, registry)
+	p.hub = channels.NewHub(c.Channels, log, catalog, policy.NewWithConfig(c.Policy, p.pool, logger, registry), p.verifier, logger, registry)
 	p.hub.Restore()
 	c.Gateway.SeparateMetrics = c.MetricsListen != ""
 	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)

@@ -57,6 +57,8 @@ type channelSettings struct {
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 	TokenCheck       time.Duration `default:"5m" help:"How often the tokens of joined channels are verified again, to notice a key rotation."`
 	WriteCheck       time.Duration `default:"30s" help:"How long a private channel's write permission is believed, 30s at most."`
+	RoleAge          time.Duration `default:"30s" help:"How long what hangs on database roles and their membership is believed, of which the WAL does not tell. Changes of grants and policies are noticed at once."`
+	PolicyTimeout    time.Duration `default:"5s" help:"How long Postgres may take to judge rows by policies that only it can evaluate; a row that takes longer is hidden."`
 	Shards           int           `default:"0" help:"Matchers that follow the log; 0 is one a core."`
 }
 

@@ -72,7 +72,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--compression", "--header-timeout=9s", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--close-timeout=9s", "--max-channels=9", "--max-change-size=9MiB",
-		"--max-broadcast-size=9MiB", "--private-only", "--presence-rate=9", "--presence-grace=9s", "--token-check=9s", "--write-check=9s", "--shards=9")...)
+		"--max-broadcast-size=9MiB", "--private-only", "--presence-rate=9", "--presence-grace=9s", "--token-check=9s", "--write-check=9s", "--role-age=9s", "--policy-timeout=9s", "--shards=9")...)
 	if err != nil {
 		t.Fatal(err)
 	}
