@@ -1,5 +1,5 @@
 // The real clients of the drill, as apps make them. Prints one line of JSON for each thing that a client is told.
-// Input: DRILL_URL, and DRILL_CLIENTS, a list of {name, kind, table, filter, token}.
+// Input: DRILL_URL, and DRILL_CLIENTS, a list of {name, kind, bindings, token}.
 import { createClient } from '@supabase/supabase-js'
 import WebSocket from 'ws'
 import { resumable } from '../clients/js/index.js'
@@ -7,16 +7,15 @@ import { resumable } from '../clients/js/index.js'
 const url = process.env.DRILL_URL
 const print = (client, event) => process.stdout.write(`${JSON.stringify({ client, ...event })}\n`)
 
-/** supabase-js, and its channel with the binding; print is told of each row. */
-function follow({ name, table, filter, token }, params) {
+/** supabase-js, and its channel with the bindings, whose rows are printed. */
+function follow({ name, bindings, token }, params) {
   const client = createClient(url, token, {
     auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
     accessToken: async () => token,
     realtime: { transport: WebSocket, params, heartbeatIntervalMs: 3000, reconnectAfterMs: () => 50 + Math.random() * 400 },
   })
-  return client.channel('drill').on('postgres_changes', { event: '*', schema: 'public', table, filter }, (change) => {
-    print(name, { kind: 'row', writer: change.new.writer, number: change.new.number, errors: change.errors })
-  })
+  const row = ({ new: { writer, number }, errors }) => print(name, { kind: 'row', writer, number, errors })
+  return bindings.reduce((channel, binding) => channel.on('postgres_changes', binding, row), client.channel('drill'))
 }
 
 const subscribe = (channel, name) => channel.subscribe((status, error) => print(name, { kind: 'status', status, error: error?.message }))

@@ -19,11 +19,10 @@ type nodeClients struct {
 
 // nodeClient is what the program has to know of a client.
 type nodeClient struct {
-	Name   string `json:"name"`
-	Kind   kind   `json:"kind"`
-	Table  string `json:"table"`
-	Filter string `json:"filter,omitempty"`
-	Token  string `json:"token"`
+	Name     string    `json:"name"`
+	Kind     kind      `json:"kind"`
+	Bindings []binding `json:"bindings"`
+	Token    string    `json:"token"`
 }
 
 // nodeLine is what it prints.
@@ -40,7 +39,7 @@ func startNode(ctx context.Context, folder, address string, clients []*client, l
 	var list []nodeClient
 	byName := map[string]*client{}
 	for _, c := range clients {
-		list = append(list, nodeClient{Name: c.name, Kind: c.kind, Table: c.want.Table, Filter: c.want.Filter, Token: c.token})
+		list = append(list, nodeClient{Name: c.name, Kind: c.kind, Bindings: c.want.bindings(""), Token: c.token})
 		byName[c.name] = c
 	}
 	text, err := json.Marshal(list)

@@ -81,15 +81,12 @@ func (v *visit) stay(ctx context.Context) error {
 func (v *visit) extend() { _ = v.conn.SetReadDeadline(time.Now().Add(silence)) }
 
 func (v *visit) join() error {
-	binding := map[string]any{"event": "*", "schema": "public", "table": v.want.Table}
-	if v.want.Filter != "" {
-		binding["filter"] = v.want.Filter
-	}
+	from := ""
 	if v.kind == names && !v.last.IsZero() {
-		binding["resume"] = map[string]any{"from": v.last.String()}
+		from = v.last.String()
 	}
 	return v.conn.WriteJSON([]any{"1", "1", topic, "phx_join", map[string]any{
-		"config": map[string]any{"postgres_changes": []any{binding}},
+		"config": map[string]any{"postgres_changes": v.want.bindings(from)},
 	}})
 }
 

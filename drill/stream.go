@@ -3,6 +3,7 @@ package drill
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -37,10 +38,11 @@ func streamVisit(address string) func(context.Context, *client) error {
 
 // request asks for the stream and returns its body.
 func (c *client) request(conn net.Conn, address string) (*bufio.Reader, error) {
-	query := url.Values{"topic": {"drill"}, "event": {"*"}, "schema": {"public"}, "table": {c.want.Table}}
-	if c.want.Filter != "" {
-		query.Set("filter", c.want.Filter)
+	bindings, err := json.Marshal(c.want.bindings(""))
+	if err != nil {
+		return nil, err
 	}
+	query := url.Values{"topic": {"drill"}, "bindings": {string(bindings)}}
 	request, err := http.NewRequest(http.MethodGet, "http://"+address+"/realtime/v1/sse?"+query.Encode(), nil)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 
 // subscription is what a client asks for.
 type subscription struct {
-	Table  string
+	Tables []string
 	Filter string // as it is sent
 	Shards []int  // what it selects, beside shard 0; nil is all
 	User   string // who asks; "" is anon
@@ -17,25 +17,47 @@ type subscription struct {
 
 // subscriptions are shared out among the clients.
 var subscriptions = []subscription{
-	{Table: "open_rows"},
-	{Table: "open_rows", Filter: "shard=in.(0,1,3)", Shards: []int{1, 3}},
-	{Table: "guarded_rows", User: "11111111-1111-1111-1111-111111111111"},
-	{Table: "open_rows", Filter: "shard=lt.3", Shards: []int{1, 2}},
-	{Table: "guarded_rows", Filter: "shard=neq.1", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"},
-	{Table: "guarded_rows", User: "22222222-2222-2222-2222-222222222222"},
+	{Tables: []string{"open_rows"}},
+	{Tables: []string{"open_rows"}, Filter: "shard=in.(0,1,3)", Shards: []int{1, 3}},
+	{Tables: []string{"guarded_rows"}, User: "11111111-1111-1111-1111-111111111111"},
+	{Tables: tables, Filter: "shard=in.(0,2,3,4)", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"},
+	{Tables: []string{"open_rows"}, Filter: "shard=lt.3", Shards: []int{1, 2}},
+	{Tables: []string{"guarded_rows"}, Filter: "shard=neq.1", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"},
+	{Tables: []string{"guarded_rows"}, User: "22222222-2222-2222-2222-222222222222"},
 }
 
 // wants reports whether a row is among what was asked for, and may be seen.
 func (s subscription) wants(w written) bool {
 	switch {
-	case w.Table != s.Table:
+	case !slices.Contains(s.Tables, w.Table):
 		return false
 	case w.Shard == 0:
 		return true
 	case s.Shards != nil && !slices.Contains(s.Shards, w.Shard):
 		return false
 	}
-	return s.User == "" || slices.Contains(members[s.User], w.Shard)
+	return w.Table == "open_rows" || slices.Contains(members[s.User], w.Shard)
+}
+
+// binding is an entry of a join's postgres_changes.
+type binding struct {
+	Event  string         `json:"event"`
+	Schema string         `json:"schema"`
+	Table  string         `json:"table"`
+	Filter string         `json:"filter,omitempty"`
+	Resume map[string]any `json:"resume,omitempty"`
+}
+
+// bindings are one for each table, which go on after a position, "" for live.
+func (s subscription) bindings(from string) (all []binding) {
+	for _, table := range s.Tables {
+		b := binding{Event: "*", Schema: "public", Table: table, Filter: s.Filter}
+		if from != "" {
+			b.Resume = map[string]any{"from": from}
+		}
+		all = append(all, b)
+	}
+	return all
 }
 
 // secret signs the tokens.
