@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 var (
-	duration = flag.Duration("duration", 100*time.Second, "how long TestNothingIsLost makes a mess")
+	duration = flag.Duration("duration", 80*time.Second, "how long TestNothingIsLost makes a mess")
 	seed     = flag.Uint64("seed", 0, "of everything that is random; 0 takes the time")
 	each     = flag.Int("each", 3, "clients of each kind")
 )
@@ -54,7 +55,7 @@ func TestOneDroppedFrameIsFound(t *testing.T) {
 func runDrill(t *testing.T, o Options) *Report {
 	t.Helper()
 	o.Binary = filepath.Join(t.TempDir(), "walcast")
-	command(t, "go", "build", "-o", o.Binary, "walcast/cmd/walcast")
+	command(t, "go", slices.Concat([]string{"build"}, raceFlag, []string{"-o", o.Binary, "walcast/cmd/walcast"})...)
 	if o.Node != "" {
 		command(t, "npm", "ci", "--no-audit", "--no-fund")
 	}

@@ -54,4 +54,16 @@ func (b *logbook) around(at int64, before, after time.Duration) string {
 	return out.String()
 }
 
+// find returns when a text was first printed, 0 if it never was.
+func (b *logbook) find(text string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, l := range b.lines {
+		if strings.Contains(l.text, text) {
+			return l.time
+		}
+	}
+	return 0
+}
+
 func clock(nanos int64) string { return time.Unix(0, nanos).UTC().Format("15:04:05.000") }

@@ -135,3 +135,12 @@ func (p *process) ended() bool {
 		return false
 	}
 }
+
+// panics blames what the process has printed that it never should.
+func (p *process) panics() {
+	for _, sign := range []string{"DATA RACE", "panic:", "fatal error:"} {
+		if at := p.log.find(sign); at != 0 {
+			p.faults = append(p.faults, Fault{Client: "walcast", Time: at, Text: "printed " + sign})
+		}
+	}
+}

@@ -37,6 +37,7 @@ func (d *drill) judge() {
 			}
 		}
 	}
+	d.walcast.panics()
 	d.faults = slices.Concat(d.faults, d.walcast.faults, d.havoc.faults)
 	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.Time, b.Time) })
 }

@@ -30,7 +30,7 @@ type Options struct {
 // How long things may take when nothing is in their way any more.
 const (
 	settleLimit = 90 * time.Second
-	lastLimit   = 30 * time.Second
+	lastLimit   = 60 * time.Second
 	writers     = 3
 	// window is walcast's resume window. Some clients stay away for longer.
 	window = 15 * time.Second
@@ -104,8 +104,10 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 	}
 	d.walcast = &process{binary: d.Binary, address: address, log: &logbook{}, args: []string{
 		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", secret, "--publication", publication,
-		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable",
-		"--resume-window", window.String(), "--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"), "--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
+		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable", "--start-timeout", "2m",
+		"--resume-window", window.String(), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"),
+		"--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"),
+		"--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
 	}}
 	d.havoc.walcast = d.walcast
 	if err := d.walcast.start(); err != nil {

@@ -47,9 +47,13 @@ type visit struct {
 const topic = "realtime:drill"
 
 func (v *visit) stay(ctx context.Context) error {
+	_ = v.conn.SetWriteDeadline(time.Now().Add(silence))
+	if err := v.join(); err != nil {
+		return err
+	}
 	over := make(chan struct{})
 	beating := make(chan struct{})
-	go func() {
+	go func() { // from here on the only writer
 		defer close(beating)
 		v.beat(ctx, over)
 	}()
@@ -57,9 +61,6 @@ func (v *visit) stay(ctx context.Context) error {
 		close(over)
 		<-beating
 	}()
-	if err := v.join(); err != nil {
-		return err
-	}
 	v.extend()
 	pong := v.conn.PingHandler()
 	v.conn.SetPingHandler(func(data string) error {
