@@ -122,6 +122,21 @@ test('a position that has left the log calls onResync, and again until it comes 
   assert.equal(resyncs.length, 2)
 })
 
+test('without onResync a loss is written to the console', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const written = t.mock.method(console, 'error', () => {})
+  const ids = []
+  const storage = { getItem: () => 'no position', setItem() {} }
+  const channel = resumable(connect(t, server).channel('numbers'), { storage })
+    .on('postgres_changes', { event: 'INSERT', schema: 'public', table: numbered }, (change) => ids.push(change.new.id))
+  await subscribed(channel)
+  await until(() => written.mock.callCount() > 0, 'a word')
+  assert.match(written.mock.calls[0].arguments[0], /row changes were missed, and there is no onResync/)
+  await insert(numbered, 1)
+  await until(() => ids.length === 1, 'the row after it')
+})
+
 test('a quiet channel asks how far it is, and keeps its place while the log moves on', async (t) => {
   const numbered = await table(t, 'id int primary key')
   const filler = await table(t, 'word text')
@@ -294,7 +309,7 @@ test('it says what it needs', async (t) => {
   const server = await serve(t)
   const client = connect(t, server)
   const channel = client.channel('any')
-  assert.throws(() => resumable(channel), /onResync is required/)
+  assert.throws(() => resumable(channel, { onResync: 'later' }), /onResync is to be a function/)
   assert.throws(() => resumable({ topic: 'x' }, { onResync() {} }), /not a channel of a supabase-js that is known/)
   assert.equal(resumable(channel, { onResync() {} }), channel)
   await subscribed(channel)

@@ -11,8 +11,9 @@ export interface ResumableOptions {
   /**
    * Fetches anew what the channel shows. It is called when changes were missed that cannot be delivered any more. Changes
    * go on meanwhile, so a row may come by both ways. If it throws or rejects, it is called again after the next reconnect.
+   * Without it the loss is only written to the console.
    */
-  onResync: (resync: Resync) => void | PromiseLike<void>
+  onResync?: (resync: Resync) => void | PromiseLike<void>
   /**
    * Keeps the position over a reload of the page, as localStorage and sessionStorage do. It is written at most once a
    * second, and when the page goes away. Default: the position is kept in memory.
@@ -32,4 +33,4 @@ export interface ResumableChannel {
  * Has a channel's row changes go on where they were after every reconnect: each is delivered once, in commit order, or
  * onResync is called. To be called before `subscribe`. It returns the channel that it was given.
  */
-export function resumable<Channel extends ResumableChannel>(channel: Channel, options: ResumableOptions): Channel
+export function resumable<Channel extends ResumableChannel>(channel: Channel, options?: ResumableOptions): Channel

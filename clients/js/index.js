@@ -7,9 +7,11 @@ const ASK_EVERY = 25_000
 
 const RESYNC = 'resync_required: '
 
+const complain = ({ reason }) => console.error(`resumable: row changes were missed, and there is no onResync to fetch them: ${reason}`)
+
 /** See index.d.ts. */
-export function resumable(channel, { onResync, storage, key = `walcast:${channel.topic}` } = {}) {
-  if (typeof onResync !== 'function') throw new TypeError('resumable: onResync is required, it fetches what cannot be delivered any more')
+export function resumable(channel, { onResync = complain, storage, key = `walcast:${channel.topic}` } = {}) {
+  if (typeof onResync !== 'function') throw new TypeError('resumable: onResync is to be a function')
   if (channel.joinedOnce) throw new Error('resumable: to be called before subscribe')
   new Resumption(wireOf(channel), keeperIn(storage, key), onResync).start()
   return channel

@@ -29,8 +29,9 @@ const options: ResumableOptions = { onResync: (resync: Resync) => console.log(re
 resumable(new Realtime210('ws://localhost:4000/realtime/v1').channel('todos'), options).subscribe()
 resumable(new Realtime211('ws://localhost:4000/realtime/v1').channel('todos'), options).subscribe()
 
-// @ts-expect-error onResync is required
-resumable(client.channel('todos'), {})
+resumable(client.channel('todos'))
+// @ts-expect-error a function
+resumable(client.channel('todos'), { onResync: 'later' })
 // @ts-expect-error a storage has setItem too
 resumable(client.channel('todos'), { onResync() {}, storage: { getItem: () => null } })
 // @ts-expect-error not a channel
