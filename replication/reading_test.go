@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -263,15 +262,6 @@ func rowWords(row Row) []string {
 		}
 	}
 	return words
-}
-
-// numbered is the texts of inserts of the numbers from first to last.
-func numbered(table string, first, last int) []string {
-	var texts []string
-	for i := first; i <= last; i++ {
-		texts = append(texts, fmt.Sprintf("INSERT %s %d", table, i))
-	}
-	return texts
 }
 
 // logLines collects log output.
