@@ -93,7 +93,8 @@ func (a *audience) wait(total int64) {
 
 // BenchmarkFanOut sends one frame to many sockets, one message at a time or with
 // eight on their way, and compares with a loop that writes the same frame to the
-// same sockets: ratio is the loop's time divided by ours.
+// same sockets: ratio is the loop's time divided by ours, the best of both, which
+// take turns.
 func BenchmarkFanOut(b *testing.B) {
 	for _, sockets := range []int{1000, 5000} {
 		for _, flight := range []int{1, 8} {
@@ -120,7 +121,7 @@ func benchmarkFanOut(b *testing.B, sockets, flight int) {
 		}
 	}
 	ours := func() { r.party.say(frame) }
-	const messages = 24
+	const messages = 16
 	run := func(send func()) time.Duration {
 		begin, start := a.bytes.Load(), time.Now()
 		for i := range int64(messages) {
@@ -132,14 +133,15 @@ func benchmarkFanOut(b *testing.B, sockets, flight int) {
 	}
 	run(loop)
 	run(ours)
-	var reference, measured time.Duration
+	reference, measured := time.Hour, time.Hour
 	for b.Loop() {
-		reference += run(loop)
-		measured += run(ours)
+		for range 3 {
+			reference = min(reference, run(loop))
+			measured = min(measured, run(ours))
+		}
 	}
-	deliveries := float64(b.N) * messages * float64(sockets)
 	b.ReportMetric(float64(reference)/float64(measured), "ratio")
-	b.ReportMetric(deliveries/measured.Seconds(), "deliveries/s")
+	b.ReportMetric(messages*float64(sockets)/measured.Seconds(), "deliveries/s")
 	b.ReportMetric(r.sample(b, "walcast_gateway_frames_sent_total")/r.sample(b, "walcast_gateway_writes_total"), "frames/write")
 	b.ReportMetric(0, "ns/op")
 }
