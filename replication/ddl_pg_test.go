@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -106,8 +105,22 @@ func insertNumbers(db *devdb.DB, first, step int, done <-chan struct{}) (next in
 	}
 }
 
+// tally counts the rows that come, by their first column.
+type tally map[string]int
+
+// take reads n changes, each with as many values as it has columns.
+func (y tally) take(r *reading, n int) {
+	r.t.Helper()
+	for _, c := range r.next(n) {
+		if len(c.New) != len(c.Relation.Columns) {
+			r.t.Fatalf("%s has %d values for %s", describeChange(c), len(c.New), columnsOf(c))
+		}
+		y[c.New[0].Text]++
+	}
+}
+
 // TestSchemaChangesUnderLoad changes the table while several write to it. Each
-// row that was committed comes once, with as many values as it has columns.
+// row that was committed comes once.
 func TestSchemaChangesUnderLoad(t *testing.T) {
 	t.Parallel()
 	const writers, between = 3, 30
@@ -115,30 +128,21 @@ func TestSchemaChangesUnderLoad(t *testing.T) {
 	r := startReader(t, db, holding())
 	done := make(chan struct{})
 	type end struct {
-		writer, next int
-		err          error
+		rows int
+		err  error
 	}
 	ends := make(chan end, writers)
 	for w := range writers {
 		go func() {
 			next, err := insertNumbers(db, w, writers, done)
-			ends <- end{w, next, err}
+			ends <- end{(next - w) / writers, err}
 		}()
 	}
-	seen := map[string]int{}
-	take := func(n int) {
-		for _, c := range r.next(n) {
-			if len(c.New) != len(c.Relation.Columns) {
-				t.Fatalf("%s has %d values for %s", describeChange(c), len(c.New), columnsOf(c))
-			}
-			seen[c.New[0].Text]++
-		}
-	}
+	seen := tally{}
 	for _, sql := range schemaChanges() {
-		take(between)
+		seen.take(r, between)
 		db.Exec(sql)
 	}
-	take(between)
 	close(done)
 	total := 0
 	for range writers {
@@ -146,15 +150,10 @@ func TestSchemaChangesUnderLoad(t *testing.T) {
 		if e.err != nil {
 			t.Fatal(e.err)
 		}
-		total += (e.next - e.writer) / writers
+		total += e.rows
 	}
-	take(total - between*(len(schemaChanges())+1))
-	for n := range total {
-		if got := seen[fmt.Sprint(n)]; got > 1 {
-			t.Errorf("row %d came %d times", n, got)
-		}
-	}
-	if len(seen) != total {
+	seen.take(r, total-between*len(schemaChanges()))
+	if len(seen) != total { // as many came, so some came twice
 		t.Errorf("%d different rows came; %d were written", len(seen), total)
 	}
 	if got := r.metric("walcast_replication_reconnects_total", causeControl); got != 0 {
