@@ -27,7 +27,8 @@ type Reader struct {
 	publications publications
 	control      control
 	progress     progress
-	sender       atomic.Int32 // the server's process that streams, 0 if none does
+	sender       atomic.Int32  // the server's process that streams, 0 if none does
+	look         chan struct{} // a stream has begun: look at the server's WAL now
 
 	// These belong to the goroutine in Run.
 	site     site
@@ -60,6 +61,7 @@ func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg 
 		application:  applicationName(c.Slot, newInstance()),
 		publications: publications{names: c.Publications, create: tables, log: logger},
 		control:      control{pool: pool, slot: c.Slot},
+		look:         make(chan struct{}, 1),
 		progress:     progress{since: time.Now(), retention: retention{warn: c.SlotWarnBytes}},
 	}
 	r.optional.names = slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {

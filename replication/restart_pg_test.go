@@ -158,6 +158,21 @@ func TestLagIsSeen(t *testing.T) {
 	r.until("no lag again", func() bool { s := r.reader.Status(); return s.LagBytes == 0 && s.LagSeconds == 0 })
 }
 
+// TestLagIsSeenAtOnceAfterAnOutage: nobody waits for the next look at a server
+// that was away.
+func TestLagIsSeenAtOnceAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	db := ownServer(t, nil)
+	r := startReader(t, db, holding(), func(r *Reader) { r.timing.sample = time.Hour })
+	r.until("a first look", func() bool { return r.metric("walcast_replication_retained_wal_bytes", "") > 0 })
+	if err := db.Server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db.Pool.Reset()
+	before := r.reader.progress.retained().last.end
+	r.until("another look", func() bool { return r.reader.progress.retained().last.end > before })
+}
+
 func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

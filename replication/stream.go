@@ -106,6 +106,10 @@ func (s *stream) run(ctx context.Context) error {
 	defer s.conn.Close()
 	defer s.sender.Store(0)
 	s.progress.started(s.confirmed, s.began)
+	select {
+	case s.look <- struct{}{}:
+	default: // asked already
+	}
 	s.streamed = true
 	s.logger.Info("replication started", "position", s.confirmed.String(), "publications", s.reading)
 

@@ -31,6 +31,7 @@ func (r *Reader) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-r.look:
 		case <-time.After(wait):
 		}
 	}
