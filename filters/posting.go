@@ -15,13 +15,6 @@ type posting struct {
 	unequal bool        // or all values but keys[0]; with null also NULL
 }
 
-// plan is how an expression is filed: under each of the postings, and what is
-// left to evaluate of a row that leads there.
-type plan struct {
-	postings []posting
-	residual []Expr
-}
-
 // ranks of postings, the most selective first.
 const (
 	rankKeys = iota
