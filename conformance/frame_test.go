@@ -12,10 +12,9 @@ import (
 
 // frame is a received frame, split as far as needed to compare it.
 type frame struct {
-	text           []byte // without what only walcast adds
-	lane           lane
-	ref            string
-	status, reason string
+	text []byte // without what only walcast adds
+	lane lane
+	ref  string
 }
 
 // lane is a sequence of frames of one socket whose order counts. Between lanes
