@@ -61,6 +61,8 @@ func (h *havoc) once() (kind, what string) {
 		return "database connection", h.about("database", h.database.harm(h.random, 4*time.Second))
 	case dice < 85:
 		return "walcast SIGKILL", h.restart(0, "walcast SIGKILL", down, func() { h.walcast.end(syscall.SIGKILL) }, h.walcast.start)
+	case dice < 87:
+		return "walcast SIGTERM, then SIGKILL", h.restart(0, "walcast SIGTERM, then SIGKILL", down, func() { h.walcast.cutShort(down / 4) }, h.walcast.start)
 	case dice < 91:
 		return "walcast SIGTERM", h.restart(0, "walcast SIGTERM", down, func() { h.walcast.end(syscall.SIGTERM) }, h.walcast.start)
 	case dice < 94:

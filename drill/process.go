@@ -91,6 +91,24 @@ func (p *process) end(signal syscall.Signal) {
 	}
 }
 
+// cutShort asks for a stop and has no patience: the state may be half saved.
+func (p *process) cutShort(patience time.Duration) {
+	p.mu.Lock()
+	r := p.run
+	r.ordered = true
+	if p.unclean == 0 {
+		p.unclean = time.Now().UnixNano()
+	}
+	p.mu.Unlock()
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.done:
+	case <-time.After(patience):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+	}
+}
+
 // stopLimit is for a drain of 8 s on a busy machine.
 const stopLimit = 30 * time.Second
 
