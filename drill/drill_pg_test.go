@@ -16,6 +16,7 @@ import (
 var (
 	duration = flag.Duration("duration", 80*time.Second, "how long TestNothingIsLost makes a mess")
 	seed     = flag.Uint64("seed", 0, "of everything that is random; 0 takes the time")
+	pause    = flag.Duration("pause", 60*time.Millisecond, "between two transactions of a writer, on average")
 	each     = flag.Int("each", 3, "clients of each kind")
 )
 
@@ -59,7 +60,7 @@ func runDrill(t *testing.T, o Options) *Report {
 	if o.Node != "" {
 		command(t, "npm", "ci", "--no-audit", "--no-fund")
 	}
-	o.State = t.TempDir()
+	o.State, o.Pause = t.TempDir(), *pause
 	if o.Seed = *seed; o.Seed == 0 {
 		o.Seed = uint64(time.Now().Unix())
 	}

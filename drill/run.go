@@ -21,6 +21,7 @@ type Options struct {
 	State    string        // folder for walcast's state
 	Seed     uint64        // of everything that is random
 	Duration time.Duration // of the mess
+	Pause    time.Duration // between two transactions of a writer, on average
 	Peace    bool          // nothing is harmed
 	Each     int           // clients of each kind
 
@@ -181,7 +182,7 @@ func (d *drill) mess(ctx context.Context) error {
 	defer stopWriting()
 	var work sync.WaitGroup
 	for i := range writers {
-		w := &writer{id: i + 1, dsn: d.dsn, pause: 60 * time.Millisecond, random: rand.New(rand.NewPCG(d.Seed, uint64(10+i)))}
+		w := &writer{id: i + 1, dsn: d.dsn, pause: d.Pause, random: rand.New(rand.NewPCG(d.Seed, uint64(10+i)))}
 		work.Go(func() { w.write(writing) })
 	}
 	work.Go(func() { disturb(writing, d.dsn, rand.New(rand.NewPCG(d.Seed, 9))) })
