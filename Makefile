@@ -33,6 +33,7 @@ BENCHTIME ?= 1s
 BENCH     ?= .
 DURATION  ?= 10m
 SEED      ?= 0
+DRILL     ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help build dev test unit race versions e2e fuzz drill bench lint fmt clean
@@ -66,7 +67,7 @@ e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./e2e
 
 drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED
-	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./drill -duration $(DURATION) -seed $(SEED)
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./drill -duration $(DURATION) -seed $(SEED) $(DRILL)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
