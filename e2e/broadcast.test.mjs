@@ -169,6 +169,11 @@ test('over HTTP: refusals by policy are told to who asks, and to who sends one',
   assert.deepEqual([single.status, await single.json()], [403, { message: 'Unauthorized' }])
   assert.equal((await post(server, `/api/broadcast/${topic}/events/e?private=true`, {}, { authorization: `Bearer ${service}` })).status, 202)
   await has(heard, 3)
+  const many = (n) => ({ messages: Array.from({ length: n }, (_, i) => ({ topic: `${topic}-${i}`, event: 'e', payload: {}, private: true })) })
+  assert.equal((await post(server, '/api/broadcast', many(100), authorization)).status, 202)
+  const refused = await post(server, '/api/broadcast', many(101), authorization)
+  assert.deepEqual([refused.status, await refused.json()], [429, { message: 'Too many messages to broadcast, please reduce the batch size' }])
+  assert.equal((await post(server, '/api/broadcast', many(101), { authorization: `Bearer ${service}` })).status, 202)
 })
 
 test('over HTTP: who sends too much is told, and others are not concerned', async (t) => {

@@ -33,6 +33,9 @@ func (g *Gateway) broadcastBatch(c call) response {
 	if refused := g.exceeds(c, len(messages)); refused != nil {
 		return *refused
 	}
+	if privateTopics(messages) > batchTopics && c.claims.Role != serviceRole {
+		return tooManyAtOnce
+	}
 	publisher := g.hub.Publisher(c.claims, requestHeaders(c.Header))
 	defer publisher.Close()
 	outcomes := make([]outcome, len(messages))
@@ -50,6 +53,20 @@ func (g *Gateway) broadcastBatch(c call) response {
 	a := jsonAnswer(http.StatusAccepted, map[string]any{"messages": outcomes})
 	a.preference = "return=representation"
 	return a
+}
+
+// batchTopics is how many private topics one batch may name, as each is asked of
+// the database. service_role may name any number.
+const batchTopics = 100
+
+func privateTopics(messages []channels.Publication) int {
+	topics := map[string]struct{}{}
+	for _, m := range messages {
+		if m.Private {
+			topics[m.Topic] = struct{}{}
+		}
+	}
+	return len(topics)
 }
 
 // outcome is what became of one message of a batch.
