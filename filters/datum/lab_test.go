@@ -41,13 +41,6 @@ const labTypes = `
 	begin
 		execute format('select case when $1::%1$s = $2::%1$s then ''='' when $1::%1$s < $2::%1$s then ''<'' else ''>'' end', type) into result using a, b;
 		return result;
-	end $$;
-	create function test_values(type text, a text, b text, op text) returns boolean
-	language plpgsql as $$
-	declare result boolean;
-	begin
-		execute format('select $1::%1$s %2$s $2::%1$s', type, op) into result using a, b;
-		return result;
 	end $$;`
 
 func newLab(t *testing.T) *lab {
@@ -104,14 +97,6 @@ func (l *lab) compare(ctx context.Context, typeName string, a, b []string) ([]st
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
-}
-
-func (l *lab) test(ctx context.Context, typeName, op string, a, b []string) ([]bool, error) {
-	rows, err := l.conn.Query(ctx, `select test_values($1, a, b, $4) from unnest($2::text[], $3::text[]) with ordinality as v (a, b, place) order by place`, typeName, a, b, op)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[bool])
 }
 
 // describe renders a reading for a failure.
