@@ -32,7 +32,7 @@ func (r *Reader) attempt(ctx context.Context) error {
 		return err
 	}
 	defer closeQuietly(conn) // does nothing once the stream has taken it over
-	now, err := r.identify(ctx, conn)
+	now, err := r.identify(ctx, conn, server.started)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,7 @@ type server struct {
 	database  string // the one we are in
 	version   int    // as 150003
 	walLevel  string
+	started   string // when this run of it began
 	isStandby bool
 	isLed     bool // by us: we have the leader lock
 }
@@ -74,11 +75,11 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 	}
 	err = r.control.use(ctx, func(db querier) error {
 		rows, err := db.Query(ctx, `select current_setting('server_version_num')::int, current_setting('wal_level'),
-			pg_is_in_recovery(), current_database()::text`)
+			pg_is_in_recovery(), current_database()::text, extract(epoch from pg_postmaster_start_time())::text`)
 		if err != nil {
 			return err
 		}
-		scan := []any{&s.version, &s.walLevel, &s.isStandby, &s.database}
+		scan := []any{&s.version, &s.walLevel, &s.isStandby, &s.database, &s.started}
 		if _, err := pgx.ForEachRow(rows, scan, func() error { return nil }); err != nil {
 			return err
 		}
@@ -111,10 +112,11 @@ func (s server) check() error {
 
 // identify finds out whether the cluster at the other end continues what was
 // read; if not, subscribers are owed a resync.
-func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
+func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn, instance string) (system, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
 	defer cancel()
 	now, err := identify(ctx, conn)
+	now.instance = instance
 	if err != nil || !r.begun {
 		return now, err
 	}
@@ -212,7 +214,7 @@ func (r *Reader) agree(ctx context.Context, now system) (LSN, error) {
 		r.owed = CodeSlotAdvanced
 	}
 	if r.begun && r.owed == "" {
-		r.lineage.timeline = now.timeline
+		r.lineage.timeline, r.lineage.instance = now.timeline, now.instance
 		r.log.Refill(now.end)
 		return slot.Confirmed, nil
 	}
@@ -225,7 +227,7 @@ func (r *Reader) agree(ctx context.Context, now system) (LSN, error) {
 	r.log.Begin(history, slot.Confirmed, r.owed)
 	r.log.Refill(now.end)
 	r.progress.begin(slot.Confirmed)
-	r.lineage = lineage{system: now.id, timeline: now.timeline}
+	r.lineage = lineage{system: now.id, timeline: now.timeline, instance: now.instance}
 	r.begun, r.owed = true, ""
 	return slot.Confirmed, nil
 }

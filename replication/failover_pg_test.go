@@ -235,12 +235,12 @@ func TestStandbyThatIsPromotedWhileItIsRead(t *testing.T) {
 	if s := r.reader.Status(); s.Since != since {
 		t.Errorf("the stream was started anew with the promotion; want it to go on")
 	}
+	p.cut() // before anybody may have noticed the new timeline
+	exec(`insert into orders values (3, 'c')`)
+	r.want("INSERT orders 3 c")
 	r.until("the new timeline to be noticed", func() bool { return r.reader.progress.seenTimeline() == 2 })
 	received := r.reader.Status().Received
 	r.until("a heartbeat to come back", func() bool { return r.reader.Status().Received > received })
-	p.cut()
-	exec(`insert into orders values (3, 'c')`)
-	r.want("INSERT orders 3 c")
 	if got := r.log.History(); got != history {
 		t.Errorf("history became %+v; want %+v still", got, history)
 	}

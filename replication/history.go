@@ -18,6 +18,7 @@ type system struct {
 	id       string
 	timeline int32
 	end      LSN
+	instance string // when this run of its server began, "" is not known
 }
 
 // identify asks who is there. A pooler that swallowed replication=database
@@ -39,7 +40,8 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 type lineage struct {
 	system   string
 	timeline int32
-	complete LSN // everything that commits before it has been read
+	complete LSN    // everything that commits before it has been read
+	instance string // of the server that it was read from last
 }
 
 // continues decides whether what the server has now continues what was read.
@@ -51,7 +53,8 @@ func (l lineage) continues(now system, ended func(timeline int32) (LSN, error)) 
 		return CodeOtherCluster, nil
 	case now.timeline < l.timeline:
 		return CodeDiverged, nil
-	case now.timeline == l.timeline:
+	// A server that was promoted since is still one that has what it sent.
+	case now.timeline == l.timeline, now.instance != "" && now.instance == l.instance:
 		// Behind what it has sent: it was put back to an older state.
 		if now.end < l.complete {
 			return CodeDiverged, nil

@@ -6,21 +6,22 @@ import (
 )
 
 func TestLineageContinues(t *testing.T) {
-	was := lineage{system: "7001", timeline: 2, complete: 0x500}
+	was := lineage{system: "7001", timeline: 2, complete: 0x500, instance: "b"}
 	cases := []struct {
 		name  string
 		now   system
 		ended LSN
 		want  string
 	}{
-		{"same server", system{"7001", 2, 0x500}, 0, ""},
-		{"same server, written to since", system{"7001", 2, 0x900}, 0, ""},
-		{"another cluster", system{"7002", 2, 0x900}, 0, CodeOtherCluster},
-		{"put back to an older state", system{"7001", 2, 0x400}, 0, CodeDiverged},
-		{"an older timeline", system{"7001", 1, 0x900}, 0, CodeDiverged},
-		{"promoted after what was read", system{"7001", 3, 0x900}, 0x500, ""},
-		{"promoted without the newest", system{"7001", 3, 0x900}, 0x4ff, CodeDiverged},
-		{"our timeline is no ancestor", system{"7001", 4, 0x900}, 0, CodeDiverged},
+		{"same server", system{"7001", 2, 0x500, "a"}, 0, ""},
+		{"same server, written to since", system{"7001", 2, 0x900, "a"}, 0, ""},
+		{"another cluster", system{"7002", 2, 0x900, "a"}, 0, CodeOtherCluster},
+		{"put back to an older state", system{"7001", 2, 0x400, "a"}, 0, CodeDiverged},
+		{"an older timeline", system{"7001", 1, 0x900, "a"}, 0, CodeDiverged},
+		{"promoted after what was read", system{"7001", 3, 0x900, "a"}, 0x500, ""},
+		{"promoted without the newest", system{"7001", 3, 0x900, "a"}, 0x4ff, CodeDiverged},
+		{"promoted while it was read", system{"7001", 3, 0x900, "b"}, 0x4ff, ""},
+		{"our timeline is no ancestor", system{"7001", 4, 0x900, "a"}, 0, CodeDiverged},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
