@@ -25,7 +25,7 @@ func TestRealClients(t *testing.T) {
 	devdb.SupabaseRoles(db)
 	env := []string{
 		"WALCAST_BIN=" + binary, "CHROMIUM=" + program(t, "chromium", "chromium", "google-chrome", "google-chrome-stable"),
-		"CURL=" + program(t, "curl", "curl"),
+		"PATH=" + os.Getenv("PATH") + string(os.PathListSeparator) + standIns(t),
 		"E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db),
 	}
 	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2")
@@ -46,6 +46,18 @@ func messagesDatabase(t *testing.T, db *devdb.DB) string {
 		t.Fatal(err)
 	}
 	return url
+}
+
+// standIns is a folder with what takes the place of curl where that cannot be
+// installed.
+func standIns(t *testing.T) string {
+	t.Helper()
+	program(t, "curl", "curl")
+	folder, err := filepath.Abs("stand-ins")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
 
 // program is the path of a program of one of the names, from a package that is
