@@ -47,7 +47,14 @@ func (l *lane) leads() *lane {
 }
 
 // run follows the log until ctx is done.
+//
+// A direct lane holds the log: the reader waits for it rather than have all of
+// its channels resync. The asked lane does not, as Postgres may be slow.
 func (l *lane) run(ctx context.Context) error {
+	if l.asked != nil {
+		l.cursor.Hold()
+		defer l.cursor.LetGo()
+	}
 	for {
 		changes, err := l.cursor.Next(ctx, takeLimit)
 		var resync *replication.ResyncError

@@ -24,6 +24,14 @@ type chunk struct {
 	isGone      bool
 }
 
+// newest is the position of the newest change, zero if there is none.
+func (c *chunk) newest() Position {
+	if len(c.changes) == 0 {
+		return Position{}
+	}
+	return c.changes[len(c.changes)-1].Position
+}
+
 // leave lets go of the changes, as idle cursors may still point here.
 func (c *chunk) leave() {
 	c.isGone, c.changes, c.next = true, nil, nil
@@ -95,9 +103,9 @@ func (l *Log) drop() {
 	c := l.chunks[0]
 	l.chunks[0] = nil
 	l.chunks = l.chunks[1:]
-	if n := len(c.changes); n > 0 {
-		l.lost = c.changes[n-1].Position
-		l.changes -= n
+	if len(c.changes) > 0 {
+		l.lost = c.newest()
+		l.changes -= len(c.changes)
 		l.bytes -= c.bytes
 	}
 	if c.end != 0 {

@@ -12,6 +12,9 @@ type Cursor struct {
 	// be searched for.
 	chunk *chunk
 	index int
+
+	isGivenUp bool     // see Await
+	gaveUp    Position // where it was then
 }
 
 // Next waits for changes after the cursor, returns up to limit of them (as
@@ -63,6 +66,7 @@ func (c *Cursor) take(limit int) ([]*Change, <-chan struct{}, error) {
 	}
 	c.index += len(rest)
 	c.position = rest[len(rest)-1].Position
+	l.stir()
 	return rest[:len(rest):len(rest)], nil, nil
 }
 
@@ -91,5 +95,6 @@ func (c *Cursor) find() bool {
 func (c *Cursor) fail(reason string) error {
 	err := c.log.resync(reason, c.position)
 	c.epoch, c.position, c.chunk = c.log.epoch, c.log.head, nil
+	c.log.stir()
 	return err
 }

@@ -14,8 +14,9 @@ type LogConfig struct {
 }
 
 // Log is the bounded, ordered history of changes, the only thing consumers
-// read. One goroutine appends, any number read through cursors; no reader can
-// slow the appender. All methods may be called at once.
+// read. One goroutine appends, any number read through cursors. Append waits for
+// none of them; Await does, for those that hold. All methods may be called at
+// once.
 type Log struct {
 	config LogConfig
 
@@ -36,6 +37,9 @@ type Log struct {
 	confirmable LSN
 
 	wake chan struct{} // closed when head or history moves; nil while nobody waits
+
+	holders []*Cursor     // see Hold
+	stirred chan struct{} // closed when one of them moves; nil while the reader does not wait
 }
 
 // History identifies one continuous WAL history; positions of two histories
@@ -123,13 +127,13 @@ func (l *Log) Append(now time.Time, changes []*Change, end LSN) {
 	}
 }
 
-// Release drops what has left the window and returns the LSN that may be
-// confirmed to Postgres: the end of the last transaction that has left
-// completely, 0 if none has in this history.
+// Release drops what has left the window and is not held, and returns the LSN
+// that may be confirmed to Postgres: the end of the last transaction that has
+// left completely, 0 if none has in this history.
 func (l *Log) Release(now time.Time) LSN {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.chunks) > 0 && now.Sub(l.chunks[0].last) >= l.config.Window {
+	for len(l.chunks) > 0 && now.Sub(l.chunks[0].last) >= l.config.Window && l.hindmost(l.chunks[0].newest()) == nil {
 		l.drop()
 	}
 	return l.confirmable

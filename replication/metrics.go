@@ -13,6 +13,7 @@ type metrics struct {
 	reconnects *prometheus.CounterVec
 	recreated  *prometheus.CounterVec
 	late       prometheus.Counter
+	held       prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
@@ -26,6 +27,8 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
 			Help: "Times the slot was made anew, after which subscribers have to resync."}, []string{"reason"}),
 		late: f.NewCounter(prometheus.CounterOpts{Name: "walcast_replication_heartbeats_late_total",
 			Help: "Heartbeats that did not come back in time: Postgres' decoder is stuck or far behind."}),
+		held: f.NewCounter(prometheus.CounterOpts{Name: "walcast_replication_held_seconds_total",
+			Help: "Time that reading waited, as the log was full of what matchers had still to read."}),
 	}
 	for operation := Insert; operation <= Message; operation++ {
 		m.changes[operation] = changes.WithLabelValues(operation.String())

@@ -66,11 +66,12 @@ type stream struct {
 	began    time.Time
 
 	// These belong to the goroutine in run.
-	decoder *Decoder
-	batch   batch
-	whole   LSN       // everything that commits before it has come
-	commit  time.Time // of the newest transaction in the batch
-	lookup  error     // why the catalog could not be asked
+	decoder  *Decoder
+	batch    batch
+	whole    LSN       // everything that commits before it has come
+	commit   time.Time // of the newest transaction in the batch
+	lookup   error     // why the catalog could not be asked
+	appended bool      // to the log, since it was last waited for
 
 	newest atomic.Uint64 // newest position received
 	active *moment       // when the last transaction came
@@ -143,6 +144,7 @@ func (s *stream) run(ctx context.Context) error {
 // read takes messages until one ends the stream.
 func (s *stream) read(ctx context.Context) error {
 	for {
+		s.awaitRoom(ctx)
 		msg, err := s.frontend.Receive()
 		if err != nil {
 			return fmt.Errorf("read from slot %q: %w", s.config.Slot, err)
@@ -165,6 +167,21 @@ func (s *stream) read(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+	}
+}
+
+// awaitRoom waits, after something was appended, until the log has room for what
+// comes next: a burst is read no faster than it is matched. Postgres keeps it
+// meanwhile, and is told that we live.
+func (s *stream) awaitRoom(ctx context.Context) {
+	if !s.appended {
+		return
+	}
+	s.appended = false
+	waited, gaveUp := s.log.Await(ctx, 2*batchBytes, s.timing.held)
+	s.metrics.held.Add(waited.Seconds())
+	if gaveUp {
+		s.logger.Warn("the log is full of changes that are not matched, and matching makes no headway: its subscribers have to resync", "waited", waited)
 	}
 }
 
@@ -262,6 +279,7 @@ func (s *stream) passWhole() {
 	}
 	now := time.Now()
 	s.log.Append(now, changes, end)
+	s.appended = true
 	s.metrics.count(changes)
 	s.progress.read(end, s.commit)
 	if len(changes) > 0 {
@@ -275,6 +293,7 @@ func (s *stream) passAll() {
 	s.passWhole()
 	if rest := s.batch.takeRest(); len(rest) > 0 {
 		s.log.Append(time.Now(), rest, 0)
+		s.appended = true
 		s.metrics.count(rest)
 	}
 }

@@ -17,6 +17,7 @@ type timing struct {
 	sample        time.Duration // between two looks at the server's position
 	publications  time.Duration // between two looks at the publications
 	heartbeatLate time.Duration // for our own heartbeat to come back
+	held          time.Duration // for a matcher that the log waits for to make headway
 	goodbye       time.Duration // for the server to let go of the slot when we stop
 	retryFirst    time.Duration // first pause after what passes by itself
 	retryMost     time.Duration // longest such pause
@@ -37,6 +38,7 @@ func defaultTiming() timing {
 		sample:        5 * time.Second,
 		publications:  time.Minute,
 		heartbeatLate: 10 * time.Second,
+		held:          10 * time.Second,
 		goodbye:       time.Second,
 		retryFirst:    100 * time.Millisecond,
 		retryMost:     10 * time.Second,

@@ -53,6 +53,7 @@ func TestABacklogLargerThanTheQueueIsDeliveredAtTheClientsPace(t *testing.T) {
 }
 
 type backlogPayload struct {
+	Message  string
 	Response struct{ Position string }
 	Data     struct{ Record struct{ ID int } }
 }
