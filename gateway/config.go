@@ -14,8 +14,8 @@ import (
 type Config struct {
 	// QueueBytes (queue-size) is what one session may have waiting to be sent,
 	// in bytes; more closes it with 1013. Too small closes clients on a short
-	// stall, too large lets many slow clients fill the memory. One frame alone
-	// is always taken, whatever its size.
+	// stall, too large lets many slow clients fill the memory. One frame above
+	// half of it is always taken, whatever its size, and does not count.
 	QueueBytes int
 	// DropBroadcasts (queue-full) says what a full queue means: instead of
 	// closing the session, the broadcasts that wait in it are dropped, and the

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -23,8 +24,9 @@ type queue struct {
 	mu      sync.Mutex
 	frames  []*protocol.Frame // waiting; those before head are nil
 	head    int
-	bytes   int // of the waiting frames and of the batch that is being written
-	casts   int // broadcasts among the waiting frames, counted where they may be dropped
+	bytes   int             // of the waiting frames and of the batch that is being written
+	large   *protocol.Frame // one of these that does not count, nil if there is none
+	casts   int             // broadcasts among the waiting frames, counted where they may be dropped
 	writing bool
 	dead    bool          // nothing is sent any more
 	idle    chan struct{} // made by wait, closed when no writer is left
@@ -46,8 +48,9 @@ const (
 	pushedDropped               // a broadcast that found no room, and may be dropped
 )
 
-// push queues a frame. One that finds the queue empty is taken whatever its
-// size: a frame larger than the limit can be sent, if it is alone.
+// push queues a frame. A large one is taken whatever its size, and does not count
+// while it is the only one: what a client must have, such as who is present, may
+// be larger than the limit, and the frames around it must not end the session.
 func (q *queue) push(f *protocol.Frame) pushed {
 	size := len(f.Wire())
 	q.mu.Lock()
@@ -68,7 +71,26 @@ func (q *queue) push(f *protocol.Frame) pushed {
 	return q.add(f, size)
 }
 
-func (q *queue) full(size int) bool { return q.bytes > 0 && q.bytes+size > q.limit }
+func (q *queue) full(size int) bool {
+	return q.bytes > 0 && q.counted()+size > q.limit && !q.mayExcuse(size)
+}
+
+func (q *queue) counted() int {
+	if q.large == nil {
+		return q.bytes
+	}
+	return q.bytes - len(q.large.Wire())
+}
+
+// mayExcuse reports whether a frame of size bytes need not count.
+func (q *queue) mayExcuse(size int) bool { return q.large == nil && size > q.limit/2 }
+
+// forget is told of frames that leave.
+func (q *queue) forget(frames []*protocol.Frame) {
+	if q.large != nil && slices.Contains(frames, q.large) {
+		q.large = nil
+	}
+}
 
 // dropBroadcasts makes room: all that wait at once, so that it is not done again
 // until the queue has filled again.
@@ -80,6 +102,7 @@ func (q *queue) dropBroadcasts() {
 	for _, f := range q.frames[q.head:] {
 		if f.Broadcast {
 			q.bytes -= len(f.Wire())
+			q.forget([]*protocol.Frame{f})
 			continue
 		}
 		kept = append(kept, f)
@@ -93,6 +116,9 @@ func (q *queue) dropBroadcasts() {
 func (q *queue) add(f *protocol.Frame, size int) pushed {
 	if f.Broadcast && q.shed != nil {
 		q.casts++
+	}
+	if q.mayExcuse(size) {
+		q.large = f
 	}
 	q.frames = append(q.frames, f)
 	q.bytes += size
@@ -124,6 +150,7 @@ func (q *queue) clear() {
 	for _, f := range q.frames[q.head:] {
 		q.bytes -= len(f.Wire())
 	}
+	q.forget(q.frames[q.head:])
 	q.frames, q.head, q.casts = nil, 0, 0
 }
 
@@ -133,6 +160,7 @@ func (q *queue) take(b *batch) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= b.bytes // written, or in vain
+	q.forget(b.frames)
 	q.tellLess()
 	b.reset()
 	for q.head < len(q.frames) && b.fits(q.frames[q.head]) {
@@ -202,7 +230,7 @@ func (q *queue) wait() {
 func (q *queue) room(size int) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.dead || q.ending.Load() || q.bytes == 0 || q.bytes+size <= q.limit/2 {
+	if q.dead || q.ending.Load() || q.bytes == 0 || q.counted()+size <= q.limit/2 || q.mayExcuse(size) {
 		return nil
 	}
 	if q.less == nil {
