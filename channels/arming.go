@@ -194,7 +194,7 @@ func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.R
 	if !errors.As(err, &refusal) {
 		return warningsFor(b, rel, view), nil, err
 	}
-	if column, unknown := refusal.UnknownColumn(); unknown {
+	if column := refusal.Lacks; column != "" {
 		refused, err = a.lacking(ctx, b, "filter", column, rel)
 		return nil, refused, err
 	}

@@ -1,22 +1,20 @@
 package filters
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // BindError says why a filter cannot work on a table (wire reference 4.4).
 type BindError struct {
 	SQLState  string // "P0001", "22P02"
 	Condition string // "raise_exception", "invalid_text_representation"
 	Message   string // as Postgres words it, then a blank line and the detail if there is one
+	Lacks     string // the column that the table does not have, if that is why
 }
 
 func (e *BindError) Error() string { return e.Message }
 
 // NewBindError names the condition of an SQLSTATE.
 func NewBindError(sqlState, message string) *BindError {
-	return &BindError{sqlState, conditionName(sqlState), message}
+	return &BindError{SQLState: sqlState, Condition: conditionName(sqlState), Message: message}
 }
 
 // raised is an error of upstream's own checks.
@@ -24,13 +22,10 @@ func raised(format string, args ...any) *BindError {
 	return NewBindError("P0001", fmt.Sprintf(format, args...))
 }
 
-const invalidColumnText = "invalid column for filter "
-
-func invalidColumn(name string) *BindError { return raised("%s%s", invalidColumnText, name) }
-
-// UnknownColumn returns the column that a table lacks, if that is the error.
-func (e *BindError) UnknownColumn() (name string, ok bool) {
-	return strings.CutPrefix(e.Message, invalidColumnText)
+func invalidColumn(name string) *BindError {
+	err := raised("invalid column for filter %s", name)
+	err.Lacks = name
+	return err
 }
 
 // conditionName is the name that Postgres' documentation gives an SQLSTATE, of

@@ -44,7 +44,7 @@ func (o *operand) follow(document *replication.Type, path string) error {
 			rest = path[len("->"):]
 		}
 		if base := o.typ.Underlying(); base.OID != oidJSON && base.OID != oidJSONB {
-			return &BindError{"42883", "undefined_function", "operator does not exist: " + typeName(o.typ) + " " + arrow + " unknown"}
+			return NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" "+arrow+" unknown")
 		}
 		end := strings.Index(rest, "->")
 		if end < 0 {
