@@ -102,6 +102,10 @@ func wantLimited(t *testing.T, r *running, limit string) {
 func TestJoinsAboveTheRateAreRefused(t *testing.T) {
 	r := start(t, func(c *Config) { c.JoinsPerSecond = 1 })
 	conn, other := r.dial(t), r.dial(t)
+	for _, each := range []*websocket.Conn{conn, other} { // both are there before anything is relayed
+		sendText(t, each, beat)
+		wantText(t, each, answered)
+	}
 	joins := func(conn *websocket.Conn, ref int) {
 		sendText(t, conn, fmt.Sprintf(`["%d","%[1]d","realtime:x","phx_join",{}]`, ref))
 	}
