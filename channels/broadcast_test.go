@@ -88,8 +88,12 @@ func TestBroadcastsThatAreRefusedAreAnswered(t *testing.T) {
 	other.join("realtime:room", `{"presence":{"enabled":false}}`)
 	large := `{"event":"e","payload":"` + strings.Repeat("x", 2000) + `"}`
 	for i, c := range []struct{ payload, reason string }{
-		{large, "payload_size_exceeded"}, {"null", "Broadcast payload must be a map"}, {"5", "Broadcast payload must be a map"},
-		{`"text"`, "Broadcast payload must be a map"}, {"[1]", "Broadcast payload must be a map"}, {`{"event":"good"}`, ""},
+		{large, "payload_size_exceeded"},
+		{"null", "Broadcast payload must be a map"},
+		{"5", "Broadcast payload must be a map"},
+		{`"text"`, "Broadcast payload must be a map"},
+		{"[1]", "Broadcast payload must be a map"},
+		{`{"event":"good"}`, ""},
 	} {
 		sender.send("realtime:room", protocol.EventBroadcast, c.payload)
 		reply := sender.waitFor(protocol.EventReply, i+2)[i+1]

@@ -36,8 +36,10 @@ func brokenPolls() (all []deviation) {
 		return rowOf("innocent", "tr_upd", "INSERT", "id int4,i int4,t text", fmt.Sprintf(`"record":{"id":%d,"i":1,"t":%q}`, id, text), "<id-193>")
 	}
 	for _, c := range []struct{ filter, column, value, literal, typ string }{
-		{"arr=…", "arr", "[1]", "", ""}, {"js=…", "js", "{}", "{}", "json"},
-		{"pt=…", "pt", `"(1,2)"`, "(1,2)", "point"}, {"x=…", "x", `"<a/>"`, "<a/>", "xml"},
+		{"arr=…", "arr", "[1]", "", ""},
+		{"js=…", "js", "{}", "{}", "json"},
+		{"pt=…", "pt", `"(1,2)"`, "(1,2)", "point"},
+		{"x=…", "x", `"<a/>"`, "<a/>", "xml"},
 	} {
 		section := "a filter that the server accepts but cannot evaluate: " + c.filter
 		same := func(id int) string { return badRow(id, c.column, c.value, "<id-194>") }

@@ -124,9 +124,20 @@ func TestCompareColumns(t *testing.T) {
 		a, b string
 		want Truth
 	}{
-		{Eq, "1", "1", True}, {Eq, "1", "2", False}, {Eq, "1", "-", Unknown}, {Eq, "1", "?", Unknown},
-		{Neq, "1", "2", True}, {Neq, "-", "2", Unknown}, {Lt, "1", "2", True}, {Lte, "2", "2", True}, {Gt, "10", "9", True}, {Gte, "9", "10", False},
-		{IsDistinct, "1", "-", True}, {IsDistinct, "-", "-", False}, {IsDistinct, "1", "1", False}, {IsDistinct, "1", "?", Unknown},
+		{Eq, "1", "1", True},
+		{Eq, "1", "2", False},
+		{Eq, "1", "-", Unknown},
+		{Eq, "1", "?", Unknown},
+		{Neq, "1", "2", True},
+		{Neq, "-", "2", Unknown},
+		{Lt, "1", "2", True},
+		{Lte, "2", "2", True},
+		{Gt, "10", "9", True},
+		{Gte, "9", "10", False},
+		{IsDistinct, "1", "-", True},
+		{IsDistinct, "-", "-", False},
+		{IsDistinct, "1", "1", False},
+		{IsDistinct, "1", "?", Unknown},
 	} {
 		e, err := CompareColumns(rel, "a", c.op, "b", utc())
 		if err != nil {

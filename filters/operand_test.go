@@ -17,8 +17,21 @@ func TestPathsLeadIntoDocuments(t *testing.T) {
 	for _, c := range []struct {
 		path, want string // "-" is NULL
 	}{
-		{"->>a", `{"b": "last"}`}, {"->a->>b", "last"}, {"->a->b", `"last"`}, {"->a->>n", "-"}, {"->list->0", "10"}, {"->list->1->>-1", "30"}, {"->list->>2", "s"}, {"->list->3", "-"},
-		{"->list->-4", "-"}, {"->list->a", "-"}, {"->none", "-"}, {"->0", "-"}, {"->>", "5"}, {"->deep->x->y", "1.50"}, {"->deep->>x", `{"y": 1.50}`},
+		{"->>a", `{"b": "last"}`},
+		{"->a->>b", "last"},
+		{"->a->b", `"last"`},
+		{"->a->>n", "-"},
+		{"->list->0", "10"},
+		{"->list->1->>-1", "30"},
+		{"->list->>2", "s"},
+		{"->list->3", "-"},
+		{"->list->-4", "-"},
+		{"->list->a", "-"},
+		{"->none", "-"},
+		{"->0", "-"},
+		{"->>", "5"},
+		{"->deep->x->y", "1.50"},
+		{"->deep->>x", `{"y": 1.50}`},
 	} {
 		for i, column := range []string{"b", "j"} {
 			o, err := newOperand(rel, column+c.path)

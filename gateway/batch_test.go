@@ -32,10 +32,14 @@ func TestReadBatchRefuses(t *testing.T) {
 		{`{"messages":[null]}`, `{"errors":{"messages":["is invalid"]}}`},
 		{`{"messages":"x"}`, `{"errors":{"messages":["is invalid"]}}`},
 		{`{"Messages":[]}`, `{"errors":{"messages":["can't be blank"]}}`},
-		{`{"messages":[{"topic":"a","event":"e","payload":{}},{"topic":" ","event":5,"payload":[],"private":"yes","id":5}]}`,
-			`{"errors":{"messages":[{},{"event":["is invalid"],"id":["is invalid"],"payload":["is invalid"],"private":["is invalid"],"topic":["can't be blank"]}]}}`},
-		{`{"messages":[{"topic":"a","event":"e","payload":{"s":"` + strings.Repeat("x", 100) + `"}}]}`,
-			`{"errors":{"messages":[{"payload":["Payload size exceeds tenant limit"]}]}}`},
+		{
+			`{"messages":[{"topic":"a","event":"e","payload":{}},{"topic":" ","event":5,"payload":[],"private":"yes","id":5}]}`,
+			`{"errors":{"messages":[{},{"event":["is invalid"],"id":["is invalid"],"payload":["is invalid"],"private":["is invalid"],"topic":["can't be blank"]}]}}`,
+		},
+		{
+			`{"messages":[{"topic":"a","event":"e","payload":{"s":"` + strings.Repeat("x", 100) + `"}}]}`,
+			`{"errors":{"messages":[{"payload":["Payload size exceeds tenant limit"]}]}}`,
+		},
 		{`{"messages":`, `{"message":"Bad Request: the body is not JSON"}`},
 	} {
 		if _, refused := readBatch([]byte(c.body), 100); refused == nil || string(refused.body) != c.want {

@@ -106,8 +106,11 @@ func (c Config) validateSizes() (err error) {
 		name  string
 		value int
 	}{
-		{"max-sessions", c.MaxSessions}, {"max-sessions-per-address", c.MaxSessionsPerAddress},
-		{"messages-per-second", c.MessagesPerSecond}, {"bytes-per-second", c.BytesPerSecond}, {"joins-per-second", c.JoinsPerSecond},
+		{"max-sessions", c.MaxSessions},
+		{"max-sessions-per-address", c.MaxSessionsPerAddress},
+		{"messages-per-second", c.MessagesPerSecond},
+		{"bytes-per-second", c.BytesPerSecond},
+		{"joins-per-second", c.JoinsPerSecond},
 	}
 	for _, l := range limits {
 		if l.value < 0 {
@@ -122,8 +125,12 @@ func (c Config) validateTimes() (err error) {
 		name  string
 		value time.Duration
 	}{
-		{"idle-timeout", c.IdleTimeout}, {"ping-interval", c.PingInterval}, {"write-timeout", c.WriteTimeout},
-		{"close-timeout", c.CloseTimeout}, {"header-timeout", c.HeaderTimeout}, {"drain-timeout", c.DrainTimeout},
+		{"idle-timeout", c.IdleTimeout},
+		{"ping-interval", c.PingInterval},
+		{"write-timeout", c.WriteTimeout},
+		{"close-timeout", c.CloseTimeout},
+		{"header-timeout", c.HeaderTimeout},
+		{"drain-timeout", c.DrainTimeout},
 	}
 	for _, t := range times {
 		if t.value < 100*time.Millisecond {

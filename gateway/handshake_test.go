@@ -163,8 +163,10 @@ func TestHandshakeCapturesTheIdentity(t *testing.T) {
 	}{
 		{"nothing", "", `2.0.0 "" {}`, nil},
 		{"client id", "&client_id=tab-1", `2.0.0 "tab-1" {}`, nil},
-		{"headers", "", `2.0.0 "" {"x-client-info":"a, b","x-region":"eu"}`,
-			http.Header{"X-Client-Info": {"a", "b"}, "X-Region": {"eu"}, "Cookie": {"c=d"}}},
+		{
+			"headers", "", `2.0.0 "" {"x-client-info":"a, b","x-region":"eu"}`,
+			http.Header{"X-Client-Info": {"a", "b"}, "X-Region": {"eu"}, "Cookie": {"c=d"}},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			conn := r.dialWith(t, test.query, test.headers)

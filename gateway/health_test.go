@@ -19,12 +19,24 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 		code   int
 		body   string
 	}{
-		{"streaming", replication.Status{Streaming: true, LagBytes: 12, LagSeconds: 0.5, Since: since}, 200,
-			`{"streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","ready":true}`},
-		{"not yet", replication.Status{Since: since}, 503,
-			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"not streaming yet"}`},
-		{"interrupted", replication.Status{Since: since, Error: "connection refused"}, 503,
-			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`},
+		{
+			"streaming",
+			replication.Status{Streaming: true, LagBytes: 12, LagSeconds: 0.5, Since: since},
+			200,
+			`{"streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","ready":true}`,
+		},
+		{
+			"not yet",
+			replication.Status{Since: since},
+			503,
+			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"not streaming yet"}`,
+		},
+		{
+			"interrupted",
+			replication.Status{Since: since, Error: "connection refused"},
+			503,
+			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := start(t, nil)

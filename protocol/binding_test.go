@@ -26,8 +26,10 @@ func TestBinding(t *testing.T) {
 		want    Binding
 		warning string
 	}{
-		{raw: `{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1","select":["title","id","title",5,null]}`,
-			want: Binding{Event: "INSERT", Schema: "public", Table: "todos", Filter: "id=eq.1", Select: []string{"id", "title"}}},
+		{
+			raw:  `{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1","select":["title","id","title",5,null]}`,
+			want: Binding{Event: "INSERT", Schema: "public", Table: "todos", Filter: "id=eq.1", Select: []string{"id", "title"}},
+		},
 		{raw: `{"event":"uPDATE","schema":"s"}`, want: Binding{Event: "UPDATE", Schema: "s", Table: "*"}},
 		{raw: `{"event":"TRUNCATE","table":"t"}`, want: Binding{Event: "TRUNCATE", Schema: "public", Table: "t"}},
 		{raw: `{"schema":"*","table":"*","filter":" "}`, want: Binding{Event: "*", Schema: "*", Table: "*", Filter: " "}},
@@ -35,36 +37,60 @@ func TestBinding(t *testing.T) {
 		{raw: `{"event":"*","schema":"s","table":"t","select":{"a":1}}`, want: Binding{Event: "*", Schema: "s", Table: "t"}},
 		{raw: `{"schema":"","table":""}`, want: Binding{Event: "*"}},
 
-		{raw: `{"event":"bogus","schema":"s"}`,
-			want: Binding{Event: "bogus", Schema: "s", Table: "*", Err: errorEvent + `"bogus"`}},
-		{raw: `{"event":["INSERT"],"schema":"s"}`,
-			want: Binding{Event: `["INSERT"]`, Schema: "s", Table: "*", Err: errorEvent + `["INSERT"]`}},
-		{raw: `{"schema":"s","filter":"id=eq.1"}`,
-			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => "id=eq.1", "schema" => "s"}`}},
-		{raw: `{"table":"t","filter":"id=eq.1"}`,
-			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => "id=eq.1", "table" => "t"}`}},
-		{raw: `{"schema":"s","table":"t","filter":null}`,
-			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => nil, "schema" => "s", "table" => "t"}`}},
+		{
+			raw:  `{"event":"bogus","schema":"s"}`,
+			want: Binding{Event: "bogus", Schema: "s", Table: "*", Err: errorEvent + `"bogus"`},
+		},
+		{
+			raw:  `{"event":["INSERT"],"schema":"s"}`,
+			want: Binding{Event: `["INSERT"]`, Schema: "s", Table: "*", Err: errorEvent + `["INSERT"]`},
+		},
+		{
+			raw:  `{"schema":"s","filter":"id=eq.1"}`,
+			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => "id=eq.1", "schema" => "s"}`},
+		},
+		{
+			raw:  `{"table":"t","filter":"id=eq.1"}`,
+			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => "id=eq.1", "table" => "t"}`},
+		},
+		{
+			raw:  `{"schema":"s","table":"t","filter":null}`,
+			want: Binding{Event: "*", Err: errorNoParams + `%{"filter" => nil, "schema" => "s", "table" => "t"}`},
+		},
 		{raw: `{"schema":5,"table":"t"}`, want: Binding{Event: "*", Err: errorNoParams + `%{"schema" => 5, "table" => "t"}`}},
 		{raw: `{"auth_token":"secret"}`, want: Binding{Event: "*", Err: errorNoParams + "<redacted>"}},
 		{raw: `{"schema":"s","table":"t","select":"id"}`, want: Binding{Event: "*", Schema: "s", Table: "t", Err: errorSelectString}},
-		{raw: `{"schema":"s","select":["id"]}`,
-			want: Binding{Event: "*", Schema: "s", Table: "*", Select: []string{"id"}, Err: errorSelectWildcard}},
-		{raw: `{"schema":"*","table":"t","select":["id"]}`,
-			want: Binding{Event: "*", Schema: "*", Table: "t", Select: []string{"id"}, Err: errorSelectWildcard}},
+		{
+			raw:  `{"schema":"s","select":["id"]}`,
+			want: Binding{Event: "*", Schema: "s", Table: "*", Select: []string{"id"}, Err: errorSelectWildcard},
+		},
+		{
+			raw:  `{"schema":"*","table":"t","select":["id"]}`,
+			want: Binding{Event: "*", Schema: "*", Table: "t", Select: []string{"id"}, Err: errorSelectWildcard},
+		},
 
-		{raw: `{"table":"t","int8":"string","resume":{"from":"16/B374D848:3"},"snapshot":true,"view":"TRUE"}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Snapshot: true, View: true}},
+		{
+			raw:  `{"table":"t","int8":"string","resume":{"from":"16/B374D848:3"},"snapshot":true,"view":"TRUE"}`,
+			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Snapshot: true, View: true},
+		},
 		{raw: `{"table":"t","int8":"number","resume":{"from":null},"snapshot":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
 		{raw: `{"table":"t","resume":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
-		{raw: `{"table":"t","int8":true}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
-			warning: `warning: postgres_changes.int8: unable to parse, expected "string" or "number"; numbers are used`},
-		{raw: `{"table":"t","resume":"16/B374D848:3"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
-			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`},
-		{raw: `{"table":"t","resume":{"from":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
-			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`},
-		{raw: `{"table":"t","view":1}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
-			warning: "warning: postgres_changes.view: unable to parse, expected boolean; false is used"},
+		{
+			raw: `{"table":"t","int8":true}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			warning: `warning: postgres_changes.int8: unable to parse, expected "string" or "number"; numbers are used`,
+		},
+		{
+			raw: `{"table":"t","resume":"16/B374D848:3"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`,
+		},
+		{
+			raw: `{"table":"t","resume":{"from":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`,
+		},
+		{
+			raw: `{"table":"t","view":1}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			warning: "warning: postgres_changes.view: unable to parse, expected boolean; false is used",
+		},
 	} {
 		t.Run(c.raw, func(t *testing.T) {
 			j := bindingsOf(t, c.raw)

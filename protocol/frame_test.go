@@ -119,14 +119,26 @@ func TestBinaryBroadcastsByteForByte(t *testing.T) {
 		b    Broadcast
 		want string
 	}{
-		{"JSON", Broadcast{Event: "cur", Encoding: EncodingJSON, Payload: json},
-			"04 0e 03 00 01 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 78 22 3a 31 7d"},
-		{"JSON with metadata", Broadcast{Event: "cur", Encoding: EncodingJSON, Payload: json, Meta: []byte(`{"id":"7"}`)},
-			"04 0e 03 0a 01 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 69 64 22 3a 22 37 22 7d 7b 22 78 22 3a 31 7d"},
-		{"replayed bytes", Broadcast{Event: "cur", Payload: []byte{0xde, 0xad}, Meta: []byte(`{"replayed":true,"id":"7"}`)},
-			"04 0e 03 1a 00 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 72 65 70 6c 61 79 65 64 22 3a 74 72 75 65 2c 22 69 64 22 3a 22 37 22 7d de ad"},
-		{"kind 2", Broadcast{Opaque: []byte{1, 2}},
-			"02 0e 09 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 62 72 6f 61 64 63 61 73 74 01 02"},
+		{
+			"JSON",
+			Broadcast{Event: "cur", Encoding: EncodingJSON, Payload: json},
+			"04 0e 03 00 01 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 78 22 3a 31 7d",
+		},
+		{
+			"JSON with metadata",
+			Broadcast{Event: "cur", Encoding: EncodingJSON, Payload: json, Meta: []byte(`{"id":"7"}`)},
+			"04 0e 03 0a 01 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 69 64 22 3a 22 37 22 7d 7b 22 78 22 3a 31 7d",
+		},
+		{
+			"replayed bytes",
+			Broadcast{Event: "cur", Payload: []byte{0xde, 0xad}, Meta: []byte(`{"replayed":true,"id":"7"}`)},
+			"04 0e 03 1a 00 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 63 75 72 7b 22 72 65 70 6c 61 79 65 64 22 3a 74 72 75 65 2c 22 69 64 22 3a 22 37 22 7d de ad",
+		},
+		{
+			"kind 2",
+			Broadcast{Opaque: []byte{1, 2}},
+			"02 0e 09 72 65 61 6c 74 69 6d 65 3a 72 6f 6f 6d 31 62 72 6f 61 64 63 61 73 74 01 02",
+		},
 	} {
 		opcode, payload := unframe(t, V2.Broadcast(topic, c.b))
 		if got := fmt.Sprintf("% x", payload); opcode != opBinary || got != c.want {

@@ -16,11 +16,15 @@ func TestEventStreamBlocks(t *testing.T) {
 		{"the head", StreamHead(head, 1500*time.Millisecond), "HTTP/1.1 200 OK\r\n\r\nretry: 1500\n\n"},
 		{"a sign of life with a position", StreamAlive("16/B374D848:3"), ":\nid: 16/B374D848:3\n\n"},
 		{"a sign of life without", StreamAlive(""), ":\n\n"},
-		{"the end, and why", StreamEnd(CloseRestart, "server is stopping", 2*time.Second),
-			"retry: 2000\nevent: system\ndata: " + `{"message":"server is stopping","status":"error","extension":"system","code":1012}` + "\n\n"},
+		{
+			"the end, and why", StreamEnd(CloseRestart, "server is stopping", 2*time.Second),
+			"retry: 2000\nevent: system\ndata: " + `{"message":"server is stopping","status":"error","extension":"system","code":1012}` + "\n\n",
+		},
 		{"the end, said before", StreamEnd(CloseNormal, "", 2*time.Second), "retry: 2000\n\n"},
-		{"an event without a position", SSE.Push(`"1"`, `"2"`, "realtime:room", EventPresenceState, EmptyObject),
-			"event: presence_state\ndata: {}\n\n"},
+		{
+			"an event without a position", SSE.Push(`"1"`, `"2"`, "realtime:room", EventPresenceState, EmptyObject),
+			"event: presence_state\ndata: {}\n\n",
+		},
 	} {
 		if got := string(c.frame.Wire()); got != c.want || string(c.frame.Payload()) != c.want {
 			t.Errorf("%s is %q, payload %q; want %q", c.name, got, c.frame.Payload(), c.want)

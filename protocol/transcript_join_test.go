@@ -47,8 +47,10 @@ var joinDeviations = []joinDeviation{
 	{section: "config.broadcast is true", decides: "wording", reason: "UnknownErrorOnChannel: expected config.broadcast to be a map, got: true"},
 
 	// Upstream puts its id before the client's, and JSON.parse keeps the client's.
-	{section: "an id from the client", decides: "wire reference 4.2",
-		echo: `{"postgres_changes":[{"id":"<id-39724020>","event":"INSERT","schema":"public","table":"tr_todo"}]}`},
+	{
+		section: "an id from the client", decides: "wire reference 4.2",
+		echo: `{"postgres_changes":[{"id":"<id-39724020>","event":"INSERT","schema":"public","table":"tr_todo"}]}`,
+	},
 }
 
 // reasonsOfOthers start the refusals that are not about the payload.

@@ -180,8 +180,10 @@ func (r *Reader) dropSlot(ctx context.Context) error {
 }
 
 func (r *Reader) createSlot(ctx context.Context, conn *pgconn.PgConn) error {
-	creator := slotCreator{name: r.config.Slot, failover: r.config.SlotFailover,
-		limit: r.timing.slotCreation, tell: r.timing.creationTell, log: r.logger}
+	creator := slotCreator{
+		name: r.config.Slot, failover: r.config.SlotFailover,
+		limit: r.timing.slotCreation, tell: r.timing.creationTell, log: r.logger,
+	}
 	err := r.control.use(ctx, func(db querier) error {
 		_, err := creator.create(ctx, conn, db)
 		return err

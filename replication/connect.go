@@ -140,8 +140,10 @@ func checkReported(name, value string) error {
 	if !ok || value == want || name == "TimeZone" && value == "Etc/UTC" {
 		return nil
 	}
-	return &fault{remedy: operate, cause: causeConfiguration,
-		advice: fmt.Sprintf("the server reports %s %q on the replication connection although %q was asked for: connect to it directly, without a pooler", name, value, want)}
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: fmt.Sprintf("the server reports %s %q on the replication connection although %q was asked for: connect to it directly, without a pooler", name, value, want),
+	}
 }
 
 // closeQuietly ends a connection that is of no use any more.

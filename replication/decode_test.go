@@ -89,7 +89,7 @@ func TestDecodeRefuses(t *testing.T) {
 		want     string
 	}{
 		{"nothing", []message{{}}, "decode message: message is cut off"},
-		{"a message of another protocol", []message{message{'?'}}, "not a message of protocol version 1"},
+		{"a message of another protocol", []message{{'?'}}, "not a message of protocol version 1"},
 		{"streamed transactions", []message{message{'S'}.u32(1).u8(1)}, "streamed transactions"},
 		{"prepared transactions", []message{message{'P'}.u64(1)}, "two_phase"},
 		{"a row of an unknown relation", []message{beginMessage(1, testTime), insertMessage("1", "a")}, "decode insert: relation 20000: unknown relation"},

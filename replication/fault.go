@@ -106,11 +106,15 @@ func diagnoseTLS(err error) *fault {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case strings.Contains(err.Error(), "server refused TLS connection"):
-		return &fault{remedy: operate, cause: causeAuth, err: err,
-			advice: "the server does not speak TLS: change sslmode in database-url, or enable ssl on the server"}
+		return &fault{
+			remedy: operate, cause: causeAuth, err: err,
+			advice: "the server does not speak TLS: change sslmode in database-url, or enable ssl on the server",
+		}
 	case errors.As(err, &certificate):
-		return &fault{remedy: operate, cause: causeAuth, err: err,
-			advice: "the server's certificate cannot be verified: set sslrootcert in database-url to the authority that signed it"}
+		return &fault{
+			remedy: operate, cause: causeAuth, err: err,
+			advice: "the server's certificate cannot be verified: set sslrootcert in database-url to the authority that signed it",
+		}
 	}
 	return nil
 }
@@ -144,8 +148,10 @@ func diagnosePassing(e *pgconn.PgError) *fault {
 	case e.Code == "57P02" || e.Code == "57P03": // crash_shutdown, cannot_connect_now
 		return &fault{remedy: retryFast, cause: causeStopping}
 	case e.Code == "08P01" && strings.Contains(e.Message, "startup parameter"):
-		return &fault{remedy: operate, cause: causeConfiguration,
-			advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port"}
+		return &fault{
+			remedy: operate, cause: causeConfiguration,
+			advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port",
+		}
 	case strings.HasPrefix(e.Code, "08"):
 		return &fault{remedy: retryFast, cause: causeNetwork}
 	}
@@ -157,20 +163,30 @@ func diagnoseAccess(e *pgconn.PgError, at site) *fault {
 	role, database := quoteIdentifier(at.role), quoteIdentifier(at.database)
 	switch {
 	case e.Code == "28P01":
-		return &fault{remedy: operate, cause: causeAuth,
-			advice: "the password of role " + role + " in database-url is wrong, or the role does not exist"}
+		return &fault{
+			remedy: operate, cause: causeAuth,
+			advice: "the password of role " + role + " in database-url is wrong, or the role does not exist",
+		}
 	case strings.HasPrefix(e.Code, "28"):
-		return &fault{remedy: operate, cause: causeAuth,
-			advice: "the server does not let role " + role + " in from here: check the role in database-url, sslmode and pg_hba.conf"}
+		return &fault{
+			remedy: operate, cause: causeAuth,
+			advice: "the server does not let role " + role + " in from here: check the role in database-url, sslmode and pg_hba.conf",
+		}
 	case e.Code == "3D000":
-		return &fault{remedy: operate, cause: causeDatabase,
-			advice: "database " + database + " does not exist: correct database-url"}
+		return &fault{
+			remedy: operate, cause: causeDatabase,
+			advice: "database " + database + " does not exist: correct database-url",
+		}
 	case e.Code == "42501" && strings.Contains(e.Message, "permission denied for database"):
-		return &fault{remedy: operate, cause: causePermission,
-			advice: "role " + role + " may not connect: GRANT CONNECT ON DATABASE " + database + " TO " + role}
+		return &fault{
+			remedy: operate, cause: causePermission,
+			advice: "role " + role + " may not connect: GRANT CONNECT ON DATABASE " + database + " TO " + role,
+		}
 	case e.Code == "42501":
-		return &fault{remedy: operate, cause: causePermission,
-			advice: "role " + role + " may not replicate: ALTER ROLE " + role + " REPLICATION (on Amazon RDS: GRANT rds_replication TO " + role + ")"}
+		return &fault{
+			remedy: operate, cause: causePermission,
+			advice: "role " + role + " may not replicate: ALTER ROLE " + role + " REPLICATION (on Amazon RDS: GRANT rds_replication TO " + role + ")",
+		}
 	}
 	return nil
 }
@@ -179,14 +195,20 @@ func diagnoseAccess(e *pgconn.PgError, at site) *fault {
 func diagnoseResources(e *pgconn.PgError, at site) *fault {
 	switch {
 	case e.Code == "53400":
-		return &fault{remedy: operate, cause: causeResources,
-			advice: "no replication slot is free for " + quoteIdentifier(at.slot) + ": drop one that nobody uses, or raise max_replication_slots and restart Postgres"}
+		return &fault{
+			remedy: operate, cause: causeResources,
+			advice: "no replication slot is free for " + quoteIdentifier(at.slot) + ": drop one that nobody uses, or raise max_replication_slots and restart Postgres",
+		}
 	case e.Code == "53300" && strings.Contains(e.Message, "max_wal_senders"):
-		return &fault{remedy: operate, cause: causeResources,
-			advice: "no replication connection is free: raise max_wal_senders and restart Postgres"}
+		return &fault{
+			remedy: operate, cause: causeResources,
+			advice: "no replication connection is free: raise max_wal_senders and restart Postgres",
+		}
 	case e.Code == "53300":
-		return &fault{remedy: retrySlowly, cause: causeResources,
-			advice: "no connection is free: raise max_connections of Postgres, or use fewer elsewhere"}
+		return &fault{
+			remedy: retrySlowly, cause: causeResources,
+			advice: "no connection is free: raise max_connections of Postgres, or use fewer elsewhere",
+		}
 	case e.Code == "53100":
 		return &fault{remedy: retrySlowly, cause: causeResources, advice: "the disk of the Postgres server is full"}
 	case strings.HasPrefix(e.Code, "53"):
@@ -211,8 +233,10 @@ func diagnoseSlot(e *pgconn.PgError, at site) *fault {
 	case e.Code == "55000" && mentions(e, "wal_level"):
 		return wrongWALLevel("")
 	case e.Code == "55000" && mentions(e, "was not created in this database"):
-		return &fault{remedy: operate, cause: causeConfiguration,
-			advice: "slot " + slot + " belongs to another database: set slot to another name"}
+		return &fault{
+			remedy: operate, cause: causeConfiguration,
+			advice: "slot " + slot + " belongs to another database: set slot to another name",
+		}
 	case e.Code == "55000" && mentions(e, "invalidated", "never previously reserved", "can no longer access", "can no longer get changes"):
 		return &fault{remedy: renew, cause: causeSlotLost}
 	}
@@ -220,8 +244,10 @@ func diagnoseSlot(e *pgconn.PgError, at site) *fault {
 }
 
 func slotInUse(slot, holder string) *fault {
-	return &fault{remedy: operate, cause: causeSlotBusy,
-		advice: "slot " + quoteIdentifier(slot) + " is in use by " + holder + ": stop it, or set slot to another name"}
+	return &fault{
+		remedy: operate, cause: causeSlotBusy,
+		advice: "slot " + quoteIdentifier(slot) + " is in use by " + holder + ": stop it, or set slot to another name",
+	}
 }
 
 // mentions looks for words in what the server says.
@@ -249,8 +275,10 @@ func diagnoseConfiguration(e *pgconn.PgError) *fault {
 	case e.Code == "0A000" && strings.Contains(e.Message, "in recovery"):
 		return standbyTooOld()
 	case e.Code == "0A000" && strings.Contains(e.Message, "column lists"):
-		return &fault{remedy: operate, cause: causeConfiguration,
-			advice: "the publications give the same table different column lists: make them equal with ALTER PUBLICATION … SET TABLE"}
+		return &fault{
+			remedy: operate, cause: causeConfiguration,
+			advice: "the publications give the same table different column lists: make them equal with ALTER PUBLICATION … SET TABLE",
+		}
 	case e.Code == "0A000", e.Code == "22023", e.Code == "42601", e.Code == "42602":
 		return &fault{remedy: operate, cause: causeConfiguration}
 	case e.Code == "XX000" && strings.Contains(e.Message, "unrecognized pgoutput option"):
@@ -264,13 +292,17 @@ func wrongWALLevel(level string) *fault {
 	if level != "" {
 		advice += " and is " + level
 	}
-	return &fault{remedy: operate, cause: causeConfiguration,
-		advice: advice + ": run ALTER SYSTEM SET wal_level = 'logical' and restart Postgres (a managed service has a setting for it)"}
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: advice + ": run ALTER SYSTEM SET wal_level = 'logical' and restart Postgres (a managed service has a setting for it)",
+	}
 }
 
 func standbyTooOld() *fault {
-	return &fault{remedy: operate, cause: causeConfiguration,
-		advice: "database-url leads to a standby, which can be read from Postgres 16 on only: use the primary"}
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: "database-url leads to a standby, which can be read from Postgres 16 on only: use the primary",
+	}
 }
 
 // isNetwork recognises what a broken or refused connection looks like.

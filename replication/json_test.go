@@ -25,7 +25,8 @@ func typeNamed(t testing.TB, name string) *Type {
 	custom["_posint"] = &Type{OID: 20017, Name: "_posint", Kind: KindArray, Element: custom["posint"]}
 	custom["posints"] = &Type{OID: 20018, Name: "posints", Kind: KindDomain, Base: custom["_posint"]}
 	custom["nested"] = &Type{OID: 20019, Name: "nested", Kind: KindComposite, Fields: []Field{
-		{"pairs", custom["_pair"]}, {"at", builtinTypeByName("timestamptz")}, {"raw", builtinTypeByName("bytea")}}}
+		{"pairs", custom["_pair"]}, {"at", builtinTypeByName("timestamptz")}, {"raw", builtinTypeByName("bytea")},
+	}}
 	custom["empty"] = &Type{OID: 20020, Name: "empty", Kind: KindComposite}
 	if custom[name] == nil {
 		t.Fatalf("no type %s", name)
@@ -159,8 +160,13 @@ func TestEncodingWithStringsIsExactInJavaScript(t *testing.T) {
 func TestAppendJSONAllocatesNothingForScalars(t *testing.T) {
 	dst := make([]byte, 0, 1024)
 	for _, c := range []struct{ typ, text string }{
-		{"int8", "9223372036854775807"}, {"text", "a \"quoted\" ünï"}, {"timestamptz", "2024-02-03 04:05:06+00"},
-		{"bytea", `\x00`}, {"jsonb", `{"a": 1}`}, {"_int4", "{1,2}"}, {"_text", `{"a b",c}`},
+		{"int8", "9223372036854775807"},
+		{"text", "a \"quoted\" ünï"},
+		{"timestamptz", "2024-02-03 04:05:06+00"},
+		{"bytea", `\x00`},
+		{"jsonb", `{"a": 1}`},
+		{"_int4", "{1,2}"},
+		{"_text", `{"a b",c}`},
 	} {
 		typ := typeNamed(t, c.typ)
 		if n := testing.AllocsPerRun(20, func() { AppendJSON(dst, typ, c.text) }); n > 0 && c.typ[0] != '_' {

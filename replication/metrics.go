@@ -18,17 +18,27 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
 	f := promauto.With(reg)
-	changes := f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_changes_total",
-		Help: "Changes decoded from the WAL, those read again after a reconnect included."}, []string{"event"})
+	changes := f.NewCounterVec(prometheus.CounterOpts{
+		Name: "walcast_replication_changes_total",
+		Help: "Changes decoded from the WAL, those read again after a reconnect included.",
+	}, []string{"event"})
 	m := &metrics{
-		reconnects: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_reconnects_total",
-			Help: "Interruptions of replication and failed attempts to resume it."}, []string{"reason"}),
-		recreated: f.NewCounterVec(prometheus.CounterOpts{Name: "walcast_replication_slot_recreated_total",
-			Help: "Times the slot was made anew, after which subscribers have to resync."}, []string{"reason"}),
-		late: f.NewCounter(prometheus.CounterOpts{Name: "walcast_replication_heartbeats_late_total",
-			Help: "Heartbeats that did not come back in time: Postgres' decoder is stuck or far behind."}),
-		held: f.NewCounter(prometheus.CounterOpts{Name: "walcast_replication_held_seconds_total",
-			Help: "Time that reading waited, as the log was full of what matchers had still to read."}),
+		reconnects: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_replication_reconnects_total",
+			Help: "Interruptions of replication and failed attempts to resume it.",
+		}, []string{"reason"}),
+		recreated: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_replication_slot_recreated_total",
+			Help: "Times the slot was made anew, after which subscribers have to resync.",
+		}, []string{"reason"}),
+		late: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_replication_heartbeats_late_total",
+			Help: "Heartbeats that did not come back in time: Postgres' decoder is stuck or far behind.",
+		}),
+		held: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_replication_held_seconds_total",
+			Help: "Time that reading waited, as the log was full of what matchers had still to read.",
+		}),
 	}
 	for operation := Insert; operation <= Message; operation++ {
 		m.changes[operation] = changes.WithLabelValues(operation.String())

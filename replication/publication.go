@@ -122,8 +122,10 @@ func (p publications) add(ctx context.Context, db querier, name string) error {
 		return &fault{remedy: operate, cause: causePermission, err: err, advice: "publication " + quoteIdentifier(name) +
 			" does not exist and this role may not create it: run " + statement + " as the owner of the tables (for all tables: as superuser)"}
 	}
-	return &fault{remedy: operate, cause: causeConfiguration, err: err,
-		advice: "publication " + quoteIdentifier(name) + " could not be created: correct create-publication"}
+	return &fault{
+		remedy: operate, cause: causeConfiguration, err: err,
+		advice: "publication " + quoteIdentifier(name) + " could not be created: correct create-publication",
+	}
 }
 
 // check refuses a publication that would break the application: on a table
@@ -168,8 +170,10 @@ func (p publications) checkTables(ctx context.Context, db querier) error {
 	if len(wrong) == 0 {
 		return nil
 	}
-	return &fault{remedy: operate, cause: causeConfiguration,
-		advice: "create-publication: " + strings.Join(wrong, ", ") + "; only ordinary and partitioned tables can be published"}
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: "create-publication: " + strings.Join(wrong, ", ") + "; only ordinary and partitioned tables can be published",
+	}
 }
 
 func (p publicationTables) texts() []string {

@@ -24,8 +24,11 @@ var resyncs = []struct {
 	code     string
 }{
 	{"slot dropped", nil, dropSlot, replication.CodeSlotMissing},
-	{"slot lost", map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"},
-		loseSlot, replication.CodeSlotLost},
+	{
+		"slot lost",
+		map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"},
+		loseSlot, replication.CodeSlotLost,
+	},
 	{"slot read by somebody else", nil, readSlot, replication.CodeSlotAdvanced},
 	{"publication dropped", nil, dropPublication, replication.CodePublication},
 	{"backup restored", nil, restoreBackup, replication.CodeDiverged},

@@ -81,8 +81,13 @@ func TestWhatDependsOnTheDatabaseIsUncertain(t *testing.T) {
 		t.Error("name is not ordered, though its collation is always C")
 	}
 	for _, typ := range []*replication.Type{
-		base(600), base(790), {OID: 114, Kind: replication.KindBase}, {Kind: replication.KindComposite}, {Kind: replication.KindMultirange}, {Kind: replication.KindUnknown},
-		{Kind: replication.KindArray, Element: base(600), Delimiter: ','}, {OID: 20002, Name: "citext", Kind: replication.KindBase},
+		base(600), base(790),
+		{OID: 114, Kind: replication.KindBase},
+		{Kind: replication.KindComposite},
+		{Kind: replication.KindMultirange},
+		{Kind: replication.KindUnknown},
+		{Kind: replication.KindArray, Element: base(600), Delimiter: ','},
+		{OID: 20002, Name: "citext", Kind: replication.KindBase},
 		{Kind: replication.KindDomain, Base: &replication.Type{Kind: replication.KindEnum}},
 	} {
 		if got := Of(typ, Options{}); got != nil {

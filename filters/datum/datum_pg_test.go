@@ -27,8 +27,10 @@ var samples = map[string][]string{
 	"bpchar":  {"", "a", "a  ", " a", "ab", "a\t", "ä ", "  "},
 	"name":    {"", "a", strings.Repeat("x", 62) + "ä", strings.Repeat("x", 64), strings.Repeat("ä", 40)},
 	`"char"`:  {"", "a", "ab", "Z", `\101`, "\\"},
-	"uuid": {"00000000-0000-4000-8000-000000000001", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11",
-		"a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11", "urn:uuid:a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "xyz", "", "{", "{}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111", "ffffffff-ffff-ffff-ffff-ffffffffffff", "-a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0e-ebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc999c0b4ef8bb6d6bb9bd380a11-", "{a0eebc999c0b4ef8bb6d6bb9bd380a11", " a0eebc999c0b4ef8bb6d6bb9bd380a11"},
+	"uuid": {
+		"00000000-0000-4000-8000-000000000001", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}", "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+		"a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11", "urn:uuid:a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "xyz", "", "{", "{}", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111", "ffffffff-ffff-ffff-ffff-ffffffffffff", "-a0eebc999c0b4ef8bb6d6bb9bd380a11", "a0e-ebc999c0b4ef8bb6d6bb9bd380a11", "a0eebc999c0b4ef8bb6d6bb9bd380a11-", "{a0eebc999c0b4ef8bb6d6bb9bd380a11", " a0eebc999c0b4ef8bb6d6bb9bd380a11",
+	},
 	"bytea":            {`\x`, `\x00ff`, `\x00FF`, `\x 00 ff`, `\x0`, `\xgg`, "", "abc", `a\\b`, `\001`, `\400`, `\1`, `\`, `00ff`, `\x0 0`, "ä", `\377`},
 	"varbit":           {"", "1", "10", "101", "0101", "2", "B101", "x1F", "b", "11111111", "111111110"},
 	`pg_catalog."bit"`: {"1", "0", "101", "1010"},

@@ -68,8 +68,10 @@ func TestMessageIsWhatWasOnTheWire(t *testing.T) {
 		{name: "text that is not JSON", frame: `{"text_raw":"[\u0000"}`, want: "[\x00", ok: true},
 		{name: "text that is not UTF-8", frame: `{"text_frame_hex":"ff00"}`, want: "\xff\x00", ok: true},
 		{name: "binary", frame: `{"binary_hex":"0041","decoded":null}`, want: "\x00A", binary: true, ok: true},
-		{name: "binary with a placeholder", frame: `{"binary_hex":"22<hex of uuid-7>22","decoded":null}`,
-			want: `"00000000-0000-4000-9000-000000000007"`, binary: true, ok: true},
+		{
+			name: "binary with a placeholder", frame: `{"binary_hex":"22<hex of uuid-7>22","decoded":null}`,
+			want: `"00000000-0000-4000-9000-000000000007"`, binary: true, ok: true,
+		},
 		{name: "binary that was too long", frame: `{"binary_hex":"00<elided: 9 bytes in all>","decoded":null}`, binary: true},
 		{name: "fragments", frame: `{"fragments":["[1,","2]"]}`, want: "[1,2]", ok: true},
 		{name: "text that was too long", frame: `{"elided":"text frame of 9 bytes","starts":"["}`},
