@@ -2,7 +2,6 @@ package channels
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -312,7 +311,7 @@ func (f *fixture) rerun(config Config, stop func()) {
 // renew makes another hub on the log as it is, which does not run yet.
 func (f *fixture) renew(config Config) {
 	f.Helper()
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
 	if err != nil {
 		f.Fatal(err)

@@ -267,6 +267,7 @@ func (d *delivery) pause(ctx context.Context, message string, err error) bool {
 	if ctx.Err() != nil {
 		return false
 	}
+	//nolint:sloglint // a constant of the caller
 	d.hub.logger.Warn(message, "err", err, "retry_in", learnRetry)
 	select {
 	case <-ctx.Done():

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -88,7 +87,7 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 		db.Exec(s)
 	}
 	db.Exec("create publication rows for all tables")
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
 	if err != nil {
 		t.Fatal(err)

@@ -101,6 +101,7 @@ func (h *Hub) refuseMessage(m sqlMessage, why error) {
 // warnMessage logs what is wrong with a message, but not with every one of a
 // flood.
 func (h *Hub) warnMessage(text string, m sqlMessage, why error) {
+	//nolint:sloglint // a constant of the caller
 	h.complaints.Do(func() { h.logger.Warn(text, "topic", m.key.subTopic(), "event", m.Event, "err", why) })
 }
 

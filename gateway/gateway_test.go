@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -243,8 +244,8 @@ func wantClose(t testing.TB, c *websocket.Conn, code int, reason string) {
 		if err == nil {
 			continue
 		}
-		closed, ok := err.(*websocket.CloseError)
-		if !ok || closed.Code != code || closed.Text != reason {
+		var closed *websocket.CloseError
+		if !errors.As(err, &closed) || closed.Code != code || closed.Text != reason {
 			t.Fatalf("closed with %v, want %d %q", err, code, reason)
 		}
 		return

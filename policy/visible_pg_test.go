@@ -219,7 +219,8 @@ func TestAPolicyCannotWrite(t *testing.T) {
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	l.ask(rel, s)
 	_, errs, err := l.policy.Visible(t.Context(), s, inserts(rel, l.rows(rel, "")))
-	if err != nil || len(errs) != 4 || errs[0].(*AskError).SQLState != "25006" {
+	var raised *AskError
+	if err != nil || len(errs) != 4 || !errors.As(errs[0], &raised) || raised.SQLState != "25006" {
 		t.Errorf("errs = %v, %v; want read-only transaction", errs, err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // step is a track, or an untrack if there is no payload. Tracks get the refs
-// r1, r2, …
+// r1, r2 and so on.
 type step struct {
 	id      ChannelID
 	key     string

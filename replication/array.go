@@ -37,7 +37,8 @@ func (e Encoding) appendDimension(dst []byte, a *arrayText, depth int) ([]byte, 
 	if a.skip('}') {
 		return append(dst, ']'), true
 	}
-	for ok := true; ; dst = append(dst, ',') {
+	for ; ; dst = append(dst, ',') {
+		var ok bool
 		if strings.HasPrefix(a.rest, "{") {
 			dst, ok = e.appendDimension(dst, a, depth+1)
 		} else {

@@ -106,7 +106,7 @@ func (s *stream) goodbye() {
 	if err := s.send(now, terminateMessage); err != nil {
 		return
 	}
-	s.conn.SetReadDeadline(now.Add(s.timing.goodbye)) // fails only on a closed connection
+	_ = s.conn.SetReadDeadline(now.Add(s.timing.goodbye)) // fails only on a closed connection
 	for buffer := make([]byte, 4096); ; {
 		if _, err := s.conn.Read(buffer); err != nil {
 			return

@@ -21,7 +21,7 @@ func TestAwaitWaitsForACursorThatHolds(t *testing.T) {
 			}
 			room <- waited
 		}()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) //nolint:forbidigo // of a fake clock
 		synctest.Wait()
 		select {
 		case <-room:
@@ -47,7 +47,7 @@ func TestAwaitGivesUpACursorThatMakesNoHeadway(t *testing.T) {
 		slow.Hold()
 		l.Append(noon, rows(0x1000, 10), 0x1100)
 		go func() {
-			time.Sleep(8 * time.Second)
+			time.Sleep(8 * time.Second) //nolint:forbidigo // of a fake clock
 			for range 5 {
 				_, _ = slow.Next(t.Context(), 1)
 			}

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -29,7 +30,7 @@ func TestIntakeTellsWhenNothingIsAtHand(t *testing.T) {
 	if n, err := in.Read(p); n != 10 || err != nil || passed != 2 {
 		t.Errorf("Read = %d, %v, told %d times; want 10 and 2", n, err, passed)
 	}
-	if _, err := in.Read(p); err != io.EOF {
+	if _, err := in.Read(p); !errors.Is(err, io.EOF) {
 		t.Errorf("Read at the end = %v; want EOF", err)
 	}
 }
@@ -49,7 +50,8 @@ func TestIntakeMeasuresTheServersSilenceOnly(t *testing.T) {
 		in := newIntake()
 		in.source = client
 		done := make(chan error, 1)
-		time.Sleep(time.Minute) // nobody reads
+		// Nobody reads.
+		time.Sleep(time.Minute) //nolint:forbidigo // of a fake clock
 		if got := in.silence(time.Now()); got != 0 {
 			t.Errorf("silence = %v while nobody reads; want 0", got)
 		}
@@ -57,12 +59,12 @@ func TestIntakeMeasuresTheServersSilenceOnly(t *testing.T) {
 			_, err := io.ReadFull(in, make([]byte, 2))
 			done <- err
 		}()
-		time.Sleep(20 * time.Second)
+		time.Sleep(20 * time.Second) //nolint:forbidigo // of a fake clock
 		if got := in.silence(time.Now()); got != 20*time.Second {
 			t.Errorf("silence = %v; want 20s", got)
 		}
 		server.Write([]byte("a"))
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) //nolint:forbidigo // of a fake clock
 		if got := in.silence(time.Now()); got != 5*time.Second {
 			t.Errorf("silence = %v after a byte came; want 5s", got)
 		}

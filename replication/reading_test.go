@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -191,7 +192,8 @@ func (r *reading) wantResync(code string) {
 	defer cancel()
 	for {
 		_, err := r.cursor.Next(ctx, 0)
-		if resync, ok := err.(*ResyncError); ok {
+		var resync *ResyncError
+		if errors.As(err, &resync) {
 			if resync.Code != code {
 				r.t.Fatalf("resync with code %s (%v); want %s", resync.Code, resync, code)
 			}

@@ -120,7 +120,7 @@ func (s *stream) run(ctx context.Context) error {
 		if err := s.attend(inner); err != nil {
 			stop(err)
 		}
-		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; fails only if the connection is closed
+		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; fails only if the connection is closed
 	})
 	helpers.Go(func() { s.monitor(inner) })
 	s.decoder = NewDecoder(func(relation uint32, types []uint32) (Description, error) {

@@ -49,7 +49,8 @@ func (p *peer) read() {
 		if err != nil {
 			return
 		}
-		event, payload := "broadcast", data
+		event := "broadcast"
+		var payload []byte
 		if kind == websocket.BinaryMessage {
 			payload = data[5+int(data[1])+int(data[2])+int(data[3]):]
 		} else if event, payload, err = p.parse(data); err != nil {

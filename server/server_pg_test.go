@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -251,7 +252,8 @@ func TestStopDrainsTellsAndLeavesTheSlotToTheNext(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.stop() }()
 	_, _, err := c.conn.ReadMessage()
-	if closed, ok := err.(*websocket.CloseError); !ok || closed.Code != 1012 {
+	var closed *websocket.CloseError
+	if !errors.As(err, &closed) || closed.Code != 1012 {
 		t.Errorf("closed with %v, want 1012", err)
 	}
 	if err := <-stopped; err != nil {

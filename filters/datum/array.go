@@ -2,6 +2,7 @@ package datum
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,7 +138,7 @@ func ParseArray(literal string, delimiter byte) (Elements, error) {
 	}
 	p := arrayParser{rest: s[1:], delimiter: delimiter, depth: 1, leaf: -1}
 	if err := p.run(); err != nil {
-		if err == errTrailingDelimiter {
+		if errors.Is(err, errTrailingDelimiter) {
 			err = malformed(literal, `Unexpected "}" character.`)
 		}
 		return Elements{Elements: p.elements}, err

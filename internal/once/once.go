@@ -16,7 +16,7 @@ func Run(t *testing.T, benchmarks map[string]func(*testing.B)) {
 	if err := flag.Set(name, "1x"); err != nil {
 		t.Fatal(err)
 	}
-	defer flag.Set(name, before)
+	defer func() { _ = flag.Set(name, before) }() // it was the value before
 	for name, b := range benchmarks {
 		t.Run(name, func(t *testing.T) {
 			if r := testing.Benchmark(b); r.N == 0 {
