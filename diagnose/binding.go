@@ -1,0 +1,59 @@
+package diagnose
+
+import (
+	"errors"
+
+	"walcast/filters"
+	"walcast/protocol"
+	"walcast/replication"
+)
+
+// Binding is one postgres_changes entry of a join, read and understood. It is
+// immutable and shared by whoever matches and checks it.
+type Binding struct {
+	Spec   *protocol.Binding
+	Filter filters.Filter
+	Events filters.EventSet
+}
+
+// Parse reads the bindings of a join. If one of them cannot be read none is
+// returned, and the problem says why: the reference server serves all or none.
+func Parse(specs []protocol.Binding) (bindings []*Binding, refused *protocol.Problem) {
+	for i := range specs {
+		spec := &specs[i]
+		filter, err := filters.Parse(spec.Filter)
+		if spec.Err != "" || err != nil {
+			return nil, invalid(spec, err)
+		}
+		bindings = append(bindings, &Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)})
+	}
+	return bindings, nil
+}
+
+// invalid is why a binding or its filter cannot be read.
+func invalid(b *protocol.Binding, filter error) *protocol.Problem {
+	if b.Err != "" {
+		return &protocol.Problem{Message: b.Err, Code: protocol.CodeInvalidBinding}
+	}
+	code := protocol.CodeInvalidFilter
+	if errors.Is(filter, filters.ErrUnknownOperator) {
+		code = protocol.CodeUnknownOperator
+	}
+	return &protocol.Problem{Message: filter.Error(), Code: code}
+}
+
+// eventsOf reads a binding's event. "*" is INSERT, UPDATE and DELETE, as the
+// reference server has it; TRUNCATE has to be asked for by name.
+func eventsOf(event string) filters.EventSet {
+	switch event {
+	case "INSERT":
+		return filters.Events(replication.Insert)
+	case "UPDATE":
+		return filters.Events(replication.Update)
+	case "DELETE":
+		return filters.Events(replication.Delete)
+	case "TRUNCATE":
+		return filters.Events(replication.Truncate)
+	}
+	return filters.Events(replication.Insert, replication.Update, replication.Delete)
+}
