@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/catalog"
 )
 
 // absentees are the channels that wait for a table to be published, each with
@@ -47,7 +47,7 @@ func (a *absentees) any() bool {
 }
 
 // found returns the channels whose table is among the published.
-func (a *absentees) found(published []replication.TableName) map[*channel]tableName {
+func (a *absentees) found(published []catalog.TableName) map[*channel]tableName {
 	names := map[tableName]bool{}
 	for _, n := range published {
 		for _, name := range []tableName{{n.Schema, n.Table}, {n.Schema, "*"}, {"*", n.Table}, {"*", "*"}} {

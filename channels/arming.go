@@ -10,7 +10,8 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // arming checks bindings against the database after their join was answered,
@@ -35,7 +36,7 @@ const (
 	armingRetry = 5 * time.Second
 )
 
-func newArming(h *Hub, tables replication.Catalog) *arming {
+func newArming(h *Hub, tables catalog.Catalog) *arming {
 	a := &arming{hub: h, tables: newTableCache(tables)}
 	a.ready = sync.NewCond(&a.mu)
 	return a
@@ -170,7 +171,7 @@ func (a *arming) verify(ctx context.Context, ch *channel) (found finding, err er
 
 // verifyTable checks a binding against one table: the role, the columns of the
 // filter and of select, and the filter's values.
-func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.Relation) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
+func (a *arming) verifyTable(ctx context.Context, b *binding, rel *wal.Relation) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
 	view, err := a.hub.policy.ViewWithin(ctx, rel, b.subject, a.tables.believed)
 	if errors.Is(err, policy.ErrUnknownRole) {
 		return nil, unknownRole(b, err), nil
@@ -202,7 +203,7 @@ func (a *arming) verifyTable(ctx context.Context, b *binding, rel *replication.R
 }
 
 // lacking is the refusal of a binding for a column that cannot be used.
-func (a *arming) lacking(ctx context.Context, b *binding, use, column string, rel *replication.Relation) (*protocol.Problem, error) {
+func (a *arming) lacking(ctx context.Context, b *binding, use, column string, rel *wal.Relation) (*protocol.Problem, error) {
 	exists, err := a.tables.catalog.HasColumn(ctx, rel.OID, column)
 	if err != nil {
 		return nil, err

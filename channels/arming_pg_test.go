@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const joinTables = `
@@ -140,7 +140,7 @@ func TestWildcardsDoNotWarnOfWhatTheyLeaveOut(t *testing.T) {
 const twoTables = `create table here (id int primary key); grant select on here to anon`
 
 // later makes a table and publishes it.
-func (f *fixture) later(t *testing.T) *replication.Relation {
+func (f *fixture) later(t *testing.T) *wal.Relation {
 	f.db.Exec(`create table later (id int primary key); grant select on later to anon; alter publication rows add table later`)
 	return f.relation("later")
 }

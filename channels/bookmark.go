@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // bookmarkKey names a topic as one client has it. The subject belongs to it: who
@@ -26,11 +26,11 @@ type bookmarkKey struct {
 type bookmark struct {
 	bookmarkKey
 	bindings fingerprint
-	proven   replication.Standing // it has everything up to here; zero if nothing is known
-	listened uint64               // and all broadcasts up to this number; 0 if nothing is known
-	owed     bool                 // it was told, or is to be told, that it missed something unknown
-	kept     bool                 // from an earlier run, and not used since
-	confirms bool                 // it has answered since it joined last
+	proven   changelog.Standing // it has everything up to here; zero if nothing is known
+	listened uint64             // and all broadcasts up to this number; 0 if nothing is known
+	owed     bool               // it was told, or is to be told, that it missed something unknown
+	kept     bool               // from an earlier run, and not used since
+	confirms bool               // it has answered since it joined last
 
 	owner *channel      // nil while the client is away
 	left  time.Time     // since when it is
@@ -102,32 +102,32 @@ func (s *bookmarks) take(key bookmarkKey, bindings fingerprint, owner *channel, 
 	b.owner, b.bindings, b.kept, b.confirms = owner, bindings, false, false
 	switch {
 	case known && !changed && b.owed, lost:
-		b.proven, b.listened, b.owed = replication.Standing{}, 0, true
+		b.proven, b.listened, b.owed = changelog.Standing{}, 0, true
 		return b, forgotten
-	case known && !changed && (b.proven != (replication.Standing{}) || b.listened > 0):
+	case known && !changed && (b.proven != (changelog.Standing{}) || b.listened > 0):
 		return b, remembered
 	}
-	b.proven, b.listened, b.owed = replication.Standing{}, 0, false
+	b.proven, b.listened, b.owed = changelog.Standing{}, 0, false
 	return b, fresh
 }
 
 // start notes from where on a channel that is new gets everything: it is owed
 // that, whether it has heard of it or not.
-func (b *bookmark) start(owner *channel, at replication.Standing) {
-	if b.owner != owner || b.owed || b.proven != (replication.Standing{}) {
+func (b *bookmark) start(owner *channel, at changelog.Standing) {
+	if b.owner != owner || b.owed || b.proven != (changelog.Standing{}) {
 		return
 	}
 	b.proven = at
-	b.owed = at == (replication.Standing{})
+	b.owed = at == (changelog.Standing{})
 }
 
 // prove notes what the owner has received.
-func (b *bookmark) prove(owner *channel, at replication.Standing, listened uint64) {
+func (b *bookmark) prove(owner *channel, at changelog.Standing, listened uint64) {
 	if b.owner != owner {
 		return
 	}
 	b.confirms = true
-	if at != (replication.Standing{}) {
+	if at != (changelog.Standing{}) {
 		b.proven, b.owed = at, false
 	}
 	if listened > 0 {

@@ -5,20 +5,21 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // at is a standing of one history.
-func at(lsn replication.LSN) replication.Standing {
-	return replication.Standing{History: replication.History{System: "1", Slot: "walcast"}, Position: replication.Position{LSN: lsn}}
+func at(lsn wal.LSN) changelog.Standing {
+	return changelog.Standing{History: changelog.History{System: "1", Slot: "walcast"}, Position: wal.Position{LSN: lsn}}
 }
 
 func of(client string) bookmarkKey { return bookmarkKey{Client: client, Topic: "realtime:room"} }
 
 // visited is a client that came, proved that it has everything up to lsn, and left.
-func visited(s *bookmarks, client string, lsn replication.LSN, now time.Time) {
+func visited(s *bookmarks, client string, lsn wal.LSN, now time.Time) {
 	owner := &channel{}
 	b, _ := s.take(of(client), fingerprint{}, owner, now)
 	b.start(owner, at(1))

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"sync"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // catchups keeps account of the goroutines that bring channels from an earlier
@@ -60,7 +60,7 @@ func (c *catchups) start(f func(ctx context.Context)) {
 // the log by a delivery of its own until it has come as far as the lane, and
 // hands over there. Live delivery and catching up are the same code. A position
 // that a client names has no history.
-func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
+func (h *Hub) catchUp(ch *channel, to *lane, from changelog.Standing) {
 	h.metrics.catchups.Inc()
 	own := &delivery{}
 	own.init(h)
@@ -75,23 +75,23 @@ func (h *Hub) catchUp(ch *channel, to *lane, from replication.Standing) {
 // follow is catchUp's goroutine. What cannot be had any more is told, and what
 // comes after it follows. While the log has not begun nothing can be said of any
 // position, so that lasts as long as the channel does.
-func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from replication.Standing) {
+func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from changelog.Standing) {
 	for {
 		err := d.chase(ctx, ch, to, from)
-		var resync *replication.ResyncError
+		var resync *changelog.ResyncError
 		if !errors.As(err, &resync) {
 			return // handed over, or stopping
 		}
-		if resync.History == (replication.History{}) {
+		if resync.History == (changelog.History{}) {
 			if ch.place.Load() != d {
 				return
 			}
 			continue
 		}
-		if from == (replication.Standing{}) {
+		if from == (changelog.Standing{}) {
 			resync = d.hub.unknown()
 		}
-		from = replication.Standing{History: resync.History, Position: resync.Position}
+		from = changelog.Standing{History: resync.History, Position: resync.Position}
 		if d.restart(ch, to, resync, from) {
 			return
 		}
@@ -100,7 +100,7 @@ func (d *delivery) follow(ctx context.Context, ch *channel, to *lane, from repli
 
 // chase delivers what comes after from until the lane can take over, the channel
 // has left, or it fails.
-func (d *delivery) chase(ctx context.Context, ch *channel, to *lane, from replication.Standing) error {
+func (d *delivery) chase(ctx context.Context, ch *channel, to *lane, from changelog.Standing) error {
 	cursor, err := d.find(ctx, from)
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (d *delivery) chase(ctx context.Context, ch *channel, to *lane, from replic
 
 // restart tells the channel what it misses. It is true when the channel needs no
 // more of the delivery: it is on the lane, or gone.
-func (d *delivery) restart(ch *channel, to *lane, e *replication.ResyncError, from replication.Standing) bool {
+func (d *delivery) restart(ch *channel, to *lane, e *changelog.ResyncError, from changelog.Standing) bool {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	d.mu.Lock()
@@ -148,10 +148,10 @@ func (d *delivery) restart(ch *channel, to *lane, e *replication.ResyncError, fr
 
 // find waits for the log to have the position, as it is read again after a
 // restart, but not for ever: then the position is an unknown one.
-func (d *delivery) find(ctx context.Context, from replication.Standing) (*replication.Cursor, error) {
+func (d *delivery) find(ctx context.Context, from changelog.Standing) (*changelog.Cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.hub.config.ResumeWait)
 	defer cancel()
-	if from.History == (replication.History{}) {
+	if from.History == (changelog.History{}) {
 		return d.hub.log.After(ctx, from.Position)
 	}
 	return d.hub.log.Resume(ctx, from)
@@ -159,7 +159,7 @@ func (d *delivery) find(ctx context.Context, from replication.Standing) (*replic
 
 // handOver moves the channel to the lane if the lane has not yet taken anything
 // beyond at, or reports true because the channel has left.
-func (d *delivery) handOver(ch *channel, to *lane, at replication.Standing) bool {
+func (d *delivery) handOver(ch *channel, to *lane, at changelog.Standing) bool {
 	to.mu.Lock()
 	defer to.mu.Unlock()
 	d.mu.Lock()

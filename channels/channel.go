@@ -9,7 +9,8 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // channel is one joined topic of one session. A new join of the same topic is
@@ -44,12 +45,12 @@ type channel struct {
 	place    atomic.Pointer[delivery]
 	shard    *shard
 	bindings []*binding
-	absent   *protocol.Binding    // none is active until this one has a table
-	history  replication.History  // that from belongs to; zero if unknown
-	from     replication.Position // everything up to here is not for this channel
-	since    time.Time            // nor what committed before; zero unless from was unknown
-	hits     []*binding           // of the change being delivered
-	round    uint64               // the delivery round that hits belongs to
+	absent   *protocol.Binding // none is active until this one has a table
+	history  changelog.History // that from belongs to; zero if unknown
+	from     wal.Position      // everything up to here is not for this channel
+	since    time.Time         // nor what committed before; zero unless from was unknown
+	hits     []*binding        // of the change being delivered
+	round    uint64            // the delivery round that hits belongs to
 }
 
 // channelConfig is what a join asked for.
@@ -66,13 +67,13 @@ type binding struct {
 	spec    *protocol.Binding
 	filter  filters.Filter
 	events  filters.EventSet
-	idText  string               // "[id]", ready for a frame
-	after   replication.Position // everything up to here is not for this binding
+	idText  string       // "[id]", ready for a frame
+	after   wal.Position // everything up to here is not for this binding
 
 	// The columns this binding gets, valid for one view.
 	view    *policy.View
 	columns *columnSet
-	told    *replication.Relation // of this state of the table a policy error was told
+	told    *wal.Relation // of this state of the table a policy error was told
 }
 
 // selector files the binding under what its subject may see.

@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // clients remembers what clients with a client_id have received. It is safe for
 // concurrent use. Its lock is the innermost but the log's.
 type clients struct {
-	log    *replication.Log
+	log    *changelog.Log
 	pasts  *pasts // kept over a restart too
 	path   string // of the state file; "" keeps nothing over a restart
 	run    string // names this run in the marker
@@ -27,14 +27,14 @@ type clients struct {
 // bookmarkBytes bounds what clients that are away may take up.
 const bookmarkBytes = 64 << 20
 
-func newClients(c Config, log *replication.Log, p *pasts) *clients {
+func newClients(c Config, log *changelog.Log, p *pasts) *clients {
 	return &clients{log: log, pasts: p, path: c.StateFile, run: rand.Text(), known: newBookmarks(c.ResumeClients, bookmarkBytes, c.ResumeMemory)}
 }
 
 // take gives the channel its client's bookmark, before its bindings match.
-func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now time.Time) (replication.Standing, uint64, memory) {
+func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now time.Time) (changelog.Standing, uint64, memory) {
 	// A slot that is made at the first start of all has no clients before it.
-	isNew := c.log.Reason() == replication.CodeSlotMissing
+	isNew := c.log.Reason() == changelog.CodeSlotMissing
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.virgin && isNew {
@@ -46,7 +46,7 @@ func (c *clients) take(ch *channel, key bookmarkKey, bindings fingerprint, now t
 }
 
 // starts notes from where on a channel gets everything, if it is new.
-func (c *clients) starts(ch *channel, at replication.Standing) {
+func (c *clients) starts(ch *channel, at changelog.Standing) {
 	if ch.bookmark == nil {
 		return
 	}

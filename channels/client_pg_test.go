@@ -13,7 +13,8 @@ import (
 	"walcast/auth"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
 )
 
 const everyRow = `{"event":"*","schema":"public","table":"messages"}`
@@ -104,7 +105,7 @@ func (f *fixture) releaseAll() {
 
 // hasAll reports whether the lane has pushed what the log has, of which there is
 // something.
-func (l *lane) hasAll(log *replication.Log) bool {
+func (l *lane) hasAll(log *changelog.Log) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return log.Reach(l.sent).Position.Compare(log.Head()) >= 0
@@ -195,7 +196,7 @@ func TestALeaveForgetsAndAnImpatientOneDoesNot(t *testing.T) {
 func TestAResyncIsToldUntilItIsConfirmed(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	f.hub.Restore() // nothing is known of an earlier run
-	for i, want := range [][]any{{replication.CodeUnknown}, {replication.CodeUnknown}, nil} {
+	for i, want := range [][]any{{changelog.CodeUnknown}, {changelog.CodeUnknown}, nil} {
 		c := f.visit("tab", "anon", "")
 		c.join("realtime:room", bindings(everyRow))
 		c.waitFor(protocol.EventSystem, 1)
@@ -212,7 +213,7 @@ func TestAResyncIsToldUntilItIsConfirmed(t *testing.T) {
 func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")
-	f.log = replication.NewLog(replication.LogConfig{Window: time.Hour})
+	f.log = changelog.New(changelog.Config{Window: time.Hour})
 	config := DefaultConfig()
 	config.ResumeWait = time.Millisecond // passes many times before the log begins
 	f.rerun(config, func() {})
@@ -225,7 +226,7 @@ func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 			t.Errorf("the client %s is told %v before the log has begun; want nothing", name, got)
 		}
 	}
-	f.log.Begin(replication.History{System: "1"}, f.lsn, "")
+	f.log.Begin(changelog.History{System: "1"}, f.lsn, "")
 	forgotten.waitForResync()
 	f.commit(insert(rel, "1", "1", "one"))
 	f.commit(insert(rel, "2", "1", "two"))
@@ -240,7 +241,7 @@ func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 			told = append(told, m.payload["code"], m.payload["from"], m.payload["position"])
 		}
 	}
-	if diff := cmp.Diff([]any{replication.CodeUnknown, nil, "0/FFF:0"}, told); diff != "" {
+	if diff := cmp.Diff([]any{changelog.CodeUnknown, nil, "0/FFF:0"}, told); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }
@@ -255,7 +256,7 @@ func TestAClientThatWasAwayTooLongIsToldOnceItConfirms(t *testing.T) {
 	f.commit(insert(rel, "1", "1", "lost"))
 	f.releaseAll()
 	f.commit(insert(rel, "2", "1", "kept"))
-	for i, want := range [][]any{{replication.CodeTooOld}, {replication.CodeTooOld}, nil} {
+	for i, want := range [][]any{{changelog.CodeTooOld}, {changelog.CodeTooOld}, nil} {
 		c := f.visit("tab", "anon", "")
 		c.join("realtime:room", bindings(everyRow))
 		if want != nil {
@@ -316,9 +317,9 @@ func (f *fixture) renew(config Config) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	catalog := replication.NewCatalog(f.db.Pool, []string{"rows"})
+	tables := catalog.New(f.db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(f.db.Pool, nil)
-	f.hub = NewHub(config, f.log, catalog, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
+	f.hub = NewHub(config, f.log, tables, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
 }
 
 func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
@@ -358,13 +359,13 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	f.rerun(config, func() {}) // killed
 	stranger = f.visit("new", "anon", "")
 	stranger.join("realtime:room", bindings(everyRow))
-	if diff := cmp.Diff([]any{replication.CodeUnknown}, stranger.resyncs()); diff != "" {
+	if diff := cmp.Diff([]any{changelog.CodeUnknown}, stranger.resyncs()); diff != "" {
 		t.Errorf("after a kill (-want +got):\n%s", diff)
 	}
 	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) })
 	other := f.visit("not back until now", "anon", "")
 	other.join("realtime:room", bindings(everyRow))
-	if diff := cmp.Diff([]any{replication.CodeUnknown}, other.resyncs()); diff != "" {
+	if diff := cmp.Diff([]any{changelog.CodeUnknown}, other.resyncs()); diff != "" {
 		t.Errorf("after a kill and a stop (-want +got):\n%s", diff)
 	}
 }

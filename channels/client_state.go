@@ -12,7 +12,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // The state file keeps what clients have received from one run to the next. It
@@ -147,8 +148,8 @@ func (s savedBookmark) bookmark() (*bookmark, error) {
 	if s.Position == "" {
 		return b, nil
 	}
-	position, err := replication.ParsePosition(s.Position)
-	b.proven = replication.Standing{History: replication.History{System: s.System}, Position: position}
+	position, err := wal.ParsePosition(s.Position)
+	b.proven = changelog.Standing{History: changelog.History{System: s.System}, Position: position}
 	return b, err
 }
 
@@ -162,7 +163,7 @@ func (b *bookmark) saved() savedBookmark {
 
 // save writes the state file and takes the marker away.
 func (c *clients) save(now time.Time, logger *slog.Logger) {
-	isNew := c.log.Reason() == replication.CodeSlotMissing
+	isNew := c.log.Reason() == changelog.CodeSlotMissing
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.marked {

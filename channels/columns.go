@@ -7,7 +7,8 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/rowjson"
+	"walcast/replication/wal"
 )
 
 // columnSet is which columns of a relation a payload has, and how they are
@@ -17,7 +18,7 @@ type columnSet struct {
 	mask     []bool // shown of the row
 	key      []bool // shown of the old row where only its key may be shown
 	columns  []byte // the payload's "columns"
-	encoding replication.Encoding
+	encoding rowjson.Encoding
 	denied   bool // 401: the role may not see the key
 	blocked  bool // the filter asks for columns that the role may not see
 }
@@ -25,7 +26,7 @@ type columnSet struct {
 // columnKey tells the sets of a relation apart.
 type columnKey struct {
 	mask            string // '1' or '0' for each column
-	encoding        replication.Encoding
+	encoding        rowjson.Encoding
 	denied, blocked bool
 }
 
@@ -73,11 +74,11 @@ func (b *binding) filterBlocked(view *policy.View) bool {
 	return false
 }
 
-func encodingOf(spec *protocol.Binding) replication.Encoding {
-	return replication.Encoding{Strings: spec.Int8AsString}
+func encodingOf(spec *protocol.Binding) rowjson.Encoding {
+	return rowjson.Encoding{Strings: spec.Int8AsString}
 }
 
-func newColumnSet(rel *replication.Relation, k columnKey) *columnSet {
+func newColumnSet(rel *wal.Relation, k columnKey) *columnSet {
 	set := &columnSet{encoding: k.encoding, denied: k.denied, blocked: k.blocked}
 	for i, c := range rel.Columns {
 		shown := k.mask[i] == '1'

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const crowdTables = `
@@ -50,18 +50,18 @@ func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 
 // flow has every user's row inserted, in no order, and one in ten given to the
 // next user. It returns the ids that each is to get.
-func (f *fixture) flow(docs *replication.Relation, users int) [][]any {
+func (f *fixture) flow(docs *wal.Relation, users int) [][]any {
 	want := make([][]any, users)
 	order := rand.New(rand.NewPCG(1, 2)).Perm(users)
 	for chunk := range slices.Chunk(order, 100) {
-		var changes []*replication.Change
+		var changes []*wal.Change
 		for _, i := range chunk {
 			changes = append(changes, insert(docs, fmt.Sprint(i), userID(i), "mine"))
 			want[i] = append(want[i], float64(i))
 			if i%10 == 0 {
 				next := (i + 1) % users
-				changes = append(changes, &replication.Change{
-					Operation: replication.Update, Relation: docs, New: row(fmt.Sprint(i), userID(next), "given"),
+				changes = append(changes, &wal.Change{
+					Operation: wal.Update, Relation: docs, New: row(fmt.Sprint(i), userID(next), "given"),
 				})
 				want[next] = append(want[next], float64(i))
 			}

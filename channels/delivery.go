@@ -8,7 +8,8 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // delivery turns batches of changes into frames for the channels attached to
@@ -18,7 +19,7 @@ type delivery struct {
 	hub *Hub
 	// divert takes over a channel one of whose changes needs asking; nil where
 	// Postgres is asked on the spot.
-	divert func(ch *channel, position replication.Position)
+	divert func(ch *channel, position wal.Position)
 	// pace calls back when the client has room; nil where nobody is waited for.
 	pace func(ctx context.Context, size int, send func())
 	// relaysFor says to which topics messages from SQL are relayed; nil for all
@@ -30,17 +31,17 @@ type delivery struct {
 	mu        sync.Mutex
 	index     *filters.Index[*binding]
 	channels  map[*channel]struct{}
-	taken     replication.Position // last change matched; later ones will be
-	sent      replication.Standing // everything up to here has been pushed
-	tables    map[tableName]int    // bindings by the names they want, "*" included
-	roles     map[string]roleUse   // roles of the bindings
+	taken     wal.Position       // last change matched; later ones will be
+	sent      changelog.Standing // everything up to here has been pushed
+	tables    map[tableName]int  // bindings by the names they want, "*" included
+	roles     map[string]roleUse // roles of the bindings
 	relations map[uint32]*relation
 	waited    chan struct{} // closed when sent moves; nil while nobody waits
 
 	// What follows belongs to the goroutine that calls deliver.
 	matches    []match
-	relays     []relay               // messages among them
-	concerning []*replication.Change // of those being matched
+	relays     []relay       // messages among them
+	concerning []*wal.Change // of those being matched
 	round      uint64
 	touched    []*channel
 	frames     map[frameKey]*protocol.Frame
@@ -58,7 +59,7 @@ type roleUse struct {
 
 // match is one binding whose filter a change meets.
 type match struct {
-	change  *replication.Change
+	change  *wal.Change
 	binding *binding
 	view    *policy.View
 	verdict policy.Verdict
@@ -83,7 +84,7 @@ func (d *delivery) init(h *Hub) {
 // add attaches a channel: it gets every change after from. Called with d.mu
 // held. A channel whose end comes at the same time either finds its place here
 // or is found ended.
-func (d *delivery) add(ch *channel, from replication.Standing) {
+func (d *delivery) add(ch *channel, from changelog.Standing) {
 	ch.history, ch.from = from.History, from.Position
 	ch.round = 0 // rounds are counted by each delivery for itself
 	ch.place.Store(d)
@@ -147,7 +148,7 @@ func (d *delivery) unfile(b *binding) {
 
 // concerns reports whether any binding names the relation. Called with d.mu
 // held.
-func (d *delivery) concerns(rel *replication.Relation) bool {
+func (d *delivery) concerns(rel *wal.Relation) bool {
 	if isMessages(rel) {
 		return false
 	}
@@ -157,7 +158,7 @@ func (d *delivery) concerns(rel *replication.Relation) bool {
 
 // deliver brings changes to the channels that match and may see them. It is
 // false when ctx was done before they all were.
-func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) bool {
+func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	if !d.awaitLeader(ctx, changes) {
 		return false
 	}
@@ -176,10 +177,10 @@ func (d *delivery) deliver(ctx context.Context, changes []*replication.Change) b
 }
 
 // begin notes the history that the delivery's positions belong to.
-func (d *delivery) begin(at replication.Standing) {
+func (d *delivery) begin(at changelog.Standing) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sent.History != (replication.History{}) {
+	if d.sent.History != (changelog.History{}) {
 		return
 	}
 	d.sent.History = at.History
@@ -199,8 +200,8 @@ func (d *delivery) advance() {
 
 // standing is up to where everything that a channel of the delivery is to have
 // has been pushed. Called with d.mu held.
-func (d *delivery) standing(ch *channel) replication.Standing {
-	at := replication.Standing{History: ch.history, Position: ch.from}
+func (d *delivery) standing(ch *channel) changelog.Standing {
+	at := changelog.Standing{History: ch.history, Position: ch.from}
 	if d.sent.Position.Compare(ch.from) > 0 {
 		at = d.sent
 	}
@@ -211,7 +212,7 @@ func (d *delivery) standing(ch *channel) replication.Standing {
 // relation whose grants and policies are not known yet, which it returns. n
 // changes are done. An error means that Postgres could not be asked about a
 // comparison that Go is not certain of; nothing is done then.
-func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n int, unknown *replication.Relation, err error) {
+func (d *delivery) match(ctx context.Context, changes []*wal.Change) (n int, unknown *wal.Relation, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.matches, d.relays = d.matches[:0], d.relays[:0]
@@ -246,7 +247,7 @@ func (d *delivery) match(ctx context.Context, changes []*replication.Change) (n 
 // known cuts the changes before the first of a relation that has to be learned,
 // which it returns, and collects those that concern a binding. Called with d.mu
 // held.
-func (d *delivery) known(changes []*replication.Change) ([]*replication.Change, *replication.Relation) {
+func (d *delivery) known(changes []*wal.Change) ([]*wal.Change, *wal.Relation) {
 	d.concerning = d.concerning[:0]
 	start := time.Now()
 	for i, change := range changes {
@@ -309,7 +310,7 @@ func (d *delivery) send(ctx context.Context) {
 
 // sendChange sends one change to the channels of its matches: one frame for
 // each channel, or several where its bindings see different columns.
-func (d *delivery) sendChange(change *replication.Change, matches []match) {
+func (d *delivery) sendChange(change *wal.Change, matches []match) {
 	d.round++
 	d.touched = d.touched[:0]
 	for i := range matches {
@@ -341,7 +342,7 @@ func (d *delivery) sendChange(change *replication.Change, matches []match) {
 
 // wants reports whether a change is among what the channel has still to get. It
 // is not if the channel moved on or had it before.
-func (c *channel) wants(b *binding, change *replication.Change) bool {
+func (c *channel) wants(b *binding, change *wal.Change) bool {
 	return change.Position.Compare(c.from) > 0 && change.Position.Compare(b.after) > 0 && !change.CommitTime.Before(c.since)
 }
 
@@ -356,9 +357,9 @@ func (d *delivery) hit(ch *channel, m *match) {
 }
 
 // justBefore is the position after which a cursor's first change is p's.
-func justBefore(p replication.Position) replication.Position {
+func justBefore(p wal.Position) wal.Position {
 	if p.Seq > 0 {
-		return replication.Position{LSN: p.LSN, Seq: p.Seq - 1}
+		return wal.Position{LSN: p.LSN, Seq: p.Seq - 1}
 	}
-	return replication.Before(p.LSN)
+	return wal.Before(p.LSN)
 }

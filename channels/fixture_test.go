@@ -19,7 +19,9 @@ import (
 	"walcast/internal/devdb"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(devdb.Main(m)) }
@@ -33,9 +35,9 @@ const (
 type fixture struct {
 	*testing.T
 	db  *devdb.DB
-	log *replication.Log
+	log *changelog.Log
 	hub *Hub
-	lsn replication.LSN
+	lsn wal.LSN
 	reg *prometheus.Registry
 }
 
@@ -92,18 +94,18 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, db: db, log: replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000, reg: prometheus.NewRegistry()}
-	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
-	catalog := replication.NewCatalog(db.Pool, []string{"rows"})
+	f := &fixture{T: t, db: db, log: changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000, reg: prometheus.NewRegistry()}
+	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
+	tables := catalog.New(db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(db.Pool, nil)
-	f.hub = NewHub(config, f.log, catalog, policy.New(db.Pool, logger, nil), verifier, logger, f.reg)
+	f.hub = NewHub(config, f.log, tables, policy.New(db.Pool, logger, nil), verifier, logger, f.reg)
 	return f
 }
 
 // relation is a published table as the stream would describe it.
-func (f *fixture) relation(table string) *replication.Relation {
+func (f *fixture) relation(table string) *wal.Relation {
 	f.Helper()
-	rels, err := replication.NewCatalog(f.db.Pool, []string{"rows"}).Published(f.Context(), "public", table)
+	rels, err := catalog.New(f.db.Pool, []string{"rows"}).Published(f.Context(), "public", table)
 	if err != nil || len(rels) != 1 {
 		f.Fatalf("Published(%q) = %v, %v; want one relation", table, rels, err)
 	}
@@ -111,30 +113,30 @@ func (f *fixture) relation(table string) *replication.Relation {
 }
 
 // row is a row of text values; "NULL" is null.
-func row(values ...string) (r replication.Row) {
+func row(values ...string) (r wal.Row) {
 	for _, v := range values {
 		if v == "NULL" {
-			r = append(r, replication.Value{Kind: replication.Null})
+			r = append(r, wal.Value{Kind: wal.Null})
 			continue
 		}
-		r = append(r, replication.Value{Kind: replication.Text, Text: v})
+		r = append(r, wal.Value{Kind: wal.Text, Text: v})
 	}
 	return r
 }
 
 // commit appends one transaction of changes to the log.
-func (f *fixture) commit(changes ...*replication.Change) {
+func (f *fixture) commit(changes ...*wal.Change) {
 	f.lsn += 0x100
 	for i, c := range changes {
-		c.Position = replication.Position{LSN: f.lsn, Seq: uint32(i)}
+		c.Position = wal.Position{LSN: f.lsn, Seq: uint32(i)}
 		c.CommitTime = time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
 		c.Bytes = 100
 	}
 	f.log.Append(time.Now(), changes, f.lsn+8)
 }
 
-func insert(rel *replication.Relation, values ...string) *replication.Change {
-	return &replication.Change{Operation: replication.Insert, Relation: rel, New: row(values...)}
+func insert(rel *wal.Relation, values ...string) *wal.Change {
+	return &wal.Change{Operation: wal.Insert, Relation: rel, New: row(values...)}
 }
 
 // token signs claims with an hour to live unless they say otherwise.

@@ -5,7 +5,7 @@ import (
 
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // frameKey is everything that makes the bytes of a change's frame differ
@@ -47,7 +47,7 @@ func (d *delivery) forget() {
 
 // sendTo pushes a change to one channel: one frame for each set of columns that
 // its bindings see.
-func (d *delivery) sendTo(ch *channel, change *replication.Change) {
+func (d *delivery) sendTo(ch *channel, change *wal.Change) {
 	d.payBefore(ch, change.Position)
 	for i, b := range ch.hits {
 		if b.columns.blocked {
@@ -89,7 +89,7 @@ func firstOf(hits []*binding, set *columnSet) int {
 // showsOld says whether the subject may have the whole old row: it may where no
 // row-level security applies, and where its policies, which the guard has, hold
 // for the old row too. Otherwise it gets the key (decisions 12 and 15).
-func (d *delivery) showsOld(b *binding, change *replication.Change) bool {
+func (d *delivery) showsOld(b *binding, change *wal.Change) bool {
 	if change.Old == nil || !b.view.RowSecurity {
 		return true
 	}
@@ -100,7 +100,7 @@ func (d *delivery) showsOld(b *binding, change *replication.Change) bool {
 }
 
 // frame returns the frame for the key, built at most once for each change.
-func (d *delivery) frame(key frameKey, change *replication.Change) *protocol.Frame {
+func (d *delivery) frame(key frameKey, change *wal.Change) *protocol.Frame {
 	if f := d.frames[key]; f != nil {
 		return f
 	}
@@ -121,7 +121,7 @@ func (d *delivery) frame(key frameKey, change *replication.Change) *protocol.Fra
 }
 
 // data returns the change's data object for the key, encoded at most once.
-func (d *delivery) data(key dataKey, change *replication.Change) []byte {
+func (d *delivery) data(key dataKey, change *wal.Change) []byte {
 	for i := range d.encoded {
 		if d.encoded[i].key == key {
 			return d.encoded[i].data

@@ -5,14 +5,15 @@ import (
 	"sync"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // held is a message from SQL that waits for the rows before it: its channel is
 // on its way to a lane, or where Postgres judges rows.
 type held struct {
 	frame  *protocol.Frame
-	at     replication.Position
+	at     wal.Position
 	number uint64 // in the topic's past, 0 without one
 }
 
@@ -80,7 +81,7 @@ func (c *channel) settle() {
 
 // pay pushes what the channel holds up to a position, or everything. Called with
 // the topic's lock held.
-func (c *channel) pay(upTo *replication.Position) {
+func (c *channel) pay(upTo *wal.Position) {
 	n := 0
 	for n < len(c.held) && (upTo == nil || c.held[n].at.Compare(*upTo) <= 0) {
 		c.session.out.Push(c.held[n].frame)
@@ -101,7 +102,7 @@ func (c *channel) moved() {
 
 // payBefore pushes the messages that come before a row at a position. Called with
 // d.mu held.
-func (d *delivery) payBefore(ch *channel, row replication.Position) {
+func (d *delivery) payBefore(ch *channel, row wal.Position) {
 	if d.relaysFor != nil || !d.holding.has(ch) {
 		return
 	}
@@ -112,7 +113,7 @@ func (d *delivery) payBefore(ch *channel, row replication.Position) {
 
 // progressed pushes the messages up to where all rows have been pushed, or all of
 // them, and wakes who waits for that. Called with d.mu held.
-func (d *delivery) progressed(upTo *replication.Position) {
+func (d *delivery) progressed(upTo *wal.Position) {
 	if d.waited != nil {
 		close(d.waited)
 		d.waited = nil
@@ -127,12 +128,12 @@ func (d *delivery) progressed(upTo *replication.Position) {
 
 // awaitLeader waits until the direct lane has relayed the messages among the
 // changes. It is false when ctx is done.
-func (d *delivery) awaitLeader(ctx context.Context, changes []*replication.Change) bool {
+func (d *delivery) awaitLeader(ctx context.Context, changes []*wal.Change) bool {
 	if d.leader == nil || len(changes) == 0 {
 		return true
 	}
 	d.mu.Lock()
-	at := replication.Standing{History: d.sent.History, Position: changes[len(changes)-1].Position}
+	at := changelog.Standing{History: d.sent.History, Position: changes[len(changes)-1].Position}
 	idle := len(d.channels) == 0
 	d.mu.Unlock()
 	return idle || d.leader.passes(ctx, at)
@@ -147,7 +148,7 @@ func (s *shard) isDirect(place *delivery) bool {
 // passes waits until a direct lane has pushed everything up to a position, as
 // messages must not come after rows that were committed later. In another
 // history it does not. It is false when ctx is done.
-func (l *lane) passes(ctx context.Context, at replication.Standing) bool {
+func (l *lane) passes(ctx context.Context, at changelog.Standing) bool {
 	for {
 		wait := l.progress(at)
 		if wait == nil {
@@ -162,7 +163,7 @@ func (l *lane) passes(ctx context.Context, at replication.Standing) bool {
 }
 
 // progress returns what is closed when the lane moves on, nil if it is there.
-func (l *lane) progress(at replication.Standing) <-chan struct{} {
+func (l *lane) progress(at changelog.Standing) <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.sent.History != at.History || l.sent.Position.Compare(at.Position) >= 0 {

@@ -16,14 +16,15 @@ import (
 
 	"walcast/auth"
 	"walcast/policy"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
 )
 
 // Hub owns the topics of a project and the shards that match changes. It is
 // safe for concurrent use.
 type Hub struct {
 	config   Config
-	log      *replication.Log
+	log      *changelog.Log
 	policy   *policy.Policy
 	verifier *auth.Verifier
 	logger   *slog.Logger
@@ -56,7 +57,7 @@ type shard struct {
 
 // NewHub returns a hub; nothing runs before Run. tables answers which tables
 // are published when a binding is checked.
-func NewHub(c Config, log *replication.Log, tables replication.Catalog, p *policy.Policy, v *auth.Verifier, logger *slog.Logger, reg prometheus.Registerer) *Hub {
+func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Policy, v *auth.Verifier, logger *slog.Logger, reg prometheus.Registerer) *Hub {
 	h := &Hub{
 		config: c, log: log, policy: p, verifier: v,
 		logger:     logger.With("component", "channels"),

@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 const messagesTable = `create table messages (id int primary key, channel_id int, body text);
@@ -236,11 +237,11 @@ func TestANewHistoryTellsEveryChannelOnce(t *testing.T) {
 	f.commit(insert(rel, "1", "2", "x"))
 	c.waitFor(protocol.EventPostgresChanges, 1)
 	f.lsn = 0x100000
-	f.log.Begin(replication.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, replication.CodeOtherCluster)
+	f.log.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeOtherCluster)
 	got := c.waitFor(protocol.EventSystem, 2)[1]
 	f.commit(insert(rel, "2", "2", "x"))
-	if got.payload["status"] != "error" || got.payload["code"] != replication.CodeOtherCluster {
-		t.Errorf("system event = %v; want status error and code %s", got.payload, replication.CodeOtherCluster)
+	if got.payload["status"] != "error" || got.payload["code"] != changelog.CodeOtherCluster {
+		t.Errorf("system event = %v; want status error and code %s", got.payload, changelog.CodeOtherCluster)
 	}
 	if rows := records(c.waitFor(protocol.EventPostgresChanges, 2), "id"); rows[1] != 2.0 {
 		t.Errorf("rows = %v; want the new history's after the resync", rows)
@@ -280,7 +281,7 @@ func TestAStormOfSessionsLeavesNothing(t *testing.T) {
 func TestAClientResumesFromAPosition(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")
-	var changes []*replication.Change
+	var changes []*wal.Change
 	for i := range 500 {
 		changes = append(changes, insert(rel, fmt.Sprint(i), "2", "x"))
 	}

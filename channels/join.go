@@ -7,7 +7,7 @@ import (
 	"walcast/auth"
 	"walcast/filters"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // join answers phx_join. A topic that was joined already is left first; the
@@ -141,7 +141,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	ch.bindings, ch.config.refused = h.bind(ch, join)
 	from, listened, known := h.recall(ch, join)
 	told := known == remembered && len(ch.bindings) > 0 && from.Position.Compare(h.log.Oldest()) < 0 // of rows, soon
-	reply := func(from replication.Position) {
+	reply := func(from wal.Position) {
 		h.enter(key, ch, func() {
 			// A join without join_ref is answered without one (wire reference 3.6).
 			ch.session.out.Push(ch.session.identity.Version.Joined(m, ch.closeRef, written(from), join.Response(written(from))))
@@ -153,7 +153,7 @@ func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
 	}
 	switch {
 	case len(ch.bindings) == 0:
-		reply(replication.Position{})
+		reply(wal.Position{})
 		if known == forgotten {
 			ch.resync(h.unknown())
 		}
@@ -205,13 +205,13 @@ func (h *Hub) bind(ch *channel, join *protocol.Join) (bindings []*binding, refus
 func eventsOf(event string) filters.EventSet {
 	switch event {
 	case "INSERT":
-		return filters.Events(replication.Insert)
+		return filters.Events(wal.Insert)
 	case "UPDATE":
-		return filters.Events(replication.Update)
+		return filters.Events(wal.Update)
 	case "DELETE":
-		return filters.Events(replication.Delete)
+		return filters.Events(wal.Delete)
 	case "TRUNCATE":
-		return filters.Events(replication.Truncate)
+		return filters.Events(wal.Truncate)
 	}
-	return filters.Events(replication.Insert, replication.Update, replication.Delete)
+	return filters.Events(wal.Insert, wal.Update, wal.Delete)
 }

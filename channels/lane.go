@@ -6,7 +6,8 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // lane follows the log and delivers its changes to the channels attached to it.
@@ -17,7 +18,7 @@ type lane struct {
 	asked *lane // where channels go that need asking; nil in the asked lane
 	// cursor is there from the beginning: a channel may be attached before run
 	// is, and what commits in between is due to it. It belongs to run.
-	cursor *replication.Cursor
+	cursor *changelog.Cursor
 }
 
 // clockSkew is how far the clocks of Postgres and walcast may be apart before a
@@ -57,7 +58,7 @@ func (l *lane) run(ctx context.Context) error {
 	}
 	for {
 		changes, err := l.cursor.Next(ctx, takeLimit)
-		var resync *replication.ResyncError
+		var resync *changelog.ResyncError
 		switch {
 		case errors.As(err, &resync):
 			l.resync(resync)
@@ -74,7 +75,7 @@ func (l *lane) run(ctx context.Context) error {
 
 // attach puts a channel on the lane, live from now: reply is called with the
 // position after which the channel gets everything, before any frame of it.
-func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
+func (l *lane) attach(ch *channel, reply func(live wal.Position)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	live := l.hub.log.Standing()
@@ -90,11 +91,11 @@ func (l *lane) attach(ch *channel, reply func(live replication.Position)) {
 
 // divert moves a channel to the asked lane, to which everything after position
 // is due. Called with l.mu held; the asked lane's lock comes second.
-func (l *lane) divert(ch *channel, position replication.Position) {
+func (l *lane) divert(ch *channel, position wal.Position) {
 	l.drop(ch)
 	l.asked.mu.Lock()
 	defer l.asked.mu.Unlock()
-	from := replication.Standing{History: l.sent.History, Position: position}
+	from := changelog.Standing{History: l.sent.History, Position: position}
 	if l.asked.taken.Compare(position) <= 0 {
 		l.asked.add(ch, from)
 		return
@@ -104,11 +105,11 @@ func (l *lane) divert(ch *channel, position replication.Position) {
 
 // resync tells every channel of the lane that changes are missing: the lane
 // fell behind the log's budget, or the log began anew.
-func (l *lane) resync(e *replication.ResyncError) {
+func (l *lane) resync(e *changelog.ResyncError) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.taken = e.Position
-	l.sent = replication.Standing{History: e.History, Position: e.Position}
+	l.sent = changelog.Standing{History: e.History, Position: e.Position}
 	l.progressed(nil)
 	if l.relaysFor != nil {
 		l.hub.pasts.interrupt(false)
@@ -124,15 +125,15 @@ func (l *lane) resync(e *replication.ResyncError) {
 
 // resync tells the client that it missed changes, why, and from where on it has
 // everything again.
-func (c *channel) resync(e *replication.ResyncError) {
+func (c *channel) resync(e *changelog.ResyncError) {
 	for _, b := range c.bindings {
-		b.after = replication.Position{} // of what is gone
+		b.after = wal.Position{} // of what is gone
 	}
 	c.since = time.Time{} // everything after the position, which is known now
 	c.tellResync(e)
 }
 
-func (c *channel) tellResync(e *replication.ResyncError) {
+func (c *channel) tellResync(e *changelog.ResyncError) {
 	c.session.hub.metrics.resyncs.WithLabelValues(e.Code).Inc()
 	payload := protocol.Resync(c.topic.key.subTopic(), protocol.ResyncDetail{
 		Reason: e.Reason, Code: e.Code, From: written(e.From), Oldest: written(e.Oldest), Position: written(e.Position),
@@ -145,7 +146,7 @@ func (c *channel) tellResync(e *replication.ResyncError) {
 }
 
 // written is a position for a payload, "" where there is none.
-func written(p replication.Position) string {
+func written(p wal.Position) string {
 	if p.IsZero() {
 		return ""
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // A channel joined before the log began gets what committed since. Once it is
@@ -14,11 +14,11 @@ import (
 func TestAfterAResyncAChannelThatJoinedBeforeTheLogBeganGetsEverything(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")
-	f.log = replication.NewLog(replication.LogConfig{Window: time.Hour})
+	f.log = changelog.New(changelog.Config{Window: time.Hour})
 	f.renew(DefaultConfig())
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(everyRow))
-	f.log.Begin(replication.History{System: "1"}, f.lsn, "")
+	f.log.Begin(changelog.History{System: "1"}, f.lsn, "")
 	f.commit(insert(rel, "1", "1", "gone before a lane has read it"))
 	f.log.Release(time.Now().Add(2 * time.Hour))
 	position := f.log.Head().String()
@@ -29,8 +29,8 @@ func TestAfterAResyncAChannelThatJoinedBeforeTheLogBeganGetsEverything(t *testin
 		t.Errorf("delivered after the resync (-want +got):\n%s", diff)
 	}
 	for _, m := range c.wait(1) {
-		if code := m.payload["code"]; code != nil && (code != replication.CodeTooOld || m.payload["position"] != position) {
-			t.Errorf("was told %v; want %s up to %s", m.payload, replication.CodeTooOld, position)
+		if code := m.payload["code"]; code != nil && (code != changelog.CodeTooOld || m.payload["position"] != position) {
+			t.Errorf("was told %v; want %s up to %s", m.payload, changelog.CodeTooOld, position)
 		}
 	}
 }

@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"sync"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // ledger notes what the pings of one session stand for: a pong proves that
@@ -28,7 +29,7 @@ type mark struct {
 // for one without bindings.
 type stand struct {
 	channel  *channel
-	at       replication.Standing
+	at       changelog.Standing
 	listened uint64 // number of the newest broadcast of its topic
 }
 
@@ -78,7 +79,7 @@ func (s *Session) Mark() string {
 	serial := l.serial
 	l.mu.Unlock()
 
-	var newest replication.Position
+	var newest wal.Position
 	for i := range stands {
 		at := stands[i].channel.standing()
 		stands[i].at = at
@@ -120,7 +121,7 @@ func (l *ledger) settle(payload string) []stand {
 
 // standing is up to where everything that the channel is to have has been
 // pushed, zero without bindings.
-func (c *channel) standing() (at replication.Standing) {
+func (c *channel) standing() (at changelog.Standing) {
 	if place := c.lockPlace(); place != nil {
 		defer place.mu.Unlock()
 		return place.standing(c)

@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // MessagePrefix is the prefix of logical messages that are broadcast:
@@ -36,7 +37,7 @@ func (h *Hub) tellReplication(c *channel) {
 	h.catchups.start(func(ctx context.Context) {
 		wait, cancel := context.WithTimeout(ctx, replicationWait)
 		defer cancel()
-		_, err := h.log.After(wait, replication.Position{}) // waits for the log to begin
+		_, err := h.log.After(wait, wal.Position{}) // waits for the log to begin
 		switch {
 		case ctx.Err() != nil && err != nil, c.ended.Load():
 		case h.isFollowing():
@@ -48,7 +49,7 @@ func (h *Hub) tellReplication(c *channel) {
 }
 
 // isFollowing reports whether the log has begun.
-func (h *Hub) isFollowing() bool { return h.log.History() != (replication.History{}) }
+func (h *Hub) isFollowing() bool { return h.log.History() != (changelog.History{}) }
 
 // sqlMessage is a message sent from SQL.
 type sqlMessage struct {
@@ -58,11 +59,11 @@ type sqlMessage struct {
 
 // isMessage reports whether a change is a message sent from SQL: a row of
 // realtime.messages or a logical message.
-func isMessage(c *replication.Change) bool {
+func isMessage(c *wal.Change) bool {
 	switch c.Operation {
-	case replication.Message:
+	case wal.Message:
 		return c.Prefix == MessagePrefix
-	case replication.Insert:
+	case wal.Insert:
 		return isMessages(c.Relation)
 	}
 	return false
@@ -70,8 +71,8 @@ func isMessage(c *replication.Change) bool {
 
 // messageOf reads a message sent from SQL. With an error, which says what a
 // broadcast needs and it lacks, it has as much as could be read.
-func messageOf(c *replication.Change) (sqlMessage, error) {
-	if c.Operation == replication.Message {
+func messageOf(c *wal.Change) (sqlMessage, error) {
+	if c.Operation == wal.Message {
 		return emitted(c.Content)
 	}
 	return stored(c)
@@ -79,7 +80,7 @@ func messageOf(c *replication.Change) (sqlMessage, error) {
 
 // isMessages reports whether a relation is realtime.messages or a partition of
 // it. Its rows are messages, never row changes for a binding.
-func isMessages(rel *replication.Relation) bool {
+func isMessages(rel *wal.Relation) bool {
 	return rel.Schema == "realtime" && (rel.Table == "messages" || strings.HasPrefix(rel.Table, "messages_"))
 }
 
@@ -135,10 +136,10 @@ func emitted(content string) (m sqlMessage, err error) {
 }
 
 // stored reads a row of realtime.messages.
-func stored(c *replication.Change) (m sqlMessage, err error) {
+func stored(c *wal.Change) (m sqlMessage, err error) {
 	text := func(column string) string {
 		i := c.Relation.Column(column)
-		if i < 0 || c.New[i].Kind != replication.Text {
+		if i < 0 || c.New[i].Kind != wal.Text {
 			err = fmt.Errorf("row of realtime.messages without %s", column)
 			return ""
 		}

@@ -14,7 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // diary is an Outbox of vsn 1.0.0 that writes down what came: "row 1" for a row
@@ -92,12 +93,12 @@ func (f *fixture) writer(clientID, role, sub, topic, config string) (*Session, *
 }
 
 // said is a logical message.
-func said(content string) *replication.Change {
-	return &replication.Change{Operation: replication.Message, Prefix: MessagePrefix, Content: content}
+func said(content string) *wal.Change {
+	return &wal.Change{Operation: wal.Message, Prefix: MessagePrefix, Content: content}
 }
 
 // numbered is a public message to a topic.
-func numbered(topic string, n int) *replication.Change {
+func numbered(topic string, n int) *wal.Change {
 	return said(fmt.Sprintf(`{"topic":%q,"event":"e","payload":{"n":%d},"private":false}`, topic, n))
 }
 
@@ -220,10 +221,10 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	s.Close()
 	// A restart: the log is read again from a while ago, up to now.
 	hub := f.hub
-	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn+0x10, replication.CodeSlotAdvanced)
-	f.log = replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour})
+	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn+0x10, changelog.CodeSlotAdvanced)
+	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
 	first := f.lsn - 0x100
-	f.log.Begin(replication.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
+	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
 	f.lsn = first
 	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
 	_, back := f.writer("tab", "anon", "", "realtime:room", `{}`)
@@ -255,11 +256,11 @@ func TestMessagesThatCannotBeDeliveredAreReported(t *testing.T) {
 	f.hub.logger = report.logger()
 	f.run()
 	_, heard := f.writer("", "anon", "", "realtime:room", `{}`)
-	table := &replication.Relation{Schema: "realtime", Table: "messages", Columns: []replication.Column{
+	table := &wal.Relation{Schema: "realtime", Table: "messages", Columns: []wal.Column{
 		{Name: "topic"}, {Name: "event"}, {Name: "private"}, {Name: "id"}, {Name: "payload"}, {Name: "binary_payload"},
 	}}
 	cases := []struct {
-		change *replication.Change
+		change *wal.Change
 		want   string
 	}{
 		{said(`nonsense`), "invalid character"},
@@ -343,7 +344,7 @@ func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	back.until(t, func() bool { return len(back.codes) > 0 })
 	f.commit(insert(rel, "2", "1", "kept"))
 	back.wait(t, 1)
-	if diff := cmp.Diff([]string{replication.CodeTooOld}, back.codes); diff != "" {
+	if diff := cmp.Diff([]string{changelog.CodeTooOld}, back.codes); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)
 	}
 }

@@ -3,7 +3,7 @@ package channels
 import (
 	"context"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // roomy is an Outbox that says when there is room for more.
@@ -31,7 +31,7 @@ func (s *Session) pace(ctx context.Context, size int, send func()) {
 
 // sendPaced is sendChange at the client's pace. Called with d.mu held, which is
 // given up meanwhile: others must not wait for the client.
-func (d *delivery) sendPaced(ctx context.Context, change *replication.Change, matches []match) {
+func (d *delivery) sendPaced(ctx context.Context, change *wal.Change, matches []match) {
 	d.mu.Unlock()
 	d.pace(ctx, frameSize(change), func() {
 		d.mu.Lock()
@@ -43,4 +43,4 @@ func (d *delivery) sendPaced(ctx context.Context, change *replication.Change, ma
 }
 
 // frameSize is about how large a change's frame will be.
-func frameSize(change *replication.Change) int { return 1024 + 2*change.Bytes }
+func frameSize(change *wal.Change) int { return 1024 + 2*change.Bytes }

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // past is what was broadcast to a topic lately, for clients that come back.
@@ -16,8 +17,8 @@ type past struct {
 	last, lost uint64 // numbers of the newest broadcast, and of the newest that is not kept any more
 	kept       []heard
 	bytes      int
-	relayed    replication.Standing // the newest message from SQL; older ones are known
-	saved      bool                 // by an earlier run
+	relayed    changelog.Standing // the newest message from SQL; older ones are known
+	saved      bool               // by an earlier run
 }
 
 // heard is one broadcast of the past. Numbers grow over all topics.
@@ -146,7 +147,7 @@ func (p *pasts) drop(of *past) {
 // heard it, 0 for one that is new, and whether some of that is gone. upTo is the
 // newest number. From here on the topic has a past: at is where the log is.
 // Called with the topic's lock held.
-func (p *pasts) since(key topicKey, number uint64, at replication.Standing) (missed []heard, upTo uint64, gap bool) {
+func (p *pasts) since(key topicKey, number uint64, at changelog.Standing) (missed []heard, upTo uint64, gap bool) {
 	p.inUse.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,7 +231,7 @@ const codeBroadcasts = "broadcasts_missed"
 // those that a replay is about to bring. If some are gone the client is told,
 // unless a resync is due anyway (told); its row changes go on from at all the
 // same. Called with the topic's lock held.
-func (c *channel) retell(number uint64, at replication.Position, told bool) {
+func (c *channel) retell(number uint64, at wal.Position, told bool) {
 	if c.bookmark == nil {
 		return
 	}
@@ -239,7 +240,7 @@ func (c *channel) retell(number uint64, at replication.Position, told bool) {
 	missed, upTo, gap := h.pasts.since(c.topic.key, number, h.log.Standing())
 	h.clients.listens(c, upTo)
 	if gap && !told {
-		c.tellResync(&replication.ResyncError{
+		c.tellResync(&changelog.ResyncError{
 			Code: codeBroadcasts, Reason: "broadcasts were missed that the server does not keep any more",
 			From: at, Oldest: at, Position: at,
 		})

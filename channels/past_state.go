@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // savedPast is a topic's past in the state file.
@@ -63,11 +64,11 @@ func (p *pasts) restore(saved savedPast) error {
 	defer p.mu.Unlock()
 	of := &past{last: saved.Last, lost: saved.Lost, saved: true}
 	if saved.Relayed != "" {
-		position, err := replication.ParsePosition(saved.Relayed)
+		position, err := wal.ParsePosition(saved.Relayed)
 		if err != nil {
 			return err
 		}
-		of.relayed = replication.Standing{History: replication.History{System: saved.System}, Position: position}
+		of.relayed = changelog.Standing{History: changelog.History{System: saved.System}, Position: position}
 	}
 	for _, s := range saved.Kept {
 		h := heard{Number: s.Number, At: s.At, Sender: s.Sender, ID: s.ID, Broadcast: protocol.Broadcast{

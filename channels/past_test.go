@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // pastOf is a topic's past as a client that has heard nothing but its join sees it.
 func pastOf(p *pasts, key topicKey, joined uint64) (missed int, gap bool) {
-	heard, _, gap := p.since(key, joined, replication.Standing{})
+	heard, _, gap := p.since(key, joined, changelog.Standing{})
 	return len(heard), gap
 }
 
@@ -21,7 +21,7 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 	large := protocol.Broadcast{Relay: bytes.Repeat([]byte("x"), 100_000)}
 	join := func(name string) (topicKey, uint64) {
 		key := topicKey{name: name}
-		_, upTo, _ := p.since(key, 0, replication.Standing{})
+		_, upTo, _ := p.since(key, 0, changelog.Standing{})
 		return key, upTo
 	}
 	for i := range 40 { // more than is kept of all
@@ -56,7 +56,7 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 func TestAnInterruptionIsToldToWhoComesBack(t *testing.T) {
 	p := newPasts(time.Hour, 1000, time.Now())
 	key := topicKey{name: "room"}
-	_, joined, _ := p.since(key, 0, replication.Standing{})
+	_, joined, _ := p.since(key, 0, changelog.Standing{})
 	p.interrupt(true)
 	if _, gap := pastOf(p, key, joined); gap {
 		t.Error("what an earlier run has missed is told for a topic of this run")

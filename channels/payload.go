@@ -2,7 +2,7 @@ package channels
 
 import (
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // longValue is the size up to which values stay in a payload that is cut
@@ -10,13 +10,13 @@ import (
 const longValue = 64
 
 // appendData writes the data object of a change (wire reference 4.8).
-func appendData(dst []byte, c *replication.Change, key dataKey, limit int) []byte {
+func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 	rel := c.Relation
 	data := protocol.Data{
 		Type: c.Operation.String(), Schema: rel.Schema, Table: rel.Table,
 		LSN: c.Position.LSN.String(), Seq: c.Position.Seq,
 	}
-	if key.columns.denied && c.Operation != replication.Delete {
+	if key.columns.denied && c.Operation != wal.Delete {
 		return appendDenied(dst, c, data)
 	}
 	data.CommitTimestamp = string(protocol.AppendTimestamp(nil, c.CommitTime))
@@ -30,13 +30,13 @@ func appendData(dst []byte, c *replication.Change, key dataKey, limit int) []byt
 		data.Truncated = cutNames(c, mask)
 		mask, old = cut(rel, c.New, mask), cut(rel, c.Old, old)
 	}
-	if c.Operation == replication.Insert || c.Operation == replication.Update {
+	if c.Operation == wal.Insert || c.Operation == wal.Update {
 		data.Record = key.columns.encoding.AppendRecord(nil, rel, c.New, mask)
 		if !c.Cut {
 			data.Unchanged = absent(rel, c.New, mask)
 		}
 	}
-	if c.Operation == replication.Update || c.Operation == replication.Delete {
+	if c.Operation == wal.Update || c.Operation == wal.Delete {
 		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, old)
 	}
 	return data.Append(dst)
@@ -44,17 +44,17 @@ func appendData(dst []byte, c *replication.Change, key dataKey, limit int) []byt
 
 // appendDenied writes the frame of a role that may not see the key: that
 // something happened, and why it is not shown.
-func appendDenied(dst []byte, c *replication.Change, data protocol.Data) []byte {
+func appendDenied(dst []byte, c *wal.Change, data protocol.Data) []byte {
 	data.Errors = []string{protocol.ErrorUnauthorized}
 	data.Columns = []byte("[]")
 	data.Record = protocol.EmptyObject
-	if c.Operation == replication.Update {
+	if c.Operation == wal.Update {
 		data.OldRecord = protocol.EmptyObject
 	}
 	return data.Append(dst)
 }
 
-func size(row replication.Row) (n int) {
+func size(row wal.Row) (n int) {
 	for i := range row {
 		n += len(row[i].Text)
 	}
@@ -62,7 +62,7 @@ func size(row replication.Row) (n int) {
 }
 
 // cut takes long values out of a mask; key columns stay (decision 19).
-func cut(rel *replication.Relation, row replication.Row, mask []bool) []bool {
+func cut(rel *wal.Relation, row wal.Row, mask []bool) []bool {
 	kept := make([]bool, len(mask))
 	for i := range mask {
 		kept[i] = mask[i] && !isLong(rel, row, i)
@@ -70,13 +70,13 @@ func cut(rel *replication.Relation, row replication.Row, mask []bool) []bool {
 	return kept
 }
 
-func isLong(rel *replication.Relation, row replication.Row, i int) bool {
+func isLong(rel *wal.Relation, row wal.Row, i int) bool {
 	return i < len(row) && len(row[i].Text) > longValue && !rel.Columns[i].Key
 }
 
 // cutNames lists the shown columns that cut takes out of either row, and those
 // that the decoder has left out already.
-func cutNames(c *replication.Change, mask []bool) (names []string) {
+func cutNames(c *wal.Change, mask []bool) (names []string) {
 	for i, shown := range mask {
 		long := isLong(c.Relation, c.New, i) || isLong(c.Relation, c.Old, i)
 		if shown && (long || c.Cut && isAbsent(c.New, i)) {
@@ -86,15 +86,15 @@ func cutNames(c *replication.Change, mask []bool) (names []string) {
 	return names
 }
 
-func isAbsent(row replication.Row, i int) bool {
-	return i < len(row) && row[i].Kind == replication.Absent
+func isAbsent(row wal.Row, i int) bool {
+	return i < len(row) && row[i].Kind == wal.Absent
 }
 
 // absent lists the shown columns of an UPDATE whose value did not change and is
 // not in the WAL (TOAST).
-func absent(rel *replication.Relation, row replication.Row, mask []bool) (names []string) {
+func absent(rel *wal.Relation, row wal.Row, mask []bool) (names []string) {
 	for i := range row {
-		if mask[i] && row[i].Kind == replication.Absent {
+		if mask[i] && row[i].Kind == wal.Absent {
 			names = append(names, rel.Columns[i].Name)
 		}
 	}

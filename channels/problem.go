@@ -10,7 +10,8 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // invalid is why a binding or its filter cannot be read.
@@ -26,7 +27,7 @@ func invalid(b *protocol.Binding, filter error) *protocol.Problem {
 }
 
 // unpublished is why a binding concerns no published table.
-func unpublished(b *binding, a replication.Absence) *protocol.Problem {
+func unpublished(b *binding, a catalog.Absence) *protocol.Problem {
 	p := &protocol.Problem{Message: notPublished(b), Code: protocol.CodeNotPublished}
 	schema, table := b.spec.Schema, b.spec.Table
 	name, publication := qualified(schema, table), quoteName(cmp.Or(a.Publication, "supabase_realtime"))
@@ -53,7 +54,7 @@ func unpublished(b *binding, a replication.Absence) *protocol.Problem {
 
 // unusableColumn is why a binding cannot use a column: "filter" or "select" says
 // for what. exists is for a column that the relation does not have.
-func unusableColumn(b *binding, use, column string, rel *replication.Relation, exists bool) *protocol.Problem {
+func unusableColumn(b *binding, use, column string, rel *wal.Relation, exists bool) *protocol.Problem {
 	p := &protocol.Problem{
 		Message: refusedBy(b, filters.NewBindError("P0001", "invalid column for "+use+" "+column)),
 		Code:    protocol.CodeUnknownColumn,
@@ -99,11 +100,11 @@ func failing(b *binding, err error) protocol.Problem {
 
 // warningsFor says what will not work as the client may expect, with the SQL
 // that cures it.
-func warningsFor(b *binding, rel *replication.Relation, view *policy.View) (warnings []protocol.Problem) {
+func warningsFor(b *binding, rel *wal.Relation, view *policy.View) (warnings []protocol.Problem) {
 	if b.spec.Table != "*" && b.spec.Schema != "*" { // else who may see what decides what is meant
 		warnings = grantWarnings(rel, view, b.subject.Role)
 	}
-	if !b.events.Has(replication.Delete) {
+	if !b.events.Has(wal.Delete) {
 		return warnings
 	}
 	for _, i := range filters.Columns(rel, b.filter) {
@@ -120,7 +121,7 @@ func warningsFor(b *binding, rel *replication.Relation, view *policy.View) (warn
 
 // grantWarnings is what a role does not get of a table's changes. Upstream says
 // nothing, or Error 401 with each row.
-func grantWarnings(rel *replication.Relation, view *policy.View, role string) (warnings []protocol.Problem) {
+func grantWarnings(rel *wal.Relation, view *policy.View, role string) (warnings []protocol.Problem) {
 	name := qualified(rel.Schema, rel.Table)
 	switch {
 	case !slices.Contains(view.Columns, true):
@@ -156,7 +157,7 @@ func warning(code, fix, text string) protocol.Problem {
 }
 
 // grant is the SQL that lets a role read a table, or some columns of it.
-func grant(rel *replication.Relation, role string, columns ...string) string {
+func grant(rel *wal.Relation, role string, columns ...string) string {
 	of := ""
 	if len(columns) > 0 {
 		quoted := make([]string, len(columns))

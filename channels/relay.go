@@ -2,21 +2,22 @@ package channels
 
 import (
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // relay is a message from SQL on its way from the log to its topic. The direct
 // lane of the topic's shard takes it there, in its place among the rows.
 type relay struct {
 	sqlMessage
-	at     replication.Standing
+	at     changelog.Standing
 	old    bool // it happened while nobody read, or is read again after a restart
 	before int  // index of the match that comes next
 }
 
 // gather notes a message for one of the topics that the delivery relays to; it
 // is false if the change is no message. Called with d.mu held.
-func (d *delivery) gather(change *replication.Change) bool {
+func (d *delivery) gather(change *wal.Change) bool {
 	if d.relaysFor == nil || !isMessage(change) {
 		return false
 	}
@@ -28,7 +29,7 @@ func (d *delivery) gather(change *replication.Change) bool {
 		d.hub.refuseMessage(m, err)
 		return true
 	}
-	at := replication.Standing{History: d.sent.History, Position: change.Position}
+	at := changelog.Standing{History: d.sent.History, Position: change.Position}
 	old := change.Position.Compare(d.hub.log.Refilled()) <= 0
 	d.relays = append(d.relays, relay{sqlMessage: m, at: at, old: old, before: len(d.matches)})
 	return true

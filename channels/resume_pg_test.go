@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
@@ -56,7 +56,7 @@ func TestAForgottenClientThatNamesAPositionIsToldOfItsBroadcasts(t *testing.T) {
 	f.hub.Restore() // nothing is known of an earlier run
 	position := first.Position.String()
 	resuming := bindings(fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}`, position))
-	for i, want := range [][]any{{replication.CodeUnknown}, {replication.CodeUnknown}, nil} {
+	for i, want := range [][]any{{changelog.CodeUnknown}, {changelog.CodeUnknown}, nil} {
 		c := f.visit("tab", "anon", "")
 		c.join("realtime:room", resuming)
 		if diff := cmp.Diff([]any{2.0}, c.ids(1)); diff != "" {

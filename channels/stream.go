@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // streams reports whether the client reads an event stream: it has one topic,
@@ -72,7 +72,7 @@ func (h *Hub) awaitLog(ctx context.Context, join *protocol.Join) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.config.ResumeWait)
 	defer cancel()
-	_, _ = h.log.After(ctx, replication.Position{})
+	_, _ = h.log.After(ctx, wal.Position{})
 	if !h.isFollowing() {
 		return errors.New(protocol.ReasonDatabaseAway)
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // reader is an event stream whose socket is memory.
@@ -154,8 +155,8 @@ func TestOnlyTheLastEventOfAChangeHasItsPosition(t *testing.T) {
 		`{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.1"}`, "")
 	f.commit(insert(rel, "1", "1", "x"))
 	got := r.waitFor(protocol.EventPostgresChanges, 2)
-	if got[0].id != "" || got[1].id != (replication.Position{LSN: f.lsn}).String() {
-		t.Errorf("ids = %q, %q; want none and %s", got[0].id, got[1].id, replication.Position{LSN: f.lsn})
+	if got[0].id != "" || got[1].id != (wal.Position{LSN: f.lsn}).String() {
+		t.Errorf("ids = %q, %q; want none and %s", got[0].id, got[1].id, wal.Position{LSN: f.lsn})
 	}
 }
 
@@ -239,12 +240,12 @@ func TestAStreamsPositionsNeverGoBack(t *testing.T) {
 	r.waitFor(protocol.EventPostgresChanges, rows)
 	close(pulsing)
 	pulses.Wait()
-	var last replication.Position
+	var last wal.Position
 	for i, e := range r.events {
 		if e.id == "" {
 			continue
 		}
-		at, err := replication.ParsePosition(e.id)
+		at, err := wal.ParsePosition(e.id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -358,7 +359,7 @@ func TestAStreamWaitsForItsPosition(t *testing.T) {
 	config := DefaultConfig()
 	f := newIdleFixture(t, config, messagesTable)
 	begun := f.log
-	f.log = replication.NewLog(replication.LogConfig{Bytes: 64 << 20, Window: time.Hour})
+	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
 	config.ResumeWait = 50 * time.Millisecond
 	f.rerun(config, func() {})
 	f.run()

@@ -5,13 +5,14 @@ import (
 	"sync"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // tableCache remembers for a moment which tables are published under a name, so
 // that ten thousand equal joins ask the database once.
 type tableCache struct {
-	catalog  replication.Catalog
+	catalog  catalog.Catalog
 	believed time.Duration // how old an answer may be
 
 	mu      sync.Mutex
@@ -26,8 +27,8 @@ type tableEntry struct {
 
 // published is which tables a name has, or why none.
 type published struct {
-	relations []*replication.Relation
-	absence   replication.Absence
+	relations []*wal.Relation
+	absence   catalog.Absence
 }
 
 const (
@@ -37,7 +38,7 @@ const (
 	tablesKept     = 1024 // distinct names; clients choose them, so they are bounded
 )
 
-func newTableCache(c replication.Catalog) *tableCache {
+func newTableCache(c catalog.Catalog) *tableCache {
 	return &tableCache{catalog: c, believed: tablesBelieved, entries: map[tableName]*tableEntry{}}
 }
 
@@ -85,7 +86,7 @@ func (t *tableCache) entry(name tableName) *tableEntry {
 
 // keepShapes returns the new relations, with the old value where nothing
 // changed, as others cache by it.
-func keepShapes(old, fresh []*replication.Relation) []*replication.Relation {
+func keepShapes(old, fresh []*wal.Relation) []*wal.Relation {
 	for i, rel := range fresh {
 		for _, o := range old {
 			if o.SameShape(rel) {

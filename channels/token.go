@@ -8,7 +8,7 @@ import (
 	"walcast/auth"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // refresh acts on access_token: a new token for this channel, which replaces
@@ -65,7 +65,7 @@ func (c *channel) rearm(subject *policy.Subject) {
 	for i, b := range c.bindings {
 		c.bindings[i] = b.as(subject)
 	}
-	c.shard.direct.attach(c, func(replication.Position) {})
+	c.shard.direct.attach(c, func(wal.Position) {})
 }
 
 // refile is rearm for bindings that are matched somewhere; false if they are

@@ -9,14 +9,14 @@ import (
 
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // relation is what a delivery knows of a table: the views of all roles that
 // have bindings, loaded before it matched the first change. It is guarded by
 // the delivery's lock.
 type relation struct {
-	of      *replication.Relation
+	of      *wal.Relation
 	views   map[string]*policy.View // by role; nil for one that Postgres does not know
 	checked time.Time               // when the views were last asked for
 	sets    map[columnKey]*columnSet
@@ -32,7 +32,7 @@ const (
 
 // knows reports whether changes of rel can be matched now. Called with d.mu
 // held, as roles change with joins.
-func (d *delivery) knows(rel *replication.Relation, now time.Time) bool {
+func (d *delivery) knows(rel *wal.Relation, now time.Time) bool {
 	known := d.relations[rel.OID]
 	if known == nil || known.of != rel || now.Sub(known.checked) >= viewsBelieved {
 		return false
@@ -48,7 +48,7 @@ func (d *delivery) knows(rel *replication.Relation, now time.Time) bool {
 // learn loads what the roles may see of a relation, so that matching needs no
 // I/O. It retries until Postgres answers: the changes wait in the log. It
 // returns false when ctx is done.
-func (d *delivery) learn(ctx context.Context, rel *replication.Relation) bool {
+func (d *delivery) learn(ctx context.Context, rel *wal.Relation) bool {
 	views := map[string]*policy.View{}
 	for _, subject := range d.subjects() {
 		view, ok := d.loadView(ctx, rel, subject)
@@ -65,7 +65,7 @@ func (d *delivery) learn(ctx context.Context, rel *replication.Relation) bool {
 
 // know takes in what learn has loaded. The index forgets what it compiled where
 // row-level security has changed, or may have with a new state of the table.
-func (d *delivery) know(rel *replication.Relation, views map[string]*policy.View) {
+func (d *delivery) know(rel *wal.Relation, views map[string]*policy.View) {
 	known := d.relations[rel.OID]
 	changed := known == nil || known.of != rel
 	stale := changed && known != nil && known.secured()
@@ -114,7 +114,7 @@ func (d *delivery) subjects() (subjects []*policy.Subject) {
 
 // loadView asks until Postgres answers; the view is nil for a role that it does
 // not know. ok is false when ctx is done.
-func (d *delivery) loadView(ctx context.Context, rel *replication.Relation, s *policy.Subject) (view *policy.View, ok bool) {
+func (d *delivery) loadView(ctx context.Context, rel *wal.Relation, s *policy.Subject) (view *policy.View, ok bool) {
 	for {
 		view, err := d.hub.policy.View(ctx, rel, s)
 		if err == nil || errors.Is(err, policy.ErrUnknownRole) {
@@ -159,7 +159,7 @@ func (m *match) like(o *match) bool {
 // question is what Postgres is asked at once: as one subject, about one table.
 type question struct {
 	subject  *policy.Subject
-	relation *replication.Relation
+	relation *wal.Relation
 }
 
 // ask has Postgres judge the matches that need it: one statement for each
@@ -217,7 +217,7 @@ func (d *delivery) judge(ctx context.Context, inquiries []*policy.Inquiry) bool 
 // tell reports a policy or filter that raised to the channel, once for each state of the
 // table, so that a failing one is neither silent nor a flood. Called with
 // the delivery's lock held.
-func (b *binding) tell(err error, rel *replication.Relation) {
+func (b *binding) tell(err error, rel *wal.Relation) {
 	if b.told == rel {
 		return
 	}

@@ -5,7 +5,7 @@ import (
 
 	"walcast/filters"
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Binding is one postgres_changes entry of a join, read and understood. It is
@@ -47,13 +47,13 @@ func invalid(b *protocol.Binding, filter error) *protocol.Problem {
 func eventsOf(event string) filters.EventSet {
 	switch event {
 	case "INSERT":
-		return filters.Events(replication.Insert)
+		return filters.Events(wal.Insert)
 	case "UPDATE":
-		return filters.Events(replication.Update)
+		return filters.Events(wal.Update)
 	case "DELETE":
-		return filters.Events(replication.Delete)
+		return filters.Events(wal.Delete)
 	case "TRUNCATE":
-		return filters.Events(replication.Truncate)
+		return filters.Events(wal.Truncate)
 	}
-	return filters.Events(replication.Insert, replication.Update, replication.Delete)
+	return filters.Events(wal.Insert, wal.Update, wal.Delete)
 }

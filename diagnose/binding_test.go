@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"walcast/protocol"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func TestParseServesAllBindingsOrNone(t *testing.T) {
@@ -15,7 +15,7 @@ func TestParseServesAllBindingsOrNone(t *testing.T) {
 	if refused != nil || len(bindings) != 2 {
 		t.Fatalf("Parse = %v, %v; want two bindings", bindings, refused)
 	}
-	if all := bindings[0].Events; all.Has(replication.Truncate) || !all.Has(replication.Delete) {
+	if all := bindings[0].Events; all.Has(wal.Truncate) || !all.Has(wal.Delete) {
 		t.Errorf("events of * = %v; want INSERT, UPDATE and DELETE only", all)
 	}
 	if len(bindings[1].Filter) != 1 {

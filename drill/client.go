@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // kind is how a client comes back.
@@ -49,8 +49,8 @@ type client struct {
 	random *rand.Rand
 	nap    time.Duration // the longest that it stays away, now and then
 
-	last        replication.Position // newest position seen, or told at the join
-	lastEventID string               // of an event stream
+	last        wal.Position // newest position seen, or told at the join
+	lastEventID string       // of an event stream
 }
 
 // follow connects again and again until ctx is done.
@@ -82,7 +82,7 @@ func (c *client) row(payload []byte) error {
 	if err := json.Unmarshal(payload, &p); err != nil {
 		return fmt.Errorf("read row: %w", err)
 	}
-	at, err := replication.ParsePosition(fmt.Sprintf("%s:%d", p.Data.LSN, p.Data.Seq))
+	at, err := wal.ParsePosition(fmt.Sprintf("%s:%d", p.Data.LSN, p.Data.Seq))
 	if err != nil {
 		return err
 	}
@@ -126,12 +126,12 @@ func (p systemPayload) notice() (n notice, err error) {
 	n.Code = p.Code
 	for _, f := range []struct {
 		text *string
-		into *replication.Position
+		into *wal.Position
 	}{{p.From, &n.From}, {p.Oldest, &n.Oldest}, {p.Position, &n.Upto}} {
 		if f.text == nil || *f.text == "" {
 			continue
 		}
-		if *f.into, err = replication.ParsePosition(*f.text); err != nil {
+		if *f.into, err = wal.ParsePosition(*f.text); err != nil {
 			return n, fmt.Errorf("read resync: %w", err)
 		}
 	}

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"sort"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // charge is what a client is owed.
@@ -13,7 +14,7 @@ type charge struct {
 	Wants func(written) bool
 	// Base is where it started: it is owed everything after. Without one it is
 	// owed what comes after its first row.
-	Base    replication.Position
+	Base    wal.Position
 	HasBase bool
 	// Names means that the client says where it was when it comes back, so that
 	// the server need not remember, and nothing may come twice.
@@ -35,18 +36,18 @@ type trial struct {
 	charge
 	byRow   map[row]written
 	wanted  []written // in the order of their positions
-	seen    map[replication.Position]bool
+	seen    map[wal.Position]bool
 	excused []stretch
-	before  int                  // how many of them were told on earlier joins
-	last    replication.Position // newest position seen
-	within  replication.Position // newest position seen since the last join
+	before  int          // how many of them were told on earlier joins
+	last    wal.Position // newest position seen
+	within  wal.Position // newest position seen since the last join
 	faults  []Fault
 }
 
 // judge compares what a client has noted with what was committed. The rows must
 // be in the order of their positions.
 func judge(c charge, rows []written, diary []entry) []Fault {
-	t := &trial{charge: c, byRow: make(map[row]written, len(rows)), seen: map[replication.Position]bool{}, last: c.Base}
+	t := &trial{charge: c, byRow: make(map[row]written, len(rows)), seen: map[wal.Position]bool{}, last: c.Base}
 	for _, w := range rows {
 		t.byRow[w.row] = w
 		if c.Wants(w) {
@@ -56,7 +57,7 @@ func judge(c charge, rows []written, diary []entry) []Fault {
 	for _, e := range diary {
 		switch e.Kind {
 		case joined:
-			t.within, t.before = replication.Position{}, len(t.excused)
+			t.within, t.before = wal.Position{}, len(t.excused)
 		case seen:
 			t.see(e)
 		case resync:
@@ -118,12 +119,12 @@ func (t *trial) late(e entry, w written) {
 	}
 }
 
-func isIn(list []stretch, p replication.Position) bool {
+func isIn(list []stretch, p wal.Position) bool {
 	return slices.ContainsFunc(list, func(s stretch) bool { return s.has(p) })
 }
 
 // complete checks that nothing is missing after the last row, up to and with upTo.
-func (t *trial) complete(e entry, upTo replication.Position) {
+func (t *trial) complete(e entry, upTo wal.Position) {
 	i := sort.Search(len(t.wanted), func(i int) bool { return t.wanted[i].At.Compare(t.last) > 0 })
 	var missing []written
 	for ; i < len(t.wanted) && t.wanted[i].At.Compare(upTo) <= 0; i++ {
@@ -145,11 +146,11 @@ func (t *trial) excuse(e entry) {
 	switch {
 	case t.Names && n.From.IsZero():
 		t.fault(e, "a resync (%s) does not say from where, to a client that named its position", n.Code)
-	case n.Code == replication.CodeUnknown && t.Names:
+	case n.Code == changelog.CodeUnknown && t.Names:
 		t.fault(e, "the position %s that the server has told is unknown to it", n.From)
-	case n.Code == replication.CodeUnknown && (t.Unclean == 0 || e.Time < t.Unclean):
+	case n.Code == changelog.CodeUnknown && (t.Unclean == 0 || e.Time < t.Unclean):
 		t.fault(e, "a resync (%s) though the server never ended without a stop", n.Code)
-	case n.Code == replication.CodeTooOld && n.Oldest.Compare(n.From) <= 0:
+	case n.Code == changelog.CodeTooOld && n.Oldest.Compare(n.From) <= 0:
 		t.fault(e, "a resync from %s though the server still has everything after %s", n.From, n.Oldest)
 	}
 	if n.Upto.Compare(n.From) < 0 {

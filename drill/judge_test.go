@@ -4,11 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // at is the n-th position of these tests; odd ones stand between changes.
-func at(n int) replication.Position { return replication.Position{LSN: replication.LSN(n)} }
+func at(n int) wal.Position { return wal.Position{LSN: wal.LSN(n)} }
 
 // committed are rows 1.10, 1.20 … 1.60 at positions 10, 20 … 60; 1.30 is of
 // another shard.
@@ -46,7 +47,7 @@ func together(parts ...[]entry) (all []entry) {
 }
 
 func TestJudge(t *testing.T) {
-	const old, unknown = replication.CodeTooOld, replication.CodeUnknown
+	const old, unknown = changelog.CodeTooOld, changelog.CodeUnknown
 	for _, c := range []struct {
 		name    string
 		diary   []entry
@@ -137,7 +138,7 @@ func TestJudgeFindsEveryLossDoubleAndSwap(t *testing.T) {
 		t.Helper()
 		diary := rowsOf(spoilt...)
 		for i := range diary {
-			diary[i].At = replication.Position{}
+			diary[i].At = wal.Position{}
 		}
 		if len(judge(charge{Wants: wants, HasBase: true}, rows, diary)) == 0 {
 			t.Errorf("judge finds nothing; row %d is %s", n, what)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Report is the outcome of a run.
@@ -20,7 +20,7 @@ type Report struct {
 
 // judge judges every client.
 func (d *drill) judge() {
-	base := replication.Before(d.rows[0].At.LSN) // the first pulse
+	base := wal.Before(d.rows[0].At.LSN) // the first pulse
 	for _, c := range d.clients {
 		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.walcast.unclean}
 		diaries := [][]entry{c.diary.read()}

@@ -3,7 +3,7 @@ package drill
 import (
 	"fmt"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // row names what one statement wrote: no writer uses a number twice.
@@ -16,13 +16,13 @@ type written struct {
 	row
 	Table string
 	Shard int
-	At    replication.Position
+	At    wal.Position
 }
 
 // stretch is what lies after From, up to and with To.
-type stretch struct{ From, To replication.Position }
+type stretch struct{ From, To wal.Position }
 
-func (s stretch) has(p replication.Position) bool {
+func (s stretch) has(p wal.Position) bool {
 	return p.Compare(s.From) > 0 && p.Compare(s.To) <= 0
 }
 
@@ -43,7 +43,7 @@ type entry struct {
 	Time   int64 // Unix nanoseconds
 	Kind   entryKind
 	Row    row
-	At     replication.Position
+	At     wal.Position
 	Resync notice
 	Text   string
 }
@@ -51,5 +51,5 @@ type entry struct {
 // notice is the content of a resync_required.
 type notice struct {
 	Code               string
-	From, Oldest, Upto replication.Position // From is zero where the server does not know
+	From, Oldest, Upto wal.Position // From is zero where the server does not know
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const (
@@ -150,10 +150,10 @@ func (v *visit) answered(payload []byte) error {
 		v.diary.note(entry{Kind: refused, Text: p.Response.Reason})
 		return fmt.Errorf("join refused: %s", p.Response.Reason)
 	}
-	var at replication.Position
+	var at wal.Position
 	if p.Response.Position != "" {
 		var err error
-		if at, err = replication.ParsePosition(p.Response.Position); err != nil {
+		if at, err = wal.ParsePosition(p.Response.Position); err != nil {
 			return err
 		}
 		if v.last.IsZero() {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // streamVisit returns what a client does with one event stream. It does as an
@@ -103,7 +103,7 @@ func (c *client) listen(conn net.Conn, body *bufio.Reader) error {
 // block notes what a block says.
 func (c *client) block(event, id, data string) error {
 	if id != "" {
-		if _, err := replication.ParsePosition(id); err != nil {
+		if _, err := wal.ParsePosition(id); err != nil {
 			return errors.Join(errors.New("read id of an event"), err)
 		}
 		c.lastEventID = id

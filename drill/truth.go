@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // truthSlot is ours: Postgres decodes for it what was committed, independently
@@ -40,7 +40,7 @@ func readTruth(ctx context.Context, db *pgx.Conn) ([]written, error) {
 // decoder reads pgoutput.
 type decoder struct {
 	relations map[uint32]*pglogrepl.RelationMessage
-	at        replication.Position
+	at        wal.Position
 	rows      []written
 }
 
@@ -53,7 +53,7 @@ func (d *decoder) take(message []byte) error {
 	case *pglogrepl.RelationMessage:
 		d.relations[m.RelationID] = m
 	case *pglogrepl.BeginMessage:
-		d.at = replication.Position{LSN: m.FinalLSN}
+		d.at = wal.Position{LSN: wal.LSN(m.FinalLSN)}
 	case *pglogrepl.InsertMessage:
 		return d.write(m.RelationID, m.Tuple)
 	case *pglogrepl.UpdateMessage:

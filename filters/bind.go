@@ -7,17 +7,17 @@ import (
 	"strings"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Compile binds a filter to a relation's columns and types. Its errors are
 // *BindError, with the SQLSTATE and message that the database would give. It
 // accepts what it is not certain of; Resolve does not.
-func Compile(rel *replication.Relation, f Filter, l Locale) (Expr, error) {
+func Compile(rel *wal.Relation, f Filter, l Locale) (Expr, error) {
 	return compile(rel, f, l.certainty())
 }
 
-func compile(rel *replication.Relation, f Filter, c certainty) (Expr, error) {
+func compile(rel *wal.Relation, f Filter, c certainty) (Expr, error) {
 	b := binder{rel: rel, certainty: c, wire: true}
 	return b.filter(f)
 }
@@ -26,7 +26,7 @@ func compile(rel *replication.Relation, f Filter, c certainty) (Expr, error) {
 // that Go is not certain of, and returns the filter with the answers in it, so
 // that matching need not ask again. A filter for several relations is resolved
 // for one after the other. Its errors are *BindError, or the asker's.
-func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale, a Asker) (Filter, error) {
+func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker) (Filter, error) {
 	f = f.clone()
 	b := binder{rel: rel, certainty: l.certainty(), wire: true}
 	if _, err := b.filter(f); err != nil || len(b.inquiries) == 0 {
@@ -43,7 +43,7 @@ func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale,
 // its type, as the conditions of a filter do. It is for row-level security: a
 // bytea is read as Postgres reads it, not as the wire writes it. Errors are
 // *BindError.
-func Compare(rel *replication.Relation, column string, op Operator, literal string, l Locale) (Expr, error) {
+func Compare(rel *wal.Relation, column string, op Operator, literal string, l Locale) (Expr, error) {
 	b := binder{rel: rel, certainty: l.certainty()}
 	return b.condition(&Condition{Column: column, Op: op, Value: literal})
 }
@@ -61,7 +61,7 @@ func (f Filter) clone() Filter {
 // binder makes expressions of conditions.
 type binder struct {
 	certainty
-	rel       *replication.Relation
+	rel       *wal.Relation
 	wire      bool // literals are a client's: bytea may lack its \x
 	inquiries []inquiry
 }

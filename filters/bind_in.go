@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // maxMembers is how many values upstream allows in a list.
@@ -13,7 +13,7 @@ const maxMembers = 100
 
 // in binds a list of values, an array literal of the column's type.
 func (b *binder) in(o *operand, c *Condition) (Expr, error) {
-	if o.typ.Kind == replication.KindArray && o.typ.Element != nil {
+	if o.typ.Kind == wal.KindArray && o.typ.Element != nil {
 		// There are no arrays of arrays: the list would be one of elements.
 		return nil, NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" = "+typeName(o.typ.Element))
 	}
@@ -62,7 +62,7 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 		}
 		v, err := read(element.Text)
 		if err != nil {
-			if o.typ.Kind == replication.KindDomain {
+			if o.typ.Kind == wal.KindDomain {
 				err = datum.ErrUncertain // another value may break a constraint before
 			}
 			return membership{}, err

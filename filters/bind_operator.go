@@ -6,7 +6,7 @@ import (
 
 	"walcast/filters/datum"
 	"walcast/filters/pattern"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // compare binds eq, neq, lt, lte, gt, gte and isdistinct.
@@ -86,7 +86,7 @@ func (b *binder) reading(o *operand, c *Condition, array bool) (string, bool) {
 			return r.Text, true
 		}
 	}
-	if o.typ.Kind == replication.KindDomain {
+	if o.typ.Kind == wal.KindDomain {
 		b.read(o, c, array)
 	}
 	return "", false
@@ -141,12 +141,12 @@ type textual struct {
 	caseless bool // whatever the operator, case does not count
 }
 
-func textualOf(t *replication.Type, op Operator) textual {
+func textualOf(t *wal.Type, op Operator) textual {
 	t = t.Underlying()
 	switch {
-	case t.Kind == replication.KindUnknown:
+	case t.Kind == wal.KindUnknown:
 		return textual{has: true}
-	case t.Kind != replication.KindBase:
+	case t.Kind != wal.KindBase:
 		return textual{}
 	}
 	switch t.OID {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // columnComparison is an operator between two columns of one type.
@@ -18,7 +18,7 @@ type columnComparison struct {
 // CompareColumns compares two columns of one type with Eq, Neq, Lt, Lte, Gt,
 // Gte or IsDistinct. It refuses what Go is not certain of; its errors are
 // *BindError.
-func CompareColumns(rel *replication.Relation, a string, op Operator, b string, l Locale) (Expr, error) {
+func CompareColumns(rel *wal.Relation, a string, op Operator, b string, l Locale) (Expr, error) {
 	left, err := newOperand(rel, a)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func CompareColumns(rel *replication.Relation, a string, op Operator, b string, 
 	return e, nil
 }
 
-func (c *columnComparison) Eval(row replication.Row) Truth { return c.evaluate(&evaluation{row: row}) }
+func (c *columnComparison) Eval(row wal.Row) Truth { return c.evaluate(&evaluation{row: row}) }
 
 func (c *columnComparison) evaluate(ev *evaluation) Truth {
 	t := c.compare(ev)
@@ -62,9 +62,9 @@ func (c *columnComparison) compare(ev *evaluation) Truth {
 	a, kindA := c.left.text(ev.row)
 	b, kindB := c.right.text(ev.row)
 	switch {
-	case kindA == replication.Absent || kindB == replication.Absent:
+	case kindA == wal.Absent || kindB == wal.Absent:
 		return Unknown
-	case kindA == replication.Null || kindB == replication.Null:
+	case kindA == wal.Null || kindB == wal.Null:
 		if c.op == IsDistinct {
 			return truth(kindA != kindB)
 		}

@@ -2,7 +2,7 @@ package filters
 
 import (
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // columnIndex is who is filed under the values of one operand.
@@ -87,11 +87,11 @@ func (ci *columnIndex) empty() bool {
 func (ci *columnIndex) match(m *matcher) {
 	text, kind := ci.operand.text(m.row)
 	switch kind {
-	case replication.Null:
+	case wal.Null:
 		m.visit(&ci.null)
 		ci.distinct.visit(m, nil)
 		return
-	case replication.Absent:
+	case wal.Absent:
 		return
 	}
 	if ci.typ == nil {

@@ -4,7 +4,7 @@ import (
 	"strconv"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // comparison is one operator between an operand and a literal. Operators that
@@ -28,15 +28,15 @@ type test interface {
 	mayAsk() bool // whether it may be Undecided
 }
 
-func (c *comparison) Eval(row replication.Row) Truth { return c.evaluate(&evaluation{row: row}) }
+func (c *comparison) Eval(row wal.Row) Truth { return c.evaluate(&evaluation{row: row}) }
 
 func (c *comparison) evaluate(ev *evaluation) Truth {
 	text, kind := c.operand.text(ev.row)
 	t := c.onNull
 	switch kind {
-	case replication.Absent:
+	case wal.Absent:
 		return Unknown
-	case replication.Text:
+	case wal.Text:
 		if t = c.test.holds(ev, c.operand, text); t == Undecided {
 			t = ev.ask(c, text)
 		}
@@ -76,14 +76,14 @@ type nullTest struct {
 	negate  bool
 }
 
-func (n *nullTest) Eval(row replication.Row) Truth { return n.evaluate(&evaluation{row: row}) }
+func (n *nullTest) Eval(row wal.Row) Truth { return n.evaluate(&evaluation{row: row}) }
 
 func (n *nullTest) evaluate(ev *evaluation) Truth {
 	_, kind := n.operand.text(ev.row)
-	if kind == replication.Absent {
+	if kind == wal.Absent {
 		return Unknown
 	}
-	return truth((kind == replication.Null) != n.negate)
+	return truth((kind == wal.Null) != n.negate)
 }
 
 func (n *nullTest) Key() string {

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // specimens are literals of each type, most of them valid. Values of rows are
@@ -98,7 +98,7 @@ type trial struct {
 
 // table makes a table with a column of each type and returns it with the values
 // that each can hold.
-func (l *lab) table(t *testing.T) (*replication.Relation, [][]string) {
+func (l *lab) table(t *testing.T) (*wal.Relation, [][]string) {
 	t.Helper()
 	l.exec(t, specimenTypes)
 	var columns []string
@@ -177,7 +177,7 @@ func arrayText(items []string, null bool) string {
 
 // sql is the condition as Postgres sees it, over $1, the value, and $2, the
 // literal. Paths are written as PostgREST does.
-func (tr trial) sql(t *replication.Type) string {
+func (tr trial) sql(t *wal.Type) string {
 	left, typ := fmt.Sprintf("$1::%q.%q", t.Schema, t.Name), Question{Schema: t.Schema, Type: t.Name}
 	if i := strings.Index(tr.condition.Column, "->"); i >= 0 {
 		for path := tr.condition.Column[i:]; path != ""; {
@@ -207,7 +207,7 @@ func (tr trial) sql(t *replication.Type) string {
 }
 
 // literal is the literal as Postgres is given it: bytea has its \x.
-func (tr trial) literal(t *replication.Type) string {
+func (tr trial) literal(t *wal.Type) string {
 	b, o := binder{wire: true}, &operand{typ: t}
 	list, err := datum.ParseArray(tr.condition.Value, ',')
 	switch {
@@ -253,7 +253,7 @@ func TestConditionsHaveThePostgresTruth(t *testing.T) {
 }
 
 // try compares each trial with what Postgres says.
-func (l *lab) try(t *rapid.T, rel *replication.Relation, list []trial, decided tally) {
+func (l *lab) try(t *rapid.T, rel *wal.Relation, list []trial, decided tally) {
 	ctx := context.Background()
 	var sql []string
 	var values, literals []*string
@@ -272,7 +272,7 @@ func (l *lab) try(t *rapid.T, rel *replication.Relation, list []trial, decided t
 }
 
 // judge compares what we make of a trial with Postgres' answer.
-func (l *lab) judge(ctx context.Context, t *rapid.T, rel *replication.Relation, tr trial, want Answer, decided tally) {
+func (l *lab) judge(ctx context.Context, t *rapid.T, rel *wal.Relation, tr trial, want Answer, decided tally) {
 	key := rel.Columns[tr.column].Type.Name
 	describe := fmt.Sprintf("%s %s: value %s", key, Filter{tr.condition}, show(tr.value))
 	f, err := Resolve(ctx, rel, Filter{tr.condition}, l.locale, l)
@@ -295,10 +295,10 @@ func (l *lab) judge(ctx context.Context, t *rapid.T, rel *replication.Relation, 
 		t.Errorf("%s: Resolve accepts it, Compile says %v", describe, err)
 		return
 	}
-	row := make(replication.Row, len(rel.Columns))
-	row[tr.column].Kind = replication.Null
+	row := make(wal.Row, len(rel.Columns))
+	row[tr.column].Kind = wal.Null
 	if tr.value != nil {
-		row[tr.column] = replication.Value{Kind: replication.Text, Text: *tr.value}
+		row[tr.column] = wal.Value{Kind: wal.Text, Text: *tr.value}
 	}
 	got := e.Eval(row)
 	if got == Undecided {

@@ -2,13 +2,13 @@ package filters
 
 import (
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // evaluation is one row on its way through expressions. It keeps what it reads
 // of the columns, so that each is read once however many ask.
 type evaluation struct {
-	row     replication.Row
+	row     wal.Row
 	rows    uint64        // counts them
 	columns []columnValue // one for each column; may be empty
 	answers *answers      // what Postgres has said; may be nil
@@ -25,7 +25,7 @@ type columnValue struct {
 }
 
 // reset makes ready for another row with room for its columns.
-func (ev *evaluation) reset(row replication.Row) {
+func (ev *evaluation) reset(row wal.Row) {
 	ev.row, ev.failure = row, nil
 	ev.rows++
 	for len(ev.columns) < len(row) {

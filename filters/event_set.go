@@ -1,15 +1,17 @@
 package filters
 
-import "walcast/replication"
+import (
+	"walcast/replication/wal"
+)
 
 // EventSet is a set of operations.
 type EventSet uint8
 
 // Has reports whether the set contains op.
-func (s EventSet) Has(op replication.Operation) bool { return s&(1<<op) != 0 }
+func (s EventSet) Has(op wal.Operation) bool { return s&(1<<op) != 0 }
 
 // Events makes a set.
-func Events(ops ...replication.Operation) (s EventSet) {
+func Events(ops ...wal.Operation) (s EventSet) {
 	for _, op := range ops {
 		s |= 1 << op
 	}

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"walcast/filters"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func ExampleParse() {
@@ -20,10 +20,10 @@ func ExampleParse() {
 }
 
 func ExampleIndex() {
-	integer := &replication.Type{OID: 23, Schema: "pg_catalog", Name: "int4", Kind: replication.KindBase}
-	messages := replication.NewRelation(replication.Relation{
+	integer := &wal.Type{OID: 23, Schema: "pg_catalog", Name: "int4", Kind: wal.KindBase}
+	messages := wal.NewRelation(wal.Relation{
 		OID: 16384, Schema: "public", Table: "messages",
-		Columns: []replication.Column{{Name: "room", Type: integer}},
+		Columns: []wal.Column{{Name: "room", Type: integer}},
 	})
 	ix := filters.NewIndex[string](filters.Locale{Collate: "C", Ctype: "C", TimeZone: "UTC"})
 	for name, text := range map[string]string{"anna": "room=eq.1", "ben": "room=eq.2", "cleo": "room=lt.10"} {
@@ -31,12 +31,12 @@ func ExampleIndex() {
 		if err != nil {
 			panic(err)
 		}
-		ix.Add(filters.Selector{Events: filters.Events(replication.Insert), Schema: "public", Table: "messages", Filter: f}, name)
+		ix.Add(filters.Selector{Events: filters.Events(wal.Insert), Schema: "public", Table: "messages", Filter: f}, name)
 	}
-	ix.Match(&replication.Change{
-		Operation: replication.Insert,
+	ix.Match(&wal.Change{
+		Operation: wal.Insert,
 		Relation:  messages,
-		New:       replication.Row{{Kind: replication.Text, Text: "2"}},
+		New:       wal.Row{{Kind: wal.Text, Text: "2"}},
 	}, func(name string) { fmt.Println(name) })
 	// Unordered output:
 	// ben

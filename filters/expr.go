@@ -3,7 +3,7 @@ package filters
 import (
 	"strings"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Expr is a boolean expression over the columns of one relation. Exprs are
@@ -11,7 +11,7 @@ import (
 type Expr interface {
 	// Eval has the truth value that Postgres gives, or Undecided (see Decide).
 	// A column whose Value is Absent makes a comparison Unknown.
-	Eval(row replication.Row) Truth
+	Eval(row wal.Row) Truth
 	// Key is a canonical text: Exprs of one relation with equal keys are equal.
 	Key() string
 }
@@ -36,7 +36,7 @@ func Constant(t Truth) Expr { return constant(t) }
 
 type constant Truth
 
-func (c constant) Eval(replication.Row) Truth { return Truth(c) }
+func (c constant) Eval(wal.Row) Truth         { return Truth(c) }
 func (c constant) Key() string                { return Truth(c).String() }
 func (c constant) evaluate(*evaluation) Truth { return Truth(c) }
 func (c constant) negation() Expr             { return constant(Truth(c).not()) }
@@ -109,7 +109,7 @@ type (
 	disjunction []Expr
 )
 
-func (c conjunction) Eval(row replication.Row) Truth { return c.evaluate(&evaluation{row: row}) }
+func (c conjunction) Eval(row wal.Row) Truth { return c.evaluate(&evaluation{row: row}) }
 
 func (c conjunction) evaluate(ev *evaluation) Truth {
 	t := True
@@ -131,7 +131,7 @@ func (c conjunction) negation() Expr {
 	return Or(negated...)
 }
 
-func (d disjunction) Eval(row replication.Row) Truth { return d.evaluate(&evaluation{row: row}) }
+func (d disjunction) Eval(row wal.Row) Truth { return d.evaluate(&evaluation{row: row}) }
 
 func (d disjunction) evaluate(ev *evaluation) Truth {
 	t := False
@@ -167,5 +167,5 @@ func keyOf(word string, exprs []Expr) string {
 // negation is NOT of somebody else's Expr.
 type negation struct{ of Expr }
 
-func (n negation) Eval(row replication.Row) Truth { return n.of.Eval(row).not() }
-func (n negation) Key() string                    { return "(not " + n.of.Key() + ")" }
+func (n negation) Eval(row wal.Row) Truth { return n.of.Eval(row).not() }
+func (n negation) Key() string            { return "(not " + n.of.Key() + ")" }

@@ -5,22 +5,22 @@ import (
 
 	"pgregory.net/rapid"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // foreign is an Expr of another package.
 type foreign Truth
 
-func (f foreign) Eval(replication.Row) Truth { return Truth(f) }
-func (f foreign) Key() string                { return "foreign " + Truth(f).String() }
+func (f foreign) Eval(wal.Row) Truth { return Truth(f) }
+func (f foreign) Key() string        { return "foreign " + Truth(f).String() }
 
 // formula is an expression beside what it must evaluate to.
 type formula struct {
 	expr Expr
-	want func(replication.Row) Truth
+	want func(wal.Row) Truth
 }
 
-func formulas(rel *replication.Relation, depth int) *rapid.Generator[formula] {
+func formulas(rel *wal.Relation, depth int) *rapid.Generator[formula] {
 	return rapid.Custom(func(t *rapid.T) formula {
 		kind := "leaf"
 		if depth > 0 {
@@ -34,8 +34,8 @@ func formulas(rel *replication.Relation, depth int) *rapid.Generator[formula] {
 		for i, p := range parts {
 			exprs[i] = p.expr
 		}
-		fold := func(start Truth, op func(a, b Truth) Truth) func(replication.Row) Truth {
-			return func(row replication.Row) Truth {
+		fold := func(start Truth, op func(a, b Truth) Truth) func(wal.Row) Truth {
+			return func(row wal.Row) Truth {
 				all := start
 				for _, p := range parts {
 					all = op(all, p.want(row))
@@ -49,19 +49,19 @@ func formulas(rel *replication.Relation, depth int) *rapid.Generator[formula] {
 		case "or":
 			return formula{Or(exprs...), fold(False, Truth.or)}
 		}
-		return formula{Not(exprs[0]), func(row replication.Row) Truth { return parts[0].want(row).not() }}
+		return formula{Not(exprs[0]), func(row wal.Row) Truth { return parts[0].want(row).not() }}
 	})
 }
 
 // leaf is a condition, a constant, or somebody else's.
-func leaf(t *rapid.T, rel *replication.Relation) formula {
+func leaf(t *rapid.T, rel *wal.Relation) formula {
 	switch rapid.IntRange(0, 4).Draw(t, "leaf") {
 	case 0:
 		c := rapid.SampledFrom([]Truth{False, Unknown, True}).Draw(t, "constant")
-		return formula{Constant(c), func(replication.Row) Truth { return c }}
+		return formula{Constant(c), func(wal.Row) Truth { return c }}
 	case 1:
 		c := rapid.SampledFrom([]Truth{False, Unknown, True, Undecided}).Draw(t, "foreign")
-		return formula{foreign(c), func(replication.Row) Truth { return c }}
+		return formula{foreign(c), func(wal.Row) Truth { return c }}
 	}
 	for {
 		f, err := Parse(conditionTexts().Draw(t, "condition"))
@@ -116,7 +116,7 @@ func TestKeysTellExprsApart(t *testing.T) {
 }
 
 func TestCompareColumns(t *testing.T) {
-	rel := replication.NewRelation(replication.Relation{OID: 1, Schema: "public", Table: "t", Columns: []replication.Column{
+	rel := wal.NewRelation(wal.Relation{OID: 1, Schema: "public", Table: "t", Columns: []wal.Column{
 		{Name: "a", Type: builtin(23, "int4")}, {Name: "b", Type: builtin(23, "int4")}, {Name: "c", Type: builtin(25, "text")}, {Name: "p", Type: builtin(600, "point")}, {Name: "q", Type: builtin(600, "point")},
 	}})
 	for _, c := range []struct {

@@ -3,7 +3,7 @@ package filters
 import (
 	"context"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Index finds the values whose selectors match a change. It belongs to one
@@ -49,7 +49,7 @@ func NewIndex[T comparable](l Locale) *Index[T] {
 }
 
 // whole is the whole expression of a member for a change.
-func (ix *Index[T]) whole(m member, c *replication.Change) Expr {
+func (ix *Index[T]) whole(m member, c *wal.Change) Expr {
 	for _, w := range ix.members[m].selector.wheres(c.Relation, ix.certainty) {
 		if w.events.Has(c.Operation) {
 			return w.expr
@@ -144,7 +144,7 @@ func (ix *Index[T]) file(ri *relationIndex, m member) {
 }
 
 // relation returns the index of a relation as it is now.
-func (ix *Index[T]) relation(rel *replication.Relation) *relationIndex {
+func (ix *Index[T]) relation(rel *wal.Relation) *relationIndex {
 	ri := ix.relations[rel.OID]
 	if ri != nil && ri.rel == rel {
 		return ri
@@ -186,7 +186,7 @@ func (ix *Index[T]) Invalidate(relation uint32) {
 // New for INSERT and UPDATE, Old for DELETE (wire reference 4.5). A TRUNCATE
 // concerns every filter. A selector whose filter does not compile for the
 // relation matches nothing. yield must not change the index.
-func (ix *Index[T]) Match(c *replication.Change, yield func(T)) {
+func (ix *Index[T]) Match(c *wal.Change, yield func(T)) {
 	if c.Relation == nil {
 		return
 	}
@@ -199,12 +199,12 @@ func (ix *Index[T]) Match(c *replication.Change, yield func(T)) {
 }
 
 // find runs the matcher over a change.
-func (ix *Index[T]) find(ri *relationIndex, c *replication.Change) {
+func (ix *Index[T]) find(ri *relationIndex, c *wal.Change) {
 	row := c.New
 	switch c.Operation {
-	case replication.Delete:
+	case wal.Delete:
 		row = c.Old
-	case replication.Truncate:
+	case wal.Truncate:
 		row = nil
 	}
 	ix.matcher.begin(c, row, len(ix.members))
@@ -214,7 +214,7 @@ func (ix *Index[T]) find(ri *relationIndex, c *replication.Change) {
 // Prepare asks Postgres what Match will need to know of the changes, all in
 // one, and remembers the answers. It asks nothing when Go can decide, which is
 // nearly always. After an error Match does not yield what is undecided.
-func (ix *Index[T]) Prepare(ctx context.Context, changes []*replication.Change, a Asker) error {
+func (ix *Index[T]) Prepare(ctx context.Context, changes []*wal.Change, a Asker) error {
 	ix.answers.turn()
 	for {
 		wanted := ix.questions(changes)
@@ -228,7 +228,7 @@ func (ix *Index[T]) Prepare(ctx context.Context, changes []*replication.Change, 
 }
 
 // questions are what Match would need to know.
-func (ix *Index[T]) questions(changes []*replication.Change) (wanted []Question) {
+func (ix *Index[T]) questions(changes []*wal.Change) (wanted []Question) {
 	ix.matcher.wanted = &wanted
 	defer func() { ix.matcher.wanted = nil }()
 	for _, c := range changes {
@@ -244,7 +244,7 @@ func (ix *Index[T]) questions(changes []*replication.Change) (wanted []Question)
 
 // Failed calls yield for each value whose selector Postgres refused to decide
 // for the change (Prepare), with what it raised.
-func (ix *Index[T]) Failed(c *replication.Change, yield func(T, *BindError)) {
+func (ix *Index[T]) Failed(c *wal.Change, yield func(T, *BindError)) {
 	if c.Relation == nil {
 		return
 	}

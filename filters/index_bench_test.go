@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"walcast/internal/once"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // ownRows is a guard like a compiled policy owner = auth.uid().
 type ownRows struct{ owner string }
 
-func (g *ownRows) Where(rel *replication.Relation, _ replication.Operation) Expr {
+func (g *ownRows) Where(rel *wal.Relation, _ wal.Operation) Expr {
 	e, err := Compare(rel, "owner", Eq, g.owner, utc())
 	if err != nil {
 		panic(err)
@@ -55,16 +55,16 @@ func selecting(text string) Selector {
 
 // benchChange is for the selector with the number i, in the workloads that have
 // one for each.
-func benchChange(rel *replication.Relation, i int) *replication.Change {
+func benchChange(rel *wal.Relation, i int) *wal.Change {
 	owner := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
 	row := rowOf("1", strconv.Itoa(i), "some title", "15.75", owner, "t", "ok", `{"kind": "chat"}`, "{a,b}", "(1,2)")
-	return &replication.Change{Operation: replication.Insert, Relation: rel, New: row}
+	return &wal.Change{Operation: wal.Insert, Relation: rel, New: row}
 }
 
 // benchChanges are for selectors all over n of them. As in earnest, most of what
 // a change needs is not in the processor's cache when there are many.
-func benchChanges(n int) []*replication.Change {
-	rel, changes := rooms(), make([]*replication.Change, 1<<14)
+func benchChanges(n int) []*wal.Change {
+	rel, changes := rooms(), make([]*wal.Change, 1<<14)
 	for i := range changes {
 		changes[i] = benchChange(rel, i*7919%n)
 	}

@@ -9,11 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // matches are the values that a change matches, sorted.
-func matches[T ~string](ix *Index[T], c *replication.Change) []T {
+func matches[T ~string](ix *Index[T], c *wal.Change) []T {
 	var found []T
 	ix.Match(c, func(v T) { found = append(found, v) })
 	slices.Sort(found)
@@ -21,8 +21,8 @@ func matches[T ~string](ix *Index[T], c *replication.Change) []T {
 }
 
 // pairs is the table of the recorded deletes.
-func pairs() *replication.Relation {
-	return replication.NewRelation(replication.Relation{OID: 7, Schema: "public", Table: "tr_fd", Columns: []replication.Column{
+func pairs() *wal.Relation {
+	return wal.NewRelation(wal.Relation{OID: 7, Schema: "public", Table: "tr_fd", Columns: []wal.Column{
 		{Name: "id", Type: builtin(23, "int4"), Key: true}, {Name: "i", Type: builtin(23, "int4")}, {Name: "t", Type: builtin(25, "text")},
 	}})
 }
@@ -35,11 +35,11 @@ func TestDeletesMatchTheOldRow(t *testing.T) {
 	} {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "tr_fd", Filter: mustParse(t, text)}, name)
 	}
-	ix.Add(Selector{Events: Events(replication.Delete), Schema: "public", Table: "tr_fd"}, "d10")
-	ix.Add(Selector{Events: Events(replication.Delete), Schema: "public", Table: "tr_fd", Filter: mustParse(t, "i=eq.1")}, "d11")
+	ix.Add(Selector{Events: Events(wal.Delete), Schema: "public", Table: "tr_fd"}, "d10")
+	ix.Add(Selector{Events: Events(wal.Delete), Schema: "public", Table: "tr_fd", Filter: mustParse(t, "i=eq.1")}, "d11")
 	for _, c := range []struct {
 		identity string
-		old      replication.Row
+		old      wal.Row
 		want     string
 	}{
 		{"default", rowOf("1", "?", "?"), "d0 d10"},
@@ -48,7 +48,7 @@ func TestDeletesMatchTheOldRow(t *testing.T) {
 		{"full", rowOf("3", "-", "-"), "d1 d10 d5 d9"},
 		{"nothing", nil, "d10"},
 	} {
-		got := matches(ix, &replication.Change{Operation: replication.Delete, Relation: rel, Old: c.old, New: rowOf("1", "1", "x")})
+		got := matches(ix, &wal.Change{Operation: wal.Delete, Relation: rel, Old: c.old, New: rowOf("1", "1", "x")})
 		if diff := cmp.Diff(strings.Fields(c.want), got); diff != "" {
 			t.Errorf("identity %s, old row %v: matches differ (-want +got):\n%s", c.identity, c.old, diff)
 		}
@@ -57,12 +57,12 @@ func TestDeletesMatchTheOldRow(t *testing.T) {
 
 func TestTruncateConcernsEveryFilter(t *testing.T) {
 	rel, ix := pairs(), NewIndex[string](utc())
-	all := rowEvents | Events(replication.Truncate)
+	all := rowEvents | Events(wal.Truncate)
 	ix.Add(Selector{Events: all, Schema: "public", Table: "tr_fd", Filter: mustParse(t, "id=eq.1")}, "filtered")
 	ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "tr_fd"}, "rows only")
 	ix.Add(Selector{Events: all, Schema: "*", Table: "*", Filter: mustParse(t, "nocolumn=eq.1")}, "does not compile")
 	ix.Add(Selector{Events: all, Schema: "public", Table: "tr_fd", Guard: &guardOf{"id=eq.1", all}}, "guarded")
-	got := matches(ix, &replication.Change{Operation: replication.Truncate, Relation: rel})
+	got := matches(ix, &wal.Change{Operation: wal.Truncate, Relation: rel})
 	if diff := cmp.Diff([]string{"does not compile", "filtered"}, got); diff != "" {
 		t.Errorf("matches differ (-want +got):\n%s", diff)
 	}
@@ -75,7 +75,7 @@ func TestNamesAreLiteral(t *testing.T) {
 	}
 	ix.Add(Selector{Events: rowEvents, Schema: "*", Table: "tr_fd"}, "any schema")
 	ix.Add(Selector{Events: rowEvents, Schema: "other", Table: "*"}, "other schema")
-	c := &replication.Change{Operation: replication.Insert, Relation: pairs(), New: rowOf("1", "1", "x")}
+	c := &wal.Change{Operation: wal.Insert, Relation: pairs(), New: rowOf("1", "1", "x")}
 	if diff := cmp.Diff([]string{"*", "any schema", "tr_fd"}, matches(ix, c)); diff != "" {
 		t.Errorf("matches differ (-want +got):\n%s", diff)
 	}
@@ -87,11 +87,11 @@ func TestTablesThatSwapNames(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: name}, name)
 	}
-	change := func(oid uint32, name string) *replication.Change {
-		rel := replication.NewRelation(replication.Relation{OID: oid, Schema: "public", Table: name, Columns: pairs().Columns})
-		return &replication.Change{Operation: replication.Insert, Relation: rel, New: rowOf("1", "1", "x")}
+	change := func(oid uint32, name string) *wal.Change {
+		rel := wal.NewRelation(wal.Relation{OID: oid, Schema: "public", Table: name, Columns: pairs().Columns})
+		return &wal.Change{Operation: wal.Insert, Relation: rel, New: rowOf("1", "1", "x")}
 	}
-	for _, c := range []*replication.Change{change(1, "a"), change(2, "b"), change(1, "b"), change(2, "a"), change(1, "b"), change(3, "a")} {
+	for _, c := range []*wal.Change{change(1, "a"), change(2, "b"), change(1, "b"), change(2, "a"), change(1, "b"), change(3, "a")} {
 		if diff := cmp.Diff([]string{c.Relation.Table}, matches(ix, c)); diff != "" {
 			t.Errorf("table %d, %s: matches differ (-want +got):\n%s", c.Relation.OID, c.Relation.Table, diff)
 		}
@@ -103,7 +103,7 @@ func TestTablesThatSwapNames(t *testing.T) {
 // TestEqualValuesAreYieldedOnce, but stay until they are removed as often as
 // they were added.
 func TestEqualValuesAreYieldedOnce(t *testing.T) {
-	ix, c := NewIndex[string](utc()), &replication.Change{Operation: replication.Insert, Relation: pairs(), New: rowOf("1", "1", "x")}
+	ix, c := NewIndex[string](utc()), &wal.Change{Operation: wal.Insert, Relation: pairs(), New: rowOf("1", "1", "x")}
 	s := Selector{Events: rowEvents, Schema: "public", Table: "tr_fd", Filter: mustParse(t, "id=eq.1")}
 	same := s
 	same.Filter = mustParse(t, `id=eq."1"`)
@@ -134,8 +134,8 @@ func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 	for _, text := range []string{"shape=eq.(1,2)", "id=eq.1", "id=eq.2,shape=eq.(1,2)", "or=(id.eq.1,shape.eq.(0,0))"} {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: mustParse(t, text)}, text)
 	}
-	c := &replication.Change{Operation: replication.Insert, Relation: rooms(), New: rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)")}
-	if err := ix.Prepare(context.Background(), []*replication.Change{c}, away{}); err == nil {
+	c := &wal.Change{Operation: wal.Insert, Relation: rooms(), New: rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)")}
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}); err == nil {
 		t.Error("Prepare succeeds though Postgres is away")
 	}
 	certain := []string{"id=eq.1", "or=(id.eq.1,shape.eq.(0,0))"}
@@ -144,7 +144,7 @@ func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 	}
 	asked := &yes{}
 	for range 3 {
-		if err := ix.Prepare(context.Background(), []*replication.Change{c, c}, asked); err != nil {
+		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, asked); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(append(slices.Clone(certain), "shape=eq.(1,2)"), matches(ix, c)); diff != "" {
@@ -169,8 +169,8 @@ func (y *yes) Ask(_ context.Context, questions []Question) ([]Answer, error) {
 func TestLogicalMessagesMatchNothing(t *testing.T) {
 	ix := NewIndex[string](utc())
 	ix.Add(Selector{Events: rowEvents, Schema: "*", Table: "*"}, "all")
-	c := &replication.Change{Operation: replication.Message, Prefix: "x"}
-	if err := ix.Prepare(context.Background(), []*replication.Change{c}, away{}); err != nil {
+	c := &wal.Change{Operation: wal.Message, Prefix: "x"}
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}); err != nil {
 		t.Error(err)
 	}
 	ix.Failed(c, func(string, *BindError) { t.Error("a message has failed") })

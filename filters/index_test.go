@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // oracle answers questions by a rule of its own, the same for equal questions.
@@ -38,7 +38,7 @@ type guardOf struct {
 	only EventSet
 }
 
-func (g *guardOf) Where(rel *replication.Relation, op replication.Operation) Expr {
+func (g *guardOf) Where(rel *wal.Relation, op wal.Operation) Expr {
 	if !g.only.Has(op) {
 		return nil
 	}
@@ -72,14 +72,14 @@ func conditionTexts() *rapid.Generator[string] {
 	})
 }
 
-func rowTexts() *rapid.Generator[replication.Row] {
+func rowTexts() *rapid.Generator[wal.Row] {
 	column := func(values ...string) *rapid.Generator[string] { return rapid.SampledFrom(append(values, "-", "?")) }
 	columns := []*rapid.Generator[string]{
 		column("1", "2", "3", "-1"), column("0", "1", "9223372036854775807"), column("a", "b", "", "abc", "ä"), column("1.0", "1", "2.5", "0.50", "NaN"),
 		column("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-00000000000a"), column("t", "f"), column("sad", "ok", "happy", "new"),
 		column(`{"kind": "chat", "n": 1.0}`, `{"kind": null, "list": [2, 3]}`, `[]`, `{"n": 1.00}`, `{"a": 1e5}`), column("{}", "{a}", "{a,b}", "{{a},{b}}", "{NULL,a}"), column("(1,2)", "(0,0)"),
 	}
-	return rapid.Custom(func(t *rapid.T) replication.Row {
+	return rapid.Custom(func(t *rapid.T) wal.Row {
 		texts := make([]string, len(columns))
 		for i, c := range columns {
 			texts[i] = c.Draw(t, "value")
@@ -102,7 +102,7 @@ func selectors(guards []*guardOf) *rapid.Generator[Selector] {
 			t.Fatalf("Parse(%q): %v", text, err)
 		}
 		s := Selector{
-			Events: rapid.SampledFrom([]EventSet{rowEvents, rowEvents, Events(replication.Insert), Events(replication.Delete, replication.Update), Events(replication.Truncate), rowEvents | Events(replication.Truncate)}).Draw(t, "events"),
+			Events: rapid.SampledFrom([]EventSet{rowEvents, rowEvents, Events(wal.Insert), Events(wal.Delete, wal.Update), Events(wal.Truncate), rowEvents | Events(wal.Truncate)}).Draw(t, "events"),
 			Schema: rapid.SampledFrom([]string{"public", "public", "*", "other"}).Draw(t, "schema"),
 			Table:  rapid.SampledFrom([]string{"rooms", "rooms", "*", "halls"}).Draw(t, "table"),
 			Filter: f,
@@ -121,8 +121,8 @@ type entry struct {
 }
 
 // naive asks every selector.
-func naive(t rapid.TB, entries []entry, c *replication.Change, a Asker) (matched []int, refused []int) {
-	row := map[replication.Operation]replication.Row{replication.Insert: c.New, replication.Update: c.New, replication.Delete: c.Old}[c.Operation]
+func naive(t rapid.TB, entries []entry, c *wal.Change, a Asker) (matched []int, refused []int) {
+	row := map[wal.Operation]wal.Row{wal.Insert: c.New, wal.Update: c.New, wal.Delete: c.Old}[c.Operation]
 	type pair struct {
 		key   string
 		value int
@@ -140,7 +140,7 @@ func naive(t rapid.TB, entries []entry, c *replication.Change, a Asker) (matched
 		}
 		seen[p] = true
 		where := Constant(True)
-		if c.Operation != replication.Truncate {
+		if c.Operation != wal.Truncate {
 			var err error
 			if where, err = Compile(c.Relation, s.Filter, utc()); err != nil {
 				continue
@@ -164,7 +164,7 @@ func naive(t rapid.TB, entries []entry, c *replication.Change, a Asker) (matched
 }
 
 // demandEach decides the conjuncts one by one.
-func demandEach(e Expr, row replication.Row, a Asker) (t Truth, failed bool) {
+func demandEach(e Expr, row wal.Row, a Asker) (t Truth, failed bool) {
 	parts := conjunction{e}
 	if c, ok := e.(conjunction); ok {
 		parts = c
@@ -181,32 +181,32 @@ func demandEach(e Expr, row replication.Row, a Asker) (t Truth, failed bool) {
 }
 
 // halls is rooms under another name and OID, with one column less.
-func halls() *replication.Relation {
+func halls() *wal.Relation {
 	r := *rooms()
 	r.OID, r.Table = 16401, "halls"
 	r.Columns = r.Columns[:len(r.Columns)-1]
-	return replication.NewRelation(r)
+	return wal.NewRelation(r)
 }
 
 // renamed is rooms after ALTER TABLE: id is text.
-func altered() *replication.Relation {
+func altered() *wal.Relation {
 	r := *rooms()
 	r.Columns = slices.Clone(r.Columns)
 	r.Columns[0].Type = builtin(25, "text")
-	return replication.NewRelation(r)
+	return wal.NewRelation(r)
 }
 
 func TestIndexMatchesWhatEverySelectorWould(t *testing.T) {
 	guards := []*guardOf{
 		{"owner=eq.00000000-0000-4000-8000-000000000001", rowEvents},
-		{"owner=eq.00000000-0000-4000-8000-00000000000a", rowEvents | Events(replication.Truncate)},
-		{"or=(open.is.true,owner.eq.00000000-0000-4000-8000-000000000001)", Events(replication.Insert, replication.Update)},
+		{"owner=eq.00000000-0000-4000-8000-00000000000a", rowEvents | Events(wal.Truncate)},
+		{"or=(open.is.true,owner.eq.00000000-0000-4000-8000-000000000001)", Events(wal.Insert, wal.Update)},
 		{"shape=eq.(1,2)", rowEvents},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		ix := NewIndex[int](utc())
 		var entries []entry
-		relations := []*replication.Relation{rooms(), halls(), altered(), rooms()}
+		relations := []*wal.Relation{rooms(), halls(), altered(), rooms()}
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				e := entry{selectors(guards).Draw(t, "selector"), rapid.IntRange(0, 30).Draw(t, "value")}
@@ -233,8 +233,8 @@ func TestIndexMatchesWhatEverySelectorWould(t *testing.T) {
 			},
 			"invalidate": func(*rapid.T) { ix.Invalidate(16400) },
 			"match": func(t *rapid.T) {
-				c := &replication.Change{
-					Operation: rapid.SampledFrom([]replication.Operation{replication.Insert, replication.Update, replication.Delete, replication.Truncate}).Draw(t, "operation"),
+				c := &wal.Change{
+					Operation: rapid.SampledFrom([]wal.Operation{wal.Insert, wal.Update, wal.Delete, wal.Truncate}).Draw(t, "operation"),
 					Relation:  rapid.SampledFrom(relations).Draw(t, "relation"),
 					New:       rowTexts().Draw(t, "new"),
 					Old:       rowTexts().Draw(t, "old"),
@@ -250,11 +250,11 @@ func TestIndexMatchesWhatEverySelectorWould(t *testing.T) {
 	})
 }
 
-func checkMatch(t *rapid.T, ix *Index[int], entries []entry, c *replication.Change) {
+func checkMatch(t *rapid.T, ix *Index[int], entries []entry, c *wal.Change) {
 	o := &oracle{map[Question]int{}}
 	matched, refused := naive(t, entries, c, o)
 	o = &oracle{map[Question]int{}}
-	if err := ix.Prepare(context.Background(), []*replication.Change{c}, o); err != nil {
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, o); err != nil {
 		t.Fatal(err)
 	}
 	for q, times := range o.asked {

@@ -10,13 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/internal/devdb"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // lab is a database that answers questions one by one, each in its own block.
 type lab struct {
 	pool    *pgxpool.Pool
-	catalog replication.Catalog
+	catalog catalog.Catalog
 	locale  Locale
 	asked   []Question // by Ask
 }
@@ -40,7 +41,7 @@ func newLab(t testing.TB, locale string) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	l := &lab{pool: pool, catalog: replication.NewCatalog(pool, nil), locale: Locale{Collate: locale, Ctype: locale, TimeZone: "UTC"}}
+	l := &lab{pool: pool, catalog: catalog.New(pool, nil), locale: Locale{Collate: locale, Ctype: locale, TimeZone: "UTC"}}
 	l.exec(t, `create function decide(question text, value text, literal text, out truth boolean, out printed text, out state text, out message text)
 		language plpgsql as $$
 		declare detail text;
@@ -140,10 +141,10 @@ func (l *lab) Ask(ctx context.Context, questions []Question) ([]Answer, error) {
 }
 
 // relation describes a table of the database.
-func (l *lab) relation(t testing.TB, table string) *replication.Relation {
+func (l *lab) relation(t testing.TB, table string) *wal.Relation {
 	t.Helper()
 	ctx := context.Background()
-	rel := replication.Relation{Schema: "public", Table: table, ReplicaIdentity: replication.IdentityFull}
+	rel := wal.Relation{Schema: "public", Table: table, ReplicaIdentity: wal.IdentityFull}
 	if err := l.pool.QueryRow(ctx, "select $1::regclass::oid", table).Scan(&rel.OID); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func (l *lab) relation(t testing.TB, table string) *replication.Relation {
 		t.Fatal(err)
 	}
 	for _, a := range attributes {
-		rel.Columns = append(rel.Columns, replication.Column{Name: a.Name, Type: d.Types[a.Type], Modifier: -1, Identity: true})
+		rel.Columns = append(rel.Columns, wal.Column{Name: a.Name, Type: d.Types[a.Type], Modifier: -1, Identity: true})
 	}
-	return replication.NewRelation(rel)
+	return wal.NewRelation(rel)
 }

@@ -1,6 +1,8 @@
 package filters
 
-import "walcast/replication"
+import (
+	"walcast/replication/wal"
+)
 
 // matcher is one change on its way through an index.
 type matcher struct {
@@ -11,8 +13,8 @@ type matcher struct {
 	refused []refusal // when failing is set
 
 	failing bool
-	change  *replication.Change
-	whole   func(member, *replication.Change) Expr // all that a member demands of it
+	change  *wal.Change
+	whole   func(member, *wal.Change) Expr // all that a member demands of it
 }
 
 // refusal is a member that Postgres raised for.
@@ -22,7 +24,7 @@ type refusal struct {
 }
 
 // begin makes ready for a row.
-func (m *matcher) begin(c *replication.Change, row replication.Row, members int) {
+func (m *matcher) begin(c *wal.Change, row wal.Row, members int) {
 	m.turn++
 	m.change = c
 	m.reset(row)

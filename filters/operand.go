@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // operand is the left side of a comparison: a column, or what a JSON path finds
@@ -14,11 +14,11 @@ type operand struct {
 	column int
 	name   string      // as written; the same for equal operands of a relation
 	path   *datum.Path // nil for the column itself
-	typ    *replication.Type
+	typ    *wal.Type
 }
 
 // newOperand finds a column by its name, or by the part before a JSON path.
-func newOperand(rel *replication.Relation, name string) (*operand, error) {
+func newOperand(rel *wal.Relation, name string) (*operand, error) {
 	if i := rel.Column(name); i >= 0 {
 		return &operand{column: i, name: name, typ: rel.Columns[i].Type}, nil
 	}
@@ -33,7 +33,7 @@ func newOperand(rel *replication.Relation, name string) (*operand, error) {
 
 // follow reads ->key, ->>key and ->0 one after the other. As with ->> the
 // result is text, nothing can follow it.
-func (o *operand) follow(document *replication.Type, path string) error {
+func (o *operand) follow(document *wal.Type, path string) error {
 	o.typ, o.path = document, &datum.Path{Binary: document.Underlying().OID == oidJSONB}
 	for path != "" {
 		arrow := "->"
@@ -68,24 +68,24 @@ func stepOf(s string) datum.Step {
 }
 
 // text is the operand's value in a row.
-func (o *operand) text(row replication.Row) (string, replication.ValueKind) {
+func (o *operand) text(row wal.Row) (string, wal.ValueKind) {
 	if o.column >= len(row) {
-		return "", replication.Absent
+		return "", wal.Absent
 	}
 	v := row[o.column]
-	if v.Kind != replication.Text || o.path == nil {
+	if v.Kind != wal.Text || o.path == nil {
 		return v.Text, v.Kind
 	}
 	text, found := o.path.Extract(v.Text)
 	if !found {
-		return "", replication.Null
+		return "", wal.Null
 	}
-	return text, replication.Text
+	return text, wal.Text
 }
 
 // Columns returns the indexes of the relation's columns that a filter reads,
 // each once. Names that are no columns are left out.
-func Columns(rel *replication.Relation, f Filter) []int {
+func Columns(rel *wal.Relation, f Filter) []int {
 	var columns []int
 	seen := make([]bool, len(rel.Columns))
 	var visit func(Filter)

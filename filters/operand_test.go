@@ -6,11 +6,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func TestPathsLeadIntoDocuments(t *testing.T) {
-	rel := replication.NewRelation(replication.Relation{OID: 1, Schema: "public", Table: "t", Columns: []replication.Column{
+	rel := wal.NewRelation(wal.Relation{OID: 1, Schema: "public", Table: "t", Columns: []wal.Column{
 		{Name: "b", Type: builtin(3802, "jsonb")}, {Name: "j", Type: builtin(114, "json")}, {Name: "a->b", Type: builtin(25, "text")}, {Name: "i", Type: builtin(23, "int4")},
 	}})
 	const document = `{"a": {"b": "x\u0041", "n": null}, "list": [10, [20, 30], "s"], "a": {"b": "last"}, "": 5, "0": "zero", "deep": {"x": {"y": 1.50}}}`
@@ -39,9 +39,9 @@ func TestPathsLeadIntoDocuments(t *testing.T) {
 				t.Fatalf("newOperand(%s): %v", column+c.path, err)
 			}
 			row := rowOf("-", "-", "-", "-")
-			row[i] = replication.Value{Kind: replication.Text, Text: document}
+			row[i] = wal.Value{Kind: wal.Text, Text: document}
 			text, kind := o.text(row)
-			if want := (map[bool]replication.ValueKind{true: replication.Null, false: replication.Text})[c.want == "-"]; kind != want || kind == replication.Text && text != c.want {
+			if want := (map[bool]wal.ValueKind{true: wal.Null, false: wal.Text})[c.want == "-"]; kind != want || kind == wal.Text && text != c.want {
 				t.Errorf("%s%s = %q (kind %d); want %s", column, c.path, text, kind, c.want)
 			}
 		}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Question is a comparison that only Postgres can decide: Value::Type Op
@@ -63,12 +63,12 @@ func (c *comparison) question(text string) Question {
 
 // home is the schema of a type's operators: extensions bring them along with
 // their base types. It is "" for pg_catalog, which has those of all others.
-func home(t *replication.Type) string {
+func home(t *wal.Type) string {
 	t = t.Underlying()
 	for t.Element != nil {
 		t = t.Element.Underlying()
 	}
-	if t.Kind != replication.KindBase || t.Schema == "pg_catalog" {
+	if t.Kind != wal.KindBase || t.Schema == "pg_catalog" {
 		return ""
 	}
 	return t.Schema
@@ -84,7 +84,7 @@ func (q Question) volatile() bool {
 }
 
 // Decide is Eval, asking Postgres where Eval is Undecided.
-func Decide(ctx context.Context, e Expr, row replication.Row, a Asker) (Truth, error) {
+func Decide(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
 	known := newAnswers()
 	for {
 		var wanted []Question

@@ -4,12 +4,12 @@ import (
 	"slices"
 
 	"walcast/filters/datum"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // relationIndex is who wants the changes of one relation, by their conditions.
 type relationIndex struct {
-	rel        *replication.Relation
+	rel        *wal.Relation
 	drawers    []*drawer
 	predicates predicates
 	places     map[member]placement
@@ -37,7 +37,7 @@ type placement struct {
 	more     *[]place
 }
 
-func newRelationIndex(rel *replication.Relation) *relationIndex {
+func newRelationIndex(rel *wal.Relation) *relationIndex {
 	return &relationIndex{rel: rel, predicates: predicates{}, places: map[member]placement{}}
 }
 
@@ -146,7 +146,7 @@ func (ri *relationIndex) move(m member, g *group, at uint32) {
 }
 
 // match finds who wants the change that the matcher has begun.
-func (ri *relationIndex) match(m *matcher, op replication.Operation) {
+func (ri *relationIndex) match(m *matcher, op wal.Operation) {
 	for _, d := range ri.drawers {
 		if d.events.Has(op) {
 			d.match(m)

@@ -1,24 +1,24 @@
 package filters
 
 import (
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Types of the built-in kind for tests without a server.
-func builtin(oid uint32, name string) *replication.Type {
-	return &replication.Type{OID: oid, Schema: "pg_catalog", Name: name, Kind: replication.KindBase}
+func builtin(oid uint32, name string) *wal.Type {
+	return &wal.Type{OID: oid, Schema: "pg_catalog", Name: name, Kind: wal.KindBase}
 }
 
-func arrayOf(oid uint32, element *replication.Type) *replication.Type {
-	return &replication.Type{OID: oid, Schema: "pg_catalog", Name: "_" + element.Name, Kind: replication.KindArray, Category: 'A', Element: element, Delimiter: ','}
+func arrayOf(oid uint32, element *wal.Type) *wal.Type {
+	return &wal.Type{OID: oid, Schema: "pg_catalog", Name: "_" + element.Name, Kind: wal.KindArray, Category: 'A', Element: element, Delimiter: ','}
 }
 
 // rooms is a table with a column of most kinds.
-func rooms() *replication.Relation {
-	mood := &replication.Type{OID: 16500, Schema: "public", Name: "mood", Kind: replication.KindEnum, Category: 'E', Labels: []string{"sad", "ok", "happy"}}
-	return replication.NewRelation(replication.Relation{
-		OID: 16400, Schema: "public", Table: "rooms", ReplicaIdentity: replication.IdentityFull,
-		Columns: []replication.Column{
+func rooms() *wal.Relation {
+	mood := &wal.Type{OID: 16500, Schema: "public", Name: "mood", Kind: wal.KindEnum, Category: 'E', Labels: []string{"sad", "ok", "happy"}}
+	return wal.NewRelation(wal.Relation{
+		OID: 16400, Schema: "public", Table: "rooms", ReplicaIdentity: wal.IdentityFull,
+		Columns: []wal.Column{
 			{Name: "id", Type: builtin(23, "int4"), Modifier: -1, Identity: true, Key: true},
 			{Name: "room", Type: builtin(20, "int8"), Modifier: -1, Identity: true},
 			{Name: "title", Type: builtin(25, "text"), Modifier: -1, Identity: true},
@@ -34,15 +34,15 @@ func rooms() *replication.Relation {
 }
 
 // rowOf makes a row of texts; "-" is NULL and "?" is absent.
-func rowOf(texts ...string) replication.Row {
-	row := make(replication.Row, len(texts))
+func rowOf(texts ...string) wal.Row {
+	row := make(wal.Row, len(texts))
 	for i, s := range texts {
 		switch s {
 		case "-":
-			row[i].Kind = replication.Null
+			row[i].Kind = wal.Null
 		case "?":
 		default:
-			row[i] = replication.Value{Kind: replication.Text, Text: s}
+			row[i] = wal.Value{Kind: wal.Text, Text: s}
 		}
 	}
 	return row

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func mustParse(t testing.TB, text string) Filter {
@@ -67,10 +67,10 @@ func TestWordsForThePresentAreAskedAnew(t *testing.T) {
 	}
 	ix := NewIndex[string](l.locale)
 	ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "events", Filter: f}, "x")
-	c := &replication.Change{Operation: replication.Insert, Relation: rel, New: rowOf("2024-06-01 00:00:00+00")}
+	c := &wal.Change{Operation: wal.Insert, Relation: rel, New: rowOf("2024-06-01 00:00:00+00")}
 	for round := range 2 {
 		l.asked = nil
-		if err := ix.Prepare(context.Background(), []*replication.Change{c, c}, l); err != nil {
+		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, l); err != nil {
 			t.Fatal(err)
 		}
 		if len(l.asked) != 1 {
@@ -89,7 +89,7 @@ func TestResolveForSeveralTables(t *testing.T) {
 	l.exec(t, "create domain short as varchar(3); create domain pair as varchar(2); create table a (v short); create table b (v pair)")
 	a, b := l.relation(t, "a"), l.relation(t, "b")
 	f := mustParse(t, "v=eq.abcdef")
-	for _, rel := range []*replication.Relation{a, b, a} {
+	for _, rel := range []*wal.Relation{a, b, a} {
 		var err error
 		if f, err = Resolve(context.Background(), rel, f, l.locale, l); err != nil {
 			t.Fatal(err)
@@ -98,7 +98,7 @@ func TestResolveForSeveralTables(t *testing.T) {
 	if len(l.asked) != 2 {
 		t.Errorf("asked %d questions; want one for each type", len(l.asked))
 	}
-	for rel, value := range map[*replication.Relation]string{a: "abc", b: "ab"} {
+	for rel, value := range map[*wal.Relation]string{a: "abc", b: "ab"} {
 		e, err := Compile(rel, f, l.locale)
 		if err != nil || e.Eval(rowOf(value)) != True {
 			t.Errorf("%s = %s: want true, got %v, %v", f, value, e, err)

@@ -3,7 +3,7 @@ package filters
 import (
 	"slices"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Wildcard stands for any schema or table.
@@ -14,7 +14,7 @@ const Wildcard = "*"
 type Guard interface {
 	// Where is the condition on rel's rows under which op is visible; nil means
 	// always, or that visibility is decided elsewhere (asked of Postgres).
-	Where(rel *replication.Relation, op replication.Operation) Expr
+	Where(rel *wal.Relation, op wal.Operation) Expr
 }
 
 // Selector says which changes a binding wants.
@@ -54,33 +54,33 @@ type where struct {
 }
 
 // rowEvents are the operations on single rows.
-const rowEvents = EventSet(1<<replication.Insert | 1<<replication.Update | 1<<replication.Delete)
+const rowEvents = EventSet(1<<wal.Insert | 1<<wal.Update | 1<<wal.Delete)
 
 // wheres are the expressions under which a selector wants the operations on a
 // relation. A TRUNCATE concerns all rows, so no filter is asked. A filter that
 // does not work on the relation wants nothing of its rows.
-func (s Selector) wheres(rel *replication.Relation, c certainty) []where {
+func (s Selector) wheres(rel *wal.Relation, c certainty) []where {
 	var wheres []where
 	if rows := s.Events & rowEvents; rows != 0 {
 		if filter, err := compile(rel, s.Filter, c); err == nil {
 			wheres = s.guarded(rel, rows, filter)
 		}
 	}
-	if s.Events.Has(replication.Truncate) {
-		wheres = append(wheres, s.guarded(rel, Events(replication.Truncate), Constant(True))...)
+	if s.Events.Has(wal.Truncate) {
+		wheres = append(wheres, s.guarded(rel, Events(wal.Truncate), Constant(True))...)
 	}
 	return wheres
 }
 
 // guarded adds what the guard demands, and joins operations for which that is
 // the same: they are filed once.
-func (s Selector) guarded(rel *replication.Relation, events EventSet, filter Expr) []where {
+func (s Selector) guarded(rel *wal.Relation, events EventSet, filter Expr) []where {
 	if s.Guard == nil {
 		return []where{{events, filter}}
 	}
 	var wheres []where
 	var keys []string
-	for op := replication.Insert; op <= replication.Truncate; op++ {
+	for op := wal.Insert; op <= wal.Truncate; op++ {
 		if !events.Has(op) {
 			continue
 		}

@@ -3,7 +3,7 @@ package filters
 import (
 	"strings"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // OIDs of built-in types that conditions treat in their own way.
@@ -19,14 +19,14 @@ const (
 )
 
 // textType is what ->> gives.
-func textType() *replication.Type {
-	return &replication.Type{OID: oidText, Schema: "pg_catalog", Name: "text", Kind: replication.KindBase, Category: 'S'}
+func textType() *wal.Type {
+	return &wal.Type{OID: oidText, Schema: "pg_catalog", Name: "text", Kind: wal.KindBase, Category: 'S'}
 }
 
 // typeName names a type as format_type does: integer for int4. A type outside
 // pg_catalog and public is given its schema, as it is not on the search path.
-func typeName(t *replication.Type) string {
-	if t.Kind == replication.KindArray && t.Element != nil {
+func typeName(t *wal.Type) string {
+	if t.Kind == wal.KindArray && t.Element != nil {
 		return typeName(t.Element) + "[]"
 	}
 	if t.Schema == "pg_catalog" {

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // upstreamTable is the table of the recording.
@@ -73,7 +73,7 @@ func TestFiltersSelectTheRowsThatUpstreamDelivers(t *testing.T) {
 }
 
 // selectRows returns the numbers, from 1, of the rows for which a filter holds.
-func (l *lab) selectRows(t *testing.T, rel *replication.Relation, text string, rows []replication.Row) (numbers []int, refused string) {
+func (l *lab) selectRows(t *testing.T, rel *wal.Relation, text string, rows []wal.Row) (numbers []int, refused string) {
 	t.Helper()
 	ctx := context.Background()
 	f, err := Parse(text)
@@ -101,19 +101,19 @@ func (l *lab) selectRows(t *testing.T, rel *replication.Relation, text string, r
 }
 
 // readRows reads rows as objects of column and text; a missing column is NULL.
-func readRows(t *testing.T, rel *replication.Relation, path string) []replication.Row {
+func readRows(t *testing.T, rel *wal.Relation, path string) []wal.Row {
 	t.Helper()
-	var rows []replication.Row
+	var rows []wal.Row
 	for line := range lines(t, path) {
 		var values map[string]string
 		if err := json.Unmarshal(line, &values); err != nil {
 			t.Fatal(err)
 		}
-		row := make(replication.Row, len(rel.Columns))
+		row := make(wal.Row, len(rel.Columns))
 		for i, c := range rel.Columns {
-			row[i].Kind = replication.Null
+			row[i].Kind = wal.Null
 			if text, ok := values[c.Name]; ok {
-				row[i] = replication.Value{Kind: replication.Text, Text: text}
+				row[i] = wal.Value{Kind: wal.Text, Text: text}
 			}
 		}
 		rows = append(rows, row)

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func user(i int) string {
@@ -18,7 +18,7 @@ func user(i int) string {
 
 // crowd is many subjects that are asked about the same rows, one for each of
 // the first of them.
-func (l *lab) crowd(rel *replication.Relation, subjects, rows int) []*Inquiry {
+func (l *lab) crowd(rel *wal.Relation, subjects, rows int) []*Inquiry {
 	changes := inserts(rel, l.rows(rel, fmt.Sprintf("where id < %d order by id", rows)))
 	inquiries := make([]*Inquiry, subjects)
 	for i := range inquiries {

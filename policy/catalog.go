@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // facts is what the catalog says of one relation for one role.
@@ -112,7 +112,7 @@ cross join pg_roles r
 where p.polrelid = $2 and r.rolname = $1`
 
 // readCatalog reads all of it in one transaction.
-func (p *Policy) readCatalog(ctx context.Context, rel *replication.Relation, role string) (*facts, error) {
+func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
 	conn, err := p.acquire(ctx)

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"walcast/filters"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const randomTableSQL = `
@@ -224,28 +224,28 @@ func (c *trial) compiled(fail func(how string, row int, got any)) bool {
 		if c.raises[id] != nil {
 			fail("compiled", id, "a policy that raises")
 		}
-		for _, op := range []replication.Operation{replication.Insert, replication.Update} {
+		for _, op := range []wal.Operation{wal.Insert, wal.Update} {
 			if got := c.passes(rel, op, row); got != c.want[id] {
 				fail("compiled "+op.String(), id, got)
 			}
 		}
 		old := row
-		if rel.ReplicaIdentity != replication.IdentityFull {
-			old = append(replication.Row{row[0]}, make(replication.Row, len(row)-1)...)
+		if rel.ReplicaIdentity != wal.IdentityFull {
+			old = append(wal.Row{row[0]}, make(wal.Row, len(row)-1)...)
 		}
-		got := c.passes(rel, replication.Delete, old)
-		if got != c.want[id] && (c.want[id] || rel.ReplicaIdentity == replication.IdentityFull) {
+		got := c.passes(rel, wal.Delete, old)
+		if got != c.want[id] && (c.want[id] || rel.ReplicaIdentity == wal.IdentityFull) {
 			fail("compiled DELETE", id, got)
 		}
-		sees := c.l.policy.SeesOld(&replication.Change{Operation: replication.Update, Relation: rel, Old: old, New: row}, c.subject)
-		if sees != (c.want[id] && rel.ReplicaIdentity == replication.IdentityFull) {
+		sees := c.l.policy.SeesOld(&wal.Change{Operation: wal.Update, Relation: rel, Old: old, New: row}, c.subject)
+		if sees != (c.want[id] && rel.ReplicaIdentity == wal.IdentityFull) {
 			fail("old row shown", id, sees)
 		}
 	}
 	return true
 }
 
-func (c *trial) passes(rel *replication.Relation, op replication.Operation, row replication.Row) bool {
+func (c *trial) passes(rel *wal.Relation, op wal.Operation, row wal.Row) bool {
 	e := c.l.policy.Guard(c.subject).Where(rel, op)
 	return e == nil || e.Eval(row) == filters.True
 }

@@ -6,7 +6,7 @@ import (
 	"walcast/filters"
 	"walcast/policy/compile"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // guard is a subject as the match index sees it. What it has bound is kept for
@@ -28,7 +28,7 @@ type bond struct {
 
 // Where is the condition on rel's rows under which op is visible; nil means
 // always, or that Verdict says Ask.
-func (g *guard) Where(rel *replication.Relation, op replication.Operation) filters.Expr {
+func (g *guard) Where(rel *wal.Relation, op wal.Operation) filters.Expr {
 	if !g.subject.possible() {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (g *guard) Where(rel *replication.Relation, op replication.Operation) filte
 }
 
 // bound returns the rules bound to the subject.
-func (g *guard) bound(rel *replication.Relation, r *rules) *bond {
+func (g *guard) bound(rel *wal.Relation, r *rules) *bond {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if b := g.bonds[rel.OID]; b != nil && b.rules == r {
@@ -58,7 +58,7 @@ func (g *guard) bound(rel *replication.Relation, r *rules) *bond {
 	return b
 }
 
-func newBond(rel *replication.Relation, r *rules, s *Subject) *bond {
+func newBond(rel *wal.Relation, r *rules, s *Subject) *bond {
 	b := &bond{rules: r}
 	if !r.compilable {
 		b.err = sql.ErrUncertain
@@ -73,7 +73,7 @@ func newBond(rel *replication.Relation, r *rules, s *Subject) *bond {
 }
 
 // holds evaluates what was bound; ok is false where only Postgres knows.
-func (b *bond) holds(op replication.Operation, row replication.Row) (visible, ok bool) {
+func (b *bond) holds(op wal.Operation, row wal.Row) (visible, ok bool) {
 	if b.err != nil {
 		return false, false
 	}
@@ -87,15 +87,15 @@ func (b *bond) holds(op replication.Operation, row replication.Row) (visible, ok
 // SeesOld reports whether the subject may have the whole old row of a change:
 // it could see it under compiled policies, and all of it is there. Without row-
 // level security everybody may, which is not asked here.
-func (p *Policy) SeesOld(change *replication.Change, s *Subject) bool {
+func (p *Policy) SeesOld(change *wal.Change, s *Subject) bool {
 	rel := change.Relation
-	if change.Old == nil || rel.ReplicaIdentity != replication.IdentityFull || !s.possible() {
+	if change.Old == nil || rel.ReplicaIdentity != wal.IdentityFull || !s.possible() {
 		return false
 	}
 	r := p.tables.of(rel, s.Role).current()
 	if r == nil || r.kind != byPolicies {
 		return false
 	}
-	visible, ok := s.guard.bound(rel, r).holds(replication.Delete, change.Old)
+	visible, ok := s.guard.bound(rel, r).holds(wal.Delete, change.Old)
 	return visible && ok
 }

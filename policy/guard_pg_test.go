@@ -8,17 +8,17 @@ import (
 	"time"
 
 	"walcast/filters"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const ownSQL = docsSQL + `; create policy own on docs to authenticated using ((select auth.uid()) = owner)`
 
-func text(values ...string) replication.Row {
-	row := make(replication.Row, len(values))
+func text(values ...string) wal.Row {
+	row := make(wal.Row, len(values))
 	for i, v := range values {
-		row[i] = replication.Value{Kind: replication.Text, Text: v}
+		row[i] = wal.Value{Kind: wal.Text, Text: v}
 		if v == "" {
-			row[i] = replication.Value{Kind: replication.Null}
+			row[i] = wal.Value{Kind: wal.Null}
 		}
 	}
 	return row
@@ -40,30 +40,30 @@ func TestGuardHasOneConditionForEachSubject(t *testing.T) {
 		if v := l.verdict(rel, c.s); v != Compiled {
 			t.Fatalf("%s %s: verdict %v", c.s.Role, c.s.Claims, v)
 		}
-		e := l.policy.Guard(c.s).Where(rel, replication.Insert)
+		e := l.policy.Guard(c.s).Where(rel, wal.Insert)
 		if e == nil || (e.Eval(row) == filters.True) != c.want {
 			t.Errorf("%s %s: where %v; want %t", c.s.Role, c.s.Claims, e, c.want)
 		}
 	}
-	if l.policy.Guard(first).Where(rel, replication.Truncate) != nil {
+	if l.policy.Guard(first).Where(rel, wal.Truncate) != nil {
 		t.Error("TRUNCATE is guarded")
 	}
 	// For DELETE the key alone does not tell whose row it was, except that
 	// nobody without a claim or a policy ever saw one.
-	old := replication.Row{{Kind: replication.Text, Text: "1"}, {}, {}, {}, {}}
+	old := wal.Row{{Kind: wal.Text, Text: "1"}, {}, {}, {}, {}}
 	for s, want := range map[*Subject]bool{first: true, second: true, anon: false, nobody: false} {
-		e := l.policy.Guard(s).Where(rel, replication.Delete)
+		e := l.policy.Guard(s).Where(rel, wal.Delete)
 		if got := e == nil || e.Eval(old) == filters.True; got != want {
 			t.Errorf("DELETE for %s %s: %t; want %t", s.Role, s.Claims, got, want)
 		}
 	}
-	if v := l.verdict(rel, bad); v != Ask || l.policy.Guard(bad).Where(rel, replication.Insert) != nil {
+	if v := l.verdict(rel, bad); v != Ask || l.policy.Guard(bad).Where(rel, wal.Insert) != nil {
 		t.Errorf("a claim that is no uuid: verdict %v; want Postgres to raise", v)
 	}
-	if _, errs, err := l.policy.Visible(t.Context(), bad, inserts(rel, []replication.Row{row})); err != nil || errs[0] == nil {
+	if _, errs, err := l.policy.Visible(t.Context(), bad, inserts(rel, []wal.Row{row})); err != nil || errs[0] == nil {
 		t.Errorf("and it did not: %v, %v", errs, err)
 	}
-	if seen := l.visible(first, inserts(rel, []replication.Row{row, text("2", "", "", "", "")})); !slices.Equal(seen, []bool{true, false}) {
+	if seen := l.visible(first, inserts(rel, []wal.Row{row, text("2", "", "", "", "")})); !slices.Equal(seen, []bool{true, false}) {
 		t.Errorf("Visible of what is compiled = %v", seen)
 	}
 	if n := measured(t, l.metrics, "walcast_policy_asks_total"); n != 1 {
@@ -103,7 +103,7 @@ func TestGuardsAreNotTrustedWhenAnIndexMayHaveOtherRules(t *testing.T) {
 	rel, s := l.relation("docs"), l.subject(reader, "{}")
 	changes := inserts(rel, l.rows(rel, "order by id"))
 	before := l.view(rel, s)
-	if e := l.policy.Guard(s).Where(rel, replication.Insert); e.Eval(changes[0].New) == filters.True {
+	if e := l.policy.Guard(s).Where(rel, wal.Insert); e.Eval(changes[0].New) == filters.True {
 		t.Fatal("visible without any policy")
 	}
 
@@ -122,7 +122,7 @@ func TestGuardsAreNotTrustedWhenAnIndexMayHaveOtherRules(t *testing.T) {
 	if seen := l.visible(s, changes); !slices.Equal(seen, []bool{true, false, true, false}) {
 		t.Errorf("Visible = %v", seen)
 	}
-	if e := l.policy.Guard(s).Where(rel, replication.Insert); e.Eval(changes[0].New) != filters.True {
+	if e := l.policy.Guard(s).Where(rel, wal.Insert); e.Eval(changes[0].New) != filters.True {
 		t.Error("who asks the guard anew gets the old condition")
 	}
 	if v := l.policy.Verdict(&View{Relation: l.relation("docs")}, s); v != Ask {
@@ -130,7 +130,7 @@ func TestGuardsAreNotTrustedWhenAnIndexMayHaveOtherRules(t *testing.T) {
 	}
 
 	renewed := l.relation("docs")
-	if l.policy.Guard(s).Where(renewed, replication.Insert) != nil {
+	if l.policy.Guard(s).Where(renewed, wal.Insert) != nil {
 		t.Error("a condition on a relation that nothing is known of")
 	}
 	l.view(renewed, s)
@@ -151,10 +151,10 @@ func TestWhatIsKnownOfARelationGoesWithIt(t *testing.T) {
 	for range 20 {
 		rel := l.relation("docs")
 		l.view(rel, s)
-		l.policy.Guard(s).Where(rel, replication.Insert)
+		l.policy.Guard(s).Where(rel, wal.Insert)
 	}
 	l.view(kept, s)
-	l.policy.Guard(s).Where(kept, replication.Insert)
+	l.policy.Guard(s).Where(kept, wal.Insert)
 	known := func() int {
 		l.policy.tables.mu.RLock()
 		defer l.policy.tables.mu.RUnlock()

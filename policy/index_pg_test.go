@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"walcast/filters"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Ten thousand users who each see their own rows cost one look-up for a change
@@ -22,28 +22,28 @@ func TestAnIndexFindsWhoseRowItIs(t *testing.T) {
 			l.view(rel, s)
 		}
 		index.Add(filters.Selector{
-			Events: filters.Events(replication.Insert, replication.Update, replication.Delete),
+			Events: filters.Events(wal.Insert, wal.Update, wal.Delete),
 			Schema: "public", Table: "docs", Guard: l.policy.Guard(s),
 		}, i)
 	}
-	match := func(c *replication.Change) (found []int) {
+	match := func(c *wal.Change) (found []int) {
 		index.Match(c, func(i int) { found = append(found, i) })
 		return found
 	}
 	for _, i := range []int{0, 1, 4711, users - 1} {
 		row := text("1", fmt.Sprintf("00000000-0000-4000-8000-%012d", i), "7", "x", "1")
-		for _, op := range []replication.Operation{replication.Insert, replication.Update} {
-			if found := match(&replication.Change{Operation: op, Relation: rel, New: row}); !slices.Equal(found, []int{i}) {
+		for _, op := range []wal.Operation{wal.Insert, wal.Update} {
+			if found := match(&wal.Change{Operation: op, Relation: rel, New: row}); !slices.Equal(found, []int{i}) {
 				t.Errorf("%s of user %d's row reaches %d users", op, i, len(found))
 			}
 		}
 	}
 	for name, owner := range map[string]string{"a stranger's": "00000000-0000-4000-9000-000000000001", "nobody's": ""} {
-		if found := match(&replication.Change{Operation: replication.Insert, Relation: rel, New: text("1", owner, "7", "x", "1")}); len(found) > 0 {
+		if found := match(&wal.Change{Operation: wal.Insert, Relation: rel, New: text("1", owner, "7", "x", "1")}); len(found) > 0 {
 			t.Errorf("%s row reaches %d users", name, len(found))
 		}
 	}
-	deleted := &replication.Change{Operation: replication.Delete, Relation: rel, Old: append(text("1"), make(replication.Row, 4)...)}
+	deleted := &wal.Change{Operation: wal.Delete, Relation: rel, Old: append(text("1"), make(wal.Row, 4)...)}
 	if found := match(deleted); len(found) != users {
 		t.Errorf("DELETE with the key only reaches %d users; want all, as nobody can tell whose it was", len(found))
 	}

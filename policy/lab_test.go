@@ -13,7 +13,8 @@ import (
 
 	"walcast/internal/devdb"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // lab is a database with Supabase's roles and a policy that asks it.
@@ -22,7 +23,7 @@ type lab struct {
 	t       testing.TB
 	policy  *Policy
 	metrics *prometheus.Registry
-	catalog replication.Catalog
+	catalog catalog.Catalog
 }
 
 func newLab(t testing.TB, statements ...string) *lab {
@@ -36,7 +37,7 @@ func newLab(t testing.TB, statements ...string) *lab {
 	reg := prometheus.NewRegistry()
 	return &lab{
 		DB: db, t: t, metrics: reg, policy: New(db.Pool, slog.New(slog.DiscardHandler), reg),
-		catalog: replication.NewCatalog(db.Pool, []string{"lab"}),
+		catalog: catalog.New(db.Pool, []string{"lab"}),
 	}
 }
 
@@ -57,7 +58,7 @@ func (l *lab) role(suffix, attributes string) string {
 
 // relation describes a table of schema public, or a qualified one, anew each
 // time, as a Relation message does.
-func (l *lab) relation(table string) *replication.Relation {
+func (l *lab) relation(table string) *wal.Relation {
 	l.t.Helper()
 	schema := "public"
 	if s, name, ok := strings.Cut(table, "."); ok {
@@ -71,7 +72,7 @@ func (l *lab) relation(table string) *replication.Relation {
 }
 
 // rows reads the table as the WAL has it: in text form.
-func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
+func (l *lab) rows(rel *wal.Relation, more string) []wal.Row {
 	l.t.Helper()
 	names := make([]string, len(rel.Columns))
 	for i, c := range rel.Columns {
@@ -83,13 +84,13 @@ func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
 		l.t.Fatalf("%s: %v", query, err)
 	}
 	defer found.Close()
-	var rows []replication.Row
+	var rows []wal.Row
 	for found.Next() {
-		row := make(replication.Row, len(rel.Columns))
+		row := make(wal.Row, len(rel.Columns))
 		for i, raw := range found.RawValues() {
-			row[i] = replication.Value{Kind: replication.Null}
+			row[i] = wal.Value{Kind: wal.Null}
 			if raw != nil {
-				row[i] = replication.Value{Kind: replication.Text, Text: string(raw)}
+				row[i] = wal.Value{Kind: wal.Text, Text: string(raw)}
 			}
 		}
 		rows = append(rows, row)
@@ -101,10 +102,10 @@ func (l *lab) rows(rel *replication.Relation, more string) []replication.Row {
 }
 
 // inserts are changes that inserted the rows.
-func inserts(rel *replication.Relation, rows []replication.Row) []*replication.Change {
-	changes := make([]*replication.Change, len(rows))
+func inserts(rel *wal.Relation, rows []wal.Row) []*wal.Change {
+	changes := make([]*wal.Change, len(rows))
 	for i, row := range rows {
-		changes[i] = &replication.Change{Operation: replication.Insert, Relation: rel, New: row}
+		changes[i] = &wal.Change{Operation: wal.Insert, Relation: rel, New: row}
 	}
 	return changes
 }
@@ -115,7 +116,7 @@ func (l *lab) subject(role, claims string) *Subject {
 	return s
 }
 
-func (l *lab) view(rel *replication.Relation, s *Subject) *View {
+func (l *lab) view(rel *wal.Relation, s *Subject) *View {
 	l.t.Helper()
 	v, err := l.policy.View(context.Background(), rel, s)
 	if err != nil {
@@ -124,13 +125,13 @@ func (l *lab) view(rel *replication.Relation, s *Subject) *View {
 	return v
 }
 
-func (l *lab) verdict(rel *replication.Relation, s *Subject) Verdict {
+func (l *lab) verdict(rel *wal.Relation, s *Subject) Verdict {
 	l.t.Helper()
 	return l.policy.Verdict(l.view(rel, s), s)
 }
 
 // visible asks about rows, and wants nothing to raise.
-func (l *lab) visible(s *Subject, changes []*replication.Change) []bool {
+func (l *lab) visible(s *Subject, changes []*wal.Change) []bool {
 	l.t.Helper()
 	seen, errs, err := l.policy.Visible(context.Background(), s, changes)
 	if err != nil || len(errs) > 0 {
@@ -140,7 +141,7 @@ func (l *lab) visible(s *Subject, changes []*replication.Change) []bool {
 }
 
 // ask makes Postgres judge a relation for a role, whatever could be compiled.
-func (l *lab) ask(rel *replication.Relation, s *Subject) {
+func (l *lab) ask(rel *wal.Relation, s *Subject) {
 	l.t.Helper()
 	l.view(rel, s)
 	l.policy.tables.of(rel, s.Role).current().compilable = false

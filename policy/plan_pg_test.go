@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // TestPlansDoNotOutliveWhatTheyWereMadeFor: Postgres puts policies into a plan
@@ -22,9 +22,9 @@ func TestPlansDoNotOutliveWhatTheyWereMadeFor(t *testing.T) {
 	l.policy.now = func() time.Time { return now }
 	s, rel := l.subject(reader, "{}"), l.relation("docs")
 	rows := l.rows(rel, "where id < 3 order by id")
-	keys := make([]replication.Row, len(rows))
+	keys := make([]wal.Row, len(rows))
 	for i := range rows { // all else is unchanged, and not in the WAL
-		keys[i] = append(replication.Row{rows[i][0]}, make(replication.Row, len(rows[i])-1)...)
+		keys[i] = append(wal.Row{rows[i][0]}, make(wal.Row, len(rows[i])-1)...)
 	}
 	for _, member := range []bool{true, false, true} {
 		sql := "revoke " + editor + " from " + reader

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // question is how Postgres is asked about rows of one relation for one role.
@@ -49,7 +49,7 @@ func acting(role string) string { return "current_user = " + sql.QuoteText(role)
 
 // newQuestion writes the statements. Names are qualified, as the policies' are,
 // so that the statements mean the same for every role.
-func newQuestion(rel *replication.Relation, f *facts) *question {
+func newQuestion(rel *wal.Relation, f *facts) *question {
 	table := sql.Qualified(f.Schema, f.Table)
 	q := &question{table: f.Schema + "." + f.Table}
 	needs, possible := neededColumns(f)
@@ -130,12 +130,12 @@ func combined(policies []policyRow) string {
 }
 
 // complete reports whether the row has all that byRow needs.
-func (q *question) complete(row replication.Row) bool {
+func (q *question) complete(row wal.Row) bool {
 	if q.byRow == "" || row == nil {
 		return false
 	}
 	for _, f := range q.fields {
-		if f.needed && row[f.column].Kind == replication.Absent {
+		if f.needed && row[f.column].Kind == wal.Absent {
 			return false
 		}
 	}
@@ -143,12 +143,12 @@ func (q *question) complete(row replication.Row) bool {
 }
 
 // findable reports whether the row has its whole key.
-func (q *question) findable(row replication.Row) bool {
+func (q *question) findable(row wal.Row) bool {
 	if q.byKey == "" || row == nil {
 		return false
 	}
 	for _, f := range q.fields {
-		if f.key && row[f.column].Kind != replication.Text {
+		if f.key && row[f.column].Kind != wal.Text {
 			return false
 		}
 	}
@@ -161,13 +161,13 @@ func isKey(f field) bool  { return f.key }
 // appendRow adds a row as an element of an array literal of the row type: what
 // is quoted in the row is quoted once more in the array. Columns that are not
 // asked for are NULL, which costs nothing to read.
-func (q *question) appendRow(dst []byte, row replication.Row, wanted func(field) bool) []byte {
+func (q *question) appendRow(dst []byte, row wal.Row, wanted func(field) bool) []byte {
 	dst = append(dst, '"', '(')
 	for i, f := range q.fields {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if !wanted(f) || row[f.column].Kind != replication.Text {
+		if !wanted(f) || row[f.column].Kind != wal.Text {
 			continue
 		}
 		dst = append(dst, '\\', '"')

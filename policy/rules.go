@@ -6,7 +6,7 @@ import (
 
 	"walcast/policy/compile"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // rules is the row-level security of one relation for one role. It holds no
@@ -31,7 +31,7 @@ const (
 )
 
 // newRules sorts out what the catalog said.
-func newRules(rel *replication.Relation, f *facts) *rules {
+func newRules(rel *wal.Relation, f *facts) *rules {
 	r := &rules{}
 	switch {
 	case !f.RelationKnown:

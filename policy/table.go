@@ -7,7 +7,7 @@ import (
 	"time"
 	"weak"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // tables is what is known of relations. A Relation message makes a new Relation
@@ -19,7 +19,7 @@ type tables struct {
 }
 
 // tableKey is a relation's identity without keeping it alive.
-type tableKey = weak.Pointer[replication.Relation]
+type tableKey = weak.Pointer[wal.Relation]
 
 // table is what is known of one relation, by role.
 type table struct {
@@ -43,7 +43,7 @@ type access struct {
 }
 
 // of returns the entry for a relation and role, making it.
-func (t *tables) of(rel *replication.Relation, role string) *access {
+func (t *tables) of(rel *wal.Relation, role string) *access {
 	key := weak.Make(rel)
 	t.mu.RLock()
 	entry := t.known[key]
@@ -66,7 +66,7 @@ func (t *tables) of(rel *replication.Relation, role string) *access {
 	return a
 }
 
-func (t *tables) add(rel *replication.Relation, key tableKey) *table {
+func (t *tables) add(rel *wal.Relation, key tableKey) *table {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if entry := t.known[key]; entry != nil {
@@ -172,7 +172,7 @@ func (a *access) store(at time.Time, known bool, v View, r *rules) {
 
 // load has the catalog read by one caller at a time, who serves them all that
 // want it no older than age.
-func (a *access) load(ctx context.Context, p *Policy, rel *replication.Relation, role string, age time.Duration) (v View, known bool, err error) {
+func (a *access) load(ctx context.Context, p *Policy, rel *wal.Relation, role string, age time.Duration) (v View, known bool, err error) {
 	select {
 	case a.loading <- struct{}{}:
 		defer func() { <-a.loading }()

@@ -1,6 +1,8 @@
 package policy
 
-import "walcast/replication"
+import (
+	"walcast/replication/wal"
+)
 
 const (
 	// taskRows and taskBytes bound one statement.
@@ -16,13 +18,13 @@ type task struct {
 	wanted   func(field) bool
 	by       string // what is looked at, for the metric
 
-	rows    []replication.Row
+	rows    []wal.Row
 	index   []int // of the inquiry's changes
 	literal string
 	refused *AskError // the statement did not parse
 }
 
-func (t *task) add(i int, row replication.Row) {
+func (t *task) add(i int, row wal.Row) {
 	t.rows = append(t.rows, row)
 	t.index = append(t.index, i)
 }

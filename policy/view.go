@@ -5,12 +5,12 @@ import (
 	"slices"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // View is what a role may see of a relation without looking at rows.
 type View struct {
-	Relation *replication.Relation
+	Relation *wal.Relation
 	// Columns has a bit for each column that the role may SELECT.
 	Columns []bool
 	// Denied is set when the role may not SELECT all key columns, or nothing at
@@ -30,7 +30,7 @@ type View struct {
 	Epoch uint32
 }
 
-func newView(rel *replication.Relation, f *facts) View {
+func newView(rel *wal.Relation, f *facts) View {
 	v := View{Columns: f.Selectable, RowSecurity: f.RowSecurity}
 	v.NoUsage = f.RelationKnown && f.RowSecurity && !f.SchemaUsage
 	v.NoPolicy = f.RelationKnown && f.RowSecurity && !slices.ContainsFunc(f.policies, func(p policyRow) bool { return p.Permissive })
@@ -45,17 +45,17 @@ func newView(rel *replication.Relation, f *facts) View {
 }
 
 // View returns what the subject's role may see of the relation, from the cache
-// when the relation (by pointer, see replication.Relation) is known and the
+// when the relation (by pointer, see wal.Relation) is known and the
 // role-dependent part is younger than Config.RoleAge, otherwise from the
 // catalog. A role that the database does not have is ErrUnknownRole; any other
 // error means that Postgres could not be asked; nothing may be shown then.
-func (p *Policy) View(ctx context.Context, rel *replication.Relation, s *Subject) (*View, error) {
+func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
 	return p.ViewWithin(ctx, rel, s, p.config.RoleAge)
 }
 
 // ViewWithin is View with another limit to its age, for who is about to be told
 // what a role may not: the one who has just been granted it asks again.
-func (p *Policy) ViewWithin(ctx context.Context, rel *replication.Relation, s *Subject, age time.Duration) (*View, error) {
+func (p *Policy) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, age time.Duration) (*View, error) {
 	if !s.possible() {
 		return nil, &RoleError{s.Role}
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 func TestViewShowsWhatTheRoleMaySelect(t *testing.T) {
@@ -92,7 +92,7 @@ func TestViewOfAnUnknownRole(t *testing.T) {
 		if !errors.Is(err, ErrUnknownRole) || err.Error() != `role "`+role+`" does not exist` {
 			t.Errorf("View as %q: %v", role, err)
 		}
-		seen, errs, err := l.policy.Visible(t.Context(), l.subject(role, "{}"), inserts(rel, []replication.Row{{{Kind: replication.Text, Text: "1"}}}))
+		seen, errs, err := l.policy.Visible(t.Context(), l.subject(role, "{}"), inserts(rel, []wal.Row{{{Kind: wal.Text, Text: "1"}}}))
 		if err != nil || len(errs) > 0 || seen[0] {
 			t.Errorf("Visible as %q = %v, %v, %v; want nothing seen", role, seen, errs, err)
 		}
@@ -169,7 +169,7 @@ func TestNothingIsShownOfATableThatIsGone(t *testing.T) {
 	if columnsOf(v) != "" || v.Denied || l.verdict(rel, s) != Ask {
 		t.Errorf("View = %+v, verdict %v", v, l.verdict(rel, s))
 	}
-	if seen := l.visible(s, inserts(rel, []replication.Row{{{Kind: replication.Text, Text: "1"}}})); seen[0] {
+	if seen := l.visible(s, inserts(rel, []wal.Row{{{Kind: wal.Text, Text: "1"}}})); seen[0] {
 		t.Error("a row of it is visible")
 	}
 }

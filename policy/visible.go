@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Inquiry is what is asked for one subject, and the answer.
 type Inquiry struct {
 	Subject *Subject
-	Changes []*replication.Change
+	Changes []*wal.Change
 
 	Visible []bool        // by the changes
 	Errs    map[int]error // changes whose check raised (*AskError); not visible
@@ -26,7 +26,7 @@ type Inquiry struct {
 // of them that the policies read, the row is looked up by its key instead. A
 // DELETE is judged by the old row if that is complete enough, and is visible
 // otherwise: then only its key is shown, as by the reference.
-func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*replication.Change) (visible []bool, errs map[int]error, err error) {
+func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
 	q := &Inquiry{Subject: s, Changes: changes}
 	if err := p.VisibleAll(ctx, []*Inquiry{q}); err != nil {
 		return nil, nil, err
@@ -81,7 +81,7 @@ func refused(tasks []*task, again bool) (groups []*group) {
 type group struct {
 	inquiry *Inquiry
 	first   int // index of its first change
-	changes []*replication.Change
+	changes []*wal.Change
 	access  *access
 	again   bool
 }
@@ -133,18 +133,18 @@ func (g *group) judgeRows(r *rules, b *bond) []*task {
 	byKey := &task{group: g, question: r.question, sql: r.question.byKey, wanted: isKey, by: "key"}
 	for i, c := range g.changes {
 		row := c.New
-		if c.Operation == replication.Delete {
+		if c.Operation == wal.Delete {
 			row = c.Old
 		}
 		seen, sure := b.holds(c.Operation, row)
 		switch {
-		case c.Operation == replication.Truncate: // of no row
+		case c.Operation == wal.Truncate: // of no row
 			g.inquiry.Visible[g.first+i] = true
 		case sure:
 			g.inquiry.Visible[g.first+i] = seen
 		case r.question.complete(row):
 			byRow.add(g.first+i, row)
-		case c.Operation == replication.Delete:
+		case c.Operation == wal.Delete:
 			g.inquiry.Visible[g.first+i] = true
 		case r.question.findable(row):
 			byKey.add(g.first+i, row)

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"walcast/filters"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // benchSQL has one table for each way in which rows are checked. The sub-select
@@ -48,7 +48,7 @@ func benchmarkVisible(b *testing.B, batches ...batch) {
 		if l.verdict(rel, s) != Ask {
 			b.Run(fmt.Sprintf("%s/%s", table, l.verdict(rel, s)), func(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
-					e := l.policy.Guard(s).Where(rel, replication.Insert)
+					e := l.policy.Guard(s).Where(rel, wal.Insert)
 					if e != nil && e.Eval(changes[i%len(changes)].New) == filters.True {
 						b.Fatal("somebody else's row is visible")
 					}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 const (
@@ -65,7 +65,7 @@ func TestVisibleReadsEveryValueAsItsTypeDoes(t *testing.T) {
 	for i := range rel.Columns { // and would notice a difference anywhere
 		row := slices.Clone(changes[0].New)
 		row[i] = changes[1].New[i]
-		if l.visible(s, inserts(rel, []replication.Row{row}))[0] {
+		if l.visible(s, inserts(rel, []wal.Row{row}))[0] {
 			t.Errorf("a row that differs in %s counts as the same", rel.Columns[i].Name)
 		}
 	}
@@ -78,10 +78,10 @@ func TestVisibleLooksUpByKeyWhatTheChangeLacks(t *testing.T) {
 		"insert into gen values (1, 3), (2, 30)")
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	rows := l.rows(rel, "order by id")
-	changes := make([]*replication.Change, len(rows))
+	changes := make([]*wal.Change, len(rows))
 	for i, row := range rows {
-		row[3] = replication.Value{} // unchanged, stored out of line
-		changes[i] = &replication.Change{Operation: replication.Update, Relation: rel, New: row}
+		row[3] = wal.Value{} // unchanged, stored out of line
+		changes[i] = &wal.Change{Operation: wal.Update, Relation: rel, New: row}
 	}
 	l.ask(rel, s)
 	if got := l.visible(s, changes); !slices.Equal(got, []bool{true, true, true, false}) {
@@ -91,7 +91,7 @@ func TestVisibleLooksUpByKeyWhatTheChangeLacks(t *testing.T) {
 	if got := l.visible(s, changes[:1]); got[0] {
 		t.Error("a row that is gone is visible without its body")
 	}
-	rows[1][0] = replication.Value{}
+	rows[1][0] = wal.Value{}
 	if got := l.visible(s, changes[1:2]); got[0] {
 		t.Error("a row without its key is visible without its body")
 	}
@@ -100,7 +100,7 @@ func TestVisibleLooksUpByKeyWhatTheChangeLacks(t *testing.T) {
 	}
 
 	gen := l.relation("gen") // a generated column is not in the WAL
-	gen = &replication.Relation{OID: gen.OID, Schema: gen.Schema, Table: gen.Table, Columns: gen.Columns[:2]}
+	gen = &wal.Relation{OID: gen.OID, Schema: gen.Schema, Table: gen.Table, Columns: gen.Columns[:2]}
 	l.ask(gen, s)
 	if got := l.visible(s, inserts(gen, l.rows(gen, "order by id"))); !slices.Equal(got, []bool{false, true}) {
 		t.Errorf("policy on a generated column: %v", got)
@@ -115,23 +115,23 @@ func TestVisibleOfDeletes(t *testing.T) {
 	full := l.relation("docs")
 	for _, c := range []struct {
 		name string
-		rel  *replication.Relation
+		rel  *wal.Relation
 		want []bool
 	}{{"the key only", byKey, []bool{true, true}}, {"the whole row", full, []bool{true, false}}} {
-		var changes []*replication.Change
+		var changes []*wal.Change
 		for _, row := range l.rows(c.rel, "where id < 3 order by id") {
 			if c.rel == byKey {
-				row = replication.Row{row[0], {}, {}, {}, {}}
+				row = wal.Row{row[0], {}, {}, {}, {}}
 			}
-			changes = append(changes, &replication.Change{Operation: replication.Delete, Relation: c.rel, Old: row})
+			changes = append(changes, &wal.Change{Operation: wal.Delete, Relation: c.rel, Old: row})
 		}
 		l.ask(c.rel, s)
 		if got := l.visible(s, changes); !slices.Equal(got, c.want) {
 			t.Errorf("old row with %s: %v; want %v", c.name, got, c.want)
 		}
 	}
-	truncate := &replication.Change{Operation: replication.Truncate, Relation: byKey}
-	if !l.visible(s, []*replication.Change{truncate})[0] {
+	truncate := &wal.Change{Operation: wal.Truncate, Relation: byKey}
+	if !l.visible(s, []*wal.Change{truncate})[0] {
 		t.Error("TRUNCATE is hidden")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // bySocket connects as the superuser without a password.
@@ -96,7 +97,7 @@ func TestWALLevelLoweredWhileRunning(t *testing.T) {
 	stopFast(t, db)
 	settings["wal_level"] = "logical"
 	startAgain(t, db)
-	r.wantResync(CodeSlotMissing)
+	r.wantResync(changelog.CodeSlotMissing)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (3, 'c')`)
 	r.want("INSERT orders 3 c")

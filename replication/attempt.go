@@ -9,6 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // oldestVersion is the oldest Postgres whose pgoutput sends logical messages.
@@ -122,7 +125,7 @@ func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn, instance str
 	}
 	was := r.lineage
 	was.complete, was.timeline = r.progress.received(), max(was.timeline, r.progress.seenTimeline())
-	code, err := was.continues(now, func(timeline int32) (LSN, error) {
+	code, err := was.continues(now, func(timeline int32) (wal.LSN, error) {
 		return timelineEnd(ctx, conn, now.timeline, timeline)
 	})
 	if code != "" {
@@ -144,7 +147,7 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 		}
 		why, lost := slot.lost()
 		if lost {
-			r.renew = CodeSlotLost
+			r.renew = changelog.CodeSlotLost
 		}
 		if r.renew == "" {
 			return r.keepFailover(ctx, conn, slot, s.isLed)
@@ -155,10 +158,10 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 			return err
 		}
 	} else if r.begun && r.renew == "" {
-		r.renew = CodeSlotMissing
+		r.renew = changelog.CodeSlotMissing
 		r.logger.Error("slot was dropped and is made anew, subscribers have to resync", "reason", r.renew)
 	} else if !r.begun {
-		r.owed = CodeSlotMissing // for clients of an earlier run; on a first run there are none
+		r.owed = changelog.CodeSlotMissing // for clients of an earlier run; on a first run there are none
 	}
 	return r.createSlot(ctx, conn)
 }
@@ -203,7 +206,7 @@ func (r *Reader) createSlot(ctx context.Context, conn *pgconn.PgConn) error {
 
 // agree fixes the history that the stream belongs to and returns where the
 // stream starts. The slot is ours by now, so its row does not change any more.
-func (r *Reader) agree(ctx context.Context, now system) (LSN, error) {
+func (r *Reader) agree(ctx context.Context, now system) (wal.LSN, error) {
 	slot, err := r.findSlot(ctx)
 	if err != nil {
 		return 0, err
@@ -213,14 +216,14 @@ func (r *Reader) agree(ctx context.Context, now system) (LSN, error) {
 	}
 	received := r.progress.received()
 	if r.begun && r.owed == "" && slot.Confirmed > received {
-		r.owed = CodeSlotAdvanced
+		r.owed = changelog.CodeSlotAdvanced
 	}
 	if r.begun && r.owed == "" {
 		r.lineage.timeline, r.lineage.instance = now.timeline, now.instance
 		r.log.Refill(now.end)
 		return slot.Confirmed, nil
 	}
-	history := History{System: now.id, Timeline: now.timeline, Slot: r.config.Slot}
+	history := changelog.History{System: now.id, Timeline: now.timeline, Slot: r.config.Slot}
 	if r.begun {
 		history.Slot += "@" + slot.Confirmed.String() // tells the generations apart
 		r.logger.Error("history does not continue, subscribers have to resync", "reason", r.owed,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 // confirmStep is how far the slot may move before the server is told out of
@@ -59,9 +61,9 @@ func (s *stream) attend(ctx context.Context) error {
 // slot may move to. After a reconnect that can be ahead of what has come over
 // this connection; it waits until it is not, as a position that the server has
 // not given us here must never be confirmed.
-func (s *stream) release(now time.Time) LSN {
+func (s *stream) release(now time.Time) wal.LSN {
 	released := s.log.Release(now)
-	if released > LSN(s.newest.Load()) {
+	if released > wal.LSN(s.newest.Load()) {
 		return s.confirmed
 	}
 	return max(released, s.confirmed)
@@ -69,8 +71,8 @@ func (s *stream) release(now time.Time) LSN {
 
 // report sends a status update, and moves the slot to confirm if that is
 // ahead of where it was moved to before.
-func (s *stream) report(now time.Time, confirm LSN, ask bool) error {
-	write := LSN(s.newest.Load())
+func (s *stream) report(now time.Time, confirm wal.LSN, ask bool) error {
+	write := wal.LSN(s.newest.Load())
 	var b []byte
 	if confirm > s.confirmed {
 		b = appendConfirmation(b, write, confirm, now)

@@ -8,11 +8,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // update is a status update as the server reads it.
 type update struct {
-	write, flush, apply LSN
+	write, flush, apply wal.LSN
 	reply               bool
 }
 
@@ -20,17 +23,17 @@ type update struct {
 type attending struct {
 	*stream
 	server net.Conn
-	log    *Log
+	log    *changelog.Log
 	done   chan error
 	cancel context.CancelFunc
 }
 
 // attendTo starts attend on a stream at 0/100, with updates every second.
-func attendTo(t *testing.T, c LogConfig) *attending {
+func attendTo(t *testing.T, c changelog.Config) *attending {
 	t.Helper()
 	client, server := net.Pipe()
-	log := NewLog(c)
-	log.Begin(History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
+	log := changelog.New(c)
+	log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
 	timing := defaultTiming()
 	timing.tick = 100 * time.Millisecond
 	s := &stream{
@@ -64,13 +67,13 @@ func (a *attending) next(t *testing.T) update {
 	if frame[0] != 'd' || frame[5] != 'r' {
 		t.Fatalf("got message %x; want a status update", frame)
 	}
-	lsn := func(at int) LSN { return LSN(binary.BigEndian.Uint64(frame[at:])) }
+	lsn := func(at int) wal.LSN { return wal.LSN(binary.BigEndian.Uint64(frame[at:])) }
 	return update{write: lsn(6), flush: lsn(14), apply: lsn(22), reply: frame[38] == 1}
 }
 
 func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, LogConfig{Window: 10 * time.Second})
+		a := attendTo(t, changelog.Config{Window: 10 * time.Second})
 		want := func(want update) {
 			t.Helper()
 			if got := a.next(t); got != want {
@@ -95,7 +98,7 @@ func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
 
 func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, LogConfig{})
+		a := attendTo(t, changelog.Config{})
 		a.next(t)
 		a.log.Append(time.Now(), nil, 0x300) // an earlier connection brought it
 		for range 3 {
@@ -116,7 +119,7 @@ func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
 
 func TestAttendConfirmsAWholeSegmentOutOfTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, LogConfig{})
+		a := attendTo(t, changelog.Config{})
 		a.next(t)
 		began := time.Now()
 		a.log.Append(began, nil, 0x100+confirmStep)
@@ -129,7 +132,7 @@ func TestAttendConfirmsAWholeSegmentOutOfTurn(t *testing.T) {
 
 func TestAttendAnswersARequestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, LogConfig{})
+		a := attendTo(t, changelog.Config{})
 		a.next(t)
 		began := time.Now()
 		a.hear(0x180)
@@ -143,7 +146,7 @@ func TestAttendAnswersARequestAtOnce(t *testing.T) {
 func TestAttendAsksASilentServerAndGivesUp(t *testing.T) {
 	for stalls, factor := range map[int]time.Duration{0: 1, 2: 4, 100: maxStallFactor} {
 		synctest.Test(t, func(t *testing.T) {
-			a := attendTo(t, LogConfig{})
+			a := attendTo(t, changelog.Config{})
 			a.cancel()
 			go a.drain()
 			<-a.done
@@ -173,7 +176,7 @@ func (a *attending) drain() {
 
 func TestAttendEndsWhenTheServerDoesNotTakeUpdates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, LogConfig{}) // nobody reads
+		a := attendTo(t, changelog.Config{}) // nobody reads
 		err := <-a.done
 		if f := diagnose(err, site{}); f.cause != causeNetwork {
 			t.Errorf("attend = %v, cause %s; want a network fault", err, f.cause)

@@ -1,5 +1,9 @@
 package replication
 
+import (
+	"walcast/replication/wal"
+)
+
 // batchChanges and batchBytes bound what is kept back from the log while more
 // is at hand: enough to take the log's lock seldom, little enough that
 // consumers start on a large transaction while it is still being read.
@@ -10,13 +14,13 @@ const (
 
 // batch collects changes on their way to the log.
 type batch struct {
-	changes []*Change
+	changes []*wal.Change
 	bytes   int
-	whole   int // changes[:whole] are of complete transactions
-	end     LSN // where the last complete transaction ends; 0 if none did
+	whole   int     // changes[:whole] are of complete transactions
+	end     wal.LSN // where the last complete transaction ends; 0 if none did
 }
 
-func (b *batch) add(changes []*Change) {
+func (b *batch) add(changes []*wal.Change) {
 	for _, c := range changes {
 		b.changes = append(b.changes, c)
 		b.bytes += c.Bytes
@@ -26,7 +30,7 @@ func (b *batch) add(changes []*Change) {
 // close marks everything so far as complete up to end: a commit, or a
 // keepalive outside of transactions, which is a transaction without changes.
 // The position of a keepalive may lag behind the commit before it.
-func (b *batch) close(end LSN) {
+func (b *batch) close(end wal.LSN) {
 	b.whole = len(b.changes)
 	b.end = max(b.end, end)
 }
@@ -36,7 +40,7 @@ func (b *batch) close(end LSN) {
 func (b *batch) full() bool { return len(b.changes) >= batchChanges || b.bytes >= batchBytes }
 
 // takeWhole takes the complete transactions out.
-func (b *batch) takeWhole() (changes []*Change, end LSN) {
+func (b *batch) takeWhole() (changes []*wal.Change, end wal.LSN) {
 	changes, end = b.changes[:b.whole:b.whole], b.end
 	b.changes = b.changes[b.whole:]
 	b.whole, b.end = 0, 0
@@ -47,7 +51,7 @@ func (b *batch) takeWhole() (changes []*Change, end LSN) {
 }
 
 // takeRest takes out the beginning of the transaction that is being read.
-func (b *batch) takeRest() []*Change {
+func (b *batch) takeRest() []*wal.Change {
 	changes := b.changes
 	b.changes, b.bytes, b.whole = nil, 0, 0
 	return changes

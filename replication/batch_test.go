@@ -1,9 +1,13 @@
 package replication
 
-import "testing"
+import (
+	"testing"
+
+	"walcast/replication/wal"
+)
 
 func TestBatchKeepsTransactionsApart(t *testing.T) {
-	changes := []*Change{{Bytes: 1}, {Bytes: 1}, {Bytes: 1}}
+	changes := []*wal.Change{{Bytes: 1}, {Bytes: 1}, {Bytes: 1}}
 	var b batch
 	b.add(changes[:2])
 	if got, end := b.takeWhole(); len(got) != 0 || end != 0 {
@@ -29,9 +33,9 @@ func TestBatchIsBoundedInChangesAndBytes(t *testing.T) {
 		if many.full() {
 			t.Fatal("full too early")
 		}
-		many.add([]*Change{{Bytes: 1}})
+		many.add([]*wal.Change{{Bytes: 1}})
 	}
-	large.add([]*Change{{Bytes: batchBytes}})
+	large.add([]*wal.Change{{Bytes: batchBytes}})
 	if !many.full() || !large.full() {
 		t.Errorf("full = %v, %v; want both", many.full(), large.full())
 	}

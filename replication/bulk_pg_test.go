@@ -4,6 +4,8 @@ import (
 	"fmt"
 	runtimemetrics "runtime/metrics"
 	"testing"
+
+	"walcast/replication/wal"
 )
 
 // heapBytes is what lives on the heap, and garbage that is not collected yet.
@@ -53,7 +55,7 @@ func (r *reading) wantEnd(rows int) {
 	for seq := int(first.Position.Seq) + 1; seq < rows; seq++ {
 		c := r.next(1)[0]
 		if want := fmt.Sprintf("INSERT orders %d item %d", seq+1, seq+1); describeChange(c) != want ||
-			c.Position != (Position{LSN: first.Position.LSN, Seq: uint32(seq)}) {
+			c.Position != (wal.Position{LSN: first.Position.LSN, Seq: uint32(seq)}) {
 			r.t.Fatalf("change %s at %s; want %s at %d of %s", describeChange(c), c.Position, want, seq, first.Position.LSN)
 		}
 	}

@@ -2,35 +2,22 @@ package replication
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
 	"testing"
 	"time"
-	"unsafe"
+
+	"walcast/internal/clock"
+	"walcast/replication/changelog"
+	"walcast/replication/pgoutput"
+	"walcast/replication/wal"
 )
 
-// withClockSet is t on a machine whose clock has been set by d meanwhile: the
-// time of day is another, the monotonic reading is not. It knows how package
-// time keeps the two, and checks that it is so.
-func withClockSet(t *testing.T, at time.Time, d time.Duration) time.Time {
-	t.Helper()
-	const wholeSeconds = 30 // the place of the seconds, above the nanoseconds
-	moved := at
-	wall := (*uint64)(unsafe.Pointer(&moved))
-	*wall += uint64(int64(d/time.Second)) << wholeSeconds
-	if moved.Sub(at) != 0 || moved.Round(0).Sub(at.Round(0)) != d {
-		t.Fatalf("%v became %v; want the clock set by %v and nothing else", at, moved, d)
-	}
-	return moved
-}
-
-// jumps are what clocks do, by a wrong time zone or a late time service.
-var jumps = []time.Duration{-365 * 24 * time.Hour, -time.Hour, time.Hour, 365 * 24 * time.Hour}
-
 func TestSilenceAndIdlenessGoByTheMonotonicClock(t *testing.T) {
-	for _, jump := range jumps {
+	for _, jump := range clock.Jumps() {
 		began := time.Now()
 		m := newMoment(began)
-		later := withClockSet(t, began.Add(10*time.Second), jump)
+		later := clock.Set(t, began.Add(10*time.Second), jump)
 		m.set(began.Add(4 * time.Second))
 		if got := m.since(later); got != 6*time.Second {
 			t.Errorf("the clock is set by %v: since = %v; want 6s", jump, got)
@@ -42,21 +29,6 @@ func TestSilenceAndIdlenessGoByTheMonotonicClock(t *testing.T) {
 		m.clear()
 		if got := m.since(later); got != 0 {
 			t.Errorf("since = %v of none; want 0", got)
-		}
-	}
-}
-
-func TestWindowGoesByTheMonotonicClock(t *testing.T) {
-	for _, jump := range jumps {
-		l := NewLog(LogConfig{Window: time.Minute})
-		l.Begin(History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
-		began := time.Now()
-		l.Append(began, nil, 0x200)
-		if got := l.Release(withClockSet(t, began.Add(59*time.Second), jump)); got >= 0x200 {
-			t.Errorf("the clock is set by %v: released up to %s within the window", jump, got)
-		}
-		if got := l.Release(withClockSet(t, began.Add(61*time.Second), jump)); got != 0x200 {
-			t.Errorf("the clock is set by %v: released up to %s after the window; want 0/200", jump, got)
 		}
 	}
 }
@@ -76,37 +48,58 @@ func TestHeartbeatsAreToldApartThoughTheClockGoesBack(t *testing.T) {
 	}
 }
 
+// pgoutput messages: a table with a column id of type int4, which is its key,
+// and a row of it.
+const (
+	relationMessage = "R\x00\x00\x4e\x20public\x00t\x00d\x00\x01\x01id\x00\x00\x00\x00\x17\xff\xff\xff\xff"
+	insertMessage   = "I\x00\x00\x4e\x20N\x00\x01t\x00\x00\x00\x017"
+)
+
+// begin is the pgoutput message that begins a transaction.
+func begin(commit wal.LSN, at time.Time) []byte {
+	m := binary.BigEndian.AppendUint64([]byte{'B'}, uint64(commit))
+	m = binary.BigEndian.AppendUint64(m, uint64(at.UnixMicro()-postgresEpoch))
+	return binary.BigEndian.AppendUint32(m, 7)
+}
+
+// commit is the pgoutput message that ends it.
+func commit(at, end wal.LSN) []byte {
+	m := binary.BigEndian.AppendUint64([]byte{'C', 0}, uint64(at))
+	m = binary.BigEndian.AppendUint64(m, uint64(end))
+	return binary.BigEndian.AppendUint64(m, 0)
+}
+
 // TestCommitTimesMayJump reads transactions of a server whose clock does.
 func TestCommitTimesMayJump(t *testing.T) {
-	log := NewLog(holding())
-	log.Begin(History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
+	log := changelog.New(holding())
+	log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
 	r := &Reader{log: log, logger: slog.New(slog.DiscardHandler)}
 	r.metrics = newMetrics(nil, &r.progress, log)
 	r.progress.begin(0x100)
-	s := &stream{Reader: r, decoder: NewDecoder(noCatalog), active: newMoment(time.Now()), whole: 0x100}
-	take := func(m message) {
+	s := &stream{Reader: r, decoder: pgoutput.NewDecoder(nil), active: newMoment(time.Now()), whole: 0x100}
+	take := func(m []byte) {
 		t.Helper()
-		if err := s.takeWAL(append(make([]byte, 25), m...)); err != nil {
+		if err := s.takeWAL(append(make([]byte, walDataHeader), m...)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	cursor := log.Follow()
-	take(beginMessage(0x180, time.Now()))
-	take(idAndName(IdentityDefault))
-	take(commitMessage(0x180, 0x190))
-	for i, jump := range jumps {
-		commit := LSN(0x200 + 0x100*i)
-		take(beginMessage(commit, time.Now().Add(jump)))
-		take(insertMessage("7", "x"))
-		take(commitMessage(commit, commit+0x10))
+	take(begin(0x180, time.Now()))
+	take([]byte(relationMessage))
+	take(commit(0x180, 0x190))
+	for i, jump := range clock.Jumps() {
+		at := wal.LSN(0x200 + 0x100*i)
+		take(begin(at, time.Now().Add(jump)))
+		take([]byte(insertMessage))
+		take(commit(at, at+0x10))
 	}
 	s.passWhole()
 	changes, err := cursor.Next(context.Background(), 0)
-	if err != nil || len(changes) != len(jumps) {
-		t.Fatalf("Next = %d changes, %v; want %d", len(changes), err, len(jumps))
+	if err != nil || len(changes) != len(clock.Jumps()) {
+		t.Fatalf("Next = %d changes, %v; want %d", len(changes), err, len(clock.Jumps()))
 	}
 	for i, c := range changes {
-		if want := (Position{LSN: LSN(0x200 + 0x100*i)}); c.Position != want {
+		if want := (wal.Position{LSN: wal.LSN(0x200 + 0x100*i)}); c.Position != want {
 			t.Errorf("change %d stands at %s; want %s", i, c.Position, want)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // controlPID is the server process of the reader's control connection: the
@@ -41,8 +43,8 @@ func TestTypesAreLookedUpThoughThePoolIsExhausted(t *testing.T) {
 	if _, err := writer.Exec(t.Context(), `insert into moods values (1, 'ok')`); err != nil {
 		t.Fatal(err)
 	}
-	if typ := r.want("INSERT moods 1 ok")[0].Relation.Columns[1].Type; typ.Kind != KindEnum {
-		t.Errorf("type = %s; want the enum", structure(typ))
+	if typ := r.want("INSERT moods 1 ok")[0].Relation.Columns[1].Type; typ.Kind != wal.KindEnum {
+		t.Errorf("type = %s; want the enum", typ.Name)
 	}
 }
 
@@ -55,8 +57,8 @@ func TestTypesAreLookedUpThoughTheControlConnectionBroke(t *testing.T) {
 	db.Exec(`select pg_terminate_backend($1, 10000)`, before)
 	db.Exec(`create type mood as enum ('sad', 'ok'); create table moods (id int primary key, mood mood);
 		alter publication pub add table moods; insert into moods values (1, 'ok')`)
-	if typ := r.want("INSERT moods 1 ok")[0].Relation.Columns[1].Type; typ.Kind != KindEnum {
-		t.Errorf("type = %s; want the enum", structure(typ))
+	if typ := r.want("INSERT moods 1 ok")[0].Relation.Columns[1].Type; typ.Kind != wal.KindEnum {
+		t.Errorf("type = %s; want the enum", typ.Name)
 	}
 	if got := r.reader.Status().Since; got != since {
 		t.Error("the stream was started anew; want it to go on")
@@ -102,7 +104,7 @@ func TestReaderNeedsTwoConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	if _, err := NewReader(validConfig(), NewLog(LogConfig{}), pool, nil, nil); err == nil || err.Error() != "pool-size: want at least 2, got 1" {
+	if _, err := NewReader(validConfig(), changelog.New(changelog.Config{}), pool, nil, nil); err == nil || err.Error() != "pool-size: want at least 2, got 1" {
 		t.Errorf("NewReader = %v; want it to name pool-size", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // awayFrom is a reader that cannot reach its database, and a connection to
@@ -68,7 +69,7 @@ func TestDatabaseDroppedAndMadeAnew(t *testing.T) {
 	r.until("the advice", func() bool { return strings.Contains(r.reader.Status().Error, "does not exist") })
 	exec(`create database ` + db.Name)
 	createOrders(db)
-	r.wantResync(CodeSlotMissing)
+	r.wantResync(changelog.CodeSlotMissing)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")

@@ -11,10 +11,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/internal/devdb"
+	"walcast/replication/wal"
 )
 
 // columnsOf lists the columns of a change's relation.
-func columnsOf(c *Change) string {
+func columnsOf(c *wal.Change) string {
 	names := make([]string, len(c.Relation.Columns))
 	for i, column := range c.Relation.Columns {
 		names[i] = column.Name + " " + column.Type.Name

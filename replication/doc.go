@@ -1,11 +1,11 @@
-// Package replication reads one Postgres logical replication slot into an
-// ordered, bounded log of changes.
+// Package replication reads one Postgres logical replication slot and appends
+// what it reads to a log of changes.
 //
-// It knows pgoutput, relations, positions and the text form of values. It
-// knows nothing of topics, sockets or who is listening: consumers hold cursors
-// into the Log. Postgres is told only of positions that have left the resume
-// window.
+// It owns the connection: publications, the slot, status updates, heartbeats,
+// and what to do about each fault. What it reads is decoded by pgoutput and kept
+// by changelog. It knows nothing of topics, sockets or who is listening. Postgres
+// is told only of positions that have left the resume window.
 //
-// Neighbours: channels reads the Log, filters and policy read the Change values
-// made here, server runs the Reader.
+// Neighbours: server runs the Reader; pgoutput, catalog, changelog and wal, below
+// this package, do their part without a connection of their own.
 package replication

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // through leads all connections of a reader through the proxy, as a name does
@@ -81,7 +82,7 @@ func startWithStandby(t *testing.T, options ...option) *failedOver {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.conn.Close(context.Background()) })
-	f.reading = startReader(t, db, LogConfig{Window: 100 * time.Millisecond}, append(options, through(t, f.proxy, db))...)
+	f.reading = startReader(t, db, changelog.Config{Window: 100 * time.Millisecond}, append(options, through(t, f.proxy, db))...)
 	db.Exec(`insert into orders values (1, 'a')`)
 	f.want("INSERT orders 1 a")
 	return f
@@ -109,7 +110,7 @@ func TestPromotedReplicaWithoutTheSlotStartsANewHistory(t *testing.T) {
 	f := startWithStandby(t)
 	stopFast(t, f.db) // the standby gets all
 	f.takeOver()
-	f.wantResync(CodeSlotMissing)
+	f.wantResync(changelog.CodeSlotMissing)
 	f.waitStreaming()
 	f.onStandby(`insert into orders values (2, 'b')`)
 	f.want("INSERT orders 2 b")
@@ -135,7 +136,7 @@ func TestPromotedReplicaThatLacksChangesStartsANewHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.takeOver()
-	f.wantResync(CodeDiverged)
+	f.wantResync(changelog.CodeDiverged)
 	f.waitStreaming()
 	f.onStandby(`insert into orders values (2, 'b')`)
 	f.want("INSERT orders 2 b")
@@ -285,7 +286,7 @@ func TestOtherClusterStartsANewHistory(t *testing.T) {
 	exec(`create table orders (id int primary key, item text); create publication pub for table orders`)
 	p.lead(other.Server)
 	p.cut()
-	r.wantResync(CodeOtherCluster)
+	r.wantResync(changelog.CodeOtherCluster)
 	r.waitStreaming()
 	exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")

@@ -11,13 +11,16 @@ import (
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // system is the cluster at the other end and where its WAL stands.
 type system struct {
 	id       string
 	timeline int32
-	end      LSN
+	end      wal.LSN
 	instance string // when this run of its server began, "" is not known
 }
 
@@ -35,31 +38,31 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 	if err != nil {
 		return system{}, fmt.Errorf("identify system: %w", err)
 	}
-	return system{id: r.SystemID, timeline: r.Timeline, end: r.XLogPos}, nil
+	return system{id: r.SystemID, timeline: r.Timeline, end: wal.LSN(r.XLogPos)}, nil
 }
 
 // lineage is the history that was read so far.
 type lineage struct {
 	system   string
 	timeline int32
-	complete LSN    // everything that commits before it has been read
-	instance string // of the server that it was read from last
+	complete wal.LSN // everything that commits before it has been read
+	instance string  // of the server that it was read from last
 }
 
 // continues decides whether what the server has now continues what was read.
 // It returns "" if so, else the code of the resync. ended tells where a
 // timeline ended; it is asked only after a timeline switch.
-func (l lineage) continues(now system, ended func(timeline int32) (LSN, error)) (string, error) {
+func (l lineage) continues(now system, ended func(timeline int32) (wal.LSN, error)) (string, error) {
 	switch {
 	case l.system != now.id:
-		return CodeOtherCluster, nil
+		return changelog.CodeOtherCluster, nil
 	case now.timeline < l.timeline:
-		return CodeDiverged, nil
+		return changelog.CodeDiverged, nil
 	// A server that was promoted since is still one that has what it sent.
 	case now.timeline == l.timeline, now.instance != "" && now.instance == l.instance:
 		// Behind what it has sent: it was put back to an older state.
 		if now.end < l.complete {
-			return CodeDiverged, nil
+			return changelog.CodeDiverged, nil
 		}
 		return "", nil
 	}
@@ -70,13 +73,13 @@ func (l lineage) continues(now system, ended func(timeline int32) (LSN, error)) 
 	// What was read beyond the switch existed on the lost server only, and the
 	// numbers are used again for something else.
 	if l.complete > end {
-		return CodeDiverged, nil
+		return changelog.CodeDiverged, nil
 	}
 	return "", nil
 }
 
 // timelineEnd asks where a timeline ended that is an ancestor of newest.
-func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int32) (LSN, error) {
+func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int32) (wal.LSN, error) {
 	r, err := pglogrepl.TimelineHistory(ctx, conn, newest)
 	if err != nil {
 		return 0, fmt.Errorf("read history of timeline %d: %w", newest, err)
@@ -90,7 +93,7 @@ func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int3
 
 // parseTimelineEnd reads lines of timeline, tab, LSN of the switch, tab, reason.
 // A timeline that is not listed is no ancestor: nothing of it is left.
-func parseTimelineEnd(content []byte, timeline int32) (LSN, error) {
+func parseTimelineEnd(content []byte, timeline int32) (wal.LSN, error) {
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -102,7 +105,7 @@ func parseTimelineEnd(content []byte, timeline int32) (LSN, error) {
 			return 0, fmt.Errorf("line %q: want a timeline first", lines.Text())
 		}
 		if int32(n) == timeline {
-			return pglogrepl.ParseLSN(fields[1])
+			return wal.ParseLSN(fields[1])
 		}
 	}
 	return 0, lines.Err()

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // promote makes the server a standby of nobody and promotes it, which starts a
@@ -76,7 +77,7 @@ func TestServerPutBackToAnOlderState(t *testing.T) {
 			}
 			copyData(t, copied, db.Server.Data)
 			start(t, db)
-			r.wantResync(CodeDiverged)
+			r.wantResync(changelog.CodeDiverged)
 			r.waitStreaming()
 			db.Exec(`insert into orders values (2, 'b')`)
 			r.until("the new row", func() bool { return describeChange(r.next(1)[0]) == "INSERT orders 2 b" })

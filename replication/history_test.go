@@ -3,6 +3,9 @@ package replication
 import (
 	"errors"
 	"testing"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 func TestLineageContinues(t *testing.T) {
@@ -10,22 +13,22 @@ func TestLineageContinues(t *testing.T) {
 	cases := []struct {
 		name  string
 		now   system
-		ended LSN
+		ended wal.LSN
 		want  string
 	}{
 		{"same server", system{"7001", 2, 0x500, "a"}, 0, ""},
 		{"same server, written to since", system{"7001", 2, 0x900, "a"}, 0, ""},
-		{"another cluster", system{"7002", 2, 0x900, "a"}, 0, CodeOtherCluster},
-		{"put back to an older state", system{"7001", 2, 0x400, "a"}, 0, CodeDiverged},
-		{"an older timeline", system{"7001", 1, 0x900, "a"}, 0, CodeDiverged},
+		{"another cluster", system{"7002", 2, 0x900, "a"}, 0, changelog.CodeOtherCluster},
+		{"put back to an older state", system{"7001", 2, 0x400, "a"}, 0, changelog.CodeDiverged},
+		{"an older timeline", system{"7001", 1, 0x900, "a"}, 0, changelog.CodeDiverged},
 		{"promoted after what was read", system{"7001", 3, 0x900, "a"}, 0x500, ""},
-		{"promoted without the newest", system{"7001", 3, 0x900, "a"}, 0x4ff, CodeDiverged},
+		{"promoted without the newest", system{"7001", 3, 0x900, "a"}, 0x4ff, changelog.CodeDiverged},
 		{"promoted while it was read", system{"7001", 3, 0x900, "b"}, 0x4ff, ""},
-		{"our timeline is no ancestor", system{"7001", 4, 0x900, "a"}, 0, CodeDiverged},
+		{"our timeline is no ancestor", system{"7001", 4, 0x900, "a"}, 0, changelog.CodeDiverged},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := was.continues(c.now, func(timeline int32) (LSN, error) {
+			got, err := was.continues(c.now, func(timeline int32) (wal.LSN, error) {
 				if timeline != 2 {
 					t.Errorf("asked for the end of timeline %d; want 2", timeline)
 				}
@@ -41,7 +44,7 @@ func TestLineageContinues(t *testing.T) {
 func TestLineageDoesNotGuessWithoutTheTimelineHistory(t *testing.T) {
 	broken := errors.New("broken")
 	_, err := lineage{system: "7001", timeline: 1}.continues(system{id: "7001", timeline: 2},
-		func(int32) (LSN, error) { return 0, broken })
+		func(int32) (wal.LSN, error) { return 0, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("continues = %v; want %v", err, broken)
 	}
@@ -49,7 +52,7 @@ func TestLineageDoesNotGuessWithoutTheTimelineHistory(t *testing.T) {
 
 func TestParseTimelineEnd(t *testing.T) {
 	const content = "1\t0/3000148\tno recovery target specified\n\n# a comment\n2\t0/5000A28\tbefore 2024-02-29 12:00:00+00\n"
-	for timeline, want := range map[int32]LSN{1: 0x3000148, 2: 0x5000A28, 3: 0} {
+	for timeline, want := range map[int32]wal.LSN{1: 0x3000148, 2: 0x5000A28, 3: 0} {
 		if got, err := parseTimelineEnd([]byte(content), timeline); err != nil || got != want {
 			t.Errorf("parseTimelineEnd(%d) = %s, %v; want %s", timeline, got, err, want)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // maxIdentifier is Postgres' limit for a name, in bytes (NAMEDATALEN - 1).
@@ -18,12 +20,12 @@ func (n tableName) String() string {
 	if n.Schema == "" {
 		return quoteIdentifier(n.Table)
 	}
-	return quoteIdentifier(n.Schema) + "." + quoteIdentifier(n.Table)
+	return pgx.Identifier{n.Schema, n.Table}.Sanitize()
 }
 
 // quoteIdentifier always quotes: a keyword looks like any other name.
 func quoteIdentifier(name string) string {
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	return pgx.Identifier{name}.Sanitize()
 }
 
 // quoteLiteral is for the replication commands, which take no parameters.

@@ -1,6 +1,10 @@
 package replication
 
-import "time"
+import (
+	"time"
+
+	"walcast/replication/wal"
+)
 
 // maxSamples bounds what is remembered of a server that is far ahead.
 const maxSamples = 64
@@ -8,19 +12,19 @@ const maxSamples = 64
 // lag tells how far reading is behind. It compares where the server's WAL
 // ended at known moments with what has been received.
 type lag struct {
-	received LSN
+	received wal.LSN
 	samples  []lagSample // those beyond received, oldest first
-	end      LSN         // the newest sample's
+	end      wal.LSN     // the newest sample's
 	commit   time.Time   // of the newest transaction received while behind
 }
 
 type lagSample struct {
-	end LSN
+	end wal.LSN
 	at  time.Time
 }
 
 // sampled takes in where the server's WAL ended at a moment.
-func (l *lag) sampled(end LSN, at time.Time) {
+func (l *lag) sampled(end wal.LSN, at time.Time) {
 	l.end = end
 	if end <= l.received {
 		l.caughtUp()
@@ -43,7 +47,7 @@ func thinned(samples []lagSample) []lagSample {
 
 // read takes in that everything that commits before position has come. commit
 // is the time of the last transaction, zero if there was none.
-func (l *lag) read(position LSN, commit time.Time) {
+func (l *lag) read(position wal.LSN, commit time.Time) {
 	l.received = max(l.received, position)
 	for len(l.samples) > 0 && l.samples[0].end <= l.received {
 		l.samples = l.samples[1:]

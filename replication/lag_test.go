@@ -3,6 +3,8 @@ package replication
 import (
 	"testing"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 func TestLag(t *testing.T) {
@@ -45,7 +47,7 @@ func TestLagForgetsSamplesButNotTheOldest(t *testing.T) {
 	l := &lag{received: 1}
 	start := time.Unix(1_000_000, 0)
 	for i := range 10 * maxSamples {
-		l.sampled(LSN(10+i), start.Add(time.Duration(i)*time.Second))
+		l.sampled(wal.LSN(10+i), start.Add(time.Duration(i)*time.Second))
 	}
 	if len(l.samples) > maxSamples || l.age(start.Add(time.Hour)) != time.Hour {
 		t.Errorf("%d samples, age %v; want at most %d and 1h", len(l.samples), l.age(start.Add(time.Hour)), maxSamples)

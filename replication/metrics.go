@@ -5,18 +5,21 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // metrics of the reader. Gauges ask the reader when they are collected.
 type metrics struct {
-	changes    [Message + 1]prometheus.Counter // by Operation
+	changes    [wal.Message + 1]prometheus.Counter // by Operation
 	reconnects *prometheus.CounterVec
 	recreated  *prometheus.CounterVec
 	late       prometheus.Counter
 	held       prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
+func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *metrics {
 	f := promauto.With(reg)
 	changes := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "walcast_replication_changes_total",
@@ -40,13 +43,13 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
 			Help: "Time that reading waited, as the log was full of what matchers had still to read.",
 		}),
 	}
-	for operation := Insert; operation <= Message; operation++ {
+	for operation := wal.Insert; operation <= wal.Message; operation++ {
 		m.changes[operation] = changes.WithLabelValues(operation.String())
 	}
 	for _, cause := range causes() {
 		m.reconnects.WithLabelValues(cause)
 	}
-	for _, code := range []string{CodeSlotLost, CodeSlotMissing, CodePublication} {
+	for _, code := range []string{changelog.CodeSlotLost, changelog.CodeSlotMissing, changelog.CodePublication} {
 		m.recreated.WithLabelValues(code)
 	}
 	registerGauges(f, p, log)
@@ -54,7 +57,7 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *Log) *metrics {
 }
 
 // registerGauges registers what is asked for when it is collected.
-func registerGauges(f promauto.Factory, p *progress, log *Log) {
+func registerGauges(f promauto.Factory, p *progress, log *changelog.Log) {
 	gauge := func(name, help string, value func() float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: "walcast_replication_" + name, Help: help}, value)
 	}
@@ -88,7 +91,7 @@ func registerGauges(f promauto.Factory, p *progress, log *Log) {
 }
 
 // count adds changes that were handed to the log.
-func (m *metrics) count(changes []*Change) {
+func (m *metrics) count(changes []*wal.Change) {
 	var n [len(m.changes)]int
 	for _, c := range changes {
 		n[c.Operation]++

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/pgoutput"
 )
 
 // messagePrefix is that of all our logical messages.
@@ -19,7 +21,7 @@ const heartbeatContent = "heartbeat "
 
 // heartbeatNumber recognises a heartbeat, of whichever server. They are not
 // for consumers of the log.
-func heartbeatNumber(m *LogicalMessage) (number uint64, ok bool) {
+func heartbeatNumber(m *pgoutput.LogicalMessage) (number uint64, ok bool) {
 	if m == nil || m.Prefix != messagePrefix {
 		return 0, false
 	}

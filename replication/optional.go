@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/jackc/pglogrepl"
+	"walcast/replication/wal"
 )
 
 // optional are the publications that are read if they exist.
@@ -19,7 +19,7 @@ import (
 // where it is known to have existed.
 type optional struct {
 	names  []string
-	unripe map[string]LSN // left out while the slot stands before it; 0 is not known yet
+	unripe map[string]wal.LSN // left out while the slot stands before it; 0 is not known yet
 }
 
 // readable returns those that can be read through the slot now.
@@ -51,16 +51,16 @@ func (o *optional) readable(ctx context.Context, db querier, slot string) ([]str
 
 // slotAndEnd returns where the slot stands and where the server's WAL ends. A
 // slot that is yet to be made will stand there.
-func slotAndEnd(ctx context.Context, db querier, slot string) (at, end LSN, err error) {
+func slotAndEnd(ctx context.Context, db querier, slot string) (at, end wal.LSN, err error) {
 	texts, err := queryStrings(ctx, db, `select unnest(array[coalesce(s.confirmed_flush_lsn, w.end_lsn), w.end_lsn])::text
 		from (select `+walEnd+` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`, slot)
 	if err != nil || len(texts) != 2 {
 		return 0, 0, fmt.Errorf("look for the position of slot %q: %w", slot, err)
 	}
-	if at, err = pglogrepl.ParseLSN(texts[0]); err != nil {
+	if at, err = wal.ParseLSN(texts[0]); err != nil {
 		return 0, 0, err
 	}
-	end, err = pglogrepl.ParseLSN(texts[1])
+	end, err = wal.ParseLSN(texts[1])
 	return at, end, err
 }
 
@@ -70,7 +70,7 @@ func (o *optional) blame(message string) bool {
 	name, ok := o.named(message)
 	if ok {
 		if o.unripe == nil {
-			o.unripe = make(map[string]LSN)
+			o.unripe = make(map[string]wal.LSN)
 		}
 		o.unripe[name] = 0
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // creating sets create-publication.
@@ -161,7 +163,7 @@ func TestPublicationDroppedWhileRunning(t *testing.T) {
 	r.until("the reader to stop", func() bool { return !r.reader.Status().Streaming })
 	r.until("the advice", func() bool { return strings.Contains(r.reader.Status().Error, `CREATE PUBLICATION "pub"`) })
 	db.Exec(`create publication pub for table orders`)
-	r.wantResync(CodePublication)
+	r.wantResync(changelog.CodePublication)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (3, 'c')`)
 	r.want("INSERT orders 3 c")
@@ -181,7 +183,7 @@ func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
 func TestOptionalPublication(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, LogConfig{Window: 500 * time.Millisecond}, func(r *Reader) { r.optional.names = []string{"extra"} })
+	r := startReader(t, db, changelog.Config{Window: 500 * time.Millisecond}, func(r *Reader) { r.optional.names = []string{"extra"} })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	db.Exec(`create table extras (id serial primary key); create publication extra for table extras`)
@@ -208,7 +210,7 @@ func (r *reading) comes(beginning string) bool {
 	if err != nil && ctx.Err() == nil {
 		r.t.Fatal(err)
 	}
-	return slices.ContainsFunc(changes, func(c *Change) bool { return strings.HasPrefix(describeChange(c), beginning) })
+	return slices.ContainsFunc(changes, func(c *wal.Change) bool { return strings.HasPrefix(describeChange(c), beginning) })
 }
 
 func TestBlame(t *testing.T) {

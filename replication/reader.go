@@ -13,12 +13,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/replication/changelog"
 )
 
 // Reader follows the slot and appends what it reads to the log.
 type Reader struct {
 	config       Config
-	log          *Log
+	log          *changelog.Log
 	pool         *pgxpool.Pool
 	logger       *slog.Logger
 	metrics      *metrics
@@ -44,7 +46,7 @@ type Reader struct {
 
 // NewReader checks the config; it does no I/O. pool needs at least two
 // connections: the reader keeps one for itself.
-func NewReader(c Config, log *Log, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) (*Reader, error) {
+func NewReader(c Config, log *changelog.Log, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) (*Reader, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -137,9 +139,9 @@ func (r *Reader) interrupted(f *fault) {
 		r.stalls = 0
 	}
 	if f.remedy == renew {
-		r.renew = CodeSlotLost
+		r.renew = changelog.CodeSlotLost
 		if f.cause == causePublication {
-			r.renew = CodePublication
+			r.renew = changelog.CodePublication
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // benchRows is how many rows a backlog has, in transactions of 1000.
@@ -80,7 +81,7 @@ func (k *backlog) drain(b testing.TB) time.Duration {
 	b.Helper()
 	c := testConfig(k.db)
 	c.Slot = k.slot()
-	log := NewLog(LogConfig{Bytes: 64 << 20, Window: time.Minute})
+	log := changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Minute})
 	r, err := NewReader(c, log, k.db.Pool, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/internal/devdb"
+	"walcast/replication/wal"
 )
 
 // orders is a database with a table, published as "pub".
@@ -26,8 +27,8 @@ func createOrders(db *devdb.DB) {
 }
 
 // positionsOf lists the positions of changes.
-func positionsOf(changes []*Change) []Position {
-	all := make([]Position, len(changes))
+func positionsOf(changes []*wal.Change) []wal.Position {
+	all := make([]wal.Position, len(changes))
 	for i, c := range changes {
 		all[i] = c.Position
 	}
@@ -43,7 +44,7 @@ func TestReaderStreamsInCommitOrder(t *testing.T) {
 	db.Exec(`delete from orders where id = 1`)
 	db.Exec(`truncate orders`)
 	changes := r.want("INSERT orders 1 apple", "INSERT orders 2 pear", "UPDATE orders 2 plum", "DELETE orders was 1 -", "TRUNCATE orders")
-	if !slices.IsSortedFunc(changes, func(a, b *Change) int { return a.Position.Compare(b.Position) }) {
+	if !slices.IsSortedFunc(changes, func(a, b *wal.Change) int { return a.Position.Compare(b.Position) }) {
 		t.Errorf("positions are not sorted: %v", positionsOf(changes))
 	}
 	if err := r.stop(); err != nil {
@@ -228,7 +229,7 @@ func TestColumnAddedWhileRunning(t *testing.T) {
 	db.Exec(`insert into orders values (2, 'b', 'ok')`)
 	changes := r.want("INSERT orders 1 a", "INSERT orders 2 b ok")
 	column := changes[1].Relation.Columns[2]
-	if column.Type.Kind != KindEnum || !slices.Equal(column.Type.Labels, []string{"sad", "ok"}) {
+	if column.Type.Kind != wal.KindEnum || !slices.Equal(column.Type.Labels, []string{"sad", "ok"}) {
 		t.Errorf("the new column's type is %+v; want the enum with its labels", column.Type)
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // patience bounds whatever a test waits for.
@@ -23,10 +25,10 @@ type reading struct {
 	t      *testing.T
 	db     *devdb.DB
 	reader *Reader
-	log    *Log
+	log    *changelog.Log
 	lines  *logLines
 	reg    *prometheus.Registry
-	cursor *Cursor
+	cursor *changelog.Cursor
 	cancel context.CancelFunc
 	done   chan struct{}
 	err    error // of Run, once done
@@ -53,10 +55,10 @@ func quick(r *Reader) {
 }
 
 // holding is a log that keeps everything for a test's time.
-func holding() LogConfig { return LogConfig{Bytes: 64 << 20, Window: time.Hour} }
+func holding() changelog.Config { return changelog.Config{Bytes: 64 << 20, Window: time.Hour} }
 
 // startReader starts a Reader with a log of its own and waits until it streams.
-func startReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *reading {
+func startReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...option) *reading {
 	t.Helper()
 	r := runReader(t, db, c, options...)
 	r.waitStreaming()
@@ -64,9 +66,9 @@ func startReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *re
 }
 
 // runReader starts a Reader and does not wait.
-func runReader(t *testing.T, db *devdb.DB, c LogConfig, options ...option) *reading {
+func runReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...option) *reading {
 	t.Helper()
-	r := &reading{t: t, db: db, log: NewLog(c), lines: &logLines{}, reg: prometheus.NewRegistry(), done: make(chan struct{})}
+	r := &reading{t: t, db: db, log: changelog.New(c), lines: &logLines{}, reg: prometheus.NewRegistry(), done: make(chan struct{})}
 	reader, err := NewReader(testConfig(db), r.log, db.Pool, slog.New(slog.NewTextHandler(r.lines, nil)), r.reg)
 	if err != nil {
 		t.Fatal(err)
@@ -156,11 +158,11 @@ func waitFor(t *testing.T, what string, is func() bool) {
 }
 
 // next returns the next n changes.
-func (r *reading) next(n int) []*Change {
+func (r *reading) next(n int) []*wal.Change {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var all []*Change
+	var all []*wal.Change
 	for len(all) < n {
 		changes, err := r.cursor.Next(ctx, n-len(all))
 		if err != nil {
@@ -172,7 +174,7 @@ func (r *reading) next(n int) []*Change {
 }
 
 // want compares the next changes with their texts; see describeChange.
-func (r *reading) want(texts ...string) []*Change {
+func (r *reading) want(texts ...string) []*wal.Change {
 	r.t.Helper()
 	changes := r.next(len(texts))
 	got := make([]string, len(changes))
@@ -192,7 +194,7 @@ func (r *reading) wantResync(code string) {
 	defer cancel()
 	for {
 		_, err := r.cursor.Next(ctx, 0)
-		var resync *ResyncError
+		var resync *changelog.ResyncError
 		if errors.As(err, &resync) {
 			if resync.Code != code {
 				r.t.Fatalf("resync with code %s (%v); want %s", resync.Code, resync, code)
@@ -237,7 +239,7 @@ func (r *reading) metric(name, label string) float64 {
 
 // describeChange writes a change as "INSERT orders 1 apple"; old values
 // come behind "was", absent ones as "-".
-func describeChange(c *Change) string {
+func describeChange(c *wal.Change) string {
 	words := []string{c.Operation.String()}
 	if c.Relation != nil {
 		words = append(words, c.Relation.Table)
@@ -245,21 +247,21 @@ func describeChange(c *Change) string {
 		words = append(words, c.Prefix, c.Content)
 	}
 	words = append(words, rowWords(c.New)...)
-	if c.Operation == Delete || c.Operation == Update && c.Relation.ReplicaIdentity == IdentityFull {
+	if c.Operation == wal.Delete || c.Operation == wal.Update && c.Relation.ReplicaIdentity == wal.IdentityFull {
 		words = append(append(words, "was"), rowWords(c.Old)...)
 	}
 	return strings.Join(words, " ")
 }
 
-func rowWords(row Row) []string {
+func rowWords(row wal.Row) []string {
 	words := make([]string, len(row))
 	for i, v := range row {
 		switch v.Kind {
-		case Absent:
+		case wal.Absent:
 			words[i] = "-"
-		case Null:
+		case wal.Null:
 			words[i] = "null"
-		case Text:
+		case wal.Text:
 			words[i] = v.Text
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 // ownServer is a database with orders on a server that may be stopped.
@@ -61,7 +62,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 func TestReaderResumesAfterACrashOfPostgres(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
-	r := startReader(t, db, LogConfig{Window: 100 * time.Millisecond})
+	r := startReader(t, db, changelog.Config{Window: 100 * time.Millisecond})
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	held := r.slot().Confirmed
@@ -88,7 +89,7 @@ func TestReaderWaitsForAServerThatIsNotUp(t *testing.T) {
 func TestAcknowledgedOnAGracefulStop(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, LogConfig{Window: 0}, func(r *Reader) {
+	r := startReader(t, db, changelog.Config{Window: 0}, func(r *Reader) {
 		r.config.StatusInterval, r.timing.tick = time.Hour, time.Hour // nothing is said before the end
 	})
 	db.Exec(`insert into orders values (1, 'a')`)
@@ -110,7 +111,7 @@ func TestAcknowledgedOnAGracefulStop(t *testing.T) {
 func TestIdleDatabaseDoesNotPinWAL(t *testing.T) {
 	t.Parallel()
 	db, other := orders(t), devdb.Open(t)
-	r := startReader(t, db, LogConfig{Window: 50 * time.Millisecond})
+	r := startReader(t, db, changelog.Config{Window: 50 * time.Millisecond})
 	other.Exec(`create table noise as select n from generate_series(1, 10000) n`)
 	var end string
 	if err := other.Pool.QueryRow(t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
@@ -176,7 +177,7 @@ func TestLagIsSeenAtOnceAfterAnOutage(t *testing.T) {
 func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, LogConfig{Window: 10 * time.Millisecond}, func(r *Reader) { r.config.Heartbeat = 100 * time.Millisecond })
+	r := startReader(t, db, changelog.Config{Window: 10 * time.Millisecond}, func(r *Reader) { r.config.Heartbeat = 100 * time.Millisecond })
 	start := r.slot().Confirmed
 	r.until("a heartbeat to come back", func() bool { return r.reader.Status().Received > start })
 	r.until("the slot to follow", func() bool { return r.slot().Confirmed > start })

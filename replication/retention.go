@@ -1,6 +1,10 @@
 package replication
 
-import "time"
+import (
+	"time"
+
+	"walcast/replication/wal"
+)
 
 // crossings are the parts of the limit, in percent, at which it is said how
 // much WAL Postgres keeps for the slot.
@@ -8,10 +12,10 @@ var crossings = []int{50, 80}
 
 // kept is what the server tells of the WAL that it keeps for the slot.
 type kept struct {
-	end     LSN   // of all WAL
-	restart LSN   // where the kept WAL begins, 0 if there is no slot or it is lost
-	bytes   int64 // from restart to end
-	most    int64 // max_slot_wal_keep_size, negative is unlimited
+	end     wal.LSN // of all WAL
+	restart wal.LSN // where the kept WAL begins, 0 if there is no slot or it is lost
+	bytes   int64   // from restart to end
+	most    int64   // max_slot_wal_keep_size, negative is unlimited
 	status  string
 
 	timeline int32 // that our stream is on, 0 is not known
@@ -70,7 +74,7 @@ func (r *retention) sampled(k kept, at time.Time) (before, after int) {
 
 // read takes in when a transaction that ends at position was committed: the
 // first that comes tells of WAL that is older than we have been looking.
-func (r *retention) read(position LSN, commit time.Time) {
+func (r *retention) read(position wal.LSN, commit time.Time) {
 	if len(r.points) == 0 || position <= r.last.restart || position > r.points[0].end || !commit.Before(r.points[0].at) {
 		return
 	}

@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // open begins a transaction that has written and stays open: until it ends,
@@ -45,7 +46,7 @@ func (r *reading) fill(line string, times int) {
 		if err := r.db.Pool.QueryRow(r.t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
 			r.t.Fatal(err)
 		}
-		written, err := pglogrepl.ParseLSN(end)
+		written, err := wal.ParseLSN(end)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -63,7 +64,7 @@ func (r *reading) wantLines(line string, times int) {
 func TestSlotThatKeepsMuchIsToldOnceForEachCrossing(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
-	r := startReader(t, db, LogConfig{}, func(r *Reader) { r.progress.retention.warn = 4 << 20 })
+	r := startReader(t, db, changelog.Config{}, func(r *Reader) { r.progress.retention.warn = 4 << 20 })
 	blocker := open(t, db)
 	db.Exec(`checkpoint`)
 	r.fill("above_percent=50", 1)

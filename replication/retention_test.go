@@ -3,6 +3,8 @@ package replication
 import (
 	"testing"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 func TestRetentionCrossesAndFallsBack(t *testing.T) {
@@ -80,7 +82,7 @@ func TestRetentionAge(t *testing.T) {
 func TestRetentionForgetsPointsButNotTheOldest(t *testing.T) {
 	r := retention{}
 	for i := range 10 * maxSamples {
-		r.sampled(kept{end: LSN(10 + i), restart: 1}, time.Unix(int64(i), 0))
+		r.sampled(kept{end: wal.LSN(10 + i), restart: 1}, time.Unix(int64(i), 0))
 	}
 	if len(r.points) > maxSamples || r.age(time.Unix(1000, 0)) != 1000*time.Second {
 		t.Errorf("%d points, age %v; want at most %d and 1000s", len(r.points), r.age(time.Unix(1000, 0)), maxSamples)

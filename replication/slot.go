@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/wal"
 )
 
 // Slot is a logical replication slot as Postgres reports it.
@@ -19,9 +20,9 @@ type Slot struct {
 	Active    bool   // somebody reads it
 	WALStatus string // reserved, extended, unreserved, lost
 	// Restart is where the WAL begins that Postgres keeps for the slot.
-	Restart LSN
+	Restart wal.LSN
 	// Confirmed is where reading goes on; 0 while the slot is being made.
-	Confirmed LSN
+	Confirmed wal.LSN
 	// RetainedBytes is the WAL that Postgres keeps for the slot.
 	RetainedBytes int64
 	// RetainedFor is the age of the oldest of that WAL: at least so old. It is
@@ -131,10 +132,10 @@ func querySlots(ctx context.Context, db querier, sql string, args ...any) ([]Slo
 		if h.PID != 0 {
 			s.Holder = &h
 		}
-		if s.Restart, err = pglogrepl.ParseLSN(restart); err != nil {
+		if s.Restart, err = wal.ParseLSN(restart); err != nil {
 			return s, err
 		}
-		s.Confirmed, err = pglogrepl.ParseLSN(confirmed)
+		s.Confirmed, err = wal.ParseLSN(confirmed)
 		return s, err
 	})
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/wal"
 )
 
 // slotCreator makes the slot. Postgres first waits for every transaction of
@@ -24,11 +26,11 @@ type slotCreator struct {
 
 // create makes the slot over the replication connection and returns where its
 // history starts. db is an ordinary connection.
-func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db querier) (LSN, error) {
+func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db querier) (wal.LSN, error) {
 	waiting, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	type result struct {
-		start LSN
+		start wal.LSN
 		err   error
 	}
 	done := make(chan result, 1)
@@ -58,7 +60,7 @@ func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db 
 	}
 }
 
-func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (LSN, error) {
+func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (wal.LSN, error) {
 	options := " NOEXPORT_SNAPSHOT"
 	if c.failover { // 14 does not know the other form
 		options = " (SNAPSHOT 'nothing', FAILOVER true)"
@@ -68,7 +70,7 @@ func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (LSN, error) 
 	if err != nil {
 		return 0, err
 	}
-	return pglogrepl.ParseLSN(result.ConsistentPoint)
+	return wal.ParseLSN(result.ConsistentPoint)
 }
 
 // giveUp ends our own server process: left alone it keeps waiting, and keeps

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/internal/devdb"
+	"walcast/replication/changelog"
 )
 
 func TestSlotIsCreatedAndKept(t *testing.T) {
@@ -45,14 +46,14 @@ func TestDroppedSlotStartsANewHistory(t *testing.T) {
 			end;
 		end loop;
 	end $$`, "NAME", db.Name))
-	r.wantResync(CodeSlotMissing)
+	r.wantResync(changelog.CodeSlotMissing)
 	r.until("a new stream", func() bool { s := r.reader.Status(); return s.Streaming && s.Since.After(since) })
 	if after := r.log.History(); after == before {
 		t.Errorf("history is still %+v", after)
 	}
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")
-	if got := r.metric("walcast_replication_slot_recreated_total", CodeSlotMissing); got != 1 {
+	if got := r.metric("walcast_replication_slot_recreated_total", changelog.CodeSlotMissing); got != 1 {
 		t.Errorf("slot_recreated_total = %v; want 1", got)
 	}
 	if !strings.Contains(r.lines.String(), "reason=slot_missing") {
@@ -94,11 +95,11 @@ func TestLostSlotStartsANewHistory(t *testing.T) {
 	p.cut()
 	r.loseSlot()
 	p.stall(false)
-	r.wantResync(CodeSlotLost)
+	r.wantResync(changelog.CodeSlotLost)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")
-	if got := r.metric("walcast_replication_slot_recreated_total", CodeSlotLost); got != 1 {
+	if got := r.metric("walcast_replication_slot_recreated_total", changelog.CodeSlotLost); got != 1 {
 		t.Errorf("slot_recreated_total = %v; want 1", got)
 	}
 }
@@ -112,7 +113,7 @@ func TestSlotLostWhileItIsReadStartsANewHistory(t *testing.T) {
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	r.loseSlot()
-	r.wantResync(CodeSlotLost)
+	r.wantResync(changelog.CodeSlotLost)
 	r.waitStreaming()
 	r.until("a row to come", func() bool {
 		db.Exec(`insert into orders select coalesce(max(id), 0) + 1, 'b' from orders`)
@@ -141,7 +142,7 @@ func TestIdleSlotThatTimedOutStartsANewHistory(t *testing.T) {
 		return r.slot().invalidation == "idle_timeout"
 	})
 	p.stall(false)
-	r.wantResync(CodeSlotLost)
+	r.wantResync(changelog.CodeSlotLost)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")
@@ -159,7 +160,7 @@ func TestSlotMovedBySomebodyElseStartsANewHistory(t *testing.T) {
 	r.until("the slot to be free", func() bool { return r.slot().Holder == nil })
 	db.Exec(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, db.Name)
 	p.stall(false)
-	r.wantResync(CodeSlotAdvanced)
+	r.wantResync(changelog.CodeSlotAdvanced)
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b")
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 // The bytes that begin a message inside CopyData, and the frame around it.
@@ -28,8 +30,8 @@ var terminateMessage = []byte{'X', 0, 0, 0, 4}
 // behind write would make a fast shutdown wait for ever, so flush is sent only
 // to move the slot and is taken back in the same network write (see confirm).
 type standbyStatus struct {
-	write LSN // the newest position received
-	flush LSN // 0, or where the slot moves to
+	write wal.LSN // the newest position received
+	flush wal.LSN // 0, or where the slot moves to
 	now   time.Time
 	reply bool // the server shall answer at once
 }
@@ -52,15 +54,15 @@ func (s standbyStatus) append(b []byte) []byte {
 
 // appendConfirmation moves the slot to confirm and lets go of the flush
 // position again; both go out in one write.
-func appendConfirmation(b []byte, write, confirm LSN, now time.Time) []byte {
+func appendConfirmation(b []byte, write, confirm wal.LSN, now time.Time) []byte {
 	b = standbyStatus{write: write, flush: confirm, now: now}.append(b)
 	return standbyStatus{write: write, now: now}.append(b)
 }
 
 // keepalive is a primary keepalive message.
 type keepalive struct {
-	end   LSN  // everything that commits before it has been sent
-	reply bool // the server wants a status update now
+	end   wal.LSN // everything that commits before it has been sent
+	reply bool    // the server wants a status update now
 }
 
 func parseKeepalive(data []byte) (keepalive, error) {
@@ -68,7 +70,7 @@ func parseKeepalive(data []byte) (keepalive, error) {
 		return keepalive{}, fmt.Errorf("read keepalive: want %d bytes, got %d", keepaliveLength, len(data))
 	}
 	return keepalive{
-		end:   LSN(binary.BigEndian.Uint64(data[1:])),
+		end:   wal.LSN(binary.BigEndian.Uint64(data[1:])),
 		reply: data[keepaliveLength-1] != 0,
 	}, nil
 }

@@ -3,13 +3,15 @@ package replication
 import (
 	"sync"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 // Status is what /readyz reports.
 type Status struct {
 	Streaming  bool      `json:"streaming"`
-	Received   LSN       `json:"-"`           // everything that commits before it has come
-	Confirmed  LSN       `json:"-"`           // where a restarted server would go on
+	Received   wal.LSN   `json:"-"`           // everything that commits before it has come
+	Confirmed  wal.LSN   `json:"-"`           // where a restarted server would go on
 	LagBytes   int64     `json:"lag_bytes"`   // WAL written by Postgres and not yet received
 	LagSeconds float64   `json:"lag_seconds"` // age of the oldest commit not yet received, 0 when caught up
 	Since      time.Time `json:"since"`       // start of the present state
@@ -21,7 +23,7 @@ type progress struct {
 	mu        sync.Mutex
 	streaming bool
 	since     time.Time
-	confirmed LSN
+	confirmed wal.LSN
 	fault     string // why it does not stream, or what will stop it
 	lag       lag
 	retention retention
@@ -42,7 +44,7 @@ func (p *progress) status(now time.Time) Status {
 }
 
 // started begins the state of streaming from a position.
-func (p *progress) started(from LSN, now time.Time) {
+func (p *progress) started(from wal.LSN, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.streaming, p.since, p.fault = true, now, ""
@@ -67,7 +69,7 @@ func (p *progress) warn(what string) {
 	p.fault = what
 }
 
-func (p *progress) read(position LSN, commit time.Time) {
+func (p *progress) read(position wal.LSN, commit time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lag.read(position, commit)
@@ -76,7 +78,7 @@ func (p *progress) read(position LSN, commit time.Time) {
 	}
 }
 
-func (p *progress) confirm(position LSN) {
+func (p *progress) confirm(position wal.LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.confirmed = position
@@ -95,13 +97,13 @@ func (p *progress) sampled(k kept, at time.Time) (before, after int) {
 }
 
 // begin forgets what belongs to another history.
-func (p *progress) begin(start LSN) {
+func (p *progress) begin(start wal.LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.lag, p.timeline = lag{received: start}, 0
 }
 
-func (p *progress) received() LSN {
+func (p *progress) received() wal.LSN {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lag.received

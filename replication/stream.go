@@ -12,6 +12,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"walcast/replication/catalog"
+	"walcast/replication/pgoutput"
+	"walcast/replication/wal"
 )
 
 // startCommand is valid on all versions: with proto_version 1 transactions
@@ -66,9 +70,9 @@ type stream struct {
 	began    time.Time
 
 	// These belong to the goroutine in run.
-	decoder  *Decoder
+	decoder  *pgoutput.Decoder
 	batch    batch
-	whole    LSN       // everything that commits before it has come
+	whole    wal.LSN   // everything that commits before it has come
 	commit   time.Time // of the newest transaction in the batch
 	lookup   error     // why the catalog could not be asked
 	appended bool      // to the log, since it was last waited for
@@ -79,12 +83,12 @@ type stream struct {
 	reply  chan struct{} // the server wants a status update
 	reopen atomic.Bool   // there is one more publication to read
 
-	confirmed LSN // what the slot was moved to; belongs to attend
+	confirmed wal.LSN // what the slot was moved to; belongs to attend
 }
 
 // newStream takes the connection over from pgconn, which is not made to be
 // written to while somebody reads.
-func newStream(r *Reader, conn *pgconn.PgConn, in *intake, from LSN, standby bool) (*stream, error) {
+func newStream(r *Reader, conn *pgconn.PgConn, in *intake, from wal.LSN, standby bool) (*stream, error) {
 	pid := int32(conn.PID())
 	raw, err := conn.Hijack()
 	if err != nil {
@@ -123,7 +127,7 @@ func (s *stream) run(ctx context.Context) error {
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; fails only if the connection is closed
 	})
 	helpers.Go(func() { s.monitor(inner) })
-	s.decoder = NewDecoder(func(relation uint32, types []uint32) (Description, error) {
+	s.decoder = pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
 		return s.describe(inner, relation, types)
 	})
 	s.in.empty = s.passWhole
@@ -262,14 +266,14 @@ func (s *stream) takeKeepalive(data []byte) error {
 
 // complete notes that everything that commits before end has come. Keepalives
 // may name a position before the commit that they follow.
-func (s *stream) complete(end LSN) {
+func (s *stream) complete(end wal.LSN) {
 	s.whole = max(s.whole, end)
 	s.batch.close(s.whole)
 	s.hear(s.whole)
 }
 
 // hear notes a position that the server has told.
-func (s *stream) hear(position LSN) { s.newest.Store(max(s.newest.Load(), uint64(position))) }
+func (s *stream) hear(position wal.LSN) { s.newest.Store(max(s.newest.Load(), uint64(position))) }
 
 // passWhole hands the complete transactions to the log.
 func (s *stream) passWhole() {
@@ -316,11 +320,11 @@ func (s *stream) notice(m *pgproto3.NoticeResponse) error {
 // started again rather than going on: without its types a table's numbers would
 // arrive as text, and nobody would know. Nothing is lost by it, and whoever
 // needs row-level security needs the catalog anyway.
-func (s *stream) describe(ctx context.Context, relation uint32, types []uint32) (d Description, err error) {
+func (s *stream) describe(ctx context.Context, relation uint32, types []uint32) (d wal.Description, err error) {
 	for range 2 { // the second time on a new connection, if the first was lost
 		limited, cancel := context.WithTimeout(ctx, s.timing.query)
 		err = s.control.use(limited, func(db querier) error {
-			d, err = catalog{db: db}.Describe(limited, relation, types)
+			d, err = catalog.New(db, nil).Describe(limited, relation, types)
 			return err
 		})
 		cancel()
@@ -329,5 +333,5 @@ func (s *stream) describe(ctx context.Context, relation uint32, types []uint32) 
 		}
 	}
 	s.lookup = &fault{remedy: retryFast, cause: causeControl, err: err}
-	return Description{}, err
+	return wal.Description{}, err
 }

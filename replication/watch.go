@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pglogrepl"
+	"walcast/replication/wal"
 )
 
 // sampleQuery asks where the server's WAL ends and how much of it is kept. The
@@ -50,10 +50,10 @@ func (r *Reader) sample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if k.end, err = pglogrepl.ParseLSN(end); err != nil {
+	if k.end, err = wal.ParseLSN(end); err != nil {
 		return err
 	}
-	if k.restart, err = pglogrepl.ParseLSN(restart); err != nil {
+	if k.restart, err = wal.ParseLSN(restart); err != nil {
 		return err
 	}
 	r.tellRetention(r.progress.sampled(k, at))

@@ -12,6 +12,7 @@ import (
 	"walcast/gateway"
 	"walcast/policy"
 	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // Config is everything one project needs. Each field names the setting a user
@@ -40,7 +41,7 @@ type Config struct {
 	// clients with a client_id have received; "" keeps it nowhere.
 	StateDir string
 
-	Log         replication.LogConfig
+	Log         changelog.Config
 	Replication replication.Config
 	Auth        auth.Config
 	Channels    channels.Config
@@ -53,7 +54,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen: ":4000", PoolSize: 4, StartTimeout: 30 * time.Second,
-		Log:         replication.LogConfig{Bytes: 64 << 20, Window: 2 * time.Minute},
+		Log:         changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
 		Replication: replication.DefaultConfig(),
 		Channels:    channels.DefaultConfig(),
 		Policy:      policy.DefaultConfig(),

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // resumeAt joins with a position and returns the resync that it is told.
@@ -41,7 +41,7 @@ func (c *client) position() string {
 func TestPositionsThatCannotBeResumedFromAreToldWhy(t *testing.T) {
 	db := appDatabase(t)
 	config := configFor(db)
-	config.Log = replication.LogConfig{Bytes: 1 << 20, Window: 0}
+	config.Log = changelog.Config{Bytes: 1 << 20, Window: 0}
 	config.Channels.ResumeWait = 500 * time.Millisecond // for positions that are yet to come
 	s := startServer(t, config)
 	first := s.dial(t, "2.0.0")
@@ -58,13 +58,13 @@ func TestPositionsThatCannotBeResumedFromAreToldWhy(t *testing.T) {
 			t.Errorf("%s, from %s: told %+v; want code %s", name, position, r, code)
 		}
 	}
-	wantCode("left the log", old, replication.CodeTooOld)
-	wantCode("no position", "yesterday", replication.CodeUnknown)
-	wantCode("of another server, that wrote more", "FFFF/0:0", replication.CodeUnknown)
+	wantCode("left the log", old, changelog.CodeTooOld)
+	wantCode("no position", "yesterday", changelog.CodeUnknown)
+	wantCode("of another server, that wrote more", "FFFF/0:0", changelog.CodeUnknown)
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
 	db.Exec(`select pg_drop_replication_slot($1)`, db.Name)
 	s = startServer(t, config)
-	wantCode("of a slot that was dropped", old, replication.CodeSlotMissing)
+	wantCode("of a slot that was dropped", old, changelog.CodeSlotMissing)
 }

@@ -18,6 +18,8 @@ import (
 	"walcast/migrations"
 	"walcast/policy"
 	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
 )
 
 // project is one database with everything that serves it.
@@ -45,7 +47,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 			p.close()
 		}
 	}()
-	log := replication.NewLog(c.Log)
+	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
@@ -57,8 +59,8 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
-	catalog := replication.NewCatalog(p.pool, c.Replication.Publications)
-	p.hub = channels.NewHub(c.Channels, log, catalog, policy.NewWithConfig(c.Policy, p.pool, logger, registry), p.verifier, logger, registry)
+	tables := catalog.New(p.pool, c.Replication.Publications)
+	p.hub = channels.NewHub(c.Channels, log, tables, policy.NewWithConfig(c.Policy, p.pool, logger, registry), p.verifier, logger, registry)
 	p.hub.Restore()
 	c.Gateway.SeparateMetrics = c.MetricsListen != ""
 	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)

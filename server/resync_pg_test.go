@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"walcast/internal/devdb"
-	"walcast/replication"
+	"walcast/replication/changelog"
 )
 
 // resyncs are the ways to lose changes. Each does what an operator or an
@@ -23,16 +23,16 @@ var resyncs = []struct {
 	blow     func(t *testing.T, db *devdb.DB)
 	code     string
 }{
-	{"slot dropped", nil, dropSlot, replication.CodeSlotMissing},
+	{"slot dropped", nil, dropSlot, changelog.CodeSlotMissing},
 	{
 		"slot lost",
 		map[string]string{"max_slot_wal_keep_size": "1MB", "wal_keep_size": "0", "min_wal_size": "32MB", "max_wal_size": "32MB"},
-		loseSlot, replication.CodeSlotLost,
+		loseSlot, changelog.CodeSlotLost,
 	},
-	{"slot read by somebody else", nil, readSlot, replication.CodeSlotAdvanced},
-	{"publication dropped", nil, dropPublication, replication.CodePublication},
-	{"backup restored", nil, restoreBackup, replication.CodeDiverged},
-	{"another cluster", nil, replaceCluster, replication.CodeOtherCluster},
+	{"slot read by somebody else", nil, readSlot, changelog.CodeSlotAdvanced},
+	{"publication dropped", nil, dropPublication, changelog.CodePublication},
+	{"backup restored", nil, restoreBackup, changelog.CodeDiverged},
+	{"another cluster", nil, replaceCluster, changelog.CodeOtherCluster},
 }
 
 // resync is the system event that tells of one.

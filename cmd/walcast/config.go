@@ -11,6 +11,7 @@ import (
 	"walcast/gateway"
 	"walcast/presence"
 	"walcast/replication"
+	"walcast/replication/changelog"
 	"walcast/server"
 )
 
@@ -34,7 +35,7 @@ func (s settings) config() (server.Config, error) {
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
 	c.StateDir = s.StateDir
 	c.Channels.ResumeClients, c.Channels.ResumeMemory = s.ResumeClients, s.ResumeMemory
-	c.Log = replication.LogConfig{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
+	c.Log = changelog.Config{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()
 	c.Channels, errs[3] = s.channelSettings.config(c.Channels)

@@ -4,20 +4,20 @@ import (
 	"errors"
 	"testing"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
-func base(oid uint32) *replication.Type {
-	return &replication.Type{OID: oid, Schema: "pg_catalog", Kind: replication.KindBase}
+func base(oid uint32) *wal.Type {
+	return &wal.Type{OID: oid, Schema: "pg_catalog", Kind: wal.KindBase}
 }
 
 // TestOrdinaryLiteralsAreCertain: what programs write must not cost a question.
 func TestOrdinaryLiteralsAreCertain(t *testing.T) {
-	mood := &replication.Type{OID: 20000, Schema: "public", Name: "mood", Kind: replication.KindEnum, Labels: []string{"sad", "ok"}}
-	label := &replication.Type{OID: 20001, Schema: "public", Name: "label", Kind: replication.KindDomain, Base: base(oidText)}
-	list := &replication.Type{OID: 1007, Schema: "pg_catalog", Name: "_int4", Kind: replication.KindArray, Element: base(oidInt4), Delimiter: ','}
+	mood := &wal.Type{OID: 20000, Schema: "public", Name: "mood", Kind: wal.KindEnum, Labels: []string{"sad", "ok"}}
+	label := &wal.Type{OID: 20001, Schema: "public", Name: "label", Kind: wal.KindDomain, Base: base(oidText)}
+	list := &wal.Type{OID: 1007, Schema: "pg_catalog", Name: "_int4", Kind: wal.KindArray, Element: base(oidInt4), Delimiter: ','}
 	for _, c := range []struct {
-		typ      *replication.Type
+		typ      *wal.Type
 		literals []string
 	}{
 		{base(oidInt2), []string{"1", "-1", "+1", " 1 "}},
@@ -80,15 +80,15 @@ func TestWhatDependsOnTheDatabaseIsUncertain(t *testing.T) {
 	if !Of(base(oidName), Options{}).Ordered() {
 		t.Error("name is not ordered, though its collation is always C")
 	}
-	for _, typ := range []*replication.Type{
+	for _, typ := range []*wal.Type{
 		base(600), base(790),
-		{OID: 114, Kind: replication.KindBase},
-		{Kind: replication.KindComposite},
-		{Kind: replication.KindMultirange},
-		{Kind: replication.KindUnknown},
-		{Kind: replication.KindArray, Element: base(600), Delimiter: ','},
-		{OID: 20002, Name: "citext", Kind: replication.KindBase},
-		{Kind: replication.KindDomain, Base: &replication.Type{Kind: replication.KindEnum}},
+		{OID: 114, Kind: wal.KindBase},
+		{Kind: wal.KindComposite},
+		{Kind: wal.KindMultirange},
+		{Kind: wal.KindUnknown},
+		{Kind: wal.KindArray, Element: base(600), Delimiter: ','},
+		{OID: 20002, Name: "citext", Kind: wal.KindBase},
+		{Kind: wal.KindDomain, Base: &wal.Type{Kind: wal.KindEnum}},
 	} {
 		if got := Of(typ, Options{}); got != nil {
 			t.Errorf("Of(%+v) = %T; want none", typ, got)
@@ -98,7 +98,7 @@ func TestWhatDependsOnTheDatabaseIsUncertain(t *testing.T) {
 
 // TestLabelsThatAreNotKnownYet are equal to themselves; their order is not.
 func TestLabelsThatAreNotKnownYet(t *testing.T) {
-	mood := Of(&replication.Type{OID: 20000, Kind: replication.KindEnum, Labels: []string{"sad", "ok"}}, Options{})
+	mood := Of(&wal.Type{OID: 20000, Kind: wal.KindEnum, Labels: []string{"sad", "ok"}}, Options{})
 	v, ok := mood.Out("new")
 	w, _ := mood.Out("newer")
 	if !ok || !v.Unordered || v.Key == w.Key {

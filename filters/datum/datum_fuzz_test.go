@@ -5,7 +5,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // FuzzLiterals reads literals as every type. What a type takes must be equal to
@@ -21,10 +21,10 @@ func FuzzLiterals(f *testing.F) {
 		oidBool, oidBytea, oidChar, oidName, oidInt8, oidInt2, oidInt4, oidText, oidOID, oidCIDR, oidFloat4, oidFloat8, oidMacaddr8, oidMacaddr, oidInet, oidBpchar, oidVarchar,
 		oidDate, oidTime, oidTimestamp, oidTimestamptz, oidInterval, oidTimetz, oidBit, oidVarbit, oidNumeric, oidUUID, oidJSONB,
 	} {
-		element := &replication.Type{OID: oid, Kind: replication.KindBase}
+		element := &wal.Type{OID: oid, Kind: wal.KindBase}
 		types = append(types, Of(element, Options{Bytewise: true, UTC: true}),
-			Of(&replication.Type{Kind: replication.KindArray, Element: element, Delimiter: ','}, Options{}),
-			Of(&replication.Type{Kind: replication.KindRange, Element: element}, Options{}))
+			Of(&wal.Type{Kind: wal.KindArray, Element: element, Delimiter: ','}, Options{}),
+			Of(&wal.Type{Kind: wal.KindRange, Element: element}, Options{}))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		for _, typ := range types {

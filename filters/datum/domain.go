@@ -1,6 +1,8 @@
 package datum
 
-import "walcast/replication"
+import (
+	"walcast/replication/wal"
+)
 
 // domain compares as the type underneath. Its literals are Postgres' to read
 // where a modifier would change them: a domain over varchar(3) cuts, one over
@@ -8,10 +10,10 @@ import "walcast/replication"
 // not known here.
 type domain struct{ Type }
 
-func domainOf(t *replication.Type, o Options) Type {
+func domainOf(t *wal.Type, o Options) Type {
 	under := t.Underlying()
 	below := Of(under, o)
-	if below == nil || under.Kind == replication.KindDomain || under.Kind == replication.KindEnum {
+	if below == nil || under.Kind == wal.KindDomain || under.Kind == wal.KindEnum {
 		return nil // Postgres has no operators for a domain over an enum
 	}
 	if modifiable(under) {
@@ -23,11 +25,11 @@ func domainOf(t *replication.Type, o Options) Type {
 func (domain) In(string) (Value, error) { return Value{}, ErrUncertain }
 
 // modifiable reports whether a type takes a modifier, as in varchar(3).
-func modifiable(t *replication.Type) bool {
-	if t.Kind == replication.KindArray {
+func modifiable(t *wal.Type) bool {
+	if t.Kind == wal.KindArray {
 		return t.Element == nil || modifiable(t.Element)
 	}
-	if t.Kind != replication.KindBase {
+	if t.Kind != wal.KindBase {
 		return false
 	}
 	switch t.OID {

@@ -3,13 +3,13 @@ package datum
 import (
 	"slices"
 
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // enum has the label in S and its place in the order in A. A label that is not
 // known (ALTER TYPE … ADD VALUE tells nobody) is equal to itself and nothing
 // else; its place is Postgres' to say.
-type enum struct{ labels *replication.Type }
+type enum struct{ labels *wal.Type }
 
 func (t enum) Out(text string) (Value, bool) {
 	place := slices.Index(t.labels.Labels, text)

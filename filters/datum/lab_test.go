@@ -8,13 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
-	"walcast/replication"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // lab is a database that answers how its types read and compare.
 type lab struct {
 	conn    *pgx.Conn
-	catalog replication.Catalog
+	catalog catalog.Catalog
 }
 
 // labTypes are types that a test can name.
@@ -59,11 +60,11 @@ func newLab(t *testing.T) *lab {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return &lab{conn, replication.NewCatalog(db.Pool, nil)}
+	return &lab{conn, catalog.New(db.Pool, nil)}
 }
 
 // typeNamed asks the catalog about a type.
-func (l *lab) typeNamed(t *testing.T, name string) *replication.Type {
+func (l *lab) typeNamed(t *testing.T, name string) *wal.Type {
 	t.Helper()
 	ctx := context.Background()
 	var oid uint32

@@ -1,6 +1,8 @@
 package datum
 
-import "walcast/replication"
+import (
+	"walcast/replication/wal"
+)
 
 // Options is what a database adds to what its types mean.
 type Options struct {
@@ -43,22 +45,22 @@ const (
 )
 
 // Of returns the type that compares values of t, or nil when only Postgres can.
-func Of(t *replication.Type, o Options) Type {
+func Of(t *wal.Type, o Options) Type {
 	switch t.Kind {
-	case replication.KindBase:
+	case wal.KindBase:
 		if t.Name == "citext" && o.Folding != FoldUnknown {
 			return citext{o.Folding, o.Bytewise}
 		}
 		return baseType(t.OID, o)
-	case replication.KindEnum:
+	case wal.KindEnum:
 		return enum{t}
-	case replication.KindDomain:
+	case wal.KindDomain:
 		return domainOf(t, o)
-	case replication.KindArray:
+	case wal.KindArray:
 		if element := elementOf(t, o); element != nil {
 			return array{element, t.Delimiter}
 		}
-	case replication.KindRange:
+	case wal.KindRange:
 		if subtype := elementOf(t, o); subtype != nil {
 			return span{subtype}
 		}
@@ -66,7 +68,7 @@ func Of(t *replication.Type, o Options) Type {
 	return nil
 }
 
-func elementOf(t *replication.Type, o Options) Type {
+func elementOf(t *wal.Type, o Options) Type {
 	if t.Element == nil {
 		return nil
 	}

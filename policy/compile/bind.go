@@ -3,7 +3,7 @@ package compile
 import (
 	"walcast/filters"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // binding makes a condition of a policy: for one relation and one subject. It
@@ -69,7 +69,7 @@ func (b *binding) is(e sql.Is) (condition, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kind := b.Relation.Columns[i].Type.Underlying().Kind; kind == replication.KindComposite || kind == replication.KindUnknown {
+		if kind := b.Relation.Columns[i].Type.Underlying().Kind; kind == wal.KindComposite || kind == wal.KindUnknown {
 			return nil, sql.ErrUncertain // a row of NULLs is NULL too
 		}
 		if e.Negate {

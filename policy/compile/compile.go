@@ -5,12 +5,12 @@ import (
 
 	"walcast/filters"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // Source is what policies are compiled for: one relation and one subject.
 type Source struct {
-	Relation    *replication.Relation
+	Relation    *wal.Relation
 	Environment *sql.Environment
 	Column      func(name string) Column
 }
@@ -29,7 +29,7 @@ type Rule struct {
 
 // Where is the condition under which an operation is visible, by operation; nil
 // means always.
-type Where [replication.Message + 1]filters.Expr
+type Where [wal.Message + 1]filters.Expr
 
 // Compile compiles the policies that apply, of which any permissive and all
 // restrictive ones must hold. No permissive policy means that nothing is seen.
@@ -48,10 +48,10 @@ func Compile(s Source, rules []Rule) (where Where, err error) {
 	if nullTested(update, s.toastable) {
 		return where, sql.ErrUncertain
 	}
-	clauses := map[replication.Operation]clause{
-		replication.Insert: c.when(setTrue, sent),
-		replication.Update: update,
-		replication.Delete: c.when(setTrue, func(column int) bool { return !s.Relation.Columns[column].Identity }),
+	clauses := map[wal.Operation]clause{
+		wal.Insert: c.when(setTrue, sent),
+		wal.Update: update,
+		wal.Delete: c.when(setTrue, func(column int) bool { return !s.Relation.Columns[column].Identity }),
 	}
 	for op, t := range clauses {
 		if t == constant(true) {
@@ -84,7 +84,7 @@ func bind(s Source, rules []Rule) (condition, error) {
 
 // toastable reports whether an UPDATE may come without the column's value.
 func (s Source) toastable(column int) bool {
-	return s.Relation.ReplicaIdentity != replication.IdentityFull && s.Column(s.Relation.Columns[column].Name).Toastable
+	return s.Relation.ReplicaIdentity != wal.IdentityFull && s.Column(s.Relation.Columns[column].Name).Toastable
 }
 
 // nullTested reports whether the clause asks of such a column whether it is

@@ -5,12 +5,12 @@ import (
 
 	"walcast/filters"
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // predicate turns a clause into what the match index can file. Its error means
 // that Postgres must be asked.
-func predicate(rel *replication.Relation, t clause) (filters.Expr, error) {
+func predicate(rel *wal.Relation, t clause) (filters.Expr, error) {
 	switch t := t.(type) {
 	case constantClause:
 		return filters.Constant(truthIf(bool(t))), nil
@@ -32,7 +32,7 @@ func predicate(rel *replication.Relation, t clause) (filters.Expr, error) {
 	panic("compile: unknown clause")
 }
 
-func predicates(rel *replication.Relation, clauses []clause) ([]filters.Expr, error) {
+func predicates(rel *wal.Relation, clauses []clause) ([]filters.Expr, error) {
 	exprs := make([]filters.Expr, len(clauses))
 	for i, t := range clauses {
 		e, err := predicate(rel, t)
@@ -46,7 +46,7 @@ func predicates(rel *replication.Relation, clauses []clause) ([]filters.Expr, er
 
 // compareColumn takes literals as Postgres printed them in UTC; text is only
 // tested for equality, so collations do not matter.
-func compareColumn(rel *replication.Relation, column int, op filters.Operator, literal string) (filters.Expr, error) {
+func compareColumn(rel *wal.Relation, column int, op filters.Operator, literal string) (filters.Expr, error) {
 	name := rel.Columns[column].Name
 	if strings.Contains(name, "->") || strings.Contains(name, "::") { // read as a path or a cast
 		return nil, sql.ErrUncertain

@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"walcast/policy/sql"
-	"walcast/replication"
+	"walcast/replication/wal"
 )
 
 // side is the column's side of a comparison.
 type side struct {
 	column int
-	typ    *replication.Type // without domains
+	typ    *wal.Type // without domains
 	family sql.Family
 	// printed is set for column::text of a type that is not text: what the
 	// other side is compared with is how the column prints.
@@ -39,7 +39,7 @@ func (b *binding) side(e sql.Expression) (side, error) {
 	s.equalOnly = slices.Contains([]sql.Family{sql.FamilyText, sql.FamilyName, sql.FamilyOther, sql.FamilyUUID, sql.FamilyBool}, s.family)
 	// Some texts that differ are equal under a nondeterministic collation.
 	textual := s.family == sql.FamilyText || s.family == sql.FamilyName
-	if textual && !b.Column(column.Name).Deterministic || s.family == sql.FamilyOther && s.typ.Kind != replication.KindEnum {
+	if textual && !b.Column(column.Name).Deterministic || s.family == sql.FamilyOther && s.typ.Kind != wal.KindEnum {
 		return side{}, sql.ErrUncertain
 	}
 	if to == "" {
@@ -49,8 +49,8 @@ func (b *binding) side(e sql.Expression) (side, error) {
 }
 
 // familyOfType is the family of a column's type.
-func familyOfType(t *replication.Type) sql.Family {
-	if t.Schema != "pg_catalog" || t.Kind != replication.KindBase {
+func familyOfType(t *wal.Type) sql.Family {
+	if t.Schema != "pg_catalog" || t.Kind != wal.KindBase {
 		return sql.FamilyOther
 	}
 	f := sql.FamilyOf(sql.TypeName(t.Name))

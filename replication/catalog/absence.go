@@ -1,0 +1,73 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Absence is why no published table has a name.
+type Absence struct {
+	Schema      bool   // the schema exists
+	Kind        string // pg_class.relkind of what has the name, "" for nothing
+	Persistent  bool   // it is written to the WAL
+	Leaves      bool   // its partitions are published in its place
+	Root        bool   // it is a partition, published as part of its root
+	Publication string // where it would have to be; "" when there is none
+}
+
+// absenceQuery looks a name up as it is: "*" is the name of no table.
+const absenceQuery = `
+	with published as (
+		select t.pubname, c.oid
+		from pg_publication_tables t
+		join pg_namespace n on n.nspname = t.schemaname
+		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
+		where t.pubname = any ($3)
+	)
+	select n.oid is not null, coalesce(c.relkind::text, ''), coalesce(c.relpersistence = 'p', false),
+		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
+		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
+		coalesce((select pubname::text from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1), '')
+	from (select) as one
+	left join pg_namespace n on n.nspname = $1
+	left join pg_class c on c.relnamespace = n.oid and c.relname = $2`
+
+// Absent says why Published finds no table of a name.
+func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, error) {
+	rows, err := c.db.Query(ctx, absenceQuery, schema, table, c.publications)
+	if err == nil {
+		var a Absence
+		if a, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Absence]); err == nil {
+			return a, nil
+		}
+	}
+	return Absence{}, fmt.Errorf("look for table %q.%q: %w", schema, table, err)
+}
+
+// TableName is a table's schema and name.
+type TableName struct{ Schema, Table string }
+
+// PublishedNames returns schema and name of all tables of the publications.
+func (c Catalog) PublishedNames(ctx context.Context) ([]TableName, error) {
+	const query = `select distinct schemaname::text, tablename::text from pg_publication_tables where pubname = any ($1)`
+	rows, err := c.db.Query(ctx, query, c.publications)
+	if err == nil {
+		var names []TableName
+		if names, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TableName]); err == nil {
+			return names, nil
+		}
+	}
+	return nil, fmt.Errorf("list published tables: %w", err)
+}
+
+// HasColumn reports whether the table has the column, published or not.
+func (c Catalog) HasColumn(ctx context.Context, relation uint32, column string) (bool, error) {
+	const query = `select attname::text from pg_attribute where attrelid = $1 and attname = $2 and attnum > 0 and not attisdropped`
+	found, err := c.texts(ctx, query, relation, column)
+	if err != nil {
+		return false, fmt.Errorf("look for column %q of relation %d: %w", column, relation, err)
+	}
+	return len(found) > 0, nil
+}

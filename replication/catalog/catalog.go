@@ -1,0 +1,63 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/wal"
+)
+
+// Catalog asks Postgres' system catalogs, as they are now. Nothing is kept: no
+// message tells of a new enum label or a new attribute of a composite type,
+// and one question to a relation is cheap. It is asked when a Relation message
+// arrives and when a binding is checked, never per row. All methods may be
+// called at once.
+type Catalog struct {
+	db           querier
+	publications []string
+}
+
+// New returns a catalog of the publications that asks over db, a connection or
+// a pool.
+func New(db querier, publications []string) Catalog {
+	return Catalog{db: db, publications: publications}
+}
+
+// querier is a connection, or a pool of them.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// keyQuery lists the primary key's columns in the key's order.
+const keyQuery = `
+	select a.attname::text
+	from pg_index i
+	cross join unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+	join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+	where i.indrelid = $1 and i.indisprimary
+	order by k.place`
+
+// Describe returns the primary key columns of the relation and the given types
+// by OID. Types that it cannot resolve are missing from the map.
+func (c Catalog) Describe(ctx context.Context, relation uint32, types []uint32) (wal.Description, error) {
+	key, err := c.texts(ctx, keyQuery, relation)
+	if err != nil {
+		return wal.Description{}, fmt.Errorf("look up primary key of relation %d: %w", relation, err)
+	}
+	found, err := c.types(ctx, types)
+	if err != nil {
+		return wal.Description{}, fmt.Errorf("look up types of relation %d: %w", relation, err)
+	}
+	return wal.Description{Key: key, Types: found}, nil
+}
+
+// texts returns the rows of a query with one text column.
+func (c Catalog) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
+	rows, err := c.db.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}

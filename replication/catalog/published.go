@@ -1,0 +1,95 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/wal"
+)
+
+// publishedQuery lists the columns that pgoutput sends of published tables.
+// pg_publication_tables already knows leaf or root of partitioned tables. Its
+// attnames exist from 15 on, hence the detour; up to 17 they include generated
+// columns, which are not sent. A table of several publications is sent with
+// the columns of all.
+const publishedQuery = `
+	with published as (
+		select c.oid, t.schemaname, t.tablename, c.relreplident, to_jsonb(t) -> 'attnames' as columns
+		from pg_publication_tables t
+		join pg_namespace n on n.nspname = t.schemaname
+		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
+		where t.pubname = any ($1) and ($2 = '*' or t.schemaname = $2) and ($3 = '*' or t.tablename = $3)
+	)
+	select p.oid, p.schemaname::text, p.tablename::text, p.relreplident::text,
+		a.attname::text, a.atttypid, a.atttypmod,
+		case p.relreplident
+			when 'f' then true
+			when 'd' then coalesce(k.indimmediate and a.attnum = any (k.indkey::int2[]), false)
+			when 'i' then coalesce(a.attnum = any (i.indkey::int2[]), false)
+			else false
+		end,
+		coalesce(a.attnum = any (k.indkey::int2[]), false)
+	from (select oid, schemaname, tablename, relreplident, jsonb_agg(columns) as lists from published group by 1, 2, 3, 4) p
+	join pg_attribute a on a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
+	left join pg_index k on k.indrelid = p.oid and k.indisprimary
+	left join pg_index i on i.indrelid = p.oid and i.indisreplident
+	where (a.attgenerated = '' or current_setting('server_version_num')::int >= 180000)
+		and exists (
+			select from jsonb_array_elements(p.lists) list
+			where jsonb_typeof(list) <> 'array' and a.attgenerated = '' or list ? a.attname::text)
+	order by 2, 3, 1, a.attnum`
+
+// publishedColumn is one row of publishedQuery.
+type publishedColumn struct {
+	relation      uint32
+	schema, table string
+	identity      string
+	column        wal.Column
+	typ           uint32
+}
+
+// Published returns the tables of the publications that match; "*" matches any
+// schema or table. An empty result is no error.
+func (c Catalog) Published(ctx context.Context, schema, table string) ([]*wal.Relation, error) {
+	columns, err := c.publishedColumns(ctx, schema, table)
+	if err != nil {
+		return nil, fmt.Errorf("look for published tables %q.%q: %w", schema, table, err)
+	}
+	oids := make([]uint32, len(columns))
+	for i, column := range columns {
+		oids[i] = column.typ
+	}
+	types, err := c.types(ctx, oids)
+	if err != nil {
+		return nil, fmt.Errorf("look up column types of %q.%q: %w", schema, table, err)
+	}
+	var relations []*wal.Relation
+	for _, p := range columns {
+		if len(relations) == 0 || relations[len(relations)-1].OID != p.relation {
+			relations = append(relations, &wal.Relation{
+				OID: p.relation, Schema: p.schema, Table: p.table, ReplicaIdentity: wal.ReplicaIdentity(p.identity[0]),
+			})
+		}
+		p.column.Type = types[p.typ]
+		if p.column.Type == nil {
+			p.column.Type = wal.UnknownType(p.typ)
+		}
+		last := relations[len(relations)-1]
+		last.Columns = append(last.Columns, p.column)
+	}
+	return relations, nil
+}
+
+func (c Catalog) publishedColumns(ctx context.Context, schema, table string) ([]publishedColumn, error) {
+	rows, err := c.db.Query(ctx, publishedQuery, c.publications, schema, table)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p publishedColumn, err error) {
+		err = row.Scan(&p.relation, &p.schema, &p.table, &p.identity,
+			&p.column.Name, &p.typ, &p.column.Modifier, &p.column.Identity, &p.column.Key)
+		return p, err
+	})
+}

@@ -1,0 +1,3 @@
+package changelog
+
+import _ "walcast/internal/property" // the same values in every run

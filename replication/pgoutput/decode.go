@@ -1,0 +1,234 @@
+package pgoutput
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"walcast/replication/wal"
+)
+
+// ErrUnknownRelation means that a row came before its table was described:
+// start the stream again, with a new Decoder.
+var ErrUnknownRelation = errors.New("unknown relation")
+
+// errShort means that a message ends before its last field does.
+var errShort = errors.New("message is cut off")
+
+// maxMessage is the size of a message above which large values are left out of
+// the change (Change.Cut): a row may reach 1 GB, the log is a fraction of that.
+const maxMessage = 64 << 20
+
+// Decoder turns the pgoutput messages of one connection into changes. It
+// remembers the relations that the connection has told of, so every connection
+// needs a new one; an error leaves it unusable. It belongs to one goroutine.
+type Decoder struct {
+	relations relations
+	tx        transaction
+	changes   []*wal.Change // of the last message, reused
+	limit     int
+}
+
+// transaction is what Begin says of the changes that follow, and how many have.
+type transaction struct {
+	open   bool
+	commit wal.LSN
+	time   time.Time
+	seq    uint32
+}
+
+// NewDecoder returns a decoder at the start of a stream. describe resolves
+// what pgoutput does not say of a relation; it is the Describe of a
+// catalog.Catalog. It is called when a relation is new or may have changed,
+// never per row. When it fails the stream goes on: built-in types are known,
+// others are text until a later change of the relation finds describe working
+// again.
+func NewDecoder(describe func(relation uint32, types []uint32) (wal.Description, error)) *Decoder {
+	return &Decoder{relations: newRelations(describe), limit: maxMessage}
+}
+
+// Decoded is what one message came to.
+type Decoded struct {
+	// Changes are the changes made, in order: one for a row, one for each
+	// table of a TRUNCATE, one for a transactional logical message. The slice
+	// is valid until the next Decode, the changes for ever.
+	Changes []*wal.Change
+	// Commit is the position of the transaction's commit record, set from
+	// Begin to Commit; 0 outside of a transaction.
+	Commit wal.LSN
+	// CommitTime is when the transaction committed, as the server's clock has
+	// it. Zero outside of a transaction.
+	CommitTime time.Time
+	// End is where the transaction ends, the LSN to confirm and to hand to
+	// changelog.Log.Append; only a Commit has it.
+	End wal.LSN
+	// Message is the logical message if it was one, transactional or not.
+	Message *LogicalMessage
+}
+
+// LogicalMessage is what pg_logical_emit_message wrote.
+type LogicalMessage struct {
+	// Transactional messages are also a Change with a position. The others come
+	// at once, even from transactions that roll back, and again after a reconnect.
+	Transactional   bool
+	LSN             wal.LSN
+	Prefix, Content string
+}
+
+// InTransaction reports whether a Begin has come and its Commit has not. The
+// position of a keepalive means nothing meanwhile.
+func (d *Decoder) InTransaction() bool { return d.tx.open }
+
+// Decode reads one message of proto_version 1, the payload of XLogData. data
+// may be overwritten afterwards: one copy is made, and values share it.
+func (d *Decoder) Decode(data []byte) (Decoded, error) {
+	if len(data) == 0 {
+		return Decoded{}, fmt.Errorf("decode message: %w", errShort)
+	}
+	d.changes = d.changes[:0]
+	out := Decoded{}
+	s := scan{data: string(data[1:])}
+	err := d.message(data[0], &s, &out)
+	switch {
+	case s.short:
+		// Whatever err says, it is about fields that were never there.
+		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), errShort)
+	case err != nil:
+		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), err)
+	case s.left() > 0:
+		return Decoded{}, fmt.Errorf("decode %s: %d bytes left over", kindName(data[0]), s.left())
+	}
+	out.Changes = d.changes
+	if d.tx.open {
+		out.Commit, out.CommitTime = d.tx.commit, d.tx.time
+	}
+	return out, nil
+}
+
+func (d *Decoder) message(kind byte, s *scan, out *Decoded) error {
+	switch kind {
+	case 'B':
+		return d.begin(s)
+	case 'C':
+		return d.commit(s, out)
+	case 'I':
+		return d.insert(s)
+	case 'U':
+		return d.update(s)
+	case 'D':
+		return d.delete(s)
+	case 'T':
+		return d.truncate(s)
+	case 'M':
+		return d.logical(s, out)
+	case 'R':
+		return d.relations.learn(s, d.tx.time)
+	case 'Y':
+		d.relations.hint(s)
+		return nil
+	case 'O':
+		s.uint64() // where a replicated-in transaction comes from: of no use here
+		s.text()
+		return nil
+	case 'S', 'E', 'c', 'A':
+		return errors.New("streamed transactions were not asked for")
+	case 'b', 'P', 'K', 'r', 'p':
+		return errors.New("the slot was created with two_phase, which this reader does not support: drop it")
+	}
+	return errors.New("not a message of protocol version 1")
+}
+
+func (d *Decoder) begin(s *scan) error {
+	commit, micros := wal.LSN(s.uint64()), int64(s.uint64())
+	s.uint32() // the transaction's xid wraps around: of no use
+	if d.tx.open {
+		return fmt.Errorf("transaction %s has not ended", d.tx.commit)
+	}
+	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros)}
+	return nil
+}
+
+func (d *Decoder) commit(s *scan, out *Decoded) error {
+	s.byte() // flags, none defined
+	commit, end := wal.LSN(s.uint64()), wal.LSN(s.uint64())
+	s.uint64() // the time is in Begin as well
+	if !d.tx.open || commit != d.tx.commit {
+		return fmt.Errorf("transaction %s has not begun", commit)
+	}
+	out.Commit, out.CommitTime, out.End = commit, d.tx.time, end
+	d.tx.open = false
+	return nil
+}
+
+// logical reads what pg_logical_emit_message wrote. A transactional message
+// takes an index like any change, whatever its prefix: the stream always has
+// all of them, so indexes do not depend on who wants which.
+func (d *Decoder) logical(s *scan, out *Decoded) error {
+	size := s.left()
+	flags, lsn, prefix := s.byte(), wal.LSN(s.uint64()), s.text()
+	content := s.take(int(s.uint32()))
+	if s.short {
+		return errShort
+	}
+	out.Message = &LogicalMessage{Transactional: flags&1 != 0, LSN: lsn, Prefix: prefix, Content: content}
+	if !out.Message.Transactional {
+		return nil
+	}
+	c, err := d.change(wal.Message, nil, size)
+	if err != nil {
+		return err
+	}
+	c.Prefix, c.Content = prefix, content
+	return nil
+}
+
+// truncate makes one change for each table, in the order of the message.
+func (d *Decoder) truncate(s *scan) error {
+	n := s.uint32()
+	s.byte() // CASCADE and RESTART IDENTITY: the tables are all listed, sequences do not matter
+	if int64(n)*4 != int64(s.left()) {
+		return fmt.Errorf("%d tables in %d bytes", n, s.left())
+	}
+	for range n {
+		r, err := d.relations.find(s.uint32(), d.tx.time)
+		if err != nil {
+			return err
+		}
+		if _, err := d.change(wal.Truncate, r.relation, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// postgresTime converts microseconds since 2000-01-01 UTC.
+func postgresTime(micros int64) time.Time {
+	const era = 946_684_800 // in Unix seconds
+	return time.Unix(era+micros/1e6, micros%1e6*1e3).UTC()
+}
+
+func kindName(kind byte) string {
+	switch kind {
+	case 'B':
+		return "begin"
+	case 'C':
+		return "commit"
+	case 'I':
+		return "insert"
+	case 'U':
+		return "update"
+	case 'D':
+		return "delete"
+	case 'T':
+		return "truncate"
+	case 'M':
+		return "logical message"
+	case 'R':
+		return "relation"
+	case 'Y':
+		return "type"
+	case 'O':
+		return "origin"
+	}
+	return fmt.Sprintf("message of kind %q", kind)
+}

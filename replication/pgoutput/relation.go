@@ -1,0 +1,56 @@
+package pgoutput
+
+import (
+	"slices"
+
+	"walcast/replication/wal"
+)
+
+// relation reads a Relation message, and the type OIDs of the columns.
+func (s *scan) relation() (*wal.Relation, []uint32, error) {
+	r := &wal.Relation{OID: s.uint32(), Schema: s.text(), Table: s.text(), ReplicaIdentity: wal.ReplicaIdentity(s.byte())}
+	if r.Schema == "" {
+		r.Schema = "pg_catalog"
+	}
+	n := int(s.uint16())
+	const least = 10 // bytes of a column
+	if n*least > s.left() {
+		return nil, nil, errShort
+	}
+	r.Columns = make([]wal.Column, n)
+	types := make([]uint32, n)
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		c.Identity = s.byte()&1 != 0
+		c.Name = s.text()
+		types[i] = s.uint32()
+		c.Modifier = int32(s.uint32())
+	}
+	if s.short {
+		return nil, nil, errShort
+	}
+	return r, types, nil
+}
+
+// showsKey reports whether the replica identity of r is the primary key.
+func showsKey(r *wal.Relation) bool {
+	return r.ReplicaIdentity == wal.IdentityDefault && slices.ContainsFunc(r.Columns, func(c wal.Column) bool { return c.Identity })
+}
+
+// setKey marks the columns of the primary key, by name.
+func setKey(r *wal.Relation, names []string) {
+	for i := range r.Columns {
+		r.Columns[i].Key = slices.Contains(names, r.Columns[i].Name)
+	}
+}
+
+// keepKey takes the primary key over from what the table was before.
+func keepKey(r, previous *wal.Relation) {
+	if previous == nil {
+		return
+	}
+	for i := range r.Columns {
+		j := previous.Column(r.Columns[i].Name)
+		r.Columns[i].Key = j >= 0 && previous.Columns[j].Key
+	}
+}

@@ -1,3 +1,0 @@
-package replication
-
-import _ "walcast/internal/property" // the same values in every run

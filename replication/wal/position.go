@@ -1,0 +1,56 @@
+package wal
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Position names one change for ever: the LSN of its transaction's commit
+// record and its index in that transaction, counted from 0 before any filter.
+// Rows, tables of a TRUNCATE and transactional logical messages all count, so
+// who wants what does not matter. Positions are totally ordered and the same
+// after every restart, as long as the publications are: a wider one shifts the
+// indexes inside of transactions that are read again.
+type Position struct {
+	LSN LSN    // start of the commit record, as Begin and Commit carry it
+	Seq uint32 // index of the change in its transaction
+}
+
+// ParsePosition reads what String writes, for example "16/B374D848:3".
+func ParsePosition(s string) (Position, error) {
+	text, index, ok := strings.Cut(s, ":")
+	lsn, err1 := ParseLSN(text)
+	seq, err2 := strconv.ParseUint(index, 10, 32)
+	if !ok || err1 != nil || err2 != nil {
+		return Position{}, fmt.Errorf("parse position %q: want LSN:index such as 16/B374D848:3", s)
+	}
+	return Position{LSN: lsn, Seq: uint32(seq)}, nil
+}
+
+// String writes the position as clients see it, "16/B374D848:3".
+func (p Position) String() string {
+	return p.LSN.String() + ":" + strconv.FormatUint(uint64(p.Seq), 10)
+}
+
+// Compare is negative when p is before o, 0 when they are equal.
+func (p Position) Compare(o Position) int {
+	if c := cmp.Compare(p.LSN, o.LSN); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Seq, o.Seq)
+}
+
+// IsZero reports whether the position is unset.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// Before returns the last position before everything that commits at lsn or
+// later. Records are aligned, so no commit record starts at lsn-1; it stands
+// for "complete up to lsn" where no change is at hand, as after a keepalive.
+func Before(lsn LSN) Position {
+	if lsn == 0 {
+		return Position{}
+	}
+	return Position{LSN: lsn - 1}
+}
