@@ -73,9 +73,6 @@ type Config struct {
 	// Compression (compression) accepts permessage-deflate from clients that
 	// offer it. Off by default: it costs processor time and memory.
 	Compression bool
-	// SeparateMetrics (metrics-listen) takes /metrics off the main listener; it
-	// is then served by RunMetrics.
-	SeparateMetrics bool
 }
 
 // DefaultConfig is what serve uses when nothing is set.

@@ -1,6 +1,6 @@
-// Package gateway is HTTP: WebSocket sessions with their queues, limits and
-// timeouts, health, readiness and metrics. It knows nothing of SQL.
+// Package gateway serves WebSocket sessions and event streams: their handshakes,
+// queues, writers, limits and timeouts. It knows nothing of SQL.
 //
 // Neighbours: channels acts on what sessions say, auth verifies their tokens,
-// server runs the Gateway.
+// gateway/api answers every other HTTP request, server runs the Gateway.
 package gateway

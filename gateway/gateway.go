@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -18,7 +19,6 @@ import (
 	"walcast/auth"
 	"walcast/channels"
 	"walcast/protocol"
-	"walcast/replication"
 )
 
 // Sizes of gorilla's buffers. A session keeps the first; the second is borrowed.
@@ -36,17 +36,12 @@ const keptBuffer = 64 << 10
 type Gateway struct {
 	config   Config
 	open     func(channels.Outbox, channels.Identity) conversation
-	hub      *channels.Hub // for what comes over plain HTTP
 	verifier *auth.Verifier
-	status   func() replication.Status
 	logger   *slog.Logger
-	registry *prometheus.Registry
 	metrics  *metrics
 
 	roster      *roster
 	proofs      proofs
-	repeats     *repeats
-	senders     *senders
 	crowd       *crowd
 	failures    *failures
 	certificate *certificate // nil without TLS
@@ -59,16 +54,16 @@ type Gateway struct {
 	pingFrame *protocol.Frame
 }
 
-// New returns a gateway; nothing runs before Run. status is for /readyz.
-func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replication.Status, logger *slog.Logger, reg *prometheus.Registry) (*Gateway, error) {
+// New returns a gateway; nothing runs before Run.
+func New(c Config, hub *channels.Hub, v *auth.Verifier, logger *slog.Logger, reg prometheus.Registerer) (*Gateway, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
 	g := &Gateway{
-		config: c, hub: hub, verifier: v, status: status, registry: reg,
+		config: c, verifier: v,
 		open:   func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
 		logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
-		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(), repeats: newRepeats(), senders: newSenders(c),
+		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(),
 		deflater: newDeflater(),
 		upgrader: websocket.Upgrader{
 			ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
@@ -91,11 +86,12 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, status func() replicatio
 
 // Run serves on ln until ctx is done, then drains: it stops accepting, closes
 // every session with 1012, and returns when all are gone or DrainTimeout is over.
-func (g *Gateway) Run(ctx context.Context, ln net.Listener) error {
+// Requests for anything but a socket or a stream go to rest.
+func (g *Gateway) Run(ctx context.Context, ln net.Listener, rest http.Handler) error {
 	// Sessions outlive ctx: they are told first, and end when they have gone.
 	sessions, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	server := g.httpServer(ctx, g.routes(sessions))
+	server := g.httpServer(ctx, g.routes(sessions, rest))
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(server, g.wrap(ln)) })
 	group.Go(func() error { return g.keepAlive(sessions) })
@@ -108,13 +104,9 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener) error {
 	return group.Wait()
 }
 
-// RunMetrics serves /metrics, and nothing else, on a listener of its own until
-// ctx is done.
-func (g *Gateway) RunMetrics(ctx context.Context, ln net.Listener) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/metrics", reading(g.metricsHandler()))
-	mux.HandleFunc("/", notFound)
-	server := g.httpServer(ctx, mux)
+// Serve serves h alone on a listener of its own until ctx is done.
+func (g *Gateway) Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
+	server := g.httpServer(ctx, h)
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(server, ln) })
 	group.Go(func() error {
@@ -123,6 +115,39 @@ func (g *Gateway) RunMetrics(ctx context.Context, ln net.Listener) error {
 	})
 	return group.Wait()
 }
+
+// routes are the paths of sockets and streams, with and without the prefix that a
+// proxy in front of upstream strips, so that none is needed. sessions is the
+// context of the sessions that handshakes open.
+func (g *Gateway) routes(sessions context.Context, rest http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	upgrade := func(w http.ResponseWriter, r *http.Request) { g.upgrade(sessions, w, r) }
+	for _, path := range []string{"/socket/websocket", "/realtime/v1/websocket"} {
+		mux.HandleFunc(path, upgrade)
+		mux.HandleFunc(path+"/{$}", upgrade)
+	}
+	for _, path := range []string{"/sse", "/realtime/v1/sse"} {
+		mux.Handle(path, g.CORS(http.HandlerFunc(g.serveStream)))
+	}
+	mux.Handle("/", rest)
+	return mux
+}
+
+// Stopping reports whether the gateway accepts no sessions any more.
+func (g *Gateway) Stopping() bool { return g.roster.stopping() }
+
+// Limited counts that somebody ran into a limit, by its label.
+func (g *Gateway) Limited(limit string) { g.metrics.limited.WithLabelValues(limit).Inc() }
+
+// Network is where a request comes from, as limits count it: the address of the
+// client, or its whole network where a provider gives each customer one.
+func (g *Gateway) Network(r *http.Request) netip.Addr {
+	return neighbourhood(g.config.clientAddress(r))
+}
+
+// CORS lets pages of the allowed origins use a handler, and answers their
+// preflights.
+func (g *Gateway) CORS(next http.Handler) http.Handler { return g.config.cors(next) }
 
 // httpServer has no WriteTimeout and no ReadTimeout: both would be for the whole
 // of a response or request, however long it may rightly take.

@@ -16,12 +16,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/goleak"
 
 	"walcast/auth"
 	"walcast/channels"
 	"walcast/protocol"
-	"walcast/replication"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -115,8 +115,8 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	status := func() replication.Status { return replication.Status{Streaming: true} }
-	g, err := New(c, nil, v, status, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	registry := prometheus.NewRegistry()
+	g, err := New(c, nil, v, slog.New(slog.DiscardHandler), registry)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
 	g.open = p.open
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Gateway: g, party: p, addr: ln.Addr().String(), stop: stop, done: make(chan error, 1)}
-	go func() { r.done <- g.Run(ctx, ln) }()
+	go func() { r.done <- g.Run(ctx, ln, rest(g, registry)) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-r.done; err != nil {
@@ -132,6 +132,27 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
 		}
 	})
 	return r
+}
+
+// rest is what a gateway serves beside its sockets: its metrics, something that
+// pages may use, and something that reads bodies.
+func rest(g *Gateway, registry *prometheus.Registry) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/page", g.CORS(http.HandlerFunc(page)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { // as the API has it
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte("Not Found"))
+	})
+	mux.HandleFunc("POST /body", func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })
+	return mux
+}
+
+func page(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		http.NotFound(w, r)
+	}
 }
 
 // token is good for an hour.

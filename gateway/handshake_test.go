@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"walcast/internal/transcript"
 )
 
 // differs lists the exchanges where walcast answers otherwise than upstream, by
@@ -36,10 +37,10 @@ var differs = map[string]int{
 func TestHandshakeAsRecorded(t *testing.T) {
 	// Each comes from another address: nobody is slowed for the failures of others.
 	r := start(t, func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
-	for i, e := range readExchanges(t, "../testdata/transcripts/01-connect.jsonl") {
+	for i, e := range transcript.ReadExchanges(t, "../testdata/transcripts/01-connect.jsonl", testSecret) {
 		t.Run(e.Section, func(t *testing.T) {
 			got := r.ask(t, e, fmt.Sprintf("192.0.2.%d", i))
-			want := answer{Status: e.Status, Type: e.Headers["content-type"], Body: plain(t, e.Body)}
+			want := answer{Status: e.Status, Type: e.Headers["content-type"], Body: e.Text()}
 			if status, ok := differs[e.Section]; ok {
 				want = answer{Status: status, Type: got.Type, Body: got.Body}
 			}
@@ -56,7 +57,7 @@ type answer struct {
 }
 
 // ask repeats a recorded request on a connection of its own, as from address.
-func (r *running) ask(t *testing.T, e exchange, address string) answer {
+func (r *running) ask(t *testing.T, e transcript.Exchange, address string) answer {
 	t.Helper()
 	path := strings.NewReplacer(" ", "%20", "\n", "%0A").Replace(e.Request.Path)
 	req, err := http.NewRequestWithContext(t.Context(), e.Request.Method, "http://"+r.addr+path, nil)
@@ -95,63 +96,6 @@ func (r *running) ask(t *testing.T, e exchange, address string) answer {
 		got.Body = string(body)
 	}
 	return got
-}
-
-// plain is a recorded body as it was on the wire.
-func plain(t *testing.T, body json.RawMessage) string {
-	t.Helper()
-	var text string
-	if json.Unmarshal(body, &text) == nil {
-		return text
-	}
-	return string(body)
-}
-
-func TestHTTPAsRecorded(t *testing.T) {
-	r := start(t, nil)
-	served := map[string]bool{
-		"GET /api/ping": true, "HEAD /api/ping": true, "POST /api/ping": true,
-		"GET /healthcheck": true, "HEAD /healthcheck": true,
-	}
-	asked := 0
-	for _, e := range readExchanges(t, "../testdata/transcripts/13-http.jsonl") {
-		// There is one project here, and no limit of requests to report.
-		if !served[e.Request.Method+" "+e.Request.Path] || e.Request.Headers["Host"] != "" {
-			continue
-		}
-		asked++
-		got := r.ask(t, e, "192.0.2.1")
-		want := answer{Status: e.Status, Type: e.Headers["content-type"], Body: plain(t, e.Body)}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s %s (-want +got):\n%s", e.Request.Method, e.Request.Path, diff)
-		}
-	}
-	if asked < 6 {
-		t.Errorf("asked %d requests, want at least 6", asked)
-	}
-}
-
-func TestPathsWithThePrefixOfAProxy(t *testing.T) {
-	r := start(t, nil)
-	tests := []struct {
-		method, path string
-		status       int
-		body         string
-	}{
-		{"GET", "/realtime/v1/api/ping", 200, `{"message":"Success"}`},
-		{"GET", "/healthz", 200, "ok"},
-		{"HEAD", "/healthz", 200, ""},
-		{"GET", "/readyz/", 404, "Not Found"},
-		{"DELETE", "/readyz", 404, "Not Found"},
-		{"GET", "/nothing", 404, "Not Found"},
-		{"POST", "/realtime/v1/websocket", 400, ""},
-	}
-	for _, test := range tests {
-		status, body, _ := r.get(t, test.method, test.path)
-		if status != test.status || body != test.body {
-			t.Errorf("%s %s = %d %q; want %d %q", test.method, test.path, status, body, test.status, test.body)
-		}
-	}
 }
 
 func TestHandshakeCapturesTheIdentity(t *testing.T) {

@@ -40,7 +40,7 @@ func matchesOrigin(pattern, origin string) bool {
 
 // cors lets pages of the allowed origins use the HTTP API, and answers their
 // preflights: no proxy in front is needed for that.
-func (g *Gateway) cors(next http.Handler) http.Handler {
+func (c Config) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") == "" {
 			next.ServeHTTP(w, r)
@@ -48,9 +48,9 @@ func (g *Gateway) cors(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Add("Vary", "Origin")
-		if g.config.allowsOrigin(r) {
-			h.Set("Access-Control-Allow-Origin", g.config.corsOrigin(r))
-			if g.config.corsOrigin(r) != "*" { // cookies are only for pages that are named
+		if c.allowsOrigin(r) {
+			h.Set("Access-Control-Allow-Origin", c.corsOrigin(r))
+			if c.corsOrigin(r) != "*" { // cookies are only for pages that are named
 				h.Set("Access-Control-Allow-Credentials", "true")
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"walcast/internal/transcript"
 )
 
 func TestAllowsOrigin(t *testing.T) {
@@ -49,8 +51,8 @@ func TestForeignOriginIsRefused(t *testing.T) {
 	}
 }
 
-func upgradeFrom(t *testing.T, r *running, origin string) exchange {
-	var e exchange
+func upgradeFrom(t *testing.T, r *running, origin string) transcript.Exchange {
+	var e transcript.Exchange
 	e.Request.Method, e.Request.Upgrade = "GET", "websocket"
 	e.Request.Path = strings.TrimPrefix(r.url(t), "ws://"+r.addr)
 	e.Request.Headers = map[string]string{"Origin": origin}
@@ -73,7 +75,7 @@ func TestCORS(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := start(t, func(c *Config) { c.Origins = []string{test.origins} })
-			req, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+r.addr+"/api/ping", nil)
+			req, err := http.NewRequestWithContext(t.Context(), test.method, "http://"+r.addr+"/page", nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -340,7 +340,7 @@ func TestSlowRequestsAreCut(t *testing.T) {
 	r := start(t, func(c *Config) { c.HeaderTimeout = 100 * time.Millisecond })
 	for name, half := range map[string]string{
 		"headers":                "GET /socket/websocket HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-		"body":                   "POST /api/broadcast HTTP/1.1\r\nHost: x\r\nApikey: " + token(t) + "\r\nContent-Length: 100\r\n\r\n{",
+		"body":                   "POST /body HTTP/1.1\r\nHost: x\r\nApikey: " + token(t) + "\r\nContent-Length: 100\r\n\r\n{",
 		"body that nobody reads": "POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"walcast/channels"
 	"walcast/filters"
 	"walcast/gateway"
+	"walcast/gateway/api"
 	"walcast/migrations"
 	"walcast/policy"
 	"walcast/replication"
@@ -31,6 +32,7 @@ type project struct {
 	verifier *auth.Verifier
 	hub      *channels.Hub
 	gateway  *gateway.Gateway
+	api      *api.API
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -62,9 +64,23 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, tables, policy.NewWithConfig(c.Policy, p.pool, logger, registry), p.verifier, logger, registry)
 	p.hub.Restore()
-	c.Gateway.SeparateMetrics = c.MetricsListen != ""
-	p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, p.reader.Status, logger, registry)
-	return p, err
+	if p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, logger, registry); err != nil {
+		return nil, err
+	}
+	p.api = p.newAPI(registry)
+	return p, nil
+}
+
+// newAPI has the limits of the gateway, so that nobody escapes them over HTTP.
+func (p *project) newAPI(registry *prometheus.Registry) *api.API {
+	limits := api.Config{
+		MessagesPerSecond: p.config.Gateway.MessagesPerSecond,
+		BytesPerSecond:    p.config.Gateway.BytesPerSecond,
+		SeparateMetrics:   p.config.MetricsListen != "",
+	}
+	return api.New(limits, api.Parts{
+		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
+	})
 }
 
 // localeWait is how long a start is held up for the database's locale.
@@ -94,12 +110,12 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 		{"migrations", p.upkeep},
 		{"auth", p.verifier.Run},
 		{"channels", p.hub.Run},
-		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients) }},
+		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients, p.api.Handler()) }},
 	}
 	if metrics == nil {
 		return stages
 	}
-	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.RunMetrics(ctx, metrics) }}
+	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, metrics, p.api.Metrics()) }}
 	return append([]stage{serve}, stages...)
 }
 

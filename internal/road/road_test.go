@@ -42,9 +42,10 @@ var may = map[string][]string{
 		"presence", "policy", "filters", "auth", "protocol",
 		"replication/catalog", "replication/changelog", "replication/rowjson", "replication/wal",
 	},
-	"gateway": {"channels", "protocol", "auth", "replication"},
+	"gateway":     {"channels", "protocol", "auth"},
+	"gateway/api": {"channels", "protocol", "auth", "replication"},
 	"server": {
-		"gateway", "channels", "policy", "filters", "auth", "migrations", "protocol",
+		"gateway", "gateway/api", "channels", "policy", "filters", "auth", "migrations", "protocol",
 		"replication", "replication/catalog", "replication/changelog",
 	},
 	"cmd": {

@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"context"
@@ -14,12 +14,12 @@ import (
 	"walcast/auth"
 )
 
-func callWith(key, subject, body string) call {
+func requestWith(key, subject, body string) request {
 	r := httptest.NewRequest(http.MethodPost, "/api/broadcast", nil)
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
-	return call{Request: r, claims: &auth.Claims{Role: "authenticated", Subject: subject}, body: []byte(body)}
+	return request{Request: r, claims: &auth.Claims{Role: "authenticated", Subject: subject}, body: []byte(body)}
 }
 
 func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
@@ -41,7 +41,7 @@ func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
 		{"long key", strings.Repeat("k", 256), "ann", "{}", 0, false, 400},
 	} {
 		did := false
-		got := r.do(callWith(c.key, c.subject, c.body), now.Add(c.later), func() response {
+		got := r.do(requestWith(c.key, c.subject, c.body), now.Add(c.later), func() response {
 			did = true
 			return response{status: http.StatusAccepted}
 		})
@@ -54,7 +54,7 @@ func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
 func TestRefusedRequestsAreTriedAgain(t *testing.T) {
 	r := newRepeats()
 	for i, status := range []int{422, 500, 202, 202} {
-		got := r.do(callWith("k", "ann", "{}"), time.Now(), func() response { return response{status: status} })
+		got := r.do(requestWith("k", "ann", "{}"), time.Now(), func() response { return response{status: status} })
 		if got.status != status {
 			t.Errorf("attempt %d = %d; want %d", i, got.status, status)
 		}
@@ -69,7 +69,7 @@ func TestRepeatsAtOnceWaitForTheFirst(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			got := r.do(callWith("k", "ann", "{}"), time.Now(), func() response {
+			got := r.do(requestWith("k", "ann", "{}"), time.Now(), func() response {
 				done.Add(1)
 				return response{status: http.StatusAccepted, body: []byte("x")}
 			})
@@ -86,9 +86,9 @@ func TestRepeatsAtOnceWaitForTheFirst(t *testing.T) {
 
 func TestARepeatThatIsGivenUpDoesNotWait(t *testing.T) {
 	r := newRepeats()
-	first := callWith("k", "ann", "{}")
+	first := requestWith("k", "ann", "{}")
 	r.do(first, time.Now(), func() response {
-		again := callWith("k", "ann", "{}")
+		again := requestWith("k", "ann", "{}")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		again.Request = again.WithContext(ctx)
@@ -102,7 +102,7 @@ func TestARepeatThatIsGivenUpDoesNotWait(t *testing.T) {
 func TestRepeatsAreBounded(t *testing.T) {
 	r := newRepeats()
 	for i := range 2 * repeatsKnown {
-		r.do(callWith(fmt.Sprint(i), "ann", ""), time.Now(), func() response {
+		r.do(requestWith(fmt.Sprint(i), "ann", ""), time.Now(), func() response {
 			return response{status: http.StatusAccepted, body: make([]byte, repeatsBody+1)}
 		})
 	}

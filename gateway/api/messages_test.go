@@ -1,16 +1,16 @@
-package gateway
+package api
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestReadBatchRelaysWhatWasSent(t *testing.T) {
-	messages, refused := readBatch([]byte(`{"messages":[
+func TestReadMessagesRelaysWhatWasSent(t *testing.T) {
+	messages, bad := readMessages([]byte(`{"messages":[
 		{"topic":"a","event":"e","payload":{"z":1.50, "a":[1]},"private":"true","id":"my-id","extra":1},
 		{"topic":"b","event":"\u00fc","payload":{}}]}`), 100)
-	if refused != nil || len(messages) != 2 {
-		t.Fatalf("readBatch = %v, %s", messages, refused.body)
+	if bad != nil || len(messages) != 2 {
+		t.Fatalf("readMessages = %v, %s", messages, bad.body)
 	}
 	a, b := messages[0], messages[1]
 	if a.Topic != "a" || !a.Private || b.Topic != "b" || b.Private {
@@ -24,7 +24,7 @@ func TestReadBatchRelaysWhatWasSent(t *testing.T) {
 	}
 }
 
-func TestReadBatchRefuses(t *testing.T) {
+func TestReadMessagesSaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
 		{``, `{"errors":{"messages":["can't be blank"]}}`},
 		{`[]`, `{"errors":{"messages":["can't be blank"]}}`},
@@ -42,8 +42,8 @@ func TestReadBatchRefuses(t *testing.T) {
 		},
 		{`{"messages":`, `{"message":"Bad Request: the body is not JSON"}`},
 	} {
-		if _, refused := readBatch([]byte(c.body), 100); refused == nil || string(refused.body) != c.want {
-			t.Errorf("readBatch(%s) refused with %v; want %s", c.body, refused, c.want)
+		if _, bad := readMessages([]byte(c.body), 100); bad == nil || string(bad.body) != c.want {
+			t.Errorf("readMessages(%s) answered %v; want %s", c.body, bad, c.want)
 		}
 	}
 }

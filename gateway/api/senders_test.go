@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"net/http/httptest"
@@ -9,20 +9,18 @@ import (
 )
 
 func TestSendersHaveTheRatesOfSessions(t *testing.T) {
-	c := DefaultConfig()
-	c.MessagesPerSecond, c.BytesPerSecond = 10, 1000
-	s := newSenders(c)
+	s := newSenders(Config{MessagesPerSecond: 10, BytesPerSecond: 1000}, &fakeGateway{})
 	start := time.Now()
-	from := func(role, subject, address string, body int) call {
+	from := func(role, subject, address string, body int) request {
 		r := httptest.NewRequest("POST", "/api/broadcast", nil)
 		r.RemoteAddr = address + ":1234"
-		return call{Request: r, claims: &auth.Claims{Role: role, Subject: subject}, body: make([]byte, body)}
+		return request{Request: r, claims: &auth.Claims{Role: role, Subject: subject}, body: make([]byte, body)}
 	}
 	ann, bob := from("authenticated", "ann", "192.0.2.1", 10), from("authenticated", "bob", "192.0.2.1", 10)
 	anon, elsewhere := from("anon", "", "192.0.2.1", 10), from("anon", "", "198.51.100.1", 10)
 	server, large := from(serviceRole, "", "192.0.2.1", 10), from("authenticated", "large", "192.0.2.1", maxBody)
 	for i, step := range []struct {
-		call     call
+		request  request
 		after    time.Duration
 		messages int
 		limit    string
@@ -43,12 +41,12 @@ func TestSendersHaveTheRatesOfSessions(t *testing.T) {
 		{ann, 500 * time.Millisecond, 5, "", nil},
 		{ann, 500 * time.Millisecond, 1, limitMessages, &tooManyMessages},
 	} {
-		limit, got := s.over(step.call, start.Add(step.after), step.messages)
+		limit, got := s.exceed(step.request, start.Add(step.after), step.messages)
 		if limit != step.limit || got != step.want {
 			t.Errorf("step %d: limit %q, answer %v; want %q, %v", i, limit, got, step.limit, step.want)
 		}
 	}
-	if limit, got := newSenders(DefaultConfig()).over(ann, start, 1_000_000); got != nil {
+	if limit, got := newSenders(Config{}, &fakeGateway{}).exceed(ann, start, 1_000_000); got != nil {
 		t.Errorf("without limits: %q, %v; want none", limit, got)
 	}
 }

@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"walcast/protocol"
 )
 
-// FuzzBatchBody reads any bytes as the body of POST /api/broadcast: they are
+// FuzzMessagesBody reads any bytes as the body of POST /api/broadcast: they are
 // messages that every client can read, or are refused with a reason.
-func FuzzBatchBody(f *testing.F) {
+func FuzzMessagesBody(f *testing.F) {
 	for _, body := range []string{
 		``, `null`, `{}`, `[]`, `{"messages":null}`, `{"messages":{}}`, `{"messages":[]}`, `{"messages":[null]}`, `{"messages":[1]}`,
 		`{"messages":[{"topic":"t","event":"e","payload":{}}]}`,
@@ -24,19 +24,19 @@ func FuzzBatchBody(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		messages, refused := readBatch(body, 1000)
-		if refused != nil {
-			if len(messages) > 0 || refused.status < 400 || refused.status > 499 || !json.Valid(refused.body) {
-				t.Fatalf("readBatch(%q) = %d messages and %d %s; want a refusal with a reason", body, len(messages), refused.status, refused.body)
+		messages, bad := readMessages(body, 1000)
+		if bad != nil {
+			if len(messages) > 0 || bad.status < 400 || bad.status > 499 || !json.Valid(bad.body) {
+				t.Fatalf("readMessages(%q) = %d messages and %d %s; want a refusal with a reason", body, len(messages), bad.status, bad.body)
 			}
 			return
 		}
 		if len(messages) == 0 {
-			t.Fatalf("readBatch(%q) = nothing; want messages or a refusal", body)
+			t.Fatalf("readMessages(%q) = nothing; want messages or a refusal", body)
 		}
 		for _, m := range messages {
 			if m.Topic == "" {
-				t.Errorf("readBatch(%q) has a message without a topic", body)
+				t.Errorf("readMessages(%q) has a message without a topic", body)
 			}
 			wantReadable(t, body, m.Broadcast)
 		}
@@ -71,12 +71,12 @@ func FuzzSingleBody(f *testing.F) {
 	f.Add([]byte(`{}`), "application/json; charset=utf-8")
 	f.Add([]byte(`{}`), "text/plain")
 	f.Fuzz(func(t *testing.T, body []byte, kind string) {
-		c := call{Request: &http.Request{Header: http.Header{"Content-Type": {kind}}}, body: body}
-		encoding, payload, refused := singlePayload(c)
+		c := request{Request: &http.Request{Header: http.Header{"Content-Type": {kind}}}, body: body}
+		encoding, payload, bad := singlePayload(c)
 		switch {
-		case refused != nil:
-			if refused.status < 400 || refused.status > 499 || !json.Valid(refused.body) {
-				t.Fatalf("payload of %q, %q = %d %s; want a refusal with a reason", body, kind, refused.status, refused.body)
+		case bad != nil:
+			if bad.status < 400 || bad.status > 499 || !json.Valid(bad.body) {
+				t.Fatalf("payload of %q, %q = %d %s; want a refusal with a reason", body, kind, bad.status, bad.body)
 			}
 		case encoding == protocol.EncodingBinary:
 			if !bytes.Equal(payload, body) {

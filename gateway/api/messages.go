@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"bytes"
@@ -10,21 +10,21 @@ import (
 	"walcast/protocol"
 )
 
-// The texts of wire reference 11.2.
+// What is wrong with a field, in upstream's words.
 const (
 	blank   = "can't be blank"
 	invalid = "is invalid"
 )
 
-// fieldErrors says what is wrong with one message, by field; empty if nothing.
+// fieldErrors says what is wrong with one message, by field; it is empty if nothing is.
 type fieldErrors map[string][]string
 
-// readBatch reads the body of a batch. If anything is wrong with any message it
-// returns the answer that says so.
-func readBatch(body []byte, limit int) ([]channels.Publication, *response) {
-	raw, refused := batchMessages(body)
-	if refused != nil {
-		return nil, refused
+// readMessages reads the messages of a body. If anything is wrong with any of them
+// it returns the response that says so.
+func readMessages(body []byte, limit int) ([]channels.Publication, *response) {
+	raw, bad := listMessages(body)
+	if bad != nil {
+		return nil, bad
 	}
 	messages, faults, faulty := make([]channels.Publication, len(raw)), make([]fieldErrors, len(raw)), false
 	for i, m := range raw {
@@ -37,15 +37,15 @@ func readBatch(body []byte, limit int) ([]channels.Publication, *response) {
 	return messages, nil
 }
 
-// batchMessages takes the list of messages out of the body. Whatever has none
+// listMessages takes the list of messages out of the body. A body without messages
 // is answered as upstream does.
-func batchMessages(body []byte) ([]map[string]json.RawMessage, *response) {
+func listMessages(body []byte) ([]map[string]json.RawMessage, *response) {
 	if len(bytes.TrimSpace(body)) > 0 && !protocol.IsJSON(body) {
 		return nil, &notJSON
 	}
-	var batch map[string]json.RawMessage
-	_ = json.Unmarshal(body, &batch) // what is no object has no messages
-	list := bytes.TrimSpace(batch["messages"])
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(body, &object) // what is no object has no messages
+	list := bytes.TrimSpace(object["messages"])
 	switch {
 	case isNull(list) || bytes.Equal(list, []byte("{}")):
 		return nil, unprocessable([]string{blank})
@@ -68,12 +68,11 @@ func batchMessages(body []byte) ([]map[string]json.RawMessage, *response) {
 }
 
 func unprocessable(messages any) *response {
-	a := jsonAnswer(http.StatusUnprocessableEntity, map[string]any{"errors": map[string]any{"messages": messages}})
-	return &a
+	r := jsonResponse(http.StatusUnprocessableEntity, map[string]any{"errors": map[string]any{"messages": messages}})
+	return &r
 }
 
-// readMessage checks one message of a batch. It is relayed as text, as
-// upstream's.
+// readMessage checks one message. It is relayed as text, as upstream relays it.
 func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publication, faults fieldErrors) {
 	faults = fieldErrors{}
 	p.Topic = requiredText(raw, "topic", faults)

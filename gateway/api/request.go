@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"encoding/json"
@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,70 +16,37 @@ import (
 // maxBody is the largest body of a request in bytes, as upstream's.
 const maxBody = 8_000_000
 
-// call is a request of the HTTP API whose token is good.
-type call struct {
+// request is an HTTP request whose token is good, with its whole body.
+type request struct {
 	*http.Request
 	claims *auth.Claims
 	body   []byte
 }
 
-// response is what an HTTP request is answered.
-type response struct {
-	status     int
-	body       []byte // JSON; nil for none
-	preference string // what of the request's Prefer was done
+// requests admits requests: it verifies their tokens and answers a repeated one
+// as it did the first time.
+type requests struct {
+	verifier *auth.Verifier
+	repeats  *repeats
 }
 
-// The bodies of refusals, in upstream's words.
-var (
-	unauthorized  = message(http.StatusUnauthorized, "Unauthorized")
-	notAcceptable = message(http.StatusNotAcceptable, "Not Acceptable: answers are application/json")
-	tooLarge      = message(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
-	notJSON       = message(http.StatusBadRequest, "Bad Request: the body is not JSON")
-)
-
-// message is an answer that says one thing.
-func message(status int, text string) response {
-	return jsonAnswer(status, map[string]string{"message": text})
-}
-
-func jsonAnswer(status int, body any) response {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // our own types always encode
-	}
-	return response{status: status, body: encoded}
-}
-
-func (a response) write(w http.ResponseWriter) {
-	if a.preference != "" {
-		w.Header().Set("Preference-Applied", a.preference)
-	}
-	if a.body != nil {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	}
-	if a.status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "1")
-	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // fails only if nobody reads it
-}
+func newRequests(v *auth.Verifier) *requests { return &requests{verifier: v, repeats: newRepeats()} }
 
 // posting admits POST with a good token, reads the body and answers with f. A
 // request that is repeated with the same Idempotency-Key is answered again and
 // does nothing.
-func (g *Gateway) posting(f func(call) response) http.Handler {
+func (rs *requests) posting(f func(request) response) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			notFound(w, r)
 			return
 		}
-		g.post(w, r, f).write(w)
+		rs.post(w, r, f).write(w)
 	})
 }
 
-func (g *Gateway) post(w http.ResponseWriter, r *http.Request, f func(call) response) response {
-	claims := g.claims(r)
+func (rs *requests) post(w http.ResponseWriter, r *http.Request, f func(request) response) response {
+	claims := rs.claims(r)
 	switch {
 	case claims == nil:
 		return unauthorized
@@ -93,14 +61,13 @@ func (g *Gateway) post(w http.ResponseWriter, r *http.Request, f func(call) resp
 	case err != nil:
 		return message(http.StatusBadRequest, "Bad Request: the body was cut off")
 	}
-	c := call{Request: r, claims: claims, body: body}
-	return g.repeats.do(c, time.Now(), func() response { return f(c) })
+	admitted := request{Request: r, claims: claims, body: body}
+	return rs.repeats.do(admitted, time.Now(), func() response { return f(admitted) })
 }
 
-// claims verifies the token of a request to the HTTP API (wire reference 11.1);
-// nil if it has none that is good. A bearer token wins over apikey, even a bad
-// one.
-func (g *Gateway) claims(r *http.Request) *auth.Claims {
+// claims verifies the token of a request; nil if it has none that is good. As
+// upstream has it, a bearer token wins over apikey, even a bad one.
+func (rs *requests) claims(r *http.Request) *auth.Claims {
 	token := r.Header.Get("Apikey")
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, bearer, _ := strings.Cut(header, " ")
@@ -109,7 +76,7 @@ func (g *Gateway) claims(r *http.Request) *auth.Claims {
 		}
 		token = bearer
 	}
-	claims, err := g.verifier.Verify(strings.TrimSpace(token), time.Now())
+	claims, err := rs.verifier.Verify(strings.TrimSpace(token), time.Now())
 	if err != nil {
 		return nil
 	}
@@ -142,8 +109,8 @@ func contentType(h http.Header) string {
 }
 
 // requestHeaders is all headers of a request as a JSON object with lower-case
-// names, for the policies of private topics. Credentials are none of their
-// business.
+// names, for the policies of private topics. Credentials are left out, as no
+// policy needs to see them.
 func requestHeaders(h http.Header) string {
 	found := map[string]string{}
 	for name, values := range h {
@@ -155,4 +122,14 @@ func requestHeaders(h http.Header) string {
 	}
 	encoded, _ := json.Marshal(found) // a map of strings always encodes
 	return string(encoded)
+}
+
+// last is the value of a query parameter; of one that is given twice the last
+// value counts, as upstream reads it.
+func last(query url.Values, name string) string {
+	values := query[name]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
 }

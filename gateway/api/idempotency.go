@@ -1,4 +1,4 @@
-package gateway
+package api
 
 import (
 	"context"
@@ -41,10 +41,10 @@ func newRepeats() *repeats {
 	return &repeats{known: known}
 }
 
-// do answers a call with f, or as it was answered when it came first. What was
-// refused is tried again.
-func (r *repeats) do(c call, now time.Time, f func() response) response {
-	key := c.Header.Get(repeatsHeader)
+// do answers a request with f, or as it was answered when it came first. One that
+// did not succeed is tried again.
+func (r *repeats) do(req request, now time.Time, f func() response) response {
+	key := req.Header.Get(repeatsHeader)
 	switch {
 	case key == "":
 		return f()
@@ -52,9 +52,9 @@ func (r *repeats) do(c call, now time.Time, f func() response) response {
 		return message(http.StatusBadRequest, "Idempotency-Key has more than 255 bytes")
 	}
 	// The key is the client's own: others may use the same one.
-	scope := sha256.Sum256([]byte(c.claims.Role + "\x00" + c.claims.Subject + "\x00" + c.URL.EscapedPath() + "\x00" +
-		last(c.URL.Query(), "private") + "\x00" + key))
-	body := sha256.Sum256(c.body)
+	scope := sha256.Sum256([]byte(req.claims.Role + "\x00" + req.claims.Subject + "\x00" + req.URL.EscapedPath() + "\x00" +
+		last(req.URL.Query(), "private") + "\x00" + key))
+	body := sha256.Sum256(req.body)
 	for {
 		first, mine := r.claim(scope, body, now)
 		if mine {
@@ -63,7 +63,7 @@ func (r *repeats) do(c call, now time.Time, f func() response) response {
 		if first.body != body {
 			return message(http.StatusUnprocessableEntity, "Idempotency-Key was used for another request")
 		}
-		if a, ok := first.wait(c.Context()); ok {
+		if a, ok := first.wait(req.Context()); ok {
 			return a
 		}
 	}

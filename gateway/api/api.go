@@ -1,0 +1,116 @@
+package api
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"walcast/auth"
+	"walcast/replication"
+)
+
+// Config of the API.
+type Config struct {
+	// MessagesPerSecond and BytesPerSecond (messages-per-second,
+	// bytes-per-second) bound what one sender broadcasts over HTTP, as they do
+	// for a session; 0 is no limit.
+	MessagesPerSecond int
+	BytesPerSecond    int
+	// SeparateMetrics (metrics-listen) takes /metrics off Handler; it is then
+	// served from Metrics alone.
+	SeparateMetrics bool
+}
+
+// Gateway is what the API needs of the gateway that serves it.
+type Gateway interface {
+	// CORS lets pages of the allowed origins use a handler.
+	CORS(http.Handler) http.Handler
+	// Network is where a request comes from, as limits count it.
+	Network(*http.Request) netip.Addr
+	// Limited counts that a request ran into a limit.
+	Limited(limit string)
+	// Stopping reports whether the gateway accepts no sessions any more.
+	Stopping() bool
+}
+
+// Hub is what the API needs of channels.
+type Hub interface {
+	broadcaster
+	presences
+}
+
+// Parts are what the endpoints stand on.
+type Parts struct {
+	Gateway  Gateway
+	Hub      Hub
+	Verifier *auth.Verifier
+	Status   func() replication.Status // for /readyz
+	Metrics  prometheus.Gatherer
+}
+
+// API answers the HTTP endpoints of one project.
+type API struct {
+	config Config
+	parts  Parts
+}
+
+// New returns the API of a project. It starts nothing.
+func New(c Config, p Parts) *API { return &API{config: c, parts: p} }
+
+// Handler answers every endpoint. Those that clients use exist with and without
+// the prefix that a proxy in front of upstream strips, so none is needed.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	cors := a.parts.Gateway.CORS
+	requests := newRequests(a.parts.Verifier)
+	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
+	present := &presence{hub: a.parts.Hub, requests: requests}
+	for _, prefix := range []string{"", "/realtime/v1"} {
+		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
+		mux.Handle(prefix+"/api/broadcast", cors(requests.posting(sending.several)))
+		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", cors(requests.posting(sending.single)))
+		mux.Handle(prefix+"/api/presence/{topic}", cors(reading(present.get)))
+	}
+	state := &readiness{status: a.parts.Status, stopping: a.parts.Gateway.Stopping}
+	mux.HandleFunc("/healthcheck", reading(healthcheck))
+	mux.HandleFunc("/healthz", reading(healthcheck))
+	mux.HandleFunc("/readyz", reading(state.get))
+	if !a.config.SeparateMetrics {
+		mux.HandleFunc("/metrics", a.metrics())
+	}
+	mux.HandleFunc("/", notFound)
+	return mux
+}
+
+// Metrics answers /metrics and nothing else, for a listener of its own.
+func (a *API) Metrics() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/metrics", a.metrics())
+	mux.HandleFunc("/", notFound)
+	return mux
+}
+
+func (a *API) metrics() http.HandlerFunc {
+	return reading(promhttp.HandlerFor(a.parts.Metrics, promhttp.HandlerOpts{}).ServeHTTP)
+}
+
+// reading admits GET and HEAD; other methods are not found, as upstream's router
+// has it.
+func reading(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			notFound(w, r)
+			return
+		}
+		h(w, r)
+	}
+}
+
+// notFound answers as upstream does, type included.
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(http.StatusNotFound)
+	_, _ = w.Write([]byte("Not Found"))
+}

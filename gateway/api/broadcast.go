@@ -1,0 +1,223 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"walcast/auth"
+	"walcast/channels"
+	"walcast/protocol"
+)
+
+const (
+	typeJSON  = "application/json"
+	typeBytes = "application/octet-stream"
+)
+
+// tooBig is upstream's text for a payload above the limit.
+const tooBig = "Payload size exceeds tenant limit"
+
+// broadcaster publishes broadcasts on behalf of a token's owner.
+type broadcaster interface {
+	Publisher(claims *auth.Claims, headers string) *channels.Publisher
+	// MaxBroadcast is the largest payload that is relayed, in bytes.
+	MaxBroadcast() int
+}
+
+// broadcasts answers the endpoints that send broadcasts.
+type broadcasts struct {
+	hub     broadcaster
+	senders *senders
+}
+
+// several answers POST /api/broadcast, which has a list of messages. Nothing is
+// sent if any message is bad. Why a private topic may not be written to is told
+// only if the request says "Prefer: return=representation", as upstream's clients
+// expect a response without a body.
+func (b *broadcasts) several(r request) response {
+	if contentType(r.Header) != typeJSON && len(r.body) > 0 {
+		return unsupported("Unsupported Media Type. Use application/json")
+	}
+	messages, bad := readMessages(r.body, b.hub.MaxBroadcast())
+	if bad != nil {
+		return *bad
+	}
+	if exceeded := b.senders.take(r, len(messages)); exceeded != nil {
+		return *exceeded
+	}
+	if privateTopics(messages) > maxPrivateTopics && r.claims.Role != serviceRole {
+		return tooManyAtOnce
+	}
+	outcomes := b.publish(r, messages)
+	if !prefersRepresentation(r.Header) {
+		return response{status: http.StatusAccepted}
+	}
+	accepted := jsonResponse(http.StatusAccepted, map[string]any{"messages": outcomes})
+	accepted.preference = "return=representation"
+	return accepted
+}
+
+// publish sends the messages that may be sent and says what became of each. The
+// permissions of all are asked first, so that the messages follow each other
+// without a pause.
+func (b *broadcasts) publish(r request, messages []channels.Publication) []outcome {
+	publisher := b.hub.Publisher(r.claims, requestHeaders(r.Header))
+	defer publisher.Close()
+	outcomes := make([]outcome, len(messages))
+	for i, m := range messages {
+		outcomes[i] = outcomeOf(publisher.May(r.Context(), m.Topic, m.Private))
+	}
+	for i, m := range messages {
+		if outcomes[i].Status == protocol.StatusOK {
+			publisher.Publish(m)
+		}
+	}
+	return outcomes
+}
+
+// maxPrivateTopics is how many private topics one request may name, as the
+// database is asked about each. service_role may name any number.
+const maxPrivateTopics = 100
+
+func privateTopics(messages []channels.Publication) int {
+	topics := map[string]struct{}{}
+	for _, m := range messages {
+		if m.Private {
+			topics[m.Topic] = struct{}{}
+		}
+	}
+	return len(topics)
+}
+
+// outcome is what became of one message of a request.
+type outcome struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func outcomeOf(err error) outcome {
+	if err != nil {
+		return outcome{Status: protocol.StatusError, Reason: err.Error()}
+	}
+	return outcome{Status: protocol.StatusOK}
+}
+
+// prefersRepresentation reads RFC 7240's header.
+func prefersRepresentation(h http.Header) bool {
+	for part := range strings.FieldsFuncSeq(strings.Join(h.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
+		if strings.EqualFold(strings.ReplaceAll(strings.TrimSpace(part), `"`, ""), "return=representation") {
+			return true
+		}
+	}
+	return false
+}
+
+func unsupported(text string) response {
+	return jsonResponse(http.StatusUnsupportedMediaType, map[string]string{"error": text})
+}
+
+// single answers POST /api/broadcast/{topic}/events/{event}, whose body is the
+// payload.
+func (b *broadcasts) single(r request) response {
+	p := channels.Publication{Topic: r.PathValue("topic")}
+	p.Event = r.PathValue("event")
+	var bad *response
+	if p.Encoding, p.Payload, bad = singlePayload(r); bad != nil {
+		return *bad
+	}
+	if p.Private, bad = singlePrivate(r, p); bad != nil {
+		return *bad
+	}
+	if len(p.Payload) > b.hub.MaxBroadcast() {
+		return *invalidField("payload", tooBig)
+	}
+	if err := p.CheckHeader(protocol.TopicPrefix + p.Topic); err != nil {
+		return message(http.StatusUnprocessableEntity, err.Error())
+	}
+	if exceeded := b.senders.take(r, 1); exceeded != nil {
+		return *exceeded
+	}
+	publisher := b.hub.Publisher(r.claims, requestHeaders(r.Header))
+	defer publisher.Close()
+	if err := publisher.May(r.Context(), p.Topic, p.Private); err != nil {
+		return refused(err)
+	}
+	publisher.Publish(p)
+	return response{status: http.StatusAccepted}
+}
+
+// invalidField says what is wrong with one field of a request.
+func invalidField(name, text string) *response {
+	r := jsonResponse(http.StatusUnprocessableEntity, map[string]any{"errors": map[string][]string{name: {text}}})
+	return &r
+}
+
+// refused says why a topic may not be written to.
+func refused(err error) response {
+	var refusal *channels.Refusal
+	if errors.As(err, &refusal) && refusal.Forbidden {
+		return message(http.StatusForbidden, err.Error())
+	}
+	return message(http.StatusUnprocessableEntity, err.Error())
+}
+
+// singlePayload is the body as it is broadcast: JSON that is no object arrives
+// wrapped, as it does from upstream.
+func singlePayload(r request) (protocol.Encoding, []byte, *response) {
+	switch contentType(r.Header) {
+	case typeBytes:
+		return protocol.EncodingBinary, r.body, nil
+	case typeJSON:
+	default:
+		bad := unsupported("Unsupported Media Type. Use application/json or application/octet-stream")
+		return 0, nil, &bad
+	}
+	body := bytes.TrimSpace(r.body)
+	switch {
+	case len(body) == 0:
+		return protocol.EncodingJSON, []byte("{}"), nil
+	case !protocol.IsJSON(body):
+		return 0, nil, &notJSON
+	case body[0] != '{':
+		body = append(append([]byte(`{"_json":`), body...), '}')
+	}
+	return protocol.EncodingJSON, body, nil
+}
+
+// singlePrivate reads the query's private. Upstream lets a key "private" in the
+// body win over it. Here it is an error that the two differ, since a message that
+// was meant to be private must not become public.
+func singlePrivate(r request, p channels.Publication) (private bool, bad *response) {
+	text := last(r.URL.Query(), "private")
+	private = strings.EqualFold(text, "true")
+	if !private && text != "" && !strings.EqualFold(text, "false") {
+		return false, invalidField("private", invalid)
+	}
+	if p.Encoding != protocol.EncodingJSON {
+		return private, nil
+	}
+	var body map[string]json.RawMessage
+	_ = json.Unmarshal(p.Payload, &body) // it is an object
+	inBody, known := boolean(body["private"])
+	if known && inBody != private {
+		const text = `"private" in the body contradicts the query parameter: make them equal, or name the key otherwise`
+		contradiction := message(http.StatusUnprocessableEntity, text)
+		return false, &contradiction
+	}
+	return private, nil
+}
+
+// boolean reads true or false, or a string that says so; known is false for
+// anything else.
+func boolean(raw json.RawMessage) (value, known bool) {
+	switch strings.ToLower(string(raw)) {
+	case "true", `"true"`, `"1"`:
+		return true, true
+	case "false", `"false"`, `"0"`:
+		return false, true
+	}
+	return false, false
+}

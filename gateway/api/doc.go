@@ -1,0 +1,11 @@
+// Package api has the HTTP endpoints beside the sockets: broadcasts, presence,
+// health, readiness and metrics.
+//
+// It knows tokens and what a request may ask for. It knows nothing of sessions,
+// queues or SQL: what it needs of the gateway and of channels it declares as small
+// interfaces beside their use.
+//
+// Neighbours: channels publishes the broadcasts and knows who is present, auth
+// verifies tokens, gateway serves the handler on its listener, server puts them
+// together. All of it is safe for concurrent use.
+package api

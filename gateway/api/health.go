@@ -1,0 +1,54 @@
+package api
+
+import (
+	"net/http"
+
+	"walcast/replication"
+)
+
+// healthcheck says that the process is up, whatever the database does.
+func healthcheck(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write([]byte("ok"))
+}
+
+// ping answers GET /api/ping, which clients and proxies of upstream ask.
+func ping(w http.ResponseWriter, _ *http.Request) {
+	message(http.StatusOK, "Success").write(w)
+}
+
+// readiness answers GET /readyz.
+type readiness struct {
+	status   func() replication.Status
+	stopping func() bool
+}
+
+// readyBody is the body of the response.
+type readyBody struct {
+	replication.Status
+	Ready  bool   `json:"ready"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// get is 200 only while row changes stream, 503 with the reason otherwise.
+func (r *readiness) get(w http.ResponseWriter, _ *http.Request) {
+	body := readyBody{Status: r.status()}
+	body.Ready, body.Reason = r.ready(body.Status)
+	status := http.StatusOK
+	if !body.Ready {
+		status = http.StatusServiceUnavailable
+	}
+	jsonResponse(status, body).write(w)
+}
+
+func (r *readiness) ready(s replication.Status) (bool, string) {
+	switch {
+	case r.stopping():
+		return false, "the server is stopping"
+	case s.Streaming:
+		return true, ""
+	case s.Error != "":
+		return false, s.Error
+	}
+	return false, "not streaming yet"
+}

@@ -1,0 +1,3 @@
+package api
+
+import _ "walcast/internal/property" // the same values in every run
