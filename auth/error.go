@@ -20,7 +20,6 @@ type Error struct {
 	Code string // MalformedJWT, InvalidJWTToken, JwtSignatureError, JwtSignerError; "" has no name upstream
 	Text string // what is wrong, for example "Token has expired 3 seconds ago"
 
-	reason  string // where it is not Code and Text
 	connect string // where it is not Text
 	status  int    // where it is not 401
 }
@@ -28,16 +27,8 @@ type Error struct {
 // Error is the text that a refused access_token or an expiry sends.
 func (e *Error) Error() string { return e.Text }
 
-// Reason is the text of a refused join: "InvalidJWTToken: Token has expired 3 seconds ago".
-func (e *Error) Reason() string {
-	if e.reason != "" {
-		return e.reason
-	}
-	return e.Code + ": " + e.Text
-}
-
-// ConnectText is the text of a refused handshake (wire reference 1.5), where an
-// expired token has no seconds.
+// ConnectText is the text of a refused handshake, where an expired token has no
+// seconds.
 func (e *Error) ConnectText() string {
 	if e.connect != "" {
 		return e.connect
@@ -88,7 +79,6 @@ func noSigner(kid string) *Error {
 func unnamed(text string) *Error {
 	return &Error{
 		Text:    text,
-		reason:  "Unknown Error on Channel",
 		connect: "Error connecting to Realtime",
 		status:  http.StatusInternalServerError,
 	}

@@ -45,8 +45,8 @@ func newVerifier(t testing.TB, c Config) *Verifier {
 
 // refusal is an Error seen from all its sides.
 type refusal struct {
-	text, reason, connect string
-	status                int
+	text, code, connect string
+	status              int
 }
 
 func refused(t *testing.T, v *Verifier, token string, at time.Time) refusal {
@@ -56,7 +56,7 @@ func refused(t *testing.T, v *Verifier, token string, at time.Time) refusal {
 	if !errors.As(err, &e) {
 		t.Fatalf("Verify = %+v, %v; want an *Error", c, err)
 	}
-	return refusal{e.Error(), e.Reason(), e.ConnectText(), e.Status()}
+	return refusal{e.Error(), e.Code, e.ConnectText(), e.Status()}
 }
 
 const (
@@ -65,19 +65,18 @@ const (
 	textMissing   = "Fields `role` and `exp` are required in JWT"
 	textSigner    = "Failed to generate JWT signer, check your JWT secret or JWKS configuration"
 	textConnect   = "Error connecting to Realtime"
-	textUnknown   = "Unknown Error on Channel"
 )
 
 func TestVerifyRefusesWithTheTextsOfTheReference(t *testing.T) {
 	good := hs256(t, `{"role":"anon","exp":1800003600}`)
-	malformed := refusal{textMalformed, "MalformedJWT: " + textMalformed, textMalformed, 401}
-	missing := refusal{textMissing, "InvalidJWTToken: " + textMissing, textMissing, 401}
-	signature := refusal{textSignature, "JwtSignatureError: " + textSignature, textSignature, 401}
-	signer := refusal{textSigner, "JwtSignerError: " + textSigner, textSigner, 401}
-	generic := func(text string) refusal { return refusal{text, textUnknown, textConnect, 500} }
+	malformed := refusal{textMalformed, CodeMalformed, textMalformed, 401}
+	missing := refusal{textMissing, CodeInvalid, textMissing, 401}
+	signature := refusal{textSignature, CodeSignature, textSignature, 401}
+	signer := refusal{textSigner, CodeSigner, textSigner, 401}
+	generic := func(text string) refusal { return refusal{text, "", textConnect, 500} }
 	expired := func(ago string) refusal {
 		text := "Token has expired " + ago + " seconds ago"
-		return refusal{text, "InvalidJWTToken: " + text, "Token has expired", 401}
+		return refusal{text, CodeInvalid, "Token has expired", 401}
 	}
 	for _, c := range []struct {
 		name, token string
@@ -123,7 +122,7 @@ func TestVerifyRefusesWithTheTextsOfTheReference(t *testing.T) {
 			if got != c.want {
 				t.Errorf("Verify refused with %+v; want %+v", got, c.want)
 			}
-			if strings.Contains(got.text+got.reason+got.connect, secret) {
+			if strings.Contains(got.text+got.code+got.connect, secret) {
 				t.Error("the answer contains the secret")
 			}
 		})

@@ -12,16 +12,16 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 	h := c.session.hub
 	if len(m.Payload) > h.config.MaxBroadcastBytes {
 		h.metrics.limited.WithLabelValues(limitBroadcastSize).Inc()
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(protocol.ReasonPayloadTooLarge))
+		c.acknowledge(m, protocol.StatusError, protocol.Reason(protocol.RefusePayloadTooLarge))
 		return
 	}
-	if refused := c.mayBroadcast(ctx); refused != "" {
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(refused))
+	if err := c.mayBroadcast(ctx); err != nil {
+		c.acknowledge(m, protocol.StatusError, protocol.Reason(err))
 		return
 	}
-	b, refused := relayed(m)
-	if refused != "" {
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(refused))
+	b, err := relayed(m)
+	if err != nil {
+		c.acknowledge(m, protocol.StatusError, protocol.Reason(err))
 		return
 	}
 	c.topic.spread(b, c)
@@ -30,17 +30,17 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 
 // relayed is a client's message as its receivers get it. A text payload that is
 // no object breaks clients, so it is refused to its sender.
-func relayed(m protocol.Message) (b protocol.Broadcast, refused string) {
+func relayed(m protocol.Message) (b protocol.Broadcast, err error) {
 	switch m.Kind {
 	case protocol.UserBroadcast:
-		return protocol.Broadcast{Event: m.UserEvent, Encoding: m.Encoding, Payload: m.Payload}, ""
+		return protocol.Broadcast{Event: m.UserEvent, Encoding: m.Encoding, Payload: m.Payload}, nil
 	case protocol.Binary:
-		return protocol.Broadcast{Opaque: append([]byte{}, m.Payload...)}, ""
+		return protocol.Broadcast{Opaque: append([]byte{}, m.Payload...)}, nil
 	}
 	if len(m.Payload) == 0 || m.Payload[0] != '{' {
-		return b, protocol.ReasonPayloadNotMap
+		return b, protocol.RefusePayloadNotMap
 	}
-	return protocol.Broadcast{Relay: m.Payload}, ""
+	return protocol.Broadcast{Relay: m.Payload}, nil
 }
 
 func (c *channel) acknowledge(m protocol.Message, status string, response []byte) {

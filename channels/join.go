@@ -35,13 +35,13 @@ func (s *Session) admit(ctx context.Context, m protocol.Message) {
 	subTopic, ok := subTopicOf(m.Topic)
 	if !ok {
 		s.hub.metrics.joins.WithLabelValues("unmatched").Inc()
-		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.ReasonUnmatchedTopic))
+		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.RefuseUnmatchedTopic))
 		return
 	}
 	ch, join, err := s.decide(ctx, m, subTopic)
 	if err != nil {
 		s.hub.metrics.joins.WithLabelValues("refused").Inc()
-		s.reply(m.JoinRef, m, protocol.StatusError, protocol.Reason(err.Error()))
+		s.reply(m.JoinRef, m, protocol.StatusError, protocol.Reason(err))
 		return
 	}
 	s.begin(ch, join, m)
@@ -60,18 +60,18 @@ func (s *Session) begin(ch *channel, join *protocol.Join, m protocol.Message) {
 func (s *Session) decide(ctx context.Context, m protocol.Message, subTopic string) (*channel, *protocol.Join, error) {
 	h := s.hub
 	if subTopic == "" {
-		return nil, nil, errors.New(protocol.ReasonTopicNameRequired)
+		return nil, nil, protocol.RefuseTopicNameRequired
 	}
 	join, err := protocol.ParseJoin(subTopic, m.Payload)
 	if err != nil {
 		return nil, nil, err
 	}
 	if h.config.PrivateOnly && !join.Private {
-		return nil, nil, errors.New(protocol.ReasonPrivateOnly)
+		return nil, nil, protocol.RefusePrivateOnly
 	}
 	if h.config.MaxChannels > 0 && s.live() >= h.config.MaxChannels {
 		h.metrics.limited.WithLabelValues(limitChannels).Inc()
-		return nil, nil, errors.New(protocol.ReasonTooManyChannels)
+		return nil, nil, protocol.RefuseTooManyChannels
 	}
 	token, claims, err := s.credentials(join)
 	if err != nil {
@@ -114,8 +114,11 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 	claims, err := s.hub.verifier.Verify(token, now())
 	if err != nil {
 		var refused *auth.Error
-		if errors.As(err, &refused) {
-			return "", nil, errors.New(refused.Reason())
+		switch {
+		case errors.As(err, &refused) && refused.Code != "":
+			return "", nil, protocol.Refusal{Code: refused.Code, Text: refused.Text}
+		case refused != nil: // upstream has no text for it
+			return "", nil, protocol.RefuseUnknown
 		}
 		return "", nil, err
 	}

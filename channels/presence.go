@@ -53,9 +53,9 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	switch {
 	case len(payload) > c.session.hub.config.MaxBroadcastBytes:
 		c.session.hub.metrics.limited.WithLabelValues(limitBroadcastSize).Inc()
-		c.reply(m, protocol.StatusError, protocol.Reason(protocol.ReasonTrackTooLarge))
+		c.reply(m, protocol.StatusError, protocol.Reason(protocol.RefuseTrackTooLarge))
 	case !isMap(payload):
-		c.reply(m, protocol.StatusError, protocol.Reason(protocol.ReasonTrackNotMap))
+		c.reply(m, protocol.StatusError, protocol.Reason(protocol.RefuseTrackNotMap))
 	case !c.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:

@@ -49,7 +49,7 @@ func (c *channel) mayRead(ctx context.Context, subject *policy.Subject, subTopic
 		return policy.Grants{}, errNotReadable(subTopic)
 	case err != nil:
 		c.session.hub.logger.Warn("private channel not checked", "topic", subTopic, "err", err)
-		return granted, errors.New(protocol.ReasonDatabaseAway)
+		return granted, protocol.RefuseDatabaseAway
 	case !granted.ReadBroadcast && !granted.ReadPresence:
 		return granted, errNotReadable(subTopic)
 	}
@@ -57,7 +57,7 @@ func (c *channel) mayRead(ctx context.Context, subject *policy.Subject, subTopic
 }
 
 func errNotReadable(subTopic string) error {
-	return errors.New(protocol.ReasonNotReadable(subTopic))
+	return protocol.RefuseRead(subTopic)
 }
 
 // askWrite makes sure that the write permissions are fresh. An answer is
@@ -77,24 +77,24 @@ func (c *channel) askWrite(ctx context.Context) error {
 	return nil
 }
 
-// mayBroadcast says why the channel may not broadcast, "" if it may.
-func (c *channel) mayBroadcast(ctx context.Context) (reason string) {
+// mayBroadcast says why the channel may not broadcast, nil if it may.
+func (c *channel) mayBroadcast(ctx context.Context) error {
 	if !c.may.private {
-		return ""
+		return nil
 	}
 	err := c.askWrite(ctx)
 	var raised *policy.AskError
 	switch {
 	case err == nil && c.may.granted.WriteBroadcast:
-		return ""
+		return nil
 	case err == nil, errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
-		return protocol.ReasonNotWritable(c.topic.key.subTopic())
+		return protocol.RefuseWrite(c.topic.key.subTopic())
 	case errors.Is(err, policy.ErrNoMessagesTable):
-		return policy.ErrNoMessagesTable.Error()
+		return policy.ErrNoMessagesTable
 	case errors.Is(err, policy.ErrMissingPartition):
-		return protocol.ReasonMissingPartition
+		return protocol.RefuseMissingPartition
 	}
-	return protocol.ReasonDatabaseAway
+	return protocol.RefuseDatabaseAway
 }
 
 // mayTrack reports whether the channel may track presence, and settles on the
@@ -128,7 +128,7 @@ func (c *channel) rereads(ctx context.Context, subject *policy.Subject) (refused
 	subTopic := c.topic.key.subTopic()
 	granted, err := c.mayRead(ctx, subject, subTopic, before.ReadPresence || c.may.readPresenceAsked)
 	if err != nil {
-		return protocol.WithoutCode(err.Error())
+		return refusalText(err)
 	}
 	if before.ReadBroadcast && !granted.ReadBroadcast || before.ReadPresence && !granted.ReadPresence {
 		return protocol.MessageNoLongerReadable(subTopic)
@@ -143,6 +143,15 @@ func (t *topic) hears(c *channel, hears bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c.deaf = !hears
+}
+
+// refusalText is what a system message says of a refusal.
+func refusalText(err error) string {
+	var refusal protocol.Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Text
+	}
+	return err.Error()
 }
 
 // subjectNow is who the channel acts as at present.

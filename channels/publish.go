@@ -10,16 +10,6 @@ import (
 	"walcast/protocol"
 )
 
-// Refusal says why a broadcast from outside is not sent. Its text is for the
-// client (wire reference 11.3).
-type Refusal struct {
-	Forbidden bool // by who asks, not by the state of things
-	Message   string
-}
-
-// Error is the message.
-func (r *Refusal) Error() string { return r.Message }
-
 // Publication is a broadcast that does not come from a channel.
 type Publication struct {
 	Topic   string // sub-topic, without "realtime:"
@@ -48,12 +38,13 @@ func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
 // Close forgets whom the publisher acted for.
 func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
 
-// May says why the topic may not be written to: a *Refusal, or nil if it may.
+// May says why the topic may not be written to: a protocol.Refusal,
+// or nil if it may.
 // Each private topic is asked of the database once.
 func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 	if !private {
 		if p.hub.config.PrivateOnly {
-			return &Refusal{Forbidden: true, Message: protocol.WithoutCode(protocol.ReasonPrivateOnly)}
+			return protocol.RefusePrivateOnly
 		}
 		return nil
 	}
@@ -72,25 +63,25 @@ func (p *Publisher) ask(ctx context.Context, topic string) error {
 		p.hub.logger.Warn("write permission not checked", "topic", topic, "err", err)
 		return refusalOf(err)
 	case !granted.WriteBroadcast:
-		return &Refusal{Forbidden: true, Message: "Unauthorized"}
+		return protocol.Refusal{Code: protocol.CodeUnauthorized, Text: "Unauthorized"}
 	}
 	return nil
 }
 
 // refusalOf words what kept the database from answering.
-func refusalOf(err error) *Refusal {
+func refusalOf(err error) protocol.Refusal {
 	var raised *policy.AskError
 	switch {
 	case errors.Is(err, policy.ErrNoMessagesTable):
-		return &Refusal{Message: policy.ErrNoMessagesTable.Error()}
+		return protocol.Refusal{Text: policy.ErrNoMessagesTable.Error()}
 	case errors.Is(err, policy.ErrMissingPartition):
-		return &Refusal{Message: "Missing messages partition"}
+		return protocol.Refusal{Text: "Missing messages partition"}
 	case errors.As(err, &raised) && raised.SQLState == codeQueryCanceled:
-		return &Refusal{Message: "Query canceled"}
+		return protocol.Refusal{Text: "Query canceled"}
 	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
-		return &Refusal{Message: "RLS policy error"}
+		return protocol.Refusal{Text: "RLS policy error"}
 	}
-	return &Refusal{Message: "Tenant database unavailable"}
+	return protocol.Refusal{Text: "Tenant database unavailable"}
 }
 
 // codeQueryCanceled is the SQLSTATE of a policy that took too long.

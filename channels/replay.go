@@ -2,7 +2,6 @@ package channels
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"walcast/protocol"
@@ -71,7 +70,7 @@ func (c *channel) fetch(ctx context.Context, key topicKey, join *protocol.Join) 
 		return errNotReadable(key.subTopic())
 	}
 	if h.config.Archive == nil {
-		return errors.New(protocol.ReasonReplayFailed)
+		return protocol.RefuseReplayFailed
 	}
 	c.backlog = &backlog{seen: map[string]struct{}{}}
 	h.listen(key, c).mu.Unlock()
@@ -82,7 +81,7 @@ func (c *channel) fetch(ctx context.Context, key topicKey, join *protocol.Join) 
 	if err != nil {
 		h.logger.Warn("stored messages not read", "topic", key.subTopic(), "err", err)
 		h.leave(c)
-		return errors.New(protocol.ReasonReplayFailed)
+		return protocol.RefuseReplayFailed
 	}
 	c.backlog.stored = stored
 	return nil

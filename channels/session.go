@@ -61,7 +61,7 @@ func (s *Session) Handle(ctx context.Context, m protocol.Message) {
 			ch.handle(ctx, m)
 			return
 		}
-		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.ReasonUnmatchedTopic))
+		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.RefuseUnmatchedTopic))
 	}
 }
 

@@ -2,7 +2,6 @@ package channels
 
 import (
 	"context"
-	"errors"
 
 	"walcast/protocol"
 	"walcast/replication/wal"
@@ -32,7 +31,7 @@ func (s *Session) Admit(ctx context.Context, m protocol.Message, wanted Stream) 
 func (s *Session) prepare(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
 	subTopic, ok := subTopicOf(m.Topic)
 	if !ok {
-		return nil, errors.New(protocol.ReasonUnmatchedTopic)
+		return nil, protocol.RefuseUnmatchedTopic
 	}
 	ch, join, err := s.decide(ctx, m, subTopic)
 	if err != nil {
@@ -53,7 +52,7 @@ func (s *Session) prepare(ctx context.Context, m protocol.Message, wanted Stream
 // on a socket that is told by an event.
 func (s *Session) settle(ctx context.Context, ch *channel, join *protocol.Join, from string) error {
 	if _, refused := s.hub.bind(ch, join); refused != nil {
-		return errors.New(refused.Message)
+		return protocol.Refusal{Text: refused.Message}
 	}
 	if from == "" {
 		return s.hub.awaitLog(ctx, join)
@@ -74,7 +73,7 @@ func (h *Hub) awaitLog(ctx context.Context, join *protocol.Join) error {
 	defer cancel()
 	_, _ = h.log.After(ctx, wal.Position{})
 	if !h.isFollowing() {
-		return errors.New(protocol.ReasonDatabaseAway)
+		return protocol.RefuseDatabaseAway
 	}
 	return nil
 }

@@ -120,31 +120,31 @@ func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
 	if s.pace == nil {
 		s.pace = newPace(s.gateway.config)
 	}
-	limit, reason := s.pace.over(time.Now(), size, readable && m.Event == protocol.EventJoin)
+	limit, refusal := s.pace.over(time.Now(), size, readable && m.Event == protocol.EventJoin)
 	if limit == "" {
 		return false
 	}
 	s.gateway.metrics.limited.WithLabelValues(limit).Inc()
 	switch {
 	case !s.pace.refusals.Allow():
-		s.end(endFlood, protocol.CloseFrame(protocol.ClosePolicy, protocol.WithoutCode(reason)), true)
+		s.end(endFlood, protocol.CloseFrame(protocol.ClosePolicy, refusal.Text), true)
 	case readable && m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
 		return false
 	case readable && !m.Ref.IsNull():
-		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, protocol.Reason(reason)))
+		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, protocol.Reason(refusal)))
 	}
 	return true
 }
 
 // over takes from the rates and names the one that is exceeded.
-func (p *pace) over(now time.Time, size int, join bool) (limit, reason string) {
+func (p *pace) over(now time.Time, size int, join bool) (limit string, refusal protocol.Refusal) {
 	switch {
 	case p.messages != nil && !p.messages.AllowN(now, 1):
-		return limitMessages, protocol.ReasonTooManyMessages
+		return limitMessages, protocol.RefuseTooManyMessages
 	case p.bytes != nil && !p.bytes.AllowN(now, size):
-		return limitBytes, protocol.ReasonTooManyBytes
+		return limitBytes, protocol.RefuseTooManyBytes
 	case join && p.joins != nil && !p.joins.AllowN(now, 1):
-		return limitJoins, protocol.ReasonTooManyJoins
+		return limitJoins, protocol.RefuseTooManyJoins
 	}
-	return "", ""
+	return "", refusal
 }

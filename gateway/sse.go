@@ -1,11 +1,13 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
 	"time"
 
+	"walcast/auth"
 	"walcast/channels"
 	"walcast/protocol"
 )
@@ -82,19 +84,21 @@ func streamToken(r *http.Request) (token string, given bool) {
 	return "", false
 }
 
-// refuseJoin is for joins that are not allowed. Who lacks permission, asks for
-// nonsense or comes too often is told apart by the code in front of the reason.
-func refuseJoin(reason error) *refusal {
-	code, _, _ := strings.Cut(reason.Error(), ":")
-	f := &refusal{status: http.StatusBadRequest, label: "join", error: reason.Error(), slow: true}
-	switch code {
-	case "Unauthorized", "PrivateOnly":
+// refuseJoin is for joins that are refused: the code says whether the client lacks
+// permission, comes too often, or has to try again later. What has another code,
+// or none, cannot be read.
+func refuseJoin(err error) *refusal {
+	var refused protocol.Refusal
+	_ = errors.As(err, &refused)
+	f := &refusal{status: http.StatusBadRequest, label: "join", error: err.Error(), slow: true}
+	switch refused.Code {
+	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
 		f.status = http.StatusForbidden
-	case "MalformedJWT", "InvalidJWTToken", "JwtSignatureError", "JwtSignerError":
+	case auth.CodeMalformed, auth.CodeInvalid, auth.CodeSignature, auth.CodeSigner:
 		f.status = http.StatusUnauthorized
-	case "ConnectionRateLimitReached", "ClientJoinRateLimitReached", "ChannelRateLimitReached":
+	case protocol.RefuseTooManyJoins.Code, protocol.RefuseTooManyChannels.Code:
 		f.status = http.StatusTooManyRequests
-	case "UnableToConnectToProject", "IncreaseConnectionPool", "RealtimeRestarting", "MissingPartition":
+	case protocol.RefuseDatabaseAway.Code, protocol.RefuseMissingPartition.Code:
 		f.status, f.slow = http.StatusServiceUnavailable, false
 	}
 	return f

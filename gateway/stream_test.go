@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -16,14 +15,16 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"walcast/auth"
 	"walcast/channels"
 	"walcast/protocol"
 )
 
 // Admit lets everybody in but to topics that are called like a refusal.
 func (g *guest) Admit(_ context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error) {
-	if reason, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
-		return nil, errors.New(reason)
+	if refusal, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
+		code, text, _ := strings.Cut(refusal, "/")
+		return nil, protocol.Refusal{Code: code, Text: text}
 	}
 	from := wanted.From
 	if from == "" {
@@ -190,9 +191,10 @@ func TestStreamTakesTokensFromWhereClientsCanPutThem(t *testing.T) {
 
 func TestStreamIsRefusedBeforeItBegins(t *testing.T) {
 	r := start(t, func(c *Config) { c.Origins = []string{"https://app.example"} })
-	refused := func(reason string) string {
-		return "/sse?apikey=" + token(t) + "&topic=" + url.QueryEscape("refused/"+reason)
+	refused := func(r protocol.Refusal) string {
+		return "/sse?apikey=" + token(t) + "&topic=" + url.QueryEscape("refused/"+r.Code+"/"+r.Text)
 	}
+	away, public, many := protocol.RefuseDatabaseAway, protocol.RefusePrivateOnly, protocol.RefuseTooManyChannels
 	for name, c := range map[string]struct {
 		method, path, origin string
 		status               int
@@ -202,12 +204,12 @@ func TestStreamIsRefusedBeforeItBegins(t *testing.T) {
 		"POST":         {"POST", oneTopic + token(t), "", 405, "An event stream is read with GET"},
 		"origin":       {"GET", oneTopic + token(t), "https://evil.example", 403, "Origin is not allowed"},
 		"parameter":    {"GET", oneTopic + token(t) + "&private=yes", "", 400, `private must be true or false, got: \"yes\"`},
-		"bad filter":   {"GET", refused("Error parsing `filter` params"), "", 400, "Error parsing `filter` params"},
-		"not readable": {"GET", refused("Unauthorized: You do not have permissions"), "", 403, "Unauthorized: You do not have permissions"},
-		"public":       {"GET", refused("PrivateOnly: This project only allows private channels"), "", 403, "PrivateOnly: This project only allows private channels"},
-		"expired":      {"GET", refused("InvalidJWTToken: Token has expired"), "", 401, "InvalidJWTToken: Token has expired"},
-		"too many":     {"GET", refused("ChannelRateLimitReached: Too many channels"), "", 429, "ChannelRateLimitReached: Too many channels"},
-		"away":         {"GET", refused(protocol.ReasonDatabaseAway), "", 503, protocol.ReasonDatabaseAway},
+		"bad filter":   {"GET", refused(protocol.Refusal{Text: "Error parsing `filter` params"}), "", 400, "Error parsing `filter` params"},
+		"not readable": {"GET", refused(protocol.Refusal{Code: protocol.CodeUnauthorized, Text: "You do not have permissions"}), "", 403, "Unauthorized: You do not have permissions"},
+		"public":       {"GET", refused(public), "", 403, public.Error()},
+		"expired":      {"GET", refused(protocol.Refusal{Code: auth.CodeInvalid, Text: "Token has expired"}), "", 401, "InvalidJWTToken: Token has expired"},
+		"too many":     {"GET", refused(many), "", 429, many.Error()},
+		"away":         {"GET", refused(away), "", 503, away.Error()},
 	} {
 		headers := map[string]string{}
 		if c.origin != "" {

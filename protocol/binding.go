@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,10 +57,10 @@ func (j *Join) bind(changes value) error {
 			continue
 		}
 		if v.kind() != '{' {
-			return errors.New(notBinding(v))
+			return notBinding(v)
 		}
 		if len(j.Bindings) == maxBindings {
-			return errors.New(ReasonTooManyBindings)
+			return RefuseTooManyBindings
 		}
 		b := j.parseBinding(v)
 		b.ID = ids.next(v)
@@ -91,8 +90,8 @@ func (b *Binding) share(other *Binding) {
 }
 
 // notBinding is upstream's text, line breaks and all.
-func notBinding(v value) string {
-	return "UnknownErrorOnChannel: expected a map, got:\n\n    " + v.inspect() + "\n"
+func notBinding(v value) Refusal {
+	return Refusal{codeUnknownError, "expected a map, got:\n\n    " + v.inspect() + "\n"}
 }
 
 // parameters are the raw values of a binding that have a meaning. A nil value

@@ -18,7 +18,7 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				`{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1"}`, `{"table":"todos"}`).Response("16/B374D848:3"))
 		},
 		"join-refused": func(v Version) *Frame {
-			return v.Reply(`"1"`, `"1"`, "realtime:room1", StatusError, Reason(ReasonNotReadable("room1")))
+			return v.Reply(`"1"`, `"1"`, "realtime:room1", StatusError, Reason(RefuseRead("room1")))
 		},
 		"heartbeat-reply": func(v Version) *Frame { return v.Reply("", `"7"`, TopicPhoenix, StatusOK, EmptyObject) },
 		"close":           func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventClose, EmptyObject) },

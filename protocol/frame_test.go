@@ -105,7 +105,7 @@ func TestReplyNamesATopicThatIsNoString(t *testing.T) {
 		V2: `[null,"2",{"a":1.50},"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`,
 	}
 	for v, text := range want {
-		if got := v.ReplyTo(m, "", StatusError, Reason(ReasonUnmatchedTopic)).Payload(); string(got) != text {
+		if got := v.ReplyTo(m, "", StatusError, Reason(RefuseUnmatchedTopic)).Payload(); string(got) != text {
 			t.Errorf("%s.ReplyTo = %s; want %s", v, got, text)
 		}
 	}

@@ -2,8 +2,6 @@ package protocol
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -33,15 +31,14 @@ const (
 	maxWarnings = 16
 )
 
-// ParseJoin reads a join payload for a topic. An error is a refusal; its text
-// is the reason.
+// ParseJoin reads a join payload for a topic. An error is a Refusal.
 func ParseJoin(subTopic string, payload []byte) (*Join, error) {
 	doc, ok := parse(payload)
 	if !ok {
-		return nil, errors.New("UnknownErrorOnChannel: the payload is not JSON")
+		return nil, Refusal{codeUnknownError, "the payload is not JSON"}
 	}
 	if doc.kind() != '{' {
-		return nil, fmt.Errorf("UnknownErrorOnChannel: expected params to be a :map, got: `%s`", doc.inspect())
+		return nil, Refusal{codeUnknownError, "expected params to be a :map, got: `" + doc.inspect() + "`"}
 	}
 	var config, accessToken, userToken value
 	for w := doc.members(); ; {
@@ -98,7 +95,7 @@ func (j *Join) configure(config value) error {
 	if private != nil {
 		var ok bool
 		if j.Private, ok = private.flexible(); !ok {
-			return fmt.Errorf("InvalidJoinPayload: config.private must be true or false, got: %s", private.inspect())
+			return Refusal{"InvalidJoinPayload", "config.private must be true or false, got: " + private.inspect()}
 		}
 	}
 	if err := j.configureBroadcast(broadcast); err != nil {
@@ -230,7 +227,7 @@ func (j *Join) warn(field, expected, instead string) {
 }
 
 func notMap(field string, v value) error {
-	return fmt.Errorf("UnknownErrorOnChannel: expected %s to be a map, got: %s", field, v.inspect())
+	return Refusal{codeUnknownError, "expected " + field + " to be a map, got: " + v.inspect()}
 }
 
 // Response is the join reply's response object: the bindings verbatim, in

@@ -25,7 +25,7 @@ func (j *Join) configureReplay(replay value) error {
 		return nil
 	}
 	if !j.Private {
-		return errors.New(ReasonReplayPublic)
+		return RefuseReplayPublic
 	}
 	if replay.kind() != '{' {
 		j.warn("config.broadcast.replay", "a map", "nothing is replayed")
@@ -46,7 +46,7 @@ func (j *Join) configureReplay(replay value) error {
 	}
 	r, ok := parseReplay(since, limit)
 	if !ok {
-		return errors.New(ReasonReplayParams)
+		return RefuseReplayParams
 	}
 	j.Replay = &r
 	return nil

@@ -16,7 +16,8 @@ var EmptyObject = json.RawMessage("{}")
 var ChannelCrash = json.RawMessage(`{"reason":"channel_crash"}`)
 
 // Reason is the response of a refusal: {"reason":"…"}.
-func Reason(text string) json.RawMessage {
+func Reason(refusal error) json.RawMessage {
+	text := refusal.Error()
 	b := make([]byte, 0, len(`{"reason":""}`)+len(text))
 	b = append(b, `{"reason":`...)
 	b = appendQuoted(b, text)

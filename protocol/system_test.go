@@ -31,7 +31,7 @@ func TestSystem(t *testing.T) {
 			`Changes of public.todos are not delivered: its row-level security raised ERROR 22P02 invalid input syntax for type uuid: ""`,
 		},
 		{"warning", Warning("x"), "warning: x"},
-		{"reason", string(Reason("say \"why\"\n")), `{"reason":"say \"why\"\n"}`},
+		{"reason", string(Reason(Refusal{Text: "say \"why\"\n"})), `{"reason":"say \"why\"\n"}`},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", c.name, c.got, c.want)
@@ -39,16 +39,15 @@ func TestSystem(t *testing.T) {
 	}
 }
 
-func TestWithoutCode(t *testing.T) {
-	for reason, want := range map[string]string{
-		ReasonNotReadable("a: b"): MessageNotReadable("a: b"),
-		ReasonMissingPartition:    "Realtime was unable to find the expected messages partition",
-		ReasonUnmatchedTopic:      ReasonUnmatchedTopic,
-		"two words: text":         "two words: text",
-		"":                        "",
+func TestRefusalSaysCodeAndText(t *testing.T) {
+	for refusal, want := range map[Refusal]string{
+		RefuseRead("a: b"):     "Unauthorized: " + MessageNotReadable("a: b"),
+		RefuseMissingPartition: "MissingPartition: Realtime was unable to find the expected messages partition",
+		RefuseUnmatchedTopic:   "unmatched topic",
+		{Text: "two: words"}:   "two: words",
 	} {
-		if got := WithoutCode(reason); got != want {
-			t.Errorf("WithoutCode(%q) = %q; want %q", reason, got, want)
+		if got := refusal.Error(); got != want {
+			t.Errorf("%#v says %q; want %q", refusal, got, want)
 		}
 	}
 }

@@ -55,8 +55,9 @@ var joinDeviations = []joinDeviation{
 
 // reasonsOfOthers start the refusals that are not about the payload.
 var reasonsOfOthers = []string{
-	ReasonUnmatchedTopic, ReasonTopicNameRequired, ReasonPrivateOnly, ReasonTooManyChannels, ReasonTooManyJoins,
-	"InvalidJWTToken: ", "MalformedJWT: ", "JwtSignatureError: ", "JwtSignerError: ", "Unauthorized: ", ReasonUnknown,
+	RefuseUnmatchedTopic.Error(), RefuseTopicNameRequired.Error(), RefusePrivateOnly.Error(),
+	RefuseTooManyChannels.Error(), RefuseTooManyJoins.Error(),
+	"InvalidJWTToken: ", "MalformedJWT: ", "JwtSignatureError: ", "JwtSignerError: ", "Unauthorized: ", RefuseUnknown.Error(),
 	"UnknownErrorOnChannel: Erlang error: {:invalid_byte", // a token that is no base64
 }
 

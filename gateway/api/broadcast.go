@@ -100,7 +100,7 @@ type outcome struct {
 
 func outcomeOf(err error) outcome {
 	if err != nil {
-		return outcome{Status: protocol.StatusError, Reason: err.Error()}
+		return outcome{Status: protocol.StatusError, Reason: refusalOf(err).Text}
 	}
 	return outcome{Status: protocol.StatusOK}
 }
@@ -155,13 +155,24 @@ func invalidField(name, text string) *response {
 	return &r
 }
 
-// refused says why a topic may not be written to.
+// refused says why a topic may not be written to: the subject lacks permission, or
+// the database could not say.
 func refused(err error) response {
-	var refusal *channels.Refusal
-	if errors.As(err, &refusal) && refusal.Forbidden {
-		return message(http.StatusForbidden, err.Error())
+	refusal := refusalOf(err)
+	switch refusal.Code {
+	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
+		return message(http.StatusForbidden, refusal.Text)
 	}
-	return message(http.StatusUnprocessableEntity, err.Error())
+	return message(http.StatusUnprocessableEntity, refusal.Text)
+}
+
+// refusalOf is the refusal that an error is, or one that says the same.
+func refusalOf(err error) protocol.Refusal {
+	var refusal protocol.Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return protocol.Refusal{Text: err.Error()}
 }
 
 // singlePayload is the body as it is broadcast: JSON that is no object arrives

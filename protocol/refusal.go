@@ -1,0 +1,63 @@
+package protocol
+
+// Refusal is why the server does not do what a client asks. It is an error, and
+// two of them are equal when they say the same.
+type Refusal struct {
+	Code string // names the kind, such as PrivateOnly; "" where upstream has no name
+	Text string // says it to people
+}
+
+// Error is the reason that a refused join or message is answered with: the code
+// and the text.
+func (r Refusal) Error() string {
+	if r.Code == "" {
+		return r.Text
+	}
+	return r.Code + ": " + r.Text
+}
+
+// CodeUnauthorized is the code of a subject that lacks a permission.
+const CodeUnauthorized = "Unauthorized"
+
+// Codes of more than one refusal.
+const (
+	codeUnknownError = "UnknownErrorOnChannel"
+	codeReplay       = "UnableToReplayMessages"
+)
+
+// The refusals of joins.
+var (
+	RefuseUnmatchedTopic    = Refusal{Text: "unmatched topic"}
+	RefuseTopicNameRequired = Refusal{"TopicNameRequired", "You must provide a topic name"}
+	RefusePrivateOnly       = Refusal{"PrivateOnly", "This project only allows private channels"}
+	RefuseTooManyJoins      = Refusal{"ClientJoinRateLimitReached", "Too many joins per second"}
+	RefuseTooManyChannels   = Refusal{"ChannelRateLimitReached", "Too many channels"}
+	RefuseTooManyBindings   = Refusal{"TooManyBindings", "A channel can have at most 10000 postgres_changes bindings"}
+	RefuseDatabaseAway      = Refusal{"UnableToConnectToProject", "Realtime was unable to connect to the project database"}
+	RefuseMissingPartition  = Refusal{"MissingPartition", "Realtime was unable to find the expected messages partition"}
+	RefuseReplayPublic      = Refusal{codeReplay, "Replay is not allowed for public channels"}
+	RefuseReplayParams      = Refusal{codeReplay, "Replay params are not valid"}
+	RefuseReplayFailed      = Refusal{codeReplay, "Realtime was unable to replay messages"}
+	RefuseUnknown           = Refusal{Text: "Unknown Error on Channel"}
+)
+
+// The refusals of messages on a joined channel.
+var (
+	RefusePayloadTooLarge = Refusal{Text: "payload_size_exceeded"} // upstream's text, there a bare string
+	RefusePayloadNotMap   = Refusal{Text: "Broadcast payload must be a map"}
+	RefuseTooManyMessages = Refusal{Text: "Too many messages per second"}
+	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
+	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
+	RefuseTrackTooLarge   = Refusal{Text: "Track message size exceeded"}
+)
+
+// RefuseRead is for a subject that may not read a private topic.
+func RefuseRead(subTopic string) Refusal {
+	return Refusal{CodeUnauthorized, MessageNotReadable(subTopic)}
+}
+
+// RefuseWrite is for a broadcast by a subject that may not write to a private
+// topic. Upstream says nothing.
+func RefuseWrite(subTopic string) Refusal {
+	return Refusal{CodeUnauthorized, "You do not have permissions to write to this Channel topic: " + subTopic}
+}
