@@ -2,8 +2,7 @@ package auth
 
 import "time"
 
-// keys finds what a token must have been signed with (wire reference 9, key
-// choice).
+// keys finds what a token must have been signed with.
 type keys struct {
 	secrets [][]byte
 	static  *keySet

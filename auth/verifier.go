@@ -56,7 +56,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 	return v, err
 }
 
-// roleOnly is the claims of somebody who has no token, only a role.
+// roleOnly is the claims of a client that has no token, only a role.
 func roleOnly(role string) *Claims {
 	raw, _ := json.Marshal(map[string]string{"role": role}) // a map of strings always encodes
 	return &Claims{Role: role, Expires: time.Unix(latest, 0).UTC(), Raw: raw}
@@ -70,9 +70,9 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// Verify checks signature and claims (wire reference 9). Its errors are *Error.
-// It does no I/O except when a token names a key that the JWKS URL may have
-// published since: then it waits for that, five seconds at most.
+// Verify checks signature and claims. Its errors are *Error. It does no I/O except
+// when a token names a key that the JWKS URL may have published since: then it
+// waits for that, five seconds at most.
 func (v *Verifier) Verify(token string, now time.Time) (*Claims, error) {
 	if v.config.InsecureAnonymous {
 		return v.anon, nil

@@ -10,22 +10,22 @@ import (
 // clientAddress is the address a request came from: the peer's, or, when the
 // peer is a trusted proxy, the last one in X-Forwarded-For that is not. What
 // stands left of that one was written by strangers.
-func (c Config) clientAddress(r *http.Request) netip.Addr {
+func (a Access) clientAddress(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
 	address := peer.Addr().Unmap()
-	if !c.trusts(address) {
+	if !a.trusts(address) {
 		return address
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, hop := range slices.Backward(hops) {
-		a, ok := parseHop(strings.TrimSpace(hop))
+		forwarded, ok := parseHop(strings.TrimSpace(hop))
 		if !ok {
 			break
 		}
-		if address = a; !c.trusts(a) {
+		if address = forwarded; !a.trusts(forwarded) {
 			break
 		}
 	}
@@ -41,6 +41,19 @@ func parseHop(hop string) (netip.Addr, bool) {
 	return ap.Addr().WithZone("").Unmap(), err == nil
 }
 
-func (c Config) trusts(a netip.Addr) bool {
-	return slices.ContainsFunc(c.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(a) })
+func (a Access) trusts(address netip.Addr) bool {
+	return slices.ContainsFunc(a.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// network is what one customer of a provider has, as limits count it: an IPv4
+// address or an IPv6 /64.
+func network(address netip.Addr) netip.Addr {
+	if !address.Is6() {
+		return address
+	}
+	prefix, err := address.Prefix(64)
+	if err != nil {
+		return address
+	}
+	return prefix.Addr()
 }

@@ -7,7 +7,7 @@ import (
 )
 
 func TestClientAddress(t *testing.T) {
-	c := Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
+	c := Access{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}}
 	for _, test := range []struct {
 		name, peer string
 		forwarded  []string

@@ -60,12 +60,12 @@ func TestSessionsOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	var want []string
 	for i := range 300 {
 		f := protocol.V2.Push("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("x", i*i)+`"`))
 		want = append(want, string(f.Payload()))
-		r.party.say(f)
+		r.hub.say(f)
 	}
 	for _, w := range want {
 		wantText(t, conn, w)

@@ -28,7 +28,7 @@ func TestCompressionIsNotNegotiatedUnlessSet(t *testing.T) {
 	if taken {
 		t.Error("permessage-deflate was negotiated, want not")
 	}
-	sendText(t, conn, beat)
+	sendText(t, conn, heartbeat)
 	wantText(t, conn, answered)
 }
 
@@ -38,7 +38,7 @@ func TestCompressedMessagesAreRead(t *testing.T) {
 	if !taken {
 		t.Fatal("permessage-deflate was not negotiated")
 	}
-	sendText(t, conn, beat)
+	sendText(t, conn, heartbeat)
 	wantText(t, conn, answered)
 	// A hundred bytes that become more than a message may have.
 	conn.WriteMessage(websocket.TextMessage, []byte(strings.Repeat("x", 100_001)))
@@ -50,12 +50,12 @@ func TestLargeFramesAreCompressedOnceForAllWhoAgreed(t *testing.T) {
 	one, _ := dialCompressed(t, r)
 	two, _ := dialCompressed(t, r)
 	plain := r.dial(t)
-	eventually(t, "all open", func() bool { return r.party.size() == 3 })
+	eventually(t, "all open", func() bool { return r.hub.size() == 3 })
 	var want []string
 	for size := 1; size < 1<<20; size *= 3 {
 		f := protocol.V2.Push("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("ab", size)+`"`))
 		want = append(want, string(f.Payload()))
-		r.party.say(f)
+		r.hub.say(f)
 	}
 	for _, conn := range []*websocket.Conn{one, two, plain} {
 		for _, w := range want {

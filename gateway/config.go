@@ -25,6 +25,17 @@ type Config struct {
 	// MaxFrame (max-message-size) is the largest inbound WebSocket message in
 	// bytes; a larger one closes the session with 1009.
 	MaxFrame int64
+	// Compression (compression) accepts permessage-deflate from clients that
+	// offer it. Off by default: it costs processor time and memory.
+	Compression bool
+
+	Timeouts
+	Limits
+	Access
+}
+
+// Timeouts of sessions and requests.
+type Timeouts struct {
 	// IdleTimeout (idle-timeout) closes a session from which nothing arrived for
 	// this long, pongs included. Below the clients' heartbeat of 25 s it closes
 	// healthy ones.
@@ -42,54 +53,61 @@ type Config struct {
 	// request's headers, against connections that dribble; a body may take six
 	// times as long.
 	HeaderTimeout time.Duration
-	// DrainTimeout (drain-timeout) bounds a stop; who has not left by then is cut.
+	// DrainTimeout (drain-timeout) bounds a stop; sessions that have not left by
+	// then are cut.
 	DrainTimeout time.Duration
+}
 
-	// Origins (origins) are the allowed values of Origin, "https://app.example",
-	// "https://*.example.com"; "*" allows any. Requests without Origin, which is
-	// every client but browsers, are not concerned.
-	Origins []string
-	// MaxSessions (max-sessions) bounds the open sessions; 0 is no limit.
+// Limits of sessions; 0 is no limit.
+type Limits struct {
+	// MaxSessions (max-sessions) bounds the open sessions.
 	MaxSessions int
 	// MaxSessionsPerAddress (max-sessions-per-address) bounds them by client
-	// address; 0 is no limit. Offices and mobile networks share addresses.
+	// address. Offices and mobile networks share addresses.
 	MaxSessionsPerAddress int
 	// MessagesPerSecond and BytesPerSecond (messages-per-second,
-	// bytes-per-second) bound what one session sends; 0 is no limit. A message
-	// above the rate is answered with an error, going on regardless closes the
-	// session with 1008. Bursts of one second are free.
+	// bytes-per-second) bound what one session sends. A message above the rate is
+	// answered with an error, going on regardless closes the session with 1008.
+	// Bursts of one second are free.
 	MessagesPerSecond int
 	BytesPerSecond    int
 	// JoinsPerSecond (joins-per-second) bounds the joins of one session in the
 	// same way. A client that comes back joins all its channels at once: those
 	// above the rate are refused, and come when it tries again.
 	JoinsPerSecond int
+}
+
+// Access says which requests are let in, and how.
+type Access struct {
+	// Origins (origins) are the allowed values of Origin, "https://app.example",
+	// "https://*.example.com"; "*" allows any. Requests without Origin, which is
+	// every client but browsers, are not concerned.
+	Origins []string
 	// TrustedProxies (trusted-proxies) are the networks whose X-Forwarded-For is
 	// believed. Without them every client behind a proxy has its address.
 	TrustedProxies []netip.Prefix
 	// TLSCert and TLSKey (tls-cert, tls-key) are PEM files; both or none. Changed
 	// files are picked up within ten seconds.
 	TLSCert, TLSKey string
-	// Compression (compression) accepts permessage-deflate from clients that
-	// offer it. Off by default: it costs processor time and memory.
-	Compression bool
 }
 
 // DefaultConfig is what serve uses when nothing is set.
 func DefaultConfig() Config {
 	return Config{
 		QueueBytes: 4 << 20, MaxFrame: 5_000_000,
-		// Upstream's idle timeout is 60 s and fires at 66 s.
-		IdleTimeout: 66 * time.Second, PingInterval: 25 * time.Second,
-		WriteTimeout: 30 * time.Second, CloseTimeout: 2 * time.Second,
-		HeaderTimeout: 10 * time.Second, DrainTimeout: 8 * time.Second,
-		Origins: []string{"*"},
+		Timeouts: Timeouts{
+			// Upstream's idle timeout is 60 s and fires at 66 s.
+			IdleTimeout: 66 * time.Second, PingInterval: 25 * time.Second,
+			WriteTimeout: 30 * time.Second, CloseTimeout: 2 * time.Second,
+			HeaderTimeout: 10 * time.Second, DrainTimeout: 8 * time.Second,
+		},
+		Access: Access{Origins: []string{"*"}},
 	}
 }
 
 // Validate names every bad field at once, as the user wrote it.
 func (c Config) Validate() error {
-	return errors.Join(c.validateSizes(), c.validateTimes(), c.validateAccess())
+	return errors.Join(c.validateSizes(), c.Limits.validate(), c.Timeouts.validate(), c.Access.validate())
 }
 
 func (c Config) validateSizes() (err error) {
@@ -99,15 +117,19 @@ func (c Config) validateSizes() (err error) {
 	if c.MaxFrame < 1024 {
 		err = errors.Join(err, fmt.Errorf("max-message-size: want at least 1024 bytes, got %d", c.MaxFrame))
 	}
+	return err
+}
+
+func (l Limits) validate() (err error) {
 	limits := []struct {
 		name  string
 		value int
 	}{
-		{"max-sessions", c.MaxSessions},
-		{"max-sessions-per-address", c.MaxSessionsPerAddress},
-		{"messages-per-second", c.MessagesPerSecond},
-		{"bytes-per-second", c.BytesPerSecond},
-		{"joins-per-second", c.JoinsPerSecond},
+		{"max-sessions", l.MaxSessions},
+		{"max-sessions-per-address", l.MaxSessionsPerAddress},
+		{"messages-per-second", l.MessagesPerSecond},
+		{"bytes-per-second", l.BytesPerSecond},
+		{"joins-per-second", l.JoinsPerSecond},
 	}
 	for _, l := range limits {
 		if l.value < 0 {
@@ -117,39 +139,39 @@ func (c Config) validateSizes() (err error) {
 	return err
 }
 
-func (c Config) validateTimes() (err error) {
+func (t Timeouts) validate() (err error) {
 	times := []struct {
 		name  string
 		value time.Duration
 	}{
-		{"idle-timeout", c.IdleTimeout},
-		{"ping-interval", c.PingInterval},
-		{"write-timeout", c.WriteTimeout},
-		{"close-timeout", c.CloseTimeout},
-		{"header-timeout", c.HeaderTimeout},
-		{"drain-timeout", c.DrainTimeout},
+		{"idle-timeout", t.IdleTimeout},
+		{"ping-interval", t.PingInterval},
+		{"write-timeout", t.WriteTimeout},
+		{"close-timeout", t.CloseTimeout},
+		{"header-timeout", t.HeaderTimeout},
+		{"drain-timeout", t.DrainTimeout},
 	}
-	for _, t := range times {
-		if t.value < 100*time.Millisecond {
-			err = errors.Join(err, fmt.Errorf("%s: want at least 100ms, got %s", t.name, t.value))
+	for _, one := range times {
+		if one.value < 100*time.Millisecond {
+			err = errors.Join(err, fmt.Errorf("%s: want at least 100ms, got %s", one.name, one.value))
 		}
 	}
-	if c.PingInterval >= c.IdleTimeout {
-		err = errors.Join(err, fmt.Errorf("ping-interval: want less than idle-timeout (%s), got %s", c.IdleTimeout, c.PingInterval))
+	if t.PingInterval >= t.IdleTimeout {
+		err = errors.Join(err, fmt.Errorf("ping-interval: want less than idle-timeout (%s), got %s", t.IdleTimeout, t.PingInterval))
 	}
 	return err
 }
 
-func (c Config) validateAccess() (err error) {
-	if len(c.Origins) == 0 {
+func (a Access) validate() (err error) {
+	if len(a.Origins) == 0 {
 		err = errors.Join(err, errors.New(`origins: want at least one, "*" for any`))
 	}
-	for _, o := range c.Origins {
+	for _, o := range a.Origins {
 		if o != "*" && !validOrigin(o) {
 			err = errors.Join(err, fmt.Errorf(`origins: want "*" or an origin such as https://app.example or https://*.app.example, got %q`, o))
 		}
 	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
+	if (a.TLSCert == "") != (a.TLSKey == "") {
 		err = errors.Join(err, errors.New("tls-cert, tls-key: want both or none"))
 	}
 	return err

@@ -13,8 +13,10 @@ func TestDefaultConfigIsValid(t *testing.T) {
 
 func TestValidateNamesEveryBadField(t *testing.T) {
 	c := Config{
-		QueueBytes: 1, MaxFrame: 1, IdleTimeout: 1, PingInterval: 2, MaxSessions: -1, MaxSessionsPerAddress: -1,
-		MessagesPerSecond: -1, BytesPerSecond: -1, TLSCert: "cert.pem", Origins: []string{"app.example"},
+		QueueBytes: 1, MaxFrame: 1,
+		Timeouts: Timeouts{IdleTimeout: 1, PingInterval: 2},
+		Limits:   Limits{MaxSessions: -1, MaxSessionsPerAddress: -1, MessagesPerSecond: -1, BytesPerSecond: -1},
+		Access:   Access{TLSCert: "cert.pem", Origins: []string{"app.example"}},
 	}
 	err := c.Validate()
 	if err == nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"walcast/protocol"
 )
 
 // drain stops accepting, tells every session that the server stops, and waits
@@ -16,11 +14,11 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	limit, stop := context.WithTimeout(context.Background(), g.config.DrainTimeout)
 	defer stop()
 	start := time.Now()
-	empty := g.roster.close()
+	empty := g.sessions.close()
 	told := 0
-	g.roster.each(func(s *session) {
+	g.sessions.each(func(s *session) {
 		if s.proof != nil {
-			g.askProof(s) // the answer comes before the one to the close frame
+			g.proofs.ask(s) // its pong comes before the answer to the close frame
 		}
 		s.drain()
 		told++
@@ -33,7 +31,7 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	}
 	cancel()
 	left := 0
-	g.roster.each(func(s *session) {
+	g.sessions.each(func(s *session) {
 		s.cut(endCut)
 		left++
 	})
@@ -43,9 +41,4 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	<-empty
 	g.logger.Info("drained", "cut", left, "took", time.Since(start))
 	return err
-}
-
-// drain tells the session that the server stops.
-func (s *session) drain() {
-	s.end(endDrain, s.farewell(protocol.CloseRestart, "server is stopping"), false)
 }

@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	failuresFree   = 5                     // refusals that cost nothing
+	failuresFree   = 5                     // rejections that cost nothing
 	failuresStep   = 50 * time.Millisecond // the first pause; each next one is twice as long
-	failuresPause  = 2 * time.Second       // the longest, upstream's for every refusal
-	failuresForget = time.Minute           // without a refusal
+	failuresPause  = 2 * time.Second       // the longest, upstream's for every rejection
+	failuresForget = time.Minute           // without another
 	failuresKnown  = 4096                  // addresses remembered
-	failuresWait   = 1024                  // refusals held back at once
+	failuresWait   = 1024                  // rejections held back at once
 )
 
-// failures slows down addresses whose handshakes are refused again and again,
-// each refusal a little more. Nobody else waits for it.
+// failures slows down addresses whose requests for a session are rejected again and
+// again, each rejection a little more. Nobody else waits for it.
 type failures struct {
 	mu      sync.Mutex
 	known   *lru.Cache[netip.Addr, failure]
@@ -39,11 +39,11 @@ func newFailures() *failures {
 	return &failures{known: known}
 }
 
-// note counts a refusal and returns how long to hold it back.
+// note counts a rejection and returns how long to hold it back.
 func (f *failures) note(address netip.Addr, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	address = neighbourhood(address)
+	address = network(address)
 	one, _ := f.known.Get(address)
 	if now.Sub(one.last) > failuresForget {
 		one.count = 0
@@ -57,7 +57,7 @@ func (f *failures) note(address netip.Addr, now time.Time) time.Duration {
 	return min(failuresPause, failuresStep<<min(one.count-failuresFree-1, 10))
 }
 
-// pause holds a refusal back. With too many held back already there is none: a
+// pause holds a rejection back. With too many held back already there is none: a
 // flood must not pile up here.
 func (f *failures) pause(ctx context.Context, d time.Duration) {
 	if d == 0 || !f.enter() {
@@ -86,17 +86,4 @@ func (f *failures) exit() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.waiting--
-}
-
-// neighbourhood is what one customer of a provider has: an IPv4 address or an
-// IPv6 /64.
-func neighbourhood(a netip.Addr) netip.Addr {
-	if !a.Is6() {
-		return a
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return a
-	}
-	return p.Addr()
 }

@@ -34,7 +34,7 @@ func gather(b testing.TB, r *running, n int) *audience {
 			c.Close()
 		}
 	})
-	eventually(b, "all sessions open", func() bool { return r.party.size() == n })
+	eventually(b, "all sessions open", func() bool { return r.hub.size() == n })
 	return a
 }
 
@@ -111,16 +111,16 @@ func benchmarkFanOut(b *testing.B, sockets, flight int) {
 	frame := protocol.V2.Push("", "", "realtime:bench", "postgres_changes", []byte(`{"pad":"`+strings.Repeat("x", 400)+`"}`))
 	size := int64(len(frame.Wire()))
 	var conns []net.Conn
-	r.roster.each(func(s *session) {
-		s.net.SetWriteDeadline(time.Time{})
-		conns = append(conns, s.net)
+	r.sessions.each(func(s *session) {
+		s.transport.SetWriteDeadline(time.Time{})
+		conns = append(conns, s.transport.Conn)
 	})
 	loop := func() {
 		for _, c := range conns {
 			c.Write(frame.Wire())
 		}
 	}
-	ours := func() { r.party.say(frame) }
+	ours := func() { r.hub.say(frame) }
 	const messages = 16
 	run := func(send func()) time.Duration {
 		begin, start := a.bytes.Load(), time.Now()

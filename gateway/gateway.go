@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,36 +21,27 @@ import (
 )
 
 // Sizes of gorilla's buffers. A session keeps the first; the second is borrowed.
-// Naming them makes gorilla let go of the HTTP server's 4 KB buffers.
+// With sizes of its own gorilla lets go of the HTTP server's 4 KB buffers.
 const (
 	readBuffer  = 512
 	writeBuffer = 1024
 )
 
-// keptBuffer is the largest buffer for an inbound message that is kept for the
-// next one.
-const keptBuffer = 64 << 10
-
-// Gateway serves one project over HTTP.
+// Gateway serves the sockets and streams of one project.
 type Gateway struct {
-	config   Config
-	open     func(channels.Outbox, channels.Identity) conversation
-	verifier *auth.Verifier
-	logger   *slog.Logger
-	metrics  *metrics
-
-	roster      *roster
-	proofs      proofs
-	crowd       *crowd
-	failures    *failures
+	config      Config
+	open        func(channels.Outbox, channels.Identity) conversation
+	verifier    *auth.Verifier
+	logger      *slog.Logger
+	metrics     *metrics
 	certificate *certificate // nil without TLS
 	upgrader    websocket.Upgrader
-	deflater    *deflater
 
-	batches sync.Pool // of *batch, lent to writers
-	buffers sync.Pool // of *bytes.Buffer, lent to readers
-
-	pingFrame *protocol.Frame
+	sessions *sessions
+	proofs   *proofs
+	limits   *sessionLimits
+	failures *failures
+	pools    *pools
 }
 
 // New returns a gateway; nothing runs before Run.
@@ -60,20 +50,12 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, logger *slog.Logger, reg
 		return nil, err
 	}
 	g := &Gateway{
-		config: c, verifier: v,
-		open:   func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
-		logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
-		roster: newRoster(), crowd: newCrowd(c), failures: newFailures(),
-		deflater: newDeflater(),
-		upgrader: websocket.Upgrader{
-			ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
-			CheckOrigin:       func(*http.Request) bool { return true }, // checked before the token
-			Error:             func(http.ResponseWriter, *http.Request, int, error) {},
-			EnableCompression: c.Compression,
-		},
-		batches:   sync.Pool{New: func() any { return newBatch() }},
-		buffers:   sync.Pool{New: func() any { return new(bytes.Buffer) }},
-		pingFrame: protocol.Ping(nil),
+		config:   c,
+		open:     func(out channels.Outbox, id channels.Identity) conversation { return hub.Open(out, id) },
+		verifier: v, logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
+		upgrader: newUpgrader(c),
+		sessions: newSessions(), proofs: &proofs{}, limits: newSessionLimits(c.Limits), failures: newFailures(),
+		pools: newPools(),
 	}
 	if c.TLSCert != "" {
 		var err error
@@ -82,6 +64,15 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, logger *slog.Logger, reg
 		}
 	}
 	return g, nil
+}
+
+func newUpgrader(c Config) websocket.Upgrader {
+	return websocket.Upgrader{
+		ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
+		CheckOrigin:       func(*http.Request) bool { return true }, // checked before the token
+		Error:             func(http.ResponseWriter, *http.Request, int, error) {},
+		EnableCompression: c.Compression,
+	}
 }
 
 // Run serves on ln until ctx is done, then drains: it stops accepting, closes
@@ -94,8 +85,9 @@ func (g *Gateway) Run(ctx context.Context, ln net.Listener, rest http.Handler) e
 	server := g.httpServer(ctx, g.routes(sessions, rest))
 	group, serving := errgroup.WithContext(ctx)
 	group.Go(func() error { return serve(server, g.wrap(ln)) })
-	group.Go(func() error { return g.keepAlive(sessions) })
-	group.Go(func() error { return g.prove(sessions) })
+	alive := &keepalive{sessions: g.sessions, proofs: g.proofs, interval: g.config.PingInterval, ping: protocol.Ping(nil)}
+	group.Go(func() error { return alive.run(sessions) })
+	group.Go(func() error { return g.proofs.run(sessions) })
 	group.Go(func() error {
 		<-serving.Done()
 		defer cut()
@@ -134,20 +126,20 @@ func (g *Gateway) routes(sessions context.Context, rest http.Handler) http.Handl
 }
 
 // Stopping reports whether the gateway accepts no sessions any more.
-func (g *Gateway) Stopping() bool { return g.roster.stopping() }
+func (g *Gateway) Stopping() bool { return g.sessions.isClosed() }
 
-// Limited counts that somebody ran into a limit, by its label.
+// Limited counts that a client ran into a limit, by its label.
 func (g *Gateway) Limited(limit string) { g.metrics.limited.WithLabelValues(limit).Inc() }
 
 // Network is where a request comes from, as limits count it: the address of the
 // client, or its whole network where a provider gives each customer one.
 func (g *Gateway) Network(r *http.Request) netip.Addr {
-	return neighbourhood(g.config.clientAddress(r))
+	return network(g.config.clientAddress(r))
 }
 
 // CORS lets pages of the allowed origins use a handler, and answers their
 // preflights.
-func (g *Gateway) CORS(next http.Handler) http.Handler { return g.config.cors(next) }
+func (g *Gateway) CORS(h http.Handler) http.Handler { return g.config.cors(h) }
 
 // httpServer has no WriteTimeout and no ReadTimeout: both would be for the whole
 // of a response or request, however long it may rightly take.
@@ -162,8 +154,8 @@ func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
 	}
 }
 
-// promptBody cuts off bodies that dribble, also those that nobody reads: the
-// HTTP server would wait for them. The deadline is gone with the next request.
+// promptBody cuts off bodies that arrive too slowly, also those that no handler
+// reads: the HTTP server would wait for them. The deadline is gone with the next request.
 func (g *Gateway) promptBody(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
@@ -189,33 +181,24 @@ func (g *Gateway) wrap(ln net.Listener) net.Listener {
 	return g.certificate.listen(ln)
 }
 
-// enlist makes a session known. One that the server's stop has overtaken ends.
+// enlist makes a session known. It ends at once if the server has begun to stop.
 func (g *Gateway) enlist(s *session) {
-	g.metrics.sessions.Inc()
-	g.metrics.opened.WithLabelValues(s.version.String()).Inc()
-	if late := g.roster.add(s); late {
+	g.metrics.sessions.open.Inc()
+	g.metrics.sessions.opened.WithLabelValues(s.version.String()).Inc()
+	if late := g.sessions.add(s); late {
 		s.drain()
 	}
 }
 
 // leave is the last thing that a session's reader does.
 func (g *Gateway) leave(s *session) {
-	g.roster.remove(s)
-	g.crowd.exit(s.address)
-	g.metrics.sessions.Dec()
-	g.metrics.closed.WithLabelValues(s.queue.cause).Inc()
+	g.sessions.remove(s)
+	g.limits.release(s.address)
+	g.metrics.sessions.open.Dec()
+	g.metrics.sessions.closed.WithLabelValues(s.queue.cause).Inc()
 	if limit := limitOf(s.queue.cause); limit != "" {
-		g.metrics.limited.WithLabelValues(limit).Inc()
+		g.Limited(limit)
 	}
 	g.logger.Debug("session closed", "address", s.address.String(), "reason", s.queue.cause)
-	g.roster.exit()
-}
-
-// giveBack returns a buffer for inbound messages.
-func (g *Gateway) giveBack(b *bytes.Buffer) {
-	if b.Cap() > keptBuffer {
-		return
-	}
-	b.Reset()
-	g.buffers.Put(b)
+	g.sessions.release()
 }

@@ -31,68 +31,68 @@ const (
 	patience   = 15 * time.Second // for what must happen
 )
 
-// party is the simplest hub: it answers heartbeats, and says to everybody what
+// fakeHub is the simplest hub: it answers heartbeats, and says to everybody what
 // one of them sends.
-type party struct {
-	mu     sync.Mutex
-	guests map[*guest]struct{}
-	opened chan *guest // when not nil
+type fakeHub struct {
+	mu       sync.Mutex
+	sessions map[*fakeSession]struct{}
+	opened   chan *fakeSession // when not nil
 }
 
-type guest struct {
-	party *party
-	out   channels.Outbox
-	id    channels.Identity
+type fakeSession struct {
+	hub *fakeHub
+	out channels.Outbox
+	id  channels.Identity
 }
 
-func newParty() *party { return &party{guests: map[*guest]struct{}{}} }
+func newFakeHub() *fakeHub { return &fakeHub{sessions: map[*fakeSession]struct{}{}} }
 
-func (p *party) open(out channels.Outbox, id channels.Identity) conversation {
-	g := &guest{party: p, out: out, id: id}
-	p.mu.Lock()
-	p.guests[g] = struct{}{}
-	p.mu.Unlock()
-	if p.opened != nil {
-		p.opened <- g
+func (h *fakeHub) open(out channels.Outbox, id channels.Identity) conversation {
+	s := &fakeSession{hub: h, out: out, id: id}
+	h.mu.Lock()
+	h.sessions[s] = struct{}{}
+	h.mu.Unlock()
+	if h.opened != nil {
+		h.opened <- s
 	}
-	return g
+	return s
 }
 
-func (p *party) say(f *protocol.Frame) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for g := range p.guests {
-		g.out.Push(f)
+func (h *fakeHub) say(f *protocol.Frame) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		s.out.Push(f)
 	}
 }
 
-func (p *party) size() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.guests)
+func (h *fakeHub) size() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sessions)
 }
 
-func (g *guest) Handle(_ context.Context, m protocol.Message) {
+func (s *fakeSession) Handle(_ context.Context, m protocol.Message) {
 	if m.Topic == protocol.TopicPhoenix {
-		g.out.Push(g.id.Version.Reply("", m.Ref, m.Topic, protocol.StatusOK, []byte("{}")))
+		s.out.Push(s.id.Version.Reply("", m.Ref, m.Topic, protocol.StatusOK, []byte("{}")))
 		return
 	}
-	g.party.say(g.id.Version.Push("", "", m.Topic, m.Event, m.Payload))
+	s.hub.say(s.id.Version.Push("", "", m.Topic, m.Event, m.Payload))
 }
 
-func (g *guest) Close() {
-	g.party.mu.Lock()
-	defer g.party.mu.Unlock()
-	delete(g.party.guests, g)
+func (s *fakeSession) Close() {
+	s.hub.mu.Lock()
+	defer s.hub.mu.Unlock()
+	delete(s.hub.sessions, s)
 }
 
 // running is a gateway that serves on a port of its own.
 type running struct {
 	*Gateway
-	party *party
-	addr  string
-	stop  context.CancelFunc
-	done  chan error
+	hub  *fakeHub
+	addr string
+	stop context.CancelFunc
+	done chan error
 }
 
 // start runs a gateway until the test ends.
@@ -120,10 +120,10 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newParty()
+	p := newFakeHub()
 	g.open = p.open
 	ctx, stop := context.WithCancel(context.Background())
-	r := &running{Gateway: g, party: p, addr: ln.Addr().String(), stop: stop, done: make(chan error, 1)}
+	r := &running{Gateway: g, hub: p, addr: ln.Addr().String(), stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- g.Run(ctx, ln, rest(g, registry)) }()
 	t.Cleanup(func() {
 		stop()

@@ -100,7 +100,7 @@ func (r *running) ask(t *testing.T, e transcript.Exchange, address string) answe
 
 func TestHandshakeCapturesTheIdentity(t *testing.T) {
 	r := start(t, nil)
-	r.party.opened = make(chan *guest, 1)
+	r.hub.opened = make(chan *fakeSession, 1)
 	for _, test := range []struct {
 		name, query, want string
 		headers           http.Header
@@ -115,7 +115,7 @@ func TestHandshakeCapturesTheIdentity(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			conn := r.dialWith(t, test.query, test.headers)
 			defer conn.Close()
-			id := (<-r.party.opened).id
+			id := (<-r.hub.opened).id
 			if got := fmt.Sprintf("%s %q %s", id.Version, id.ClientID, id.Headers); got != test.want {
 				t.Errorf("identity = %s; want %s", got, test.want)
 			}

@@ -3,46 +3,57 @@ package gateway
 import (
 	"context"
 	"time"
+
+	"walcast/protocol"
 )
 
-// keepAlive pings sessions from which nothing arrived since it last came by, and
-// every stream, one slot of the roster at a time, so that ten thousand pings never leave at
-// once. One timer serves all sessions.
-func (g *Gateway) keepAlive(ctx context.Context) error {
-	ticker := time.NewTicker(g.config.PingInterval / slots)
+// keepalive pings sessions from which nothing arrived since its last round, and
+// tells every event stream where it is. It goes through the sessions one bucket at
+// a time, so that ten thousand pings never leave at once, and one timer serves all.
+type keepalive struct {
+	sessions *sessions
+	proofs   *proofs
+	interval time.Duration // of a round
+	ping     *protocol.Frame
+}
+
+// run goes round until ctx is done.
+func (k *keepalive) run(ctx context.Context) error {
+	ticker := time.NewTicker(k.interval / bucketCount)
 	defer ticker.Stop()
-	for i := 0; ; i = (i + 1) % slots {
+	for i := 0; ; i = (i + 1) % bucketCount {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			g.visit(i)
+			k.visit(i)
 		}
 	}
 }
 
-// visit pings the sessions of a slot. Streams are told where they are outside of
-// the roster's lock: a session may have to wait for those who write to it.
-func (g *Gateway) visit(slot int) {
+// visit pings the sessions of a bucket. Event streams are told where they are
+// after the bucket's lock is released: a session may have to wait for the lock of
+// those who write to it.
+func (k *keepalive) visit(bucket int) {
 	var streams []streamer
-	g.roster.visit(slot, func(s *session) {
+	k.sessions.visit(bucket, func(s *session) {
 		if s.stream != nil {
 			streams = append(streams, s.stream)
 			return
 		}
-		g.ping(s)
+		k.check(s)
 	})
 	for _, s := range streams {
 		s.Pulse()
 	}
 }
 
-func (g *Gateway) ping(s *session) {
+func (k *keepalive) check(s *session) {
 	switch {
 	case s.heard.Swap(false):
 	case s.proof != nil:
-		g.proofs.note(s)
+		k.proofs.schedule(s)
 	default:
-		s.Push(g.pingFrame)
+		s.Push(k.ping)
 	}
 }

@@ -6,27 +6,77 @@ import (
 )
 
 type metrics struct {
-	sessions   prometheus.Gauge
+	sessions sessionMetrics
+	sent     sentMetrics
+	received receivedMetrics
+	limited  *prometheus.CounterVec
+}
+
+type sessionMetrics struct {
+	open       prometheus.Gauge
 	opened     *prometheus.CounterVec
 	closed     *prometheus.CounterVec
 	refused    *prometheus.CounterVec
-	frames     prometheus.Counter
-	bytes      prometheus.Counter
-	writes     prometheus.Counter
-	overflows  prometheus.Counter
-	dropped    prometheus.Counter
-	received   prometheus.Counter
-	receivedB  prometheus.Counter
-	malformed  prometheus.Counter
-	limited    *prometheus.CounterVec
 	handshakes prometheus.Histogram
-	latency    prometheus.Histogram
+}
+
+type sentMetrics struct {
+	frames    prometheus.Counter
+	bytes     prometheus.Counter
+	writes    prometheus.Counter
+	overflows prometheus.Counter
+	dropped   prometheus.Counter
+	latency   prometheus.Histogram
+}
+
+type receivedMetrics struct {
+	messages  prometheus.Counter
+	bytes     prometheus.Counter
+	malformed prometheus.Counter
+}
+
+// The values of the limit label of walcast_gateway_limited_total. Those of
+// rejected requests and of ended sessions are counted by reason, too.
+const (
+	limitSessions    = "sessions"
+	limitAddress     = "address"
+	limitMessages    = "messages"
+	limitBytes       = "bytes"
+	limitJoins       = "joins"
+	limitMessageSize = "message_size"
+	limitQueue       = "queue"
+	limitIdle        = "idle"
+)
+
+// limitOf is the limit behind the end of a session, "" for other ends.
+func limitOf(cause string) string {
+	switch cause {
+	case endTooBig:
+		return limitMessageSize
+	case endSlow:
+		return limitQueue
+	case endIdle:
+		return limitIdle
+	}
+	return ""
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
 	return &metrics{
-		sessions: f.NewGauge(prometheus.GaugeOpts{
+		sessions: newSessionMetrics(f),
+		sent:     newSentMetrics(f),
+		received: newReceivedMetrics(f),
+		limited: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_gateway_limited_total",
+			Help: "Times that a client ran into a limit, by limit.",
+		}, []string{"limit"}),
+	}
+}
+
+func newSessionMetrics(f promauto.Factory) sessionMetrics {
+	return sessionMetrics{
+		open: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_gateway_sessions",
 			Help: "Sessions open at present, WebSockets and event streams.",
 		}),
@@ -42,6 +92,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "walcast_gateway_refused_total",
 			Help: "WebSocket handshakes and event streams refused, by reason.",
 		}, []string{"reason"}),
+		handshakes: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "walcast_gateway_handshake_seconds",
+			Help:    "Time to answer a WebSocket handshake or to begin an event stream, refusals and their pause included.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 1, 5},
+		}),
+	}
+}
+
+func newSentMetrics(f promauto.Factory) sentMetrics {
+	return sentMetrics{
 		frames: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_gateway_frames_sent_total",
 			Help: "Frames written to sockets.",
@@ -62,32 +122,28 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "walcast_gateway_broadcasts_dropped_total",
 			Help: "Broadcasts left out for sessions whose queue was full, where queue-full says so.",
 		}),
-		received: f.NewCounter(prometheus.CounterOpts{
+		latency: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "walcast_gateway_commit_to_socket_seconds",
+			Help: "From a transaction's commit time on the database's clock to the end of the write that carried its " +
+				"change; one observation a write, of its oldest change that is delivered live.",
+			Buckets: []float64{.00025, .0005, .001, .002, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 10, 60},
+		}),
+	}
+}
+
+func newReceivedMetrics(f promauto.Factory) receivedMetrics {
+	return receivedMetrics{
+		messages: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_gateway_messages_received_total",
 			Help: "Messages read from sockets, malformed ones included.",
 		}),
-		receivedB: f.NewCounter(prometheus.CounterOpts{
+		bytes: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_gateway_bytes_received_total",
 			Help: "Payload bytes of messages read from sockets.",
 		}),
 		malformed: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_gateway_malformed_total",
 			Help: "Messages dropped because they could not be read.",
-		}),
-		limited: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "walcast_gateway_limited_total",
-			Help: "Times that a client ran into a limit, by limit.",
-		}, []string{"limit"}),
-		handshakes: f.NewHistogram(prometheus.HistogramOpts{
-			Name:    "walcast_gateway_handshake_seconds",
-			Help:    "Time to answer a WebSocket handshake or to begin an event stream, refusals and their pause included.",
-			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .05, .25, 1, 5},
-		}),
-		latency: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "walcast_gateway_commit_to_socket_seconds",
-			Help: "From a transaction's commit time on the database's clock to the end of the write that carried its " +
-				"change; one observation a write, of its oldest change that is delivered live.",
-			Buckets: []float64{.00025, .0005, .001, .002, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 10, 60},
 		}),
 	}
 }

@@ -7,12 +7,12 @@ import (
 
 // allowsOrigin reports whether a browser's page may connect. Requests without
 // Origin do not come from a page.
-func (c Config) allowsOrigin(r *http.Request) bool {
+func (a Access) allowsOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return true
 	}
-	for _, pattern := range c.Origins {
+	for _, pattern := range a.Origins {
 		if pattern == "*" || matchesOrigin(pattern, origin) {
 			return true
 		}
@@ -40,7 +40,7 @@ func matchesOrigin(pattern, origin string) bool {
 
 // cors lets pages of the allowed origins use the HTTP API, and answers their
 // preflights: no proxy in front is needed for that.
-func (c Config) cors(next http.Handler) http.Handler {
+func (a Access) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") == "" {
 			next.ServeHTTP(w, r)
@@ -48,9 +48,9 @@ func (c Config) cors(next http.Handler) http.Handler {
 		}
 		h := w.Header()
 		h.Add("Vary", "Origin")
-		if c.allowsOrigin(r) {
-			h.Set("Access-Control-Allow-Origin", c.corsOrigin(r))
-			if c.corsOrigin(r) != "*" { // cookies are only for pages that are named
+		if a.allowsOrigin(r) {
+			h.Set("Access-Control-Allow-Origin", a.corsOrigin(r))
+			if a.corsOrigin(r) != "*" { // cookies are only for pages that are named
 				h.Set("Access-Control-Allow-Credentials", "true")
 			}
 		}
@@ -66,8 +66,8 @@ func (c Config) cors(next http.Handler) http.Handler {
 }
 
 // corsOrigin is "*" where any origin is allowed, as caches like it better.
-func (c Config) corsOrigin(r *http.Request) string {
-	for _, o := range c.Origins {
+func (a Access) corsOrigin(r *http.Request) string {
+	for _, o := range a.Origins {
 		if o == "*" {
 			return "*"
 		}

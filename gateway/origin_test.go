@@ -29,7 +29,7 @@ func TestAllowsOrigin(t *testing.T) {
 		{"https://*.example.com", "https://.example.com", false},
 		{"https://*.example.com", "https://evilexample.com", false},
 	} {
-		c := Config{Origins: strings.Split(test.patterns, ",")}
+		c := Access{Origins: strings.Split(test.patterns, ",")}
 		r := &http.Request{Header: http.Header{}}
 		if test.origin != "" {
 			r.Header.Set("Origin", test.origin)

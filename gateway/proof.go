@@ -17,42 +17,48 @@ type prover interface {
 	Proven(payload string)
 }
 
-// proof is what a session has whose client can be recognised when it comes back.
+// proof is what a session has whose client can be recognised when it comes back:
+// the pong to a ping proves that the client has received what was sent before.
 type proof struct {
 	prover
-	due atomic.Bool // the session is on the list of proofs
+	scheduled atomic.Bool // the session is among those to be pinged
 }
 
 // proofInterval is the time between two pings that ask a session for proof.
 const proofInterval = 200 * time.Millisecond
 
-// proofs lists the sessions to which something was sent since their last ping.
+// proofs pings the sessions to which something was sent since their last ping. It
+// is safe for concurrent use.
 type proofs struct {
-	mu   sync.Mutex
-	due  []*session
-	mark sync.Mutex // held from Mark to the push of its ping
+	mu        sync.Mutex
+	scheduled []*session
+
+	// asking is held from Mark to the push of its ping, so that pings leave in the
+	// order of their marks though several goroutines send them.
+	asking sync.Mutex
 }
 
-// note has the session pinged soon. It costs an atomic read when that is known.
-func (p *proofs) note(s *session) {
-	if s.proof.due.Load() || !s.proof.due.CompareAndSwap(false, true) {
+// schedule has the session pinged soon. It costs an atomic read when that is due
+// already.
+func (p *proofs) schedule(s *session) {
+	if s.proof.scheduled.Load() || !s.proof.scheduled.CompareAndSwap(false, true) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.due = append(p.due, s)
+	p.scheduled = append(p.scheduled, s)
 }
 
-func (p *proofs) take() (due []*session) {
+func (p *proofs) take() (scheduled []*session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	due, p.due = p.due, nil
-	return due
+	scheduled, p.scheduled = p.scheduled, nil
+	return scheduled
 }
 
-// prove pings whoever was sent something, every proofInterval. One goroutine
-// serves all sessions.
-func (g *Gateway) prove(ctx context.Context) error {
+// run pings the scheduled sessions every proofInterval, until ctx is done. One
+// goroutine serves all sessions.
+func (p *proofs) run(ctx context.Context) error {
 	ticker := time.NewTicker(proofInterval)
 	defer ticker.Stop()
 	for {
@@ -60,17 +66,18 @@ func (g *Gateway) prove(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			for _, s := range g.proofs.take() {
-				s.proof.due.Store(false) // first: what is pushed from here on wants another ping
-				g.askProof(s)
+			for _, s := range p.take() {
+				// First, as what is pushed from here on needs another ping.
+				s.proof.scheduled.Store(false)
+				p.ask(s)
 			}
 		}
 	}
 }
 
-// askProof sends a ping whose pong proves what was sent before.
-func (g *Gateway) askProof(s *session) {
-	g.proofs.mark.Lock()
-	defer g.proofs.mark.Unlock()
+// ask sends a ping whose pong proves what was sent before.
+func (p *proofs) ask(s *session) {
+	p.asking.Lock()
+	defer p.asking.Unlock()
 	s.enqueue(protocol.Ping([]byte(s.proof.Mark())))
 }

@@ -14,32 +14,32 @@ import (
 	"walcast/protocol"
 )
 
-// witness is a conversation that wants proof.
-type witness struct {
+// fakeProver is a conversation that wants proof.
+type fakeProver struct {
 	heard  chan struct{} // gets one for each message
 	mu     sync.Mutex
 	asked  int
 	proven []string
 }
 
-func (w *witness) Handle(context.Context, protocol.Message) { w.heard <- struct{}{} }
-func (w *witness) Close()                                   {}
+func (w *fakeProver) Handle(context.Context, protocol.Message) { w.heard <- struct{}{} }
+func (w *fakeProver) Close()                                   {}
 
-func (w *witness) Mark() string {
+func (w *fakeProver) Mark() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.asked++
 	return fmt.Sprintf("0/1000:%d", w.asked)
 }
 
-func (w *witness) Proven(payload string) {
+func (w *fakeProver) Proven(payload string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.proven = append(w.proven, payload)
 }
 
 // answers waits for n answers.
-func (w *witness) answers(t *testing.T, n int) []string {
+func (w *fakeProver) answers(t *testing.T, n int) []string {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
@@ -56,11 +56,11 @@ func (w *witness) answers(t *testing.T, n int) []string {
 	}
 }
 
-// testify connects to a gateway whose conversations want proof, and answers pings.
-func testify(t *testing.T, query string, change func(*Config)) (*running, *witness, channels.Outbox) {
+// startProving connects to a gateway whose conversations want proof, and answers pings.
+func startProving(t *testing.T, query string, change func(*Config)) (*running, *fakeProver, channels.Outbox) {
 	t.Helper()
 	r := start(t, change)
-	w := &witness{heard: make(chan struct{}, 1)}
+	w := &fakeProver{heard: make(chan struct{}, 1)}
 	var outbox channels.Outbox
 	r.open = func(out channels.Outbox, _ channels.Identity) conversation {
 		outbox = out
@@ -91,7 +91,7 @@ func testify(t *testing.T, query string, change func(*Config)) (*running, *witne
 }
 
 func TestWhatWasSentIsProvenAtMostEveryInterval(t *testing.T) {
-	_, w, out := testify(t, "&client_id=tab-1", nil)
+	_, w, out := startProving(t, "&client_id=tab-1", nil)
 	start := time.Now()
 	for n := range 3 {
 		for range 50 {
@@ -109,18 +109,18 @@ func TestWhatWasSentIsProvenAtMostEveryInterval(t *testing.T) {
 }
 
 func TestAnIdleSessionIsAskedNowAndThen(t *testing.T) {
-	_, w, _ := testify(t, "&client_id=tab-1", func(c *Config) { c.PingInterval = 300 * time.Millisecond })
+	_, w, _ := startProving(t, "&client_id=tab-1", func(c *Config) { c.PingInterval = 300 * time.Millisecond })
 	w.answers(t, 2)
 }
 
 func TestAStopAsksOnceMore(t *testing.T) {
-	r, w, _ := testify(t, "&client_id=tab-1", nil)
+	r, w, _ := startProving(t, "&client_id=tab-1", nil)
 	r.stop()
 	w.answers(t, 1)
 }
 
 func TestWithoutAClientIDNothingIsProven(t *testing.T) {
-	_, w, out := testify(t, "", func(c *Config) { c.PingInterval = 100 * time.Millisecond })
+	_, w, out := startProving(t, "", func(c *Config) { c.PingInterval = 100 * time.Millisecond })
 	out.Push(protocol.V2.Push("", "", "realtime:room", "event", []byte("{}")))
 	if s := out.(*session); s.proof != nil {
 		t.Error("the session keeps account of proofs")

@@ -25,7 +25,7 @@ func TestQueueAgainstAModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := queue{limit: 1 << 20}
 		if rapid.Bool().Draw(t, "drops broadcasts") {
-			q.shed = prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
+			q.dropped = prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
 		}
 		b := newBatch()
 		var waiting, writing []*protocol.Frame
@@ -47,13 +47,13 @@ func TestQueueAgainstAModel(t *testing.T) {
 		}
 		push := func(f *protocol.Frame) {
 			want := pushedStart
-			if !closed && full(f) && q.shed != nil {
+			if !closed && full(f) && q.dropped != nil {
 				waiting = slices.DeleteFunc(waiting, isCast)
 			}
 			switch {
 			case closed:
 				want = pushedIgnored
-			case full(f) && q.shed != nil && f.Broadcast:
+			case full(f) && q.dropped != nil && f.Broadcast:
 				want = pushedDropped
 			case full(f):
 				want = pushedFull
@@ -132,11 +132,11 @@ func TestQueueAgainstAModel(t *testing.T) {
 				closed, waiting = true, append(waiting, small)
 			},
 			"": func(t *rapid.T) {
-				if q.bytes != size() {
-					t.Fatalf("bytes = %d, want %d", q.bytes, size())
+				if q.pending.bytes != size() {
+					t.Fatalf("bytes = %d, want %d", q.pending.bytes, size())
 				}
-				if len(waiting)+len(writing) == 0 && cap(q.frames) > retained {
-					t.Fatalf("an empty queue keeps room for %d frames", cap(q.frames))
+				if len(waiting)+len(writing) == 0 && cap(q.pending.frames) > keptFrames {
+					t.Fatalf("an empty queue keeps room for %d frames", cap(q.pending.frames))
 				}
 			},
 		})
@@ -154,8 +154,8 @@ func TestQueueTakesNothingOnceKilled(t *testing.T) {
 	if got := q.push(frameOf(10)); got != pushedIgnored {
 		t.Errorf("push after kill = %d, want ignored", got)
 	}
-	if q.cause != "first" || q.bytes != 0 {
-		t.Errorf("cause %q, %d bytes; want the first cause, 0 bytes", q.cause, q.bytes)
+	if q.cause != "first" || q.pending.bytes != 0 {
+		t.Errorf("cause %q, %d bytes; want the first cause, 0 bytes", q.cause, q.pending.bytes)
 	}
 	q.wait()
 }

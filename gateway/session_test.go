@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	beat     = `[null,"1","phoenix","heartbeat",{}]`
-	answered = `[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`
+	heartbeat = `[null,"1","phoenix","heartbeat",{}]`
+	answered  = `[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`
 )
 
 func TestSessionAnswersHeartbeats(t *testing.T) {
 	r := start(t, nil)
 	conn := r.dial(t)
-	sendText(t, conn, beat)
+	sendText(t, conn, heartbeat)
 	wantText(t, conn, answered)
 }
 
@@ -36,7 +36,7 @@ func TestSessionIgnoresWhatItCannotRead(t *testing.T) {
 	if err := conn.WriteMessage(websocket.BinaryMessage, []byte{0xff, 1, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
-	sendText(t, conn, beat)
+	sendText(t, conn, heartbeat)
 	wantText(t, conn, answered)
 	if got := r.sample(t, "walcast_gateway_malformed_total"); got != 9 {
 		t.Errorf("malformed = %v, want 9", got)
@@ -54,7 +54,7 @@ func TestSessionAnswersPings(t *testing.T) {
 	if err := conn.WriteControl(websocket.PingMessage, []byte("hello"), time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
-	sendText(t, conn, beat)
+	sendText(t, conn, heartbeat)
 	wantText(t, conn, answered) // reads past the pong, which came first
 	if data := <-got; data != "hello" {
 		t.Errorf("pong = %q, want hello", data)
@@ -116,7 +116,7 @@ func TestSessionWhoseClientDoesNotSpeakWebSocketIsToldSo(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "sessions gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "sessions gone", func() bool { return r.hub.size() == 0 })
 }
 
 func TestSessionEndsWhenNothingArrives(t *testing.T) {
@@ -134,7 +134,7 @@ func TestSessionEndsWhenNothingArrives(t *testing.T) {
 	if got := r.sample(t, `walcast_gateway_closed_total{reason="idle"}`); got > 1 {
 		t.Errorf("idle sessions closed = %v, want 1", got)
 	}
-	if r.party.size() == 0 {
+	if r.hub.size() == 0 {
 		t.Error("session that answers pings was closed too")
 	}
 	lively.Close()
@@ -147,12 +147,12 @@ func TestSessionThatReadsTooSlowlyIsClosedAndNobodyElse(t *testing.T) {
 	r := start(t, func(c *Config) { c.QueueBytes, c.CloseTimeout = 256<<10, patience })
 	slow, fast := r.dial(t), r.dial(t)
 	shrink(t, r)
-	eventually(t, "both open", func() bool { return r.party.size() == 2 })
+	eventually(t, "both open", func() bool { return r.hub.size() == 2 })
 	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 50_000)+`"}`))
 	want := string(frame.Payload())
 	sent := 0
 	for r.sample(t, "walcast_gateway_queue_overflows_total") == 0 {
-		r.party.say(frame)
+		r.hub.say(frame)
 		wantText(t, fast, want)
 		if sent++; sent > 10_000 {
 			t.Fatal("the slow session is still open")
@@ -160,7 +160,7 @@ func TestSessionThatReadsTooSlowlyIsClosedAndNobodyElse(t *testing.T) {
 	}
 	wantClose(t, slow, 1013, "client reads too slowly")
 	wantLimited(t, r, "queue")
-	sendText(t, fast, beat)
+	sendText(t, fast, heartbeat)
 	wantText(t, fast, answered)
 }
 
@@ -176,7 +176,7 @@ func TestSlowSessionMayLoseBroadcastsInstead(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer returning.Close()
-	eventually(t, "both open", func() bool { return r.party.size() == 2 })
+	eventually(t, "both open", func() bool { return r.hub.size() == 2 })
 	shrink(t, r)
 	text := protocol.Broadcast{Relay: []byte(`{"event":"e","pad":"` + strings.Repeat("x", 20_000) + `"}`)}
 	dropped := func() bool { return r.sample(t, "walcast_gateway_broadcasts_dropped_total") > 20 }
@@ -185,14 +185,14 @@ func TestSlowSessionMayLoseBroadcastsInstead(t *testing.T) {
 		if casts > 20_000 {
 			t.Fatal("no broadcast was dropped")
 		}
-		r.party.say(protocol.V2.Broadcast("realtime:x", text))
+		r.hub.say(protocol.V2.Broadcast("realtime:x", text))
 		if casts%100 == 0 {
-			r.party.say(protocol.V2.Push("", "", "realtime:x", "row", fmt.Appendf(nil, "%d", rows)))
+			r.hub.say(protocol.V2.Push("", "", "realtime:x", "row", fmt.Appendf(nil, "%d", rows)))
 			rows++
 		}
 	}
 	wantClose(t, returning, 1013, "client reads too slowly")
-	r.party.say(protocol.V2.Push("", "", "realtime:x", "end", []byte("{}")))
+	r.hub.say(protocol.V2.Push("", "", "realtime:x", "end", []byte("{}")))
 	slow.SetReadDeadline(time.Now().Add(patience))
 	heard := 0
 	for next := 0; ; {
@@ -219,8 +219,8 @@ func TestSlowSessionMayLoseBroadcastsInstead(t *testing.T) {
 // is felt soon.
 func shrink(t *testing.T, r *running) {
 	t.Helper()
-	r.roster.each(func(s *session) {
-		if err := s.net.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
+	r.sessions.each(func(s *session) {
+		if err := s.transport.Conn.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
 			t.Error(err)
 		}
 	})
@@ -230,11 +230,11 @@ func TestSessionThatStopsReadingIsCutAfterTheCloseTimeout(t *testing.T) {
 	r := start(t, func(c *Config) { c.QueueBytes, c.CloseTimeout = 64<<10, 200*time.Millisecond })
 	conn := handshake(t, r)
 	defer conn.Close()
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 50_000)+`"}`))
 	eventually(t, "session cut", func() bool {
-		r.party.say(frame)
-		return r.party.size() == 0
+		r.hub.say(frame)
+		return r.hub.size() == 0
 	})
 	if got := r.sample(t, `walcast_gateway_closed_total{reason="slow"}`); got != 1 {
 		t.Errorf("slow sessions = %v, want 1", got)
@@ -245,12 +245,12 @@ func TestSessionWhoseWritesStallIsCut(t *testing.T) {
 	r := start(t, func(c *Config) { c.QueueBytes, c.WriteTimeout = 64<<20, 200*time.Millisecond })
 	conn := handshake(t, r)
 	defer conn.Close()
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	frame := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"pad":"`+strings.Repeat("x", 900_000)+`"}`))
 	for range 20 {
-		r.party.say(frame)
+		r.hub.say(frame)
 	}
-	eventually(t, "session cut", func() bool { return r.party.size() == 0 })
+	eventually(t, "session cut", func() bool { return r.hub.size() == 0 })
 	if got := r.sample(t, `walcast_gateway_closed_total{reason="stalled"}`); got != 1 {
 		t.Errorf("stalled sessions = %v, want 1", got)
 	}
@@ -259,7 +259,7 @@ func TestSessionWhoseWritesStallIsCut(t *testing.T) {
 func TestSessionKeepsTheOrderOfFrames(t *testing.T) {
 	r := start(t, func(c *Config) { c.QueueBytes = 64 << 20 })
 	conn := r.dial(t)
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	var want []string
 	for i := range 5000 {
 		size := i * 7919 % 3000 // batches by count, by size, and single large ones
@@ -268,7 +268,7 @@ func TestSessionKeepsTheOrderOfFrames(t *testing.T) {
 		}
 		f := protocol.V2.Push("", "", "realtime:x", "e", []byte(`{"n":`+strings.Repeat("1", 1+size)+`}`))
 		want = append(want, string(f.Payload()))
-		r.party.say(f)
+		r.hub.say(f)
 	}
 	for _, w := range want {
 		wantText(t, conn, w)
@@ -277,16 +277,16 @@ func TestSessionKeepsTheOrderOfFrames(t *testing.T) {
 
 func TestSessionClosedByItsChannels(t *testing.T) {
 	r := start(t, nil)
-	r.party.opened = make(chan *guest, 1)
+	r.hub.opened = make(chan *fakeSession, 1)
 	conn := r.dial(t)
-	g := <-r.party.opened
+	g := <-r.hub.opened
 	g.out.Push(protocol.V2.Push("", "", "realtime:x", "last words", []byte("{}")))
 	g.out.Close(1001, "too many joins")
 	g.out.Push(protocol.V2.Push("", "", "realtime:x", "too late", []byte("{}")))
 	g.out.Close(1000, "twice")
 	wantText(t, conn, `[null,null,"realtime:x","last words",{}]`)
 	wantClose(t, conn, 1001, "too many joins")
-	eventually(t, "session gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "session gone", func() bool { return r.hub.size() == 0 })
 }
 
 func TestSessionEndsWhenTheClientVanishes(t *testing.T) {
@@ -295,9 +295,9 @@ func TestSessionEndsWhenTheClientVanishes(t *testing.T) {
 	if _, err := conn.Write([]byte("\x81\xfe\x10")); err != nil { // half a header
 		t.Fatal(err)
 	}
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	conn.Close()
-	eventually(t, "gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "gone", func() bool { return r.hub.size() == 0 })
 	eventually(t, "counted", func() bool {
 		return r.sample(t, `walcast_gateway_closed_total{reason="gone"}`) == 1
 	})
@@ -306,7 +306,7 @@ func TestSessionEndsWhenTheClientVanishes(t *testing.T) {
 func TestDrainTellsEverybodyAndWaits(t *testing.T) {
 	r := start(t, nil)
 	conns := []*websocket.Conn{r.dial(t), r.dial(t), r.dial(t)}
-	eventually(t, "all open", func() bool { return r.party.size() == 3 })
+	eventually(t, "all open", func() bool { return r.hub.size() == 3 })
 	r.stop()
 	for _, c := range conns {
 		wantClose(t, c, 1012, "server is stopping")
@@ -315,7 +315,7 @@ func TestDrainTellsEverybodyAndWaits(t *testing.T) {
 		t.Errorf("Run = %v, want nil", err)
 	}
 	r.done <- nil // for the cleanup
-	if n := r.party.size(); n != 0 {
+	if n := r.hub.size(); n != 0 {
 		t.Errorf("sessions after Run = %d, want 0", n)
 	}
 	if _, err := net.Dial("tcp", r.addr); err == nil {
@@ -327,13 +327,13 @@ func TestDrainCutsThoseWhoStay(t *testing.T) {
 	r := start(t, func(c *Config) { c.CloseTimeout, c.DrainTimeout = time.Hour, 200*time.Millisecond })
 	conn := handshake(t, r) // answers nothing
 	defer conn.Close()
-	eventually(t, "open", func() bool { return r.party.size() == 1 })
+	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	r.stop()
 	conn.SetReadDeadline(time.Now().Add(patience))
 	if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("still connected after DrainTimeout")
 	}
-	eventually(t, "gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "gone", func() bool { return r.hub.size() == 0 })
 }
 
 func TestSlowRequestsAreCut(t *testing.T) {

@@ -21,7 +21,7 @@ func TestStorm(t *testing.T) {
 		c.QueueBytes, c.CloseTimeout, c.MaxFrame = 1<<20, 200*time.Millisecond, 10_000
 	})
 	listener := r.dial(t)
-	eventually(t, "the listener is there", func() bool { return r.party.size() == 1 })
+	eventually(t, "the listener is there", func() bool { return r.hub.size() == 1 })
 
 	path := strings.TrimPrefix(r.url(t), "ws://"+r.addr)
 	var storm sync.WaitGroup
@@ -39,7 +39,7 @@ func TestStorm(t *testing.T) {
 		defer pace.Stop()
 		for i := range said {
 			<-pace.C
-			r.party.say(protocol.V2.Push("", "", "realtime:news", "n", fmt.Appendf(nil, "%d", i)))
+			r.hub.say(protocol.V2.Push("", "", "realtime:news", "n", fmt.Appendf(nil, "%d", i)))
 		}
 	})
 	for i := 0; i < said; {
@@ -53,7 +53,7 @@ func TestStorm(t *testing.T) {
 		}
 	}
 	storm.Wait()
-	eventually(t, "the storm is over", func() bool { return r.party.size() == 1 })
+	eventually(t, "the storm is over", func() bool { return r.hub.size() == 1 })
 	if got := r.sample(t, "walcast_gateway_sessions"); got != 1 {
 		t.Errorf("sessions = %v, want 1", got)
 	}
@@ -86,7 +86,7 @@ func misbehave(t *testing.T, r *running, path string) {
 		var err error
 		switch rand.IntN(6) {
 		case 0:
-			_, err = conn.Write(masked(0x1, []byte(beat)))
+			_, err = conn.Write(masked(0x1, []byte(heartbeat)))
 		case 1:
 			_, err = conn.Write(masked(0x1, []byte(`["1",null,"realtime:talk","broadcast",{}]`)))
 		case 2:

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"walcast/channels"
@@ -23,19 +24,65 @@ type streamer interface {
 	Pulse()
 }
 
+// serveStream answers a request for an event stream (Server-Sent Events). Once
+// it has begun, it is a session like those of WebSockets.
+func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
+	g.connect(w, r, func(address netip.Addr) *rejection { return g.admitStream(w, r, address) })
+}
+
+// admitStream begins a stream, or says why not.
+func (g *Gateway) admitStream(w http.ResponseWriter, r *http.Request, address netip.Addr) *rejection {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		return rejectStream
+	}
+	if !g.config.allowsOrigin(r) {
+		return rejectOrigin
+	}
+	id, rejected := g.identifyStream(r, time.Now())
+	if rejected != nil {
+		return rejected
+	}
+	query, err := readStreamQuery(r.URL.Query(), r.Header)
+	if err != nil {
+		return rejectJoin(err)
+	}
+	if rejected := g.limits.admit(address); rejected != nil {
+		return rejected
+	}
+	if rejected := g.begin(w, r, address, id, query); rejected != nil {
+		g.limits.release(address)
+		return rejected
+	}
+	return nil
+}
+
+// identifyStream reads the client's token from the request. Streams have no
+// versions, and go on by Last-Event-ID instead of a client_id.
+func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Identity, *rejection) {
+	token, given := streamToken(r)
+	claims, err := g.verifier.Verify(token, now)
+	if err != nil {
+		return channels.Identity{}, rejectToken(err, given)
+	}
+	return channels.Identity{
+		Version: protocol.SSE, Token: strings.Clone(token), Claims: claims, Headers: captured(r.Header),
+	}, nil
+}
+
 // begin takes the connection over and starts the stream. A refused join is known
 // before, while there can still be another answer.
-func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Addr, id channels.Identity, wanted subscription) *refusal {
-	if !g.roster.enter() {
-		return refuseStopping
+func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Addr, id channels.Identity, q streamQuery) *rejection {
+	if !g.sessions.reserve() {
+		return rejectStopping
 	}
 	s := g.newSession(id, address)
 	s.stream = g.open(s, id).(streamer)
-	begin, err := s.stream.Admit(r.Context(), wanted.join, wanted.Stream)
+	begin, err := s.stream.Admit(r.Context(), q.join, q.Stream)
 	if err != nil {
 		s.stream.Close()
-		g.roster.exit()
-		return refuseJoin(err)
+		g.sessions.release()
+		return rejectJoin(err)
 	}
 	head := streamHead(w.Header(), time.Now())
 	conn, _, err := http.NewResponseController(w).Hijack()
@@ -43,15 +90,15 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 		s.queue.kill(endGone) // so that nothing is written
 		begin()
 		s.stream.Close()
-		g.roster.exit()
-		return refuseLost
+		g.sessions.release()
+		return rejectLost
 	}
-	s.net = conn
-	limitSilence(conn, g.config.IdleTimeout)
-	s.promise(len(head))
+	s.transport.Conn = conn
+	setUserTimeout(conn, g.config.IdleTimeout)
+	s.transport.extendWrite(len(head))
 	// Not by the queue, which may drop what waits in it: without a head nothing
 	// makes sense. There is no writer yet.
-	if _, err := conn.Write(protocol.StreamHead(head, comeBack()).Wire()); err != nil {
+	if _, err := conn.Write(protocol.StreamHead(head, reconnectDelay()).Wire()); err != nil {
 		s.queue.kill(endGone)
 	}
 	g.enlist(s)
@@ -75,20 +122,21 @@ func streamHead(h http.Header, now time.Time) []byte {
 	return b.Bytes()
 }
 
-// comeBack is how long a client waits before it comes back: not all as long, or
-// they would all come at once after a restart.
-func comeBack() time.Duration { return time.Second + rand.N(2*time.Second) }
+// reconnectDelay is how long a client waits before it comes back: not all as long,
+// or they would all come at once after a restart.
+func reconnectDelay() time.Duration { return time.Second + rand.N(2*time.Second) }
 
-// farewell is the last frame of the session: a close frame, or what stands for
+// closing is the last frame of the session: a close frame, or what stands for
 // one in a stream.
-func (s *session) farewell(code int, reason string) *protocol.Frame {
+func (s *session) closing(code int, reason string) *protocol.Frame {
 	if s.stream != nil {
-		return protocol.StreamEnd(code, reason, comeBack())
+		return protocol.StreamEnd(code, reason, reconnectDelay())
 	}
 	return protocol.CloseFrame(code, reason)
 }
 
-// maxUnasked is how much a client may send that has nothing to say.
+// maxUnasked is how many bytes the client of a stream may send, though nothing that
+// it says has a meaning.
 const maxUnasked = 4 << 10
 
 // watch waits until the client has gone, which it says by closing the connection,
@@ -96,25 +144,15 @@ const maxUnasked = 4 << 10
 func (s *session) watch() {
 	var b [64]byte
 	for heard := 0; heard < maxUnasked; {
-		n, err := s.net.Read(b[:])
+		n, err := s.transport.Read(b[:])
 		if err != nil {
 			break
 		}
 		heard += n
 	}
 	s.queue.kill(endGone)
-	_ = s.net.Close()
+	_ = s.transport.Close()
 	s.queue.wait()
 	s.stream.Close()
 	s.gateway.leave(s)
-}
-
-// endStream tells the client of a stream that nothing follows.
-func (s *session) endStream() {
-	if s.stream == nil {
-		return
-	}
-	if w, ok := s.net.(interface{ CloseWrite() error }); ok {
-		_ = w.CloseWrite()
-	}
 }

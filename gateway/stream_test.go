@@ -21,7 +21,7 @@ import (
 )
 
 // Admit lets everybody in but to topics that are called like a refusal.
-func (g *guest) Admit(_ context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error) {
+func (s *fakeSession) Admit(_ context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error) {
 	if refusal, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
 		code, text, _ := strings.Cut(refusal, "/")
 		return nil, protocol.Refusal{Code: code, Text: text}
@@ -30,11 +30,11 @@ func (g *guest) Admit(_ context.Context, m protocol.Message, wanted channels.Str
 	if from == "" {
 		from = "1/1:1"
 	}
-	return func() { g.out.Push(g.id.Version.Joined(m, m.JoinRef, from, m.Payload)) }, nil
+	return func() { s.out.Push(s.id.Version.Joined(m, m.JoinRef, from, m.Payload)) }, nil
 }
 
 // Pulse says where everybody is.
-func (g *guest) Pulse() { g.out.Push(protocol.StreamAlive("2/2:2")) }
+func (s *fakeSession) Pulse() { s.out.Push(protocol.StreamAlive("2/2:2")) }
 
 // stream is an event stream as a client reads it.
 type stream struct {
@@ -224,7 +224,7 @@ func TestStreamIsRefusedBeforeItBegins(t *testing.T) {
 			t.Errorf("%s: Allow is %q", name, allow)
 		}
 	}
-	if n := r.party.size(); n != 0 {
+	if n := r.hub.size(); n != 0 {
 		t.Errorf("%d conversations are left of refused streams", n)
 	}
 }
@@ -238,7 +238,7 @@ func TestStreamsCountAsSessions(t *testing.T) {
 		t.Errorf("third session: %d %v; want 429 and when to come back", third.StatusCode, third.Header)
 	}
 	s.conn.Close()
-	eventually(t, "session gone", func() bool { return r.party.size() == 1 })
+	eventually(t, "session gone", func() bool { return r.hub.size() == 1 })
 	eventually(t, "session counted", func() bool { return r.sample(t, `walcast_gateway_closed_total{reason="gone"}`) == 1 })
 	r.read(t, http.MethodGet, oneTopic+token(t), nil).opened(t)
 }
@@ -261,7 +261,7 @@ func TestStreamWhoseClientTalksIsClosed(t *testing.T) {
 	if _, err := s.conn.Write(make([]byte, maxUnasked)); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "session gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "session gone", func() bool { return r.hub.size() == 0 })
 }
 
 func TestStreamIsToldThatTheServerStops(t *testing.T) {
@@ -278,17 +278,17 @@ func TestStreamIsToldThatTheServerStops(t *testing.T) {
 
 func TestStreamEndsWhenTheHubSaysSo(t *testing.T) {
 	r := start(t, func(c *Config) { c.CloseTimeout = patience })
-	r.party.opened = make(chan *guest, 1)
+	r.hub.opened = make(chan *fakeSession, 1)
 	s := r.read(t, http.MethodGet, oneTopic+token(t), nil)
 	s.opened(t)
-	g := <-r.party.opened
-	g.out.Push(protocol.SSE.Push("", "", "realtime:room", protocol.EventSystem, []byte(`{"message":"Token has expired"}`)))
-	g.out.Close(protocol.CloseNormal, "")
+	opened := <-r.hub.opened
+	opened.out.Push(protocol.SSE.Push("", "", "realtime:room", protocol.EventSystem, []byte(`{"message":"Token has expired"}`)))
+	opened.out.Close(protocol.CloseNormal, "")
 	if got := s.rest(t); !strings.HasPrefix(got, "event: system\ndata: {\"message\":\"Token has expired\"}\n\nretry: ") {
 		t.Errorf("last words are %q; want the system event and when to come back", got)
 	}
 	s.conn.Close()
-	eventually(t, "session gone", func() bool { return r.party.size() == 0 })
+	eventually(t, "session gone", func() bool { return r.hub.size() == 0 })
 	if got := r.sample(t, `walcast_gateway_closed_total{reason="channels"}`); got != 1 {
 		t.Errorf("counted %v; want 1", got)
 	}
@@ -302,7 +302,7 @@ func TestStreamThatIsReadTooSlowlyIsClosedAfterWholeEvents(t *testing.T) {
 	pad := strings.Repeat("x", 50_000)
 	sent := 0
 	for r.sample(t, "walcast_gateway_queue_overflows_total") == 0 {
-		r.party.say(protocol.SSE.Push("", "", "realtime:room", "e", []byte(`"`+pad+`"`)))
+		r.hub.say(protocol.SSE.Push("", "", "realtime:room", "e", []byte(`"`+pad+`"`)))
 		if sent++; sent > 10_000 {
 			t.Fatal("the slow stream is still open")
 		}

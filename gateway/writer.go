@@ -2,17 +2,14 @@ package gateway
 
 import (
 	"errors"
-	"net"
 	"os"
 	"time"
-
-	"walcast/protocol"
 )
 
-// write sends what is queued and returns when nothing is left. Push starts it;
-// there is never more than one.
+// write sends what is queued and returns when nothing is left. enqueue and end
+// start it; there is never more than one.
 func (s *session) write() {
-	b := s.gateway.batches.Get().(*batch)
+	b := s.gateway.pools.batches.Get().(*batch)
 	for s.queue.take(b) {
 		if err := s.send(b); err != nil {
 			// A frame may have been cut, so nothing can follow, not even a close
@@ -20,16 +17,16 @@ func (s *session) write() {
 			s.cut(writeCause(err))
 		}
 	}
-	s.gateway.batches.Put(b)
+	s.gateway.pools.batches.Put(b)
 }
 
 func (s *session) send(b *batch) error {
-	s.promise(b.bytes)
-	size, err := b.writeTo(s.net, s.deflater)
+	s.transport.extendWrite(b.bytes)
+	size, err := b.writeTo(s.transport.Conn, s.deflater)
 	if err != nil {
 		return err
 	}
-	m := s.gateway.metrics
+	m := &s.gateway.metrics.sent
 	m.writes.Inc()
 	m.frames.Add(float64(len(b.frames)))
 	m.bytes.Add(float64(size))
@@ -37,25 +34,12 @@ func (s *session) send(b *batch) error {
 		m.latency.Observe(time.Since(time.Unix(0, committed)).Seconds())
 	}
 	if b.last { // the close frame is out; the answer must come soon
-		s.endStream()
-		_ = s.net.SetReadDeadline(time.Now().Add(s.gateway.config.CloseTimeout))
+		if s.stream != nil {
+			s.transport.closeWrite()
+		}
+		s.transport.endRead()
 	}
 	return nil
-}
-
-// promise sets the write deadline, at most once a second for ordinary batches:
-// the timer would cost more than the rest of a small write.
-func (s *session) promise(size int) {
-	now := time.Now()
-	if now.Unix() == s.promised && size < 1<<20 {
-		return
-	}
-	s.promised = now.Unix()
-	c := s.gateway.config
-	_ = s.net.SetWriteDeadline(now.Add(c.WriteTimeout * time.Duration(1+size>>20)))
-	if s.queue.ending.Load() { // after the deadline: whoever ends sets it the other way round
-		_ = s.net.SetWriteDeadline(now.Add(c.CloseTimeout))
-	}
 }
 
 // writeCause tells a client that does not read from one that is gone.
@@ -64,83 +48,4 @@ func writeCause(err error) string {
 		return endStalled
 	}
 	return endGone
-}
-
-// What one write carries at most. More per system call gains nothing, and the
-// write deadline is for one batch.
-const (
-	batchFrames = 64
-	batchBytes  = 256 << 10
-)
-
-// batch is what a writer takes from its queue at once, with the room that it
-// needs to write it. Writers borrow one for as long as they run.
-type batch struct {
-	frames []*protocol.Frame
-	bytes  int
-	last   bool // ends with the close frame
-
-	pieces net.Buffers // backing of rest
-	rest   net.Buffers // what writev has not written yet
-	joined []byte
-}
-
-func newBatch() *batch {
-	return &batch{frames: make([]*protocol.Frame, 0, batchFrames), pieces: make(net.Buffers, 0, batchFrames)}
-}
-
-func (b *batch) fits(f *protocol.Frame) bool {
-	return len(b.frames) == 0 || len(b.frames) < batchFrames && b.bytes+len(f.Wire()) <= batchBytes
-}
-
-func (b *batch) add(f *protocol.Frame) {
-	b.frames = append(b.frames, f)
-	b.bytes += len(f.Wire())
-}
-
-// reset forgets the frames, so that a pooled batch keeps none of them alive.
-func (b *batch) reset() {
-	clear(b.frames)
-	b.frames, b.bytes, b.last = b.frames[:0], 0, false
-}
-
-// committed is the commit time of the oldest change in the batch, in
-// nanoseconds since the epoch, 0 if there is none.
-func (b *batch) committed() int64 {
-	for _, f := range b.frames {
-		if f.Committed != 0 {
-			return f.Committed
-		}
-	}
-	return 0
-}
-
-// writeTo writes the batch with one system call where the socket takes it all,
-// and returns how many bytes that were. With d, large frames go compressed.
-func (b *batch) writeTo(conn net.Conn, d *deflater) (size int, err error) {
-	b.pieces = b.pieces[:0]
-	for _, f := range b.frames {
-		wire := f.Wire()
-		if d != nil {
-			wire = d.wire(f)
-		}
-		b.pieces = append(b.pieces, wire)
-		size += len(wire)
-	}
-	_, isTCP := conn.(*net.TCPConn)
-	switch {
-	case len(b.pieces) == 1:
-		_, err = conn.Write(b.pieces[0])
-	case isTCP:
-		b.rest = b.pieces
-		_, err = b.rest.WriteTo(conn)
-	default: // TLS makes a record and a system call of each piece
-		b.joined = b.joined[:0]
-		for _, p := range b.pieces {
-			b.joined = append(b.joined, p...)
-		}
-		_, err = conn.Write(b.joined)
-	}
-	clear(b.pieces) // keeps no frame alive
-	return size, err
 }

@@ -37,8 +37,8 @@ type Config struct {
 	// to date, as "walcast migrate" does. Without it one that exists is used.
 	Migrate bool
 
-	// StateDir (state-dir) is the folder where it is kept over a restart what
-	// clients with a client_id have received; "" keeps it nowhere.
+	// StateDir (state-dir) is the folder that remembers over a restart what clients
+	// with a client_id have received; "" remembers nothing.
 	StateDir string
 
 	Log         changelog.Config

@@ -22,7 +22,7 @@ func (c *client) wantSystem(status, text string) {
 
 // TestWhileTheDatabaseIsAway stops Postgres under joined clients: public
 // channels go on, and can be joined; bindings are told, and rows come again by
-// themselves when it is back (decisions 31, 46).
+// themselves when it is back.
 func TestWhileTheDatabaseIsAway(t *testing.T) {
 	db := devdb.OpenServer(t, devdb.Options{TCP: true})
 	devdb.SupabaseRoles(db)
@@ -54,7 +54,8 @@ func TestWhileTheDatabaseIsAway(t *testing.T) {
 	early.wantChanges("INSERT 1 back")
 }
 
-// TestTruncateGoesToWhoAsksForIt (decision 22).
+// TestTruncateGoesToWhoAsksForIt: the event * does not include TRUNCATE, as it
+// never did upstream.
 func TestTruncateGoesToWhoAsksForIt(t *testing.T) {
 	db := appDatabase(t)
 	s := startServer(t, configFor(db))
@@ -70,7 +71,7 @@ func TestTruncateGoesToWhoAsksForIt(t *testing.T) {
 }
 
 // TestPublicationsAreRespected: their root option, and from Postgres 15 on their
-// row filters and column lists (decisions 20, 21).
+// row filters and column lists.
 func TestPublicationsAreRespected(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
@@ -98,7 +99,7 @@ func TestPublicationsAreRespected(t *testing.T) {
 }
 
 // TestRefusedJoinsHoldNothingUp: each of many is answered at once, and so is
-// what comes after them (decision 29). The reference takes five seconds each.
+// what comes after them. The reference takes five seconds each.
 func TestRefusedJoinsHoldNothingUp(t *testing.T) {
 	db := appDatabase(t)
 	s := startServer(t, configFor(db))
@@ -107,7 +108,7 @@ func TestRefusedJoinsHoldNothingUp(t *testing.T) {
 	for i := range joins {
 		c.send(fmt.Sprint(i), fmt.Sprintf("realtime:r%d", i), "phx_join", `{"config":{},"access_token":"x.y.z"}`)
 	}
-	c.send("beat", "phoenix", "heartbeat", `{}`)
+	c.send("h", "phoenix", "heartbeat", `{}`)
 	for i := range joins {
 		if got := string(c.next("phx_reply").Payload); !strings.Contains(got, "MalformedJWT: The token provided is not a valid JWT") {
 			t.Fatalf("answer to join %d = %s, want the reason", i, got)

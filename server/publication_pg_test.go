@@ -27,7 +27,7 @@ type published struct {
 }
 
 // TestWhatPublicationsMakeOfChanges: with column lists, row filters and the root option of
-// a publication, and TRUNCATE for who asks for it by name (decisions 20 to 22).
+// a publication, and TRUNCATE for a binding that names it.
 func TestWhatPublicationsMakeOfChanges(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)

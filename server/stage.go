@@ -15,7 +15,7 @@ type stage struct {
 
 // runStages runs all stages at once, until ctx is done or one fails. Then it
 // stops them from the last to the first, each when the one after it has ended:
-// who consumes stops before who provides. It returns the error of the stage that
+// a consumer stops before what it consumes. It returns the error of the stage that
 // failed, or what went wrong while stopping.
 func runStages(ctx context.Context, stages []stage, logger *slog.Logger) error {
 	failed := make(chan error, len(stages))

@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// stateFile is where the state of clients is kept, "" without a StateDir. Slots
-// of one name in different databases have different files.
+// stateFile is the file that remembers over a restart what clients have received,
+// "" without a StateDir. Slots of one name in different databases have different
+// files.
 func (c Config) stateFile() string {
 	database, err := pgconn.ParseConfig(c.Replication.DatabaseURL)
 	if c.StateDir == "" || err != nil { // Validate has refused such a URL

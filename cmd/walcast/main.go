@@ -47,7 +47,7 @@ func main() {
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM ends; the
-// second ends the program, for whoever does not want to wait for the drain.
+// second ends the program at once, without waiting for the drain.
 func interruptible(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 2)

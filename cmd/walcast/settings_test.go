@@ -95,8 +95,13 @@ func TestEveryFieldHasASetting(t *testing.T) {
 func equalFields(prefix string, a, b reflect.Value) map[string]bool {
 	equal := map[string]bool{}
 	for i := range a.NumField() {
-		name := prefix + a.Type().Field(i).Name
-		if prefix == "" && a.Field(i).Kind() == reflect.Struct {
+		field := a.Type().Field(i)
+		name := prefix + field.Name
+		switch {
+		case field.Anonymous:
+			maps.Copy(equal, equalFields(prefix, a.Field(i), b.Field(i)))
+			continue
+		case prefix == "" && field.Type.Kind() == reflect.Struct:
 			maps.Copy(equal, equalFields(name+".", a.Field(i), b.Field(i)))
 			continue
 		}

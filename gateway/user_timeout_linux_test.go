@@ -11,8 +11,8 @@ func TestStreamsAreBrokenOffWhenNothingIsAcknowledged(t *testing.T) {
 	r := start(t, nil)
 	r.read(t, http.MethodGet, oneTopic+token(t), nil).opened(t)
 	checked := 0
-	r.roster.each(func(s *session) {
-		raw, err := s.net.(*net.TCPConn).SyscallConn()
+	r.sessions.each(func(s *session) {
+		raw, err := s.transport.Conn.(*net.TCPConn).SyscallConn()
 		if err != nil {
 			t.Fatal(err)
 		}

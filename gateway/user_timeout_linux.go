@@ -9,12 +9,12 @@ import (
 // userTimeout is TCP_USER_TIMEOUT, which package syscall does not name.
 const userTimeout = 0x12
 
-// limitSilence has the connection broken off when what was sent stays without
+// setUserTimeout has the connection broken off when what was sent stays without
 // acknowledgement for that long. A client that vanished from the network says
 // nothing, as one that only reads; the few bytes that keep a stream alive would
 // find room in the socket's buffer until the system gives up, after a quarter of
 // an hour.
-func limitSilence(conn net.Conn, limit time.Duration) {
+func setUserTimeout(conn net.Conn, limit time.Duration) {
 	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
 		conn = wrapped.NetConn()
 	}

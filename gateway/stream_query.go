@@ -14,8 +14,8 @@ import (
 	"walcast/protocol"
 )
 
-// subscription is what a stream is asked for.
-type subscription struct {
+// streamQuery is what the query of a request asks an event stream for.
+type streamQuery struct {
 	channels.Stream
 	join protocol.Message
 }
@@ -44,25 +44,25 @@ type streamBinding struct {
 	Int8   *string  `json:"int8,omitempty"`
 }
 
-// readSubscription makes the join of a stream from its query. An error says what
+// readStreamQuery makes the join of a stream from its query. An error says what
 // is wrong with it; the bindings themselves are judged with the join.
-func readSubscription(query url.Values, h http.Header) (subscription, error) {
+func readStreamQuery(query url.Values, h http.Header) (streamQuery, error) {
 	var config streamConfig
 	broadcast := true
 	var err error
 	for name, to := range map[string]*bool{"private": &config.Private, "presence": &config.Presence.Enabled, "broadcast": &broadcast} {
 		if *to, err = readFlag(query, name, *to); err != nil {
-			return subscription{}, err
+			return streamQuery{}, err
 		}
 	}
 	if config.Bindings, err = readBindings(query); err != nil {
-		return subscription{}, err
+		return streamQuery{}, err
 	}
 	topic := last(query, "topic")
 	if !utf8.ValidString(topic) {
-		return subscription{}, errors.New("topic is not UTF-8")
+		return streamQuery{}, errors.New("topic is not UTF-8")
 	}
-	return subscription{
+	return streamQuery{
 		join: protocol.Message{
 			JoinRef: streamRef, Ref: streamRef, Topic: protocol.TopicPrefix + topic, Event: protocol.EventJoin,
 			Payload: encode(map[string]any{"config": config}),

@@ -10,7 +10,7 @@ import (
 	"walcast/protocol"
 )
 
-func TestReadSubscription(t *testing.T) {
+func TestReadStreamQuery(t *testing.T) {
 	const none = `{"config":{"private":false,"presence":{"enabled":false},"postgres_changes":[]}}`
 	bindings := func(list string) string {
 		return `{"config":{"private":false,"presence":{"enabled":false},"postgres_changes":` + list + `}}`
@@ -48,19 +48,19 @@ func TestReadSubscription(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := readSubscription(query, http.Header{})
+			got, err := readStreamQuery(query, http.Header{})
 			text := ""
 			if err != nil {
 				text = err.Error()
 			}
 			if text != c.err || string(got.join.Payload) != c.payload {
-				t.Errorf("readSubscription = %s, %q; want %s, %q", got.join.Payload, text, c.payload, c.err)
+				t.Errorf("readStreamQuery = %s, %q; want %s, %q", got.join.Payload, text, c.payload, c.err)
 			}
 		})
 	}
 }
 
-func TestReadSubscriptionBesideTheJoin(t *testing.T) {
+func TestReadStreamQueryBesideTheJoin(t *testing.T) {
 	for query, want := range map[string]channels.Stream{
 		"topic=room":                               {},
 		"topic=room&broadcast=true":                {},
@@ -71,15 +71,15 @@ func TestReadSubscriptionBesideTheJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readSubscription(values, http.Header{}); got.Stream != want || err != nil {
-			t.Errorf("readSubscription(%q) = %+v, %v; want %+v", query, got.Stream, err, want)
+		if got, err := readStreamQuery(values, http.Header{}); got.Stream != want || err != nil {
+			t.Errorf("readStreamQuery(%q) = %+v, %v; want %+v", query, got.Stream, err, want)
 		}
 	}
 }
 
-// FuzzReadSubscription holds that whatever a query says, it is refused or makes a
+// FuzzReadStreamQuery holds that whatever a query says, it is refused or makes a
 // join that the hub can read.
-func FuzzReadSubscription(f *testing.F) {
+func FuzzReadStreamQuery(f *testing.F) {
 	for _, seed := range []string{
 		"topic=room", "topic=room&table=todos&filter=id%3Deq.1&select=a,b", `topic=a&bindings=[{"table":"a"},null,1]`,
 		"private=true&presence=false&topic=%00", "event=%ff&table=%f0%9f", "last_event_id=1/2:3", `bindings=[{"a":"\ud800"}]`,
@@ -88,7 +88,7 @@ func FuzzReadSubscription(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		query, _ := url.ParseQuery(text)
-		wanted, err := readSubscription(query, http.Header{})
+		wanted, err := readStreamQuery(query, http.Header{})
 		if err != nil {
 			return
 		}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"slices"
+
+	"walcast/protocol"
+)
+
+// keptFrames is the capacity of the frame list that an idle session may keep.
+const keptFrames = 8
+
+// pending is the list of frames that wait in a queue. It has no lock of its own.
+type pending struct {
+	frames     []*protocol.Frame // those before head are nil
+	head       int
+	bytes      int             // of the waiting frames and of the batch that is being written
+	uncounted  *protocol.Frame // the one large frame of these that does not count, nil if there is none
+	broadcasts int             // among the waiting frames
+}
+
+// exceeds reports whether a frame of size bytes has no room within limit. A large
+// one has room whatever its size, and does not count, while it is the only one:
+// what a client must have, such as who is present, may be larger than the limit,
+// and the frames around it must not end the session.
+func (p *pending) exceeds(size, limit int) bool {
+	return p.bytes > 0 && p.counted()+size > limit && !p.goesUncounted(size, limit)
+}
+
+// counted is how many of the bytes count against the limit.
+func (p *pending) counted() int {
+	if p.uncounted == nil {
+		return p.bytes
+	}
+	return p.bytes - len(p.uncounted.Wire())
+}
+
+// goesUncounted reports whether a frame of size bytes need not count.
+func (p *pending) goesUncounted(size, limit int) bool { return p.uncounted == nil && size > limit/2 }
+
+// add appends a frame.
+func (p *pending) add(f *protocol.Frame, limit int) {
+	size := len(f.Wire())
+	if f.Broadcast {
+		p.broadcasts++
+	}
+	if p.goesUncounted(size, limit) {
+		p.uncounted = f
+	}
+	p.frames = append(p.frames, f)
+	p.bytes += size
+}
+
+// fill moves frames into the batch until it is full, and reports whether none is
+// left. What the batch held before has been written, or never will be.
+func (p *pending) fill(b *batch) (emptied bool) {
+	p.bytes -= b.bytes
+	p.uncount(b.frames...)
+	b.reset()
+	for p.head < len(p.frames) && b.fits(p.frames[p.head]) {
+		f := p.frames[p.head]
+		if f.Broadcast {
+			p.broadcasts--
+		}
+		b.add(f)
+		p.frames[p.head] = nil
+		p.head++
+	}
+	emptied = p.head == len(p.frames)
+	p.compact()
+	return emptied
+}
+
+// uncount is told of frames that leave.
+func (p *pending) uncount(frames ...*protocol.Frame) {
+	if p.uncounted != nil && slices.Contains(frames, p.uncounted) {
+		p.uncounted = nil
+	}
+}
+
+// dropBroadcasts makes room and returns how many it dropped: all that wait at
+// once, so that it is not done again until the queue has filled again.
+func (p *pending) dropBroadcasts() (dropped int) {
+	if p.broadcasts == 0 {
+		return 0
+	}
+	others := p.frames[:0]
+	for _, f := range p.frames[p.head:] {
+		if f.Broadcast {
+			p.bytes -= len(f.Wire())
+			p.uncount(f)
+			continue
+		}
+		others = append(others, f)
+	}
+	clear(p.frames[len(others):])
+	p.frames, p.head = others, 0
+	dropped, p.broadcasts = p.broadcasts, 0
+	return dropped
+}
+
+// clear drops all that wait.
+func (p *pending) clear() {
+	waiting := p.frames[p.head:]
+	for _, f := range waiting {
+		p.bytes -= len(f.Wire())
+	}
+	p.uncount(waiting...)
+	p.frames, p.head, p.broadcasts = nil, 0, 0
+}
+
+// compact gives back the room of frames that were taken.
+func (p *pending) compact() {
+	switch {
+	case p.head == len(p.frames) && cap(p.frames) > keptFrames:
+		p.frames, p.head = nil, 0
+	case p.head == len(p.frames):
+		p.frames, p.head = p.frames[:0], 0
+	case p.head*2 >= len(p.frames):
+		n := copy(p.frames, p.frames[p.head:])
+		clear(p.frames[n:])
+		p.frames, p.head = p.frames[:n], 0
+	}
+}

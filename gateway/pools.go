@@ -1,0 +1,34 @@
+package gateway
+
+import (
+	"bytes"
+	"sync"
+)
+
+// keptBuffer is the largest buffer for an inbound message that is kept for the
+// next one.
+const keptBuffer = 64 << 10
+
+// pools lend sessions what they need only while they read or write.
+type pools struct {
+	batches  sync.Pool // of *batch, for writers
+	buffers  sync.Pool // of *bytes.Buffer, for readers
+	deflater *deflater // for sessions that agreed to compression
+}
+
+func newPools() *pools {
+	return &pools{
+		batches:  sync.Pool{New: func() any { return newBatch() }},
+		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		deflater: newDeflater(),
+	}
+}
+
+// returnBuffer gives a buffer back, unless it has become large.
+func (p *pools) returnBuffer(b *bytes.Buffer) {
+	if b.Cap() > keptBuffer {
+		return
+	}
+	b.Reset()
+	p.buffers.Put(b)
+}

@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestMaxSessions(t *testing.T) {
+	r := start(t, func(c *Config) { c.MaxSessions = 2 })
+	first, second := r.dial(t), r.dial(t)
+	wantRefused := answer{429, "application/json; charset=utf-8", `{"error":"Too many connected users"}`}
+	if got := r.ask(t, upgradeFrom(t, r, ""), "192.0.2.1"); got != wantRefused {
+		t.Errorf("third handshake = %+v, want %+v", got, wantRefused)
+	}
+	first.Close()
+	eventually(t, "room for one", func() bool { return r.hub.size() == 1 })
+	eventually(t, "another is let in", func() bool {
+		return r.ask(t, upgradeFrom(t, r, ""), "192.0.2.1").Status == 101
+	})
+	sendText(t, second, heartbeat)
+	wantText(t, second, answered)
+	if got := r.sample(t, `walcast_gateway_refused_total{reason="sessions"}`); got < 1 {
+		t.Errorf("refused = %v, want at least 1", got)
+	}
+	wantLimited(t, r, "sessions")
+}
+
+func TestMaxSessionsPerAddress(t *testing.T) {
+	r := start(t, func(c *Config) {
+		c.MaxSessionsPerAddress = 1
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	})
+	e := upgradeFrom(t, r, "")
+	open := r.dial(t) // from 127.0.0.1
+	refused := answer{429, "application/json; charset=utf-8", `{"error":"Too many connected users from this address"}`}
+	if got := r.ask(t, e, "127.0.0.1"); got != refused {
+		t.Errorf("second handshake of an address = %+v, want %+v", got, refused)
+	}
+	wantLimited(t, r, "address")
+	for _, step := range []struct {
+		address string
+		status  int
+	}{
+		{"192.0.2.1", 101}, {"192.0.2.2", 101}, {"2001:db8::1", 101},
+	} {
+		if got := r.ask(t, e, step.address); got.Status != step.status {
+			t.Errorf("handshake of %s = %+v, want %d", step.address, got, step.status)
+		}
+	}
+	sendText(t, open, heartbeat)
+	wantText(t, open, answered)
+	eventually(t, "the others gone", func() bool { return r.hub.size() == 1 }) // ask hangs up
+	eventually(t, "the address is free again", func() bool { return r.ask(t, e, "192.0.2.1").Status == 101 })
+}
+
+func TestSessionLimitsCountByAddress(t *testing.T) {
+	c := newSessionLimits(Limits{MaxSessions: 3, MaxSessionsPerAddress: 2})
+	one, two := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	steps := []struct {
+		address netip.Addr
+		want    *rejection
+	}{{one, nil}, {one, nil}, {one, rejectAddress}, {two, nil}, {two, rejectSessions}}
+	for i, step := range steps {
+		if got := c.admit(step.address); got != step.want {
+			t.Errorf("step %d: admit(%s) = %+v, want %+v", i, step.address, got, step.want)
+		}
+	}
+	c.release(one)
+	c.release(one)
+	c.release(two)
+	if c.count != 0 || len(c.byNetwork) != 0 {
+		t.Errorf("after all have left: %d sessions, %v; want none", c.count, c.byNetwork)
+	}
+}

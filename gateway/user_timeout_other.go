@@ -1,0 +1,11 @@
+//go:build !linux
+
+package gateway
+
+import (
+	"net"
+	"time"
+)
+
+// setUserTimeout leaves it to the system when to give a silent client up.
+func setUserTimeout(net.Conn, time.Duration) {}
