@@ -36,7 +36,7 @@ const memory = () => ({
 
 /** Some kB of a row that nobody of interest listens to: ten of them fill the log. */
 const fill = (filler) => database.query(`insert into ${filler} values (repeat('x', 100000))`)
-const smallLog = ['--log-size', '1MiB', '--shards', '1']
+const smallLog = { flags: ['--log-size', '1MiB'], env: { GOMAXPROCS: '1' } } // with one processor there is one shard
 
 for (const kind of Object.keys(rejoining)) {
   test(`${kind}: connections cut while rows are written, and a kill -9 without a state directory: every row once, in order`, async (t) => {
@@ -92,7 +92,7 @@ test('bindings that see different columns each get every row once', async (t) =>
 test('a position that has left the log calls onResync, and again until it comes to a good end', async (t) => {
   const numbered = await table(t, 'id int primary key')
   const filler = await table(t, 'word text')
-  const server = await serve(t, { tables: [numbered, filler], flags: smallLog })
+  const server = await serve(t, { tables: [numbered, filler], ...smallLog })
   const wire = await proxy(t, server.port)
   let fails = true
   const { ids, resyncs } = await follow(t, wire, numbered, { onResync: () => { if (fails) throw new Error('the refetch failed, as the test wants') } })
@@ -140,7 +140,7 @@ test('without onResync a loss is written to the console', async (t) => {
 test('a quiet channel asks how far it is, and keeps its place while the log moves on', async (t) => {
   const numbered = await table(t, 'id int primary key')
   const filler = await table(t, 'word text')
-  const server = await serve(t, { tables: [numbered, filler], flags: smallLog })
+  const server = await serve(t, { tables: [numbered, filler], ...smallLog })
   const wire = await proxy(t, server.port)
   const { setTimeout } = globalThis // every 25 s is too seldom for a test; heartbeats stay as they are
   const options = { heartbeatIntervalMs: 24_000 }

@@ -104,7 +104,7 @@ test('a stream whose filter never matched goes on from the last sign of life', a
 
 test('a stream that is read too slowly is closed, says so, and goes on without loss', async (t) => {
   const wide = await table(t, 'id int primary key, body text')
-  const server = await serve(t, { tables: [wide], flags: ['--queue-size', '64KiB', '--close-timeout', '20s'] })
+  const server = await serve(t, { tables: [wide], flags: ['--queue-size', '64KiB'] })
   const params = { topic: 'wide', table: wide }
   const { pathname, search } = new URL(address(server, params))
   const socket = connectTo(server.port, '127.0.0.1')
@@ -117,11 +117,14 @@ test('a stream that is read too slowly is closed, says so, and goes on without l
   socket.pause()
   let rows = 0
   const overflows = async () => /walcast_gateway_queue_overflows_total ([1-9])/.test(await (await fetch(`${server.url}/metrics`)).text())
-  while (!await overflows()) {
-    await database.query(`insert into ${wide} select i, repeat('x', 20000) from generate_series($1::int, $1 + 99) i`, [rows + 1])
-    rows += 100
+  let overflowed = false
+  // Noticed at once, as the client has two seconds to read the last event.
+  const reading = until(overflows, 'the queue to be full').finally(() => { overflowed = true; socket.resume() })
+  while (!overflowed) {
+    await database.query(`insert into ${wide} select i, repeat('x', 20000) from generate_series($1::int, $1 + 9) i`, [rows + 1])
+    rows += 10
   }
-  socket.resume()
+  await reading
   await closed
   assert.match(text, /event: system\ndata: \{"message":"client reads too slowly",.*"code":1013\}\n\n$/)
   const before = [...text.matchAll(/"record":\{"id":(\d+)/g)].map((m) => Number(m[1]))

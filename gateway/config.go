@@ -46,12 +46,12 @@ type Timeouts struct {
 	// WriteTimeout (write-timeout) is how long a write may make no headway before
 	// the session is given up; each MiB of it adds as much again.
 	WriteTimeout time.Duration
-	// CloseTimeout (close-timeout) is how long a client has to answer our close
+	// CloseTimeout, which is no setting, is how long a client has to answer our close
 	// frame before the connection is cut.
 	CloseTimeout time.Duration
-	// HeaderTimeout (header-timeout) is how long a client may take to send its
-	// request's headers, against connections that dribble; a body may take six
-	// times as long.
+	// HeaderTimeout, which is no setting, is how long a client may take to send its
+	// request's headers, against connections that are only held open; a body may
+	// take six times as long.
 	HeaderTimeout time.Duration
 	// DrainTimeout (drain-timeout) bounds a stop; sessions that have not left by
 	// then are cut.

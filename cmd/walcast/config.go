@@ -34,7 +34,6 @@ func (s settings) config() (server.Config, error) {
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
 	c.StateDir = s.StateDir
-	c.Channels.ResumeClients, c.Channels.ResumeMemory = s.ResumeClients, s.ResumeMemory
 	c.Log = changelog.Config{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()
@@ -52,7 +51,7 @@ func (s databaseSettings) config(c replication.Config) (replication.Config, erro
 	c.DatabaseURL = url
 	c.Slot, c.Publications, c.CreatePublication = s.Slot, s.Publication, s.CreatePublication
 	c.SlotWarnBytes, c.SlotFailover = int64(s.SlotWarnSize), s.SlotFailover
-	c.StatusInterval, c.Heartbeat = s.StatusInterval, s.Heartbeat
+	c.Heartbeat = s.Heartbeat
 	return c, err
 }
 
@@ -115,9 +114,8 @@ func (s tokenSettings) apiKeys() (map[string]string, error) {
 }
 
 func (s channelSettings) config(c channels.Config) (channels.Config, error) {
-	c.Shards, c.MaxChannels = s.Shards, s.MaxChannels
+	c.MaxChannels, c.PrivateOnly = s.MaxChannels, s.PrivateOnly
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
-	c.TokenCheck, c.WriteCheck, c.PrivateOnly = s.TokenCheck, s.WriteCheck, s.PrivateOnly
 	c.ResumeWait, c.PresenceGrace, c.PresenceRate = s.ResumeWait, s.PresenceGrace, presence.Rate{}
 	switch {
 	case s.ResumeWait < 0:
@@ -137,8 +135,7 @@ func gatewayConfig(c gateway.Config, l listenSettings, s sessionSettings) (gatew
 	c.MessagesPerSecond, c.BytesPerSecond = s.MessagesPerSecond, int(s.BytesPerSecond)
 	c.JoinsPerSecond = s.JoinsPerSecond
 	c.IdleTimeout, c.PingInterval = s.IdleTimeout, s.PingInterval
-	c.WriteTimeout, c.CloseTimeout = s.WriteTimeout, s.CloseTimeout
-	c.HeaderTimeout, c.DrainTimeout = l.HeaderTimeout, l.DrainTimeout
+	c.WriteTimeout, c.DrainTimeout = s.WriteTimeout, l.DrainTimeout
 	c.Origins, c.Compression = l.Origins, l.Compression
 	c.TLSCert, c.TLSKey = l.TLSCert, l.TLSKey
 	for _, text := range l.TrustedProxies {

@@ -91,6 +91,8 @@ func (f file) flatten(prefix string, tree map[string]any, known map[string]bool)
 			if err := f.flatten(name+"-", nested, known); err != nil {
 				return err
 			}
+		case removed[name] != "":
+			return notASetting(name, name)
 		default:
 			return fmt.Errorf("unknown setting %q", name)
 		}

@@ -79,6 +79,9 @@ func run(ctx context.Context, args []string, term terminal) int {
 	if err != nil {
 		return report(term, err, exitFailed)
 	}
+	if err := refuseRemoved(args); err != nil {
+		return report(term, err, exitUsage)
+	}
 	parsed, err := parser.Parse(args)
 	if helped {
 		return 0

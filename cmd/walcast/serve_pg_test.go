@@ -169,7 +169,7 @@ func TestASecondSignalExitsAtOnce(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, flags := served(t)
-	p := startProcess(t, path, append(flags, "--close-timeout=8s")...)
+	p := startProcess(t, path, flags...)
 	dial(t, ctx, p.address(t, ctx)) // never answers the close frame, so the drain waits
 	for _, wait := range []string{"stopping", ""} {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

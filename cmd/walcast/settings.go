@@ -19,17 +19,14 @@ type databaseSettings struct {
 	CreatePublication string        `default:"none" placeholder:"TABLES" help:"Create a missing publication: none, all-tables, or a list of tables such as orders,app.items."`
 	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
 	StartTimeout      time.Duration `default:"30s" help:"How long Postgres may be out of reach at the start before it is given up. Once streaming, walcast waits for ever."`
-	StatusInterval    time.Duration `default:"10s" help:"Time between two status updates to Postgres; longer keeps more WAL there."`
 	Migrate           bool          `help:"Make the schema realtime at the start, or bring it up to date, as the command migrate does: for private channels and messages from SQL."`
 	Heartbeat         time.Duration `default:"1m" help:"Idle time after which a small message is written to the WAL, so that an idle database does not keep old WAL. 0 is never."`
 }
 
 type logSettings struct {
-	ResumeWindow  time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
-	StateDir      string        `placeholder:"PATH" help:"Folder where it is kept over a restart what clients with a client_id have received; without it they are told to resync. Default: $STATE_DIRECTORY, $XDG_STATE_HOME/walcast, or ~/.local/state/walcast."`
-	ResumeClients int           `default:"100000" help:"Topics of clients with a client_id that are remembered while the clients are away, at most."`
-	ResumeMemory  time.Duration `default:"24h" help:"How long they are remembered. Within resume-window clients get what they missed; after it they are told to resync, and not taken for new ones."`
-	LogSize       size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
+	ResumeWindow time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
+	StateDir     string        `placeholder:"PATH" help:"Folder where it is kept over a restart what clients with a client_id have received; without it they are told to resync. Default: $STATE_DIRECTORY, $XDG_STATE_HOME/walcast, or ~/.local/state/walcast."`
+	LogSize      size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
 }
 
 type tokenSettings struct {
@@ -55,11 +52,8 @@ type channelSettings struct {
 	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
 	PresenceGrace    time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
-	TokenCheck       time.Duration `default:"5m" help:"How often the tokens of joined channels are verified again, to notice a key rotation."`
-	WriteCheck       time.Duration `default:"30s" help:"How long a private channel's write permission is believed, 30s at most."`
 	RoleAge          time.Duration `default:"30s" help:"How long what hangs on database roles and their membership is believed, of which the WAL does not tell. Changes of grants and policies are noticed at once."`
 	PolicyTimeout    time.Duration `default:"5s" help:"How long Postgres may take to judge rows by policies that only it can evaluate; a row that takes longer is hidden."`
-	Shards           int           `default:"0" help:"Matchers that follow the log; 0 is one a core."`
 }
 
 type sessionSettings struct {
@@ -74,7 +68,6 @@ type sessionSettings struct {
 	IdleTimeout           time.Duration `default:"66s" help:"A session from which nothing arrives for this long is closed. Clients send a heartbeat every 25s."`
 	PingInterval          time.Duration `default:"25s" help:"Silence after which a session is pinged, and how often event streams get a sign of life."`
 	WriteTimeout          time.Duration `default:"30s" help:"A write that makes no headway for this long ends the session."`
-	CloseTimeout          time.Duration `default:"2s" help:"How long a client has to answer a close frame."`
 }
 
 type listenSettings struct {
@@ -85,7 +78,6 @@ type listenSettings struct {
 	TLSCert        string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`
 	TLSKey         string        `name:"tls-key" placeholder:"PATH" help:"PEM key of the certificate."`
 	Compression    bool          `help:"Accept permessage-deflate from clients that offer it: less traffic for more processor time."`
-	HeaderTimeout  time.Duration `default:"10s" help:"How long a client may take to send its request's headers."`
 	DrainTimeout   time.Duration `default:"8s" help:"How long a stop waits for clients to leave."`
 }
 

@@ -21,9 +21,10 @@ async function freePort() {
 }
 
 export class Server {
-  constructor(name, flags, databaseURL) {
+  constructor(name, flags, env, databaseURL) {
     this.name = name
     this.flags = flags
+    this.env = env
     this.databaseURL = databaseURL
     this.log = ''
   }
@@ -33,7 +34,7 @@ export class Server {
     this.process = spawn(BINARY, [
       'serve', '--database-url', this.databaseURL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
       '--slot', this.name, '--publication', this.name, '--state-dir', this.state, ...this.flags,
-    ], { stdio: ['ignore', 'pipe', 'pipe'] })
+    ], { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (text) => { this.log += text })
     await until(async () => {
       if (this.process.exitCode !== null) throw new Error(`walcast ended with ${this.process.exitCode}:\n${this.log}`)
@@ -57,10 +58,10 @@ export class Server {
 let count = 0
 
 /** Starts a server for a test (t), which publishes the given tables; both go when the test ends. */
-export async function serve(t, { tables = [], flags = [], databaseURL = process.env.E2E_DATABASE_URL } = {}) {
+export async function serve(t, { tables = [], flags = [], env = {}, databaseURL = process.env.E2E_DATABASE_URL } = {}) {
   const name = `e2e_${process.pid}_${++count}`
   await database.query(`create publication ${name} ${tables.length ? `for table ${tables.join(', ')}` : ''}`)
-  const server = new Server(name, flags, databaseURL)
+  const server = new Server(name, flags, env, databaseURL)
   server.state = await mkdtemp(join(tmpdir(), 'walcast-e2e-'))
   server.port = await freePort()
   t.after(async () => {
