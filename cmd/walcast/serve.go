@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/server"
@@ -81,7 +82,7 @@ func (r running) serve(ctx context.Context, ready func()) error {
 	select {
 	case <-r.server.Ready():
 		ready()
-		tell("READY=1", r.logger)
+		notify(daemon.SdNotifyReady, r.logger)
 	case err := <-ended:
 		return err
 	case <-ctx.Done():
@@ -92,18 +93,12 @@ func (r running) serve(ctx context.Context, ready func()) error {
 	case <-ctx.Done():
 	}
 	r.logger.Info("stopping")
-	tell("STOPPING=1", r.logger)
+	notify(daemon.SdNotifyStopping, r.logger)
 	select {
 	case err := <-ended:
 		return err
 	case <-time.After(r.stopLimit):
 		return fmt.Errorf("stop: not done within %s", r.stopLimit)
-	}
-}
-
-func tell(state string, logger *slog.Logger) {
-	if err := notify(state); err != nil {
-		logger.Warn("systemd not told", "state", state, "err", err)
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // size is a number of bytes, written 65536, 64KiB, 64MiB, 1GiB, or with the
-// decimal units kB, MB, GB.
+// decimal units kB, MB, GB. A unit means what it says: go-units, for one, reads
+// both MB and MiB as whichever of the two its caller has chosen for all.
 type size int64
 
 // units, longest first, so that MiB is not read as B.
