@@ -18,7 +18,7 @@ type mutedConn struct {
 	compressed bool // the answer agrees to permessage-deflate
 }
 
-// Write pretends once muted.
+// Write claims to have written, once muted.
 func (c *mutedConn) Write(p []byte) (int, error) {
 	if c.muted {
 		return len(p), nil
@@ -28,7 +28,7 @@ func (c *mutedConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// SetWriteDeadline pretends once muted.
+// SetWriteDeadline does nothing, once muted.
 func (c *mutedConn) SetWriteDeadline(t time.Time) error {
 	if c.muted {
 		return nil

@@ -53,7 +53,7 @@ type session struct {
 }
 
 // newSession makes a session that has no connection yet.
-func (g *Gateway) newSession(id channels.Identity, address netip.Addr) *session {
+func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
 	s := &session{gateway: g, version: id.Version, address: address, queue: queue{limit: g.config.QueueBytes}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and

@@ -76,7 +76,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	if !g.sessions.reserve() {
 		return rejectStopping
 	}
-	s := g.newSession(id, address)
+	s := newSession(g, id, address)
 	s.stream = g.open(s, id).(streamer)
 	begin, err := s.stream.Admit(r.Context(), q.join, q.Stream)
 	if err != nil {

@@ -99,7 +99,7 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 		return rejectHandshake(err.Error())
 	}
 	h.conn.muted = true
-	s := g.newSession(id, address)
+	s := newSession(g, id, address)
 	s.conn, s.transport.Conn = conn, h.conn.Conn
 	if h.conn.compressed {
 		s.deflater = g.pools.deflater

@@ -34,7 +34,7 @@ type commands struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// terminal is what a subcommand has of the world.
+// terminal is where a subcommand prints its results and its errors.
 type terminal struct {
 	out, err io.Writer
 }

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	repeatsKept   = 5 * time.Minute
+	repeatsAge    = 5 * time.Minute
 	repeatsKnown  = 16 << 10 // keys remembered; the least recently used go first
 	repeatsBody   = 4 << 10  // the longest body of an answer that is remembered
 	repeatsKey    = 255      // the longest key
@@ -74,7 +74,7 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 func (r *repeats) claim(scope, body [sha256.Size]byte, now time.Time) (first *repeat, mine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if first, ok := r.known.Get(scope); ok && now.Sub(first.at) < repeatsKept {
+	if first, ok := r.known.Get(scope); ok && now.Sub(first.at) < repeatsAge {
 		return first, false
 	}
 	first = &repeat{body: body, at: now, done: make(chan struct{})}
