@@ -9,21 +9,21 @@ import (
 
 const (
 	chunkChanges = 1024                  // changes in a chunk at most
-	chunkParts   = 64                    // of the bytes and of the window that one chunk takes up
-	chunkTime    = 10 * time.Millisecond // that a chunk is open for at least
+	chunkParts   = 64                    // a chunk takes up at most this part of the bytes and of the window
+	chunkTime    = 10 * time.Millisecond // a chunk takes additions for at least this long
 )
 
 // chunk is a stretch of the log that leaves as a whole, so that neither a
-// change nor a transaction needs bookkeeping of its own. Readers share slices
+// change nor a transaction needs bookkeeping of its own. Cursors share slices
 // of changes: entries are added behind them and never altered.
 type chunk struct {
 	changes     []*wal.Change
-	upTo        wal.Position // head after the newest addition
+	upTo        wal.Position // the log was complete up to here after the newest addition
 	first, last time.Time    // of the additions
 	bytes       int64
 	end         wal.LSN // of the newest transaction or keepalive completed in it, 0 if none
 	next        *chunk
-	isGone      bool
+	isGone      bool // it has left the log
 }
 
 // newest is the position of the newest change, zero if there is none.
@@ -39,108 +39,147 @@ func (c *chunk) leave() {
 	c.isGone, c.changes, c.next = true, nil, nil
 }
 
-// push adds a change. l.mu is held, here and below.
-func (l *Log) push(now time.Time, change *wal.Change) {
+// chunks is what the log holds, oldest first, and where it begins and ends. It
+// has no lock and no clock of its own: the log's lock guards it.
+type chunks struct {
+	config Config
+
+	list    []*chunk
+	bytes   int64 // of all changes
+	changes int   // how many there are
+
+	head        wal.Position // complete up to here
+	lost        wal.Position // the newest change that has left
+	isOpen      bool         // head is in the middle of a transaction
+	confirmable wal.LSN      // the end of the newest transaction that has left completely, 0 if none has
+}
+
+// clear lets all changes go and starts anew at a position.
+func (cs *chunks) clear(start wal.Position) {
+	for _, c := range cs.list {
+		c.leave()
+	}
+	*cs = chunks{config: cs.config, head: start, lost: start}
+}
+
+// push adds a change.
+func (cs *chunks) push(now time.Time, change *wal.Change) {
 	size := int64(max(change.Bytes, 1))
-	c := l.tail(now)
-	isFull := l.config.Bytes > 0 && c.bytes+size > max(l.config.Bytes/chunkParts, 1)
+	c := cs.open(now)
+	isFull := cs.config.Bytes > 0 && c.bytes+size > max(cs.config.Bytes/chunkParts, 1)
 	if len(c.changes) > 0 && (isFull || len(c.changes) == chunkChanges) {
-		c = l.grow(now)
+		c = cs.grow(now)
 	}
 	c.changes = append(c.changes, change)
 	c.bytes += size
-	l.bytes += size
-	l.changes++
-	l.head, l.isOpen = change.Position, true
-	c.upTo, c.last = l.head, now
+	cs.bytes += size
+	cs.changes++
+	cs.head, cs.isOpen = change.Position, true
+	c.upTo, c.last = cs.head, now
 }
 
 // complete ends the open transaction, or takes a keepalive for an empty one.
 // Either passes the window like a change, so it can never be confirmed before
 // something that stands in front of it.
-func (l *Log) complete(now time.Time, end wal.LSN) {
-	wasOpen, upTo := l.isOpen, wal.Before(end)
+func (cs *chunks) complete(now time.Time, end wal.LSN) {
+	wasOpen, upTo := cs.isOpen, wal.Before(end)
 	switch {
-	case wasOpen && end <= l.head.LSN:
+	case wasOpen && end <= cs.head.LSN:
 		return // a keepalive amid a transaction; its commit is yet to come
-	case !wasOpen && upTo.Compare(l.head) <= 0:
+	case !wasOpen && upTo.Compare(cs.head) <= 0:
 		return // came again
-	case upTo.Compare(l.head) > 0:
-		l.head = upTo
+	case upTo.Compare(cs.head) > 0:
+		cs.head = upTo
 	}
-	l.isOpen = false
-	c := l.tail(now)
-	c.end, c.upTo, c.last = end, l.head, now
+	cs.isOpen = false
+	c := cs.open(now)
+	c.end, c.upTo, c.last = end, cs.head, now
 }
 
-// newest is the chunk that was made last, nil if it has left.
-func (l *Log) newest() *chunk {
-	if len(l.chunks) == 0 {
-		return nil
+// open is the chunk that additions go to. A chunk takes them for a fraction of
+// the window only, as it leaves when its newest addition is old enough.
+func (cs *chunks) open(now time.Time) *chunk {
+	if n := len(cs.list); n > 0 {
+		if c := cs.list[n-1]; now.Sub(c.first) <= max(cs.config.Window/chunkParts, chunkTime) {
+			return c
+		}
 	}
-	return l.chunks[len(l.chunks)-1]
+	return cs.grow(now)
 }
 
-// tail is the chunk that additions go to. A chunk takes them for a fraction of
-// the window only, as it leaves when the newest is old enough.
-func (l *Log) tail(now time.Time) *chunk {
-	c := l.newest()
-	if c == nil || now.Sub(c.first) > max(l.config.Window/chunkParts, chunkTime) {
-		return l.grow(now)
+func (cs *chunks) grow(now time.Time) *chunk {
+	c := &chunk{first: now, last: now, upTo: cs.head}
+	if n := len(cs.list); n > 0 {
+		cs.list[n-1].next = c
 	}
-	return c
-}
-
-func (l *Log) grow(now time.Time) *chunk {
-	c := &chunk{first: now, last: now, upTo: l.head}
-	if newest := l.newest(); newest != nil {
-		newest.next = c
-	}
-	l.chunks = append(l.chunks, c)
+	cs.list = append(cs.list, c)
 	return c
 }
 
 // drop takes the oldest chunk out.
-func (l *Log) drop() {
-	c := l.chunks[0]
-	l.chunks[0] = nil
-	l.chunks = l.chunks[1:]
+func (cs *chunks) drop() {
+	c := cs.list[0]
+	cs.list[0] = nil
+	cs.list = cs.list[1:]
 	if len(c.changes) > 0 {
-		l.lost = c.newest()
-		l.changes -= len(c.changes)
-		l.bytes -= c.bytes
+		cs.lost = c.newest()
+		cs.changes -= len(c.changes)
+		cs.bytes -= c.bytes
 	}
 	if c.end != 0 {
-		l.confirmable = c.end
+		cs.confirmable = c.end
 	}
 	c.leave()
 }
 
+// trim drops what the limit of bytes has no room for. The newest chunk stays.
+func (cs *chunks) trim() {
+	for cs.config.Bytes > 0 && cs.bytes > cs.config.Bytes && len(cs.list) > 1 {
+		cs.drop()
+	}
+}
+
+// hasExpired reports whether there is an oldest chunk and all of it has left
+// the window.
+func (cs *chunks) hasExpired(now time.Time) bool {
+	return len(cs.list) > 0 && now.Sub(cs.list[0].last) >= cs.config.Window
+}
+
+// displaced is the newest change that would leave if so many bytes were added,
+// zero if none would.
+func (cs *chunks) displaced(bytes int64) (newest wal.Position) {
+	if cs.config.Bytes == 0 {
+		return newest
+	}
+	over := cs.bytes + bytes - cs.config.Bytes
+	for i := 0; i < len(cs.list) && over > 0; i++ {
+		if c := cs.list[i]; len(c.changes) > 0 {
+			newest = c.newest()
+			over -= c.bytes
+		}
+	}
+	return newest
+}
+
+// last is the position of the newest change that is held, zero if there is none.
+func (cs *chunks) last() wal.Position {
+	for i := len(cs.list) - 1; i >= 0; i-- {
+		if c := cs.list[i]; len(c.changes) > 0 {
+			return c.newest()
+		}
+	}
+	return wal.Position{}
+}
+
 // seek finds the first change at or after p; the chunk is nil if there is none.
-func (l *Log) seek(p wal.Position) (*chunk, int) {
-	i := sort.Search(len(l.chunks), func(i int) bool { return l.chunks[i].upTo.Compare(p) >= 0 })
-	for ; i < len(l.chunks); i++ {
-		c := l.chunks[i]
+func (cs *chunks) seek(p wal.Position) (*chunk, int) {
+	i := sort.Search(len(cs.list), func(i int) bool { return cs.list[i].upTo.Compare(p) >= 0 })
+	for ; i < len(cs.list); i++ {
+		c := cs.list[i]
 		j := sort.Search(len(c.changes), func(j int) bool { return c.changes[j].Position.Compare(p) >= 0 })
 		if j < len(c.changes) {
 			return c, j
 		}
 	}
 	return nil, 0
-}
-
-// broadcast wakes whoever waits for the log to move.
-func (l *Log) broadcast() {
-	if l.wake != nil {
-		close(l.wake)
-		l.wake = nil
-	}
-}
-
-// waiting is closed when the log moves.
-func (l *Log) waiting() <-chan struct{} {
-	if l.wake == nil {
-		l.wake = make(chan struct{})
-	}
-	return l.wake
 }

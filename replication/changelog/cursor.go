@@ -9,16 +9,13 @@ import (
 // Cursor is a consumer's place in the log. It belongs to one goroutine.
 type Cursor struct {
 	log      *Log
-	epoch    int // of the history that position belongs to; 0 before Begin
+	epoch    int // number of the history that position belongs to; 0 before Begin
 	position wal.Position
 
 	// Where the next change will be; chunk is nil, or gone, when that has to
 	// be searched for.
 	chunk *chunk
 	index int
-
-	isGivenUp bool         // see Await
-	gaveUp    wal.Position // where it was then
 }
 
 // Next waits for changes after the cursor, returns up to limit of them (as
@@ -45,24 +42,35 @@ func (c *Cursor) Next(ctx context.Context, limit int) ([]*wal.Change, error) {
 // cursor started; everything after it is still to come.
 func (c *Cursor) Position() wal.Position { return c.position }
 
+// Standing is the cursor's position with its history, which is zero if the log
+// has begun another since.
+func (c *Cursor) Standing() Standing {
+	c.log.mu.Lock()
+	defer c.log.mu.Unlock()
+	if c.epoch != c.log.epoch.number {
+		return Standing{Position: c.position}
+	}
+	return Standing{c.log.epoch.history, c.position}
+}
+
 // take is Next without waiting: it returns changes, an error, or what to wait
 // for.
 func (c *Cursor) take(limit int) ([]*wal.Change, <-chan struct{}, error) {
 	l := c.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.epoch == 0 && l.epoch == 1 { // made before Begin
-		c.epoch, c.position = 1, l.start
+	if c.epoch == 0 && l.epoch.number == 1 { // made before Begin
+		c.epoch, c.position = 1, l.epoch.start
 	}
 	switch {
-	case l.epoch == 0:
-		return nil, l.waiting(), nil
-	case c.epoch != l.epoch:
-		return nil, nil, c.fail(l.reason)
-	case c.position.Compare(l.lost) < 0:
+	case !l.epoch.begun():
+		return nil, l.moved.wait(), nil
+	case c.epoch != l.epoch.number:
+		return nil, nil, c.fail(l.epoch.reason)
+	case c.position.Compare(l.chunks.lost) < 0:
 		return nil, nil, c.fail(CodeTooOld)
 	case !c.find():
-		return nil, l.waiting(), nil
+		return nil, l.moved.wait(), nil
 	}
 	rest := c.chunk.changes[c.index:]
 	if limit > 0 && len(rest) > limit {
@@ -70,15 +78,15 @@ func (c *Cursor) take(limit int) ([]*wal.Change, <-chan struct{}, error) {
 	}
 	c.index += len(rest)
 	c.position = rest[len(rest)-1].Position
-	l.stir()
+	l.read.fire()
 	return rest[:len(rest):len(rest)], nil, nil
 }
 
 // find moves chunk and index to the next change; it is false if there is none
-// yet. l.mu is held.
+// yet. It and fail are steps of take, under its lock.
 func (c *Cursor) find() bool {
 	if c.chunk == nil || c.chunk.isGone {
-		c.chunk, c.index = c.log.seek(c.position)
+		c.chunk, c.index = c.log.chunks.seek(c.position)
 		if c.chunk == nil {
 			return false
 		}
@@ -95,10 +103,10 @@ func (c *Cursor) find() bool {
 	return true
 }
 
-// fail moves the cursor to Head. l.mu is held.
+// fail moves the cursor to Head.
 func (c *Cursor) fail(reason string) error {
 	err := c.log.resync(reason, c.position)
-	c.epoch, c.position, c.chunk = c.log.epoch, c.log.head, nil
-	c.log.stir()
+	c.epoch, c.position, c.chunk = c.log.epoch.number, c.log.chunks.head, nil
+	c.log.read.fire()
 	return err
 }

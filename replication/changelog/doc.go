@@ -2,9 +2,9 @@
 // consumers read.
 //
 // A Log has one writer and any number of readers, each with a Cursor. It knows
-// which positions it still has, which history they belong to, and tells whoever
-// asks for another one to resync. It knows nothing of Postgres: what may be
-// confirmed to the server it says as an LSN.
+// which positions it still has and which history they belong to, and tells a
+// consumer that asks for another one to resync. It knows nothing of Postgres:
+// what may be confirmed to the server it says as an LSN.
 //
 // Neighbours: replication writes, channels and server read.
 package changelog

@@ -15,9 +15,9 @@ func TestAwaitWaitsForACursorThatHolds(t *testing.T) {
 		l.Append(noon, rows(0x1000, 10), 0x1100)
 		room := make(chan time.Duration)
 		go func() {
-			waited, gaveUp := l.Await(t.Context(), 200, time.Hour)
-			if gaveUp {
-				t.Error("the cursor was given up")
+			waited, timedOut := l.Await(t.Context(), 200, time.Hour)
+			if timedOut {
+				t.Error("the cursor was not waited for")
 			}
 			room <- waited
 		}()
@@ -39,7 +39,7 @@ func TestAwaitWaitsForACursorThatHolds(t *testing.T) {
 	})
 }
 
-func TestAwaitGivesUpACursorThatMakesNoHeadway(t *testing.T) {
+func TestAwaitDoesNotWaitForACursorThatMakesNoHeadway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := begunLog(1000)
 		stuck, slow := l.Follow(), l.Follow()
@@ -52,20 +52,20 @@ func TestAwaitGivesUpACursorThatMakesNoHeadway(t *testing.T) {
 				_, _ = slow.Next(t.Context(), 1)
 			}
 		}()
-		waited, gaveUp := l.Await(t.Context(), 500, 10*time.Second)
-		if waited != 10*time.Second || !gaveUp {
-			t.Errorf("Await = %s, %t; want to give up after 10s without headway", waited, gaveUp)
+		waited, timedOut := l.Await(t.Context(), 500, 10*time.Second)
+		if waited != 10*time.Second || !timedOut {
+			t.Errorf("Await = %s, %t; want its patience to end after 10s without headway", waited, timedOut)
 		}
-		if waited, gaveUp = l.Await(t.Context(), 500, 10*time.Second); waited != 0 || gaveUp {
-			t.Errorf("Await = %s, %t; want it not to wait for whom it has given up", waited, gaveUp)
+		if waited, timedOut = l.Await(t.Context(), 500, 10*time.Second); waited != 0 || timedOut {
+			t.Errorf("Await = %s, %t; want it not to wait for a cursor that is stuck", waited, timedOut)
 		}
 		l.Append(noon, rows(0x1100, 5), 0x1200)
 		_, err := stuck.Next(t.Context(), 1)
 		wantResync(t, err, CodeTooOld)
 		wantNext(t, slow, 1, "0/1000:5")
-		waited, gaveUp = l.Await(t.Context(), 1000, time.Second)
-		if waited != time.Second || !gaveUp {
-			t.Errorf("Await = %s, %t; want it to wait for the other one", waited, gaveUp)
+		waited, timedOut = l.Await(t.Context(), 1000, time.Second)
+		if waited != time.Second || !timedOut {
+			t.Errorf("Await = %s, %t; want it to wait for the other one", waited, timedOut)
 		}
 	})
 }
@@ -77,8 +77,8 @@ func TestAwaitEndsWithItsContext(t *testing.T) {
 	l.Append(noon, rows(0x1000, 10), 0x1100)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, gaveUp := l.Await(ctx, 500, time.Hour); gaveUp {
-		t.Error("the cursor was given up")
+	if _, timedOut := l.Await(ctx, 500, time.Hour); timedOut {
+		t.Error("the cursor was not waited for")
 	}
 }
 
@@ -89,8 +89,8 @@ func TestOnlyCursorsThatHoldAreWaitedFor(t *testing.T) {
 	held.Hold()
 	held.LetGo()
 	l.Append(noon, rows(0x1000, 10), 0x1100)
-	if waited, gaveUp := l.Await(t.Context(), 500, time.Hour); waited != 0 || gaveUp {
-		t.Errorf("Await = %s, %t; want no wait", waited, gaveUp)
+	if waited, timedOut := l.Await(t.Context(), 500, time.Hour); waited != 0 || timedOut {
+		t.Errorf("Await = %s, %t; want no wait", waited, timedOut)
 	}
 }
 

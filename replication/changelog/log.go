@@ -1,67 +1,40 @@
 package changelog
 
 import (
-	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"walcast/replication/wal"
 )
 
-// Config bounds what the log keeps.
-type Config struct {
-	Bytes  int64         // changes held at most, in bytes; older ones leave first. 0 is no limit
-	Window time.Duration // how long a change stays before it may leave, if Bytes allow
-}
-
 // Log is the bounded, ordered history of changes, the only thing consumers
 // read. One goroutine appends, any number read through cursors. Append waits for
 // none of them; Await does, for those that hold. All methods may be called at
 // once.
 type Log struct {
-	config Config
+	window time.Duration // of the Config
 
-	mu      sync.Mutex // held for a few steps at a time, never while waiting
-	history History
-	reason  string       // why it began
-	epoch   int          // counts the histories; 0 before Begin
-	start   wal.Position // where the present history starts
-	live    wal.Position // up to here changes are read again
-
-	chunks  []*chunk // oldest first
-	bytes   int64
-	changes int
-
-	head        wal.Position // complete up to here
-	lost        wal.Position // the newest change that has left
-	isOpen      bool         // head is in the middle of a transaction
-	confirmable wal.LSN
-
-	wake chan struct{} // closed when head or history moves; nil while nobody waits
-
-	holders []*Cursor     // see Hold
-	stirred chan struct{} // closed when one of them moves; nil while the reader does not wait
-}
-
-// History identifies one continuous WAL history; positions of two histories
-// do not compare.
-type History struct {
-	System   string // IDENTIFY_SYSTEM's systemid
-	Timeline int32
-	Slot     string // slot name and what tells its generations apart
+	// mu guards all that follows and what cursors share with the log: the
+	// position and epoch of a cursor, and the chunks that it points to. It is
+	// held for a few steps at a time, never while waiting.
+	mu      sync.Mutex
+	epoch   epoch
+	chunks  chunks
+	holders holders
+	moved   signal // fires when head or history moves
+	read    signal // fires when a cursor that holds may have moved
 }
 
 // Stats is what the log holds at one moment.
 type Stats struct {
-	Bytes        int64
-	Changes      int
-	Oldest, Head wal.Position
+	Bytes        int64        // memory of the changes, counted by Change.Bytes
+	Changes      int          // how many there are
+	Oldest, Head wal.Position // see the methods of these names
 }
 
 // New returns an empty log that is not yet Begun. Cursors may be had before
 // that: Follow stands at the beginning, After waits.
-func New(c Config) *Log { return &Log{config: c} }
+func New(c Config) *Log { return &Log{window: c.Window, chunks: chunks{config: c}} }
 
 // Begin tells where the log's history starts: everything that commits at start
 // or later will be appended. It is called at every connect. With the history
@@ -73,22 +46,17 @@ func (l *Log) Begin(h History, start wal.LSN, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	from := wal.Before(start)
-	isGap := from.Compare(l.head) > 0
-	if l.epoch > 0 && l.history == h && !isGap {
-		return
+	if l.epoch.begun() && l.epoch.history == h {
+		if from.Compare(l.chunks.head) <= 0 {
+			return
+		}
+		if reason == "" {
+			reason = CodeSlotAdvanced
+		}
 	}
-	if l.epoch > 0 && l.history == h && reason == "" {
-		reason = CodeSlotAdvanced
-	}
-	for _, c := range l.chunks {
-		c.leave()
-	}
-	l.chunks, l.bytes, l.changes = nil, 0, 0
-	l.epoch++
-	l.history, l.reason = h, reason
-	l.start, l.head, l.lost, l.live = from, from, from, from
-	l.isOpen, l.confirmable = false, 0
-	l.broadcast()
+	l.chunks.clear(from)
+	l.epoch.next(h, from, reason)
+	l.moved.fire()
 }
 
 // Refill tells that what commits before until is old: it happened while nobody
@@ -96,8 +64,8 @@ func (l *Log) Begin(h History, start wal.LSN, reason string) {
 func (l *Log) Refill(until wal.LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p := wal.Before(until); p.Compare(l.live) > 0 {
-		l.live = p
+	if p := wal.Before(until); p.Compare(l.epoch.live) > 0 {
+		l.epoch.live = p
 	}
 }
 
@@ -109,23 +77,21 @@ func (l *Log) Refill(until wal.LSN) {
 func (l *Log) Append(now time.Time, changes []*wal.Change, end wal.LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.epoch == 0 {
+	if !l.epoch.begun() {
 		panic("changelog: Append before Begin")
 	}
-	head := l.head
+	head := l.chunks.head
 	for _, c := range changes {
-		if c.Position.Compare(l.head) > 0 {
-			l.push(now, c)
+		if c.Position.Compare(l.chunks.head) > 0 {
+			l.chunks.push(now, c)
 		}
 	}
 	if end != 0 {
-		l.complete(now, end)
+		l.chunks.complete(now, end)
 	}
-	for l.config.Bytes > 0 && l.bytes > l.config.Bytes && len(l.chunks) > 1 {
-		l.drop()
-	}
-	if l.head != head {
-		l.broadcast()
+	l.chunks.trim()
+	if l.chunks.head != head {
+		l.moved.fire()
 	}
 }
 
@@ -135,10 +101,10 @@ func (l *Log) Append(now time.Time, changes []*wal.Change, end wal.LSN) {
 func (l *Log) Release(now time.Time) wal.LSN {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.chunks) > 0 && now.Sub(l.chunks[0].last) >= l.config.Window && l.hindmost(l.chunks[0].newest()) == nil {
-		l.drop()
+	for l.chunks.hasExpired(now) && l.holders.slowest(l.epoch.number, l.chunks.list[0].newest()) == nil {
+		l.chunks.drop()
 	}
-	return l.confirmable
+	return l.chunks.confirmable
 }
 
 // Head is the position up to which the log is complete; what commits from now
@@ -146,18 +112,21 @@ func (l *Log) Release(now time.Time) wal.LSN {
 func (l *Log) Head() wal.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.head
+	return l.chunks.head
 }
 
-// Live is where somebody starts who wants only what commits from now on: Head,
-// or the end of what is being read again.
-func (l *Log) Live() wal.Position {
+// Live is where a consumer starts that wants only what commits from now on:
+// Head, or the end of what is being read again.
+func (l *Log) Live() wal.Position { return l.Standing().Position }
+
+// Standing is Live with the history that it belongs to; zero before Begin.
+func (l *Log) Standing() Standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.live.Compare(l.head) > 0 {
-		return l.live
+	if l.epoch.live.Compare(l.chunks.head) > 0 {
+		return Standing{l.epoch.history, l.epoch.live}
 	}
-	return l.head
+	return Standing{l.epoch.history, l.chunks.head}
 }
 
 // Refilled is the end of what is read again, as Refill was told: what comes
@@ -165,95 +134,37 @@ func (l *Log) Live() wal.Position {
 func (l *Log) Refilled() wal.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.live
+	return l.epoch.live
 }
 
 // Oldest is the position after which the log has everything.
 func (l *Log) Oldest() wal.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.lost
+	return l.chunks.lost
 }
 
 // History is the present history, zero before Begin.
 func (l *Log) History() History {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.history
+	return l.epoch.history
 }
+
+// Reason is why the present history began, as Begin was told; "" where it goes
+// on from an earlier run.
+func (l *Log) Reason() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch.reason
+}
+
+// Window is how long a change stays before it may leave, if there is room.
+func (l *Log) Window() time.Duration { return l.window }
 
 // Stats says how much the log holds.
 func (l *Log) Stats() Stats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return Stats{Bytes: l.bytes, Changes: l.changes, Oldest: l.lost, Head: l.head}
-}
-
-// After returns a cursor whose first change is the first one after p. It fails
-// with a *ResyncError when changes after p have left the log, or when the
-// history has no p. Before Begin, and for a p beyond Head, it waits until the
-// log has come that far (a restarted server reads the window again). When the
-// deadline of ctx passes meanwhile, p is taken for unknown, with a
-// *ResyncError; when ctx is cancelled, its error is returned.
-func (l *Log) After(ctx context.Context, p wal.Position) (*Cursor, error) {
-	for {
-		c, wait, err := l.at(p)
-		if wait == nil {
-			return c, err
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil, ctx.Err()
-			}
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			return nil, l.resync(CodeUnknown, p)
-		}
-	}
-}
-
-// at returns a cursor behind p, an error, or what to wait for.
-func (l *Log) at(p wal.Position) (*Cursor, <-chan struct{}, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.epoch == 0:
-		return nil, l.waiting(), nil
-	case p.Compare(l.start) < 0 && l.reason != "":
-		return nil, nil, l.resync(l.reason, p)
-	case p.Compare(l.lost) < 0:
-		return nil, nil, l.resync(CodeTooOld, p)
-	case p.Compare(l.head) > 0:
-		return nil, l.waiting(), nil
-	}
-	c := &Cursor{log: l, epoch: l.epoch, position: p}
-	c.chunk, c.index = l.seek(p)
-	switch {
-	case c.chunk != nil && c.chunk.changes[c.index].Position == p:
-		c.index++
-	case isCommit(p.LSN) && p != l.lost && p != l.head:
-		return nil, nil, l.resync(CodeUnknown, p)
-	}
-	return c, nil, nil
-}
-
-// isCommit reports whether a commit record may start at lsn: records are
-// aligned. Other positions stand for "complete up to here", see Before.
-func isCommit(lsn wal.LSN) bool { return lsn%8 == 0 }
-
-// resync is the error for a consumer that came from a position. l.mu is held.
-func (l *Log) resync(reason string, from wal.Position) *ResyncError {
-	code, text := resyncCause(reason)
-	return &ResyncError{Reason: text, Code: code, From: from, Oldest: l.lost, Position: l.head, History: l.history}
-}
-
-// Follow returns a cursor at Head. Before Begin that is the beginning: the
-// cursor gets all that the log will have, with what is read again after a
-// restart.
-func (l *Log) Follow() *Cursor {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return &Cursor{log: l, epoch: l.epoch, position: l.head}
+	return Stats{Bytes: l.chunks.bytes, Changes: l.chunks.changes, Oldest: l.chunks.lost, Head: l.chunks.head}
 }

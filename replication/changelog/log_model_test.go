@@ -218,7 +218,7 @@ func (m *model) step(c *modelCursor, limit int) bool {
 
 // check holds what is always true.
 func (m *model) check(t *rapid.T) {
-	stats, budget := m.log.Stats(), m.log.config.Bytes
+	stats, budget := m.log.Stats(), m.log.chunks.config.Bytes
 	if newest := int64(150); budget > 0 && stats.Bytes > budget+newest {
 		t.Fatalf("%d bytes held of at most %d", stats.Bytes, budget)
 	}
@@ -248,7 +248,7 @@ func (m *model) drain() {
 }
 
 // TestManyCursorsAtOnce is for the race detector: one appends, some keep up,
-// some are slow, some come and go; whoever is not told to resync has no hole.
+// some are slow, some come and go; a consumer that is not told to resync has no hole.
 func TestManyCursorsAtOnce(t *testing.T) {
 	const transactions, size = 300, 7
 	l := New(Config{Bytes: 40_000, Window: time.Minute})

@@ -189,7 +189,7 @@ func TestIdleLogStaysSmall(t *testing.T) {
 		l.Append(noon.Add(time.Duration(i)*6*time.Millisecond), nil, wal.LSN(0x2000+8*i))
 		l.Release(noon.Add(time.Duration(i) * 6 * time.Millisecond))
 	}
-	if got := len(l.chunks); got > 2*chunkParts {
+	if got := len(l.chunks.list); got > 2*chunkParts {
 		t.Errorf("%d chunks for keepalives of a minute; want at most %d", got, 2*chunkParts)
 	}
 	if got, want := l.Release(noon.Add(10*time.Minute)), wal.LSN(0x2000+8*85_000); got < want {

@@ -143,3 +143,55 @@ func TestAfterLearnsOfAnotherHistoryWhileItWaits(t *testing.T) {
 		wantResync(t, <-failed, CodeOtherCluster)
 	})
 }
+
+func TestResumeRefusesAStandingOfAnotherHistory(t *testing.T) {
+	l := begunLog(0)
+	l.Append(noon, rows(0x1100, 2), 0x1200)
+	at := wal.Position{LSN: 0x1100, Seq: 0}
+	c, err := l.Resume(t.Context(), Standing{History: history, Position: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantNext(t, c, 0, "0/1100:1")
+	kept := History{System: history.System} // over a restart, without the slot's name
+	if _, err := l.Resume(t.Context(), Standing{History: kept, Position: at}); err != nil {
+		t.Errorf("Resume of a standing that was kept over a restart: %v", err)
+	}
+	_, err = l.Resume(t.Context(), Standing{History: History{System: "another"}, Position: at})
+	wantResync(t, err, CodeHistory)
+}
+
+func TestResumeWaitsForTheLogToBegin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, failed := New(Config{Window: time.Minute}), make(chan error)
+		standing := Standing{History: history, Position: wal.Position{LSN: 0x1200}}
+		go func() { failed <- second(l.Resume(t.Context(), standing)) }()
+		synctest.Wait()
+		l.Begin(History{System: "another"}, 0x9000, CodeOtherCluster)
+		wantResync(t, <-failed, CodeOtherCluster)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := New(Config{}).Resume(ctx, standing)
+		wantResync(t, err, CodeUnknown)
+	})
+}
+
+func TestReachMovesOverWhatHoldsNoChanges(t *testing.T) {
+	l := begunLog(0)
+	l.Append(noon, rows(0x1100, 2), 0x1200)
+	last := wal.Position{LSN: 0x1100, Seq: 1}
+	l.Append(noon, nil, 0x1400) // a keepalive
+	if got := l.Reach(Standing{history, last}); got != (Standing{history, l.Head()}) {
+		t.Errorf("Reach from the last change = %+v; want Head, %v", got, l.Head())
+	}
+	for _, stays := range []Standing{
+		{history, wal.Position{LSN: 0x1100, Seq: 0}},  // a change follows
+		{History{System: "another"}, last},            // of another history
+		{history, wal.Position{LSN: 0x2000, Seq: 0}},  // not reached yet
+		{history, wal.Position{LSN: 0x0800, Seq: 10}}, // changes after it have left
+	} {
+		if got := l.Reach(stays); got != stays {
+			t.Errorf("Reach(%+v) = %+v; want it unmoved", stays, got)
+		}
+	}
+}

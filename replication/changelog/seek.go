@@ -1,0 +1,113 @@
+package changelog
+
+import (
+	"context"
+	"errors"
+
+	"walcast/replication/wal"
+)
+
+// Follow returns a cursor at Head. Before Begin that is the beginning: the
+// cursor gets all that the log will have, with what is read again after a
+// restart.
+func (l *Log) Follow() *Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return &Cursor{log: l, epoch: l.epoch.number, position: l.chunks.head}
+}
+
+// After returns a cursor whose first change is the first one after p. It fails
+// with a *ResyncError when changes after p have left the log, or when the
+// history has no p. Before Begin, and for a p beyond Head, it waits until the
+// log has come that far (a restarted server reads the window again). When the
+// deadline of ctx passes meanwhile, p is taken for unknown, with a
+// *ResyncError; when ctx is cancelled, its error is returned.
+func (l *Log) After(ctx context.Context, p wal.Position) (*Cursor, error) {
+	return l.seek(ctx, p, func(History) bool { return true })
+}
+
+// Resume is After for a standing: one of another history fails with a
+// *ResyncError once the log has begun.
+func (l *Log) Resume(ctx context.Context, s Standing) (*Cursor, error) {
+	return l.seek(ctx, s.Position, s.continuedBy)
+}
+
+// seek waits until the log can answer for p, and returns a cursor behind it if
+// the log's history is one that p may belong to.
+func (l *Log) seek(ctx context.Context, p wal.Position, belongs func(History) bool) (*Cursor, error) {
+	for {
+		c, wait, err := l.at(p, belongs)
+		if wait == nil {
+			return c, err
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil, l.unknown(p)
+			}
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// at returns a cursor behind p, an error, or what to wait for.
+func (l *Log) at(p wal.Position, belongs func(History) bool) (*Cursor, <-chan struct{}, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case !l.epoch.begun():
+		return nil, l.moved.wait(), nil
+	case !belongs(l.epoch.history):
+		return nil, nil, l.resync(l.epoch.reason, p)
+	case p.Compare(l.epoch.start) < 0 && l.epoch.reason != "":
+		return nil, nil, l.resync(l.epoch.reason, p)
+	case p.Compare(l.chunks.lost) < 0:
+		return nil, nil, l.resync(CodeTooOld, p)
+	case p.Compare(l.chunks.head) > 0:
+		return nil, l.moved.wait(), nil
+	}
+	c := &Cursor{log: l, epoch: l.epoch.number, position: p}
+	c.chunk, c.index = l.chunks.seek(p)
+	switch {
+	case c.chunk != nil && c.chunk.changes[c.index].Position == p:
+		c.index++
+	case isCommit(p.LSN) && p != l.chunks.lost && p != l.chunks.head:
+		return nil, nil, l.resync(CodeUnknown, p)
+	}
+	return c, nil, nil
+}
+
+// isCommit reports whether a commit record may start at lsn: records are
+// aligned. Other positions stand for "complete up to here", see wal.Before.
+func isCommit(lsn wal.LSN) bool { return lsn%8 == 0 }
+
+// unknown is the error for a position that the log has not reached in time.
+func (l *Log) unknown(p wal.Position) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.resync(CodeUnknown, p)
+}
+
+// resync is the error for a consumer that came from a position. Its callers
+// have the log's lock.
+func (l *Log) resync(reason string, from wal.Position) *ResyncError {
+	code, text := resyncCause(reason)
+	return &ResyncError{
+		Reason: text, Code: code, From: from,
+		Oldest: l.chunks.lost, Position: l.chunks.head, History: l.epoch.history,
+	}
+}
+
+// Reach moves a standing over what holds no changes: to Head if nothing comes
+// after it, so that a quiet consumer does not fall behind. A standing of another
+// history, or one after which changes have left the log, stays.
+func (l *Log) Reach(s Standing) Standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.History == l.epoch.history && s.Position.Compare(l.chunks.lost) >= 0 &&
+		s.Position.Compare(l.chunks.last()) >= 0 && s.Position.Compare(l.chunks.head) < 0 {
+		s.Position = l.chunks.head
+	}
+	return s
+}
