@@ -49,7 +49,7 @@ func TestPasswordChangedWhileRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL, r.pool, r.control.pool = u.String(), pool, pool })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL, s.pool = u.String(), pool })
 	exec(`alter role reader password 'second'`)
 	exec(`insert into orders values (1, 'a')`)
 	position := r.want("INSERT orders 1 a")[0].Position
@@ -78,7 +78,7 @@ func TestWALLevelLoweredWhileRunning(t *testing.T) {
 	settings := map[string]string{"wal_level": "logical"}
 	db := ownServer(t, settings)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	p.stall(true) // the reader would make the slot anew
@@ -112,7 +112,7 @@ func TestServerWithoutRoomIsAFatalSentence(t *testing.T) {
 		t.Run(setting, func(t *testing.T) {
 			db := ownServer(t, map[string]string{setting: "1"})
 			taken := holdSlot(t, db)
-			err := runReader(t, db, holding(), func(r *Reader) { r.config.Slot, r.control.slot = "another", "another" }).wait()
+			err := runReader(t, db, holding(), func(s *setup) { s.config.Slot = "another" }).wait()
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("Run = %v; want %s…", err, want)
 			}

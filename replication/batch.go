@@ -1,8 +1,6 @@
 package replication
 
-import (
-	"walcast/replication/wal"
-)
+import "walcast/replication/wal"
 
 // batchChanges and batchBytes bound what is kept back from the log while more
 // is at hand: enough to take the log's lock seldom, little enough that
@@ -12,12 +10,13 @@ const (
 	batchBytes   = 256 << 10
 )
 
-// batch collects changes on their way to the log.
+// batch collects changes until they are appended to the log.
 type batch struct {
-	changes []*wal.Change
-	bytes   int
-	whole   int     // changes[:whole] are of complete transactions
-	end     wal.LSN // where the last complete transaction ends; 0 if none did
+	changes  []*wal.Change
+	bytes    int
+	complete int     // changes[:complete] are of complete transactions
+	isClosed bool    // a transaction was completed since takeComplete
+	upTo     wal.LSN // everything that commits before it has come; never goes back
 }
 
 func (b *batch) add(changes []*wal.Change) {
@@ -31,28 +30,32 @@ func (b *batch) add(changes []*wal.Change) {
 // keepalive outside of transactions, which is a transaction without changes.
 // The position of a keepalive may lag behind the commit before it.
 func (b *batch) close(end wal.LSN) {
-	b.whole = len(b.changes)
-	b.end = max(b.end, end)
+	b.complete, b.isClosed = len(b.changes), true
+	b.upTo = max(b.upTo, end)
 }
 
-// full reports that the changes should be passed on although their
+// isFull reports that the changes should be appended although their
 // transaction is not complete.
-func (b *batch) full() bool { return len(b.changes) >= batchChanges || b.bytes >= batchBytes }
+func (b *batch) isFull() bool { return len(b.changes) >= batchChanges || b.bytes >= batchBytes }
 
-// takeWhole takes the complete transactions out.
-func (b *batch) takeWhole() (changes []*wal.Change, end wal.LSN) {
-	changes, end = b.changes[:b.whole:b.whole], b.end
-	b.changes = b.changes[b.whole:]
-	b.whole, b.end = 0, 0
+// takeComplete takes the complete transactions out, and returns where they end;
+// 0 if none was completed.
+func (b *batch) takeComplete() (changes []*wal.Change, end wal.LSN) {
+	if !b.isClosed {
+		return nil, 0
+	}
+	changes = b.changes[:b.complete:b.complete]
+	b.changes = b.changes[b.complete:]
+	b.complete, b.isClosed = 0, false
 	if len(b.changes) == 0 {
 		b.changes, b.bytes = nil, 0 // the log may keep the array
 	}
-	return changes, end
+	return changes, b.upTo
 }
 
 // takeRest takes out the beginning of the transaction that is being read.
 func (b *batch) takeRest() []*wal.Change {
 	changes := b.changes
-	b.changes, b.bytes, b.whole = nil, 0, 0
+	b.changes, b.bytes, b.complete = nil, 0, 0
 	return changes
 }

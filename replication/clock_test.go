@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"encoding/binary"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 func TestSilenceAndIdlenessGoByTheMonotonicClock(t *testing.T) {
 	for _, jump := range clock.Jumps() {
 		began := time.Now()
-		m := newMoment(began)
+		m := newAtomicTime(began)
 		later := clock.Set(t, began.Add(10*time.Second), jump)
 		m.set(began.Add(4 * time.Second))
 		if got := m.since(later); got != 6*time.Second {
@@ -36,12 +35,11 @@ func TestSilenceAndIdlenessGoByTheMonotonicClock(t *testing.T) {
 // TestHeartbeatsAreToldApartThoughTheClockGoesBack would else take an older one
 // for the one that it waits for.
 func TestHeartbeatsAreToldApartThoughTheClockGoesBack(t *testing.T) {
-	s := &stream{}
-	s.beat.Store(uint64(time.Now().Add(time.Hour).UnixMicro())) // came when the clock was wrong
+	returned := uint64(time.Now().Add(time.Hour).UnixMicro()) // came when the clock was wrong
 	h := &heartbeat{}
-	first := h.next(time.Now(), s.beat.Load())
-	if first <= s.beat.Load() {
-		t.Errorf("number %d would be taken for one that has come: %d", first, s.beat.Load())
+	first := h.next(time.Now(), returned)
+	if first <= returned {
+		t.Errorf("number %d would be taken for one that has come: %d", first, returned)
 	}
 	if second := h.next(time.Now().Add(-time.Hour), 0); second <= first {
 		t.Errorf("number %d follows %d", second, first)
@@ -73,13 +71,19 @@ func commit(at, end wal.LSN) []byte {
 func TestCommitTimesMayJump(t *testing.T) {
 	log := changelog.New(holding())
 	log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
-	r := &Reader{log: log, logger: slog.New(slog.DiscardHandler)}
-	r.metrics = newMetrics(nil, &r.progress, log)
-	r.progress.begin(0x100)
-	s := &stream{Reader: r, decoder: pgoutput.NewDecoder(nil), active: newMoment(time.Now()), whole: 0x100}
+	p := &progress{}
+	p.begin(0x100)
+	r := &receiver{
+		appender: appender{
+			log: log, metrics: newMetrics(nil, p, log), progress: p,
+			lastTransaction: newAtomicTime(time.Now()), batch: batch{upTo: 0x100},
+		},
+		decoder: pgoutput.NewDecoder(nil), describer: &describer{},
+		acknowledger: &acknowledger{}, publications: &publicationWatch{},
+	}
 	take := func(m []byte) {
 		t.Helper()
-		if err := s.takeWAL(append(make([]byte, walDataHeader), m...)); err != nil {
+		if err := r.takeWAL(append(make([]byte, walDataHeader), m...)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,7 +97,7 @@ func TestCommitTimesMayJump(t *testing.T) {
 		take([]byte(insertMessage))
 		take(commit(at, at+0x10))
 	}
-	s.passWhole()
+	r.appender.appendComplete()
 	changes, err := cursor.Next(context.Background(), 0)
 	if err != nil || len(changes) != len(clock.Jumps()) {
 		t.Fatalf("Next = %d changes, %v; want %d", len(changes), err, len(clock.Jumps()))
@@ -103,7 +107,7 @@ func TestCommitTimesMayJump(t *testing.T) {
 			t.Errorf("change %d stands at %s; want %s", i, c.Position, want)
 		}
 	}
-	if s := r.Status(); s.LagBytes != 0 || s.LagSeconds != 0 || s.Received != 0x510 {
+	if s := p.status(time.Now()); s.LagBytes != 0 || s.LagSeconds != 0 || s.Received != 0x510 {
 		t.Errorf("status %+v; want all received up to 0/510, without a lag", s)
 	}
 }

@@ -44,7 +44,7 @@ type Config struct {
 	StatusInterval time.Duration
 	// Heartbeat is the idle time after which a transactional message is
 	// written, default 60 s, 0 is never. Without it an idle server keeps WAL
-	// that nobody needs any more.
+	// that no consumer needs any more.
 	Heartbeat time.Duration
 }
 

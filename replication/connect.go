@@ -68,8 +68,8 @@ func applicationName(slot, instance string) string {
 }
 
 // replicationConfig reads database-url for a replication connection that reads
-// through in.
-func replicationConfig(databaseURL, application string, in *intake) (*pgconn.Config, error) {
+// through socket.
+func replicationConfig(databaseURL, application string, socket *socketReader) (*pgconn.Config, error) {
 	pool, err := pgxpool.ParseConfig(databaseURL) // knows pool_… and leaves them out
 	if err != nil {
 		return nil, err
@@ -100,7 +100,7 @@ func replicationConfig(databaseURL, application string, in *intake) (*pgconn.Con
 		Enable: true, Idle: senderTimeout, Interval: 5 * time.Second, Count: 3,
 	}}
 	c.DialFunc = dialer.DialContext
-	c.BuildFrontend = in.frontend // wrapping the connection itself would hide TLS from channel binding
+	c.BuildFrontend = socket.frontend // wrapping the connection itself would hide TLS from channel binding
 	return c, nil
 }
 

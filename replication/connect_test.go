@@ -10,7 +10,7 @@ func TestReplicationConfigPinsSettings(t *testing.T) {
 	t.Setenv("PGTZ", "Asia/Tokyo")
 	t.Setenv("PGAPPNAME", "somebody")
 	const url = "postgres://app@localhost/app?timezone=Asia/Tokyo&DATESTYLE=German&application_name=else&pool_max_conns=3&search_path=app&work_mem=4MB"
-	c, err := replicationConfig(url, "walcast/s/1", newIntake())
+	c, err := replicationConfig(url, "walcast/s/1", newSocketReader())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestReplicationConfigPinsSettings(t *testing.T) {
 func TestReplicationConfigKeepsOptionsThatTheUserWrote(t *testing.T) {
 	t.Setenv("PGOPTIONS", "-c datestyle=german")
 	for _, url := range []string{"postgres://app@localhost/app?options=project%3Dx", "host=localhost user=app options='project=x'"} {
-		c, err := replicationConfig(url, "a", newIntake())
+		c, err := replicationConfig(url, "a", newSocketReader())
 		if err != nil || c.RuntimeParams["options"] != "project=x" {
 			t.Errorf("options of %s = %q, %v; want project=x", url, c.RuntimeParams["options"], err)
 		}

@@ -10,10 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// control is the reader's ordinary connection. It is kept, so that types can
-// be looked up however busy the pool is, and it holds the lock that tells who
-// leads: of several servers with one slot the one that has it may end a stale
-// walsender. Its methods may be called at once; statements run one at a time.
+// control is the reader's ordinary connection. It is kept open, so that types can
+// be looked up however busy the pool is. It has the leader lock: of several
+// processes with one slot only the one with the lock may end a stale walsender. Its methods may be called at once; statements run one at a time.
 type control struct {
 	pool *pgxpool.Pool
 	slot string
@@ -77,7 +76,7 @@ func (c *control) open(ctx context.Context) (err error) {
 	return fmt.Errorf("prepare control connection: %w", err)
 }
 
-// lead tries to take the leader lock and reports whether this server has it.
+// lead tries to take the leader lock and reports whether this process has it.
 func (c *control) lead(ctx context.Context) (leader bool, err error) {
 	err = c.use(ctx, func(db querier) error {
 		if !c.leader {
@@ -101,8 +100,9 @@ func (c *control) close(ctx context.Context) {
 	}
 }
 
-// release needs mu and a connection. What cannot be cleaned is closed: nobody
-// else may get a connection that holds the lock.
+// release gives c.conn back. What cannot be cleaned is closed: no other user of
+// the pool may get a connection that has the leader lock. It is a step of use and
+// close, under their lock.
 func (c *control) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()

@@ -25,7 +25,7 @@ func through(t *testing.T, p *proxy, db *devdb.DB) option {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	return func(r *Reader) { r.config.DatabaseURL, r.pool, r.control.pool = p.url(db), pool, pool }
+	return func(s *setup) { s.config.DatabaseURL, s.pool = p.url(db), pool }
 }
 
 // makeStandby starts a second server that follows the first with a physical
@@ -146,7 +146,7 @@ func TestPromotedReplicaThatLacksChangesStartsANewHistory(t *testing.T) {
 // resync. Below it says that it cannot be had.
 func TestFailoverSlot(t *testing.T) {
 	t.Parallel()
-	withFailover := func(r *Reader) { r.config.SlotFailover = true }
+	withFailover := func(s *setup) { s.config.SlotFailover = true }
 	db := orders(t)
 	if db.Server.Major < 17 {
 		err := runReader(t, db, holding(), withFailover).wait()
@@ -204,7 +204,7 @@ func TestStandbyThatIsPromotedWhileItIsRead(t *testing.T) {
 	standby := makeStandby(t, db)
 	p := newProxy(t, db)
 	p.lead(standby)
-	r := runReader(t, db, holding(), through(t, p, db), func(r *Reader) { r.config.Heartbeat = time.Second })
+	r := runReader(t, db, holding(), through(t, p, db), func(s *setup) { s.config.Heartbeat = time.Second })
 	if db.Server.Major < 16 {
 		if err := r.wait(); err == nil || !strings.Contains(err.Error(), "which can be read from Postgres 16 on only: use the primary") {
 			t.Errorf("Run = %v; want it to name the version", err)
@@ -255,7 +255,7 @@ func TestFailoverIsEnabledOnASlotThatExists(t *testing.T) {
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	r.stop()
-	again := runReader(t, db, holding(), func(r *Reader) { r.config.SlotFailover = db.Server.Major >= 17 })
+	again := runReader(t, db, holding(), func(s *setup) { s.config.SlotFailover = db.Server.Major >= 17 })
 	again.want("INSERT orders 1 a")
 	if got := again.slot().Failover; got != (db.Server.Major >= 17) {
 		t.Errorf("failover of the slot = %v on Postgres %d", got, db.Server.Major)

@@ -15,11 +15,11 @@ import (
 type remedy uint8
 
 const (
-	// retryFast: it passes by itself, as a restart does.
+	// retryFast: the fault passes by itself, as a restart does.
 	retryFast remedy = iota
-	// retrySlowly: it may pass, or somebody has to act; report it meanwhile.
+	// retrySlowly: it may pass, or an operator has to act; report it meanwhile.
 	retrySlowly
-	// operate: somebody has to act. Ends Run when nothing was ever streamed,
+	// operate: an operator has to act. Ends Run when nothing was ever streamed,
 	// as the setting is then probably wrong; later it is retried slowly.
 	operate
 	// renew: the slot cannot go on from where it was; a new one starts a new
@@ -77,12 +77,12 @@ func (f *fault) Error() string {
 
 func (f *fault) Unwrap() error { return f.err }
 
-// site is what a sentence about a fault needs to name.
-type site struct{ role, database, slot string }
+// target is what an attempt connects with; the advice about its faults names it.
+type target struct{ role, database, slot string }
 
 // diagnose finds out what an error means. What it does not know is retried
 // slowly and reported: only a certain loss starts a new history.
-func diagnose(err error, at site) *fault {
+func diagnose(err error, at target) *fault {
 	var known *fault
 	if errors.As(err, &known) {
 		return known
@@ -121,7 +121,7 @@ func diagnoseTLS(err error) *fault {
 
 // diagnosePostgres decides by SQLSTATE. The texts are compared only where one
 // code means several things.
-func diagnosePostgres(e *pgconn.PgError, at site) *fault {
+func diagnosePostgres(e *pgconn.PgError, at target) *fault {
 	if f := diagnosePassing(e); f != nil {
 		return f
 	}
@@ -159,7 +159,7 @@ func diagnosePassing(e *pgconn.PgError) *fault {
 }
 
 // diagnoseAccess knows what keeps a role out.
-func diagnoseAccess(e *pgconn.PgError, at site) *fault {
+func diagnoseAccess(e *pgconn.PgError, at target) *fault {
 	role, database := quoteIdentifier(at.role), quoteIdentifier(at.database)
 	switch {
 	case e.Code == "28P01":
@@ -192,7 +192,7 @@ func diagnoseAccess(e *pgconn.PgError, at site) *fault {
 }
 
 // diagnoseResources knows what the server has run out of.
-func diagnoseResources(e *pgconn.PgError, at site) *fault {
+func diagnoseResources(e *pgconn.PgError, at target) *fault {
 	switch {
 	case e.Code == "53400":
 		return &fault{
@@ -219,7 +219,7 @@ func diagnoseResources(e *pgconn.PgError, at site) *fault {
 
 // diagnoseSlot knows what happens to slots and publications. The slot's row,
 // read before each start, is the better witness: a text may be translated.
-func diagnoseSlot(e *pgconn.PgError, at site) *fault {
+func diagnoseSlot(e *pgconn.PgError, at target) *fault {
 	slot := quoteIdentifier(at.slot)
 	switch {
 	case e.Code == "55006" && concerns(e, "slot", "replication slot "):
@@ -260,11 +260,12 @@ func mentions(e *pgconn.PgError, words ...string) bool {
 	return false
 }
 
-// concerns tells what kind of thing an error is about by the place in the
-// server that raised it, or by how the message begins if that is not told.
-func concerns(e *pgconn.PgError, place, beginning string) bool {
+// concerns tells what kind of thing an error is about by the server's source
+// file and routine that raised it, or by how the message begins if these are not
+// told.
+func concerns(e *pgconn.PgError, source, beginning string) bool {
 	if e.File+e.Routine != "" {
-		return strings.Contains(strings.ToLower(e.File+" "+e.Routine), place)
+		return strings.Contains(strings.ToLower(e.File+" "+e.Routine), source)
 	}
 	return strings.HasPrefix(e.Message, beginning)
 }

@@ -53,7 +53,7 @@ func TestRoleWithoutReplicationIsAFatalSentence(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "")
-	err := runReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) }).wait()
+	err := runReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = as(t, db, name) }).wait()
 	if want := `role "` + name + `" may not replicate: ALTER ROLE "` + name + `" REPLICATION`; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("Run = %v; want %s…", err, want)
 	}
@@ -65,7 +65,7 @@ func TestRoleWithReplicationNeedsNothingElse(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "replication")
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = as(t, db, name) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	r.stop()
@@ -74,13 +74,13 @@ func TestRoleWithReplicationNeedsNothingElse(t *testing.T) {
 func TestUnknownDatabaseAndRoleAreFatalSentences(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	err := runReader(t, db, holding(), func(r *Reader) {
-		r.config.DatabaseURL = strings.Replace(db.DSN, "/"+db.Name+"?", "/nowhere?", 1)
+	err := runReader(t, db, holding(), func(s *setup) {
+		s.config.DatabaseURL = strings.Replace(db.DSN, "/"+db.Name+"?", "/nowhere?", 1)
 	}).wait()
 	if err == nil || !strings.HasPrefix(err.Error(), `database "nowhere" does not exist: correct database-url`) {
 		t.Errorf("Run = %v; want it to name the database", err)
 	}
-	err = runReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, "nobody_here") }).wait()
+	err = runReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = as(t, db, "nobody_here") }).wait()
 	if err == nil || !strings.Contains(err.Error(), "check the role in database-url") {
 		t.Errorf("Run = %v; want it to doubt the role", err)
 	}
@@ -90,7 +90,7 @@ func TestAfterStreamingOnceNothingIsFatal(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	name := role(t, db, "replication")
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = as(t, db, name) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = as(t, db, name) })
 	db.Exec(`alter role ` + name + ` noreplication`)
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a") // an open stream is not asked again

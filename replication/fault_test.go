@@ -98,7 +98,7 @@ func raised(code, message, file, routine string) *pgconn.PgError {
 }
 
 func TestDiagnose(t *testing.T) {
-	at := site{role: "app", database: "shop", slot: "s"}
+	at := target{role: "app", database: "shop", slot: "s"}
 	for _, c := range faultCases {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			f := diagnose(fmt.Errorf("attempt: %w", c.err), at)
@@ -117,7 +117,7 @@ func TestDiagnose(t *testing.T) {
 
 func TestAnUnknownErrorIsNeverANewHistory(t *testing.T) {
 	for _, code := range []string{"XX000", "XX001", "55000", "42704", "P0001", "58P01", "25006"} {
-		if f := diagnose(pg(code, "?"), site{}); f.remedy == renew {
+		if f := diagnose(pg(code, "?"), target{}); f.remedy == renew {
 			t.Errorf("diagnose of %s starts a new history", code)
 		}
 	}

@@ -12,13 +12,14 @@ const maxSamples = 64
 // lag tells how far reading is behind. It compares where the server's WAL
 // ended at known moments with what has been received.
 type lag struct {
-	received wal.LSN
-	samples  []lagSample // those beyond received, oldest first
-	end      wal.LSN     // the newest sample's
-	commit   time.Time   // of the newest transaction received while behind
+	received wal.LSN    // everything that commits before it has come
+	samples  []walEndAt // those beyond received, oldest first
+	end      wal.LSN    // the newest sample's
+	commit   time.Time  // of the newest transaction received while behind
 }
 
-type lagSample struct {
+// walEndAt is where the server's WAL ended at a moment.
+type walEndAt struct {
 	end wal.LSN
 	at  time.Time
 }
@@ -30,12 +31,12 @@ func (l *lag) sampled(end wal.LSN, at time.Time) {
 		l.caughtUp()
 		return
 	}
-	l.samples = append(thinned(l.samples), lagSample{end, at})
+	l.samples = append(thinned(l.samples), walEndAt{end, at})
 }
 
 // thinned makes room where there is none: it keeps the oldest and halves the
 // rest.
-func thinned(samples []lagSample) []lagSample {
+func thinned(samples []walEndAt) []walEndAt {
 	if len(samples) < maxSamples {
 		return samples
 	}

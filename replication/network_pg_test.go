@@ -14,9 +14,9 @@ func TestReaderNoticesAStalledNetwork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			db := orders(t)
 			p := newProxy(t, db)
-			r := startReader(t, db, holding(), func(r *Reader) {
-				r.config.DatabaseURL = p.url(db)
-				r.timing.silence = time.Second
+			r := startReader(t, db, holding(), func(s *setup) {
+				s.config.DatabaseURL = p.url(db)
+				s.timing.silence = time.Second
 			})
 			p.silence(stalled)
 			db.Exec(`insert into orders values (1, 'meanwhile')`)
@@ -37,9 +37,9 @@ func TestServerThatHearsNothingOfUsEndsTheStream(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) {
-		r.config.DatabaseURL = p.url(db)
-		r.timing.sender = 5 * time.Second
+	r := startReader(t, db, holding(), func(s *setup) {
+		s.config.DatabaseURL = p.url(db)
+		s.timing.sender = 5 * time.Second
 	})
 	since := r.reader.Status().Since
 	p.silence(toServer)

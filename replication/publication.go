@@ -49,9 +49,10 @@ func (p publicationTables) statement(name string) string {
 
 // publications makes sure that those to read exist.
 type publications struct {
-	names  []string
-	create publicationTables
-	log    *slog.Logger
+	names    []string
+	create   publicationTables // what a missing one is created for
+	optional *optionalPublications
+	logger   *slog.Logger
 }
 
 // ensure creates what is missing, if the settings say so. It is called before
@@ -101,16 +102,16 @@ func publicationMissing(missing []string, create publicationTables) *fault {
 		" as the owner of the tables, or set create-publication to all-tables or to a list of tables"}
 }
 
-// add creates one publication. Somebody else may have been faster.
+// add creates one publication. Another program may have been faster.
 func (p publications) add(ctx context.Context, db querier, name string) error {
 	statement := p.create.statement(name)
 	_, err := db.Exec(ctx, statement)
 	var pg *pgconn.PgError
 	switch {
 	case err == nil:
-		p.log.Info("publication created", "publication", name, "statement", statement)
+		p.logger.Info("publication created", "publication", name, "statement", statement)
 		if p.create.all {
-			p.log.Warn("publication is for all tables: UPDATE and DELETE will fail on every future table without a primary key or REPLICA IDENTITY",
+			p.logger.Warn("publication is for all tables: UPDATE and DELETE will fail on every future table without a primary key or REPLICA IDENTITY",
 				"publication", name)
 		}
 		return nil
@@ -160,10 +161,10 @@ func (p publications) checkTables(ctx context.Context, db querier) error {
 				when c.oid is null then ' does not exist'
 				when c.relkind not in ('r', 'p') then ' is not a table'
 				else ' is temporary or unlogged' end
-		from unnest($1::text[]) with ordinality as wanted(name, place)
+		from unnest($1::text[]) with ordinality as wanted(name, ordinal)
 		left join pg_class c on c.oid = to_regclass(name)
 		where c.oid is null or c.relkind not in ('r', 'p') or c.relpersistence <> 'p'
-		order by place`, p.create.texts())
+		order by ordinal`, p.create.texts())
 	if err != nil {
 		return fmt.Errorf("look for the tables of create-publication: %w", err)
 	}
@@ -198,8 +199,8 @@ const withoutIdentity = `
 			else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate)
 		end and `
 
-// warnBroken tells of tables that are published already and whose writers
-// fail. It is not ours to change that.
+// warnBroken logs which published tables cannot be updated, for want of a replica
+// identity. Only the tables' owner can change that.
 func (p publications) warnBroken(ctx context.Context, db querier) error {
 	broken, err := queryStrings(ctx, db, withoutIdentity+`exists (
 			select from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
@@ -210,7 +211,7 @@ func (p publications) warnBroken(ctx context.Context, db querier) error {
 		return fmt.Errorf("look for published tables without replica identity: %w", err)
 	}
 	if len(broken) > 0 {
-		p.log.Warn("UPDATE and DELETE fail on published tables without a primary key: add one, or set REPLICA IDENTITY FULL",
+		p.logger.Warn("UPDATE and DELETE fail on published tables without a primary key: add one, or set REPLICA IDENTITY FULL",
 			"tables", abridged(broken))
 	}
 	return nil

@@ -15,11 +15,7 @@ import (
 // creating sets create-publication.
 func creating(t *testing.T, setting string) option {
 	t.Helper()
-	tables, err := parsePublicationTables(setting)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return func(r *Reader) { r.publications.create = tables }
+	return func(s *setup) { s.config.CreatePublication = setting }
 }
 
 func TestMissingPublicationIsAFatalSentence(t *testing.T) {
@@ -141,9 +137,8 @@ func TestSeveralPublicationsAreRead(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	db.Exec(`create table lines (id int primary key); create publication "Second, 'Pub'" for table lines`)
-	r := startReader(t, db, holding(), func(r *Reader) {
-		r.config.Publications = []string{"pub", "Second, 'Pub'"}
-		r.publications.names = r.config.Publications
+	r := startReader(t, db, holding(), func(s *setup) {
+		s.config.Publications = []string{"pub", "Second, 'Pub'"}
 	})
 	db.Exec(`insert into orders values (1); insert into lines values (2)`)
 	r.want("INSERT orders 1 null", "INSERT lines 2")
@@ -183,7 +178,7 @@ func TestRowsThatAPublicationDoesNotSend(t *testing.T) {
 func TestOptionalPublication(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, changelog.Config{Window: 500 * time.Millisecond}, func(r *Reader) { r.optional.names = []string{"extra"} })
+	r := startReader(t, db, changelog.Config{Window: 500 * time.Millisecond}, func(s *setup) { s.config.OptionalPublications = []string{"extra"} })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	db.Exec(`create table extras (id serial primary key); create publication extra for table extras`)
@@ -213,8 +208,8 @@ func (r *reading) comes(beginning string) bool {
 	return slices.ContainsFunc(changes, func(c *wal.Change) bool { return strings.HasPrefix(describeChange(c), beginning) })
 }
 
-func TestBlame(t *testing.T) {
-	o := optional{names: []string{"extra", "other_pub"}}
+func TestMissingOptionalPublicationIsRecognisedInAnyLanguage(t *testing.T) {
+	o := optionalPublications{names: []string{"extra", "other_pub"}}
 	for message, want := range map[string]bool{
 		`publication "extra" does not exist`:             true,
 		`Publikation »other_pub« existiert nicht`:        true,
@@ -222,8 +217,8 @@ func TestBlame(t *testing.T) {
 		`publication "extra_pub" does not exist`:         false,
 		`publication "supabase_realtime" does not exist`: false,
 	} {
-		if got := o.blame(message); got != want {
-			t.Errorf("blame(%s) = %v; want %v", message, got, want)
+		if got := o.exclude(message); got != want {
+			t.Errorf("exclude(%s) = %v; want %v", message, got, want)
 		}
 	}
 }

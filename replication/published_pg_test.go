@@ -41,8 +41,8 @@ func TestPublishedIsWhatTheStreamSends(t *testing.T) {
 		names = append(names, "listed")
 	}
 	publications := []string{"pub", "roots"}
-	r := startReader(t, db, holding(), func(r *Reader) {
-		r.config.Publications, r.publications.names = publications, publications
+	r := startReader(t, db, holding(), func(s *setup) {
+		s.config.Publications = publications
 	})
 	db.Exec(insert)
 	sent := make(map[string]*wal.Relation)

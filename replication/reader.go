@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,28 +19,18 @@ import (
 // Reader follows the slot and appends what it reads to the log.
 type Reader struct {
 	config       Config
+	timing       timing
 	log          *changelog.Log
-	pool         *pgxpool.Pool
 	logger       *slog.Logger
 	metrics      *metrics
-	timing       timing
-	application  string // application_name of our replication connections
+	progress     *progress // the only part that other goroutines than Run's may read
+	control      *control
+	slot         *slotKeeper
 	publications publications
-	control      control
-	progress     progress
-	sender       atomic.Int32  // the server's process that streams, 0 if none does
-	look         chan struct{} // a stream has begun: look at the server's WAL now
+	retention    *retentionWatch
 
-	// These belong to the goroutine in Run.
-	site     site
-	optional optional
-	reading  []string // the publications of this attempt
-	lineage  lineage
-	begun    bool   // the log has a history
-	renew    string // code of the resync if the slot has to be made anew, else ""
-	owed     string // code of the resync that the next Begin tells, else ""
-	streamed bool   // it has worked once
-	stalls   int    // streams in a row that ended for silence
+	continuity continuity
+	failures   failures
 }
 
 // NewReader checks the config; it does no I/O. pool needs at least two
@@ -53,45 +42,54 @@ func NewReader(c Config, log *changelog.Log, pool *pgxpool.Pool, logger *slog.Lo
 	if most := pool.Config().MaxConns; most < 2 {
 		return nil, fmt.Errorf("pool-size: want at least 2, got %d", most)
 	}
+	return newReader(c, defaultTiming(), log, pool, logger, reg)
+}
+
+// newReader puts a reader of a valid config together.
+func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) (*Reader, error) {
 	tables, err := parsePublicationTables(c.CreatePublication)
 	if err != nil {
 		return nil, err
 	}
 	logger = logger.With("component", "replication", "slot", c.Slot)
-	r := &Reader{
-		config: c, log: log, pool: pool, logger: logger, timing: defaultTiming(),
-		application:  applicationName(c.Slot, newInstance()),
-		publications: publications{names: c.Publications, create: tables, log: logger},
-		control:      control{pool: pool, slot: c.Slot},
-		look:         make(chan struct{}, 1),
-		progress:     progress{since: time.Now(), retention: retention{warn: c.SlotWarnBytes}},
-	}
-	r.optional.names = slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
+	p := &progress{since: time.Now(), retention: retention{warnBytes: c.SlotWarnBytes}}
+	control := &control{pool: pool, slot: c.Slot}
+	optional := slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
 		return slices.Contains(c.Publications, name)
 	})
-	r.metrics = newMetrics(reg, &r.progress, log)
-	return r, nil
+	return &Reader{
+		config: c, timing: t, log: log, logger: logger, metrics: newMetrics(reg, p, log), progress: p, control: control,
+		slot: &slotKeeper{
+			name: c.Slot, failover: c.SlotFailover, application: applicationName(c.Slot, newInstance()),
+			control: control, timing: t, logger: logger,
+		},
+		publications: publications{
+			names: c.Publications, create: tables, optional: &optionalPublications{names: optional}, logger: logger,
+		},
+		retention: &retentionWatch{
+			pool: pool, slot: c.Slot, timing: t, progress: p, logger: logger, soon: make(chan struct{}, 1),
+		},
+	}, nil
 }
 
 // Run creates what is missing (publication on request, slot), streams until ctx
 // is done and reconnects on everything that can be retried. It returns nil when
 // ctx is done, and an error with one sentence that says what to do when going
 // on is pointless (wal_level, no REPLICATION attribute, slot held by pid …).
-// Once it has streamed it does not give up any more: it goes on trying slowly,
-// and Status says what is wrong.
+// Once it has streamed it goes on trying for ever, slowly, and Status says what
+// is wrong.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.control.close(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	watching.Go(func() { r.watch(inner) })
+	watching.Go(func() { r.retention.run(inner) })
 	return r.follow(ctx)
 }
 
 // follow attempts to stream until ctx is done or going on is pointless.
 func (r *Reader) follow(ctx context.Context) error {
-	failures := 0
 	for {
 		began := time.Now()
 		err := r.attempt(ctx)
@@ -100,17 +98,17 @@ func (r *Reader) follow(ctx context.Context) error {
 			r.logger.Info("replication stopped", "position", r.progress.received().String())
 			return nil
 		}
-		f := r.diagnose(err)
-		if f.remedy == operate && !r.streamed {
-			r.progress.stopped(f.Error(), time.Now())
+		f := r.judge(err)
+		r.progress.stopped(f.Error(), time.Now())
+		if f.remedy == operate && !r.failures.streamed {
 			return f
 		}
-		if time.Since(began) > r.timing.steady {
-			failures = 0
+		r.failures.add(f, time.Since(began) > r.timing.steady)
+		r.metrics.reconnects.WithLabelValues(f.cause).Inc()
+		if f.remedy == renew {
+			r.continuity.replaceSlot(f.cause)
 		}
-		failures++
-		r.interrupted(f)
-		wait := r.timing.pause(f.remedy, failures)
+		wait := r.timing.pause(f.remedy, r.failures.inARow)
 		r.logger.Warn("replication interrupted", "reason", f.cause, "err", f, "retry_in", wait)
 		select {
 		case <-ctx.Done():
@@ -119,29 +117,34 @@ func (r *Reader) follow(ctx context.Context) error {
 	}
 }
 
-// diagnose finds out what to do about an error. An optional publication that
-// Postgres misses is no loss: what it would have sent is not older than itself.
-func (r *Reader) diagnose(err error) *fault {
-	f := diagnose(err, r.site)
+// judge finds out what to do about the end of an attempt. An optional
+// publication that Postgres misses is no loss: what it would have sent is not
+// older than itself.
+func (r *Reader) judge(err error) *fault {
+	f := diagnose(err, target{slot: r.config.Slot})
 	var pg *pgconn.PgError
-	if f.cause == causePublication && errors.As(err, &pg) && r.optional.blame(pg.Message) {
+	if f.cause == causePublication && errors.As(err, &pg) && r.publications.optional.exclude(pg.Message) {
 		return &fault{remedy: retryFast, cause: causePublication, err: err}
 	}
 	return f
 }
 
-// interrupted takes note of why streaming ended or did not begin.
-func (r *Reader) interrupted(f *fault) {
-	r.progress.stopped(f.Error(), time.Now())
-	r.metrics.reconnects.WithLabelValues(f.cause).Inc()
-	r.stalls++
-	if f.cause != causeStalled {
-		r.stalls = 0
+// failures is how the attempts to stream ended so far.
+type failures struct {
+	streamed bool // at least one attempt has streamed
+	inARow   int  // attempts that failed since a stream lived long enough
+	stalls   int  // streams in a row that ended for the server's silence
+}
+
+// add takes in how an attempt ended. wasSteady says that it lived long enough
+// to begin with short pauses anew.
+func (fs *failures) add(f *fault, wasSteady bool) {
+	if wasSteady {
+		fs.inARow = 0
 	}
-	if f.remedy == renew {
-		r.renew = changelog.CodeSlotLost
-		if f.cause == causePublication {
-			r.renew = changelog.CodePublication
-		}
+	fs.inARow++
+	fs.stalls++
+	if f.cause != causeStalled {
+		fs.stalls = 0
 	}
 }

@@ -101,7 +101,7 @@ func TestKilledReaderReadsTheWindowAgain(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
-	first := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	first := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	db.Exec(`insert into orders values (2, 'b'), (3, 'c')`)
 	want := first.want("INSERT orders 1 a", "INSERT orders 2 b", "INSERT orders 3 c")
@@ -127,7 +127,7 @@ func TestNothingIsLostOrRepeatedUnderBlows(t *testing.T) {
 	const transactions, size = 400, 5
 	db := orders(t)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	written := make(chan error, 1)
 	go func() {
 		for i := range transactions {
@@ -185,7 +185,7 @@ func TestReaderEndsItsOwnStaleServerProcess(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	before := r.slot().Holder.PID
 	p.vanish() // the server goes on believing in its end
 	db.Exec(`insert into orders values (1, 'x')`)
@@ -196,9 +196,9 @@ func TestReaderEndsItsOwnStaleServerProcess(t *testing.T) {
 func TestReaderIsNotStoppedByAnIdleServer(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, holding(), func(r *Reader) {
-		r.timing.silence = time.Second
-		r.config.StatusInterval = time.Second
+	r := startReader(t, db, holding(), func(s *setup) {
+		s.timing.silence = time.Second
+		s.config.StatusInterval = time.Second
 	})
 	since := r.reader.Status().Since
 	deadline, cancel := context.WithTimeout(t.Context(), 3*time.Second)

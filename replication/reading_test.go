@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/internal/devdb"
@@ -34,8 +35,15 @@ type reading struct {
 	err    error // of Run, once done
 }
 
-// option changes a Reader before it runs.
-type option func(*Reader)
+// setup is what a Reader is made of in a test.
+type setup struct {
+	config Config
+	timing timing
+	pool   *pgxpool.Pool
+}
+
+// option changes the setup of a Reader.
+type option func(*setup)
 
 // testConfig reads publication "pub" through the slot named after the database.
 func testConfig(db *devdb.DB) Config {
@@ -44,14 +52,16 @@ func testConfig(db *devdb.DB) Config {
 	return c
 }
 
-// quick shortens what the tests wait for and would not notice.
-func quick(r *Reader) {
-	r.timing.tick = 20 * time.Millisecond
-	r.timing.sample = 50 * time.Millisecond
-	r.timing.retryFirst, r.timing.retryMost = 10*time.Millisecond, 100*time.Millisecond
-	r.timing.slowFirst, r.timing.slowMost = 20*time.Millisecond, 100*time.Millisecond
-	r.timing.publications = 100 * time.Millisecond
-	r.config.StatusInterval = 100 * time.Millisecond
+// quickSetup shortens what the tests wait for and would not notice.
+func quickSetup(db *devdb.DB) *setup {
+	s := &setup{config: testConfig(db), timing: defaultTiming(), pool: db.Pool}
+	s.timing.tick = 20 * time.Millisecond
+	s.timing.sample = 50 * time.Millisecond
+	s.timing.retryFirst, s.timing.retryMost = 10*time.Millisecond, 100*time.Millisecond
+	s.timing.slowFirst, s.timing.slowMost = 20*time.Millisecond, 100*time.Millisecond
+	s.timing.publications = 100 * time.Millisecond
+	s.config.StatusInterval = 100 * time.Millisecond
+	return s
 }
 
 // holding is a log that keeps everything for a test's time.
@@ -69,13 +79,13 @@ func startReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...opti
 func runReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...option) *reading {
 	t.Helper()
 	r := &reading{t: t, db: db, log: changelog.New(c), lines: &logLines{}, reg: prometheus.NewRegistry(), done: make(chan struct{})}
-	reader, err := NewReader(testConfig(db), r.log, db.Pool, slog.New(slog.NewTextHandler(r.lines, nil)), r.reg)
+	s := quickSetup(db)
+	for _, option := range options {
+		option(s)
+	}
+	reader, err := newReader(s.config, s.timing, r.log, s.pool, slog.New(slog.NewTextHandler(r.lines, nil)), r.reg)
 	if err != nil {
 		t.Fatal(err)
-	}
-	quick(reader)
-	for _, option := range options {
-		option(reader)
 	}
 	r.reader, r.cursor = reader, r.log.Follow()
 	var ctx context.Context

@@ -89,8 +89,8 @@ func TestReaderWaitsForAServerThatIsNotUp(t *testing.T) {
 func TestAcknowledgedOnAGracefulStop(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, changelog.Config{Window: 0}, func(r *Reader) {
-		r.config.StatusInterval, r.timing.tick = time.Hour, time.Hour // nothing is said before the end
+	r := startReader(t, db, changelog.Config{Window: 0}, func(s *setup) {
+		s.config.StatusInterval, s.timing.tick = time.Hour, time.Hour // nothing is said before the end
 	})
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.until("the row", func() bool { return r.log.Stats().Changes == 1 })
@@ -150,7 +150,7 @@ func TestLagIsSeen(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	r.until("no lag", func() bool { return r.reader.Status().LagBytes == 0 })
 	p.stall(true)
 	db.Exec(`insert into orders select n, repeat('x', 100) from generate_series(1, 1000) n`)
@@ -164,7 +164,7 @@ func TestLagIsSeen(t *testing.T) {
 func TestLagIsSeenAtOnceAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
-	r := startReader(t, db, holding(), func(r *Reader) { r.timing.sample = time.Hour })
+	r := startReader(t, db, holding(), func(s *setup) { s.timing.sample = time.Hour })
 	r.until("a first look", func() bool { return r.metric("walcast_replication_retained_wal_bytes", "") > 0 })
 	if err := db.Server.Restart(t.Context()); err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestLagIsSeenAtOnceAfterAnOutage(t *testing.T) {
 func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	r := startReader(t, db, changelog.Config{Window: 10 * time.Millisecond}, func(r *Reader) { r.config.Heartbeat = 100 * time.Millisecond })
+	r := startReader(t, db, changelog.Config{Window: 10 * time.Millisecond}, func(s *setup) { s.config.Heartbeat = 100 * time.Millisecond })
 	start := r.slot().Confirmed
 	r.until("a heartbeat to come back", func() bool { return r.reader.Status().Received > start })
 	r.until("the slot to follow", func() bool { return r.slot().Confirmed > start })

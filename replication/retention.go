@@ -6,41 +6,43 @@ import (
 	"walcast/replication/wal"
 )
 
-// crossings are the parts of the limit, in percent, at which it is said how
-// much WAL Postgres keeps for the slot.
+// crossings are the parts of the limit, in percent, at which it is logged how
+// much WAL Postgres retains for the slot.
 var crossings = []int{50, 80}
 
-// kept is what the server tells of the WAL that it keeps for the slot.
-type kept struct {
+// slotSample is what the server tells at one moment of the WAL that it retains
+// for the slot.
+type slotSample struct {
 	end     wal.LSN // of all WAL
-	restart wal.LSN // where the kept WAL begins, 0 if there is no slot or it is lost
+	restart wal.LSN // where the retained WAL begins, 0 if there is no slot or it is lost
 	bytes   int64   // from restart to end
-	most    int64   // max_slot_wal_keep_size, negative is unlimited
-	status  string
+	limit   int64   // max_slot_wal_keep_size in bytes, negative is unlimited
+	status  string  // pg_replication_slots.wal_status
 
-	timeline int32 // that our stream is on, 0 is not known
+	timeline int32 // that our stream is on, 0 if it is not known
 }
 
-// retention tells how much WAL Postgres keeps for the slot, since when, and
-// how near that is to the limit.
+// retention tells how much WAL Postgres retains for the slot, since when, and
+// how near that is to the limit. What is retained is what the acknowledger has
+// not confirmed, and what open transactions of the server need.
 type retention struct {
-	warn    int64 // our own limit, 0 is none
-	last    kept
-	points  []lagSample // where the WAL ended at known moments, those within the kept WAL, oldest first
-	crossed int         // how many of the crossings are behind us
+	warnBytes int64 // slot-warn-size, 0 is none
+	last      slotSample
+	ends      []walEndAt // where the WAL ended at known moments, those within the retained WAL, oldest first
+	crossed   int        // how many of the crossings are exceeded
 }
 
 // limit is the lower of Postgres' limit and ours, and its name; 0 is none.
 // Postgres keeps a segment at the least.
 func (r *retention) limit() (bytes int64, name string) {
-	most := r.last.most
+	most := r.last.limit
 	if most == 0 {
 		most = confirmStep
 	}
-	if most > 0 && (r.warn == 0 || most <= r.warn) {
+	if most > 0 && (r.warnBytes == 0 || most <= r.warnBytes) {
 		return most, "max_slot_wal_keep_size"
 	}
-	return r.warn, "slot-warn-size"
+	return r.warnBytes, "slot-warn-size"
 }
 
 // percent is how much of the limit is used up, 0 if there is none.
@@ -52,18 +54,18 @@ func (r *retention) percent() int {
 	return int(float64(r.last.bytes) / float64(limit) * 100)
 }
 
-// sampled takes in what the server keeps at a moment. It returns the crossings
-// that are behind us before and after.
-func (r *retention) sampled(k kept, at time.Time) (before, after int) {
-	r.last = k
-	for len(r.points) > 0 && r.points[0].end <= k.restart {
-		r.points = r.points[1:]
+// sampled takes in what the server retains at a moment. It returns how many
+// crossings were exceeded before and are now.
+func (r *retention) sampled(s slotSample, at time.Time) (before, after int) {
+	r.last = s
+	for len(r.ends) > 0 && r.ends[0].end <= s.restart {
+		r.ends = r.ends[1:]
 	}
-	if n := len(r.points); k.restart < k.end && k.restart != 0 && (n == 0 || r.points[n-1].end < k.end) {
-		r.points = append(thinned(r.points), lagSample{k.end, at})
+	if n := len(r.ends); s.restart < s.end && s.restart != 0 && (n == 0 || r.ends[n-1].end < s.end) {
+		r.ends = append(thinned(r.ends), walEndAt{s.end, at})
 	}
-	if k.restart == 0 {
-		r.points = nil
+	if s.restart == 0 {
+		r.ends = nil
 	}
 	before, r.crossed = r.crossed, 0
 	for r.crossed < len(crossings) && r.percent() >= crossings[r.crossed] {
@@ -75,17 +77,17 @@ func (r *retention) sampled(k kept, at time.Time) (before, after int) {
 // read takes in when a transaction that ends at position was committed: the
 // first that comes tells of WAL that is older than we have been looking.
 func (r *retention) read(position wal.LSN, commit time.Time) {
-	if len(r.points) == 0 || position <= r.last.restart || position > r.points[0].end || !commit.Before(r.points[0].at) {
+	if len(r.ends) == 0 || position <= r.last.restart || position > r.ends[0].end || !commit.Before(r.ends[0].at) {
 		return
 	}
-	r.points = append([]lagSample{{position, commit}}, r.points...)
+	r.ends = append([]walEndAt{{position, commit}}, r.ends...)
 }
 
-// age is that of the oldest WAL that is kept for the slot, as far as is known:
-// it is at least so old.
+// age is that of the oldest WAL that is retained for the slot, as far as is
+// known: it is at least so old.
 func (r *retention) age(now time.Time) time.Duration {
-	if len(r.points) == 0 {
+	if len(r.ends) == 0 {
 		return 0
 	}
-	return max(now.Sub(r.points[0].at), 0)
+	return max(now.Sub(r.ends[0].at), 0)
 }

@@ -64,7 +64,7 @@ func (r *reading) wantLines(line string, times int) {
 func TestSlotThatKeepsMuchIsToldOnceForEachCrossing(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
-	r := startReader(t, db, changelog.Config{}, func(r *Reader) { r.progress.retention.warn = 4 << 20 })
+	r := startReader(t, db, changelog.Config{}, func(s *setup) { s.config.SlotWarnBytes = 4 << 20 })
 	blocker := open(t, db)
 	db.Exec(`checkpoint`)
 	r.fill("above_percent=50", 1)
@@ -97,7 +97,7 @@ func TestSlotThatKeepsMuchIsToldWhileNothingStreams(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, map[string]string{"max_slot_wal_keep_size": "4MB"})
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	p.stall(true)
 	p.cut()
 	r.until("the break to be noticed", func() bool { return !r.reader.Status().Streaming })

@@ -29,8 +29,8 @@ func TestRetentionCrossesAndFallsBack(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			r := retention{warn: c.warn}
-			_, past := r.sampled(kept{end: 2, restart: 1, bytes: c.bytes, most: c.most}, time.Unix(1, 0))
+			r := retention{warnBytes: c.warn}
+			_, past := r.sampled(slotSample{end: 2, restart: 1, bytes: c.bytes, limit: c.most}, time.Unix(1, 0))
 			limit, setting := r.limit()
 			if past != c.past || r.percent() != c.percent || limit != c.limit || setting != c.setting {
 				t.Errorf("%d crossings, %d %% of %d by %s; want %d, %d %% of %d by %s",
@@ -38,9 +38,9 @@ func TestRetentionCrossesAndFallsBack(t *testing.T) {
 			}
 		})
 	}
-	r := retention{warn: 1000}
+	r := retention{warnBytes: 1000}
 	for _, step := range []struct{ bytes, before, after int }{{600, 0, 1}, {700, 1, 1}, {900, 1, 2}, {600, 2, 1}, {100, 1, 0}, {900, 0, 2}} {
-		before, after := r.sampled(kept{end: 2, restart: 1, bytes: int64(step.bytes), most: -1}, time.Unix(1, 0))
+		before, after := r.sampled(slotSample{end: 2, restart: 1, bytes: int64(step.bytes), limit: -1}, time.Unix(1, 0))
 		if before != step.before || after != step.after {
 			t.Errorf("with %d bytes from %d to %d crossings; want %d to %d", step.bytes, before, after, step.before, step.after)
 		}
@@ -57,19 +57,19 @@ func TestRetentionAge(t *testing.T) {
 		}
 	}
 	want("never sampled", at(0), 0)
-	r.sampled(kept{end: 100, restart: 100}, at(0))
+	r.sampled(slotSample{end: 100, restart: 100}, at(0))
 	want("nothing is kept", at(10), 0)
-	r.sampled(kept{end: 200, restart: 100}, at(10))
-	r.sampled(kept{end: 200, restart: 100}, at(20))
-	r.sampled(kept{end: 300, restart: 100}, at(30))
+	r.sampled(slotSample{end: 200, restart: 100}, at(10))
+	r.sampled(slotSample{end: 200, restart: 100}, at(20))
+	r.sampled(slotSample{end: 300, restart: 100}, at(30))
 	want("kept since the first sample beyond the slot", at(40), 30*time.Second)
-	r.sampled(kept{end: 300, restart: 200}, at(40))
+	r.sampled(slotSample{end: 300, restart: 200}, at(40))
 	want("the slot has moved over the first", at(40), 10*time.Second)
-	r.sampled(kept{end: 400}, at(50))
+	r.sampled(slotSample{end: 400}, at(50))
 	want("the slot is gone", at(50), 0)
 
 	r = retention{}
-	r.sampled(kept{end: 500, restart: 100}, at(100))
+	r.sampled(slotSample{end: 500, restart: 100}, at(100))
 	r.read(90, at(1))
 	want("an old transaction before the slot", at(100), 0)
 	r.read(150, at(5))
@@ -79,12 +79,12 @@ func TestRetentionAge(t *testing.T) {
 	want("a clock that was set back", at(-100), 0)
 }
 
-func TestRetentionForgetsPointsButNotTheOldest(t *testing.T) {
+func TestRetentionForgetsSamplesButNotTheOldest(t *testing.T) {
 	r := retention{}
 	for i := range 10 * maxSamples {
-		r.sampled(kept{end: wal.LSN(10 + i), restart: 1}, time.Unix(int64(i), 0))
+		r.sampled(slotSample{end: wal.LSN(10 + i), restart: 1}, time.Unix(int64(i), 0))
 	}
-	if len(r.points) > maxSamples || r.age(time.Unix(1000, 0)) != 1000*time.Second {
-		t.Errorf("%d points, age %v; want at most %d and 1000s", len(r.points), r.age(time.Unix(1000, 0)), maxSamples)
+	if len(r.ends) > maxSamples || r.age(time.Unix(1000, 0)) != 1000*time.Second {
+		t.Errorf("%d samples, age %v; want at most %d and 1000s", len(r.ends), r.age(time.Unix(1000, 0)), maxSamples)
 	}
 }

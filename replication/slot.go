@@ -17,7 +17,7 @@ type Slot struct {
 	Name      string // unique in the server
 	Database  string
 	Plugin    string // pgoutput for ours
-	Active    bool   // somebody reads it
+	Active    bool   // a process reads it
 	WALStatus string // reserved, extended, unreserved, lost
 	// Restart is where the WAL begins that Postgres keeps for the slot.
 	Restart wal.LSN
@@ -28,7 +28,7 @@ type Slot struct {
 	// RetainedFor is the age of the oldest of that WAL: at least so old. It is
 	// negative where this role may not know.
 	RetainedFor time.Duration
-	// Holder is who reads it, nil when nobody does.
+	// Holder is the process that reads it, nil when none does.
 	Holder *SlotHolder
 
 	// Failover says that standbys keep it too, from 17 on.
@@ -82,7 +82,7 @@ const slotQuery = `
 	left join pg_stat_activity a on a.pid = s.active_pid
 	left join pg_stat_replication r on r.pid = s.active_pid`
 
-// DropSlot drops a slot that nobody reads, and with it the right to all WAL
+// DropSlot drops a slot that no process reads, and with it the right to all WAL
 // that it keeps. It refuses with one sentence when the slot is in use, does
 // not exist or is not one of walcast's kind.
 func DropSlot(ctx context.Context, conn *pgx.Conn, name string) error {
@@ -168,8 +168,8 @@ func (s *Slot) lost() (string, bool) {
 	return "", false
 }
 
-// refuse says why the slot is not one that we may use or replace: somebody
-// else's slot is never dropped.
+// refuse says why the slot is not one that the reader may use or replace: the
+// slot of another program is never dropped.
 func (s *Slot) refuse(database string) error {
 	const another = ": set slot to another name"
 	var why string

@@ -15,18 +15,18 @@ import (
 
 // slotCreator makes the slot. Postgres first waits for every transaction of
 // the whole server that has written and is still open, so this can take long,
-// and the user is told for whom.
+// and the log names these transactions.
 type slotCreator struct {
-	name     string
-	failover bool          // standbys keep it too
-	limit    time.Duration // how long to wait
-	tell     time.Duration // how often to say who blocks
-	log      *slog.Logger
+	name        string
+	failover    bool          // standbys keep it too
+	limit       time.Duration // how long to wait
+	reportEvery time.Duration // how often to log what blocks
+	logger      *slog.Logger
 }
 
-// create makes the slot over the replication connection and returns where its
-// history starts. db is an ordinary connection.
-func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db querier) (wal.LSN, error) {
+// create makes the slot over the replication connection. db is an ordinary
+// connection.
+func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db querier) error {
 	waiting, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
 	type result struct {
@@ -38,23 +38,23 @@ func (c slotCreator) create(ctx context.Context, replication *pgconn.PgConn, db 
 		start, err := c.run(waiting, replication)
 		done <- result{start, err}
 	}()
-	tick := time.NewTicker(c.tell)
+	tick := time.NewTicker(c.reportEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case r := <-done:
 			if r.err == nil {
-				c.log.Info("slot created: Postgres keeps WAL for it until it is dropped", "start", r.start.String(),
+				c.logger.Info("slot created: Postgres keeps WAL for it until it is dropped", "start", r.start.String(),
 					"drop", "SELECT pg_drop_replication_slot("+quoteLiteral(c.name)+")")
-				return r.start, nil
+				return nil
 			}
 			if waiting.Err() != nil {
-				return 0, c.giveUp(ctx, replication.PID(), db)
+				return c.cancel(ctx, replication.PID(), db)
 			}
-			return 0, fmt.Errorf("create slot %q: %w", c.name, r.err)
+			return fmt.Errorf("create slot %q: %w", c.name, r.err)
 		case <-tick.C:
-			if who := blockers(ctx, db); len(who) > 0 {
-				c.log.Warn("slot creation waits for open transactions", "blockers", strings.Join(who, "; "))
+			if found := blockers(ctx, db); len(found) > 0 {
+				c.logger.Warn("slot creation waits for open transactions", "blockers", strings.Join(found, "; "))
 			}
 		}
 	}
@@ -73,26 +73,27 @@ func (c slotCreator) run(ctx context.Context, conn *pgconn.PgConn) (wal.LSN, err
 	return wal.ParseLSN(result.ConsistentPoint)
 }
 
-// giveUp ends our own server process: left alone it keeps waiting, and keeps
+// cancel ends our own server process: left alone it keeps waiting, and keeps
 // the half-made slot, until the blockers are gone.
-func (c slotCreator) giveUp(ctx context.Context, pid uint32, db querier) error {
+func (c slotCreator) cancel(ctx context.Context, pid uint32, db querier) error {
 	cleanup, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	who := blockers(cleanup, db)
+	found := blockers(cleanup, db)
 	if _, err := db.Exec(cleanup, `select pg_terminate_backend($1)`, int32(pid)); err != nil {
-		c.log.Warn("slot creation could not be ended on the server", "pid", pid, "err", err)
+		c.logger.Warn("slot creation could not be ended on the server", "pid", pid, "err", err)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	advice := fmt.Sprintf("slot %q could not be created within %v", c.name, c.limit)
-	if len(who) > 0 {
-		advice += ", as Postgres first waits for every open transaction: end " + strings.Join(who, "; ")
+	if len(found) > 0 {
+		advice += ", as Postgres first waits for every open transaction: end " + strings.Join(found, "; ")
 	}
 	return &fault{remedy: retrySlowly, cause: causeSlotCreation, advice: advice}
 }
 
-// blockersQuery lists who has written and not committed, in any database.
+// blockersQuery lists the transactions that have written and not committed, in
+// any database.
 const blockersQuery = `
 	select format('process %s (database %s, user %s, %s for %s s)', pid, datname, usename, state,
 		extract(epoch from now() - xact_start)::bigint)
@@ -103,11 +104,12 @@ const blockersQuery = `
 		extract(epoch from now() - prepared)::bigint)
 	from pg_prepared_xacts`
 
-// blockers is for people; without it they just know less.
+// blockers describes these transactions for people. A failure is no error: the
+// message then just says less.
 func blockers(ctx context.Context, db querier) []string {
-	who, err := queryStrings(ctx, db, blockersQuery)
+	found, err := queryStrings(ctx, db, blockersQuery)
 	if err != nil {
 		return nil
 	}
-	return who
+	return found
 }

@@ -88,7 +88,7 @@ func TestLostSlotStartsANewHistory(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, keepingLittle())
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	p.stall(true)
@@ -130,7 +130,7 @@ func TestIdleSlotThatTimedOutStartsANewHistory(t *testing.T) {
 	}
 	db := ownServer(t, nil)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	p.stall(true)
@@ -152,7 +152,7 @@ func TestSlotMovedBySomebodyElseStartsANewHistory(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	p := newProxy(t, db)
-	r := startReader(t, db, holding(), func(r *Reader) { r.config.DatabaseURL = p.url(db) })
+	r := startReader(t, db, holding(), func(s *setup) { s.config.DatabaseURL = p.url(db) })
 	p.stall(true)
 	p.cut()
 	r.until("the break to be noticed", func() bool { return !r.reader.Status().Streaming })
@@ -180,7 +180,7 @@ func TestSlotThatIsNotOursIsRefused(t *testing.T) {
 			slot := db.Name + "_own" // physical slots belong to no database and stay behind
 			db.Exec(strings.ReplaceAll(c.create, "NAME", slot))
 			t.Cleanup(func() { db.Exec(`select pg_drop_replication_slot($1)`, slot) })
-			r := runReader(t, db, holding(), func(r *Reader) { r.config.Slot, r.control.slot = slot, slot })
+			r := runReader(t, db, holding(), func(s *setup) { s.config.Slot = slot })
 			err := r.wait()
 			if want := strings.ReplaceAll(c.want, "NAME", slot); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("Run = %v; want %s…", err, want)
@@ -201,7 +201,7 @@ func TestSlotThatIsNotOursIsRefused(t *testing.T) {
 func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 	t.Helper()
 	db.Exec(`select pg_create_logical_replication_slot($1, 'pgoutput')`, db.Name)
-	c, err := replicationConfig(db.DSN, "somebody", newIntake())
+	c, err := replicationConfig(db.DSN, "somebody", newSocketReader())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +210,7 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeQuietly(conn) })
-	r := &Reader{config: testConfig(db), reading: []string{"pub"}}
-	if err := r.start(t.Context(), conn); err != nil {
+	if err := startStreaming(t.Context(), conn, db.Name, []string{"pub"}); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -221,7 +220,7 @@ func TestSlotInUseIsAFatalSentence(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	conn := holdSlot(t, db)
-	r := runReader(t, db, holding(), func(r *Reader) { r.timing.slotGrace = 200 * time.Millisecond })
+	r := runReader(t, db, holding(), func(s *setup) { s.timing.slotGrace = 200 * time.Millisecond })
 	err := r.wait()
 	want := fmt.Sprintf(`slot %q is in use by process %d, application_name "somebody"`, db.Name, conn.PID())
 	if err == nil || !strings.HasPrefix(err.Error(), want) {
@@ -243,10 +242,10 @@ func TestSecondReaderDoesNotEndTheFirst(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	first := startReader(t, db, holding())
-	second := runReader(t, db, holding(), func(r *Reader) { r.timing.slotGrace = 300 * time.Millisecond })
+	second := runReader(t, db, holding(), func(s *setup) { s.timing.slotGrace = 300 * time.Millisecond })
 	err := second.wait()
-	if err == nil || !strings.Contains(err.Error(), first.reader.application) {
-		t.Errorf("Run of the second = %v; want it to name %s", err, first.reader.application)
+	if err == nil || !strings.Contains(err.Error(), first.reader.slot.application) {
+		t.Errorf("Run of the second = %v; want it to name %s", err, first.reader.slot.application)
 	}
 	db.Exec(`insert into orders values (1, 'a')`)
 	first.want("INSERT orders 1 a")
@@ -263,8 +262,8 @@ func TestHalfMadeSlotIsReportedWithItsBlockers(t *testing.T) {
 	if _, err := blocker.Exec(t.Context(), `begin; insert into orders values (1, 'open')`); err != nil {
 		t.Fatal(err)
 	}
-	r := runReader(t, db, holding(), func(r *Reader) {
-		r.timing.slotCreation, r.timing.creationTell = 300*time.Millisecond, 50*time.Millisecond
+	r := runReader(t, db, holding(), func(s *setup) {
+		s.timing.slotCreation, s.timing.creationReport = 300*time.Millisecond, 50*time.Millisecond
 	})
 	pid := fmt.Sprintf("process %d (database %s", blocker.PgConn().PID(), db.Name)
 	r.until("the blocker to be named", func() bool { return strings.Contains(r.reader.Status().Error, pid) })
@@ -296,8 +295,8 @@ func TestSlotStatusAndDropSlot(t *testing.T) {
 		return &slots[i]
 	}
 	slot := find()
-	if slot == nil || !slot.Active || slot.WALStatus != "reserved" || slot.Holder == nil || slot.Holder.Application != r.reader.application || slot.Confirmed == 0 {
-		t.Fatalf("SlotStatus has %+v; want ours in use by %s", slot, r.reader.application)
+	if slot == nil || !slot.Active || slot.WALStatus != "reserved" || slot.Holder == nil || slot.Holder.Application != r.reader.slot.application || slot.Confirmed == 0 {
+		t.Fatalf("SlotStatus has %+v; want ours in use by %s", slot, r.reader.slot.application)
 	}
 	if err := DropSlot(t.Context(), conn, db.Name); err == nil || !strings.Contains(err.Error(), "is in use by process") {
 		t.Errorf("DropSlot of a slot in use = %v", err)

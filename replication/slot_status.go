@@ -42,7 +42,7 @@ func SlotLimit(ctx context.Context, conn *pgx.Conn) (limit string, err error) {
 const mayListQuery = `select has_function_privilege('pg_ls_waldir()', 'execute') and not pg_is_in_recovery()`
 
 // slotAgesQuery takes the time at which the file was last written to in which
-// the kept WAL begins. The timeline in its name may be another than today's.
+// the retained WAL begins. The timeline in its name may be another than today's.
 const slotAgesQuery = `
 	select s.slot_name::text, greatest(extract(epoch from clock_timestamp() - min(f.modification)), 0)::float8
 	from pg_replication_slots s
@@ -50,7 +50,7 @@ const slotAgesQuery = `
 	where s.restart_lsn is not null
 	group by 1`
 
-// slotAges tells how old the oldest WAL is that is kept for each slot, as far
+// slotAges tells how old the oldest WAL is that is retained for each slot, as far
 // as this role may know.
 func slotAges(ctx context.Context, conn *pgx.Conn) (map[string]time.Duration, error) {
 	may, err := queryBool(ctx, conn, mayListQuery)

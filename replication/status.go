@@ -18,13 +18,14 @@ type Status struct {
 	Error      string    `json:"error,omitempty"`
 }
 
-// progress is what the reader has come to. It is safe for concurrent use.
+// progress is how far the reader has come, as Status and the metrics tell it. All
+// methods may be called at once.
 type progress struct {
 	mu        sync.Mutex
 	streaming bool
 	since     time.Time
 	confirmed wal.LSN
-	fault     string // why it does not stream, or what will stop it
+	fault     string // why it does not stream, or what will stop it; "" if all is well
 	lag       lag
 	retention retention
 	timeline  int32 // that a stream was seen on, 0 if none was
@@ -44,10 +45,10 @@ func (p *progress) status(now time.Time) Status {
 }
 
 // started begins the state of streaming from a position.
-func (p *progress) started(from wal.LSN, now time.Time) {
+func (p *progress) started(from wal.LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.streaming, p.since, p.fault = true, now, ""
+	p.streaming, p.since, p.fault = true, time.Now(), ""
 	p.confirmed = from
 	p.lag = lag{received: max(from, p.lag.received), end: p.lag.end, samples: p.lag.samples}
 }
@@ -85,15 +86,15 @@ func (p *progress) confirm(position wal.LSN) {
 }
 
 // sampled takes in what the server says of its WAL; see retention.sampled.
-// Before reading has begun there is nothing to be behind of.
-func (p *progress) sampled(k kept, at time.Time) (before, after int) {
+// Before reading has begun there is no lag.
+func (p *progress) sampled(s slotSample, at time.Time) (before, after int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lag.received != 0 {
-		p.lag.sampled(k.end, at)
+		p.lag.sampled(s.end, at)
 	}
-	p.timeline = max(p.timeline, k.timeline)
-	return p.retention.sampled(k, at)
+	p.timeline = max(p.timeline, s.timeline)
+	return p.retention.sampled(s, at)
 }
 
 // begin forgets what belongs to another history.
@@ -109,7 +110,7 @@ func (p *progress) received() wal.LSN {
 	return p.lag.received
 }
 
-// retained is a copy of what is known of the WAL that is kept for the slot.
+// retained is a copy of what is known of the WAL that is retained for the slot.
 func (p *progress) retained() retention {
 	p.mu.Lock()
 	defer p.mu.Unlock()

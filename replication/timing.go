@@ -7,44 +7,44 @@ import (
 
 // timing is how long the reader waits for what. Tests shorten it.
 type timing struct {
-	query         time.Duration // one question over the ordinary connection
-	sender        time.Duration // the server's patience with us
-	slotGrace     time.Duration // for another process to let go of the slot
-	slotCreation  time.Duration // for open transactions to end
-	creationTell  time.Duration // between two lines about who blocks that
-	tick          time.Duration // between two looks at the window and the watchdog
-	silence       time.Duration // without a word from the server until it counts as dead
-	sample        time.Duration // between two looks at the server's position
-	publications  time.Duration // between two looks at the publications
-	heartbeatLate time.Duration // for our own heartbeat to come back
-	held          time.Duration // for a matcher that the log waits for to make headway
-	goodbye       time.Duration // for the server to let go of the slot when we stop
-	retryFirst    time.Duration // first pause after what passes by itself
-	retryMost     time.Duration // longest such pause
-	slowFirst     time.Duration // first pause when somebody has to act
-	slowMost      time.Duration // longest such pause
-	steady        time.Duration // a stream that lived this long starts the pauses anew
+	query          time.Duration // one question over the ordinary connection
+	sender         time.Duration // the server's patience with us
+	slotGrace      time.Duration // for another process to let go of the slot
+	slotCreation   time.Duration // for open transactions to end
+	creationReport time.Duration // between two lines in the log about what blocks that
+	tick           time.Duration // between two looks at the window and the watchdog
+	silence        time.Duration // without a word from the server until it counts as dead
+	sample         time.Duration // between two looks at the server's position
+	publications   time.Duration // between two looks at the publications
+	heartbeatLate  time.Duration // for our own heartbeat to come back
+	headway        time.Duration // for a matcher that the log waits for to make headway
+	terminate      time.Duration // for the server to let go of the slot when we stop
+	retryFirst     time.Duration // first pause after what passes by itself
+	retryMost      time.Duration // longest such pause
+	slowFirst      time.Duration // first pause when an operator has to act
+	slowMost       time.Duration // longest such pause
+	steady         time.Duration // a stream that lived this long starts the pauses anew
 }
 
 func defaultTiming() timing {
 	return timing{
-		query:         10 * time.Second,
-		sender:        senderTimeout,
-		slotGrace:     senderTimeout + 10*time.Second, // the server drops a vanished reader after senderTimeout
-		slotCreation:  time.Minute,
-		creationTell:  5 * time.Second,
-		tick:          time.Second,
-		silence:       senderTimeout * 3 / 2,
-		sample:        5 * time.Second,
-		publications:  time.Minute,
-		heartbeatLate: 10 * time.Second,
-		held:          10 * time.Second,
-		goodbye:       time.Second,
-		retryFirst:    100 * time.Millisecond,
-		retryMost:     10 * time.Second,
-		slowFirst:     5 * time.Second,
-		slowMost:      time.Minute,
-		steady:        10 * time.Second,
+		query:          10 * time.Second,
+		sender:         senderTimeout,
+		slotGrace:      senderTimeout + 10*time.Second, // the server drops a vanished reader after senderTimeout
+		slotCreation:   time.Minute,
+		creationReport: 5 * time.Second,
+		tick:           time.Second,
+		silence:        senderTimeout * 3 / 2,
+		sample:         5 * time.Second,
+		publications:   time.Minute,
+		heartbeatLate:  10 * time.Second,
+		headway:        10 * time.Second,
+		terminate:      time.Second,
+		retryFirst:     100 * time.Millisecond,
+		retryMost:      10 * time.Second,
+		slowFirst:      5 * time.Second,
+		slowMost:       time.Minute,
+		steady:         10 * time.Second,
 	}
 }
 

@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-func TestIntakeTellsWhenNothingIsAtHand(t *testing.T) {
-	in := newIntake()
+func TestSocketReaderTellsWhenNothingIsAtHand(t *testing.T) {
+	sr := newSocketReader()
 	var passed int
-	in.empty = func() { passed++ }
-	in.source = io.MultiReader(bytes.NewReader(make([]byte, 3*8192)), bytes.NewReader(make([]byte, 10)))
+	sr.drained = func() { passed++ }
+	sr.source = io.MultiReader(bytes.NewReader(make([]byte, 3*8192)), bytes.NewReader(make([]byte, 10)))
 	p := make([]byte, 8192)
 	for read := 0; read < 3*8192; {
-		n, err := in.Read(p)
+		n, err := sr.Read(p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,45 +27,45 @@ func TestIntakeTellsWhenNothingIsAtHand(t *testing.T) {
 	if passed != 1 {
 		t.Errorf("told %d times that nothing is at hand for one read of the source; want 1", passed)
 	}
-	if n, err := in.Read(p); n != 10 || err != nil || passed != 2 {
+	if n, err := sr.Read(p); n != 10 || err != nil || passed != 2 {
 		t.Errorf("Read = %d, %v, told %d times; want 10 and 2", n, err, passed)
 	}
-	if _, err := in.Read(p); !errors.Is(err, io.EOF) {
+	if _, err := sr.Read(p); !errors.Is(err, io.EOF) {
 		t.Errorf("Read at the end = %v; want EOF", err)
 	}
 }
 
-func TestIntakeDeliversWhatCameWithAnError(t *testing.T) {
-	in := newIntake()
-	in.source = iotest.DataErrReader(bytes.NewReader([]byte("abc")))
-	got, err := io.ReadAll(in)
+func TestSocketReaderDeliversWhatCameWithAnError(t *testing.T) {
+	sr := newSocketReader()
+	sr.source = iotest.DataErrReader(bytes.NewReader([]byte("abc")))
+	got, err := io.ReadAll(sr)
 	if string(got) != "abc" || err != nil {
 		t.Errorf("ReadAll = %q, %v; want abc", got, err)
 	}
 }
 
-func TestIntakeMeasuresTheServersSilenceOnly(t *testing.T) {
+func TestSocketReaderMeasuresTheServersSilenceOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		in := newIntake()
-		in.source = client
+		sr := newSocketReader()
+		sr.source = client
 		done := make(chan error, 1)
 		// Nobody reads.
 		time.Sleep(time.Minute) //nolint:forbidigo // of a fake clock
-		if got := in.silence(time.Now()); got != 0 {
+		if got := sr.silence(time.Now()); got != 0 {
 			t.Errorf("silence = %v while nobody reads; want 0", got)
 		}
 		go func() {
-			_, err := io.ReadFull(in, make([]byte, 2))
+			_, err := io.ReadFull(sr, make([]byte, 2))
 			done <- err
 		}()
 		time.Sleep(20 * time.Second) //nolint:forbidigo // of a fake clock
-		if got := in.silence(time.Now()); got != 20*time.Second {
+		if got := sr.silence(time.Now()); got != 20*time.Second {
 			t.Errorf("silence = %v; want 20s", got)
 		}
 		server.Write([]byte("a"))
 		time.Sleep(5 * time.Second) //nolint:forbidigo // of a fake clock
-		if got := in.silence(time.Now()); got != 5*time.Second {
+		if got := sr.silence(time.Now()); got != 5*time.Second {
 			t.Errorf("silence = %v after a byte came; want 5s", got)
 		}
 		server.Write([]byte("b"))

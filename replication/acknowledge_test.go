@@ -19,32 +19,33 @@ type update struct {
 	reply               bool
 }
 
-// attending is a stream whose updates a test reads.
-type attending struct {
-	*stream
+// acknowledging is an acknowledger at work, whose updates a test reads.
+type acknowledging struct {
+	*acknowledger
 	server net.Conn
 	log    *changelog.Log
 	done   chan error
 	cancel context.CancelFunc
 }
 
-// attendTo starts attend on a stream at 0/100, with updates every second.
-func attendTo(t *testing.T, c changelog.Config) *attending {
+// acknowledge starts an acknowledger at 0/100, with updates every second.
+func acknowledge(t *testing.T, c changelog.Config) *acknowledging {
 	t.Helper()
 	client, server := net.Pipe()
 	log := changelog.New(c)
 	log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
 	timing := defaultTiming()
 	timing.tick = 100 * time.Millisecond
-	s := &stream{
-		Reader: &Reader{log: log, timing: timing, config: Config{StatusInterval: time.Second}},
-		conn:   client, in: newIntake(), reply: make(chan struct{}, 1), confirmed: 0x100,
+	ack := &acknowledger{
+		log: log, conn: client, socket: newSocketReader(), progress: &progress{}, timing: timing,
+		interval: time.Second, patience: timing.silence, hurry: func() bool { return false },
+		requested: make(chan struct{}, 1), confirmed: 0x100,
 	}
-	s.hear(0x100)
-	a := &attending{stream: s, server: server, log: log, done: make(chan error, 1)}
+	ack.received(0x100)
+	a := &acknowledging{acknowledger: ack, server: server, log: log, done: make(chan error, 1)}
 	var ctx context.Context
 	ctx, a.cancel = context.WithCancel(t.Context())
-	go func() { a.done <- s.attend(ctx) }()
+	go func() { a.done <- ack.run(ctx) }()
 	t.Cleanup(func() {
 		a.cancel()
 		server.Close()
@@ -54,7 +55,7 @@ func attendTo(t *testing.T, c changelog.Config) *attending {
 }
 
 // next reads one update from the wire.
-func (a *attending) next(t *testing.T) update {
+func (a *acknowledging) next(t *testing.T) update {
 	t.Helper()
 	frame := make([]byte, 5+statusLength)
 	for read := 0; read < len(frame); {
@@ -71,9 +72,9 @@ func (a *attending) next(t *testing.T) update {
 	return update{write: lsn(6), flush: lsn(14), apply: lsn(22), reply: frame[38] == 1}
 }
 
-func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
+func TestWhatLeftTheWindowIsConfirmedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, changelog.Config{Window: 10 * time.Second})
+		a := acknowledge(t, changelog.Config{Window: 10 * time.Second})
 		want := func(want update) {
 			t.Helper()
 			if got := a.next(t); got != want {
@@ -82,7 +83,7 @@ func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
 		}
 		want(update{write: 0x100}) // at once
 		a.log.Append(time.Now(), nil, 0x200)
-		a.hear(0x200)
+		a.received(0x200)
 		for range 9 {
 			want(update{write: 0x200}) // held
 		}
@@ -91,14 +92,14 @@ func TestAttendConfirmsWhatLeftTheWindowAndLetsGo(t *testing.T) {
 		want(update{write: 0x200}) // and is not confirmed again
 		a.cancel()
 		if err := <-a.done; err != nil {
-			t.Errorf("attend = %v; want nil", err)
+			t.Errorf("run = %v; want nil", err)
 		}
 	})
 }
 
-func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
+func TestNothingIsConfirmedThatDidNotComeOverThisConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, changelog.Config{})
+		a := acknowledge(t, changelog.Config{})
 		a.next(t)
 		a.log.Append(time.Now(), nil, 0x300) // an earlier connection brought it
 		for range 3 {
@@ -106,7 +107,7 @@ func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
 				t.Fatalf("update %+v confirms what this connection has not brought", got)
 			}
 		}
-		a.hear(0x300)
+		a.received(0x300)
 		for {
 			if got := a.next(t); got.flush == 0x300 {
 				return
@@ -117,55 +118,55 @@ func TestAttendConfirmsNothingThatDidNotComeOverThisConnection(t *testing.T) {
 	})
 }
 
-func TestAttendConfirmsAWholeSegmentOutOfTurn(t *testing.T) {
+func TestAWholeSegmentIsConfirmedOutOfTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, changelog.Config{})
+		a := acknowledge(t, changelog.Config{})
 		a.next(t)
 		began := time.Now()
 		a.log.Append(began, nil, 0x100+confirmStep)
-		a.hear(0x100 + confirmStep)
+		a.received(0x100 + confirmStep)
 		if got := a.next(t); got.flush != 0x100+confirmStep || time.Since(began) > 200*time.Millisecond {
 			t.Errorf("update %+v after %v; want a segment confirmed before the interval of 1s", got, time.Since(began))
 		}
 	})
 }
 
-func TestAttendAnswersARequestAtOnce(t *testing.T) {
+func TestARequestedStatusUpdateIsSentAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, changelog.Config{})
+		a := acknowledge(t, changelog.Config{})
 		a.next(t)
 		began := time.Now()
-		a.hear(0x180)
-		a.reply <- struct{}{}
+		a.received(0x180)
+		a.request()
 		if got := a.next(t); got != (update{write: 0x180}) || time.Since(began) != 0 {
 			t.Errorf("update %+v after %v; want one at once with write 0/180", got, time.Since(began))
 		}
 	})
 }
 
-func TestAttendAsksASilentServerAndGivesUp(t *testing.T) {
+func TestASilentServerIsAskedAndThenLeft(t *testing.T) {
 	for stalls, factor := range map[int]time.Duration{0: 1, 2: 4, 100: maxStallFactor} {
 		synctest.Test(t, func(t *testing.T) {
-			a := attendTo(t, changelog.Config{})
+			a := acknowledge(t, changelog.Config{})
 			a.cancel()
 			go a.drain()
 			<-a.done
-			a.stalls = stalls
+			a.patience = stallPatience(a.timing.silence, stalls)
 			began := time.Now()
-			a.in.waiting.set(began) // reading, and nothing comes
-			err := a.attend(t.Context())
+			a.socket.waiting.set(began) // reading, and nothing comes
+			err := a.run(t.Context())
 			if !errors.Is(err, errStalled) {
-				t.Fatalf("attend = %v; want %v", err, errStalled)
+				t.Fatalf("run = %v; want %v", err, errStalled)
 			}
 			limit := a.timing.silence * factor
 			if waited := time.Since(began); waited < limit || waited > limit+time.Second {
-				t.Errorf("gave up after %v with %d stalls before; want %v", waited, stalls, limit)
+				t.Errorf("left after %v with %d stalls before; want %v", waited, stalls, limit)
 			}
 		})
 	}
 }
 
-func (a *attending) drain() {
+func (a *acknowledging) drain() {
 	buffer := make([]byte, 1024)
 	for {
 		if _, err := a.server.Read(buffer); err != nil {
@@ -174,12 +175,12 @@ func (a *attending) drain() {
 	}
 }
 
-func TestAttendEndsWhenTheServerDoesNotTakeUpdates(t *testing.T) {
+func TestAServerThatTakesNoUpdatesIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := attendTo(t, changelog.Config{}) // nobody reads
+		a := acknowledge(t, changelog.Config{}) // nobody reads
 		err := <-a.done
-		if f := diagnose(err, site{}); f.cause != causeNetwork {
-			t.Errorf("attend = %v, cause %s; want a network fault", err, f.cause)
+		if f := diagnose(err, target{}); f.cause != causeNetwork {
+			t.Errorf("run = %v, cause %s; want a network fault", err, f.cause)
 		}
 	})
 }

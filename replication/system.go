@@ -12,20 +12,20 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
-// system is the cluster at the other end and where its WAL stands.
+// system is the cluster at the other end and where its WAL ends, as
+// IDENTIFY_SYSTEM tells (Postgres manual, "Streaming Replication Protocol").
 type system struct {
-	id       string
+	id       string // the system identifier, in decimal digits
 	timeline int32
-	end      wal.LSN
-	instance string // when this run of its server began, "" is not known
+	end      wal.LSN // of the flushed WAL
+	instance string  // when the server's present run began, "" if that is not known
 }
 
-// identify asks who is there. A pooler that swallowed replication=database
-// takes the command for SQL and finds a syntax error.
+// identify asks for the cluster's identity. A pooler that swallowed
+// replication=database takes the command for SQL and finds a syntax error.
 func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 	r, err := pglogrepl.IdentifySystem(ctx, conn)
 	var pg *pgconn.PgError
@@ -39,43 +39,6 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 		return system{}, fmt.Errorf("identify system: %w", err)
 	}
 	return system{id: r.SystemID, timeline: r.Timeline, end: wal.LSN(r.XLogPos)}, nil
-}
-
-// lineage is the history that was read so far.
-type lineage struct {
-	system   string
-	timeline int32
-	complete wal.LSN // everything that commits before it has been read
-	instance string  // of the server that it was read from last
-}
-
-// continues decides whether what the server has now continues what was read.
-// It returns "" if so, else the code of the resync. ended tells where a
-// timeline ended; it is asked only after a timeline switch.
-func (l lineage) continues(now system, ended func(timeline int32) (wal.LSN, error)) (string, error) {
-	switch {
-	case l.system != now.id:
-		return changelog.CodeOtherCluster, nil
-	case now.timeline < l.timeline:
-		return changelog.CodeDiverged, nil
-	// A server that was promoted since is still one that has what it sent.
-	case now.timeline == l.timeline, now.instance != "" && now.instance == l.instance:
-		// Behind what it has sent: it was put back to an older state.
-		if now.end < l.complete {
-			return changelog.CodeDiverged, nil
-		}
-		return "", nil
-	}
-	end, err := ended(l.timeline)
-	if err != nil {
-		return "", err
-	}
-	// What was read beyond the switch existed on the lost server only, and the
-	// numbers are used again for something else.
-	if l.complete > end {
-		return changelog.CodeDiverged, nil
-	}
-	return "", nil
 }
 
 // timelineEnd asks where a timeline ended that is an ancestor of newest.
@@ -92,7 +55,8 @@ func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int3
 }
 
 // parseTimelineEnd reads lines of timeline, tab, LSN of the switch, tab, reason.
-// A timeline that is not listed is no ancestor: nothing of it is left.
+// A timeline that is not listed is no ancestor: nothing of it is left, and its
+// end is 0.
 func parseTimelineEnd(content []byte, timeline int32) (wal.LSN, error) {
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {

@@ -1,0 +1,134 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/replication/pgoutput"
+)
+
+// messagePrefix is that of all our logical messages.
+const messagePrefix = "walcast"
+
+// heartbeatContent begins the content of heartbeats; a number follows.
+const heartbeatContent = "heartbeat "
+
+// heartbeatNumber recognises a heartbeat, of this server or another. They are
+// not for consumers of the log.
+func heartbeatNumber(m *pgoutput.LogicalMessage) (number uint64, ok bool) {
+	if m == nil || m.Prefix != messagePrefix {
+		return 0, false
+	}
+	digits, ok := strings.CutPrefix(m.Content, heartbeatContent)
+	if !ok {
+		return 0, false
+	}
+	number, _ = strconv.ParseUint(digits, 10, 64) // what is no number counts as 0, which is never awaited
+	return number, true
+}
+
+// heartbeats writes logical messages while no transaction comes, and waits for
+// each to come back through the stream. That shows that the whole way works, and
+// lets an idle server free WAL: only a transactional message does. check belongs
+// to one goroutine; arrived may be called by another.
+type heartbeats struct {
+	pool       *pgxpool.Pool
+	idle       time.Duration // time without a transaction after which one is written
+	lateAfter  time.Duration // time after which one that has not come back is late
+	queryLimit time.Duration
+	late       prometheus.Counter
+	logger     *slog.Logger
+
+	lastTransaction *atomicTime   // when the last transaction came
+	returned        atomic.Uint64 // number of the newest heartbeat that came back
+
+	newest heartbeat
+}
+
+// heartbeat is the newest that this stream has written.
+type heartbeat struct {
+	number uint64
+	sent   time.Time // zero when it is not awaited
+	failed bool      // the last attempt to write one failed
+	isLate bool      // it is late, and that was logged
+}
+
+// next numbers the next one: larger than those before, also those of other runs
+// and those of a time when the clock was ahead. returned is the newest that has
+// come back.
+func (h *heartbeat) next(now time.Time, returned uint64) uint64 {
+	h.number = max(uint64(now.UnixMicro()), h.number+1, returned+1)
+	return h.number
+}
+
+// arrived notes that a heartbeat came back.
+func (hs *heartbeats) arrived(number uint64) {
+	hs.returned.Store(max(hs.returned.Load(), number))
+}
+
+// check writes a heartbeat if no transaction has come for long enough, and looks
+// after one that was written before.
+func (hs *heartbeats) check(ctx context.Context) {
+	h, now := &hs.newest, time.Now()
+	if !h.sent.IsZero() {
+		hs.await(now)
+		return
+	}
+	if hs.lastTransaction.since(now) < hs.idle {
+		return
+	}
+	h.next(now, hs.returned.Load())
+	if err := hs.write(ctx, h.number); err != nil {
+		if !h.failed && ctx.Err() == nil {
+			hs.logger.Warn("heartbeat could not be written: an idle server will keep WAL longer than needed", "err", err)
+		}
+		h.failed = true
+		hs.lastTransaction.set(now) // try again after another pause
+		return
+	}
+	h.failed, h.sent = false, now
+}
+
+// await takes note when the newest heartbeat has come back, or is late.
+func (hs *heartbeats) await(now time.Time) {
+	h := &hs.newest
+	switch {
+	case hs.returned.Load() >= h.number:
+		if h.isLate {
+			hs.logger.Info("heartbeat came back", "after", now.Sub(h.sent))
+		}
+		h.sent, h.isLate = time.Time{}, false
+		hs.lastTransaction.set(now)
+	case !h.isLate && now.Sub(h.sent) > hs.lateAfter:
+		h.isLate = true
+		hs.late.Inc()
+		hs.logger.Warn("heartbeat did not come back: Postgres' decoder is stuck or far behind", "after", now.Sub(h.sent))
+	}
+}
+
+// write does not wait for synchronous standbys: a lost heartbeat does no harm.
+func (hs *heartbeats) write(ctx context.Context, number uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, hs.queryLimit)
+	defer cancel()
+	err := pgx.BeginFunc(ctx, hs.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `set local synchronous_commit = local`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `select pg_logical_emit_message(true, $1::text, $2::text)`,
+			messagePrefix, heartbeatContent+strconv.FormatUint(number, 10))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("emit logical message: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,158 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"walcast/replication/catalog"
+	"walcast/replication/pgoutput"
+	"walcast/replication/wal"
+)
+
+// errReopen ends a stream so that the next one reads more.
+var errReopen = &fault{remedy: retryFast, cause: causeReopen, err: errors.New("the publications to read have changed")}
+
+// receiver takes the server's messages of one stream: it decodes changes for
+// the appender and tells the others what concerns them. It belongs to the
+// goroutine that reads.
+type receiver struct {
+	appender     appender
+	decoder      *pgoutput.Decoder
+	describer    *describer
+	acknowledger *acknowledger
+	heartbeats   *heartbeats
+	publications *publicationWatch
+	logger       *slog.Logger
+}
+
+// take handles one message.
+func (r *receiver) take(msg pgproto3.BackendMessage) error {
+	switch msg := msg.(type) {
+	case *pgproto3.CopyData:
+		return r.takeData(msg.Data)
+	case *pgproto3.NoticeResponse:
+		return r.notice(msg)
+	case *pgproto3.ParameterStatus:
+		return checkReported(msg.Name, msg.Value)
+	case *pgproto3.CommandComplete, *pgproto3.CopyDone:
+		return &fault{remedy: retryFast, cause: causeStopping, err: errors.New("the server ended the stream")}
+	}
+	return nil
+}
+
+// takeData handles the content of one CopyData.
+func (r *receiver) takeData(data []byte) error {
+	if len(data) == 0 {
+		return errors.New("read replication message: it is empty")
+	}
+	switch data[0] {
+	case walDataByte:
+		return r.takeWAL(data)
+	case keepaliveByte:
+		return r.takeKeepalive(data)
+	}
+	return fmt.Errorf("read replication message: unknown kind %q", data[0])
+}
+
+func (r *receiver) takeWAL(data []byte) error {
+	payload, err := parseWALData(data)
+	if err != nil {
+		return err
+	}
+	d, err := r.decoder.Decode(payload)
+	if err != nil {
+		return fmt.Errorf("decode change: %w", err)
+	}
+	if r.describer.failed != nil {
+		return r.describer.failed
+	}
+	if number, ok := heartbeatNumber(d.Message); ok {
+		r.heartbeats.arrived(number)
+	} else {
+		r.appender.add(d.Changes)
+	}
+	if d.End != 0 {
+		r.appender.commitAt(d.CommitTime)
+		r.complete(d.End)
+	}
+	if r.appender.batch.isFull() {
+		r.appender.appendAll()
+	}
+	return r.reopen()
+}
+
+// takeKeepalive treats the position as an empty transaction, which passes
+// through the log like any other and so can never overtake a change. Inside a
+// transaction it means nothing.
+func (r *receiver) takeKeepalive(data []byte) error {
+	k, err := parseKeepalive(data)
+	if err != nil {
+		return err
+	}
+	if r.decoder.InTransaction() {
+		r.acknowledger.received(k.end)
+	} else {
+		r.complete(k.end)
+	}
+	if k.reply {
+		r.acknowledger.request()
+	}
+	return r.reopen()
+}
+
+func (r *receiver) complete(end wal.LSN) { r.acknowledger.received(r.appender.complete(end)) }
+
+// reopen ends the stream for more publications, but only between transactions:
+// they may change the indexes inside one.
+func (r *receiver) reopen() error {
+	if r.publications.foundMore() && !r.decoder.InTransaction() {
+		return errReopen
+	}
+	return nil
+}
+
+// notice looks for the one warning that matters: from 18 on a missing
+// publication is no error, its changes are skipped and all looks healthy.
+func (r *receiver) notice(m *pgproto3.NoticeResponse) error {
+	isSkipped := m.Code == "55000" && (m.Routine == "LoadPublications" || strings.Contains(m.Message, "skipped loading publication"))
+	if isSkipped && r.publications.isOptional(m.Message) {
+		return nil // it did not exist at that LSN, and so has nothing to send
+	}
+	r.logger.Warn("notice from Postgres", "code", m.Code, "message", m.Message, "detail", m.Detail)
+	if isSkipped {
+		return &fault{remedy: renew, cause: causePublication, err: errors.New(m.Message)}
+	}
+	return nil
+}
+
+// describer looks relations up in the catalog for the decoder. If that fails,
+// the stream is started again rather than going on: without its types a table's
+// numbers would be sent to clients as text. Nothing is lost by it, and row-level
+// security cannot be judged without the catalog anyway.
+type describer struct {
+	control *control
+	limit   time.Duration // of one query
+	failed  error         // why the catalog could not be asked, if that happened
+}
+
+func (d *describer) describe(ctx context.Context, relation uint32, types []uint32) (found wal.Description, err error) {
+	for range 2 { // the second time on a new connection, if the first was lost
+		limited, cancel := context.WithTimeout(ctx, d.limit)
+		err = d.control.use(limited, func(db querier) error {
+			found, err = catalog.New(db, nil).Describe(limited, relation, types)
+			return err
+		})
+		cancel()
+		if err == nil {
+			return found, nil
+		}
+	}
+	d.failed = &fault{remedy: retryFast, cause: causeControl, err: err}
+	return wal.Description{}, err
+}
