@@ -47,7 +47,7 @@ func NewDecoder(describe func(relation uint32, types []uint32) (wal.Description,
 	return &Decoder{relations: newRelations(describe), limit: maxMessage}
 }
 
-// Decoded is what one message came to.
+// Decoded is what one message was decoded to.
 type Decoded struct {
 	// Changes are the changes made, in order: one for a row, one for each
 	// table of a TRUNCATE, one for a transactional logical message. The slice
@@ -87,16 +87,16 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	}
 	d.changes = d.changes[:0]
 	out := Decoded{}
-	s := scan{data: string(data[1:])}
-	err := d.message(data[0], &s, &out)
+	f := fields{data: string(data[1:])}
+	err := d.message(data[0], &f, &out)
 	switch {
-	case s.short:
+	case f.short:
 		// Whatever err says, it is about fields that were never there.
 		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), errShort)
 	case err != nil:
 		return Decoded{}, fmt.Errorf("decode %s: %w", kindName(data[0]), err)
-	case s.left() > 0:
-		return Decoded{}, fmt.Errorf("decode %s: %d bytes left over", kindName(data[0]), s.left())
+	case f.left() > 0:
+		return Decoded{}, fmt.Errorf("decode %s: %d bytes left over", kindName(data[0]), f.left())
 	}
 	out.Changes = d.changes
 	if d.tx.open {
@@ -105,30 +105,30 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	return out, nil
 }
 
-func (d *Decoder) message(kind byte, s *scan, out *Decoded) error {
+func (d *Decoder) message(kind byte, f *fields, out *Decoded) error {
 	switch kind {
 	case 'B':
-		return d.begin(s)
+		return d.begin(f)
 	case 'C':
-		return d.commit(s, out)
+		return d.commit(f, out)
 	case 'I':
-		return d.insert(s)
+		return d.insert(f)
 	case 'U':
-		return d.update(s)
+		return d.update(f)
 	case 'D':
-		return d.delete(s)
+		return d.delete(f)
 	case 'T':
-		return d.truncate(s)
+		return d.truncate(f)
 	case 'M':
-		return d.logical(s, out)
+		return d.logical(f, out)
 	case 'R':
-		return d.relations.learn(s, d.tx.time)
+		return d.relations.learn(f, d.tx.time)
 	case 'Y':
-		d.relations.hint(s)
+		d.relations.hint(f)
 		return nil
 	case 'O':
-		s.uint64() // where a replicated-in transaction comes from: of no use here
-		s.text()
+		f.uint64() // where a replicated-in transaction comes from: of no use here
+		f.text()
 		return nil
 	case 'S', 'E', 'c', 'A':
 		return errors.New("streamed transactions were not asked for")
@@ -138,9 +138,9 @@ func (d *Decoder) message(kind byte, s *scan, out *Decoded) error {
 	return errors.New("not a message of protocol version 1")
 }
 
-func (d *Decoder) begin(s *scan) error {
-	commit, micros := wal.LSN(s.uint64()), int64(s.uint64())
-	s.uint32() // the transaction's xid wraps around: of no use
+func (d *Decoder) begin(f *fields) error {
+	commit, micros := wal.LSN(f.uint64()), int64(f.uint64())
+	f.uint32() // the transaction's xid wraps around: of no use
 	if d.tx.open {
 		return fmt.Errorf("transaction %s has not ended", d.tx.commit)
 	}
@@ -148,10 +148,10 @@ func (d *Decoder) begin(s *scan) error {
 	return nil
 }
 
-func (d *Decoder) commit(s *scan, out *Decoded) error {
-	s.byte() // flags, none defined
-	commit, end := wal.LSN(s.uint64()), wal.LSN(s.uint64())
-	s.uint64() // the time is in Begin as well
+func (d *Decoder) commit(f *fields, out *Decoded) error {
+	f.byte() // flags, none defined
+	commit, end := wal.LSN(f.uint64()), wal.LSN(f.uint64())
+	f.uint64() // the time is in Begin as well
 	if !d.tx.open || commit != d.tx.commit {
 		return fmt.Errorf("transaction %s has not begun", commit)
 	}
@@ -162,12 +162,12 @@ func (d *Decoder) commit(s *scan, out *Decoded) error {
 
 // logical reads what pg_logical_emit_message wrote. A transactional message
 // takes an index like any change, whatever its prefix: the stream always has
-// all of them, so indexes do not depend on who wants which.
-func (d *Decoder) logical(s *scan, out *Decoded) error {
-	size := s.left()
-	flags, lsn, prefix := s.byte(), wal.LSN(s.uint64()), s.text()
-	content := s.take(int(s.uint32()))
-	if s.short {
+// all of them, so indexes do not depend on which of them are used.
+func (d *Decoder) logical(f *fields, out *Decoded) error {
+	size := f.left()
+	flags, lsn, prefix := f.byte(), wal.LSN(f.uint64()), f.text()
+	content := f.take(int(f.uint32()))
+	if f.short {
 		return errShort
 	}
 	out.Message = &LogicalMessage{Transactional: flags&1 != 0, LSN: lsn, Prefix: prefix, Content: content}
@@ -183,14 +183,14 @@ func (d *Decoder) logical(s *scan, out *Decoded) error {
 }
 
 // truncate makes one change for each table, in the order of the message.
-func (d *Decoder) truncate(s *scan) error {
-	n := s.uint32()
-	s.byte() // CASCADE and RESTART IDENTITY: the tables are all listed, sequences do not matter
-	if int64(n)*4 != int64(s.left()) {
-		return fmt.Errorf("%d tables in %d bytes", n, s.left())
+func (d *Decoder) truncate(f *fields) error {
+	n := f.uint32()
+	f.byte() // CASCADE and RESTART IDENTITY: the tables are all listed, sequences do not matter
+	if int64(n)*4 != int64(f.left()) {
+		return fmt.Errorf("%d tables in %d bytes", n, f.left())
 	}
 	for range n {
-		r, err := d.relations.find(s.uint32(), d.tx.time)
+		r, err := d.relations.find(f.uint32(), d.tx.time)
 		if err != nil {
 			return err
 		}

@@ -7,26 +7,26 @@ import (
 )
 
 // relation reads a Relation message, and the type OIDs of the columns.
-func (s *scan) relation() (*wal.Relation, []uint32, error) {
-	r := &wal.Relation{OID: s.uint32(), Schema: s.text(), Table: s.text(), ReplicaIdentity: wal.ReplicaIdentity(s.byte())}
+func (f *fields) relation() (*wal.Relation, []uint32, error) {
+	r := &wal.Relation{OID: f.uint32(), Schema: f.text(), Table: f.text(), ReplicaIdentity: wal.ReplicaIdentity(f.byte())}
 	if r.Schema == "" {
 		r.Schema = "pg_catalog"
 	}
-	n := int(s.uint16())
+	n := int(f.uint16())
 	const least = 10 // bytes of a column
-	if n*least > s.left() {
+	if n*least > f.left() {
 		return nil, nil, errShort
 	}
 	r.Columns = make([]wal.Column, n)
 	types := make([]uint32, n)
 	for i := range r.Columns {
 		c := &r.Columns[i]
-		c.Identity = s.byte()&1 != 0
-		c.Name = s.text()
-		types[i] = s.uint32()
-		c.Modifier = int32(s.uint32())
+		c.Identity = f.byte()&1 != 0
+		c.Name = f.text()
+		types[i] = f.uint32()
+		c.Modifier = int32(f.uint32())
 	}
-	if s.short {
+	if f.short {
 		return nil, nil, errShort
 	}
 	return r, types, nil

@@ -23,7 +23,8 @@ type relations struct {
 	last     *known // rows of one table tend to come together
 }
 
-// known is a relation and what telling whether it is still right takes.
+// known is the newest relation of an OID, with what tells whether it is out of
+// date.
 type known struct {
 	relation *wal.Relation
 	message  string // the Relation message that it was made of
@@ -34,8 +35,8 @@ type known struct {
 	tried      time.Time // commit time of that
 }
 
-// enumColumn has the labels that values of a column may have. A label that it
-// has not was added since: ALTER TYPE … ADD VALUE is not announced.
+// enumColumn has the labels that values of a column may have. A label that is
+// not among them was added since: ALTER TYPE … ADD VALUE causes no message.
 type enumColumn struct {
 	index  int
 	labels map[string]bool
@@ -69,18 +70,18 @@ func (rs *relations) find(oid uint32, at time.Time) (*known, error) {
 }
 
 // hint reads a Type message.
-func (rs *relations) hint(s *scan) {
-	oid, schema, name := s.uint32(), s.text(), s.text()
-	if !s.short {
+func (rs *relations) hint(f *fields) {
+	oid, schema, name := f.uint32(), f.text(), f.text()
+	if !f.short {
 		rs.hints[oid] = typeHint{schema, name}
 	}
 }
 
 // learn reads a Relation message. Most say what is known already (ANALYZE and
-// GRANT cause them); they make a new Relation all the same, see there.
-func (rs *relations) learn(s *scan, at time.Time) error {
-	message := s.rest()
-	rel, oids, err := s.relation()
+// GRANT cause them); they make a new Relation all the same, see wal.Relation.
+func (rs *relations) learn(f *fields, at time.Time) error {
+	message := f.rest()
+	rel, oids, err := f.relation()
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (rs *relations) typeOf(oid uint32) *wal.Type {
 	return t
 }
 
-// watchEnums notes which columns have labels to look out for.
+// watchEnums notes which columns are of an enum, and its labels.
 func (r *known) watchEnums() {
 	r.enums = nil
 	for i, c := range r.relation.Columns {
@@ -188,8 +189,9 @@ func (r *known) watchEnums() {
 	}
 }
 
-// isStale reports whether the row has an enum label that is not known. It says
-// so once for each label: it may have been renamed since, and stay unknown.
+// isStale reports whether the row has an enum label that is not known, so that
+// the relation has to be described again. It says so once for each label: the
+// label may have been renamed since, and stay unknown.
 func (r *known) isStale(row wal.Row) bool {
 	stale := false
 	for _, e := range r.enums {

@@ -17,8 +17,8 @@ const (
 	cutValue = 4 << 10
 )
 
-// change adds a change with the next index of the transaction. size is what it
-// keeps of the message.
+// change adds a change with the next index of the transaction. size is the part
+// of the message that the change refers to, in bytes.
 func (d *Decoder) change(op wal.Operation, rel *wal.Relation, size int) (*wal.Change, error) {
 	if !d.tx.open {
 		return nil, fmt.Errorf("%s outside of a transaction", op)
@@ -35,45 +35,45 @@ func (d *Decoder) change(op wal.Operation, rel *wal.Relation, size int) (*wal.Ch
 	return c, nil
 }
 
-func (d *Decoder) insert(s *scan) error {
-	size := s.left()
-	r, err := d.relations.find(s.uint32(), d.tx.time)
+func (d *Decoder) insert(f *fields) error {
+	size := f.left()
+	r, err := d.relations.find(f.uint32(), d.tx.time)
 	if err != nil {
 		return err
 	}
-	if mark := s.byte(); mark != 'N' {
+	if mark := f.byte(); mark != 'N' {
 		return fmt.Errorf("tuple of kind %q, want a new one", mark)
 	}
 	row := make(wal.Row, len(r.relation.Columns))
-	if err := s.tuple(row); err != nil {
+	if err := f.tuple(row); err != nil {
 		return err
 	}
 	return d.row(wal.Insert, r, row, nil, size)
 }
 
-func (d *Decoder) update(s *scan) error {
-	size := s.left()
-	r, err := d.relations.find(s.uint32(), d.tx.time)
+func (d *Decoder) update(f *fields) error {
+	size := f.left()
+	r, err := d.relations.find(f.uint32(), d.tx.time)
 	if err != nil {
 		return err
 	}
 	n := len(r.relation.Columns)
 	values := make(wal.Row, 2*n)
 	row, old := values[:n:n], values[n:]
-	mark := s.byte()
+	mark := f.byte()
 	switch mark {
 	case 'K', 'O':
-		if err := s.oldTuple(mark, r.relation, old); err != nil {
+		if err := f.oldTuple(mark, r.relation, old); err != nil {
 			return err
 		}
-		mark = s.byte()
+		mark = f.byte()
 	default:
 		old = nil
 	}
 	if mark != 'N' {
 		return fmt.Errorf("tuple of kind %q, want a new one", mark)
 	}
-	if err := s.tuple(row); err != nil {
+	if err := f.tuple(row); err != nil {
 		return err
 	}
 	if old == nil {
@@ -84,18 +84,18 @@ func (d *Decoder) update(s *scan) error {
 	return d.row(wal.Update, r, row, old, size)
 }
 
-func (d *Decoder) delete(s *scan) error {
-	size := s.left()
-	r, err := d.relations.find(s.uint32(), d.tx.time)
+func (d *Decoder) delete(f *fields) error {
+	size := f.left()
+	r, err := d.relations.find(f.uint32(), d.tx.time)
 	if err != nil {
 		return err
 	}
-	mark := s.byte()
+	mark := f.byte()
 	if mark != 'K' && mark != 'O' {
 		return fmt.Errorf("tuple of kind %q, want an old one", mark)
 	}
 	old := make(wal.Row, len(r.relation.Columns))
-	if err := s.oldTuple(mark, r.relation, old); err != nil {
+	if err := f.oldTuple(mark, r.relation, old); err != nil {
 		return err
 	}
 	return d.row(wal.Delete, r, nil, old, size)
@@ -119,21 +119,21 @@ func (d *Decoder) row(op wal.Operation, r *known, row, old wal.Row, size int) er
 
 // tuple reads one tuple into row, which is all Absent. An unchanged TOAST value
 // stays so.
-func (s *scan) tuple(row wal.Row) error {
-	if n := int(s.uint16()); n != len(row) {
+func (f *fields) tuple(row wal.Row) error {
+	if n := int(f.uint16()); n != len(row) {
 		return fmt.Errorf("tuple of %d columns, the relation has %d", n, len(row))
 	}
 	for i := range row {
-		switch kind := s.byte(); kind {
+		switch kind := f.byte(); kind {
 		case 't':
-			row[i] = wal.Value{Text: s.take(int(s.uint32())), Kind: wal.Text}
+			row[i] = wal.Value{Text: f.take(int(f.uint32())), Kind: wal.Text}
 		case 'n':
 			row[i].Kind = wal.Null
 		case 'u':
 		default:
 			return fmt.Errorf("value of kind %q in column %d", kind, i)
 		}
-		if s.short {
+		if f.short {
 			return errShort
 		}
 	}
@@ -142,8 +142,8 @@ func (s *scan) tuple(row wal.Row) error {
 
 // oldTuple reads what the replica identity says of the old row. A key tuple
 // has a null for every column outside of the key: it was not sent.
-func (s *scan) oldTuple(mark byte, rel *wal.Relation, old wal.Row) error {
-	if err := s.tuple(old); err != nil || mark == 'O' {
+func (f *fields) oldTuple(mark byte, rel *wal.Relation, old wal.Row) error {
+	if err := f.tuple(old); err != nil || mark == 'O' {
 		return err
 	}
 	for i := range old {
