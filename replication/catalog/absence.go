@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Absence is why no published table has a name.
+// Absence tells why a name is not that of a published table.
 type Absence struct {
 	Schema      bool   // the schema exists
 	Kind        string // pg_class.relkind of what has the name, "" for nothing
 	Persistent  bool   // it is written to the WAL
-	Leaves      bool   // its partitions are published in its place
+	Leaves      bool   // it is partitioned, and its partitions are published instead
 	Root        bool   // it is a partition, published as part of its root
-	Publication string // where it would have to be; "" when there is none
+	Publication string // the publication to add it to; "" when none of those read exists
 }
 
 // absenceQuery looks a name up as it is: "*" is the name of no table.

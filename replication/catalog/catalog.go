@@ -9,9 +9,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// Catalog asks Postgres' system catalogs, as they are now. Nothing is kept: no
+// Catalog asks Postgres' system catalogs, as they are now. Nothing is cached: no
 // message tells of a new enum label or a new attribute of a composite type,
-// and one question to a relation is cheap. It is asked when a Relation message
+// and one query for each relation is cheap. It is asked when a Relation message
 // arrives and when a binding is checked, never per row. All methods may be
 // called at once.
 type Catalog struct {
@@ -34,10 +34,10 @@ type querier interface {
 const keyQuery = `
 	select a.attname::text
 	from pg_index i
-	cross join unnest(i.indkey::int2[]) with ordinality as k(attnum, place)
+	cross join unnest(i.indkey::int2[]) with ordinality as k(attnum, ordinal)
 	join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
 	where i.indrelid = $1 and i.indisprimary
-	order by k.place`
+	order by k.ordinal`
 
 // Describe returns the primary key columns of the relation and the given types
 // by OID. Types that it cannot resolve are missing from the map.

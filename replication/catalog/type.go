@@ -76,8 +76,8 @@ func (c Catalog) types(ctx context.Context, oids []uint32) (map[uint32]*wal.Type
 	}
 	var r typeRow
 	var all []typeRow
-	scan := []any{&r.oid, &r.schema, &r.name, &r.kind, &r.category, &r.delimiter, &r.element, &r.base, &r.labels, &r.fieldNames, &r.fieldTypes}
-	_, err = pgx.ForEachRow(rows, scan, func() error {
+	into := []any{&r.oid, &r.schema, &r.name, &r.kind, &r.category, &r.delimiter, &r.element, &r.base, &r.labels, &r.fieldNames, &r.fieldTypes}
+	_, err = pgx.ForEachRow(rows, into, func() error {
 		all = append(all, r)
 		r = typeRow{}
 		return nil

@@ -59,8 +59,8 @@ func (l *Log) Begin(h History, start wal.LSN, reason string) {
 	l.moved.fire()
 }
 
-// Refill tells that what commits before until is old: it happened while nobody
-// read, or is read again after a restart. See Live.
+// Refill tells that what commits before until is old: it happened while the
+// server did not read, or is read again after a restart. See Live.
 func (l *Log) Refill(until wal.LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *Log) Standing() Standing {
 }
 
 // Refilled is the end of what is read again, as Refill was told: what comes
-// after it is news to everybody.
+// after it is new to all consumers.
 func (l *Log) Refilled() wal.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()

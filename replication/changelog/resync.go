@@ -13,14 +13,14 @@ const (
 	CodeUnknown      = "unknown_position"    // no change of this history has it
 	CodeHistory      = "history_changed"     // another history, no further reason known
 	CodeSlotLost     = "slot_lost"           // Postgres invalidated the slot
-	CodeSlotMissing  = "slot_missing"        // somebody dropped it
-	CodeSlotAdvanced = "slot_advanced"       // somebody else consumed changes from it
+	CodeSlotMissing  = "slot_missing"        // it was dropped by another program
+	CodeSlotAdvanced = "slot_advanced"       // another program consumed changes from it
 	CodeOtherCluster = "other_cluster"       // another system identifier
 	CodeDiverged     = "history_diverged"    // a timeline that lacks what was delivered
 	CodePublication  = "publication_missing" // Postgres skipped changes without it
 )
 
-// sentence says a code for people, "" for what is none.
+// sentence is a code in words, "" for what is no code.
 func sentence(code string) string {
 	switch code {
 	case CodeTooOld:

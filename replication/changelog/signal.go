@@ -3,7 +3,7 @@ package changelog
 // signal wakes all goroutines that wait for the next event of one kind. It has
 // no lock of its own: the log's lock guards it.
 type signal struct {
-	next chan struct{} // closed at the next event; nil while nobody waits
+	next chan struct{} // closed at the next event; nil while none waits
 }
 
 // wait returns a channel that is closed at the next fire.

@@ -34,11 +34,11 @@ func (o Operation) String() string {
 
 // Change is one decoded INSERT, UPDATE or DELETE of one row, one TRUNCATE of
 // one table, or one transactional logical message. It is immutable once the
-// decoder has made it, and shared by everybody who reads the log.
+// decoder has made it, and shared by all readers of the log.
 type Change struct {
 	Position   Position
 	Operation  Operation
-	CommitTime time.Time // UTC, microseconds
+	CommitTime time.Time // of the transaction by the server's clock; UTC, whole microseconds
 	Relation   *Relation // nil for Message
 
 	// New is the row after an INSERT or UPDATE. A Value of kind Absent is an
@@ -57,14 +57,16 @@ type Change struct {
 	// Prefix and Content belong to Message only.
 	Prefix, Content string
 
-	// Bytes is the memory that the change holds, for the log's budget.
+	// Bytes is the memory that the change holds, in bytes, for the log's budget.
 	Bytes int
 }
 
 // Row has one Value for each of Relation.Columns, in that order.
 type Row []Value
 
-// Value is one column of a row in Postgres' text output form.
+// Value is one column of a row in the text form that the type's output function
+// writes, with the settings that the replication connection pins (ISO dates, UTC,
+// bytea as hex).
 type Value struct {
 	Text string // meaningful only when Kind is Text
 	Kind ValueKind

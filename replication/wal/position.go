@@ -9,13 +9,17 @@ import (
 
 // Position names one change for ever: the LSN of its transaction's commit
 // record and its index in that transaction, counted from 0 before any filter.
-// Rows, tables of a TRUNCATE and transactional logical messages all count, so
-// who wants what does not matter. Positions are totally ordered and the same
-// after every restart, as long as the publications are: a wider one shifts the
-// indexes inside of transactions that are read again.
+// Rows, tables of a TRUNCATE and transactional logical messages all count,
+// whether a consumer wants them or not. Positions are totally ordered, which is
+// commit order, and the same after every restart, as long as the publications
+// are: a wider publication shifts the indexes inside of transactions that are
+// read again. The zero Position stands before everything.
 type Position struct {
-	LSN LSN    // start of the commit record, as Begin and Commit carry it
-	Seq uint32 // index of the change in its transaction
+	// LSN is where the commit record starts: the final LSN of pgoutput's Begin
+	// message (Postgres manual, "Logical Replication Message Formats").
+	LSN LSN
+	// Seq is the index of the change in its transaction.
+	Seq uint32
 }
 
 // ParsePosition reads what String writes, for example "16/B374D848:3".
@@ -42,7 +46,7 @@ func (p Position) Compare(o Position) int {
 	return cmp.Compare(p.Seq, o.Seq)
 }
 
-// IsZero reports whether the position is unset.
+// IsZero reports whether the position is unset, that is before everything.
 func (p Position) IsZero() bool { return p == Position{} }
 
 // Before returns the last position before everything that commits at lsn or

@@ -16,15 +16,16 @@ const (
 
 // Relation is a table as pgoutput describes it at one point of the WAL, with
 // the types and the primary key that the catalog adds. It is immutable. Every
-// Relation message makes a new one, so whoever caches something about a table
-// by this pointer is invalidated exactly in WAL order.
+// Relation message makes a new one, so what is cached about a table by this
+// pointer is invalidated exactly in WAL order.
 //
-// Make it with NewRelation: one made by hand works, but keeps nothing Derived.
+// Make it with NewRelation: one made by hand works, but has its Derived value
+// computed at every call.
 type Relation struct {
-	OID             uint32
+	OID             uint32 // pg_class.oid
 	Schema, Table   string
 	ReplicaIdentity ReplicaIdentity
-	Columns         []Column
+	Columns         []Column // those that are published, in attribute order
 
 	derived *atomic.Value // see Derived; nil in a Relation made by hand
 }
@@ -38,13 +39,13 @@ type Column struct {
 	Key      bool  // part of the primary key
 }
 
-// NewRelation returns a copy of r that keeps what is Derived from it.
+// NewRelation returns a copy of r that stores what is Derived from it.
 func NewRelation(r Relation) *Relation {
 	r.derived = new(atomic.Value)
 	return &r
 }
 
-// Derived returns what derive makes of the relation, and keeps it so that it is
+// Derived returns what derive makes of the relation, and stores it so that it is
 // made once, as it costs much more than a row. There is room for one value: all
 // callers use the same derive. It may be called at once.
 func (r *Relation) Derived(derive func(*Relation) any) any {
