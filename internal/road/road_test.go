@@ -19,7 +19,7 @@ var may = map[string][]string{
 	"auth":                  nil,
 	"migrations":            nil,
 	"replication/wal":       nil,
-	"replication/rowjson":   {"replication/wal"},
+	"replication/rowjson":   {"replication/wal", "internal/pgarray"},
 	"replication/pgoutput":  {"replication/wal"},
 	"replication/changelog": {"replication/wal"},
 	"replication/catalog":   {"replication/wal"},
@@ -52,7 +52,8 @@ var may = map[string][]string{
 		"server", "gateway", "channels", "presence", "auth", "migrations",
 		"replication", "replication/changelog", "internal/devdb",
 	},
-	"internal": nil,
+	"internal":         nil,
+	"internal/pgarray": nil,
 	// A command that finds a Postgres for make.
 	"internal/devdb":      nil,
 	"internal/devdb/find": {"internal/devdb"},
