@@ -61,3 +61,70 @@ func TestParseTimelineEnd(t *testing.T) {
 		t.Errorf("parseTimelineEnd of nonsense = %s; want an error", got)
 	}
 }
+
+// readUntil is a continuity that has read cluster 7001 on timeline 1.
+func readUntil() *continuity {
+	c := &continuity{}
+	c.begin(system{id: "7001", timeline: 1, instance: "a"})
+	return c
+}
+
+func TestAFirstHistoryNeverGoesOn(t *testing.T) {
+	c := &continuity{}
+	if err := c.compare(system{id: "7001", timeline: 1}, 0, 0, nil); err != nil || c.resync != "" {
+		t.Errorf("compare before anything was read = %v, resync %q; want neither", err, c.resync)
+	}
+	if c.goesOn(system{id: "7001", timeline: 1}, 0x100, 0) {
+		t.Error("a history goes on although none has begun")
+	}
+}
+
+func TestASlotThatWasMovedOverChangesBeginsANewHistory(t *testing.T) {
+	now := system{id: "7001", timeline: 1, instance: "a"}
+	if c := readUntil(); !c.goesOn(now, 0x100, 0x100) {
+		t.Errorf("history ends with %q although the slot stands where reading ended", c.resync)
+	}
+	c := readUntil()
+	if c.goesOn(now, 0x200, 0x100) || c.resync != changelog.CodeSlotAdvanced {
+		t.Errorf("resync = %q; want %q", c.resync, changelog.CodeSlotAdvanced)
+	}
+	c.begin(now)
+	if c.resync != "" || !c.goesOn(now, 0x200, 0x200) {
+		t.Errorf("resync = %q after the new history has begun; want it to go on", c.resync)
+	}
+}
+
+func TestResyncTellsWhyTheSlotWasReplaced(t *testing.T) {
+	cases := []struct {
+		name     string
+		happened func(*continuity)
+		reason   string // for the new slot
+		resync   string // for subscribers
+	}{
+		{"the slot was invalidated", func(c *continuity) { c.replaceSlot(causeSlotLost) }, changelog.CodeSlotLost, changelog.CodeSlotLost},
+		{"a publication is missing", func(c *continuity) { c.replaceSlot(causePublication) }, changelog.CodePublication, changelog.CodePublication},
+		{"the slot was dropped", func(c *continuity) { c.slotIsMissing() }, changelog.CodeSlotMissing, changelog.CodeSlotMissing},
+		{"the slot was dropped after it was lost", func(c *continuity) {
+			c.replaceSlot(causeSlotLost)
+			c.slotIsMissing()
+		}, changelog.CodeSlotLost, changelog.CodeSlotLost},
+		{"another cluster, which has no slot", func(c *continuity) {
+			_ = c.compare(system{id: "7002", timeline: 1}, 0x100, 0, nil) // asks nothing
+			c.slotIsMissing()
+		}, changelog.CodeSlotMissing, changelog.CodeOtherCluster},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			read := readUntil()
+			c.happened(read)
+			if reason := read.slotWasCreated(); reason != c.reason || read.resync != c.resync || read.replace != "" {
+				t.Errorf("slot made anew for %q, resync %q, still to replace %q; want %q, %q, none",
+					reason, read.resync, read.replace, c.reason, c.resync)
+			}
+		})
+	}
+	first := &continuity{}
+	if first.slotIsMissing() || first.slotWasCreated() != "" || first.resync != changelog.CodeSlotMissing {
+		t.Errorf("resync = %q on a first run; want %q for clients of an earlier one", first.resync, changelog.CodeSlotMissing)
+	}
+}

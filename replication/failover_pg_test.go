@@ -142,8 +142,8 @@ func TestPromotedReplicaThatLacksChangesStartsANewHistory(t *testing.T) {
 	f.want("INSERT orders 2 b")
 }
 
-// TestFailoverSlot survives the failover from Postgres 17 on: nobody has to
-// resync. Below it says that it cannot be had.
+// TestFailoverSlot fails over without a resync from Postgres 17 on. Below it is
+// told that slot-failover needs a newer server.
 func TestFailoverSlot(t *testing.T) {
 	t.Parallel()
 	withFailover := func(s *setup) { s.config.SlotFailover = true }
@@ -247,7 +247,7 @@ func TestStandbyThatIsPromotedWhileItIsRead(t *testing.T) {
 	}
 }
 
-// TestFailoverIsEnabledOnASlotThatExists is for those who switch it on later.
+// TestFailoverIsEnabledOnASlotThatExists sets slot-failover on the second start.
 func TestFailoverIsEnabledOnASlotThatExists(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

@@ -159,8 +159,8 @@ func TestLagIsSeen(t *testing.T) {
 	r.until("no lag again", func() bool { s := r.reader.Status(); return s.LagBytes == 0 && s.LagSeconds == 0 })
 }
 
-// TestLagIsSeenAtOnceAfterAnOutage: nobody waits for the next look at a server
-// that was away.
+// TestLagIsSeenAtOnceAfterAnOutage would time out if a new stream waited for the
+// next sample of the server's WAL, which is an hour away.
 func TestLagIsSeenAtOnceAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
