@@ -144,8 +144,8 @@ func TestSeveralPublicationsAreRead(t *testing.T) {
 	r.want("INSERT orders 1 null", "INSERT lines 2")
 }
 
-// TestPublicationDroppedWhileRunning poisons the slot: up to 17 the same place
-// of the WAL fails for ever, from 18 on its changes are skipped.
+// TestPublicationDroppedWhileRunning makes the slot useless: up to 17 the stream
+// fails at the same LSN for ever, from 18 on changes are skipped.
 func TestPublicationDroppedWhileRunning(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

@@ -23,7 +23,7 @@ type Reader struct {
 	log          *changelog.Log
 	logger       *slog.Logger
 	metrics      *metrics
-	progress     *progress // the only part that other goroutines than Run's may read
+	progress     *progress // what other goroutines may ask for
 	control      *control
 	slot         *slotKeeper
 	publications publications

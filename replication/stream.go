@@ -76,46 +76,6 @@ type stream struct {
 	watchEvery   time.Duration
 }
 
-// newStream takes the connection over from pgconn, which is not made to be
-// written to while another goroutine reads. The stream begins at from.
-func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server server, from wal.LSN) (*stream, error) {
-	raw, err := conn.Hijack()
-	if err != nil {
-		return nil, fmt.Errorf("take over replication connection: %w", err)
-	}
-	began := time.Now()
-	lastTransaction := newAtomicTime(began)
-	lastTransaction.set(began)
-	watch := &publicationWatch{
-		publications: r.publications, reading: server.publications, pool: r.control.pool, slot: r.config.Slot,
-		every: r.timing.publications, queryLimit: r.timing.query, progress: r.progress, logger: r.logger, checked: began,
-	}
-	beats := &heartbeats{
-		pool: r.control.pool, idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate, queryLimit: r.timing.query,
-		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction,
-	}
-	acks := &acknowledger{
-		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing,
-		interval: r.config.StatusInterval, patience: stallPatience(r.timing.silence, r.failures.stalls),
-		hurry: watch.foundMore, requested: make(chan struct{}, 1), confirmed: from,
-	}
-	acks.received(from)
-	return &stream{
-		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
-		acknowledger: acks, heartbeats: beats, publications: watch,
-		mayWrite:   func() bool { return !server.isStandby || r.progress.seenTimeline() != 0 },
-		watchEvery: r.timing.sample,
-		receiver: &receiver{
-			appender: appender{
-				log: r.log, metrics: r.metrics, progress: r.progress, logger: r.logger,
-				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: from},
-			},
-			describer:    &describer{control: r.control, limit: r.timing.query},
-			acknowledger: acks, heartbeats: beats, publications: watch, logger: r.logger,
-		},
-	}, nil
-}
-
 // run streams until the connection breaks or ctx is done; then it ends the
 // connection in an orderly way so that the slot is free when it returns.
 func (s *stream) run(ctx context.Context) error {
