@@ -11,8 +11,8 @@ import (
 
 // publishedQuery lists the columns that pgoutput sends of published tables.
 // pg_publication_tables already knows leaf or root of partitioned tables. Its
-// attnames exist from 15 on, hence the detour; up to 17 they include generated
-// columns, which are not sent. A table of several publications is sent with
+// attnames exist from 15 on, so they are read through jsonb, which has null for
+// what is missing; up to 17 they include generated columns, which are not sent. A table of several publications is sent with
 // the columns of all.
 const publishedQuery = `
 	with published as (
