@@ -1,15 +1,18 @@
-// Package presence is the state machine of who is present on a topic: track,
-// untrack, diffs, their merging, and the replicas of several nodes.
+// Package presence knows who is present on a topic: track, untrack, diffs, their
+// merging, and the replicas of several nodes.
 //
-// It is pure: no lock, no clock, no randomness, no I/O. Times and refs come in
-// as arguments, every operation returns what it changed, and nothing here may
-// be called by two goroutines at once. It knows nothing of channels, sockets
-// or who may see a topic.
+// State and Replica are pure: no lock, no clock, no randomness, no I/O. Times and
+// refs come in as arguments, every operation returns what it changed, and they
+// may not be called by two goroutines at once. Rooms is the shell around them,
+// for the topics of a project: it has the locks and the clock, tells members
+// what changed, and keeps present for a grace time whose socket has ended. It
+// knows nothing of sockets or who may see a topic.
 //
 // Words, as Phoenix uses them: a key names who is present, a meta is what one
 // channel tracks under a key, a ref (phx_ref) names one meta for good, and a
-// diff is the metas that joined and left. Wire reference 7 has the protocol.
+// diff is the metas that joined and left. docs/protocol.md, "Presence", has the
+// protocol.
 //
-// Neighbours: channels holds a State or a Replica for each topic under its
-// lock; cluster carries Deltas and Fulls between nodes.
+// Neighbours: channels has a Member for each channel; cluster carries Deltas and
+// Fulls between nodes.
 package presence

@@ -32,7 +32,7 @@ var may = map[string][]string{
 	"policy":                {"policy/compile", "policy/sql", "filters", "replication/wal"},
 	"diagnose":              {"policy", "filters", "protocol", "replication/catalog", "replication/wal"},
 	"channels/resume":       {"protocol", "replication/changelog", "replication/wal"},
-	"channels/topics":       {"channels/resume", "protocol", "replication/changelog", "replication/wal"},
+	"channels/topics":       {"protocol", "replication/wal"},
 	"channels/fanout": {
 		"diagnose", "policy", "filters", "protocol",
 		"replication/changelog", "replication/rowjson", "replication/wal",
@@ -40,12 +40,12 @@ var may = map[string][]string{
 	"channels": {
 		"channels/fanout", "channels/topics", "channels/resume", "diagnose",
 		"presence", "policy", "filters", "auth", "protocol",
-		"replication/catalog", "replication/changelog", "replication/rowjson", "replication/wal",
+		"replication/catalog", "replication/changelog", "replication/wal",
 	},
 	"gateway":     {"channels", "protocol", "auth"},
 	"gateway/api": {"channels", "protocol", "auth", "replication"},
 	"server": {
-		"gateway", "gateway/api", "channels", "policy", "filters", "auth", "migrations", "protocol",
+		"gateway", "gateway/api", "channels", "channels/topics", "policy", "filters", "auth", "migrations", "protocol",
 		"replication", "replication/catalog", "replication/changelog",
 	},
 	"cmd": {
@@ -62,7 +62,7 @@ var may = map[string][]string{
 // withoutDriver are packages that import no driver of Postgres, the core of
 // which plain values are all that goes in and out.
 var withoutDriver = []string{
-	"protocol", "presence", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog",
+	"protocol", "presence", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog",
 	"filters", "filters/datum", "filters/pattern", "policy/sql", "policy/compile",
 }
 

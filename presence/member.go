@@ -1,0 +1,105 @@
+package presence
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"walcast/protocol"
+)
+
+// Outbox is all that presence needs to know of a channel.
+type Outbox interface {
+	// Push queues a frame. It never blocks.
+	Push(*protocol.Frame)
+}
+
+// MemberConfig is what a channel says of itself when it joins.
+type MemberConfig struct {
+	// Key is under which key it is present. "" generates one, which its client
+	// does not know and so cannot come back with.
+	Key string
+	// Watches is whether it gets presence_state and presence_diff.
+	Watches bool
+	// Client is its client_id, "" for none.
+	Client  string
+	Address protocol.Address
+	Outbox  Outbox
+}
+
+// Member is a channel's part in the presence of its topic.
+type Member struct {
+	rooms  *Rooms
+	topic  Topic
+	id     ChannelID
+	config MemberConfig
+	chosen bool // the client named the key
+
+	// Guarded by the lock of Rooms.
+	room *room // nil while it neither watches nor tracks
+	left bool
+
+	// Guarded by the lock of its room.
+	watches bool
+	tracks  bool
+	pace    Conflator[json.RawMessage]
+}
+
+// Member returns a member of the topic's room. It is in the room only from the
+// time on when it watches or tracks.
+func (r *Rooms) Member(t Topic, c MemberConfig) *Member {
+	chosen := c.Key != ""
+	if !chosen {
+		c.Key = uuid.NewString()
+	}
+	return &Member{
+		rooms: r, topic: t, id: ChannelID(r.ids.Add(1)), config: c, chosen: chosen,
+		pace: NewConflator[json.RawMessage](r.config.Rate),
+	}
+}
+
+// Enter tells the member who is present and has it told of every change from
+// there on, if it watches. It is due once, when frames may be pushed.
+func (m *Member) Enter() { m.Watches(m.config.Watches) }
+
+// Watches settles whether a member that has entered is told who is present, as
+// when what it may read has changed.
+func (m *Member) Watches(watches bool) {
+	if !watches {
+		if in := m.rooms.find(m.topic); in != nil {
+			in.unwatch(m)
+		}
+		return
+	}
+	if in := m.rooms.enter(m); in != nil {
+		in.watch(m)
+	}
+}
+
+// Track sets what the member tracks: a JSON object, or nothing for an empty
+// one. Who tracks takes part, so it watches from now on if it may. A payload
+// above the rate is held back until its time comes, or a later one has taken
+// its place.
+func (m *Member) Track(payload json.RawMessage, mayWatch bool) (heldBack bool) {
+	in := m.rooms.enter(m)
+	return in != nil && in.offer(m, payload, mayWatch, time.Now())
+}
+
+// Untrack takes out what the member tracks, and what the same client tracked
+// under the same key before its socket ended: it does not want to be present.
+func (m *Member) Untrack() {
+	in := m.rooms.find(m.topic)
+	if in != nil && in.untrack(m) {
+		m.rooms.forget(in)
+	}
+}
+
+// Leave takes the member out for good. What it tracks goes with it, or after
+// its grace time if it lingers: its client has not left, but lost its socket.
+func (m *Member) Leave(lingers bool) {
+	in := m.rooms.exit(m)
+	if in != nil && in.leave(m, lingers, time.Now()) {
+		m.rooms.forget(in)
+	}
+}

@@ -1,0 +1,212 @@
+package presence
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"walcast/protocol"
+)
+
+// room is who takes part in the presence of one topic.
+type room struct {
+	rooms *Rooms
+	topic Topic
+
+	mu       sync.Mutex
+	state    *State // nil before the first track
+	members  map[*Member]struct{}
+	held     map[*Member]struct{} // those with a payload above their rate
+	inGrace  []graceEntry         // in the order in which their time ends
+	flushDue bool
+}
+
+func newRoom(r *Rooms, t Topic) *room {
+	return &room{rooms: r, topic: t, members: map[*Member]struct{}{}, held: map[*Member]struct{}{}}
+}
+
+func (r *room) add(m *Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.members[m] = struct{}{}
+}
+
+func (r *room) watch(m *Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(m) {
+		r.startWatching(m)
+	}
+}
+
+func (r *room) unwatch(m *Member) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(m) {
+		m.watches = false
+	}
+}
+
+// offer tracks a payload at once, or when the member's rate permits; a later
+// one takes its place meanwhile.
+func (r *room) offer(m *Member, payload json.RawMessage, mayWatch bool, now time.Time) (heldBack bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.has(m) {
+		return false
+	}
+	if mayWatch {
+		r.startWatching(m)
+	}
+	if payload, ok := m.pace.Offer(now, payload); ok {
+		r.track(m, payload)
+		return false
+	}
+	due, _ := m.pace.Due()
+	r.held[m] = struct{}{}
+	r.rooms.flusher.schedule(r, due)
+	return true
+}
+
+// untrack also ends the grace time of the member's client. It reports whether
+// nobody is left.
+func (r *room) untrack(m *Member) (empty bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.has(m) {
+		r.drop(m)
+	}
+	r.endGraceOf(m)
+	return r.deserted()
+}
+
+// leave takes a member out. It reports whether nobody is left.
+func (r *room) leave(m *Member, lingers bool, now time.Time) (empty bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lingers {
+		r.linger(m, now)
+	}
+	r.drop(m)
+	delete(r.members, m)
+	return r.deserted()
+}
+
+// attend does what is due by now: it tracks the held payloads whose time has
+// come and ends the grace times that are over. It reports whether nobody is
+// left.
+func (r *room) attend(now time.Time) (empty bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next := r.endGrace(now)
+	for m := range r.held {
+		if payload, ok := m.pace.Take(now); ok {
+			r.track(m, payload)
+		}
+		due, holding := m.pace.Due()
+		if !holding { // now, or since a later one passed at once
+			delete(r.held, m)
+			continue
+		}
+		next = earlier(next, due)
+	}
+	if !next.IsZero() {
+		r.rooms.flusher.schedule(r, next)
+	}
+	return r.deserted()
+}
+
+// flush tells the members what changed since the last time, and returns how
+// many they are.
+func (r *room) flush() (members int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.flushDue = false
+	diff := r.state.Flush() // who is flushed has a state
+	if diff.Empty() {
+		return len(r.members)
+	}
+	payload, frames := diff.AppendTo(nil), map[protocol.Version]*protocol.Frame{}
+	for m := range r.members {
+		if !m.watches {
+			continue
+		}
+		v := m.config.Address.Version
+		if frames[v] == nil { // it has no join_ref: it is the same for all
+			frames[v] = v.Push("", "", r.topic.Name, protocol.EventPresenceDiff, payload)
+		}
+		m.config.Outbox.Push(frames[v])
+	}
+	return len(r.members)
+}
+
+// present is the payload of presence_state.
+func (r *room) present() []byte {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.appendState()
+}
+
+func (r *room) isEmpty() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.deserted()
+}
+
+// What follows is for those who hold r.mu.
+
+func (r *room) has(m *Member) bool {
+	_, here := r.members[m]
+	return here
+}
+
+func (r *room) deserted() bool { return len(r.members) == 0 && len(r.inGrace) == 0 }
+
+// startWatching tells a member who is present. It is the state as of the last
+// flush: what changed since is in the diff to come, which the member gets as
+// everybody does.
+func (r *room) startWatching(m *Member) {
+	if !m.watches {
+		m.watches = true
+		m.config.Outbox.Push(m.config.Address.Push(protocol.EventPresenceState, r.appendState()))
+	}
+}
+
+func (r *room) appendState() []byte {
+	if r.state == nil {
+		return protocol.EmptyObject
+	}
+	return r.state.AppendState(nil)
+}
+
+// track applies a payload.
+func (r *room) track(m *Member, payload json.RawMessage) {
+	if r.state == nil {
+		r.state = NewState()
+	}
+	if !m.tracks {
+		m.tracks = true
+		r.reclaim(m, payload)
+	}
+	_ = r.state.Track(m.id, m.config.Key, payload, r.rooms.refs.next()) // what is no object changes nothing
+	r.tell()
+}
+
+// drop takes what a member tracks out of the state.
+func (r *room) drop(m *Member) {
+	m.pace.Clear()
+	delete(r.held, m)
+	if m.tracks {
+		m.tracks = false
+		r.state.Untrack(m.id)
+		r.tell()
+	}
+}
+
+// tell has the members told soon if something changed.
+func (r *room) tell() {
+	if r.state.Pending() && !r.flushDue {
+		r.flushDue = true
+		r.rooms.flusher.flushSoon(r)
+	}
+}

@@ -1,0 +1,132 @@
+package presence
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/protocol"
+)
+
+// Topic names a room. Public and private channels of one name have rooms of
+// their own.
+type Topic struct {
+	Name    string // with the prefix "realtime:"
+	Private bool
+}
+
+// RoomsConfig is what Rooms can be told.
+type RoomsConfig struct {
+	// Rate is how often a member's Track takes effect; above it the last one
+	// wins. The zero Rate is no limit.
+	Rate Rate
+	// Grace is how long a member whose socket ended is taken for present, if its
+	// client chose its key. Who is back by then was never away for others. 0
+	// tells them at once.
+	Grace time.Duration
+	// Seed makes the refs of this process differ from those of others. It is
+	// random.
+	Seed [12]byte
+}
+
+// Rooms is the presence of all topics of a project. It is the shell around
+// State: it has the locks, the clock and the one goroutine. It and its Members
+// are safe for concurrent use.
+//
+// Locks are taken in this order: Rooms, a room, what they share.
+type Rooms struct {
+	config  RoomsConfig
+	flusher *flusher
+	refs    refs
+	budget  graceBudget
+	ids     atomic.Uint64 // the last ChannelID given
+
+	mu    sync.Mutex // guards rooms, and which room each Member is in
+	rooms map[Topic]*room
+}
+
+// NewRooms returns rooms that nobody is in. Members are told of each other only
+// while Run runs.
+func NewRooms(c RoomsConfig, reg prometheus.Registerer) *Rooms {
+	return &Rooms{
+		config:  c,
+		flusher: newFlusher(),
+		refs:    refs{source: NewRefSource(c.Seed)},
+		budget:  graceBudget{metrics: newMetrics(reg)},
+		rooms:   map[Topic]*room{},
+	}
+}
+
+// Run tells members of each other until ctx is done.
+func (r *Rooms) Run(ctx context.Context) error {
+	r.flusher.run(ctx)
+	return nil
+}
+
+// State is who is present on a topic, as the payload of presence_state.
+func (r *Rooms) State(t Topic) []byte {
+	if room := r.find(t); room != nil {
+		return room.present()
+	}
+	return protocol.EmptyObject
+}
+
+// find returns the topic's room, nil if nobody is in it.
+func (r *Rooms) find(t Topic) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rooms[t]
+}
+
+// enter has a member in its room, which is made if need be. It is nil if the
+// member has left.
+func (r *Rooms) enter(m *Member) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m.left || m.room != nil {
+		return m.room
+	}
+	in := r.rooms[m.topic]
+	if in == nil {
+		in = newRoom(r, m.topic)
+		r.rooms[m.topic] = in
+	}
+	in.add(m)
+	m.room = in
+	return in
+}
+
+// exit settles that a member enters no room any more, and returns the one that
+// it is in, nil for none.
+func (r *Rooms) exit(m *Member) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in := m.room
+	m.room, m.left = nil, true
+	return in
+}
+
+// forget takes a room out if nobody is in it, nor in their grace time.
+func (r *Rooms) forget(in *room) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rooms[in.topic] == in && in.isEmpty() {
+		delete(r.rooms, in.topic)
+		r.flusher.cancel(in)
+	}
+}
+
+// refs gives refs to all rooms.
+type refs struct {
+	mu     sync.Mutex
+	source *RefSource
+}
+
+func (r *refs) next() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.source.Next()
+}
