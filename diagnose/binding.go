@@ -18,14 +18,15 @@ type Binding struct {
 
 // Parse reads the bindings of a join. If one of them cannot be read none is
 // returned, and the problem says why: the reference server serves all or none.
-func Parse(specs []protocol.Binding) (bindings []*Binding, refused *protocol.Problem) {
+func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Problem) {
+	bindings = make([]Binding, len(specs)) // one allocation: a join may have thousands
 	for i := range specs {
 		spec := &specs[i]
 		filter, err := filters.Parse(spec.Filter)
 		if spec.Err != "" || err != nil {
 			return nil, invalid(spec, err)
 		}
-		bindings = append(bindings, &Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)})
+		bindings[i] = Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)}
 	}
 	return bindings, nil
 }

@@ -1,0 +1,91 @@
+package diagnose
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
+)
+
+// Raised is what a subject is told of a policy or filter of its binding that
+// raised for a row. Whose binding it is makes no difference to the text.
+func Raised(b *Binding, _ *policy.Subject, err error) protocol.Problem {
+	var ask *policy.AskError
+	var bind *filters.BindError
+	switch {
+	case errors.As(err, &ask):
+		return protocol.Problem{Message: protocol.PolicyRaised(ask.Table, ask.SQLState, ask.Message), Code: protocol.CodePolicyRaised}
+	case errors.As(err, &bind):
+		return *unusable(b, bind)
+	}
+	return protocol.Problem{Message: err.Error(), Code: protocol.CodePolicyRaised}
+}
+
+// unpublished is why a binding concerns no published table.
+func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
+	p := &protocol.Problem{Message: notPublished(b), Code: protocol.CodeNotPublished}
+	schema, table := b.Spec.Schema, b.Spec.Table
+	name, publication := quote(schema, table), quote(cmp.Or(a.Publication, "supabase_realtime"))
+	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", publication, name)
+	switch {
+	case schema == "*": // which tables is for the user to say
+	case !a.Schema:
+		p.Code = protocol.CodeUnknownSchema
+	case table == "*":
+		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", publication, quote(schema))
+	case a.Kind == "":
+		p.Code = protocol.CodeUnknownTable
+	case a.Kind != "r" && a.Kind != "p":
+		p.Code = protocol.CodeNotATable
+	case a.Leaves, a.Root:
+		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", publication, a.Leaves)
+	case !a.Persistent:
+		p.Fix = fmt.Sprintf("ALTER TABLE %s SET LOGGED; %s", name, add)
+	default:
+		p.Fix = add
+	}
+	return p
+}
+
+// purpose is what a binding wants a column for.
+type purpose string
+
+const (
+	forFilter purpose = "filter"
+	forSelect purpose = "select"
+)
+
+// unusableColumn is why a binding cannot use a column; there is none of the name
+// unless the caller knows better.
+func unusableColumn(b *Binding, of purpose, column string) *protocol.Problem {
+	e := filters.NewBindError("P0001", fmt.Sprintf("invalid column for %s %s", of, column))
+	return &protocol.Problem{Message: refusedBy(b, e), Code: protocol.CodeUnknownColumn}
+}
+
+// notGranted is why a binding cannot use a column that its role may not read.
+func notGranted(b *Binding, of purpose, column string, rel *wal.Relation, role string) *protocol.Problem {
+	p := unusableColumn(b, of, column)
+	p.Code, p.Fix = protocol.CodeColumnNotGranted, grant(rel, role, column)
+	return p
+}
+
+// unusable is a filter that cannot work on a table.
+func unusable(b *Binding, e *filters.BindError) *protocol.Problem {
+	p := &protocol.Problem{Message: refusedBy(b, e), Code: protocol.CodeInvalidValue}
+	if e.SQLState == "42883" { // undefined_function
+		p.Code = protocol.CodeUnknownOperator
+	}
+	return p
+}
+
+func unknownRole(b *Binding, role string, err error) *protocol.Problem {
+	return &protocol.Problem{
+		Message: refusedBy(b, filters.NewBindError("42704", err.Error())), // undefined_object
+		Code:    protocol.CodeUnknownRole, Fix: fmt.Sprintf("CREATE ROLE %s NOLOGIN;", quote(role)),
+	}
+}
