@@ -38,9 +38,9 @@ type Standing struct {
 	Position wal.Position
 }
 
-// continuedBy reports whether the standing's position can be looked for in h.
+// ContinuedBy reports whether the standing's position can be looked for in h.
 // A standing without a slot was kept over a restart, after which a slot's
 // histories are named anew; then the system has to do.
-func (s Standing) continuedBy(h History) bool {
+func (s Standing) ContinuedBy(h History) bool {
 	return s.History == h || s.History.Slot == "" && s.History.System == h.System
 }

@@ -29,7 +29,7 @@ func (l *Log) After(ctx context.Context, p wal.Position) (*Cursor, error) {
 // Resume is After for a standing: one of another history fails with a
 // *ResyncError once the log has begun.
 func (l *Log) Resume(ctx context.Context, s Standing) (*Cursor, error) {
-	return l.seek(ctx, s.Position, s.continuedBy)
+	return l.seek(ctx, s.Position, s.ContinuedBy)
 }
 
 // seek waits until the log can answer for p, and returns a cursor behind it if

@@ -1,0 +1,53 @@
+package resume
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+
+	"walcast/replication/changelog"
+)
+
+// Clients remembers what clients with a client_id have received. It is safe for
+// concurrent use.
+type Clients struct {
+	config   Config
+	reason   func() string
+	sections []Section
+	run      string // names this run in the marker
+	marked   bool   // the marker is there: an end without a Save will be noticed
+
+	mu      sync.Mutex
+	records *records
+	// firstRun means that there was no state at all at the start: of a new
+	// installation if the slot is new too, else the state was lost.
+	firstRun bool
+}
+
+// NewClients remembers nobody yet. reason says why the log's history began, as
+// its Reason does. The sections are kept in the same state file.
+func NewClients(c Config, reason func() string, sections ...Section) *Clients {
+	return &Clients{
+		config: c, reason: reason, sections: sections, run: rand.Text(),
+		records: newRecords(c.Limit, memoryBytes, c.Memory),
+	}
+}
+
+// Take gives a channel that joins the bookmark of its client, which another
+// channel loses that still has it, and says what the client has received.
+func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, Known) {
+	b := &Bookmark{clients: c, client: k.Client}
+	slotIsNew := c.slotIsNew()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.firstRun && slotIsNew {
+		c.firstRun, c.records.unsureUntil = false, time.Time{}
+	}
+	r, memory := c.records.take(k, bindings, b, now)
+	b.record = r
+	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard}
+}
+
+// slotIsNew reports whether this run has made the slot. Before the first slot
+// of all there can have been no clients.
+func (c *Clients) slotIsNew() bool { return c.reason() == changelog.CodeSlotMissing }

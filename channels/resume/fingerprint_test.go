@@ -1,0 +1,27 @@
+package resume
+
+import (
+	"testing"
+
+	"walcast/protocol"
+)
+
+func TestFingerprintsTellWhatIsSelectedNotWhereItResumes(t *testing.T) {
+	a := protocol.Binding{Event: "INSERT", Schema: "public", Table: "a"}
+	b := protocol.Binding{Event: "*", Schema: "public", Table: "b", Filter: "id=eq.1"}
+	resumed := a
+	resumed.ResumeFrom, resumed.Raw = "0/1:0", []byte("{}")
+	want := FingerprintOf([]protocol.Binding{a, b})
+	for name, same := range map[string][]protocol.Binding{"order": {b, a}, "resume": {resumed, b}} {
+		if FingerprintOf(same) != want {
+			t.Errorf("bindings that differ in %s have another fingerprint", name)
+		}
+	}
+	filtered := a
+	filtered.Filter = "id=eq.2"
+	for name, other := range map[string][]protocol.Binding{"fewer": {a}, "filter": {filtered, b}, "twice": {a, a, b}} {
+		if FingerprintOf(other) == want {
+			t.Errorf("%s: other bindings have the same fingerprint", name)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package resume
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// Place is how far one channel of a session has been served.
+type Place interface {
+	// Standing is up to where every change that it is to have has been pushed,
+	// zero if that is not known.
+	Standing() changelog.Standing
+	// Heard is the number up to which every broadcast has been pushed, 0 if that
+	// is not known.
+	Heard() uint64
+	// Bookmark is its client's, always the same.
+	Bookmark() *Bookmark
+}
+
+// Ledger notes what the pings of one session stand for: a pong proves that
+// everything has arrived that was pushed before its ping. A nil one, of a
+// session without a client_id, notes nothing. It is safe for concurrent use.
+type Ledger struct {
+	mu     sync.Mutex
+	serial uint64
+	places []Place
+	pings  []ping // those that were not answered yet, oldest first
+}
+
+// ping is one ping and what its pong will prove.
+type ping struct {
+	payload string
+	claims  []claim
+}
+
+// claim is what had been pushed for one channel when a ping was made.
+type claim struct {
+	bookmark *Bookmark
+	at       changelog.Standing
+	heard    uint64
+}
+
+// pingLimit bounds the pings that wait for an answer. Beyond it the newest takes
+// the place of the one before: were it the oldest, a slow client would never
+// prove anything.
+const pingLimit = 64
+
+// Add has the pings from now on stand for a place too. Whoever adds one whose
+// channel may have ended meanwhile removes it again.
+func (l *Ledger) Add(p Place) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.places = append(l.places, p)
+}
+
+// Remove takes a place out.
+func (l *Ledger) Remove(p Place) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.places = slices.DeleteFunc(l.places, func(o Place) bool { return o == p })
+}
+
+// Mark returns the payload of a ping that proves, when it comes back, that
+// everything has arrived that was pushed before. One goroutine at a time may
+// call it, and pushes the ping next.
+func (l *Ledger) Mark() string {
+	if l == nil {
+		return ""
+	}
+	serial, places := l.next()
+	var newest wal.Position
+	claims := make([]claim, len(places))
+	for i, p := range places {
+		claims[i] = claim{bookmark: p.Bookmark(), at: p.Standing(), heard: p.Heard()}
+		if at := claims[i].at.Position; at.Compare(newest) > 0 {
+			newest = at
+		}
+	}
+	made := ping{payload: newest.String() + "#" + strconv.FormatUint(serial, 10), claims: claims}
+	l.note(made)
+	return made.payload
+}
+
+// next numbers a ping and lists what it stands for.
+func (l *Ledger) next() (serial uint64, places []Place) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.serial++
+	return l.serial, slices.Clone(l.places)
+}
+
+func (l *Ledger) note(made ping) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pings) == pingLimit {
+		l.pings = l.pings[:pingLimit-1]
+	}
+	l.pings = append(l.pings, made)
+}
+
+// Proven takes the payload of a pong. One that answers no ping of ours proves
+// nothing.
+func (l *Ledger) Proven(payload string) {
+	if l == nil {
+		return
+	}
+	for _, c := range l.answered(payload) {
+		c.bookmark.prove(c.at, c.heard)
+	}
+}
+
+// answered takes out the ping that a pong answers, and those before it.
+func (l *Ledger) answered(payload string) []claim {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.pings, func(p ping) bool { return p.payload == payload })
+	if i < 0 {
+		return nil
+	}
+	claims := l.pings[i].claims
+	l.pings = slices.Delete(l.pings, 0, i+1)
+	return claims
+}

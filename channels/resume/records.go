@@ -1,0 +1,137 @@
+package resume
+
+import (
+	"container/list"
+	"time"
+
+	"walcast/replication/changelog"
+)
+
+// records holds those of the clients that are here, and of those that are away,
+// which are bounded in number, bytes and time. It is not safe for concurrent use.
+type records struct {
+	limit int           // of clients' topics that are away
+	bytes int           // of these
+	keep  time.Duration // how long they may be away
+
+	byKey map[Key]*record
+	away  *list.List // of *record, the longest away first
+	size  int        // of those away, in bytes
+	// unsureUntil is until when a client without a record may have been here
+	// before: records were lost, and until then they would have been kept.
+	unsureUntil time.Time
+}
+
+func newRecords(limit, bytes int, keep time.Duration) *records {
+	return &records{limit: limit, bytes: bytes, keep: keep, byKey: map[Key]*record{}, away: list.New()}
+}
+
+// take gives the client's record to a bookmark, from another one that still has
+// it: the newest channel is the client.
+func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.Time) (*record, Memory) {
+	s.expire(now)
+	r := s.byKey[key]
+	known := r != nil
+	if !known {
+		r = &record{Key: key}
+		s.byKey[key] = r
+	}
+	s.recall(r)
+	changed := r.bindings != bindings
+	lost := (!known || changed && r.restored) && now.Before(s.unsureUntil)
+	r.owner, r.bindings, r.restored, r.confirmed = owner, bindings, false, false
+	switch {
+	case known && !changed && r.resync, lost:
+		r.forget(true)
+		return r, Forgotten
+	case known && !changed && (r.proven != (changelog.Standing{}) || r.heard > 0):
+		return r, Remembered
+	}
+	r.forget(false)
+	return r, Fresh
+}
+
+// release keeps the record of a client that has gone.
+func (s *records) release(r *record, now time.Time) {
+	s.store(r, now)
+	s.bound(now)
+}
+
+// discard forgets the record of a client that does not want the topic any more.
+// One that has confirmed nothing yet may only be impatient: it leaves when the
+// reply comes too late, and joins again.
+func (s *records) discard(r *record) {
+	if r.confirmed {
+		r.owner = nil
+		delete(s.byKey, r.Key)
+	}
+}
+
+// rename gives the record to another subject of the same client.
+func (s *records) rename(r *record, role, sub string) {
+	if r.Role == role && r.Sub == sub {
+		return
+	}
+	delete(s.byKey, r.Key)
+	r.Role, r.Sub = role, sub
+	if old := s.byKey[r.Key]; old != nil {
+		s.recall(old)
+		old.owner = nil
+	}
+	s.byKey[r.Key] = r
+}
+
+// restore takes in a record of an earlier run, unless there is one already.
+func (s *records) restore(r *record) {
+	if s.byKey[r.Key] == nil {
+		s.byKey[r.Key] = r
+		s.store(r, r.left)
+	}
+}
+
+// store puts a record among those away.
+func (s *records) store(r *record, left time.Time) {
+	r.owner, r.left = nil, left
+	r.element = s.away.PushBack(r)
+	s.size += r.size()
+}
+
+// recall takes a record from among those away.
+func (s *records) recall(r *record) {
+	if r.element != nil {
+		s.away.Remove(r.element)
+		s.size -= r.size()
+		r.element = nil
+	}
+}
+
+// storeAll puts those among the away whose channels have not ended in time.
+func (s *records) storeAll(now time.Time) {
+	for _, r := range s.byKey {
+		if r.owner != nil {
+			s.store(r, now)
+		}
+	}
+}
+
+// bound drops those that are away longest. Their clients cannot be told from new
+// ones for as long as they would have been kept.
+func (s *records) bound(now time.Time) {
+	for s.away.Len() > s.limit || s.size > s.bytes {
+		s.dropOldest()
+		s.unsureUntil = now.Add(s.keep)
+	}
+}
+
+// expire drops those whose time is over.
+func (s *records) expire(now time.Time) {
+	for e := s.away.Front(); e != nil && now.Sub(e.Value.(*record).left) > s.keep; e = s.away.Front() {
+		s.dropOldest()
+	}
+}
+
+func (s *records) dropOldest() {
+	r := s.away.Front().Value.(*record)
+	s.recall(r)
+	delete(s.byKey, r.Key)
+}
