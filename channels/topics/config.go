@@ -1,0 +1,20 @@
+package topics
+
+import "time"
+
+// Config of Topics.
+type Config struct {
+	// Window is how long a broadcast is kept for clients that come back.
+	Window time.Duration
+	// MaxTopics is of how many topics broadcasts are kept. Clients of those that
+	// are dropped are told that they missed some.
+	MaxTopics int
+	// MaxBroadcastBytes is the size of a payload above which a message from SQL
+	// is not delivered.
+	MaxBroadcastBytes int
+	// Archive is where replays come from; nil refuses them.
+	Archive Archive
+	// Resynced is called with a code when a client is told that it missed
+	// broadcasts; nil counts nothing.
+	Resynced func(code string)
+}

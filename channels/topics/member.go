@@ -1,0 +1,91 @@
+package topics
+
+import (
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+// Outbox is all that a member needs to know of its session. Push never blocks and
+// is safe for concurrent use.
+type Outbox interface {
+	Push(*protocol.Frame)
+}
+
+// MemberConfig says who joins a topic and what it gets.
+type MemberConfig struct {
+	Address   protocol.Address
+	Outbox    Outbox
+	Client    string     // client_id, "" for none
+	Returning *Returning // nil without a client_id
+	Self      bool       // it gets its own broadcasts too
+	Deaf      bool       // it gets no broadcasts, as Listen(false)
+	Replays   bool       // it asked for a replay: live broadcasts wait for Replay
+}
+
+// Returning is what a client with a client_id has of a topic that it joins.
+type Returning struct {
+	Heard    uint64       // the number up to which it has every broadcast, 0 for a new one
+	Position wal.Position // where its changes go on, for what it is told
+	Told     bool         // it is told to resync anyway
+}
+
+// Member is one channel's part in its topic. It is safe for concurrent use.
+type Member struct {
+	topics      *Topics
+	topic       *topic
+	config      MemberConfig
+	heardAtJoin uint64
+
+	// What follows is guarded by the topic's lock.
+	deaf     bool
+	left     bool
+	owed     *owed               // until what a replay owes is paid
+	replayed map[string]struct{} // ids of the messages that a replay has brought and nothing else yet
+}
+
+// Join adds a channel to a topic. Everything that is broadcast from now on is for
+// it, after what it has missed.
+func (s *Topics) Join(key Key, c MemberConfig) *Member {
+	m := &Member{topics: s, config: c, deaf: c.Deaf}
+	if c.Replays {
+		m.owed = &owed{}
+	}
+	s.withTopic(key, func(t *topic) {
+		t.add(m)
+		t.retell(m)
+	}, func() *topic { return s.create(key) })
+	return m
+}
+
+// Broadcast sends to all other members, and to this one if it asked for its own.
+func (m *Member) Broadcast(b protocol.Broadcast) { m.topic.broadcast(b, m) }
+
+// Listen settles whether the member gets broadcasts from now on.
+func (m *Member) Listen(listens bool) {
+	m.topic.mu.Lock()
+	defer m.topic.mu.Unlock()
+	m.deaf = !listens
+}
+
+// HeardAtJoin is the number up to which the member counts as having had every
+// broadcast when it joined, if it has a client_id.
+func (m *Member) HeardAtJoin() uint64 { return m.heardAtJoin }
+
+// Heard is the number up to which every broadcast has been pushed. It is 0 if
+// that is not known, as while a replay is owed.
+func (m *Member) Heard() uint64 {
+	m.topic.mu.Lock()
+	defer m.topic.mu.Unlock()
+	if m.owed != nil {
+		return 0
+	}
+	return m.topics.past.newest(m.topic.key)
+}
+
+// Leave takes the member out of its topic. When it returns nothing is pushed for
+// it any more.
+func (m *Member) Leave() {
+	if m.topic.remove(m) {
+		m.topics.drop(m.topic)
+	}
+}

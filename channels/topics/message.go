@@ -1,0 +1,160 @@
+package topics
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+// MessagePrefix is the prefix of logical messages that are broadcast:
+//
+//	select pg_logical_emit_message(true, 'walcast.broadcast',
+//	  '{"topic":"room","event":"greeting","payload":{"x":1},"private":false}')
+//
+// private is true unless it says otherwise, as for realtime.send.
+const MessagePrefix = "walcast.broadcast"
+
+// Message is a message sent from SQL, on its way from the log to members of its
+// topic. It belongs to one goroutine.
+type Message struct {
+	topics *Topics
+	key    Key
+	id     string // of a stored message, "" for others
+	frames frames
+}
+
+// Message reads the message that a change is, and the topic that it is for. It
+// is nil if the change is none, or if nobody can have it. That is reported if
+// leads is set, as of those who read the same log one should: whoever sent the
+// message has committed by now and cannot be told.
+func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
+	if !isMessage(c) {
+		return Key{}, nil
+	}
+	key, stored, err := read(c)
+	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {
+		err = fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
+	}
+	if err != nil {
+		if leads {
+			s.metrics.messages.WithLabelValues(resultRefused).Inc()
+			s.warn("message from SQL not delivered", key, stored.Event, err)
+		}
+		return key, nil
+	}
+	return key, &Message{topics: s, key: key, id: stored.ID, frames: frames{topic: key.Name, broadcast: stored.broadcast()}}
+}
+
+// Sent notes that the message is delivered to members from now on. It is called
+// once for each message, and before any member can join too late to get it.
+func (m *Message) Sent() {
+	s := m.topics
+	s.metrics.messages.WithLabelValues(resultRelayed).Inc()
+	if err := m.frames.broadcast.CheckHeader(m.key.Name); err != nil {
+		s.warn("message from SQL not delivered to clients of vsn 2.0.0", m.key, m.frames.broadcast.Event, err)
+	}
+	if m.id != "" && m.key.Private { // the ones that replays are asked for
+		s.recent.add(m.key, m.id, time.Now())
+	}
+}
+
+// Deliver pushes the message for a member of its topic.
+func (m *Message) Deliver(to *Member) {
+	to.topic.mu.Lock()
+	defer to.topic.mu.Unlock()
+	to.topic.deliver(to, m.frames.of(to.config.Address.Version), m.id)
+}
+
+// warn logs what is wrong with a message, but not with every one of a flood.
+func (s *Topics) warn(text string, key Key, event string, why error) {
+	//nolint:sloglint // a constant of the caller
+	s.complaints.Do(func() { s.logger.Warn(text, "topic", key.SubTopic(), "event", event, "err", why) })
+}
+
+// isMessage reports whether a change is a message sent from SQL: a row of
+// realtime.messages or of one of its partitions, or a logical message.
+func isMessage(c *wal.Change) bool {
+	switch c.Operation {
+	case wal.Message:
+		return c.Prefix == MessagePrefix
+	case wal.Insert:
+		return c.Relation.Schema == "realtime" &&
+			(c.Relation.Table == "messages" || strings.HasPrefix(c.Relation.Table, "messages_"))
+	}
+	return false
+}
+
+// read reads a message. With an error, which says what a broadcast needs and it
+// lacks, there is as much as could be read.
+func read(c *wal.Change) (Key, Stored, error) {
+	if c.Operation == wal.Message {
+		return readContent(c.Content)
+	}
+	return readRow(c)
+}
+
+// readContent reads the content of a logical message. It has no id.
+func readContent(content string) (key Key, s Stored, err error) {
+	var fields struct {
+		Topic, Event *string
+		Payload      json.RawMessage
+		Private      *bool
+	}
+	err = json.Unmarshal([]byte(content), &fields)
+	key = Key{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
+	s.Encoding, s.Payload = protocol.EncodingJSON, fields.Payload
+	if fields.Topic != nil {
+		key.Name += *fields.Topic
+	}
+	if fields.Event != nil {
+		s.Event = *fields.Event
+	}
+	switch {
+	case err != nil:
+		return key, s, fmt.Errorf("read logical message %q: %w", MessagePrefix, err)
+	case key.SubTopic() == "":
+		return key, s, errors.New(`logical message without a "topic"`)
+	case fields.Event == nil:
+		return key, s, errors.New(`logical message without an "event"`)
+	case fields.Payload == nil || string(fields.Payload) == "null":
+		return key, s, errors.New(`logical message without a "payload"`)
+	}
+	return key, s, nil
+}
+
+// readRow reads a row of realtime.messages.
+func readRow(c *wal.Change) (key Key, s Stored, err error) {
+	missing := ""
+	text := func(column string) string {
+		i := c.Relation.Column(column)
+		if i < 0 || c.New[i].Kind != wal.Text {
+			missing = column
+			return ""
+		}
+		return c.New[i].Text
+	}
+	private := text("private")
+	s.Event, s.ID = text("event"), text("id")
+	key = Key{Name: protocol.TopicPrefix + text("topic"), Private: private == "t"}
+	if missing != "" {
+		return key, s, fmt.Errorf("row of realtime.messages without %s", missing)
+	}
+	if s.Payload = []byte(text("payload")); missing == "" {
+		s.Encoding = protocol.EncodingJSON
+		return key, s, nil
+	}
+	missing = ""
+	binary := text("binary_payload")
+	if missing != "" {
+		return key, s, errors.New("row of realtime.messages without payload")
+	}
+	s.Encoding = protocol.EncodingBinary
+	s.Payload, err = hex.DecodeString(strings.TrimPrefix(binary, `\x`))
+	return key, s, err
+}

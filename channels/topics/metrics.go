@@ -1,0 +1,31 @@
+package topics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// The values of the result label of walcast_channels_sql_messages_total.
+const (
+	resultRelayed = "relayed"
+	resultRefused = "refused"
+)
+
+type metrics struct {
+	topics   prometheus.Gauge
+	messages *prometheus.CounterVec
+}
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
+	return &metrics{
+		topics: f.NewGauge(prometheus.GaugeOpts{
+			Name: "walcast_channels_topics",
+			Help: "Topics with at least one channel.",
+		}),
+		messages: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_channels_sql_messages_total",
+			Help: "Messages from SQL that came with the stream, by result.",
+		}, []string{"result"}),
+	}
+}

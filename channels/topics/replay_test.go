@@ -1,0 +1,105 @@
+package topics
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"walcast/protocol"
+)
+
+// shelf is an Archive.
+type shelf struct {
+	stored    []Stored
+	err       error
+	committed []string // as it was asked last
+}
+
+func (s *shelf) Newest(_ context.Context, _ string, _ time.Time, limit int, committed []string) ([]Stored, error) {
+	s.committed = committed
+	return s.stored[max(0, len(s.stored)-limit):], s.err
+}
+
+var private = Key{Name: "realtime:room", Private: true}
+
+func message(t *testing.T, f *fixture, id string) *Message {
+	t.Helper()
+	key, m := f.Message(row("room", "e", "t", id, `"message `+id+`."`, "NULL"), true)
+	if m == nil || key != private {
+		t.Fatalf("Message = %v, %v; want one for %v", key, m, private)
+	}
+	m.Sent()
+	return m
+}
+
+func stored(id string) Stored {
+	return Stored{ID: id, Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`"stored ` + id + `."`)}
+}
+
+func TestAReplayComesFirstAndEachMessageOnce(t *testing.T) {
+	archive := &shelf{stored: []Stored{stored("a"), stored("b"), stored("c")}}
+	f := newFixture(t, Config{Archive: archive})
+	early := message(t, f, "a") // just before somebody joins
+	m, got := f.join(private, MemberConfig{Client: "x", Returning: &Returning{}, Replays: true})
+	b, d := message(t, f, "b"), message(t, f, "d")
+	b.Deliver(m)
+	f.Publish(private, text(1))
+	replay, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"a", "b", "d"}; !slices.Equal(archive.committed, want) {
+		t.Errorf("the archive is asked to have %q; want %q", archive.committed, want)
+	}
+	d.Deliver(m)
+	if got.want(t, "a member whose replay is owed"); m.Heard() != 0 {
+		t.Errorf("Heard() = %d while a replay is owed; want 0", m.Heard())
+	}
+	if err := m.Replay(replay); err != nil {
+		t.Fatal(err)
+	}
+	message(t, f, "c").Deliver(m) // as it is read from the log, twice
+	message(t, f, "c").Deliver(m)
+	early.Deliver(m)
+	got.want(t, "the member", "stored b.", "stored c.", "broadcast 1.", "message d.", "message c.", "message a.")
+	if text := string(got.frames[0].Payload()); !strings.Contains(text, `"meta":{"id":"b","replayed":true}`) {
+		t.Errorf("replayed message %s does not say so", text)
+	}
+	if m.Heard() == 0 {
+		t.Error("Heard() = 0 after the replay")
+	}
+}
+
+func TestAReplayThatFailsIsRefused(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		archive Archive
+	}{{"no archive", nil}, {"archive away", &shelf{err: errors.New("no connection")}}} {
+		f := newFixture(t, Config{Archive: test.archive})
+		if _, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 1}); err == nil || err != protocol.RefuseReplayFailed {
+			t.Errorf("%s: error %v; want %q", test.name, err, protocol.RefuseReplayFailed)
+		}
+		if strings.Contains(f.log.String(), "no connection") != (test.archive != nil) {
+			t.Errorf("%s: log %q", test.name, f.log)
+		}
+	}
+}
+
+func TestWhatWaitsForAReplayIsBounded(t *testing.T) {
+	f := newFixture(t, Config{})
+	m, got := f.join(private, MemberConfig{Replays: true})
+	large := protocol.Broadcast{Relay: []byte(`{"x":"` + strings.Repeat("x", owedBytes/2) + `"}`)}
+	for range 3 {
+		f.Publish(private, large)
+	}
+	if err := m.Replay([]Stored{stored("a")}); err == nil || err != protocol.RefuseReplayFailed {
+		t.Errorf("Replay = %v; want %q", err, protocol.RefuseReplayFailed)
+	}
+	got.want(t, "the member that is refused")
+	if m.owed.frames != nil {
+		t.Error("what waited is still kept")
+	}
+}

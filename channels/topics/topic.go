@@ -1,0 +1,114 @@
+package topics
+
+import (
+	"sync"
+	"time"
+
+	"walcast/protocol"
+)
+
+// topic is everybody who has joined one name.
+type topic struct {
+	key  Key
+	past *Past
+
+	mu      sync.Mutex
+	members map[*Member]struct{}
+	ended   bool // it is not among Topics any more
+}
+
+// with calls do with the lock held. It is false if the topic has ended, and do
+// was not called.
+func (t *topic) with(do func(*topic)) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return false
+	}
+	do(t)
+	return true
+}
+
+// end ends a topic that nobody is on. It is false if somebody is, or if it has
+// ended before.
+func (t *topic) end() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || len(t.members) > 0 {
+		return false
+	}
+	t.ended = true
+	return true
+}
+
+// add takes a member in. Called with the lock held.
+func (t *topic) add(m *Member) {
+	m.topic = t
+	t.members[m] = struct{}{}
+}
+
+// remove takes a member out, and reports whether it was the last.
+func (t *topic) remove(m *Member) (last bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m.left = true
+	delete(t.members, m)
+	return len(t.members) == 0
+}
+
+// broadcast is publish for a member.
+func (t *topic) broadcast(b protocol.Broadcast, sender *Member) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.publish(b, sender)
+}
+
+// publish sends a broadcast to every member but the sender, which gets it only
+// if it asked for its own. The lock, which is held, keeps the order the same for
+// all receivers and in the past.
+func (t *topic) publish(b protocol.Broadcast, sender *Member) {
+	client := ""
+	if sender != nil {
+		client = sender.config.Client
+	}
+	t.past.note(t.key, b, client, time.Now())
+	built := frames{topic: t.key.Name, broadcast: b}
+	for m := range t.members {
+		if m != sender || m.config.Self {
+			t.deliver(m, built.of(m.config.Address.Version), "")
+		}
+	}
+}
+
+// deliver pushes a frame, which may be nil, for a member that has not had it by a
+// replay. id is that of a stored message, "" for others. Called with the lock
+// held.
+func (t *topic) deliver(m *Member, frame *protocol.Frame, id string) {
+	switch {
+	case frame == nil || m.deaf || m.left:
+	case m.owed != nil:
+		m.owed.add(frame, id)
+	case m.isNews(id):
+		m.config.Outbox.Push(frame)
+	}
+}
+
+// frames are those of one broadcast, built once for each version.
+type frames struct {
+	topic     string // with the prefix "realtime:"
+	broadcast protocol.Broadcast
+	built     map[protocol.Version]*protocol.Frame
+}
+
+// of is nil where the version cannot have the broadcast.
+func (f *frames) of(v protocol.Version) *protocol.Frame {
+	frame, built := f.built[v]
+	if !built {
+		frame = v.Broadcast(f.topic, f.broadcast)
+		if f.built == nil {
+			f.built = map[protocol.Version]*protocol.Frame{}
+		}
+		f.built[v] = frame
+	}
+	return frame
+}

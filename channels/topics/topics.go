@@ -1,0 +1,99 @@
+package topics
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/time/rate"
+
+	"walcast/protocol"
+)
+
+// Key names a topic. Public and private channels of one name are on separate
+// topics.
+type Key struct {
+	Name    string // with the prefix "realtime:"
+	Private bool
+}
+
+// SubTopic is the name as users know it, without "realtime:".
+func (k Key) SubTopic() string { return strings.TrimPrefix(k.Name, protocol.TopicPrefix) }
+
+// Topics are those of a project that somebody has joined. It is safe for
+// concurrent use.
+type Topics struct {
+	config     Config
+	logger     *slog.Logger
+	metrics    *metrics
+	past       *Past
+	recent     recent
+	complaints rate.Sometimes // about messages from SQL
+
+	mu    sync.Mutex // before a topic's own
+	byKey map[Key]*topic
+}
+
+// New returns topics that nobody has joined.
+func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
+	return &Topics{
+		config:     c,
+		logger:     logger,
+		metrics:    newMetrics(reg),
+		past:       newPast(c.Window, c.MaxTopics, time.Now()),
+		complaints: rate.Sometimes{First: 10, Interval: time.Second},
+		byKey:      map[Key]*topic{},
+	}
+}
+
+// Past is what was broadcast lately.
+func (s *Topics) Past() *Past { return s.past }
+
+// Publish sends a broadcast that comes from no channel to everybody on a topic.
+func (s *Topics) Publish(key Key, b protocol.Broadcast) {
+	s.withTopic(key, func(t *topic) { t.publish(b, nil) }, func() *topic {
+		s.past.note(key, b, "", time.Now()) // before anybody can join, who then finds it
+		return nil
+	})
+}
+
+// withTopic calls do with a topic and its lock held. If nobody has joined the
+// topic it calls absent first, with the lock of Topics held, for a new one or
+// nil.
+func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
+	for {
+		t := s.find(key, absent)
+		if t == nil || t.with(do) {
+			return
+		}
+	}
+}
+
+func (s *Topics) find(key Key, absent func() *topic) *topic {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.byKey[key]; t != nil {
+		return t
+	}
+	return absent()
+}
+
+// create makes a topic. Called with the lock of Topics held.
+func (s *Topics) create(key Key) *topic {
+	t := &topic{key: key, past: s.past, members: map[*Member]struct{}{}}
+	s.byKey[key] = t
+	s.metrics.topics.Inc()
+	return t
+}
+
+// drop takes out a topic that nobody is on any more.
+func (s *Topics) drop(t *topic) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.end() {
+		delete(s.byKey, t.key)
+		s.metrics.topics.Dec()
+	}
+}
