@@ -1,0 +1,120 @@
+package fanout
+
+import (
+	"iter"
+
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/replication/wal"
+)
+
+// attached is the subscriptions of a delivery, and their bindings by what they
+// select.
+type attached struct {
+	policy *policy.Policy
+	index  *filters.Index[*binding]
+
+	byTopic map[topicID][]*Subscription
+	members int // subscriptions that want messages from SQL
+
+	tables map[tableName]int  // bindings by the names they want, "*" included
+	roles  map[string]roleUse // roles of the bindings
+}
+
+type tableName struct{ schema, table string }
+
+// roleUse counts a role's bindings and keeps one of its subjects, as grants are
+// asked for by subject.
+type roleUse struct {
+	bindings int
+	subject  *policy.Subject
+}
+
+func newAttached(p *policy.Policy, l filters.Locale) attached {
+	return attached{
+		policy: p, index: filters.NewIndex[*binding](l), byTopic: map[topicID][]*Subscription{},
+		tables: map[tableName]int{}, roles: map[string]roleUse{},
+	}
+}
+
+// add takes a subscription in, without its bindings.
+func (a *attached) add(s *Subscription) {
+	list := a.byTopic[s.topic]
+	s.seat = len(list)
+	a.byTopic[s.topic] = append(list, s)
+	if s.request.Member != nil {
+		a.members++
+	}
+}
+
+// remove takes a subscription out, whose bindings must have gone before.
+func (a *attached) remove(s *Subscription) {
+	list := a.byTopic[s.topic]
+	last := len(list) - 1
+	list[s.seat] = list[last]
+	list[s.seat].seat = s.seat
+	list[last] = nil
+	if last == 0 {
+		delete(a.byTopic, s.topic)
+	} else {
+		a.byTopic[s.topic] = list[:last]
+	}
+	if s.request.Member != nil {
+		a.members--
+	}
+}
+
+// all are the subscriptions, in no order.
+func (a *attached) all() iter.Seq[*Subscription] {
+	return func(yield func(*Subscription) bool) {
+		for _, list := range a.byTopic {
+			for _, s := range list {
+				if !yield(s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// hasRole reports whether a binding has the role.
+func (a *attached) hasRole(role string) bool { return a.roles[role].bindings > 0 }
+
+// file puts a binding into the index.
+func (a *attached) file(b *binding) {
+	a.index.Add(b.selector(a.policy), b)
+	a.tables[tableName{b.Spec.Schema, b.Spec.Table}]++
+	a.roles[b.subject.Role] = roleUse{bindings: a.roles[b.subject.Role].bindings + 1, subject: b.subject}
+}
+
+// unfile takes a binding out of the index.
+func (a *attached) unfile(b *binding) {
+	a.index.Remove(b.selector(a.policy), b)
+	name := tableName{b.Spec.Schema, b.Spec.Table}
+	if a.tables[name]--; a.tables[name] == 0 {
+		delete(a.tables, name)
+	}
+	use := a.roles[b.subject.Role]
+	if use.bindings--; use.bindings == 0 {
+		delete(a.roles, b.subject.Role)
+		return
+	}
+	a.roles[b.subject.Role] = use
+}
+
+// concerns reports whether any binding names the relation.
+func (a *attached) concerns(rel *wal.Relation) bool {
+	if len(a.tables) == 0 || rel == nil || holdsMessages(rel) {
+		return false
+	}
+	return a.tables[tableName{rel.Schema, rel.Table}] > 0 || a.tables[tableName{rel.Schema, "*"}] > 0 ||
+		a.tables[tableName{"*", rel.Table}] > 0 || a.tables[tableName{"*", "*"}] > 0
+}
+
+// subjects returns one subject of each role that has bindings.
+func (a *attached) subjects() (subjects []*policy.Subject) {
+	for _, use := range a.roles {
+		subjects = append(subjects, use.subject)
+	}
+	return subjects
+}

@@ -1,0 +1,77 @@
+package fanout
+
+import (
+	"walcast/policy"
+	"walcast/replication/wal"
+)
+
+// batch is what a delivery has on its way from matching to sending: matches and
+// messages from SQL, in the order of the log. It belongs to the goroutine that
+// delivers.
+type batch struct {
+	matches    []match
+	messages   []message
+	concerning []*wal.Change // those that concern a binding, of the changes to match
+
+	sent, relayed int             // of matches and messages
+	touched       []*Subscription // those that the change being sent goes to
+	appeared      []appearance
+}
+
+// match is one binding whose filter a change meets.
+type match struct {
+	change  *wal.Change
+	binding *binding
+	view    *policy.View
+	verdict policy.Verdict
+	visible bool
+	asked   int   // index among the changes that Postgres is asked about
+	raised  error // a policy raised for this change and subject
+}
+
+// matchLimit bounds how many matches are held between matching and sending.
+const matchLimit = 1 << 15
+
+// appearance is that the first row came of a table that was not published.
+type appearance struct {
+	subscription *Subscription
+	tableName
+}
+
+// step is what is sent at once: a message, or a change with all its matches.
+type step struct {
+	change  *wal.Change
+	message *message // nil for a row change
+	matches []match
+}
+
+func (b *batch) isEmpty() bool { return len(b.matches) == 0 && len(b.messages) == 0 }
+
+func (b *batch) isFull() bool { return len(b.matches) >= matchLimit }
+
+// next moves to the next step; it is false at the end.
+func (b *batch) next() (s step, ok bool) {
+	switch {
+	case b.relayed < len(b.messages) && b.messages[b.relayed].before <= b.sent:
+		m := &b.messages[b.relayed]
+		b.relayed++
+		return step{change: m.change, message: m}, true
+	case b.sent == len(b.matches):
+		return step{}, false
+	}
+	start, change := b.sent, b.matches[b.sent].change
+	for b.sent < len(b.matches) && b.matches[b.sent].change == change {
+		b.sent++
+	}
+	return step{change: change, matches: b.matches[start:b.sent]}, true
+}
+
+// clear empties the batch and keeps nothing alive that was in it.
+func (b *batch) clear() {
+	clear(b.matches)
+	clear(b.messages)
+	clear(b.appeared)
+	b.matches, b.messages = b.matches[:0], b.messages[:0]
+	b.appeared = b.appeared[:0]
+	b.sent, b.relayed = 0, 0
+}

@@ -1,0 +1,72 @@
+package fanout
+
+import (
+	"strconv"
+
+	"walcast/diagnose"
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+// binding is a binding of a subscription as one subject has it. It is guarded by
+// the lock of the subscription's place.
+type binding struct {
+	*diagnose.Binding
+	subscription *Subscription // nil once nothing more may come for it
+	subject      *policy.Subject
+	idText       string       // see ids
+	after        wal.Position // no row up to here
+
+	// The columns that the binding gets, valid for one view.
+	view    *policy.View
+	columns *columnSet
+	told    *wal.Relation // of this state of the table an error was told
+}
+
+func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *binding {
+	return &binding{Binding: b, subscription: s, subject: subject}
+}
+
+// ids is "[id]", ready for a frame. It is made with the first: most of many
+// bindings never have one.
+func (b *binding) ids() string {
+	if b.idText == "" {
+		b.idText = "[" + strconv.FormatInt(b.Spec.ID, 10) + "]"
+	}
+	return b.idText
+}
+
+// as copies a binding for another subject. It is a copy because what was matched
+// keeps the subject it was matched for.
+func (b *binding) as(subject *policy.Subject) *binding {
+	next := *b
+	next.subject, next.view, next.columns = subject, nil, nil
+	return &next
+}
+
+// selector files the binding under what its subject may see.
+func (b *binding) selector(p *policy.Policy) filters.Selector {
+	return filters.Selector{
+		Events: b.Events, Schema: b.Spec.Schema, Table: b.Spec.Table,
+		Filter: b.Filter, Guard: p.Guard(b.subject),
+	}
+}
+
+// wants reports whether a row that the binding matches is still to come.
+func (b *binding) wants(c *wal.Change) bool {
+	return c.Position.Compare(b.after) > 0 && b.subscription.due.wantsRow(c)
+}
+
+// fail tells the client of a policy or filter that raised, once for each state
+// of the table: a failing one must be neither silent nor a flood.
+func (b *binding) fail(err error, rel *wal.Relation) {
+	if b.told == rel {
+		return
+	}
+	b.told = rel
+	s := b.subscription
+	problem := s.fanout.config.Raised(b.Binding, b.subject, err)
+	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, problem))
+}

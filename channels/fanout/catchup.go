@@ -1,0 +1,153 @@
+package fanout
+
+import (
+	"context"
+	"errors"
+
+	"walcast/replication/changelog"
+)
+
+// catchup brings one subscription that has everything up to a standing to a
+// lane: it reads the log by a delivery of its own until it has come as far as the
+// lane, and hands over there. Live delivery and catching up are the same code.
+type catchup struct {
+	delivery
+	subscription *Subscription
+	lane         *lane
+	// from is after what the subscription has. A position that a client names
+	// has no history; nothing at all is known of a zero one.
+	from changelog.Standing
+}
+
+// catchUp brings a subscription, which must be attached nowhere, from a standing
+// to a lane.
+func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
+	f.metrics.catchups.Inc()
+	c := &catchup{subscription: s, lane: to, from: from}
+	c.init(f)
+	c.pace = s.request.pace
+	c.attach()
+	f.catchups.start(c.run)
+}
+
+func (c *catchup) attach() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(c.subscription)
+}
+
+// run brings the subscription to its lane. What cannot be had any more is told,
+// and what comes after it follows. While the log has not begun nothing can be
+// said of any position, so that lasts as long as the subscription does.
+func (c *catchup) run(ctx context.Context) {
+	for {
+		err := c.chase(ctx)
+		var resync *changelog.ResyncError
+		switch {
+		case !errors.As(err, &resync):
+			return // handed over, or stopping
+		case resync.History == changelog.History{}:
+			if c.hasLeft() {
+				return
+			}
+		case c.restart(resync):
+			return
+		}
+	}
+}
+
+// hasLeft reports whether the subscription is not here any more.
+func (c *catchup) hasLeft() bool { return c.subscription.place.Load() != &c.delivery }
+
+// chase delivers what comes after from until the lane can take over, the
+// subscription is closed, or it fails.
+func (c *catchup) chase(ctx context.Context) error {
+	cursor, err := c.find(ctx)
+	if err != nil {
+		return err
+	}
+	c.begin(cursor.Standing())
+	for !c.handOver(cursor.Standing()) {
+		changes, err := cursor.Next(ctx, takeLimit)
+		if err != nil {
+			return err
+		}
+		if !c.deliver(ctx, changes) {
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// find waits for the log to have the position, as it is read again after a
+// restart, but not for ever: then the position is an unknown one.
+func (c *catchup) find(ctx context.Context) (*changelog.Cursor, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.fanout.config.ResumeWait)
+	defer cancel()
+	if c.from.History == (changelog.History{}) {
+		return c.fanout.log.After(ctx, c.from.Position)
+	}
+	return c.fanout.log.Resume(ctx, c.from)
+}
+
+// begin notes the standing that was found, whose history is known now.
+func (c *catchup) begin(at changelog.Standing) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.hasLeft() {
+		c.subscription.due.rows.History = at.History
+	}
+	c.sent = at
+}
+
+// handOver moves the subscription to the lane if the lane has not yet taken
+// anything beyond at. It is true when there is nothing more to do.
+func (c *catchup) handOver(at changelog.Standing) bool {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hasLeft() {
+		return true
+	}
+	if c.lane.taken.Compare(at.Position) > 0 {
+		return false
+	}
+	c.move(at)
+	return true
+}
+
+// move gives the subscription to the lane. The locks of both are held.
+func (c *catchup) move(at changelog.Standing) {
+	s := c.subscription
+	c.drop(s)
+	s.due.moveTo(at)
+	c.lane.watch(s)
+	c.lane.add(s)
+}
+
+// restart tells the client what it misses and goes on after it. It is true when
+// there is nothing more to do.
+func (c *catchup) restart(e *changelog.ResyncError) bool {
+	c.lane.mu.Lock()
+	defer c.lane.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.hasLeft() {
+		return true
+	}
+	if c.from == (changelog.Standing{}) {
+		e = unknown(c.fanout.log)
+		c.subscription.resync(e)
+	} else {
+		c.subscription.lose(e)
+	}
+	c.from = changelog.Standing{History: e.History, Position: e.Position}
+	c.taken, c.sent = c.from.Position, c.from
+	c.subscription.due.moveTo(c.from)
+	if c.lane.taken.Compare(c.from.Position) > 0 {
+		return false
+	}
+	c.move(c.from)
+	return true
+}

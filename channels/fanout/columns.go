@@ -1,0 +1,78 @@
+package fanout
+
+import (
+	"slices"
+	"strings"
+
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/replication/rowjson"
+	"walcast/replication/wal"
+)
+
+// columnSet is which columns of a relation a payload has, and how they are
+// written. Equal sets of one relation are one pointer, so payloads are encoded
+// once for all who see the same.
+type columnSet struct {
+	mask     []bool // shown of the row
+	key      []bool // shown of the old row where only its key may be shown
+	columns  []byte // the payload's "columns"
+	encoding rowjson.Encoding
+	denied   bool // the role may not see the key: only the error 401 is shown
+	blocked  bool // the filter asks for columns that the role may not see
+}
+
+// columnKey tells the sets of a relation apart.
+type columnKey struct {
+	mask            string // '1' or '0' for each column
+	encoding        rowjson.Encoding
+	denied, blocked bool
+}
+
+// see sets which columns the binding gets under a view.
+func (b *binding) see(view *policy.View, known *relation) {
+	if b.view == view {
+		return
+	}
+	b.view = view
+	b.columns = known.columnSet(columnKey{
+		mask: b.mask(view), denied: view.Denied, blocked: b.filterBlocked(view),
+		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString},
+	})
+}
+
+// mask is what the role may see, limited to the selected columns and the key.
+func (b *binding) mask(view *policy.View) string {
+	var mask strings.Builder
+	for i, c := range view.Relation.Columns {
+		shown := view.Columns[i] && (b.Spec.Select == nil || c.Key || slices.Contains(b.Spec.Select, c.Name))
+		if shown {
+			mask.WriteByte('1')
+		} else {
+			mask.WriteByte('0')
+		}
+	}
+	return mask.String()
+}
+
+// filterBlocked reports whether the filter could tell of columns that the role
+// may not see. It is refused at join; this holds when grants change later.
+func (b *binding) filterBlocked(view *policy.View) bool {
+	for _, i := range filters.Columns(view.Relation, b.Filter) {
+		if !view.Columns[i] {
+			return true
+		}
+	}
+	return false
+}
+
+func newColumnSet(rel *wal.Relation, k columnKey) *columnSet {
+	set := &columnSet{encoding: k.encoding, denied: k.denied, blocked: k.blocked}
+	for i, c := range rel.Columns {
+		shown := k.mask[i] == '1'
+		set.mask = append(set.mask, shown)
+		set.key = append(set.key, shown && c.Key)
+	}
+	set.columns = set.encoding.AppendColumns(nil, rel, set.mask)
+	return set
+}

@@ -1,0 +1,394 @@
+package fanout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"walcast/diagnose"
+	"walcast/internal/devdb"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(devdb.Main(m)) }
+
+const patient = 20 * time.Second // how long a test waits for what must come
+
+// fixture is a fanout on a real Postgres whose log the test writes by hand.
+type fixture struct {
+	testing.TB
+	db     *devdb.DB
+	config Config
+	log    *changelog.Log
+	policy *policy.Policy
+	spoken *spoken
+	fanout *Fanout
+	lsn    wal.LSN
+}
+
+var firstHistory = changelog.History{System: "1", Timeline: 1, Slot: "walcast"}
+
+// newFixture makes a database by the statements, publishes all its tables and
+// runs a fanout on a log that has begun.
+func newFixture(t testing.TB, statements ...string) *fixture {
+	t.Helper()
+	f := newIdleFixture(t, statements...)
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	return f
+}
+
+// newIdleFixture is newFixture, but the log has not begun and nothing runs yet.
+func newIdleFixture(t testing.TB, statements ...string) *fixture {
+	t.Helper()
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	for _, s := range statements {
+		db.Exec(s)
+	}
+	db.Exec("create publication rows for all tables")
+	f := &fixture{
+		TB: t, db: db, lsn: 0x1000, spoken: &spoken{},
+		log:    changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour}),
+		policy: policy.New(db.Pool, slog.New(slog.DiscardHandler), nil),
+		config: Config{
+			MaxChangeBytes: 1 << 20, ResumeWait: patient, Operators: policy.NewOperators(db.Pool, nil),
+			Raised: func(b *diagnose.Binding, s *policy.Subject, err error) protocol.Problem {
+				return protocol.Problem{Message: fmt.Sprintf("%s for %s: %v", b.Spec.Table, s.Role, err), Code: protocol.CodePolicyRaised}
+			},
+		},
+	}
+	f.renew()
+	return f
+}
+
+// renew makes another fanout on the log as it is, which does not run yet.
+func (f *fixture) renew() {
+	f.fanout = New(f.config, f.log, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+}
+
+// run runs the fanout until the test ends.
+func (f *fixture) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	fanout := f.fanout
+	go func() { done <- fanout.Run(ctx) }()
+	f.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			f.Errorf("Run = %v; want nil", err)
+		}
+	})
+}
+
+// relation is a published table as the stream would describe it.
+func (f *fixture) relation(table string) *wal.Relation {
+	f.Helper()
+	rels, err := catalog.New(f.db.Pool, []string{"rows"}).Published(f.Context(), "public", table)
+	if err != nil || len(rels) != 1 {
+		f.Fatalf("Published(%q) = %v, %v; want one relation", table, rels, err)
+	}
+	return rels[0]
+}
+
+// commit appends one transaction of changes to the log.
+func (f *fixture) commit(changes ...*wal.Change) {
+	f.lsn += 0x100
+	for i, c := range changes {
+		c.Position = wal.Position{LSN: f.lsn, Seq: uint32(i)}
+		if c.CommitTime.IsZero() {
+			c.CommitTime = time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
+		}
+		c.Bytes = 100
+	}
+	f.log.Append(time.Now(), changes, f.lsn+8)
+}
+
+// row is a row of text values; "NULL" is null.
+func row(values ...string) (r wal.Row) {
+	for _, v := range values {
+		if v == "NULL" {
+			r = append(r, wal.Value{Kind: wal.Null})
+			continue
+		}
+		r = append(r, wal.Value{Kind: wal.Text, Text: v})
+	}
+	return r
+}
+
+func insert(rel *wal.Relation, values ...string) *wal.Change {
+	return &wal.Change{Operation: wal.Insert, Relation: rel, New: row(values...)}
+}
+
+// spoken reads messages from SQL whose content is a topic's name and a number.
+type spoken struct {
+	mu      sync.Mutex
+	sent    []string
+	refused int
+}
+
+// said is a message to a topic.
+func said(topic string, number int) *wal.Change {
+	return &wal.Change{Operation: wal.Message, Content: fmt.Sprint(topic, " ", number)}
+}
+
+func (s *spoken) Message(c *wal.Change, leads bool) (Topic, Message) {
+	name, number, ok := strings.Cut(c.Content, " ")
+	if !ok {
+		if leads {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.refused++
+		}
+		return Topic{}, nil
+	}
+	return Topic{Name: protocol.TopicPrefix + name}, &saying{s, "message " + number}
+}
+
+type saying struct {
+	to   *spoken
+	text string
+}
+
+func (s *saying) Sent() {
+	s.to.mu.Lock()
+	defer s.to.mu.Unlock()
+	s.to.sent = append(s.to.sent, s.text)
+}
+
+func (s *saying) Deliver(member any) { member.(*inbox).write(s.text, nil) }
+
+// inbox is an outbox, and a member of a topic, that writes down what came:
+// "row 1" for a row with id 1, "message 2", "resync code", "problem code".
+type inbox struct {
+	mu     sync.Mutex
+	came   *sync.Cond
+	lines  []string
+	frames []*protocol.Frame // nil for messages
+	full   chan struct{}     // not nil: there is no room until it is closed
+}
+
+func newInbox() *inbox {
+	b := &inbox{}
+	b.came = sync.NewCond(&b.mu)
+	return b
+}
+
+func (b *inbox) Push(f *protocol.Frame) { b.write(lineOf(f), f) }
+
+func (b *inbox) Room(ctx context.Context, _ int) {
+	if b.full == nil {
+		return
+	}
+	select {
+	case <-b.full:
+	case <-ctx.Done():
+	}
+}
+
+func (b *inbox) write(line string, f *protocol.Frame) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lines, b.frames = append(b.lines, line), append(b.frames, f)
+	b.came.Broadcast()
+}
+
+// pushed is a frame as clients read it.
+type pushed struct {
+	Event   string
+	Payload struct {
+		IDs  []int64
+		Data struct {
+			Record, OldRecord map[string]any `json:",omitempty"`
+			Old               map[string]any `json:"old_record"`
+			Errors            []string
+			Seq               int
+		}
+		Code                   string
+		From, Oldest, Position *string
+	}
+}
+
+// contentOf is a frame's JSON object, which of an event stream is the data alone.
+func contentOf(f *protocol.Frame) (p pushed, position string, err error) {
+	content := f.Payload()
+	if content[0] == '{' {
+		return p, "", json.Unmarshal(content, &p)
+	}
+	for line := range strings.Lines(string(content)) {
+		field, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		switch field {
+		case "event":
+			p.Event = value
+		case "id":
+			position = value
+		case "data":
+			err = json.Unmarshal([]byte(value), &p.Payload)
+		}
+	}
+	return p, position, err
+}
+
+func lineOf(f *protocol.Frame) string {
+	p, _, err := contentOf(f)
+	switch {
+	case err != nil:
+		return err.Error()
+	case p.Event != protocol.EventSystem:
+		return fmt.Sprint("row ", p.Payload.Data.Record["id"])
+	case p.Payload.Code == protocol.CodePolicyRaised:
+		return "problem " + p.Payload.Code
+	}
+	return "resync " + p.Payload.Code
+}
+
+// wait returns what came once there are n lines.
+func (b *inbox) wait(t *testing.T, n int) []string {
+	t.Helper()
+	timer := time.AfterFunc(patient, b.came.Broadcast)
+	defer timer.Stop()
+	start := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for len(b.lines) < n {
+		if time.Since(start) >= patient {
+			t.Fatalf("waited %s for %d lines, have %d: %q", patient, n, len(b.lines), b.lines)
+		}
+		b.came.Wait()
+	}
+	return append([]string(nil), b.lines...)
+}
+
+// read returns the frames of the first n lines once they are there.
+func (b *inbox) read(t *testing.T, n int) (frames []pushed) {
+	t.Helper()
+	b.wait(t, n)
+	for _, f := range b.frames[:n] {
+		p, _, err := contentOf(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, p)
+	}
+	return frames
+}
+
+// ask is a request to topic room, as role anon unless said otherwise.
+type ask struct {
+	topic, role, claims string
+	version             protocol.Version
+	bindings            string // entries of postgres_changes
+	after               []wal.Position
+	recognised          bool
+	turn                *Turn
+	published           func(schema, table string)
+}
+
+// subscribe makes a subscription that is closed at the end of the test.
+func (f *fixture) subscribe(b *inbox, a ask, start Start) *Subscription {
+	f.Helper()
+	s := f.fanout.Subscribe(f.request(b, a), start)
+	f.Cleanup(s.Close)
+	return s
+}
+
+func (f *fixture) request(b *inbox, a ask) Request {
+	f.Helper()
+	if a.topic == "" {
+		a.topic = "room"
+	}
+	if a.role == "" {
+		a.role, a.claims = "anon", "{}"
+	}
+	if a.version == 0 {
+		a.version = protocol.V1
+	}
+	if a.turn == nil {
+		a.turn = &Turn{}
+	}
+	join, err := protocol.ParseJoin(a.topic, []byte(`{"config":{"postgres_changes":[`+a.bindings+`]}}`))
+	if err != nil {
+		f.Fatal(err)
+	}
+	bindings, refused := diagnose.Parse(join.Bindings)
+	if refused != nil {
+		f.Fatal(refused.Message)
+	}
+	return Request{
+		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
+		Topic:    Topic{Name: protocol.TopicPrefix + a.topic},
+		Subject:  f.subject(a.role, a.claims),
+		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn,
+		Published: a.published, Recognised: a.recognised,
+	}
+}
+
+// subject is held until the test ends.
+func (f *fixture) subject(role, claims string) *policy.Subject {
+	s := f.policy.Subject(role, claims)
+	f.Cleanup(func() { f.policy.Release(s) })
+	return s
+}
+
+// waitSent waits until everything in the log was pushed for a subscription.
+func (f *fixture) waitSent(s *Subscription) {
+	f.Helper()
+	f.until("the subscription has come to the log's head", func() bool {
+		return s.Standing().Position.Compare(f.log.Head()) >= 0
+	})
+}
+
+// waitLanes waits until every lane has pushed what the log has.
+func (f *fixture) waitLanes() {
+	f.Helper()
+	for _, s := range f.fanout.shards {
+		for _, l := range []*lane{s.direct, s.asked} {
+			f.until("a lane has come to the log's head", func() bool {
+				return f.log.Reach(l.progress()).Position.Compare(f.log.Head()) >= 0
+			})
+		}
+	}
+}
+
+// releaseAll empties the log once every lane has read it: a lane that has not
+// would miss it too.
+func (f *fixture) releaseAll() {
+	f.Helper()
+	f.waitLanes()
+	f.log.Release(time.Now().Add(2 * time.Hour))
+}
+
+func (f *fixture) until(what string, done func() bool) {
+	f.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patient); !done(); <-ticker.C {
+		if time.Now().After(deadline) {
+			f.Fatalf("waited %s until %s", patient, what)
+		}
+	}
+}
+
+const messagesTable = `create table messages (id int primary key, channel_id int, body text);
+	grant all on messages to anon, authenticated, service_role`
+
+const everyRow = `{"event":"*","schema":"public","table":"messages"}`
+
+// rows are the lines of rows with ids from first up to before last.
+func rows(first, last int) (lines []string) {
+	for i := first; i < last; i++ {
+		lines = append(lines, fmt.Sprint("row ", i))
+	}
+	return lines
+}

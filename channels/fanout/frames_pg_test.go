@@ -1,0 +1,94 @@
+package fanout
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	first := newInbox()
+	f.subscribe(first, ask{bindings: everyRow}, Start{})
+	others := map[string]struct {
+		ask
+		shares bool
+		got    *inbox
+	}{
+		"an equal one":           {ask{}, true, newInbox()},
+		"one of another subject": {ask{role: "authenticated", claims: `{"sub":"x"}`}, true, newInbox()},
+		"one on another topic":   {ask{topic: "elsewhere"}, false, newInbox()},
+		"one of another version": {ask{version: protocol.V2}, false, newInbox()},
+		"an event stream":        {ask{version: protocol.SSE}, false, newInbox()},
+	}
+	for _, o := range others {
+		o.bindings = everyRow
+		f.subscribe(o.got, o.ask, Start{})
+	}
+	f.commit(insert(f.relation("messages"), "1", "2", "x"))
+	first.wait(t, 1)
+	for name, o := range others {
+		o.got.wait(t, 1)
+		if shares := o.got.frames[0] == first.frames[0]; shares != o.shares {
+			t.Errorf("%s shares the frame: %t; want %t", name, shares, o.shares)
+		}
+	}
+}
+
+func TestBindingsShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	b := newInbox()
+	f.subscribe(b, ask{bindings: everyRow + `,
+		{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"},
+		{"event":"INSERT","schema":"public","table":"messages","select":["body"]}`}, Start{})
+	f.commit(insert(rel, "1", "42", "x"))
+	got := b.read(t, 2)
+	if n := len(got[0].Payload.IDs); n != 2 {
+		t.Errorf("ids of the first frame = %v; want two", got[0].Payload.IDs)
+	}
+	want := map[string]any{"id": 1.0, "body": "x"}
+	if diff := cmp.Diff(want, got[1].Payload.Data.Record); diff != "" {
+		t.Errorf("record of the selecting binding (-want +got):\n%s", diff)
+	}
+}
+
+// A stream that is cut between two events of one change has not had the change.
+func TestOnlyTheLastFrameOfAChangeHasItsPosition(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	b := newInbox()
+	const inserts = `{"event":"INSERT","schema":"public","table":"messages"}`
+	f.subscribe(b, ask{version: protocol.SSE, bindings: inserts +
+		`,{"event":"INSERT","schema":"public","table":"messages","select":["body"]}` +
+		`,{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.1"}`}, Start{})
+	f.commit(insert(rel, "1", "1", "x"))
+	b.wait(t, 2)
+	var positions []string
+	for _, frame := range b.frames {
+		_, position, err := contentOf(frame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		positions = append(positions, position)
+	}
+	if diff := cmp.Diff([]string{"", wal.Position{LSN: f.lsn}.String()}, positions); diff != "" {
+		t.Errorf("positions of the frames (-want +got):\n%s", diff)
+	}
+}
+
+func TestOldClientsGetAChangeUnderItsOperation(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	b := newInbox()
+	r := f.request(b, ask{bindings: everyRow})
+	r.Legacy = true
+	s := f.fanout.Subscribe(r, Start{})
+	t.Cleanup(s.Close)
+	f.commit(insert(f.relation("messages"), "1", "1", "x"))
+	if got := b.read(t, 1)[0].Event; got != "INSERT" {
+		t.Errorf("event = %s; want INSERT", got)
+	}
+}

@@ -1,0 +1,265 @@
+package fanout
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+	"unique"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// What the direct lane has not sent yet is not known to replays either, so a
+// live subscription gets it, while its rows begin behind it.
+func TestALiveSubscriptionGetsTheMessagesThatItsLaneHasNotSent(t *testing.T) {
+	f := newIdleFixture(t, messagesTable)
+	f.log.Begin(firstHistory, f.lsn, "")
+	rel := f.relation("messages")
+	f.commit(said("room", 1), insert(rel, "2", "1", "x"))
+	live, named := newInbox(), newInbox()
+	f.subscribe(live, ask{bindings: everyRow}, Start{})
+	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{wal.Before(0x1000)}}, Start{From: Named})
+	f.run()
+	f.waitLanes()
+	f.commit(said("room", 3), said("elsewhere", 4), insert(rel, "5", "1", "x"))
+	for _, c := range []struct {
+		name string
+		got  *inbox
+		want []string
+	}{
+		{"live", live, []string{"message 1", "message 3", "row 5"}},
+		{"named", named, []string{"message 1", "row 2", "message 3", "row 5"}},
+	} {
+		if diff := cmp.Diff(c.want, c.got.wait(t, len(c.want))); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+func TestMessagesFromNowOnAreForWhoNamesAPosition(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	at := f.log.Standing()
+	f.commit(said("room", 1), insert(rel, "2", "1", "x"))
+	f.waitLanes()
+	named, proven := newInbox(), newInbox()
+	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{at.Position}}, Start{From: Named})
+	f.subscribe(proven, ask{bindings: everyRow}, Start{From: Proven, At: at})
+	f.commit(said("room", 3), insert(rel, "4", "1", "x"))
+	if diff := cmp.Diff([]string{"row 2", "message 3", "row 4"}, named.wait(t, 3)); diff != "" {
+		t.Errorf("named (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"message 1", "row 2", "message 3", "row 4"}, proven.wait(t, 4)); diff != "" {
+		t.Errorf("proven (-want +got):\n%s", diff)
+	}
+}
+
+// After a restart the log is read again from a while ago, up to now.
+func TestOldMessagesAreForThoseWhoWereHereBefore(t *testing.T) {
+	f := newIdleFixture(t, messagesTable)
+	f.run()
+	rel := f.relation("messages")
+	atBegin := changelog.Standing{History: changelog.History{System: "1"}, Position: wal.Position{LSN: 0x1100}} // kept over the restart
+	back, backWithRows, stranger, named := newInbox(), newInbox(), newInbox(), newInbox()
+	f.subscribe(back, ask{recognised: true}, Start{From: Proven, At: atBegin})
+	f.subscribe(backWithRows, ask{bindings: everyRow, recognised: true}, Start{From: Proven, At: atBegin})
+	f.subscribe(stranger, ask{}, Start{})
+	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{atBegin.Position}}, Start{From: Named})
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.log.Refill(0x1300)
+	f.commit(said("room", 1))                             // read again
+	f.commit(said("room", 2), insert(rel, "2", "1", "x")) // while it was down
+	late := newInbox()
+	f.subscribe(late, ask{}, Start{})
+	f.commit(said("room", 3), insert(rel, "3", "1", "x")) // from now on
+	for _, c := range []struct {
+		name string
+		got  *inbox
+		want []string
+	}{
+		{"was here before", back, []string{"message 2", "message 3"}},
+		{"was here before, with bindings", backWithRows, []string{"message 2", "row 2", "message 3", "row 3"}},
+		{"was not", stranger, []string{"message 3"}},
+		{"came while the log was read again", late, []string{"message 3"}},
+		{"names a position", named, []string{"row 2", "message 3", "row 3"}},
+	} {
+		if diff := cmp.Diff(c.want, c.got.wait(t, len(c.want))); diff != "" {
+			t.Errorf("to who %s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// Each message is told once that it is sent, and once that it cannot be, however
+// many read the log.
+func TestOneLaneLeadsForEachMessage(t *testing.T) {
+	f := newIdleFixture(t, messagesTable, friendsTable)
+	f.config.Shards = 3
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	at := f.log.Standing()
+	var want []string
+	for i, topic := range []string{"a", "b", "c", "d", "e"} {
+		f.commit(said(topic, i), &wal.Change{Operation: wal.Message, Content: "nonsense"})
+		want = append(want, "message "+string(rune('0'+i)))
+	}
+	b := newInbox()
+	f.subscribe(b, ask{topic: "c", bindings: everyRow}, Start{From: Proven, At: at})
+	b.wait(t, 1)
+	f.waitLanes()
+	f.spoken.mu.Lock()
+	defer f.spoken.mu.Unlock()
+	slices.Sort(f.spoken.sent)
+	if diff := cmp.Diff(want, f.spoken.sent); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+	if f.spoken.refused != len(want) {
+		t.Errorf("%d refused; want %d", f.spoken.refused, len(want))
+	}
+}
+
+// A client without bindings that was away longer than the log keeps is told only
+// if it missed a message, or if nobody knows.
+func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	visit := func(topic string, start Start) (*inbox, changelog.Standing) {
+		b := newInbox()
+		s := f.fanout.Subscribe(f.request(b, ask{topic: topic, recognised: true}), start)
+		f.Cleanup(s.Close)
+		f.waitSent(s)
+		return b, s.Standing()
+	}
+	_, quiet := visit("quiet", Start{})
+	_, busy := visit("busy", Start{})
+	unknown := f.log.Standing() // of a topic that nobody has been on
+	f.commit(insert(rel, "1", "1", "x"), said("busy", 1))
+	f.releaseAll()
+	f.commit(insert(rel, "2", "1", "x"))
+	f.waitLanes()
+	returned := map[string]*inbox{}
+	for topic, at := range map[string]changelog.Standing{"quiet": quiet, "busy": busy, "unknown": unknown} {
+		returned[topic], _ = visit(topic, Start{From: Proven, At: at})
+	}
+	f.commit(said("quiet", 3), said("busy", 4), said("unknown", 5))
+	for topic, want := range map[string][]string{
+		"quiet":   {"message 3"},
+		"busy":    {"resync " + codeBroadcasts, "message 4"},
+		"unknown": {"resync " + codeBroadcasts, "message 5"},
+	} {
+		if diff := cmp.Diff(want, returned[topic].wait(t, len(want))); diff != "" {
+			t.Errorf("on topic %s (-want +got):\n%s", topic, diff)
+		}
+	}
+	// What a lane has missed itself nobody knows.
+	_, quiet = visit("quiet", Start{})
+	f.log.Begin(changelog.History{System: "1", Slot: "walcast@2"}, f.lsn+0x1000, changelog.CodeSlotLost)
+	f.waitLanes()
+	back, _ := visit("quiet", Start{From: Proven, At: quiet})
+	if diff := cmp.Diff([]string{"resync " + codeBroadcasts}, back.wait(t, 1)); diff != "" {
+		t.Errorf("in another history (-want +got):\n%s", diff)
+	}
+}
+
+// Who has missed nothing needs no catch-up, or all who come back would read the
+// log for nothing.
+func TestWhoHasMissedNoMessageReadsNoLog(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	s := f.fanout.Subscribe(f.request(newInbox(), ask{recognised: true}), Start{})
+	f.waitSent(s)
+	at := s.Standing()
+	s.Close()
+	f.commit(insert(rel, "1", "1", "x"), said("elsewhere", 1))
+	f.waitLanes()
+	b := newInbox()
+	s = f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: at})
+	if s.place.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
+		t.Error("a client that has missed nothing catches up; want it live at once")
+	}
+	f.commit(said("room", 2))
+	f.commit(said("room", 3))
+	b.wait(t, 2)
+	s.Close()
+	again := newInbox()
+	f.subscribe(again, ask{recognised: true}, Start{From: Proven, At: at})
+	for _, b := range []*inbox{b, again} {
+		if diff := cmp.Diff([]string{"message 2", "message 3"}, b.wait(t, 2)); diff != "" {
+			t.Errorf("delivered (-want +got):\n%s", diff)
+		}
+	}
+}
+
+func TestNewestIsBounded(t *testing.T) {
+	f := newIdleFixture(t)
+	direct := f.fanout.shards[0].direct
+	for i := range newestLimit + 10 {
+		direct.leader.newest.watch(unique.Make(Topic{Name: fmt.Sprint(i)}), wal.Position{})
+	}
+	if n := len(direct.leader.newest); n != newestLimit {
+		t.Errorf("%d topics are noted; want %d", n, newestLimit)
+	}
+}
+
+// A row of realtime.messages is a message, and no row for a binding.
+func TestRowsOfTheMessagesTableAreNoRows(t *testing.T) {
+	f := newFixture(t, messagesTable, `create schema if not exists realtime; create table realtime.messages_1 (id int); grant all on realtime.messages_1 to anon`)
+	rel := f.relation("messages")
+	table := &wal.Relation{OID: 1, Schema: "realtime", Table: "messages_1", Columns: rel.Columns}
+	b := newInbox()
+	f.subscribe(b, ask{bindings: `{"event":"*","schema":"*","table":"*"}`}, Start{})
+	stored := insert(table, "1", "1", "x")
+	stored.Content = "room 1" // as the test's messages are read
+	f.commit(stored, &wal.Change{Operation: wal.Delete, Relation: table, Old: row("1", "1", "x")}, insert(rel, "2", "1", "x"))
+	if diff := cmp.Diff([]string{"message 1", "row 2"}, b.wait(t, 2)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+// A position that the log has not come to says nothing about what is missed,
+// and must not hold back what comes.
+func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
+	f := newIdleFixture(t)
+	f.config.ResumeWait = time.Millisecond
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	f.subscribe(newInbox(), ask{recognised: true}, Start{}) // has the topic's messages noted
+	f.commit(said("elsewhere", 1))
+	f.waitLanes()
+	b := newInbox()
+	ahead := changelog.Standing{History: changelog.History{System: "1"}, Position: wal.Position{LSN: f.lsn + 0x1000}}
+	f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: ahead})
+	b.wait(t, 1)
+	f.commit(said("room", 2))
+	if diff := cmp.Diff([]string{"resync " + codeBroadcasts, "message 2"}, b.wait(t, 2)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+// What is committed while the reader has lost its connection is told, when it is
+// back, to be old; those who were here all the time have not had it.
+func TestMessagesOfAnOutageOfTheReaderReachThoseWhoWereHere(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	here, late := newInbox(), newInbox()
+	f.commit(said("room", 1))
+	f.waitLanes()
+	f.subscribe(here, ask{}, Start{})
+	f.log.Refill(f.lsn + 0x300) // the reader is back and says what it reads first
+	f.commit(said("room", 2))
+	f.waitLanes()
+	f.subscribe(late, ask{}, Start{})
+	f.commit(said("room", 3))
+	f.commit(said("room", 4))
+	f.commit(said("room", 5))
+	if diff := cmp.Diff([]string{"message 2", "message 3", "message 4", "message 5"}, here.wait(t, 4)); diff != "" {
+		t.Errorf("to who was here (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"message 4", "message 5"}, late.wait(t, 2)); diff != "" {
+		t.Errorf("to who came later (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,101 @@
+package fanout
+
+import (
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+// longValue is the size up to which values stay in a payload that is cut.
+const longValue = 64
+
+// appendData writes the data object of a change.
+func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
+	rel := c.Relation
+	data := protocol.Data{
+		Type: c.Operation.String(), Schema: rel.Schema, Table: rel.Table,
+		LSN: c.Position.LSN.String(), Seq: c.Position.Seq,
+	}
+	if key.columns.denied && c.Operation != wal.Delete {
+		return appendDenied(dst, c, data)
+	}
+	data.CommitTimestamp = string(protocol.AppendTimestamp(nil, c.CommitTime))
+	data.Columns = key.columns.columns
+	mask, old := key.columns.mask, key.columns.mask
+	if !key.fullOld {
+		old = key.columns.key
+	}
+	if c.Cut || size(c.New)+size(c.Old) > limit {
+		data.Errors = []string{protocol.ErrorTooLarge}
+		data.Truncated = cutNames(c, mask)
+		mask, old = cut(rel, c.New, mask), cut(rel, c.Old, old)
+	}
+	if c.Operation == wal.Insert || c.Operation == wal.Update {
+		data.Record = key.columns.encoding.AppendRecord(nil, rel, c.New, mask)
+		if !c.Cut {
+			data.Unchanged = absent(rel, c.New, mask)
+		}
+	}
+	if c.Operation == wal.Update || c.Operation == wal.Delete {
+		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, old)
+	}
+	return data.Append(dst)
+}
+
+// appendDenied writes the frame of a role that may not see the key: that
+// something happened, and why it is not shown.
+func appendDenied(dst []byte, c *wal.Change, data protocol.Data) []byte {
+	data.Errors = []string{protocol.ErrorUnauthorized}
+	data.Columns = []byte("[]")
+	data.Record = protocol.EmptyObject
+	if c.Operation == wal.Update {
+		data.OldRecord = protocol.EmptyObject
+	}
+	return data.Append(dst)
+}
+
+func size(row wal.Row) (n int) {
+	for i := range row {
+		n += len(row[i].Text)
+	}
+	return n
+}
+
+// cut takes long values out of a mask; key columns stay.
+func cut(rel *wal.Relation, row wal.Row, mask []bool) []bool {
+	kept := make([]bool, len(mask))
+	for i := range mask {
+		kept[i] = mask[i] && !isLong(rel, row, i)
+	}
+	return kept
+}
+
+func isLong(rel *wal.Relation, row wal.Row, i int) bool {
+	return i < len(row) && len(row[i].Text) > longValue && !rel.Columns[i].Key
+}
+
+// cutNames lists the shown columns that cut takes out of either row, and those
+// that the decoder has left out already.
+func cutNames(c *wal.Change, mask []bool) (names []string) {
+	for i, shown := range mask {
+		long := isLong(c.Relation, c.New, i) || isLong(c.Relation, c.Old, i)
+		if shown && (long || c.Cut && isAbsent(c.New, i)) {
+			names = append(names, c.Relation.Columns[i].Name)
+		}
+	}
+	return names
+}
+
+func isAbsent(row wal.Row, i int) bool {
+	return i < len(row) && row[i].Kind == wal.Absent
+}
+
+// absent lists the shown columns of an UPDATE whose value did not change and is
+// not in the WAL (TOAST).
+func absent(rel *wal.Relation, row wal.Row, mask []bool) (names []string) {
+	for i := range row {
+		if mask[i] && row[i].Kind == wal.Absent {
+			names = append(names, rel.Columns[i].Name)
+		}
+	}
+	return names
+}

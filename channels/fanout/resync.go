@@ -1,0 +1,69 @@
+package fanout
+
+import (
+	"time"
+
+	"walcast/protocol"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// codeBroadcasts is the code of a resync that gives up broadcasts and no rows.
+const codeBroadcasts = "broadcasts_missed"
+
+// broadcastsMissed is told to who has no bindings. It has no positions, as such
+// a client goes by none.
+var broadcastsMissed = &changelog.ResyncError{
+	Code: codeBroadcasts, Reason: "broadcasts were missed that the server does not keep any more",
+}
+
+// lose acts on changes that the subscription cannot have any more, of which its
+// client is told: one without bindings only if it counts on messages from SQL.
+// The lock of the place is held.
+func (s *Subscription) lose(e *changelog.ResyncError) {
+	switch {
+	case len(s.bindings) > 0:
+		s.resync(e)
+	case s.request.Member != nil && s.request.Recognised:
+		s.resync(broadcastsMissed)
+	}
+}
+
+// resync tells the client that it missed changes, why, and from where on it has
+// everything again. The lock of the place is held, if there is one yet.
+func (s *Subscription) resync(e *changelog.ResyncError) {
+	for _, b := range s.bindings {
+		b.after = wal.Position{} // of what is gone
+	}
+	if !e.Position.IsZero() {
+		s.due.since = time.Time{} // everything after the position
+	}
+	s.tell(e)
+}
+
+// tell pushes the notice of a resync.
+func (s *Subscription) tell(e *changelog.ResyncError) {
+	if count := s.fanout.config.Resynced; count != nil {
+		count(e.Code)
+	}
+	s.request.Outbox.Push(s.request.Address.Resync(protocol.ResyncDetail{
+		Reason: e.Reason, Code: e.Code, From: text(e.From), Oldest: text(e.Oldest), Position: text(e.Position),
+	}))
+}
+
+// text is a position for a frame, "" where there is none.
+func text(p wal.Position) string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.String()
+}
+
+// unknown is told to clients that may have been here before.
+func unknown(log *changelog.Log) *changelog.ResyncError {
+	at := log.Standing()
+	return &changelog.ResyncError{
+		Code: changelog.CodeUnknown, Reason: "the server does not know any more what this client has received",
+		Oldest: log.Oldest(), Position: at.Position, History: at.History,
+	}
+}

@@ -1,0 +1,170 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/policy"
+)
+
+const bothTables = everyRow + `,{"event":"*","schema":"public","table":"own"}`
+
+func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
+	f := newFixture(t, messagesTable, friendsTable)
+	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
+	messages, own := f.relation("messages"), f.relation("own")
+	b := newInbox()
+	s := f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: bothTables}, Start{})
+	const n = 300
+	var want []string
+	for i := range n {
+		owner := ann
+		if i%3 == 0 {
+			owner = bob
+		}
+		f.commit(insert(messages, fmt.Sprint(4*i), "2", "x"), insert(own, fmt.Sprint(4*i+1), owner), said("room", 4*i+2),
+			insert(messages, fmt.Sprint(4*i+3), "2", "x"))
+		want = append(want, fmt.Sprint("row ", 4*i))
+		if i%3 != 0 {
+			want = append(want, fmt.Sprint("row ", 4*i+1))
+		}
+		want = append(want, fmt.Sprint("message ", 4*i+2), fmt.Sprint("row ", 4*i+3))
+	}
+	if diff := cmp.Diff(want, b.wait(t, len(want))); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+	f.until("the subscription is on the lane that asks", func() bool {
+		return s.place.Load() == &f.fanout.shardOf("realtime:room").asked.delivery
+	})
+}
+
+// Rows that are certain do not wait for others' rows that are asked about.
+func TestTheDirectLaneDoesNotWaitForPostgres(t *testing.T) {
+	f := newFixture(t, messagesTable, friendsTable)
+	messages, own := f.relation("messages"), f.relation("own")
+	certain, asked := newInbox(), newInbox()
+	f.subscribe(certain, ask{bindings: everyRow}, Start{})
+	f.subscribe(asked, ask{role: "authenticated", claims: annsClaims, bindings: bothTables}, Start{})
+	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
+	f.commit(insert(messages, "1", "1", "x"), insert(own, "2", ann))
+	asked.wait(t, 2) // what both lanes look up once
+	locked, err := f.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := locked.Exec(t.Context(), "lock table friends"); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(insert(messages, "3", "1", "x"), insert(own, "4", ann), said("room", 5))
+	if diff := cmp.Diff([]string{"row 1", "row 3", "message 5"}, certain.wait(t, 3)); diff != "" {
+		t.Errorf("to who needs no asking (-want +got):\n%s", diff)
+	}
+	if got := asked.wait(t, 0); slices.Contains(got, "row 4") {
+		t.Errorf("came %q before Postgres has answered", got)
+	}
+	if err := locked.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"row 1", "row 2", "row 3", "row 4", "message 5"}, asked.wait(t, 5)); diff != "" {
+		t.Errorf("to who is asked about (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPolicyThatRaisesIsToldOnce(t *testing.T) {
+	f := newFixture(t, `create table faulty (id int primary key, body text); grant select on faulty to authenticated;
+		alter table faulty enable row level security;
+		create policy faulty on faulty for select to authenticated using (exists (select where body::int > random()))`)
+	rel := f.relation("faulty")
+	b := newInbox()
+	s := f.subscribe(b, ask{role: "authenticated", claims: "{}", bindings: `{"event":"*","schema":"public","table":"faulty"}`}, Start{})
+	f.commit(insert(rel, "1", "10"), insert(rel, "2", "x"), insert(rel, "3", "y"), insert(rel, "4", "10"))
+	f.waitSent(s)
+	if diff := cmp.Diff([]string{"row 1", "problem policy_raised", "row 4"}, b.wait(t, 3)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+func TestARoleThatIsNoneIsShownNothing(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	nobody, witness := newInbox(), newInbox()
+	s := f.subscribe(nobody, ask{role: "nobody", claims: "{}", bindings: everyRow}, Start{})
+	f.subscribe(witness, ask{bindings: everyRow}, Start{})
+	f.commit(insert(rel, "1", "1", "x"))
+	witness.wait(t, 1)
+	f.waitSent(s)
+	if got := nobody.wait(t, 0); len(got) > 0 {
+		t.Errorf("came %q; want nothing", got)
+	}
+}
+
+// TestAChangedRoleIsCompiledAgainWithoutARelationMessage: none comes when a role
+// is granted.
+func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
+	f := newIdleFixture(t, `create table docs (id int primary key, org int); alter table docs enable row level security`)
+	editor, reader := f.role("editor"), f.role("reader")
+	f.db.Exec("grant select on docs to " + reader)
+	f.db.Exec("create policy team on docs for select to " + editor + " using (org = 7)")
+	asks := prometheus.NewRegistry()
+	f.policy = policy.NewWithConfig(policy.Config{RoleAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, slog.New(slog.DiscardHandler), asks)
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	docs, b := f.relation("docs"), newInbox()
+	s := f.subscribe(b, ask{role: reader, claims: "{}", bindings: `{"event":"*","schema":"public","table":"docs"}`}, Start{})
+	f.commit(insert(docs, "1", "7"))
+	f.waitSent(s)
+	f.db.Exec("grant " + editor + " to " + reader)
+	id := 2
+	f.until("rows come once the role is granted", func() bool {
+		f.commit(insert(docs, fmt.Sprint(id), "7"), insert(docs, fmt.Sprint(-id), "8"))
+		id++
+		return len(b.wait(t, 0)) >= 10
+	})
+	if asked := f.fanout.shardOf("realtime:room").asked; s.place.Load() == &asked.delivery || asksOf(t, asks) > 0 {
+		t.Errorf("Postgres was asked about %v rows; want none", asksOf(t, asks))
+	}
+	for _, line := range b.wait(t, 0) {
+		if line == "row 1" || line[:5] == "row -" {
+			t.Errorf("%s came; it was not to be seen", line)
+		}
+	}
+}
+
+// role makes a role of this test only; it goes with the test.
+func (f *fixture) role(suffix string) string {
+	name := f.db.Name + "_" + suffix
+	f.db.Exec("create role " + name + " nologin")
+	f.Cleanup(func() {
+		for _, s := range []string{"drop owned by %s cascade", "drop role %s"} {
+			if _, err := f.db.Pool.Exec(context.Background(), fmt.Sprintf(s, name)); err != nil {
+				f.Errorf("%s %s: %v", s, name, err)
+			}
+		}
+	})
+	return name
+}
+
+// asksOf is how many statements asked Postgres about rows.
+func asksOf(t *testing.T, reg *prometheus.Registry) (n float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "walcast_policy_asks_total" {
+			for _, m := range family.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
