@@ -2,25 +2,22 @@ package channels
 
 import (
 	"context"
-	"errors"
-	"slices"
+	"log/slog"
 	"sync"
 	"time"
 
-	"walcast/filters"
-	"walcast/policy"
+	"walcast/diagnose"
 	"walcast/protocol"
 	"walcast/replication/catalog"
-	"walcast/replication/wal"
 )
 
-// arming checks bindings against the database after their join was answered,
-// and tells the channel whether they work. Meanwhile they match already: what
-// commits after the reply is delivered.
+// arming has the bindings of channels checked against the database after their
+// join was answered, and tells the channel whether they work. Meanwhile they
+// match already: what commits after the reply is delivered.
 type arming struct {
-	hub       *Hub
-	tables    *tableCache
-	absentees absentees
+	checker *diagnose.Checker
+	logger  *slog.Logger
+	waiting waiting // for a table to be published
 
 	mu    sync.Mutex
 	ready *sync.Cond
@@ -34,10 +31,13 @@ const (
 	// armingRetry is the pause before a check that the database did not answer
 	// is made again.
 	armingRetry = 5 * time.Second
+	// publishedEvery is how often the catalog is asked for tables that channels
+	// wait for, while there are such channels. Their rows do not wait for it.
+	publishedEvery = 10 * time.Second
 )
 
-func newArming(h *Hub, tables catalog.Catalog) *arming {
-	a := &arming{hub: h, tables: newTableCache(tables)}
+func newArming(c *diagnose.Checker, logger *slog.Logger) *arming {
+	a := &arming{checker: c, logger: logger, waiting: waiting{channels: map[*channel]catalog.TableName{}}}
 	a.ready = sync.NewCond(&a.mu)
 	return a
 }
@@ -59,7 +59,7 @@ func (a *arming) run(ctx context.Context) error {
 		if ch == nil {
 			return nil
 		}
-		a.settle(ctx, ch)
+		a.arm(ctx, ch)
 	}
 }
 
@@ -79,11 +79,11 @@ func (a *arming) next(ctx context.Context) *channel {
 	return ch
 }
 
-// settle checks one channel and tells it the outcome. While the database does
-// not answer it says so once and tries again.
-func (a *arming) settle(ctx context.Context, ch *channel) {
+// arm checks one channel and tells it the outcome. While the database does not
+// answer it says so once and tries again.
+func (a *arming) arm(ctx context.Context, ch *channel) {
 	for told := false; !ch.ended.Load(); {
-		found, err := a.verify(ctx, ch)
+		found, err := a.checker.Check(ctx, ch.access.who(), ch.rows.Bindings())
 		if err == nil {
 			a.conclude(ch, found)
 			return
@@ -93,7 +93,7 @@ func (a *arming) settle(ctx context.Context, ch *channel) {
 		}
 		if !told {
 			told = true
-			a.hub.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
+			a.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
 			ch.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
 		}
 		select {
@@ -106,117 +106,58 @@ func (a *arming) settle(ctx context.Context, ch *channel) {
 
 // conclude acts on what a check has found. Bindings of a table that is not
 // published stay where they are: it may be one day.
-func (a *arming) conclude(ch *channel, found finding) {
+func (a *arming) conclude(ch *channel, found diagnose.Finding) {
 	switch {
-	case found.absent != nil:
-		ch.idle(found.absent)
-		a.absentees.add(ch, found.absent)
-		ch.problem(protocol.StatusError, *found.refused)
-	case found.refused != nil:
-		ch.detach()
-		ch.problem(protocol.StatusError, *found.refused)
+	case found.Absent != nil:
+		ch.rows.Idle(found.Absent)
+		a.waiting.add(ch, catalog.TableName{Schema: found.Absent.Spec.Schema, Table: found.Absent.Spec.Table})
+		ch.problem(protocol.StatusError, *found.Refused)
+	case found.Refused != nil:
+		ch.rows.Detach()
+		ch.problem(protocol.StatusError, *found.Refused)
 	default:
-		for _, w := range found.told() {
+		for _, w := range found.Told() {
 			ch.problem(protocol.StatusOK, w)
 		}
-		ch.idle(nil)
+		ch.rows.Idle(nil)
 		ch.system(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
 	}
 }
 
-// finding is what a check of a channel's bindings came to.
-type finding struct {
-	refused  *protocol.Problem // why none of the bindings is active
-	absent   *binding          // the one without a published table, if that is why
-	warnings []protocol.Problem
-}
-
-// warningsTold is how many warnings a channel gets: a binding with wildcards may
-// have some for each of many tables.
-const warningsTold = 10
-
-// told is which warnings the client gets, each once.
-func (f finding) told() (told []protocol.Problem) {
-	for i, w := range f.warnings {
-		if slices.Index(f.warnings, w) == i && len(told) < warningsTold {
-			told = append(told, w)
+// watch has channels checked again whose table is published by now, until ctx
+// is done.
+func (a *arming) watch(ctx context.Context) error {
+	ticker := time.NewTicker(publishedEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if a.waiting.any() {
+			a.look(ctx)
 		}
 	}
-	return told
 }
 
-// verify checks every binding, until one cannot work. An error means that the
-// database did not answer.
-func (a *arming) verify(ctx context.Context, ch *channel) (found finding, err error) {
-	for _, b := range ch.snapshot() {
-		tables, err := a.tables.published(ctx, b.spec.Schema, b.spec.Table)
-		if err != nil {
-			return found, err
-		}
-		if len(tables.relations) == 0 {
-			found.absent, found.refused = b, unpublished(b, tables.absence)
-			return found, nil
-		}
-		for _, rel := range tables.relations {
-			warnings, refused, err := a.verifyTable(ctx, b, rel)
-			if err != nil || refused != nil {
-				found.refused = refused
-				return found, err
-			}
-			found.warnings = append(found.warnings, warnings...)
-		}
-	}
-	return found, nil
-}
-
-// verifyTable checks a binding against one table: the role, the columns of the
-// filter and of select, and the filter's values.
-func (a *arming) verifyTable(ctx context.Context, b *binding, rel *wal.Relation) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
-	view, err := a.hub.policy.ViewWithin(ctx, rel, b.subject, a.tables.believed)
-	if errors.Is(err, policy.ErrUnknownRole) {
-		return nil, unknownRole(b, err), nil
-	}
+// look asks which tables are published now.
+func (a *arming) look(ctx context.Context) {
+	published, err := a.checker.Published(ctx)
 	if err != nil {
-		return nil, nil, err
-	}
-	for _, i := range filters.Columns(rel, b.filter) {
-		if !view.Columns[i] {
-			return nil, unusableColumn(b, "filter", rel.Columns[i].Name, rel, true), nil
+		if ctx.Err() == nil {
+			a.logger.Warn("published tables not known", "err", err, "retry_in", publishedEvery)
 		}
+		return
 	}
-	for _, column := range b.spec.Select {
-		if i := rel.Column(column); i < 0 || !view.Columns[i] {
-			refused, err = a.lacking(ctx, b, "select", column, rel)
-			return nil, refused, err
-		}
+	for ch, name := range a.waiting.found(published) {
+		a.recheck(ch, name)
 	}
-	_, err = filters.Resolve(ctx, rel, b.filter, a.hub.config.Locale, a.hub.config.Operators)
-	var refusal *filters.BindError
-	if !errors.As(err, &refusal) {
-		return warningsFor(b, rel, view), nil, err
-	}
-	if column := refusal.Lacks; column != "" {
-		refused, err = a.lacking(ctx, b, "filter", column, rel)
-		return nil, refused, err
-	}
-	return nil, unusable(b, refusal), nil
 }
 
-// lacking is the refusal of a binding for a column that cannot be used.
-func (a *arming) lacking(ctx context.Context, b *binding, use, column string, rel *wal.Relation) (*protocol.Problem, error) {
-	exists, err := a.tables.catalog.HasColumn(ctx, rel.OID, column)
-	if err != nil {
-		return nil, err
-	}
-	return unusableColumn(b, use, column, rel, exists), nil
-}
-
-// snapshot copies the bindings as they are; none when they are matched nowhere.
-func (c *channel) snapshot() []*binding {
-	place := c.lockPlace()
-	if place == nil {
-		return nil
-	}
-	defer place.mu.Unlock()
-	return append([]*binding(nil), c.bindings...)
+// recheck has a channel checked whose missing table has come.
+func (a *arming) recheck(ch *channel, name catalog.TableName) {
+	a.waiting.remove(ch)
+	a.checker.Forget(name.Schema, name.Table)
+	a.check(ch)
 }

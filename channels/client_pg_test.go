@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/auth"
+	"walcast/channels/topics"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/catalog"
@@ -74,7 +75,7 @@ func (f *fixture) waitSent(c *client) {
 	for deadline := time.Now().Add(patient); ; <-ticker.C {
 		done := true
 		for _, ch := range c.session.channels {
-			done = done && ch.standing().Position.Compare(f.log.Head()) >= 0
+			done = done && ch.Standing().Position.Compare(f.log.Head()) >= 0
 		}
 		if done {
 			return
@@ -89,26 +90,20 @@ func (f *fixture) waitSent(c *client) {
 // would miss it too.
 func (f *fixture) releaseAll() {
 	f.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for _, s := range f.hub.shards {
-		for _, l := range []*lane{s.direct, s.asked} {
-			for deadline := time.Now().Add(patient); !l.hasAll(f.log); <-ticker.C {
-				if time.Now().After(deadline) {
-					f.Fatalf("a lane has not come to %s", f.log.Head())
-				}
-			}
-		}
-	}
+	f.waitDelivered()
 	f.log.Release(time.Now().Add(2 * time.Hour))
 }
 
-// hasAll reports whether the lane has pushed what the log has, of which there is
-// something.
-func (l *lane) hasAll(log *changelog.Log) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return log.Reach(l.sent).Position.Compare(log.Head()) >= 0
+// waitDelivered waits until every lane has come to the end of the log.
+func (f *fixture) waitDelivered() {
+	f.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patient); f.hub.fanout.Reached().Compare(f.log.Head()) < 0; <-ticker.C {
+		if time.Now().After(deadline) {
+			f.Fatalf("the lanes have not come to %s", f.log.Head())
+		}
+	}
 }
 
 func TestOnlyTheSameClientWithTheSameBindingsGoesOn(t *testing.T) {
@@ -311,6 +306,11 @@ func (f *fixture) rerun(config Config, stop func()) {
 
 // renew makes another hub on the log as it is, which does not run yet.
 func (f *fixture) renew(config Config) {
+	f.renewWith(config, policy.New(f.db.Pool, slog.New(slog.DiscardHandler), nil))
+}
+
+// renewWith is renew with another policy.
+func (f *fixture) renewWith(config Config, p *policy.Policy) {
 	f.Helper()
 	logger := slog.New(slog.DiscardHandler)
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
@@ -319,25 +319,26 @@ func (f *fixture) renew(config Config) {
 	}
 	tables := catalog.New(f.db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(f.db.Pool, nil)
-	f.hub = NewHub(config, f.log, tables, policy.New(f.db.Pool, logger, nil), verifier, logger, prometheus.NewRegistry())
+	f.hub = NewHub(config, f.log, tables, p, verifier, logger, prometheus.NewRegistry())
 }
 
 func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	config := DefaultConfig()
 	config.StateFile = filepath.Join(t.TempDir(), "state", "walcast.clients")
-	f := newFixture(t, config, messagesTable)
+	f := newIdleFixture(t, config, messagesTable)
+	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
+	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeSlotMissing) // the first run makes its slot
+	f.rerun(config, func() {})
 	rel := f.relation("messages")
 	hub := f.hub
-	hub.Restore()
-	hub.clients.virgin, hub.clients.known.blind = false, time.Time{} // its slot is new
 
 	a := f.visit("tab", "anon", "")
 	a.join("realtime:room", bindings(everyRow))
 	a.answer()
 	a.session.Close()
-	hub.publish(topicKey{name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
-	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
-	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) }) // nobody was back in between
+	hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
+	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
+	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // nobody was back in between
 	f.commit(insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
@@ -362,7 +363,7 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	if diff := cmp.Diff([]any{changelog.CodeUnknown}, stranger.resyncs()); diff != "" {
 		t.Errorf("after a kill (-want +got):\n%s", diff)
 	}
-	f.rerun(config, func() { f.hub.clients.save(time.Now(), f.hub.logger) })
+	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) })
 	other := f.visit("not back until now", "anon", "")
 	other.join("realtime:room", bindings(everyRow))
 	if diff := cmp.Diff([]any{changelog.CodeUnknown}, other.resyncs()); diff != "" {
@@ -394,10 +395,10 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	a.session.Close()
 	say(other, 4)
 	other.session.Close() // nobody is there any more
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
+	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
 	b := f.visit("tab", "anon", "")
 	b.join(topic, config)
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)})
+	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)})
 	if diff := cmp.Diff([]any{2.0, 4.0, 5.0, 6.0}, heard(b, 4)); diff != "" {
 		t.Errorf("broadcasts after the return (-want +got):\n%s", diff)
 	}
@@ -406,7 +407,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	}
 	stranger := f.visit("tab", "authenticated", "u1")
 	stranger.join(topic, config)
-	f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)})
+	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)})
 	if diff := cmp.Diff([]any{7.0}, heard(stranger, 1)); diff != "" {
 		t.Errorf("broadcasts to another user of the client_id (-want +got):\n%s", diff)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"walcast/channels/topics"
 	"walcast/filters"
 	"walcast/presence"
 )
@@ -17,7 +18,7 @@ type Config struct {
 	// MaxChannels is how many topics one session may have joined; 0 is no limit.
 	MaxChannels int
 	// MaxChangeBytes is the size of a change's values above which long values
-	// are cut from its payload (error 413 of wire reference 4.11).
+	// are cut from its payload (error 413).
 	MaxChangeBytes int
 	// MaxBroadcastBytes is the size of a broadcast's payload that is relayed;
 	// the sender of a larger one is told, nobody else.
@@ -53,7 +54,7 @@ type Config struct {
 	// PrivateOnly refuses public channels, and broadcasts to them over HTTP.
 	PrivateOnly bool
 	// Archive is where replays come from; nil refuses them.
-	Archive Archive
+	Archive topics.Archive
 }
 
 // DefaultConfig is what serve uses when nothing is set.

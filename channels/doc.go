@@ -1,7 +1,16 @@
-// Package channels knows who is joined to what and what they get: topics,
-// joins, bindings, the shards that follow the log, and fan-out.
+// Package channels is what a client talks to: sessions, joins, tokens, and the
+// channel as the sum of its members.
 //
-// Neighbours: it reads replication's log with filters and policy, builds
-// frames with protocol and hands them to an outbox that gateway provides. It
-// knows nothing of HTTP or SQL.
+// A join is a straight line: authorise it, make its channel a member of its
+// topic, of the stream of changes and of its presence while the channel's outbox
+// keeps what these push, send the reply, and open the outbox. What a member is
+// and does is the business of its package: a topic's broadcasts that of
+// channels/topics, bindings that of channels/fanout, who is present that of
+// presence, what the client has received that of channels/resume.
+//
+// It knows nothing of HTTP and sockets, and asks the database nothing itself:
+// policy and diagnose do.
+//
+// Neighbours: gateway opens sessions on outboxes of its own, gateway/api
+// publishes through a Publisher, server makes the Hub.
 package channels

@@ -58,6 +58,22 @@ func (f *fixture) sample(name, value string) float64 {
 	return 0
 }
 
+// gauge reads a gauge without labels.
+func (f *fixture) gauge(name string) float64 {
+	f.Helper()
+	families, err := f.reg.Gather()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.Metric[0].GetGauge().GetValue()
+		}
+	}
+	f.Fatalf("no gauge %s", name)
+	return 0
+}
+
 // newFixture makes a database by the statements, publishes all its tables and
 // runs a hub on it.
 func newFixture(t *testing.T, config Config, statements ...string) *fixture {

@@ -5,104 +5,117 @@ import (
 	"errors"
 
 	"walcast/auth"
-	"walcast/filters"
+	"walcast/channels/fanout"
+	"walcast/channels/resume"
+	"walcast/channels/topics"
+	"walcast/diagnose"
+	"walcast/presence"
 	"walcast/protocol"
+	"walcast/replication/catalog"
+	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
 // join answers phx_join. A topic that was joined already is left first; the
 // reply to the new join comes before the old channel's phx_close, whatever the
-// reply says (wire reference 3.7).
+// reply says.
 func (s *Session) join(ctx context.Context, m protocol.Message) {
 	old := s.joined(m.Topic)
 	if old != nil {
 		delete(s.channels, m.Topic)
+		old.end(true)
 	}
-	answer := func() { s.admit(ctx, m) }
-	if old == nil {
-		answer()
-		return
-	}
-	old.linger()
-	old.end(func() {
-		answer()
+	s.admit(ctx, m)
+	if old != nil {
 		old.pushClose()
-	})
+	}
 }
 
 // admit decides on a join and answers it.
 func (s *Session) admit(ctx context.Context, m protocol.Message) {
+	j, err := s.authorise(ctx, m)
+	if err == nil {
+		err = j.register(ctx)
+	}
+	if err != nil {
+		s.refuse(m, err)
+		return
+	}
+	j.answer()
+}
+
+func (s *Session) refuse(m protocol.Message, err error) {
+	joinRef, result := m.JoinRef, "refused"
+	if errors.Is(err, protocol.RefuseUnmatchedTopic) {
+		joinRef, result = "", "unmatched"
+	}
+	s.hub.metrics.joins.WithLabelValues(result).Inc()
+	s.reply(joinRef, m, protocol.StatusError, protocol.Reason(err))
+}
+
+// joining is a join on its way: authorise makes it, register makes its channel a
+// member of everything while the channel's outbox keeps what comes, and answer
+// sends the reply and opens the outbox.
+type joining struct {
+	session  *Session
+	message  protocol.Message
+	asked    *protocol.Join
+	claims   *auth.Claims
+	channel  *channel
+	bindings []diagnose.Binding
+	refused  *protocol.Problem // why no binding is active, nil if they are
+	deaf     bool              // an event stream that wants no broadcasts
+	after    []wal.Position    // that the bindings name, zero for one that names none
+}
+
+// authorise decides whether a join may be, and makes its channel, which is not
+// registered anywhere yet. An error is a protocol.Refusal, or has its text; the
+// order of the checks is the reference server's.
+func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, error) {
+	h := s.hub
 	subTopic, ok := subTopicOf(m.Topic)
 	if !ok {
-		s.hub.metrics.joins.WithLabelValues("unmatched").Inc()
-		s.reply("", m, protocol.StatusError, protocol.Reason(protocol.RefuseUnmatchedTopic))
-		return
+		return nil, protocol.RefuseUnmatchedTopic
 	}
-	ch, join, err := s.decide(ctx, m, subTopic)
-	if err != nil {
-		s.hub.metrics.joins.WithLabelValues("refused").Inc()
-		s.reply(m.JoinRef, m, protocol.StatusError, protocol.Reason(err))
-		return
-	}
-	s.begin(ch, join, m)
-}
-
-// begin answers a join that was decided on, and has everything follow.
-func (s *Session) begin(ch *channel, join *protocol.Join, m protocol.Message) {
-	s.hub.metrics.joins.WithLabelValues("ok").Inc()
-	s.hub.metrics.channels.Inc()
-	s.channels[m.Topic] = ch
-	s.hub.start(ch, join, m)
-}
-
-// decide makes the channel of a join, or says why not; the error's text is the
-// reason for the client. The order of checks is wire reference 3.5's.
-func (s *Session) decide(ctx context.Context, m protocol.Message, subTopic string) (*channel, *protocol.Join, error) {
-	h := s.hub
 	if subTopic == "" {
-		return nil, nil, protocol.RefuseTopicNameRequired
+		return nil, protocol.RefuseTopicNameRequired
 	}
-	join, err := protocol.ParseJoin(subTopic, m.Payload)
+	asked, err := protocol.ParseJoin(subTopic, m.Payload)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if h.config.PrivateOnly && !join.Private {
-		return nil, nil, protocol.RefusePrivateOnly
+	if h.config.PrivateOnly && !asked.Private {
+		return nil, protocol.RefusePrivateOnly
 	}
 	if h.config.MaxChannels > 0 && s.live() >= h.config.MaxChannels {
 		h.metrics.limited.WithLabelValues(limitChannels).Inc()
-		return nil, nil, protocol.RefuseTooManyChannels
+		return nil, protocol.RefuseTooManyChannels
 	}
-	token, claims, err := s.credentials(join)
+	token, claims, err := s.credentials(asked)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
+	j := &joining{session: s, message: m, asked: asked, claims: claims}
+	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
+	j.channel = s.newChannel(m, asked, s.newAccess(subTopic, asked.Private, token, claims))
+	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
+		j.channel.access.release()
+		return nil, err
+	}
+	return j, nil
+}
+
+func (s *Session) newChannel(m protocol.Message, asked *protocol.Join, a *access) *channel {
 	ch := &channel{
 		session:  s,
-		ref:      m.JoinRef,
-		closeRef: m.JoinRef,
-		config:   channelConfig{ack: join.BroadcastAck, self: join.BroadcastSelf, legacy: join.Legacy},
-		token:    token,
-		expires:  claims.Expires,
-		subject:  h.policy.Subject(claims.Role, string(claims.Raw)),
-		shard:    h.shardOf(m.Topic),
-		member:   h.newMember(join.PresenceKey, join.PresenceEnabled),
+		address:  protocol.Address{Version: s.identity.Version, Topic: m.Topic, JoinRef: m.JoinRef},
+		closeRef: m.JoinRef, acks: asked.BroadcastAck,
+		out: &outbox{session: s}, access: a,
 	}
-	if s.identity.ClientID != "" {
-		ch.who = &bookmarkKey{s.identity.ClientID, m.Topic, join.Private, claims.Role, claims.Subject}
+	if m.JoinRef.IsNull() {
+		ch.address.JoinRef = m.Ref
 	}
-	if ch.ref.IsNull() {
-		ch.ref = m.Ref
-	}
-	if err := ch.authorize(ctx, subTopic, join); err != nil {
-		h.policy.Release(ch.subject)
-		return nil, nil, err
-	}
-	if err := ch.fetch(ctx, topicKey{name: m.Topic, private: join.Private}, join); err != nil {
-		h.policy.Release(ch.subject)
-		return nil, nil, err
-	}
-	return ch, join, nil
+	return ch
 }
 
 // credentials verifies the channel token, which defaults to the connection's.
@@ -125,96 +138,121 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 	return token, claims, nil
 }
 
-// live counts the session's channels that have not ended.
-func (s *Session) live() (n int) {
-	for name, ch := range s.channels {
-		if ch.ended.Load() {
-			delete(s.channels, name)
-			continue
-		}
-		n++
+// register makes the channel a member of its topic, of the stream of changes and
+// of its presence. Whatever these push follows the reply. After an error nothing
+// is registered.
+func (j *joining) register(ctx context.Context) error {
+	h, ch, client := j.session.hub, j.channel, j.session.identity.ClientID
+	key := topics.Key{Name: ch.address.Topic, Private: j.asked.Private}
+	known := j.recall()
+	ch.member = h.topics.Join(key, topics.MemberConfig{
+		Address: ch.address, Outbox: ch.out, Client: client,
+		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears() || j.deaf,
+		Replays: j.asked.Replay != nil, Returning: j.returning(known),
+	})
+	ch.bookmark.Listen(ch.member.HeardAtJoin())
+	if err := j.follow(ctx, key, known); err != nil {
+		ch.member.Leave()
+		ch.bookmark.Leave(now())
+		ch.access.release()
+		return err
 	}
-	return n
+	ch.present = h.rooms.Member(presence.Topic{Name: key.Name, Private: key.Private}, presence.MemberConfig{
+		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
+		Client: client, Address: ch.address, Outbox: ch.out,
+	})
+	ch.present.Enter()
+	return nil
 }
 
-// start makes an admitted channel live: its bindings match before the reply is
-// queued, and what arrives meanwhile follows the reply.
-func (h *Hub) start(ch *channel, join *protocol.Join, m protocol.Message) {
-	key := topicKey{name: m.Topic, private: join.Private}
-	ch.bindings, ch.config.refused = h.bind(ch, join)
-	from, listened, known := h.recall(ch, join)
-	told := known == remembered && len(ch.bindings) > 0 && from.Position.Compare(h.log.Oldest()) < 0 // of rows, soon
-	reply := func(from wal.Position) {
-		h.enter(key, ch, func() {
-			// A join without join_ref is answered without one (wire reference 3.6).
-			ch.session.out.Push(ch.session.identity.Version.Joined(m, ch.closeRef, written(from), join.Response(written(from))))
-			for i := range join.Bindings { // a slice of the whole payload, which need not stay
-				join.Bindings[i].Raw = nil
-			}
-			ch.retell(listened, from, told)
-		})
+// follow subscribes to the stream of changes and fetches the stored messages that
+// a replay asks for. Who starts live subscribes first: what is stored too late
+// for the answer then comes with the stream. Who comes back subscribes
+// afterwards, as what was missed may be more than can wait.
+func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known) error {
+	h, ch := j.session.hub, j.channel
+	start := j.start(known)
+	if j.asked.Replay == nil {
+		j.subscribe(start)
+		return nil
+	}
+	if !ch.access.hears() {
+		return ch.access.notReadable()
+	}
+	isLive := start.From == fanout.Live
+	if isLive {
+		j.subscribe(start)
+	}
+	stored, err := h.topics.Fetch(ctx, key, *j.asked.Replay)
+	if err == nil {
+		err = ch.member.Replay(stored)
 	}
 	switch {
-	case len(ch.bindings) == 0:
-		reply(wal.Position{})
-		if known == forgotten {
-			ch.resync(h.unknown())
-		}
-	case h.resume(ch, known, reply):
-	case h.goOn(ch, from, known, reply):
-	default:
-		ch.shard.direct.attach(ch, reply)
+	case err == nil && !isLive:
+		j.subscribe(start)
+	case err != nil && isLive:
+		ch.rows.Close()
 	}
-	ch.session.ledger.add(ch)
-	h.welcome(ch, join)
+	return err
 }
 
-// welcome says what there is to say after the reply.
-func (h *Hub) welcome(ch *channel, join *protocol.Join) {
-	for _, warning := range join.Warnings {
+// subscribe gives the channel its place in the stream of changes.
+func (j *joining) subscribe(start fanout.Start) {
+	ch, h := j.channel, j.session.hub
+	ch.rows = h.fanout.Subscribe(fanout.Request{
+		Address: ch.address, Legacy: j.asked.Legacy,
+		Topic:   fanout.Topic{Name: ch.address.Topic, Private: j.asked.Private},
+		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
+		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
+		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
+	}, start)
+	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {
+		ch.bookmark.Start(at)
+	}
+}
+
+// answer sends the reply and lets what was kept follow it. Then it says what
+// there is to say beside.
+func (j *joining) answer() {
+	s, ch, h := j.session, j.channel, j.session.hub
+	h.metrics.joins.WithLabelValues("ok").Inc()
+	h.metrics.channels.Inc()
+	s.channels[ch.address.Topic] = ch
+	position := ""
+	if len(j.bindings) > 0 {
+		position = written(ch.rows.Started().Position)
+	}
+	// A join without join_ref is answered without one.
+	ch.out.open(ch.address.Version.Joined(j.message, ch.closeRef, position, j.asked.Response(position)))
+	for i := range j.asked.Bindings { // a slice of the whole payload, which need not stay
+		j.asked.Bindings[i].Raw = nil
+	}
+	s.ledger.Add(ch)
+	if ch.ended.Load() { // its end may have come first
+		s.ledger.Remove(ch)
+	}
+	if s.streams() {
+		s.stream.Store(ch)
+	}
+	for _, warning := range j.asked.Warnings {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
-	h.expiry.watch(ch, h.nextCheck(ch.expires))
-	if join.ReplicationReady {
-		h.tellReplication(ch)
+	h.expiry.watch(ch, h.nextCheck(j.claims.Expires))
+	if j.asked.ReplicationReady {
+		h.readiness.tell(ch)
 	}
 	switch {
-	case ch.config.refused != nil:
-		ch.problem(protocol.StatusError, *ch.config.refused)
-	case len(ch.bindings) > 0:
+	case j.refused != nil:
+		ch.problem(protocol.StatusError, *j.refused)
+	case len(j.bindings) > 0:
 		h.arming.check(ch)
 	}
 }
 
-// bind makes the bindings of a join. If one cannot be served none is, and the
-// problem says why (wire reference 4.4).
-func (h *Hub) bind(ch *channel, join *protocol.Join) (bindings []*binding, refused *protocol.Problem) {
-	for i := range join.Bindings {
-		spec := &join.Bindings[i]
-		filter, err := filters.Parse(spec.Filter)
-		if spec.Err != "" || err != nil {
-			return nil, invalid(spec, err)
-		}
-		bindings = append(bindings, &binding{
-			channel: ch, subject: ch.subject, spec: spec, filter: filter,
-			events: eventsOf(spec.Event), idText: idsText(spec.ID),
-		})
+// written is a position for a payload, "" where there is none.
+func written(p wal.Position) string {
+	if p.IsZero() {
+		return ""
 	}
-	return bindings, nil
-}
-
-// eventsOf reads a binding's event; "*" is what it always was upstream, and
-// TRUNCATE has to be asked for by name.
-func eventsOf(event string) filters.EventSet {
-	switch event {
-	case "INSERT":
-		return filters.Events(wal.Insert)
-	case "UPDATE":
-		return filters.Events(wal.Update)
-	case "DELETE":
-		return filters.Events(wal.Delete)
-	case "TRUNCATE":
-		return filters.Events(wal.Truncate)
-	}
-	return filters.Events(wal.Insert, wal.Update, wal.Delete)
+	return p.String()
 }

@@ -3,16 +3,14 @@ package channels
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/channels/topics"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -94,7 +92,7 @@ func (f *fixture) writer(clientID, role, sub, topic, config string) (*Session, *
 
 // said is a logical message.
 func said(content string) *wal.Change {
-	return &wal.Change{Operation: wal.Message, Prefix: MessagePrefix, Content: content}
+	return &wal.Change{Operation: wal.Message, Prefix: topics.MessagePrefix, Content: content}
 }
 
 // numbered is a public message to a topic.
@@ -131,9 +129,9 @@ func TestMessagesAndRowsComeInCommitOrder(t *testing.T) {
 	}
 }
 
-// Whoever catches up gets what it missed first, the broadcasts before the rows;
-// what is committed from then on comes after it and in order, once.
-func TestMessagesWaitForWhoCatchesUp(t *testing.T) {
+// A client that comes back gets the messages that it missed in their place among
+// the rows, and what is committed from then on after them, each once.
+func TestMessagesAndRowsOfACatchUpComeInCommitOrder(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.relation("messages")
 	s, before := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
@@ -149,7 +147,7 @@ func TestMessagesWaitForWhoCatchesUp(t *testing.T) {
 		f.commit(insert(rel, fmt.Sprint(i), "1", "x"))
 		want = append(want, fmt.Sprint("row ", i))
 	}
-	f.waitRelayed()
+	f.waitDelivered()
 	_, after := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	after.wait(t, 2)
 	for i := n; i < n+50; i++ {
@@ -157,54 +155,6 @@ func TestMessagesWaitForWhoCatchesUp(t *testing.T) {
 		want = append(want, fmt.Sprint("message ", i), fmt.Sprint("row ", i))
 	}
 	if diff := cmp.Diff(want, after.wait(t, len(want))); diff != "" {
-		t.Errorf("after the return (-want +got):\n%s", diff)
-	}
-}
-
-// waitRelayed waits until the direct lanes have come to the end of the log.
-func (f *fixture) waitRelayed() {
-	f.Helper()
-	at := f.log.Stats().Head
-	deadline := time.Now().Add(patient)
-	for _, s := range f.hub.shards {
-		for {
-			s.direct.mu.Lock()
-			sent := s.direct.sent
-			s.direct.mu.Unlock()
-			if f.log.Reach(sent).Position.Compare(at) >= 0 {
-				break
-			}
-			if time.Now().After(deadline) {
-				f.Fatalf("a lane has not come to %s", at)
-			}
-			<-time.After(time.Millisecond)
-		}
-	}
-}
-
-// What is not proven as received while it waits for rows is not lost with the
-// session.
-func TestAMessageThatWaitsIsNotProven(t *testing.T) {
-	f := newFixture(t, DefaultConfig(), messagesTable)
-	s, _ := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
-	ch := s.channels["realtime:room"]
-	elsewhere := &delivery{}
-	elsewhere.init(f.hub)
-	place := ch.lockPlace()
-	place.drop(ch)
-	ch.place.Store(elsewhere)
-	elsewhere.channels[ch] = struct{}{}
-	place.mu.Unlock()
-	f.commit(numbered("room", 1))
-	f.waitRelayed()
-	s.Proven(s.Mark())
-	ch.place.Store(nil) // as if its session ended before it was anywhere
-	ch.topic.mu.Lock()
-	ch.held = nil
-	ch.topic.mu.Unlock()
-	s.Close()
-	_, after := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
-	if diff := cmp.Diff([]string{"message 1"}, after.wait(t, 1)); diff != "" {
 		t.Errorf("after the return (-want +got):\n%s", diff)
 	}
 }
@@ -226,7 +176,7 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	first := f.lsn - 0x100
 	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
 	f.lsn = first
-	f.rerun(config, func() { hub.clients.save(time.Now(), hub.logger) })
+	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
 	_, back := f.writer("tab", "anon", "", "realtime:room", `{}`)
 	_, stranger := f.writer("", "anon", "", "realtime:room", `{}`)
 	f.log.Refill(first + 0x300)
@@ -248,88 +198,6 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	}
 }
 
-func TestMessagesThatCannotBeDeliveredAreReported(t *testing.T) {
-	config := DefaultConfig()
-	config.MaxBroadcastBytes = 2000
-	f := newIdleFixture(t, config)
-	report := &logged{}
-	f.hub.logger = report.logger()
-	f.run()
-	_, heard := f.writer("", "anon", "", "realtime:room", `{}`)
-	table := &wal.Relation{Schema: "realtime", Table: "messages", Columns: []wal.Column{
-		{Name: "topic"}, {Name: "event"}, {Name: "private"}, {Name: "id"}, {Name: "payload"}, {Name: "binary_payload"},
-	}}
-	cases := []struct {
-		change *wal.Change
-		want   string
-	}{
-		{said(`nonsense`), "invalid character"},
-		{said(`[]`), "cannot unmarshal array"},
-		{said(`{"topic":5,"event":"e","payload":{}}`), "cannot unmarshal number"},
-		{said(`{"event":"e","payload":{}}`), `without a \"topic\"`},
-		{said(`{"topic":"room","payload":{}}`), `without an \"event\"`},
-		{said(`{"topic":"room","event":"e","private":false}`), `without a \"payload\"`},
-		{said(`{"topic":"room","event":"e","payload":{"n":"` + strings.Repeat("x", 2000) + `"},"private":false}`), "the limit is 2000"},
-		{insert(table, "room", "NULL", "f", "1", "{}", "NULL"), "without event"},
-		{insert(table, "room", "e", "f", "1", "NULL", "NULL"), "without payload"},
-	}
-	for _, c := range cases {
-		f.commit(c.change)
-	}
-	f.commit(numbered("room", 1))
-	if diff := cmp.Diff([]string{"message 1"}, heard.wait(t, 1)); diff != "" {
-		t.Errorf("delivered (-want +got):\n%s", diff)
-	}
-	f.waitRelayed()
-	for _, c := range cases { // each topic's shard reports for itself
-		if !slices.ContainsFunc(report.lines(), func(line string) bool {
-			return strings.Contains(line, "not delivered") && strings.Contains(line, c.want)
-		}) {
-			t.Errorf("log %q; want a line that says %q", report.lines(), c.want)
-		}
-	}
-	want := map[string]float64{"refused": float64(len(cases)), "relayed": 1}
-	if diff := cmp.Diff(want, counted(t, f.hub.metrics.messages)); diff != "" {
-		t.Errorf("messages by result (-want +got):\n%s", diff)
-	}
-}
-
-// counted is the values of a counter with one label, by its value.
-func counted(t *testing.T, c prometheus.Collector) map[string]float64 {
-	t.Helper()
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(c)
-	families, err := reg.Gather()
-	if err != nil || len(families) != 1 {
-		t.Fatalf("Gather = %d families, %v; want one", len(families), err)
-	}
-	values := map[string]float64{}
-	for _, m := range families[0].GetMetric() {
-		values[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
-	}
-	return values
-}
-
-// logged keeps what a logger writes.
-type logged struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-func (l *logged) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSpace(l.text.String()), "\n")
-}
-
 // Broadcasts and rows that are gone are one resync.
 func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
@@ -337,13 +205,15 @@ func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	s, _ := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	s.Proven(s.Mark())
 	s.Close()
-	f.hub.pasts.interrupt(false)
+	for range 1001 { // more than are kept of a topic
+		f.hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
+	}
 	f.commit(insert(rel, "1", "1", "lost"))
 	f.releaseAll()
 	_, back := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	back.until(t, func() bool { return len(back.codes) > 0 })
 	f.commit(insert(rel, "2", "1", "kept"))
-	back.wait(t, 1)
+	back.until(t, func() bool { return slices.Contains(back.lines, "row 2") })
 	if diff := cmp.Diff([]string{changelog.CodeTooOld}, back.codes); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)
 	}

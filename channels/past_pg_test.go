@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/channels/topics"
 	"walcast/protocol"
 )
 
@@ -17,18 +18,18 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	a.join(topic, config)
 	a.answer()
 	a.session.Close()
-	for n := range pastCount + 1 {
-		f.hub.publish(topicKey{name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
+	for n := range 1000 + 1 {
+		f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
 	}
 	f.commit(insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	at := b.join(topic, config).payload["response"].(map[string]any)["position"]
-	b.waitFor(protocol.EventBroadcast, pastCount)
-	if diff := cmp.Diff([]any{codeBroadcasts}, b.resyncs()); diff != "" {
+	b.waitFor(protocol.EventBroadcast, 1000)
+	if diff := cmp.Diff([]any{topics.CodeBroadcastsMissed}, b.resyncs()); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)
 	}
 	for _, m := range b.waitFor(protocol.EventSystem, 1) {
-		if m.payload["code"] == codeBroadcasts && (m.payload["from"] != at || m.payload["position"] != at) {
+		if m.payload["code"] == topics.CodeBroadcastsMissed && (m.payload["from"] != at || m.payload["position"] != at) {
 			t.Errorf("resync of broadcasts %v; want it to give up no row after %v, where the channel goes on", m.payload, at)
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 
 	"walcast/auth"
+	"walcast/channels/topics"
 	"walcast/policy"
+	"walcast/presence"
 	"walcast/protocol"
 )
 
@@ -38,9 +40,8 @@ func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
 // Close forgets whom the publisher acted for.
 func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
 
-// May says why the topic may not be written to: a protocol.Refusal,
-// or nil if it may.
-// Each private topic is asked of the database once.
+// May says why the topic may not be written to: a protocol.Refusal, or nil if it
+// may. Each private topic is asked of the database once.
 func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 	if !private {
 		if p.hub.config.PrivateOnly {
@@ -90,7 +91,7 @@ const codeQueryCanceled = "57014"
 // Publish sends the broadcast to every channel of its topic, without asking
 // whether it may be.
 func (p *Publisher) Publish(b Publication) {
-	p.hub.publish(topicKey{name: topicPrefix + b.Topic, private: b.Private}, b.Broadcast)
+	p.hub.topics.Publish(topics.Key{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
 }
 
 // MaxBroadcast is the largest payload that is relayed, in bytes.
@@ -98,42 +99,5 @@ func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
 
 // Present is who is present on a topic, in the form of presence_state's payload.
 func (h *Hub) Present(subTopic string, private bool) []byte {
-	t := h.topic(topicKey{name: topicPrefix + subTopic, private: private})
-	if t == nil {
-		return []byte(protocol.EmptyObject)
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.present()
-}
-
-// publish sends a broadcast that comes from no channel and not from the log.
-func (h *Hub) publish(key topicKey, b protocol.Broadcast) {
-	t := h.lockTopic(key, func() { h.pasts.note(key, b, "", now()) })
-	if t == nil {
-		return
-	}
-	defer t.mu.Unlock()
-	t.publish(b, nil)
-}
-
-// lockTopic returns a topic with its lock held, or nil if nobody has joined it.
-// Then empty is called, before anybody can join: who does finds what it did.
-func (h *Hub) lockTopic(key topicKey, empty func()) *topic {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	t := h.topics[key]
-	if t == nil {
-		empty()
-		return nil
-	}
-	t.mu.Lock()
-	return t
-}
-
-// topic returns a topic that somebody has joined, or nil.
-func (h *Hub) topic(key topicKey) *topic {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.topics[key]
+	return h.rooms.State(presence.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
 }

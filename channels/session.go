@@ -3,10 +3,12 @@ package channels
 import (
 	"context"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"walcast/auth"
+	"walcast/channels/fanout"
+	"walcast/channels/resume"
 	"walcast/protocol"
 )
 
@@ -33,16 +35,17 @@ type Session struct {
 	hub      *Hub
 	out      Outbox
 	identity Identity
-	channels map[string]*channel // by topic; an entry may have ended meanwhile
-	ledger   *ledger             // nil without a client_id, but for event streams
-	turn     sync.Mutex          // of the catch-up that sends
+	channels map[string]*channel     // by topic; an entry may have ended meanwhile
+	ledger   *resume.Ledger          // nil without a client_id
+	stream   atomic.Pointer[channel] // the one channel of an event stream
+	turn     fanout.Turn             // of the catch-up that sends
 }
 
 // Open starts a session on an outbox. The caller must Close it.
 func (h *Hub) Open(out Outbox, id Identity) *Session {
 	s := &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
-	if id.ClientID != "" || s.streams() {
-		s.ledger = &ledger{}
+	if id.ClientID != "" {
+		s.ledger = &resume.Ledger{}
 	}
 	return s
 }
@@ -68,8 +71,7 @@ func (s *Session) Handle(ctx context.Context, m protocol.Message) {
 // Close leaves all topics; the outbox is not used afterwards.
 func (s *Session) Close() {
 	for name, ch := range s.channels {
-		ch.linger()
-		ch.end(nil)
+		ch.end(true)
 		delete(s.channels, name)
 	}
 }
@@ -84,9 +86,20 @@ func (s *Session) joined(topicName string) *channel {
 	return nil
 }
 
+// live counts the session's channels that have not ended.
+func (s *Session) live() (n int) {
+	for name, ch := range s.channels {
+		if ch.ended.Load() {
+			delete(s.channels, name)
+			continue
+		}
+		n++
+	}
+	return n
+}
+
 // leave answers phx_leave: a leave of what is not joined is fine, one with
-// another join_ref is meant for a join that is gone and ignored (wire
-// reference 3.6).
+// another join_ref is meant for a join that is gone and ignored.
 func (s *Session) leave(m protocol.Message) {
 	ch := s.joined(m.Topic)
 	if ch == nil {
@@ -97,20 +110,31 @@ func (s *Session) leave(m protocol.Message) {
 		return
 	}
 	delete(s.channels, m.Topic)
-	s.hub.clients.discards(ch)
-	ch.topic.untrack(ch)
-	ch.end(func() {
-		s.reply(ch.ref, m, protocol.StatusOK, protocol.EmptyObject)
+	ch.bookmark.Discard()
+	ch.present.Untrack()
+	if ch.end(false) {
+		s.reply(ch.address.JoinRef, m, protocol.StatusOK, protocol.EmptyObject)
 		ch.pushClose()
-	})
+	}
 }
 
 func (s *Session) reply(joinRef protocol.Ref, m protocol.Message, status string, response []byte) {
 	s.out.Push(s.identity.Version.ReplyTo(m, joinRef, status, response))
 }
 
+// Mark returns the payload of a ping that proves, when it comes back, that
+// everything has arrived that was pushed before. The session must have a
+// client_id; one goroutine at a time may call it, and push the ping next.
+func (s *Session) Mark() string { return s.ledger.Mark() }
+
+// Proven takes the payload of a pong. One that answers no ping of ours proves
+// nothing.
+func (s *Session) Proven(payload string) { s.ledger.Proven(payload) }
+
 // subTopicOf returns what follows "realtime:", and whether the topic has it.
-func subTopicOf(topicName string) (string, bool) { return strings.CutPrefix(topicName, topicPrefix) }
+func subTopicOf(topicName string) (string, bool) {
+	return strings.CutPrefix(topicName, protocol.TopicPrefix)
+}
 
 // now is the only clock of the package's decisions about tokens.
 func now() time.Time { return time.Now() }

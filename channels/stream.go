@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"walcast/protocol"
+	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
@@ -21,58 +22,53 @@ type Stream struct {
 // refusal, whose text is the reason, can be told in place of a stream. begin
 // answers the join and has everything follow; it must be called before Close.
 func (s *Session) Admit(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
-	begin, err = s.prepare(ctx, m, wanted)
+	j, err := s.admitStream(ctx, m, wanted)
 	if err != nil {
 		s.hub.metrics.joins.WithLabelValues("refused").Inc()
+		return nil, err
 	}
-	return begin, err
+	return j.answer, nil
 }
 
-func (s *Session) prepare(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
-	subTopic, ok := subTopicOf(m.Topic)
-	if !ok {
-		return nil, protocol.RefuseUnmatchedTopic
-	}
-	ch, join, err := s.decide(ctx, m, subTopic)
+func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted Stream) (*joining, error) {
+	j, err := s.authorise(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.settle(ctx, ch, join, wanted.From); err != nil {
-		s.hub.policy.Release(ch.subject)
-		if ch.topic != nil { // it listens for what a replay owes
-			s.hub.leave(ch)
-		}
+	j.deaf = wanted.Deaf
+	if err := j.place(ctx, wanted.From); err != nil {
+		j.channel.access.release()
 		return nil, err
 	}
-	ch.deaf = ch.deaf || wanted.Deaf
-	return func() { s.begin(ch, join, m) }, nil
+	return j, j.register(ctx)
 }
 
-// settle says where the bindings start, and refuses those that cannot be served:
-// on a socket that is told by an event.
-func (s *Session) settle(ctx context.Context, ch *channel, join *protocol.Join, from string) error {
-	if _, refused := s.hub.bind(ch, join); refused != nil {
-		return protocol.Refusal{Text: refused.Message}
+// place says where the bindings of a stream start, and refuses those that cannot
+// be served: on a socket that is told by an event.
+func (j *joining) place(ctx context.Context, from string) error {
+	if j.refused != nil {
+		return protocol.Refusal{Text: j.refused.Message}
 	}
 	if from == "" {
-		return s.hub.awaitLog(ctx, join)
+		return j.awaitLog(ctx)
 	}
-	for i := range join.Bindings {
-		join.Bindings[i].ResumeFrom = from
+	for i := range j.asked.Bindings {
+		j.asked.Bindings[i].ResumeFrom = from
 	}
 	return nil
 }
 
 // awaitLog waits until there is a position at which bindings start: a client
 // that is cut before it has heard of one would miss changes and not know.
-func (h *Hub) awaitLog(ctx context.Context, join *protocol.Join) error {
-	if len(join.Bindings) == 0 || h.isFollowing() {
+func (j *joining) awaitLog(ctx context.Context) error {
+	h := j.session.hub
+	if len(j.bindings) == 0 || h.readiness.isFollowing() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.config.ResumeWait)
 	defer cancel()
 	_, _ = h.log.After(ctx, wal.Position{})
-	if !h.isFollowing() {
+	if !h.readiness.isFollowing() {
 		return protocol.RefuseDatabaseAway
 	}
 	return nil
@@ -82,20 +78,19 @@ func (h *Hub) awaitLog(ctx context.Context, join *protocol.Join) error {
 // A client whose bindings rarely match goes on from there, and not from a change
 // that has left the log.
 func (s *Session) Pulse() {
-	for _, ch := range s.ledger.joined() {
+	if ch := s.stream.Load(); ch != nil {
 		ch.pulse()
 	}
 }
 
+// pulse is pushed under the lock of the place where the rows come from: a change
+// that overtook it would come again after the next reconnect.
 func (c *channel) pulse() {
-	position := ""
-	if place := c.lockPlace(); place != nil {
-		// The lock is held until it is pushed: a change that overtook it would
-		// come again after the next reconnect.
-		defer place.mu.Unlock()
-		if at := place.standing(c).Position; !at.IsZero() {
-			position = at.String()
-		}
+	if !c.rows.HasBindings() {
+		c.out.Push(protocol.StreamAlive(""))
+		return
 	}
-	c.session.out.Push(protocol.StreamAlive(position))
+	c.rows.AtStanding(func(at changelog.Standing) {
+		c.out.Push(protocol.StreamAlive(written(at.Position)))
+	})
 }

@@ -275,10 +275,8 @@ func TestAStreamThatIsRefusedHearsNothing(t *testing.T) {
 			t.Errorf("%s: heard %v; want nothing", name, r.events)
 		}
 	}
-	f.hub.mu.Lock()
-	defer f.hub.mu.Unlock()
-	if len(f.hub.topics) > 0 {
-		t.Errorf("%d topics are left", len(f.hub.topics))
+	if n := f.gauge("walcast_channels_topics"); n != 0 {
+		t.Errorf("%v topics are left", n)
 	}
 }
 

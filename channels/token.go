@@ -6,17 +6,14 @@ import (
 	"time"
 
 	"walcast/auth"
-	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/wal"
 )
 
 // refresh acts on access_token: a new token for this channel, which replaces
-// claims and subject. It is never answered; a bad token ends the channel
-// (wire reference 3.8).
+// claims and subject. It is never answered; a bad token ends the channel.
 func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 	token, ok := protocol.AccessToken(m.Payload)
-	if !ok || token == c.token {
+	if !ok || token == c.access.bearer() {
 		return
 	}
 	claims, err := c.session.hub.verifier.Verify(token, now())
@@ -27,82 +24,39 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 	c.renew(ctx, token, claims)
 }
 
-// renew takes over a verified token.
+// renew takes over a verified token. Bindings go on under the new subject at the
+// very place in the log where they are; those that were refused to the subject
+// before get another chance, live from now.
 func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) {
 	h := c.session.hub
 	subject := h.policy.Subject(claims.Role, string(claims.Raw))
-	if refused := c.rereads(ctx, subject); refused != "" {
+	if refused := c.access.reread(ctx, subject); refused != "" {
 		h.policy.Release(subject)
 		c.fail(refused, true)
 		return
 	}
-	c.mu.Lock()
-	if c.ended.Load() { // its end released the subject it had
-		c.mu.Unlock()
+	before := c.access.become(token, subject)
+	if before == nil { // it ended meanwhile
 		h.policy.Release(subject)
 		return
 	}
-	old := c.subject
-	c.token, c.subject, c.expires = token, subject, claims.Expires
-	c.mu.Unlock()
-	h.clients.renames(c, claims.Role, claims.Subject)
+	c.member.Listen(c.access.hears())
+	c.bookmark.Rename(claims.Role, claims.Subject)
 	h.expiry.watch(c, h.nextCheck(claims.Expires))
-	if subject != old && len(c.bindings) > 0 {
-		c.rearm(subject)
+	if subject != before && c.rows.HasBindings() {
+		c.rows.Refile(subject)
 		h.arming.check(c)
 	}
-	h.policy.Release(old)
-}
-
-// rearm files the channel's bindings under another subject, at the very place
-// in the log where they are: nothing is lost or repeated. What was matched but
-// not sent yet was decided for the subject before. Bindings that were refused
-// to the subject before get another chance, live from now.
-func (c *channel) rearm(subject *policy.Subject) {
-	if c.refile(subject) {
-		return
-	}
-	for i, b := range c.bindings {
-		c.bindings[i] = b.as(subject)
-	}
-	c.shard.direct.attach(c, func(wal.Position) {})
-}
-
-// refile is rearm for bindings that are matched somewhere; false if they are
-// not.
-func (c *channel) refile(subject *policy.Subject) bool {
-	place := c.lockPlace()
-	if place == nil {
-		return false
-	}
-	defer place.mu.Unlock()
-	for i, b := range c.bindings {
-		place.unfile(b)
-		c.bindings[i] = b.as(subject)
-		place.file(c.bindings[i])
-	}
-	return true
-}
-
-// as copies a binding for another subject. It is a copy because what was
-// matched keeps the subject it was matched for.
-func (b *binding) as(subject *policy.Subject) *binding {
-	next := *b
-	next.subject, next.view, next.columns = subject, nil, nil
-	return &next
+	h.policy.Release(before)
 }
 
 // recheck verifies the channel's token when its time has come: at its expiry,
 // and now and then before, as keys are rotated.
 func (c *channel) recheck() {
 	h := c.session.hub
-	c.mu.Lock()
-	token := c.token
-	c.mu.Unlock()
-	claims, err := h.verifier.Verify(token, now())
+	claims, err := h.verifier.Verify(c.access.bearer(), now())
 	if err != nil {
-		// phx_error, so that clients join again with the token they have by
-		// then (decision 30).
+		// phx_error, so that clients join again with the token they have by then.
 		c.fail(tokenText(err), false)
 		return
 	}

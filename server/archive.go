@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"walcast/channels"
+	"walcast/channels/topics"
 	"walcast/migrations"
 	"walcast/protocol"
 )
@@ -12,15 +12,15 @@ import (
 // archive is migrations' archive as channels knows it.
 type archive struct{ *migrations.Archive }
 
-// Newest implements channels.Archive.
-func (a archive) Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]channels.Stored, error) {
+// Newest implements topics.Archive.
+func (a archive) Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]topics.Stored, error) {
 	messages, err := a.Archive.Newest(ctx, subTopic, since, limit, committed)
 	if err != nil {
 		return nil, err
 	}
-	stored := make([]channels.Stored, len(messages))
+	stored := make([]topics.Stored, len(messages))
 	for i, m := range messages {
-		stored[i] = channels.Stored{ID: m.ID, Event: m.Event, Payload: m.Payload, Encoding: protocol.EncodingJSON}
+		stored[i] = topics.Stored{ID: m.ID, Event: m.Event, Payload: m.Payload, Encoding: protocol.EncodingJSON}
 		if m.Binary {
 			stored[i].Encoding = protocol.EncodingBinary
 		}

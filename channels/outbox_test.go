@@ -1,0 +1,62 @@
+package channels
+
+import (
+	"slices"
+	"sync"
+	"testing"
+
+	"walcast/protocol"
+)
+
+// order is an Outbox that notes what it gets.
+type order struct {
+	mu     sync.Mutex
+	frames []*protocol.Frame
+}
+
+func (o *order) Push(f *protocol.Frame) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.frames = append(o.frames, f)
+}
+
+func (o *order) Close(int, string) {}
+
+func TestOutboxSendsTheReplyFirst(t *testing.T) {
+	var got order
+	box := &outbox{session: &Session{out: &got}}
+	a := protocol.Address{Version: protocol.V2, Topic: "realtime:room"}
+	reply, early, late := a.Push("reply", protocol.EmptyObject), a.Push("early", protocol.EmptyObject), a.Push("late", protocol.EmptyObject)
+	box.Push(early)
+	if len(got.frames) != 0 {
+		t.Fatalf("%d frames are sent before the reply", len(got.frames))
+	}
+	box.open(reply)
+	box.Push(late)
+	if want := []*protocol.Frame{reply, early, late}; !slices.Equal(got.frames, want) {
+		t.Errorf("frames = %v; want the reply, what came before it, what came after it", got.frames)
+	}
+}
+
+func TestOutboxKeepsTheOrderOfEachSenderWhileItOpens(t *testing.T) {
+	var got order
+	box := &outbox{session: &Session{out: &got}}
+	a := protocol.Address{Version: protocol.V2, Topic: "realtime:room"}
+	frames := make([]*protocol.Frame, 1000)
+	for i := range frames {
+		frames[i] = a.Push("e", protocol.EmptyObject)
+	}
+	reply := a.Push("reply", protocol.EmptyObject)
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for _, f := range frames {
+			box.Push(f)
+		}
+	})
+	box.open(reply)
+	sender.Wait()
+	i := slices.Index(got.frames, reply)
+	if i != 0 || !slices.Equal(got.frames[1:], frames) {
+		t.Errorf("reply is frame %d of %d; want it first and the others in order", i, len(got.frames))
+	}
+}

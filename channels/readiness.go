@@ -1,0 +1,85 @@
+package channels
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"walcast/protocol"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// readiness tells channels that asked for it that messages from SQL arrive, as
+// soon as the log has begun. Unlike with the reference server a channel stays
+// when the log has not begun in time: the rest of it works.
+type readiness struct {
+	log  *changelog.Log
+	wake chan struct{}
+
+	mu      sync.Mutex
+	waiting map[*channel]time.Time // until when each is to hear
+}
+
+// readinessLimit is how long a channel waits to hear that messages arrive.
+const readinessLimit = time.Minute
+
+func newReadiness(log *changelog.Log) *readiness {
+	return &readiness{log: log, wake: make(chan struct{}, 1), waiting: map[*channel]time.Time{}}
+}
+
+// isFollowing reports whether the log has begun.
+func (r *readiness) isFollowing() bool { return r.log.History() != (changelog.History{}) }
+
+// tell tells a channel now or later.
+func (r *readiness) tell(c *channel) {
+	if r.isFollowing() {
+		c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
+		return
+	}
+	r.mu.Lock()
+	r.waiting[c] = now().Add(readinessLimit)
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run tells channels until ctx is done.
+func (r *readiness) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if len(r.due(now())) == 0 {
+			select {
+			case <-ctx.Done():
+			case <-r.wake:
+			}
+			continue
+		}
+		wait, cancel := context.WithTimeout(ctx, time.Second)
+		_, _ = r.log.After(wait, wal.Position{}) // waits for the log to begin
+		cancel()
+	}
+	return nil
+}
+
+// due tells the channels that have waited long enough, or all when the log has
+// begun, and returns those that go on waiting.
+func (r *readiness) due(now time.Time) map[*channel]time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	isFollowing := r.isFollowing()
+	for c, until := range r.waiting {
+		switch {
+		case c.ended.Load():
+		case isFollowing:
+			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
+		case now.After(until):
+			c.system(protocol.ExtensionSystem, protocol.StatusError, protocol.MessageReplicationAway)
+		default:
+			continue
+		}
+		delete(r.waiting, c)
+	}
+	return r.waiting
+}
