@@ -10,21 +10,17 @@ import (
 	"walcast/replication"
 )
 
-// Compile binds a filter to a relation's columns and types. Its errors are
+// compile binds a filter to a relation's columns and types. Its errors are
 // *BindError, with the SQLSTATE and message that the database would give. It
 // accepts what it is not certain of; Resolve does not.
-func Compile(rel *replication.Relation, f Filter, l Locale) (Expr, error) {
-	return compile(rel, f, l.certainty())
-}
-
 func compile(rel *replication.Relation, f Filter, c certainty) (Expr, error) {
 	b := binder{rel: rel, certainty: c, wire: true}
 	return b.filter(f)
 }
 
-// Resolve is Compile for a join: it asks Postgres about literals and operators
-// that Go is not certain of, and returns the filter with the answers in it, so
-// that matching need not ask again. A filter for several relations is resolved
+// Resolve binds a filter when a channel joins: it asks Postgres about literals
+// and operators that Go is not certain of, and returns the filter with the
+// answers in it, so that matching need not ask again. A filter for several relations is resolved
 // for one after the other. Its errors are *BindError, or the asker's.
 func Resolve(ctx context.Context, rel *replication.Relation, f Filter, l Locale, a Asker) (Filter, error) {
 	f = f.clone()

@@ -9,7 +9,8 @@ import (
 // Expr is a boolean expression over the columns of one relation. Exprs are
 // immutable and may be evaluated at once.
 type Expr interface {
-	// Eval has the truth value that Postgres gives, or Undecided (see Decide).
+	// Eval has the truth value that Postgres gives, or Undecided where Postgres
+	// has to be asked.
 	// A column whose Value is Absent makes a comparison Unknown.
 	Eval(row replication.Row) Truth
 	// Key is a canonical text: Exprs of one relation with equal keys are equal.

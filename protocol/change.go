@@ -7,7 +7,6 @@ import (
 
 // The texts in "errors" of a change (wire reference 4.11).
 const (
-	ErrorNoPrimaryKey = "Error 400: Bad Request, no primary key"
 	ErrorUnauthorized = "Error 401: Unauthorized"
 	ErrorTooLarge     = "Error 413: Payload Too Large"
 )

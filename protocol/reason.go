@@ -7,19 +7,15 @@ import "strings"
 const (
 	ReasonUnmatchedTopic    = "unmatched topic"
 	ReasonTopicNameRequired = "TopicNameRequired: You must provide a topic name"
-	ReasonRestarting        = "RealtimeRestarting: Realtime is restarting, please standby"
 	ReasonPrivateOnly       = "PrivateOnly: This project only allows private channels"
-	ReasonTooManyUsers      = "ConnectionRateLimitReached: Too many connected users"
 	ReasonTooManyJoins      = "ClientJoinRateLimitReached: Too many joins per second"
 	ReasonTooManyChannels   = "ChannelRateLimitReached: Too many channels"
 	ReasonTooManyBindings   = "TooManyBindings: A channel can have at most 10000 postgres_changes bindings"
 	ReasonDatabaseAway      = "UnableToConnectToProject: Realtime was unable to connect to the project database"
-	ReasonPoolExhausted     = "IncreaseConnectionPool: Please increase your connection pool size"
 	ReasonMissingPartition  = "MissingPartition: Realtime was unable to find the expected messages partition"
 	ReasonReplayPublic      = "UnableToReplayMessages: Replay is not allowed for public channels"
 	ReasonReplayParams      = "UnableToReplayMessages: Replay params are not valid"
 	ReasonReplayFailed      = "UnableToReplayMessages: Realtime was unable to replay messages"
-	ReasonUnknown           = "Unknown Error on Channel"
 )
 
 // The reasons why a message on a joined channel is refused.

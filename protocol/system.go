@@ -17,12 +17,7 @@ const (
 	MessageSubscribed       = "Subscribed to PostgreSQL"
 	MessageReplicationReady = "Replication connection established"
 	MessageReplicationAway  = "Replication connection was not established in time"
-	MessageDisconnect       = "Server requested disconnect" // goes to every topic, without sub-topic
 	MessageDatabaseAway     = "Realtime was unable to connect to the project database"
-	MessageQueryCanceled    = "Query was cancelled, please try again"
-	MessageTooManyMessages  = "Too many messages per second"
-	MessageTooManyPresence  = "Too many presence messages per second"
-	MessagePresenceLimit    = "Client presence rate limit exceeded"
 )
 
 // MessageNotReadable is for a new token that may not read the private topic.

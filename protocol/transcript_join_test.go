@@ -56,7 +56,7 @@ var joinDeviations = []joinDeviation{
 // reasonsOfOthers start the refusals that are not about the payload.
 var reasonsOfOthers = []string{
 	ReasonUnmatchedTopic, ReasonTopicNameRequired, ReasonPrivateOnly, ReasonTooManyChannels, ReasonTooManyJoins,
-	"InvalidJWTToken: ", "MalformedJWT: ", "JwtSignatureError: ", "JwtSignerError: ", "Unauthorized: ", ReasonUnknown,
+	"InvalidJWTToken: ", "MalformedJWT: ", "JwtSignatureError: ", "JwtSignerError: ", "Unauthorized: ", "Unknown Error on Channel",
 	"UnknownErrorOnChannel: Erlang error: {:invalid_byte", // a token that is no base64
 }
 
