@@ -48,12 +48,7 @@ func (j *Join) bind(changes value) error {
 		return nil
 	}
 	ids := newBindingIDs()
-	for w := changes.elements(); ; {
-		v := w.next()
-		if v == nil {
-			j.Bindings = exact(j.Bindings)
-			return nil
-		}
+	for v := range changes.elements() {
 		if v.isNull() {
 			continue
 		}
@@ -70,6 +65,8 @@ func (j *Join) bind(changes value) error {
 		}
 		j.Bindings = append(j.Bindings, b)
 	}
+	j.Bindings = exact(j.Bindings)
+	return nil
 }
 
 // exact has little room to grow: a channel keeps its bindings for long.
@@ -105,11 +102,7 @@ type parameters struct {
 func (j *Join) parseBinding(raw value) Binding {
 	b := Binding{Raw: json.RawMessage(raw)}
 	var p parameters
-	for w := raw.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range raw.members() {
 		switch string(name) {
 		case "event":
 			p.event = v
@@ -200,11 +193,7 @@ func (b *Binding) readSelect(columns value) {
 		b.Err = errorSelectString
 		return
 	}
-	for w := columns.elements(); ; {
-		v := w.next()
-		if v == nil {
-			break
-		}
+	for v := range columns.elements() {
 		if name, ok := v.text(); ok {
 			b.Select = append(b.Select, name)
 		}
@@ -235,11 +224,7 @@ func (j *Join) resumeFrom(v value) string {
 		return ""
 	}
 	var from value
-	for w := v.members(); ; {
-		name, m := w.member()
-		if m == nil {
-			break
-		}
+	for name, m := range v.members() {
 		if string(name) == "from" {
 			from = m
 		}
@@ -276,8 +261,9 @@ func legacyBinding(subTopic string) Binding {
 func (b *Binding) appendEcho(dst []byte) []byte {
 	end := len(b.Raw) - 1
 	dst = append(dst, b.Raw[:end]...)
-	if w := value(b.Raw).members(); w.next() != nil {
+	for range value(b.Raw).members() {
 		dst = append(dst, ',')
+		break
 	}
 	dst = append(dst, `"id":`...)
 	dst = strconv.AppendInt(dst, b.ID, 10)

@@ -101,15 +101,12 @@ func (v value) appendInspected(dst []byte, items *int) []byte {
 
 func (v value) appendList(dst []byte, items *int) []byte {
 	dst = append(dst, '[')
-	w := v.elements()
-	for first := true; ; first = false {
-		e := w.next()
-		if e == nil {
-			break
-		}
+	first := true
+	for e := range v.elements() {
 		if !first {
 			dst = append(dst, ", "...)
 		}
+		first = false
 		if *items--; *items < 0 {
 			dst = append(dst, "..."...)
 			break
@@ -146,11 +143,7 @@ type member struct {
 // the last one counts.
 func (v value) sorted() []member {
 	var all []member
-	for w := v.members(); ; {
-		name, m := w.member()
-		if m == nil {
-			break
-		}
+	for name, m := range v.members() {
 		all = append(all, member{name, m})
 	}
 	slices.SortStableFunc(all, func(a, b member) int { return bytes.Compare(a.name, b.name) })

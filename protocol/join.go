@@ -44,11 +44,7 @@ func ParseJoin(subTopic string, payload []byte) (*Join, error) {
 		return nil, fmt.Errorf("UnknownErrorOnChannel: expected params to be a :map, got: `%s`", doc.inspect())
 	}
 	var config, accessToken, userToken value
-	for w := doc.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range doc.members() {
 		switch string(name) {
 		case "config":
 			config = v
@@ -79,11 +75,7 @@ func (j *Join) configure(config value) error {
 		return notMap("config", config)
 	}
 	var private, broadcast, presence, changes value
-	for w := config.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range config.members() {
 		switch string(name) {
 		case "private":
 			private = v
@@ -116,11 +108,7 @@ func (j *Join) configureBroadcast(broadcast value) error {
 		return notMap("config.broadcast", broadcast)
 	}
 	var replay value
-	for w := broadcast.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range broadcast.members() {
 		switch string(name) {
 		case "ack":
 			j.BroadcastAck = j.flag("config.broadcast.ack", v, false)
@@ -140,11 +128,7 @@ func (j *Join) configurePresence(presence value) {
 		j.warn("config.presence", "a map", "defaults are used")
 		return
 	}
-	for w := presence.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			return
-		}
+	for name, v := range presence.members() {
 		switch string(name) {
 		case "enabled":
 			j.PresenceEnabled = j.flag("config.presence.enabled", v, true)
@@ -180,16 +164,13 @@ func (j *Join) presenceKey(v value) string {
 // joined is a list of strings in one; "" for anything else.
 func (v value) joined() string {
 	var all []byte
-	for w := v.elements(); ; {
-		e := w.next()
-		if e == nil {
-			return string(all)
-		}
+	for e := range v.elements() {
 		if e.kind() != '"' {
 			return ""
 		}
 		all = append(all, e.stringBytes()...)
 	}
+	return string(all)
 }
 
 // flag reads a flexible boolean; null and, with a warning, anything invalid are

@@ -14,11 +14,7 @@ func AccessToken(payload []byte) (token string, ok bool) {
 		return "", false
 	}
 	var given value
-	for w := doc.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range doc.members() {
 		if string(name) == "access_token" {
 			given = v
 		}
