@@ -3,6 +3,8 @@ package filters
 import (
 	"errors"
 	"strings"
+
+	"walcast/internal/elixir"
 )
 
 // ParseError carries the message that upstream sends (wire reference 4.4).
@@ -24,7 +26,7 @@ func parseError(text string) *ParseError {
 }
 
 // refuse shows the pieces that were not understood, as upstream does.
-func refuse(pieces ...string) *ParseError { return parseError(inspectList(pieces)) }
+func refuse(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
 
 func unknownOperator(op, value string) error {
 	e := refuse(op, value)

@@ -14,12 +14,12 @@ import (
 // may lists which packages of ours a package may import. Packages below one of
 // them count as it.
 var may = map[string][]string{
-	"protocol":    nil,
+	"protocol":    {"internal"},
 	"replication": nil,
 	"presence":    nil,
 	"auth":        nil,
 	"migrations":  nil,
-	"filters":     {"replication"},
+	"filters":     {"replication", "internal"},
 	"policy":      {"filters", "replication"},
 	"channels":    {"presence", "policy", "filters", "auth", "protocol", "replication"},
 	"gateway":     {"channels", "protocol", "auth", "replication"},
