@@ -66,7 +66,7 @@ type binder struct {
 type inquiry struct {
 	question  Question
 	condition *Condition
-	typ       uint32 // whose reading the answer is
+	typ       uint32 // the type that reads the literal
 }
 
 func (b *binder) filter(f Filter) (Expr, error) {
@@ -146,7 +146,7 @@ func (b *binder) inquire(ctx context.Context, a Asker) error {
 	}
 	for i, in := range b.inquiries {
 		if err := answers[i].Err; err != nil {
-			return in.refusal(err)
+			return in.inUpstreamsWords(err)
 		}
 		if in.question.Op == "" && !in.question.volatile() {
 			in.condition.Readings = append(in.condition.Readings, Reading{in.typ, answers[i].Text})
@@ -155,15 +155,15 @@ func (b *binder) inquire(ctx context.Context, a Asker) error {
 	return nil
 }
 
-// refusal words an error of Postgres as upstream does.
-func (in inquiry) refusal(err *BindError) error {
+// inUpstreamsWords words an error of Postgres as upstream does.
+func (in inquiry) inUpstreamsWords(err *BindError) error {
 	if op := in.question.Op; op == Match || op == IMatch {
 		return raised("invalid regular expression for %s filter: %s", op, err.Message)
 	}
 	return err
 }
 
-// bindError takes a type's refusal of a literal for the client's.
+// bindError makes an error of the filter of a literal that a type refuses.
 func bindError(err error) error {
 	var invalid *datum.Invalid
 	if errors.As(err, &invalid) {

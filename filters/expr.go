@@ -17,7 +17,7 @@ type Expr interface {
 	Key() string
 }
 
-// node is an Expr of this package: it can use what is known already.
+// node is an Expr of this package: it can use what an evaluation has read.
 type node interface {
 	Expr
 	evaluate(ev *evaluation) Truth
@@ -165,7 +165,7 @@ func keyOf(word string, exprs []Expr) string {
 	return out.String()
 }
 
-// negation is NOT of somebody else's Expr.
+// negation is NOT of an Expr of another package.
 type negation struct{ of Expr }
 
 func (n negation) Eval(row replication.Row) Truth { return n.of.Eval(row).not() }

@@ -53,7 +53,7 @@ func formulas(rel *replication.Relation, depth int) *rapid.Generator[formula] {
 	})
 }
 
-// leaf is a condition, a constant, or somebody else's.
+// leaf is a condition, a constant, or an Expr of another package.
 func leaf(t *rapid.T, rel *replication.Relation) formula {
 	switch rapid.IntRange(0, 4).Draw(t, "leaf") {
 	case 0:

@@ -25,11 +25,11 @@ func parseError(text string) *ParseError {
 	return &ParseError{Message: "Error parsing `filter` params: " + text}
 }
 
-// refuse shows the pieces that were not understood, as upstream does.
-func refuse(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
+// notUnderstood shows the pieces that were not understood, as upstream does.
+func notUnderstood(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
 
 func unknownOperator(op, value string) error {
-	e := refuse(op, value)
+	e := notUnderstood(op, value)
 	e.cause = ErrUnknownOperator
 	return e
 }
@@ -67,7 +67,7 @@ func parseCondition(s string) (Condition, error) {
 	}
 	column, rest, ok := strings.Cut(s, "=")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	if op, negate, ok := groupOperator(column); ok && enclosed(rest) {
 		return parseGroup(op, negate, rest, 1)
@@ -80,7 +80,7 @@ func parseComparison(column, s string) (Condition, error) {
 	s, negate := strings.CutPrefix(s, "not.")
 	op, value, ok := strings.Cut(s, ".")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	c := Condition{Column: column, Op: Operator(op), Negate: negate}
 	if !c.Op.known() {
@@ -110,14 +110,14 @@ func enclosed(s string) bool {
 		return false
 	}
 	inner := s[1 : len(s)-1]
-	var q scan
+	var n nesting
 	for i := range len(inner) {
-		q.next(inner, i, '(')
-		if q.unbalanced {
+		n.next(inner, i, '(')
+		if n.unbalanced {
 			return false
 		}
 	}
-	return !q.quoted && q.depth == 0
+	return !n.quoted && n.depth == 0
 }
 
 // parseGroup reads the parentheses behind or and and.
@@ -153,10 +153,10 @@ func parseItem(s string, depth int) (Condition, error) {
 	}
 	column, rest, ok := strings.Cut(s, ".")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	if strings.ContainsAny(column, `"()`) {
-		return Condition{}, refuse(column, rest) // such a name needs quotes
+		return Condition{}, notUnderstood(column, rest) // such a name needs quotes
 	}
 	return parseComparison(column, rest)
 }
