@@ -20,7 +20,7 @@ var may = map[string][]string{
 	"auth":        nil,
 	"migrations":  nil,
 	"filters":     {"replication", "internal"},
-	"policy":      {"filters", "replication"},
+	"policy":      {"filters", "replication", "internal"},
 	"channels":    {"presence", "policy", "filters", "auth", "protocol", "replication"},
 	"gateway":     {"channels", "protocol", "auth", "replication"},
 	"server":      {"gateway", "channels", "policy", "filters", "auth", "migrations", "protocol", "replication"},
