@@ -23,8 +23,8 @@ const latest = 253402300799
 // last of two equal names wins, as in jsonb.
 type claimSet map[string]json.RawMessage
 
-// check applies the rules of wire reference 9 and the configured ones, in
-// upstream's order.
+// check applies the rules of docs/protocol.md, "Tokens", and the configured ones,
+// in upstream's order.
 func (cs claimSet) check(c Config, now time.Time) (expires time.Time, err error) {
 	if expires, err = cs.expiry(now); err != nil {
 		return expires, err

@@ -14,7 +14,8 @@ const (
 	CodeSigner    = "JwtSignerError"
 )
 
-// Error is a refused token, with the texts of the reference for each place. It
+// Error is a refused token, with the text of the reference server for each answer
+// that can carry it. It
 // never contains the token, a secret or a claim's value, but may name a key ID.
 type Error struct {
 	Code string // MalformedJWT, InvalidJWTToken, JwtSignatureError, JwtSignerError; "" has no name upstream
@@ -36,8 +37,8 @@ func (e *Error) Reason() string {
 	return e.Code + ": " + e.Text
 }
 
-// ConnectText is the text of a refused handshake (wire reference 1.5), where an
-// expired token has no seconds.
+// ConnectText is the text of a refused handshake, where an expired token has no
+// seconds (docs/protocol.md, "Connecting").
 func (e *Error) ConnectText() string {
 	if e.connect != "" {
 		return e.connect

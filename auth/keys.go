@@ -2,8 +2,8 @@ package auth
 
 import "time"
 
-// keys finds what a token must have been signed with (wire reference 9, key
-// choice).
+// keys finds the keys with which a token may have been signed, by the rules of
+// docs/protocol.md, "Tokens".
 type keys struct {
 	secrets [][]byte
 	static  *keySet

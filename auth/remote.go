@@ -62,8 +62,8 @@ func (r *remote) run(ctx context.Context) {
 }
 
 // missing fetches because a token names a key that the set lacks. It fetches
-// at most once in ten seconds however many such tokens come; who comes during
-// a fetch waits for it.
+// at most once in ten seconds however many such tokens come; a caller that comes
+// during a fetch waits for it.
 func (r *remote) missing() {
 	r.mu.Lock()
 	if done := r.running; done != nil {

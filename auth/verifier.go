@@ -25,7 +25,7 @@ type Verifier struct {
 	config  Config
 	keys    keys
 	apiKeys map[[sha256.Size]byte]*Claims // by hash, so that look-ups tell nothing by their time
-	anon    *Claims                       // what InsecureAnonymous gives to everybody
+	anon    *Claims                       // what InsecureAnonymous gives for every token
 	seen    *lru.Cache[[sha256.Size]byte, seen]
 	header  atomic.Pointer[header] // of the last good token
 }
@@ -56,7 +56,7 @@ func NewVerifier(c Config) (*Verifier, error) {
 	return v, err
 }
 
-// roleOnly is the claims of somebody who has no token, only a role.
+// roleOnly is claims that name a role and nothing else.
 func roleOnly(role string) *Claims {
 	raw, _ := json.Marshal(map[string]string{"role": role}) // a map of strings always encodes
 	return &Claims{Role: role, Expires: time.Unix(latest, 0).UTC(), Raw: raw}
@@ -70,7 +70,8 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// Verify checks signature and claims (wire reference 9). Its errors are *Error.
+// Verify checks signature and claims by the rules of docs/protocol.md, "Tokens".
+// Its errors are *Error.
 // It does no I/O except when a token names a key that the JWKS URL may have
 // published since: then it waits for that, five seconds at most.
 func (v *Verifier) Verify(token string, now time.Time) (*Claims, error) {

@@ -182,10 +182,10 @@ func (ix *Index[T]) Invalidate(relation uint32) {
 	ix.answers.forget() // a type may have changed as well
 }
 
-// Match calls yield once for each (selector, value) that the change matches:
-// New for INSERT and UPDATE, Old for DELETE (wire reference 4.5). A TRUNCATE
-// concerns every filter. A selector whose filter does not compile for the
-// relation matches nothing. yield must not change the index.
+// Match calls yield once for each (selector, value) that the change matches, by
+// its new row for INSERT and UPDATE and by its old row for DELETE. A TRUNCATE
+// matches whatever the filter is. A selector whose filter does not compile for
+// the relation matches nothing. yield must not change the index.
 func (ix *Index[T]) Match(c *replication.Change, yield func(T)) {
 	if c.Relation == nil {
 		return

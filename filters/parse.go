@@ -7,7 +7,8 @@ import (
 	"walcast/internal/elixir"
 )
 
-// ParseError carries the message that upstream sends (wire reference 4.4).
+// ParseError carries the message that upstream sends (docs/protocol.md, "Texts of
+// errors").
 type ParseError struct {
 	Message string
 	cause   error
@@ -43,8 +44,9 @@ var (
 // maxGroupDepth bounds recursion over a client's text.
 const maxGroupDepth = 20
 
-// Parse reads the grammar of wire reference 4.5, and groups, the operators on
-// sets and JSON paths in PostgREST's notation. Its errors are *ParseError.
+// Parse reads the grammar of docs/protocol.md, "Filters": that of the reference
+// server, and groups, the operators on sets and JSON paths in PostgREST's
+// notation. Its errors are *ParseError.
 func Parse(s string) (Filter, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil

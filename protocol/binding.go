@@ -23,7 +23,7 @@ type Binding struct {
 	Snapshot     bool   // option "snapshot"
 	View         bool   // option "view"
 
-	// Err is upstream's text when the parameters cannot be served (4.4).
+	// Err is upstream's text when the parameters cannot be served.
 	Err string
 }
 
@@ -32,7 +32,8 @@ const wildcard = "*"
 // optionResume is the one key of a binding that does not say what it selects.
 const optionResume = "resume"
 
-// The texts of bindings that cannot be served (wire reference 4.4).
+// The texts of bindings that cannot be served (docs/protocol.md, "Texts of
+// errors").
 const (
 	errorSelectString   = "Error parsing `select` params: expected a list of column name strings, e.g. select: [\"col1\", \"col2\"]"
 	errorSelectWildcard = "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
@@ -166,7 +167,8 @@ func isChange(event string) bool {
 }
 
 // readTable reads schema, table and filter, and says whether they are one of
-// the combinations of 4.3: each must be a string if its key is there at all.
+// the combinations of docs/protocol.md, "Bindings": each must be a string if its
+// key is there at all.
 func (b *Binding) readTable(p parameters) bool {
 	schema, hasSchema := p.schema.text()
 	table, hasTable := p.table.text()
@@ -236,8 +238,8 @@ func (j *Join) resumeFrom(v value) string {
 	return position
 }
 
-// legacyBinding is that of a join without config: the sub-topic names schema,
-// table and filter (wire reference 4.12).
+// legacyBinding is the binding of a join without config: the sub-topic names
+// schema, table and filter.
 func legacyBinding(subTopic string) Binding {
 	raw := []byte{'{'}
 	b := Binding{Event: ChangeAny, Table: wildcard}

@@ -87,11 +87,11 @@ func (v value) sorted() []member {
 		all = append(all, member{name, m})
 	}
 	slices.SortStableFunc(all, func(a, b member) int { return bytes.Compare(a.name, b.name) })
-	kept := all[:0]
+	last := all[:0]
 	for i, m := range all {
 		if i+1 == len(all) || !bytes.Equal(m.name, all[i+1].name) {
-			kept = append(kept, m)
+			last = append(last, m)
 		}
 	}
-	return kept
+	return last
 }

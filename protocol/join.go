@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Join is the payload of phx_join after coercion (wire reference 3.4).
+// Join is the payload of phx_join after coercion (docs/protocol.md, "Joining").
 type Join struct {
 	Legacy           bool // no "config" key
 	Private          bool
@@ -16,10 +16,10 @@ type Join struct {
 	BroadcastSelf    bool
 	ReplicationReady bool
 	Replay           *Replay // nil when absent
-	PresenceEnabled  bool    // true unless explicitly false (decisions 25)
+	PresenceEnabled  bool    // true unless explicitly false
 	PresenceKey      string  // "" to be generated
 	Bindings         []Binding
-	AccessToken      *string // the channel token by the rules of 3.4; nil: use the connection's
+	AccessToken      *string // the channel token; nil: use the connection's
 
 	// Warnings are messages for system events with status ok: fields that were
 	// invalid and took their default.

@@ -2,8 +2,8 @@ package protocol
 
 import "strings"
 
-// The reasons of refused joins (wire reference 3.5). Those of tokens are
-// auth's, those of a private channel's check policy's.
+// The reasons of refused joins (docs/protocol.md, "Refused joins"). Those of
+// tokens are in auth, those of a private channel's check in policy.
 const (
 	ReasonUnmatchedTopic    = "unmatched topic"
 	ReasonTopicNameRequired = "TopicNameRequired: You must provide a topic name"

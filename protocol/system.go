@@ -11,8 +11,8 @@ const (
 	ExtensionSystem   = "system"
 )
 
-// The messages of system events (wire reference 3.9). Those of tokens are
-// auth's.
+// The messages of system events (docs/protocol.md, "System events"). Those of
+// tokens are in auth.
 const (
 	MessageSubscribed       = "Subscribed to PostgreSQL"
 	MessageReplicationReady = "Replication connection established"
@@ -32,7 +32,7 @@ func MessageNoLongerReadable(subTopic string) string {
 }
 
 // PolicyRaised is the message for the subjects for whom a policy of a table
-// raises: they do not get its changes (decision 1).
+// raises: they do not get its changes, and others do.
 func PolicyRaised(table, sqlState, message string) string {
 	return fmt.Sprintf("Changes of %s are not delivered: its row-level security raised ERROR %s %s", table, sqlState, message)
 }

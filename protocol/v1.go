@@ -3,7 +3,7 @@ package protocol
 import "errors"
 
 // decodeV1 reads an object with topic, event, payload and ref; join_ref may be
-// missing, other keys are ignored (wire reference 2.1).
+// missing, other keys are ignored.
 func decodeV1(data []byte) (Message, error) {
 	r := newReader(data)
 	defer r.close()

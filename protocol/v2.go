@@ -3,7 +3,7 @@ package protocol
 import "errors"
 
 // decodeV2 reads [join_ref, ref, topic, event, payload]; more elements are
-// ignored (wire reference 2.2).
+// ignored.
 func decodeV2(data []byte) (Message, error) {
 	r := newReader(data)
 	defer r.close()
