@@ -10,7 +10,7 @@ type Rate struct {
 }
 
 // Conflator thins out a stream of values of which only the last matters: what
-// comes above the rate is held, and a later value takes its place. The stream
+// comes above the rate is held, and a later value replaces it. The stream
 // is never cut off and its last value is never lost.
 //
 //	if v, ok := c.Offer(now, v); ok { use(v) } else { wake at c.Due() and call c.Take(now) }
