@@ -57,7 +57,8 @@ func (c *Conflator[T]) Due() (time.Time, bool) {
 	return c.next.Add(-c.tolerance), c.holding
 }
 
-// Clear forgets the held value, as when its channel ends. The rate stays used.
+// Clear forgets the held value, as when its channel ends. The next value is held
+// to the rate as before.
 func (c *Conflator[T]) Clear() {
 	var none T
 	c.held, c.holding = none, false

@@ -70,7 +70,8 @@ func (j *Join) bind(changes value) error {
 	return nil
 }
 
-// exact has little room to grow: a channel keeps its bindings for long.
+// exact copies bindings that have much room left, as a channel holds them for
+// long.
 func exact(bindings []Binding) []Binding {
 	if cap(bindings)-len(bindings) <= len(bindings)/16 {
 		return bindings
@@ -78,7 +79,8 @@ func exact(bindings []Binding) []Binding {
 	return append(make([]Binding, 0, len(bindings)), bindings...)
 }
 
-// share has equal names in one place: most bindings of a join are of one table.
+// share stores names once that are equal: most bindings of a join are of one
+// table.
 func (b *Binding) share(other *Binding) {
 	if b.Schema == other.Schema {
 		b.Schema = other.Schema
