@@ -37,15 +37,6 @@ func (ids *bindingIDs) next(v value) int64 {
 	return id
 }
 
-// contentHash is a hash of a value. It is the same however keys are ordered,
-// strings escaped and space is set. The text is a client's, so it is read once
-// however deep it is.
-func contentHash(v value) uint64 {
-	r := newReader(v)
-	defer r.close()
-	return r.hash()
-}
-
 // bindingHash is the hash of a binding without the member that says from where
 // it resumes.
 func bindingHash(v value) uint64 {
@@ -54,7 +45,9 @@ func bindingHash(v value) uint64 {
 	return r.hashObject(optionResume)
 }
 
-// hash is the hash of the next value.
+// hash is a hash of the next value. It is the same however keys are ordered,
+// strings escaped and space is set. The text is a client's, so it is read once
+// however deep it is.
 func (r *reader) hash() uint64 {
 	switch r.kind() {
 	case '{':
