@@ -1,5 +1,5 @@
-// Package auth says whose token this is: it verifies JWTs and reads their
-// claims. It knows nothing of what a token permits.
+// Package auth verifies JWTs and reads their claims. It knows nothing of what a
+// token permits.
 //
 // Algorithms cannot be confused: the header's "alg" picks a family of keys, and
 // a key is only ever found in the family it was configured for.

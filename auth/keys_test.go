@@ -139,7 +139,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// The classic attack: a public key is public, so whoever can make the server
+// The classic attack: a public key is public, so an attacker who can make the server
 // use it as an HMAC secret can sign anything.
 func TestAlgorithmsCannotBeConfused(t *testing.T) {
 	r := newKeyring(t)

@@ -26,7 +26,7 @@ func FuzzVerify(f *testing.F) {
 		case err != nil && strings.Contains(err.Error(), secret):
 			t.Errorf("Verify(%q) gives the secret away", token)
 		case err == nil:
-			// Nobody can make a good token but from those above.
+			// No good token can be made but from those above.
 			if cleaned, _ := clean(token); cleaned != "sb_secret_y" && !strings.HasPrefix(cleaned, good[:strings.LastIndex(good, ".")]) {
 				t.Errorf("Verify(%q) accepted a forged token as %+v", token, c)
 			}

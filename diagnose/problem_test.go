@@ -69,7 +69,7 @@ func TestNamesThatClientsChooseAreBounded(t *testing.T) {
 		}
 	}
 	last := catalog.TableName{Schema: "public", Table: fmt.Sprint(3*tablesKept - 1)}
-	if cache.entry(last) != cache.entry(last) {
+	if first, second := cache.entry(last), cache.entry(last); first != second {
 		t.Error("a name has another entry each time")
 	}
 }

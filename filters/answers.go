@@ -7,13 +7,14 @@ import (
 
 // Bounds of what is remembered of Postgres' answers beyond the changes at hand.
 const (
-	maxAnswers     = 4096 // twice, see answers
+	maxAnswers     = 4096 // in each of the two halves of answers
 	maxAnswerBytes = 1024 // a question longer than this is asked again
 )
 
-// answers remembers what Postgres said: all of it for the changes at hand, and
-// for later ones the last that were used. When the younger half of those is
-// full, the older is forgotten.
+// answers remembers what Postgres said: everything for the changes at hand (now),
+// and for later ones the answers that were used last, in two halves. When the
+// young half is full it becomes the old one, and what was in the old one is
+// forgotten.
 type answers struct {
 	now        map[Question]Answer
 	young, old map[Question]Answer
@@ -39,7 +40,7 @@ func (as *answers) get(q Question) (Answer, bool) {
 	return a, ok
 }
 
-// turn makes room for the answers about other changes.
+// turn begins to collect answers about other changes.
 func (as *answers) turn() {
 	for q, a := range as.now {
 		if !q.volatile() && len(q.Value)+len(q.Literal) <= maxAnswerBytes {
@@ -49,7 +50,7 @@ func (as *answers) turn() {
 	clear(as.now)
 }
 
-// forget keeps only what the changes at hand need.
+// forget drops all answers but those about the changes at hand.
 func (as *answers) forget() { as.young, as.old = map[Question]Answer{}, nil }
 
 func (as *answers) keep(q Question, a Answer) {

@@ -10,21 +10,17 @@ import (
 	"walcast/replication/wal"
 )
 
-// Compile binds a filter to a relation's columns and types. Its errors are
+// compile binds a filter to a relation's columns and types. Its errors are
 // *BindError, with the SQLSTATE and message that the database would give. It
 // accepts what it is not certain of; Resolve does not.
-func Compile(rel *wal.Relation, f Filter, l Locale) (Expr, error) {
-	return compile(rel, f, l.certainty())
-}
-
 func compile(rel *wal.Relation, f Filter, c certainty) (Expr, error) {
 	b := binder{rel: rel, certainty: c, wire: true}
 	return b.filter(f)
 }
 
-// Resolve is Compile for a join: it asks Postgres about literals and operators
-// that Go is not certain of, and returns the filter with the answers in it, so
-// that matching need not ask again. A filter for several relations is resolved
+// Resolve binds a filter when a channel joins: it asks Postgres about literals
+// and operators that Go is not certain of, and returns the filter with the
+// answers in it, so that matching need not ask again. A filter for several relations is resolved
 // for one after the other. Its errors are *BindError, or the asker's.
 func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker) (Filter, error) {
 	f = f.clone()
@@ -70,7 +66,7 @@ type binder struct {
 type inquiry struct {
 	question  Question
 	condition *Condition
-	typ       uint32 // whose reading the answer is
+	typ       uint32 // the type that reads the literal
 }
 
 func (b *binder) filter(f Filter) (Expr, error) {
@@ -150,7 +146,7 @@ func (b *binder) inquire(ctx context.Context, a Asker) error {
 	}
 	for i, in := range b.inquiries {
 		if err := answers[i].Err; err != nil {
-			return in.refusal(err)
+			return in.inUpstreamsWords(err)
 		}
 		if in.question.Op == "" && !in.question.volatile() {
 			in.condition.Readings = append(in.condition.Readings, Reading{in.typ, answers[i].Text})
@@ -159,15 +155,15 @@ func (b *binder) inquire(ctx context.Context, a Asker) error {
 	return nil
 }
 
-// refusal words an error of Postgres as upstream does.
-func (in inquiry) refusal(err *BindError) error {
+// inUpstreamsWords words an error of Postgres as upstream does.
+func (in inquiry) inUpstreamsWords(err *BindError) error {
 	if op := in.question.Op; op == Match || op == IMatch {
 		return raised("invalid regular expression for %s filter: %s", op, err.Message)
 	}
 	return err
 }
 
-// bindError takes a type's refusal of a literal for the client's.
+// bindError makes an error of the filter of a literal that a type refuses.
 func bindError(err error) error {
 	var invalid *datum.Invalid
 	if errors.As(err, &invalid) {

@@ -2,7 +2,8 @@ package filters
 
 import "fmt"
 
-// BindError says why a filter cannot work on a table (wire reference 4.4).
+// BindError says why a filter cannot work on a table (docs/protocol.md, "Texts of
+// errors").
 type BindError struct {
 	SQLState  string // "P0001", "22P02"
 	Condition string // "raise_exception", "invalid_text_representation"

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"walcast/filters/datum"
+	"walcast/internal/pgarray"
 	"walcast/replication/wal"
 )
 
@@ -81,7 +82,7 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 // try its first value: the type may have no equality.
 func (b *binder) leaveMembers(o *operand, c *Condition) Expr {
 	list, err := datum.ParseArray(c.Value, ',')
-	first := slices.IndexFunc(list.Elements, func(e datum.Element) bool { return !e.Null })
+	first := slices.IndexFunc(list.Elements, func(e pgarray.Element) bool { return !e.Null })
 	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: asked{}, why: DoubtType}
 	if err == nil && len(list.Elements) == 0 {
 		e.onNull = False

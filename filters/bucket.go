@@ -1,26 +1,27 @@
 package filters
 
-// member is a subscription of the index, by its number.
+// member is the number of a selector in the index.
 type member uint32
 
-// shelf is where a bucket stands; it takes it away when it is empty.
-type shelf interface{ vacate() }
+// bucketOwner holds a bucket, and removes it when it has become empty.
+type bucketOwner interface{ bucketEmptied() }
 
-// bucket holds who is filed in one place, by what is left to evaluate. Neither it
-// nor a group may be copied: their lists begin within themselves (few), which
-// saves the change that comes along a wait for memory with each.
+// bucket holds the members that are filed under one key or range, in groups by
+// the predicate that is left to evaluate. Neither a bucket nor a group may be
+// copied: their lists begin within themselves (few), which saves an access to
+// memory for each when a change is matched.
 type bucket struct {
-	shelf  shelf
+	owner  bucketOwner // nil for a bucket that stays when it is empty
 	groups []*group
 	few    [1]*group
 	// byPredicate finds a group when there are many.
 	byPredicate map[*predicate]*group
 }
 
-// group is who is filed in one place under one predicate.
+// group holds the members of a bucket that have one predicate.
 type group struct {
-	home      *bucket
-	at        int        // index in home.groups
+	bucket    *bucket
+	at        int        // index in bucket.groups
 	predicate *predicate // nil for none: all rows that lead here match
 	members   []member
 	few       [2]member
@@ -42,14 +43,14 @@ func (b *bucket) group(p *predicate) *group {
 			}
 		}
 	}
-	g := &group{home: b, at: len(b.groups), predicate: p}
+	g := &group{bucket: b, at: len(b.groups), predicate: p}
 	g.members = g.few[:0]
 	if b.groups == nil {
 		b.groups = b.few[:0]
 	}
 	b.groups = append(b.groups, g)
 	if len(b.groups) > len(b.few) {
-		clear(b.few[:]) // moved out
+		clear(b.few[:]) // the list has moved out of it
 	}
 	switch {
 	case b.byPredicate != nil:
@@ -72,7 +73,7 @@ func (b *bucket) population() int {
 	return n
 }
 
-// remove takes an empty group away, and the bucket when it was the last.
+// remove takes an empty group away, and tells the owner when it was the last.
 func (b *bucket) remove(g *group) {
 	last := len(b.groups) - 1
 	b.groups[g.at] = b.groups[last]
@@ -82,21 +83,21 @@ func (b *bucket) remove(g *group) {
 	if b.byPredicate != nil {
 		delete(b.byPredicate, g.predicate)
 	}
-	if last == 0 && b.shelf != nil {
-		b.shelf.vacate()
+	if last == 0 && b.owner != nil {
+		b.owner.bucketEmptied()
 	}
 }
 
-// place is where a member stands in a group.
-type place struct {
+// location is where a member stands in a group.
+type location struct {
 	group *group
 	at    uint32 // index in group.members
 }
 
 // add puts a member at the end.
-func (g *group) add(m member) place {
+func (g *group) add(m member) location {
 	g.members = append(g.members, m)
-	return place{g, uint32(len(g.members) - 1)}
+	return location{g, uint32(len(g.members) - 1)}
 }
 
 // predicate is an expression that several groups may share. It is evaluated
@@ -104,7 +105,7 @@ func (g *group) add(m member) place {
 type predicate struct {
 	expr    Expr
 	key     string
-	users   int // groups' members that need it
+	users   int // members of groups that need it
 	turn    uint64
 	truth   Truth
 	failure *BindError

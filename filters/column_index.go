@@ -5,13 +5,13 @@ import (
 	"walcast/replication/wal"
 )
 
-// columnIndex is who is filed under the values of one operand.
+// columnIndex holds the members that are filed under values of one operand.
 type columnIndex struct {
 	operand *operand
 	typ     datum.Type // nil where only NULL is of interest
 
 	keys     map[datum.Key]*bucket
-	vacant   int // buckets in keys without members
+	emptied  int // buckets in keys without members
 	null     bucket
 	spans    spanTree
 	unequal  complement // eq's opposite
@@ -22,10 +22,10 @@ func newColumnIndex(o *operand, typ datum.Type) *columnIndex {
 	return &columnIndex{operand: o, typ: typ, keys: map[datum.Key]*bucket{}, spans: spanTree{typ: typ, seed: 2463534242}}
 }
 
-// vacate implements shelf for the buckets of keys. They are swept up when they
-// are many, as they do not know their key.
-func (ci *columnIndex) vacate() {
-	if ci.vacant++; ci.vacant <= 16 || ci.vacant*2 <= len(ci.keys) {
+// bucketEmptied implements bucketOwner for the buckets of keys. A bucket does not
+// know its key, so empty ones are removed when there are many.
+func (ci *columnIndex) bucketEmptied() {
+	if ci.emptied++; ci.emptied <= 16 || ci.emptied*2 <= len(ci.keys) {
 		return
 	}
 	for key, b := range ci.keys {
@@ -33,7 +33,7 @@ func (ci *columnIndex) vacate() {
 			delete(ci.keys, key)
 		}
 	}
-	ci.vacant = 0
+	ci.emptied = 0
 }
 
 // bucket returns the bucket of a key, new if need be.
@@ -41,10 +41,10 @@ func (ci *columnIndex) bucket(key datum.Key) *bucket {
 	b := ci.keys[key]
 	switch {
 	case b == nil:
-		b = &bucket{shelf: ci}
+		b = &bucket{owner: ci}
 		ci.keys[key] = b
 	case len(b.groups) == 0:
-		ci.vacant--
+		ci.emptied--
 	}
 	return b
 }
@@ -67,7 +67,7 @@ func (ci *columnIndex) buckets(p posting, f func(*bucket)) {
 	}
 }
 
-// population estimates how many are filed where a posting leads.
+// population estimates how many members are filed where a posting leads.
 func (ci *columnIndex) population(p posting) int {
 	n := 0
 	for _, key := range p.keys {
@@ -79,7 +79,7 @@ func (ci *columnIndex) population(p posting) int {
 }
 
 func (ci *columnIndex) empty() bool {
-	return len(ci.keys) == ci.vacant && len(ci.null.groups) == 0 && ci.spans.root == nil &&
+	return len(ci.keys) == ci.emptied && len(ci.null.groups) == 0 && ci.spans.root == nil &&
 		len(ci.unequal.list) == 0 && len(ci.distinct.list) == 0
 }
 
@@ -99,7 +99,7 @@ func (ci *columnIndex) match(m *matcher) {
 	}
 	v, ok := m.value(ci.operand, ci.typ, text)
 	if !ok {
-		ci.visitOdd(m)
+		ci.visitAll(m)
 		return
 	}
 	if b := ci.keys[v.Key]; b != nil {
@@ -110,41 +110,43 @@ func (ci *columnIndex) match(m *matcher) {
 	switch {
 	case ci.spans.root == nil:
 	case v.Unordered:
-		ci.spans.root.each(m.visitOdd)
+		ci.spans.root.each(m.visitWhole)
 	default:
 		ci.spans.root.around(&v, func(n *spanNode) { m.visit(&n.bucket) })
 	}
 }
 
-// visitOdd visits all: the value cannot be read, so each has to be asked.
-func (ci *columnIndex) visitOdd(m *matcher) {
+// visitAll evaluates every member for a value that Go cannot read: only Postgres
+// knows for which of them it matches.
+func (ci *columnIndex) visitAll(m *matcher) {
 	for _, b := range ci.keys {
-		m.visitOdd(b)
+		m.visitWhole(b)
 	}
 	for _, c := range [...]*complement{&ci.unequal, &ci.distinct} {
 		for _, b := range c.list {
-			m.visitOdd(&b.bucket)
+			m.visitWhole(&b.bucket)
 		}
 	}
-	ci.spans.root.each(m.visitOdd)
+	ci.spans.root.each(m.visitWhole)
 }
 
-// complement is who wants all values but one.
+// complement holds the members that want all values but one.
 type complement struct {
 	keys map[datum.Key]*otherBucket
 	list []*otherBucket
 }
 
+// otherBucket holds the members that want all values but key.
 type otherBucket struct {
 	bucket
-	home *complement
-	key  datum.Key
-	at   int // index in home.list
+	all *complement
+	key datum.Key
+	at  int // index in all.list
 }
 
-// vacate implements shelf.
-func (b *otherBucket) vacate() {
-	c := b.home
+// bucketEmptied implements bucketOwner.
+func (b *otherBucket) bucketEmptied() {
+	c := b.all
 	last := len(c.list) - 1
 	c.list[b.at] = c.list[last]
 	c.list[b.at].at = b.at
@@ -156,8 +158,8 @@ func (b *otherBucket) vacate() {
 func (c *complement) bucket(key datum.Key) *bucket {
 	b := c.keys[key]
 	if b == nil {
-		b = &otherBucket{home: c, key: key, at: len(c.list)}
-		b.shelf = b
+		b = &otherBucket{all: c, key: key, at: len(c.list)}
+		b.owner = b
 		if c.keys == nil {
 			c.keys = map[datum.Key]*otherBucket{}
 		}

@@ -290,9 +290,9 @@ func (l *lab) judge(ctx context.Context, t *rapid.T, rel *wal.Relation, tr trial
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := Compile(rel, f, l.locale)
+	e, err := compile(rel, f, l.locale.certainty())
 	if err != nil {
-		t.Errorf("%s: Resolve accepts it, Compile says %v", describe, err)
+		t.Errorf("%s: Resolve accepts it, compile says %v", describe, err)
 		return
 	}
 	row := make(wal.Row, len(rel.Columns))
@@ -306,7 +306,7 @@ func (l *lab) judge(ctx context.Context, t *rapid.T, rel *wal.Relation, tr trial
 		if !mayAsk(e) {
 			t.Errorf("%s is undecided, though mayAsk said it would not be", describe)
 		}
-		got, err = Decide(ctx, e, row, l)
+		got, err = decide(ctx, e, row, l)
 	} else {
 		decided.count(key, 0)
 	}

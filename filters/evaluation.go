@@ -5,8 +5,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// evaluation is one row on its way through expressions. It keeps what it reads
-// of the columns, so that each is read once however many ask.
+// evaluation is the state of evaluating expressions for one row. It remembers
+// the values that it has read, so that each column is read once however many
+// expressions compare it.
 type evaluation struct {
 	row     wal.Row
 	rows    uint64        // counts them

@@ -9,14 +9,15 @@ import (
 // Expr is a boolean expression over the columns of one relation. Exprs are
 // immutable and may be evaluated at once.
 type Expr interface {
-	// Eval has the truth value that Postgres gives, or Undecided (see Decide).
+	// Eval has the truth value that Postgres gives, or Undecided where Postgres
+	// has to be asked.
 	// A column whose Value is Absent makes a comparison Unknown.
 	Eval(row wal.Row) Truth
 	// Key is a canonical text: Exprs of one relation with equal keys are equal.
 	Key() string
 }
 
-// node is an Expr of this package: it can use what is known already.
+// node is an Expr of this package: it can use what an evaluation has read.
 type node interface {
 	Expr
 	evaluate(ev *evaluation) Truth
@@ -164,7 +165,7 @@ func keyOf(word string, exprs []Expr) string {
 	return out.String()
 }
 
-// negation is NOT of somebody else's Expr.
+// negation is NOT of an Expr of another package.
 type negation struct{ of Expr }
 
 func (n negation) Eval(row wal.Row) Truth { return n.of.Eval(row).not() }

@@ -53,7 +53,7 @@ func formulas(rel *wal.Relation, depth int) *rapid.Generator[formula] {
 	})
 }
 
-// leaf is a condition, a constant, or somebody else's.
+// leaf is a condition, a constant, or an Expr of another package.
 func leaf(t *rapid.T, rel *wal.Relation) formula {
 	switch rapid.IntRange(0, 4).Draw(t, "leaf") {
 	case 0:
@@ -68,7 +68,7 @@ func leaf(t *rapid.T, rel *wal.Relation) formula {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e, err := Compile(rel, f, utc()); err == nil {
+		if e, err := compile(rel, f, utc().certainty()); err == nil {
 			return formula{e, e.Eval}
 		}
 	}
@@ -101,62 +101,16 @@ func TestKeysTellExprsApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e, err := Compile(rel, f, utc())
+		e, err := compile(rel, f, utc().certainty())
 		if err != nil {
-			t.Fatalf("Compile(%s): %v", text, err)
+			t.Fatalf("compile(%s): %v", text, err)
 		}
 		if other, taken := seen[e.Key()]; taken {
 			t.Errorf("%s and %s share the key %s", text, other, e.Key())
 		}
 		seen[e.Key()] = text
-		if again, _ := Compile(rel, f, utc()); again.Key() != e.Key() {
+		if again, _ := compile(rel, f, utc().certainty()); again.Key() != e.Key() {
 			t.Errorf("%s has the keys %s and %s", text, e.Key(), again.Key())
-		}
-	}
-}
-
-func TestCompareColumns(t *testing.T) {
-	rel := wal.NewRelation(wal.Relation{OID: 1, Schema: "public", Table: "t", Columns: []wal.Column{
-		{Name: "a", Type: builtin(23, "int4")}, {Name: "b", Type: builtin(23, "int4")}, {Name: "c", Type: builtin(25, "text")}, {Name: "p", Type: builtin(600, "point")}, {Name: "q", Type: builtin(600, "point")},
-	}})
-	for _, c := range []struct {
-		op   Operator
-		a, b string
-		want Truth
-	}{
-		{Eq, "1", "1", True},
-		{Eq, "1", "2", False},
-		{Eq, "1", "-", Unknown},
-		{Eq, "1", "?", Unknown},
-		{Neq, "1", "2", True},
-		{Neq, "-", "2", Unknown},
-		{Lt, "1", "2", True},
-		{Lte, "2", "2", True},
-		{Gt, "10", "9", True},
-		{Gte, "9", "10", False},
-		{IsDistinct, "1", "-", True},
-		{IsDistinct, "-", "-", False},
-		{IsDistinct, "1", "1", False},
-		{IsDistinct, "1", "?", Unknown},
-	} {
-		e, err := CompareColumns(rel, "a", c.op, "b", utc())
-		if err != nil {
-			t.Fatal(err)
-		}
-		row := rowOf(c.a, c.b, "-", "-", "-")
-		if got := e.Eval(row); got != c.want {
-			t.Errorf("%s %s %s = %s; want %s", c.a, c.op, c.b, got, c.want)
-		}
-		if got := Not(e).Eval(row); got != c.want.not() {
-			t.Errorf("not %s %s %s = %s; want %s", c.a, c.op, c.b, got, c.want.not())
-		}
-	}
-	for _, c := range []struct {
-		a, b string
-		op   Operator
-	}{{"a", "c", Eq}, {"p", "q", Eq}, {"a", "none", Eq}, {"none", "a", Eq}, {"a", "b", Like}} {
-		if e, err := CompareColumns(rel, c.a, c.op, c.b, utc()); err == nil {
-			t.Errorf("CompareColumns(%s, %s, %s) = %s; want an error", c.a, c.op, c.b, e.Key())
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 // Operator is one of the wire's operators.
 type Operator string
 
-// The operators of wire reference 4.5.
+// The operators of the reference server (docs/protocol.md, "Filters").
 const (
 	Eq         Operator = "eq"
 	Neq        Operator = "neq"

@@ -11,8 +11,8 @@ import (
 // on the number of other selectors (ranges: on its logarithm).
 type Index[T comparable] struct {
 	certainty certainty
-	names     map[tableName]*roster
-	members   []*subscription[T] // by member; nil is free
+	names     map[tableName]*tableSelectors
+	members   []*registration[T] // by member; nil is free
 	free      []member
 	relations map[uint32]*relationIndex
 	byName    map[tableName]*relationIndex
@@ -21,15 +21,15 @@ type Index[T comparable] struct {
 	matcher   matcher
 }
 
-// subscription is an equal selector of any number of values.
-type subscription[T comparable] struct {
+// registration is a selector and the values that were added under equal ones.
+type registration[T comparable] struct {
 	selector Selector
-	at       int // index in its roster
+	at       int // index in the members of its tableSelectors
 	values   values[T]
 }
 
-// roster is the selectors of one name.
-type roster struct {
+// tableSelectors are the selectors with one schema and table.
+type tableSelectors struct {
 	members []member
 	byKey   map[selectorKey]member
 }
@@ -38,7 +38,7 @@ type roster struct {
 func NewIndex[T comparable](l Locale) *Index[T] {
 	ix := &Index[T]{
 		certainty: l.certainty(),
-		names:     map[tableName]*roster{},
+		names:     map[tableName]*tableSelectors{},
 		relations: map[uint32]*relationIndex{},
 		byName:    map[tableName]*relationIndex{},
 		answers:   newAnswers(),
@@ -48,7 +48,7 @@ func NewIndex[T comparable](l Locale) *Index[T] {
 	return ix
 }
 
-// whole is the whole expression of a member for a change.
+// whole is the expression of a member for a change, with all its conditions.
 func (ix *Index[T]) whole(m member, c *wal.Change) Expr {
 	for _, w := range ix.members[m].selector.wheres(c.Relation, ix.certainty) {
 		if w.events.Has(c.Operation) {
@@ -64,7 +64,7 @@ func (ix *Index[T]) Add(s Selector, v T) {
 	name, key := s.key()
 	r := ix.names[name]
 	if r == nil {
-		r = &roster{byKey: map[selectorKey]member{}}
+		r = &tableSelectors{byKey: map[selectorKey]member{}}
 		ix.names[name] = r
 	}
 	m, known := r.byKey[key]
@@ -77,7 +77,7 @@ func (ix *Index[T]) Add(s Selector, v T) {
 }
 
 // enter gives a selector its number.
-func (ix *Index[T]) enter(r *roster, s Selector) member {
+func (ix *Index[T]) enter(r *tableSelectors, s Selector) member {
 	m := member(len(ix.members))
 	if n := len(ix.free); n > 0 {
 		m = ix.free[n-1]
@@ -85,7 +85,7 @@ func (ix *Index[T]) enter(r *roster, s Selector) member {
 	} else {
 		ix.members = append(ix.members, nil)
 	}
-	ix.members[m] = &subscription[T]{selector: s, at: len(r.members)}
+	ix.members[m] = &registration[T]{selector: s, at: len(r.members)}
 	r.members = append(r.members, m)
 	return m
 }
@@ -182,10 +182,10 @@ func (ix *Index[T]) Invalidate(relation uint32) {
 	ix.answers.forget() // a type may have changed as well
 }
 
-// Match calls yield once for each (selector, value) that the change matches:
-// New for INSERT and UPDATE, Old for DELETE (wire reference 4.5). A TRUNCATE
-// concerns every filter. A selector whose filter does not compile for the
-// relation matches nothing. yield must not change the index.
+// Match calls yield once for each (selector, value) that the change matches, by
+// its new row for INSERT and UPDATE and by its old row for DELETE. A TRUNCATE
+// matches whatever the filter is. A selector whose filter does not compile for
+// the relation matches nothing. yield must not change the index.
 func (ix *Index[T]) Match(c *wal.Change, yield func(T)) {
 	if c.Relation == nil {
 		return
@@ -211,8 +211,8 @@ func (ix *Index[T]) find(ri *relationIndex, c *wal.Change) {
 	ri.match(&ix.matcher, c.Operation)
 }
 
-// Prepare asks Postgres what Match will need to know of the changes, all in
-// one, and remembers the answers. It asks nothing when Go can decide, which is
+// Prepare asks Postgres what Match will need to know of the changes, in one
+// call, and remembers the answers. It asks nothing when Go can decide, which is
 // nearly always. After an error Match does not yield what is undecided.
 func (ix *Index[T]) Prepare(ctx context.Context, changes []*wal.Change, a Asker) error {
 	ix.answers.turn()
@@ -255,9 +255,9 @@ func (ix *Index[T]) Failed(c *wal.Change, yield func(T, *BindError)) {
 	ix.matcher.failing = true
 	defer func() { ix.matcher.failing = false }()
 	ix.find(ri, c)
-	for _, r := range ix.matcher.refused {
-		for i := range ix.members[r.member].values.list {
-			yield(ix.members[r.member].values.list[i].value, r.err)
+	for _, f := range ix.matcher.failures {
+		for i := range ix.members[f.member].values.list {
+			yield(ix.members[f.member].values.list[i].value, f.err)
 		}
 	}
 }

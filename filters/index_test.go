@@ -46,7 +46,7 @@ func (g *guardOf) Where(rel *wal.Relation, op wal.Operation) Expr {
 	if err != nil {
 		panic(err)
 	}
-	e, err := Compile(rel, f, utc())
+	e, err := compile(rel, f, utc().certainty())
 	if err != nil {
 		return Constant(False)
 	}
@@ -142,7 +142,7 @@ func naive(t rapid.TB, entries []entry, c *wal.Change, a Asker) (matched []int, 
 		where := Constant(True)
 		if c.Operation != wal.Truncate {
 			var err error
-			if where, err = Compile(c.Relation, s.Filter, utc()); err != nil {
+			if where, err = compile(c.Relation, s.Filter, utc().certainty()); err != nil {
 				continue
 			}
 		}
@@ -171,7 +171,7 @@ func demandEach(e Expr, row wal.Row, a Asker) (t Truth, failed bool) {
 	}
 	t = True
 	for _, part := range parts {
-		truth, err := Decide(context.Background(), part, row, a)
+		truth, err := decide(context.Background(), part, row, a)
 		if truth == False || truth == Unknown {
 			return truth, false
 		}

@@ -1,24 +1,22 @@
 package filters
 
-import (
-	"walcast/replication/wal"
-)
+import "walcast/replication/wal"
 
-// matcher is one change on its way through an index.
+// matcher is the state of matching one change against an index.
 type matcher struct {
 	evaluation
-	turn    uint64   // counts changes
-	marks   []uint64 // by member: the turn in which it was found
-	matched []member
-	refused []refusal // when failing is set
+	turn     uint64   // counts changes
+	marks    []uint64 // by member: the turn in which it was found
+	matched  []member
+	failures []failure // when failing is set
 
 	failing bool
 	change  *wal.Change
-	whole   func(member, *wal.Change) Expr // all that a member demands of it
+	whole   func(member, *wal.Change) Expr // all conditions of a member on it
 }
 
-// refusal is a member that Postgres raised for.
-type refusal struct {
+// failure is a member for which Postgres raised an error.
+type failure struct {
 	member member
 	err    *BindError
 }
@@ -28,13 +26,13 @@ func (m *matcher) begin(c *wal.Change, row wal.Row, members int) {
 	m.turn++
 	m.change = c
 	m.reset(row)
-	m.matched, m.refused = m.matched[:0], m.refused[:0]
+	m.matched, m.failures = m.matched[:0], m.failures[:0]
 	for len(m.marks) < members {
 		m.marks = append(m.marks, 0)
 	}
 }
 
-// visit takes the members of the groups whose predicate holds.
+// visit takes the members of those groups of a bucket whose predicate holds.
 func (m *matcher) visit(b *bucket) {
 	for _, g := range b.groups {
 		if g.predicate == nil || m.holds(g.predicate) {
@@ -43,7 +41,7 @@ func (m *matcher) visit(b *bucket) {
 			}
 		} else if m.failing && g.predicate.failure != nil {
 			for _, member := range g.members {
-				m.refuse(member, g.predicate.failure)
+				m.fail(member, g.predicate.failure)
 			}
 		}
 	}
@@ -57,11 +55,11 @@ func (m *matcher) take(member member) {
 	}
 }
 
-// refuse notes a member that cannot be decided, once.
-func (m *matcher) refuse(member member, err *BindError) {
+// fail notes a member that cannot be decided, once.
+func (m *matcher) fail(member member, err *BindError) {
 	if m.marks[member] != m.turn {
 		m.marks[member] = m.turn
-		m.refused = append(m.refused, refusal{member, err})
+		m.failures = append(m.failures, failure{member, err})
 	}
 }
 
@@ -74,8 +72,8 @@ func (m *matcher) holds(p *predicate) bool {
 	return p.truth == True
 }
 
-// decide evaluates, and notes what would have to be asked only if that would
-// change something.
+// decide evaluates an expression. What would have to be asked of Postgres is
+// noted only if the answer would change the result.
 func (m *matcher) decide(e Expr) (Truth, *BindError) {
 	wanted := m.wanted
 	m.wanted, m.failure = nil, nil
@@ -90,8 +88,8 @@ func (m *matcher) decide(e Expr) (Truth, *BindError) {
 	return t, m.failure
 }
 
-// demand evaluates what must be True: of a conjunction, Unknown settles it as
-// well as False does.
+// demand evaluates what must be True: a part of a conjunction that is Unknown
+// decides it as well as one that is False.
 func demand(e Expr, ev *evaluation) Truth {
 	parts, ok := e.(conjunction)
 	if !ok {
@@ -108,17 +106,17 @@ func demand(e Expr, ev *evaluation) Truth {
 	return all
 }
 
-// visitOdd evaluates the whole expression of everybody in a bucket: the index
-// cannot read the row's value.
-func (m *matcher) visitOdd(b *bucket) {
+// visitWhole evaluates the whole expression of every member of a bucket, as the
+// index cannot read the row's value and so the bucket says nothing of it.
+func (m *matcher) visitWhole(b *bucket) {
 	for _, g := range b.groups {
 		for _, member := range g.members {
-			t, failure := m.decide(m.whole(member, m.change))
+			t, err := m.decide(m.whole(member, m.change))
 			if t == True {
 				m.take(member)
 			}
-			if m.failing && failure != nil {
-				m.refuse(member, failure)
+			if m.failing && err != nil {
+				m.fail(member, err)
 			}
 		}
 	}

@@ -3,9 +3,12 @@ package filters
 import (
 	"errors"
 	"strings"
+
+	"walcast/internal/elixir"
 )
 
-// ParseError carries the message that upstream sends (wire reference 4.4).
+// ParseError carries the message that upstream sends (docs/protocol.md, "Texts of
+// errors").
 type ParseError struct {
 	Message string
 	cause   error
@@ -23,11 +26,11 @@ func parseError(text string) *ParseError {
 	return &ParseError{Message: "Error parsing `filter` params: " + text}
 }
 
-// refuse shows the pieces that were not understood, as upstream does.
-func refuse(pieces ...string) *ParseError { return parseError(inspectList(pieces)) }
+// notUnderstood shows the pieces that were not understood, as upstream does.
+func notUnderstood(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
 
 func unknownOperator(op, value string) error {
-	e := refuse(op, value)
+	e := notUnderstood(op, value)
 	e.cause = ErrUnknownOperator
 	return e
 }
@@ -41,8 +44,9 @@ var (
 // maxGroupDepth bounds recursion over a client's text.
 const maxGroupDepth = 20
 
-// Parse reads the grammar of wire reference 4.5, and groups, the operators on
-// sets and JSON paths in PostgREST's notation. Its errors are *ParseError.
+// Parse reads the grammar of docs/protocol.md, "Filters": that of the reference
+// server, and groups, the operators on sets and JSON paths in PostgREST's
+// notation. Its errors are *ParseError.
 func Parse(s string) (Filter, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
@@ -65,7 +69,7 @@ func parseCondition(s string) (Condition, error) {
 	}
 	column, rest, ok := strings.Cut(s, "=")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	if op, negate, ok := groupOperator(column); ok && enclosed(rest) {
 		return parseGroup(op, negate, rest, 1)
@@ -78,7 +82,7 @@ func parseComparison(column, s string) (Condition, error) {
 	s, negate := strings.CutPrefix(s, "not.")
 	op, value, ok := strings.Cut(s, ".")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	c := Condition{Column: column, Op: Operator(op), Negate: negate}
 	if !c.Op.known() {
@@ -108,14 +112,14 @@ func enclosed(s string) bool {
 		return false
 	}
 	inner := s[1 : len(s)-1]
-	var q scan
+	var n nesting
 	for i := range len(inner) {
-		q.next(inner, i, '(')
-		if q.unbalanced {
+		n.next(inner, i, '(')
+		if n.unbalanced {
 			return false
 		}
 	}
-	return !q.quoted && q.depth == 0
+	return !n.quoted && n.depth == 0
 }
 
 // parseGroup reads the parentheses behind or and and.
@@ -151,10 +155,10 @@ func parseItem(s string, depth int) (Condition, error) {
 	}
 	column, rest, ok := strings.Cut(s, ".")
 	if !ok {
-		return Condition{}, refuse(s)
+		return Condition{}, notUnderstood(s)
 	}
 	if strings.ContainsAny(column, `"()`) {
-		return Condition{}, refuse(column, rest) // such a name needs quotes
+		return Condition{}, notUnderstood(column, rest) // such a name needs quotes
 	}
 	return parseComparison(column, rest)
 }

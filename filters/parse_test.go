@@ -2,6 +2,7 @@ package filters
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -96,11 +97,12 @@ func TestParseRefusesAsUpstream(t *testing.T) {
 		{"or=()", empty},
 		{"or=(a)", `["a"]`},
 		{"or=(a.foo.1)", `["foo", "1"]`},
+		{"id=" + strings.Repeat("x", 5000), `["` + strings.Repeat("x", 4096) + `" <> ...]`},
 	} {
 		_, err := Parse(c.text)
 		var refusal *ParseError
 		if want := "Error parsing `filter` params: " + c.want; !errors.As(err, &refusal) || refusal.Message != want {
-			t.Errorf("Parse(%q) = %v; want %s", c.text, err, want)
+			t.Errorf("Parse(%.80q) = %v; want %s", c.text, err, want)
 		}
 	}
 }

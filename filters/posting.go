@@ -4,8 +4,8 @@ import (
 	"walcast/filters/datum"
 )
 
-// posting is a place in the index under which an expression can be found: all
-// rows for which it may be true lead there.
+// posting is a key, a set of keys or a range of an operand under which an
+// expression is filed: all rows for which it may be true have such a value.
 type posting struct {
 	operand *operand
 	typ     datum.Type
@@ -22,8 +22,8 @@ const (
 	rankNone
 )
 
-// candidate is a way of filing a conjunction: what it takes over is not left to
-// evaluate.
+// candidate is a way of filing a conjunction. The conjuncts that it takes over
+// need not be evaluated any more.
 type candidate struct {
 	postings []posting
 	rank     int

@@ -2,7 +2,6 @@ package filters
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -81,26 +80,4 @@ func (q Question) volatile() bool {
 	return slices.ContainsFunc(words, func(word string) bool {
 		return word == "now" || word == "today" || word == "tomorrow" || word == "yesterday"
 	})
-}
-
-// Decide is Eval, asking Postgres where Eval is Undecided.
-func Decide(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
-	known := newAnswers()
-	for {
-		var wanted []Question
-		ev := evaluation{row: row, answers: known, wanted: &wanted}
-		t := evaluate(e, &ev)
-		if t != Undecided {
-			return t, nil
-		}
-		if len(wanted) == 0 {
-			if ev.failure != nil {
-				return Undecided, ev.failure
-			}
-			return Undecided, nil
-		}
-		if err := known.learn(ctx, a, wanted); err != nil {
-			return Undecided, fmt.Errorf("decide %s: %w", e.Key(), err)
-		}
-	}
 }

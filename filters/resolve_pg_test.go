@@ -33,9 +33,9 @@ func TestResolvedFiltersNeedNoMoreAsking(t *testing.T) {
 		"or=(n.eq.5,at.gt.2024-05-31)",
 	} {
 		f := mustParse(t, text)
-		e, err := Compile(rel, f, l.locale)
+		e, err := compile(rel, f, l.locale.certainty())
 		if err != nil {
-			t.Fatalf("Compile(%s): %v", text, err)
+			t.Fatalf("compile(%s): %v", text, err)
 		}
 		if got := e.Eval(row); got != Undecided {
 			t.Errorf("%s = %s without asking; want undecided", text, got)
@@ -44,8 +44,8 @@ func TestResolvedFiltersNeedNoMoreAsking(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Resolve(%s): %v", text, err)
 		}
-		if e, err = Compile(rel, resolved, l.locale); err != nil {
-			t.Fatalf("Compile(%s) when resolved: %v", text, err)
+		if e, err = compile(rel, resolved, l.locale.certainty()); err != nil {
+			t.Fatalf("compile(%s) when resolved: %v", text, err)
 		}
 		if got := e.Eval(row); got != True {
 			t.Errorf("%s = %s when resolved; want true", text, got)
@@ -99,7 +99,7 @@ func TestResolveForSeveralTables(t *testing.T) {
 		t.Errorf("asked %d questions; want one for each type", len(l.asked))
 	}
 	for rel, value := range map[*wal.Relation]string{a: "abc", b: "ab"} {
-		e, err := Compile(rel, f, l.locale)
+		e, err := compile(rel, f, l.locale.certainty())
 		if err != nil || e.Eval(rowOf(value)) != True {
 			t.Errorf("%s = %s: want true, got %v, %v", f, value, e, err)
 		}

@@ -9,11 +9,11 @@ import (
 // Wildcard stands for any schema or table.
 const Wildcard = "*"
 
-// Guard narrows a selector to the rows that somebody may see. Guards are
+// Guard narrows a selector to the rows that a subject may see. Guards are
 // compared with ==, so a subject's guard must be one value.
 type Guard interface {
-	// Where is the condition on rel's rows under which op is visible; nil means
-	// always, or that visibility is decided elsewhere (asked of Postgres).
+	// Where is the condition on rel's rows under which op is visible. It is nil
+	// where op is always visible, and where Postgres decides that afterwards.
 	Where(rel *wal.Relation, op wal.Operation) Expr
 }
 
@@ -25,7 +25,7 @@ type Selector struct {
 	Guard         Guard // nil for none
 }
 
-// tableName is what selectors are kept by; either part may be the wildcard.
+// tableName is the schema and table of selectors; either may be the wildcard.
 type tableName struct{ schema, table string }
 
 // covers reports whether a selector's name is that of a table.

@@ -11,7 +11,7 @@ type spanTree struct {
 	seed uint32
 }
 
-// spanNode is one span and who is filed under it.
+// spanNode is one span and the members that are filed under it.
 type spanNode struct {
 	bucket
 	span        span
@@ -21,8 +21,8 @@ type spanNode struct {
 	left, right *spanNode
 }
 
-// vacate implements shelf.
-func (n *spanNode) vacate() { n.tree.root = n.tree.remove(n.tree.root, n) }
+// bucketEmptied implements bucketOwner.
+func (n *spanNode) bucketEmptied() { n.tree.root = n.tree.remove(n.tree.root, n) }
 
 // bucket returns the bucket of a span, new if need be.
 func (t *spanTree) bucket(s span) *bucket {
@@ -36,7 +36,7 @@ func (t *spanTree) bucket(s span) *bucket {
 	t.seed ^= t.seed << 5
 	n := &spanNode{span: s, tree: t, priority: t.seed}
 	n.highest = &n.span.high
-	n.shelf = n
+	n.owner = n
 	t.root = t.insert(t.root, n)
 	return &n.bucket
 }
@@ -83,7 +83,7 @@ func (t *spanTree) insert(root, n *spanNode) *spanNode {
 	return root
 }
 
-// split parts a tree into what is before n and what is behind it.
+// split parts a tree into the nodes before n and those behind it.
 func (t *spanTree) split(root, n *spanNode) (before, behind *spanNode) {
 	if root == nil {
 		return nil, nil

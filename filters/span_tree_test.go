@@ -40,7 +40,7 @@ func TestSpanTreeFindsTheSpansAroundAValue(t *testing.T) {
 			"remove": func(t *rapid.T) {
 				if len(held) > 0 {
 					i := rapid.IntRange(0, len(held)-1).Draw(t, "which")
-					held[i].vacate()
+					held[i].bucketEmptied()
 					held = slices.Delete(held, i, i+1)
 				}
 			},

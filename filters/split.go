@@ -2,8 +2,8 @@ package filters
 
 import "strings"
 
-// scan is what a byte of a filter stands in: parentheses and quotes.
-type scan struct {
+// nesting is the parentheses and quotes that a byte of a filter stands in.
+type nesting struct {
 	depth      int
 	quoted     bool
 	escaped    bool
@@ -13,16 +13,16 @@ type scan struct {
 // next takes the byte at i. before is what precedes the first byte of s. A
 // quote opens only behind a point, a parenthesis or a comma; elsewhere it is an
 // ordinary character.
-func (q *scan) next(s string, i int, before byte) {
+func (n *nesting) next(s string, i int, before byte) {
 	c := s[i]
-	if q.quoted {
+	if n.quoted {
 		switch {
-		case q.escaped:
-			q.escaped = false
+		case n.escaped:
+			n.escaped = false
 		case c == '\\':
-			q.escaped = true
+			n.escaped = true
 		case c == '"':
-			q.quoted = false
+			n.quoted = false
 		}
 		return
 	}
@@ -31,15 +31,15 @@ func (q *scan) next(s string, i int, before byte) {
 	}
 	switch c {
 	case '"':
-		q.quoted = before == '.' || before == '(' || before == ','
+		n.quoted = before == '.' || before == '(' || before == ','
 	case '(':
-		q.depth++
+		n.depth++
 	case ')':
-		if q.depth == 0 {
-			q.unbalanced = true
+		if n.depth == 0 {
+			n.unbalanced = true
 			return
 		}
-		q.depth--
+		n.depth--
 	}
 }
 
@@ -52,10 +52,10 @@ func split(s string, assign byte) []string {
 		before = '('
 	}
 	var segments []string
-	var q scan
+	var n nesting
 	start := 0
 	for i := 0; i < len(s); i++ {
-		if q.depth == 0 && !q.quoted {
+		if n.depth == 0 && !n.quoted {
 			if s[i] == ',' {
 				segments = append(segments, s[start:i])
 				start = i + 1
@@ -66,7 +66,7 @@ func split(s string, assign byte) []string {
 				continue
 			}
 		}
-		q.next(s, i, before)
+		n.next(s, i, before)
 	}
 	return append(segments, s[start:])
 }

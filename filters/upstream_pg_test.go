@@ -83,13 +83,13 @@ func (l *lab) selectRows(t *testing.T, rel *wal.Relation, text string, rows []wa
 	f, err = Resolve(ctx, rel, f, l.locale, l)
 	var e Expr
 	if err == nil {
-		e, err = Compile(rel, f, l.locale)
+		e, err = compile(rel, f, l.locale.certainty())
 	}
 	if err != nil {
 		return nil, err.Error()
 	}
 	for i, row := range rows {
-		truth, err := Decide(ctx, e, row, l)
+		truth, err := decide(ctx, e, row, l)
 		if err != nil {
 			t.Fatal(err)
 		}

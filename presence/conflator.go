@@ -10,7 +10,7 @@ type Rate struct {
 }
 
 // Conflator thins out a stream of values of which only the last matters: what
-// comes above the rate is held, and a later value takes its place. The stream
+// comes above the rate is held, and a later value replaces it. The stream
 // is never cut off and its last value is never lost.
 //
 //	if v, ok := c.Offer(now, v); ok { use(v) } else { wake at c.Due() and call c.Take(now) }
@@ -57,7 +57,8 @@ func (c *Conflator[T]) Due() (time.Time, bool) {
 	return c.next.Add(-c.tolerance), c.holding
 }
 
-// Clear forgets the held value, as when its channel ends. The rate stays used.
+// Clear forgets the held value, as when its channel ends. The next value is held
+// to the rate as before.
 func (c *Conflator[T]) Clear() {
 	var none T
 	c.held, c.holding = none, false

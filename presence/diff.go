@@ -23,12 +23,12 @@ func (d Diff) AppendTo(dst []byte) []byte {
 // their first meta.
 func appendByKey(dst []byte, metas []*Meta) []byte {
 	groups := make([][]*Meta, 0, len(metas))
-	place := make(map[string]int, len(metas))
+	index := make(map[string]int, len(metas))
 	for _, m := range metas {
-		i, known := place[m.Key]
+		i, known := index[m.Key]
 		if !known {
 			i = len(groups)
-			place[m.Key] = i
+			index[m.Key] = i
 			groups = append(groups, nil)
 		}
 		groups[i] = append(groups[i], m)

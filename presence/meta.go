@@ -13,7 +13,7 @@ import (
 // ErrPayload means that a tracked payload is not a JSON object. Its text is
 // the reason that clients get.
 //
-//lint:ignore ST1005 the reference writes it so
+//lint:ignore ST1005 the reference server writes it so
 var ErrPayload = errors.New("Presence track payload must be a map")
 
 // Meta is what one channel tracks under a key. It is immutable once made, and
@@ -57,7 +57,7 @@ func appendFields(out, payload []byte) ([]byte, error) {
 		return nil, ErrPayload // browsers close a socket that sends such text
 	}
 	// The last of two equal names wins at the client, as with the reference.
-	// Half an emoji, escaped ("\ud83d"), passes as it came.
+	// Half a surrogate pair, escaped ("\ud83d"), passes as it came.
 	d := jsontext.NewDecoder(bytes.NewBuffer(payload), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		return nil, ErrPayload
@@ -96,7 +96,7 @@ func reserved(name jsontext.Value) bool {
 }
 
 // tracks says whether both metas carry the same payload; like the reference it
-// does not care for the order of fields.
+// ignores the order of fields.
 func (m *Meta) tracks(other *Meta) bool {
 	a, b := m.JSON[m.fields:], other.JSON[other.fields:]
 	return bytes.Equal(a, b) || bytes.Equal(canonical(a), canonical(b))

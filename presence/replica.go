@@ -36,9 +36,9 @@ type Replica struct {
 
 // part is what is known of another node.
 type part struct {
-	seq   uint64            // every delta up to here is contained
-	metas map[string]*place // by ref
-	ahead map[uint64]Delta  // came before their turn
+	seq   uint64              // every delta up to here is contained
+	metas map[string]*listing // by ref
+	ahead map[uint64]Delta    // came before their turn
 }
 
 // NewReplica returns the replica of a topic of which no other node is known.
@@ -46,7 +46,7 @@ func NewReplica() *Replica {
 	return &Replica{state: NewState(), parts: map[NodeID]*part{}}
 }
 
-// State is everybody's metas together: for Flush, AppendState and the like.
+// State is the metas of all nodes together: for Flush, AppendState and the like.
 // Tracking goes through the replica.
 func (r *Replica) State() *State { return r.state }
 
@@ -85,13 +85,13 @@ func (r *Replica) delta(left, joined *Meta) (d Delta, ok bool) {
 
 // Full is this node's part, in order of arrival.
 func (r *Replica) Full() Full {
-	own := make(map[*place]bool, len(r.state.tracked))
+	own := make(map[*listing]bool, len(r.state.tracked))
 	for _, p := range r.state.tracked {
 		own[p] = true
 	}
 	full := Full{Seq: r.seq, Metas: make([]*Meta, 0, len(own))}
 	for at := r.state.order.Front(); at != nil; at = at.Next() {
-		for _, p := range at.Value.(*entry).places {
+		for _, p := range at.Value.(*entry).listings {
 			if own[p] {
 				full.Metas = append(full.Metas, p.meta)
 			}
@@ -132,7 +132,7 @@ func (r *Replica) Behind(node NodeID, seq uint64) bool {
 func (r *Replica) ApplyFull(node NodeID, f Full) {
 	p := r.parts[node]
 	if p == nil {
-		p = &part{metas: map[string]*place{}, ahead: map[uint64]Delta{}}
+		p = &part{metas: map[string]*listing{}, ahead: map[uint64]Delta{}}
 		r.parts[node] = p
 	} else if f.Seq <= p.seq {
 		return

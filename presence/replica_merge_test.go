@@ -129,7 +129,7 @@ func indexes(deltas []Delta) (is []int) {
 }
 
 // Deltas are lost, nodes are dropped and come back, fulls come late and more
-// than once; a last full of everybody makes all the same.
+// than once; a last full of every node makes all the same.
 func TestReplicasConvergeAfterLosses(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := []*node{newNode(t, 0), newNode(t, 1), newNode(t, 2)}

@@ -10,23 +10,24 @@ import (
 // ChannelID names a channel among those of this process.
 type ChannelID uint64
 
-// State is who is present on one topic, and what of it the clients have not
-// been told. Changes collect until Flush, so that those that come close
-// together travel as one diff; AppendState is the state that all diffs so far
-// add up to, so a newcomer who gets it and every later diff misses nothing.
+// State holds the metas that are present on one topic, and which changes of them
+// the clients have not been told. Changes collect until Flush, so that those
+// that come close together travel as one diff. AppendState is the state that all
+// diffs so far add up to, so a client that gets it and every later diff misses
+// nothing.
 //
 // Keys and the metas of a key are in order of arrival. An update counts as an
 // arrival, since clients put the new meta last too.
 type State struct {
-	tracked map[ChannelID]*place
+	tracked map[ChannelID]*listing
 	keys    map[string]*list.Element // of *entry
 	order   *list.List
-	live    int // places that are joining or present
+	live    int // listings that are joining or present
 	bytes   int
 
-	changed []*place          // since the last flush
-	settled int               // places in changed that have no news after all
-	leaving map[string]*place // by ref
+	changed  []*listing          // since the last flush
+	reverted int                 // listings in changed whose change was taken back
+	leaving  map[string]*listing // by ref
 
 	// encoded is the presence_state payload while fresh. It is private, so that
 	// its memory is used again.
@@ -36,19 +37,19 @@ type State struct {
 
 // entry is one key with its metas.
 type entry struct {
-	opening []byte // `"key":{"metas":[`
-	places  []*place
-	gone    bool // some places are to be taken out
+	opening  []byte // `"key":{"metas":[`
+	listings []*listing
+	gone     bool // some listings are to be taken out
 }
 
-// place is a meta's place in the state.
-type place struct {
+// listing is a meta in the list of its key.
+type listing struct {
 	meta  *Meta
 	entry *entry
 	news  news
 }
 
-// news is what clients have not been told of a place.
+// news is what clients have not been told of a listing.
 type news uint8
 
 const (
@@ -58,17 +59,18 @@ const (
 	gone                // it came and went in between, or they know that it left
 )
 
-// What a place and a key take beside their bytes: structs, map and list places.
+// What a listing and a key take beside their bytes: structs, and their part of
+// maps and lists.
 const (
-	placeCost = 240
-	keyCost   = 240
+	listingCost = 240
+	keyCost     = 240
 )
 
-// NewState returns the state of a topic where nobody is.
+// NewState returns the state of a topic without metas.
 func NewState() *State {
 	return &State{
-		tracked: map[ChannelID]*place{}, keys: map[string]*list.Element{}, order: list.New(),
-		leaving: map[string]*place{},
+		tracked: map[ChannelID]*listing{}, keys: map[string]*list.Element{}, order: list.New(),
+		leaving: map[string]*listing{},
 	}
 }
 
@@ -115,7 +117,7 @@ func (s *State) untrack(id ChannelID) *Meta {
 }
 
 // Adopt hands what one channel tracks to another, as when a client is back
-// within the grace time: nobody sees a change. It reports whether there was
+// within the grace time: no client sees a change. It reports whether there was
 // anything to hand over; the new channel must not track yet.
 func (s *State) Adopt(from, to ChannelID) bool {
 	p := s.tracked[from]
@@ -149,13 +151,13 @@ func (s *State) Size(id ChannelID) int {
 }
 
 // Pending says that Flush has something to tell.
-func (s *State) Pending() bool { return len(s.changed) > s.settled }
+func (s *State) Pending() bool { return len(s.changed) > s.reverted }
 
-// Flush returns the net effect of all changes since the last flush: who came
-// and went in between is not mentioned, and of several updates the first leave
-// and the last join remain. A meta's bytes never change, so the phx_ref_prev
-// of a last join may name a ref that nobody was told of, as it may in a
-// presence_state.
+// Flush returns the net effect of all changes since the last flush: a meta that
+// came and went in between is not mentioned, and of several updates the first
+// leave and the last join remain. A meta's bytes never change, so the
+// phx_ref_prev of a last join may name a ref that no client was told of, as it
+// may in a presence_state.
 func (s *State) Flush() (d Diff) {
 	for _, p := range s.changed {
 		switch p.news {
@@ -172,13 +174,13 @@ func (s *State) Flush() (d Diff) {
 			s.sweep(p.entry)
 		}
 	}
-	s.changed, s.settled = nil, 0
+	s.changed, s.reverted = nil, 0
 	clear(s.leaving)
 	s.fresh = s.fresh && d.Empty()
 	return d
 }
 
-// Empty says that nobody is present, and that everybody knows.
+// Empty says that no meta is present, and that clients have been told so.
 func (s *State) Empty() bool { return s.live == 0 && !s.Pending() }
 
 // Len is the number of metas, those of other nodes included.
@@ -200,7 +202,7 @@ func (s *State) encode() {
 	s.encoded = append(s.encoded[:0], '{')
 	for at := s.order.Front(); at != nil; at = at.Next() {
 		e, first := at.Value.(*entry), true
-		for _, p := range e.places {
+		for _, p := range e.listings {
 			if p.news == joining {
 				continue
 			}
@@ -219,12 +221,12 @@ func (s *State) encode() {
 }
 
 // insert puts the meta behind those of its key.
-func (s *State) insert(m *Meta) *place {
+func (s *State) insert(m *Meta) *listing {
 	s.live++
-	if p := s.leaving[m.Ref]; p != nil { // its node went and came back: nobody need know
+	if p := s.leaving[m.Ref]; p != nil { // its node went and came back, and clients know it
 		delete(s.leaving, m.Ref)
 		p.news = known
-		s.settle()
+		s.revert()
 		return p
 	}
 	at := s.keys[m.Key]
@@ -235,20 +237,20 @@ func (s *State) insert(m *Meta) *place {
 		s.bytes += e.cost(m.Key)
 	}
 	e := at.Value.(*entry)
-	p := &place{meta: m, entry: e, news: joining}
-	e.places = append(e.places, p)
+	p := &listing{meta: m, entry: e, news: joining}
+	e.listings = append(e.listings, p)
 	s.changed = append(s.changed, p)
 	s.bytes += m.cost()
 	return p
 }
 
 // remove is insert undone.
-func (s *State) remove(p *place) {
+func (s *State) remove(p *listing) {
 	s.live--
-	if p.news == joining { // nobody has heard of it
+	if p.news == joining { // no client was told of it
 		p.news, p.entry.gone = gone, true
 		s.sweep(p.entry)
-		s.settle()
+		s.revert()
 		return
 	}
 	p.news = leaving
@@ -256,22 +258,22 @@ func (s *State) remove(p *place) {
 	s.changed = append(s.changed, p)
 }
 
-// settle counts a changed place that is as clients know it. Clients who flip
-// on and off must not make the list long.
-func (s *State) settle() {
-	s.settled++
-	if s.settled < 64 || s.settled < len(s.changed)/2 {
+// revert counts a changed listing that is again as clients know it. A client that
+// tracks and untracks all the time must not make the list of changes long.
+func (s *State) revert() {
+	s.reverted++
+	if s.reverted < 64 || s.reverted < len(s.changed)/2 {
 		return
 	}
-	s.changed = slices.DeleteFunc(s.changed, func(p *place) bool { return p.news == known || p.news == gone })
-	s.settled = 0
+	s.changed = slices.DeleteFunc(s.changed, func(p *listing) bool { return p.news == known || p.news == gone })
+	s.reverted = 0
 }
 
-// sweep takes out the places that are gone, and the entry with its last one.
+// sweep takes out the listings that are gone, and the entry with its last one.
 func (s *State) sweep(e *entry) {
 	e.gone = false
 	key := ""
-	e.places = slices.DeleteFunc(e.places, func(p *place) bool {
+	e.listings = slices.DeleteFunc(e.listings, func(p *listing) bool {
 		if p.news != gone {
 			return false
 		}
@@ -279,7 +281,7 @@ func (s *State) sweep(e *entry) {
 		s.bytes -= p.meta.cost()
 		return true
 	})
-	if len(e.places) > 0 {
+	if len(e.listings) > 0 {
 		return
 	}
 	s.bytes -= e.cost(key)
@@ -290,6 +292,6 @@ func (s *State) sweep(e *entry) {
 	}
 }
 
-func (m *Meta) cost() int { return cap(m.JSON) + len(m.Ref) + placeCost }
+func (m *Meta) cost() int { return cap(m.JSON) + len(m.Ref) + listingCost }
 
 func (e *entry) cost(key string) int { return len(key) + cap(e.opening) + keyCost }

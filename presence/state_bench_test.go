@@ -47,7 +47,7 @@ func benchmarkStorm(b *testing.B, sizes ...int) {
 	}
 }
 
-// BenchmarkUpdate is one member of many who tracks something new, and the diff.
+// BenchmarkUpdate is one channel of many that tracks something new, and the diff.
 func BenchmarkUpdate(b *testing.B) {
 	for _, members := range []int{10, 1_000, 10_000} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
@@ -66,7 +66,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// BenchmarkState is the state for one who joins, when nothing has changed
+// BenchmarkState is the state for a channel that joins, when nothing has changed
 // since the last one and when something has.
 func BenchmarkState(b *testing.B) {
 	for _, members := range []int{10, 1_000, 10_000} {

@@ -115,7 +115,7 @@ func TestStateIsAdoptedWithoutADiff(t *testing.T) {
 	wantDiff(t, untrack(s, 2), `{"joins":{},"leaves":{"ann":{"metas":[{"phx_ref":"r1","n":1}]}}}`)
 }
 
-// Whoever gets the state gets the next diff too: it must not be in both.
+// A client that gets the state gets the next diff too: no meta may be in both.
 func TestStateIsThatOfTheLastFlush(t *testing.T) {
 	s := NewState()
 	track(t, s, 1, "ann", `{}`, "r1")

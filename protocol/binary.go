@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// The kinds of binary frames (wire reference 2.3): the first byte.
+// The kinds of binary frames, their first byte (docs/protocol.md, "Binary
+// frames").
 const (
 	kindPush              = 0
 	kindBroadcast         = 2

@@ -22,7 +22,7 @@ type Binding struct {
 	Snapshot     bool   // option "snapshot"
 	View         bool   // option "view"
 
-	// Err is upstream's text when the parameters cannot be served (4.4).
+	// Err is upstream's text when the parameters cannot be served.
 	Err string
 }
 
@@ -31,7 +31,8 @@ const wildcard = "*"
 // optionResume is the one key of a binding that does not say what it selects.
 const optionResume = "resume"
 
-// The texts of bindings that cannot be served (wire reference 4.4).
+// The texts of bindings that cannot be served (docs/protocol.md, "Texts of
+// errors").
 const (
 	errorSelectString   = "Error parsing `select` params: expected a list of column name strings, e.g. select: [\"col1\", \"col2\"]"
 	errorSelectWildcard = "Column selection is not supported for wildcard subscriptions. Provide an explicit schema and table name."
@@ -47,12 +48,7 @@ func (j *Join) bind(changes value) error {
 		return nil
 	}
 	ids := newBindingIDs()
-	for w := changes.elements(); ; {
-		v := w.next()
-		if v == nil {
-			j.Bindings = exact(j.Bindings)
-			return nil
-		}
+	for v := range changes.elements() {
 		if v.isNull() {
 			continue
 		}
@@ -69,9 +65,12 @@ func (j *Join) bind(changes value) error {
 		}
 		j.Bindings = append(j.Bindings, b)
 	}
+	j.Bindings = exact(j.Bindings)
+	return nil
 }
 
-// exact has little room to grow: a channel keeps its bindings for long.
+// exact copies bindings that have much room left, as a channel holds them for
+// long.
 func exact(bindings []Binding) []Binding {
 	if cap(bindings)-len(bindings) <= len(bindings)/16 {
 		return bindings
@@ -79,7 +78,8 @@ func exact(bindings []Binding) []Binding {
 	return append(make([]Binding, 0, len(bindings)), bindings...)
 }
 
-// share has equal names in one place: most bindings of a join are of one table.
+// share stores names once that are equal: most bindings of a join are of one
+// table.
 func (b *Binding) share(other *Binding) {
 	if b.Schema == other.Schema {
 		b.Schema = other.Schema
@@ -104,11 +104,7 @@ type parameters struct {
 func (j *Join) parseBinding(raw value) Binding {
 	b := Binding{Raw: json.RawMessage(raw)}
 	var p parameters
-	for w := raw.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range raw.members() {
 		switch string(name) {
 		case "event":
 			p.event = v
@@ -172,7 +168,8 @@ func isChange(event string) bool {
 }
 
 // readTable reads schema, table and filter, and says whether they are one of
-// the combinations of 4.3: each must be a string if its key is there at all.
+// the combinations of docs/protocol.md, "Bindings": each must be a string if its
+// key is there at all.
 func (b *Binding) readTable(p parameters) bool {
 	schema, hasSchema := p.schema.text()
 	table, hasTable := p.table.text()
@@ -199,11 +196,7 @@ func (b *Binding) readSelect(columns value) {
 		b.Err = errorSelectString
 		return
 	}
-	for w := columns.elements(); ; {
-		v := w.next()
-		if v == nil {
-			break
-		}
+	for v := range columns.elements() {
 		if name, ok := v.text(); ok {
 			b.Select = append(b.Select, name)
 		}
@@ -234,11 +227,7 @@ func (j *Join) resumeFrom(v value) string {
 		return ""
 	}
 	var from value
-	for w := v.members(); ; {
-		name, m := w.member()
-		if m == nil {
-			break
-		}
+	for name, m := range v.members() {
 		if string(name) == "from" {
 			from = m
 		}
@@ -250,8 +239,8 @@ func (j *Join) resumeFrom(v value) string {
 	return position
 }
 
-// legacyBinding is that of a join without config: the sub-topic names schema,
-// table and filter (wire reference 4.12).
+// legacyBinding is the binding of a join without config: the sub-topic names
+// schema, table and filter.
 func legacyBinding(subTopic string) Binding {
 	raw := []byte{'{'}
 	b := Binding{Event: ChangeAny, Table: wildcard}
@@ -275,8 +264,9 @@ func legacyBinding(subTopic string) Binding {
 func (b *Binding) appendEcho(dst []byte) []byte {
 	end := len(b.Raw) - 1
 	dst = append(dst, b.Raw[:end]...)
-	if w := value(b.Raw).members(); w.next() != nil {
+	for range value(b.Raw).members() {
 		dst = append(dst, ',')
+		break
 	}
 	dst = append(dst, `"id":`...)
 	dst = strconv.AppendInt(dst, b.ID, 10)

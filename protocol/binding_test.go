@@ -148,7 +148,7 @@ func TestBindingIDsMakeRoomForCollisions(t *testing.T) {
 	ids := newBindingIDs()
 	first, second := value(`{"a":1}`), value(`{"a":2}`)
 	id := ids.next(first)
-	h, _ := contentHash(second)
+	h := bindingHash(second)
 	wanted := int64((h ^ h>>32) & maxID)
 	ids.taken[wanted], ids.taken[wanted+1] = true, true
 	if got := ids.next(second); got != wanted+2 {
@@ -159,17 +159,20 @@ func TestBindingIDsMakeRoomForCollisions(t *testing.T) {
 	}
 }
 
-func TestContentHashReadsOnceWhateverTheOrder(t *testing.T) {
+func contentHash(v value) uint64 {
+	r := newReader(v)
+	defer r.close()
+	return r.hash()
+}
+
+func TestContentHashIsTheSameWhateverTheOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := anyJSON(3).Draw(t, "json")
 		v, _ := parse([]byte(text))
-		hash, size := contentHash(v)
-		if size != len(v) {
-			t.Fatalf("contentHash(%s) read %d bytes of %d", v, size, len(v))
-		}
+		hash := contentHash(v)
 		again := []byte(fmt.Sprintf(" %s ", reorder(v)))
 		w, ok := parse(again)
-		if got, _ := contentHash(w); !ok || got != hash {
+		if got := contentHash(w); !ok || got != hash {
 			t.Fatalf("contentHash of %s is another than of %s", w, v)
 		}
 	})
@@ -180,13 +183,10 @@ func reorder(v value) string {
 	var parts []string
 	switch v.kind() {
 	case '[':
-		for w := v.elements(); ; {
-			e := w.next()
-			if e == nil {
-				return "[" + strings.Join(parts, " , ") + "]"
-			}
+		for e := range v.elements() {
 			parts = append(parts, reorder(e))
 		}
+		return "[" + strings.Join(parts, " , ") + "]"
 	case '{':
 		for _, m := range v.sorted() {
 			parts = append(parts, string(appendQuoted(nil, m.name))+" : "+reorder(m.value))

@@ -25,7 +25,7 @@ func newBindingIDs() *bindingIDs {
 // next is the id of a binding: that of an equal one before, or one of its own.
 // Where two contents fall on one id the later one gets the next free.
 func (ids *bindingIDs) next(v value) int64 {
-	h, _ := objectHash(v, optionResume)
+	h := bindingHash(v)
 	if id, ok := ids.byHash[h]; ok {
 		return id
 	}
@@ -37,46 +37,51 @@ func (ids *bindingIDs) next(v value) int64 {
 	return id
 }
 
-// contentHash is a hash of the value at the start of valid JSON, and its length.
-// It is the same however keys are ordered, strings escaped and space is set.
-// One pass, whatever the depth: the text is a client's.
-func contentHash(data []byte) (hash uint64, size int) {
-	switch data[0] {
-	case '{':
-		return objectHash(data, "")
-	case '[':
-		h := newHash('[')
-		n := eachNested(data, func(rest []byte) int {
-			element, n := contentHash(rest)
-			h.addHash(element)
-			return n
-		})
-		return uint64(h), n
-	}
-	n := extent(data)
-	v := value(data[:n])
-	if v.kind() == '"' {
-		return hashOf('"', v.stringBytes()), n
-	}
-	return hashOf('0', v), n
+// bindingHash is the hash of a binding without the member that says from where
+// it resumes.
+func bindingHash(v value) uint64 {
+	r := newReader(v)
+	defer r.close()
+	return r.hashObject(optionResume)
 }
 
-// objectHash hashes the members in the order of their names, but for the one
+// hash is a hash of the next value. It is the same however keys are ordered,
+// strings escaped and space is set. The text is a client's, so it is read once
+// however deep it is.
+func (r *reader) hash() uint64 {
+	switch r.kind() {
+	case '{':
+		return r.hashObject("")
+	case '[':
+		return r.hashArray()
+	}
+	v := r.next()
+	if v.kind() == '"' {
+		return hashOf('"', v.stringBytes())
+	}
+	return hashOf('0', v)
+}
+
+func (r *reader) hashArray() uint64 {
+	h := newHash('[')
+	for r.enter(); !r.leave(); {
+		h.addHash(r.hash())
+	}
+	return uint64(h)
+}
+
+// hashObject hashes the members in the order of their names, but for the one
 // called except; of those with the same name the last one counts.
-func objectHash(data []byte, except string) (hash uint64, size int) {
+func (r *reader) hashObject(except string) uint64 {
 	type hashed struct {
 		name  []byte
 		value uint64
 	}
 	var all []hashed
-	n := eachNested(data, func(rest []byte) int {
-		at := extent(rest)
-		name := value(rest[:at]).stringBytes()
-		at += skipSeparators(rest[at:])
-		h, n := contentHash(rest[at:])
-		all = append(all, hashed{name, h})
-		return at + n
-	})
+	for r.enter(); !r.leave(); {
+		name := r.next().stringBytes()
+		all = append(all, hashed{name, r.hash()})
+	}
 	slices.SortStableFunc(all, func(a, b hashed) int { return bytes.Compare(a.name, b.name) })
 	h := newHash('{')
 	for i, m := range all {
@@ -86,25 +91,7 @@ func objectHash(data []byte, except string) (hash uint64, size int) {
 		h.addHash(hashOf('"', m.name))
 		h.addHash(m.value)
 	}
-	return uint64(h), n
-}
-
-// eachNested calls read at every element, or member, of the array or object at
-// the start of data; read returns how much of it that was. The result is the
-// length of the whole.
-func eachNested(data []byte, read func(rest []byte) int) int {
-	i := 1
-	for {
-		i += skipSeparators(data[i:])
-		if data[i] == '}' || data[i] == ']' {
-			return i + 1
-		}
-		i += read(data[i:])
-	}
-}
-
-func skipSeparators(data []byte) int {
-	return len(data) - len(bytes.TrimLeft(data, " \t\r\n,:"))
+	return uint64(h)
 }
 
 // fnv is FNV-1a in 64 bits: the same in every process and version.

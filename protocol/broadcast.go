@@ -22,9 +22,9 @@ type Broadcast struct {
 }
 
 // Broadcast builds the frame of a broadcast for receivers of this version
-// (wire reference 2.4), nil when they cannot have it: opaque payloads and those
-// that are not JSON in 1.0.0 and event streams, which have only text, and in
-// 2.0.0 what does not fit the header (see CheckHeader).
+// (docs/protocol.md, "Forms of a broadcast"). It is nil when they cannot have it:
+// 1.0.0 and event streams have only text, so no payload that is opaque or not
+// JSON, and 2.0.0 nothing that does not fit the header (see CheckHeader).
 func (v Version) Broadcast(topic string, b Broadcast) *Frame {
 	f := v.broadcast(topic, b)
 	if f != nil {
@@ -58,7 +58,7 @@ func (v Version) Replayed(joinRef Ref, topic string, b Broadcast) *Frame {
 }
 
 // CheckHeader says which part of a broadcast does not fit the header of a
-// binary frame, where lengths are single bytes (wire reference 2.5). Such a
+// binary frame, where lengths are single bytes. Such a
 // broadcast cannot be delivered to 2.0.0 receivers. Relayed text always fits.
 func (b Broadcast) CheckHeader(topic string) error {
 	if b.Relay != nil {

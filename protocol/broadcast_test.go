@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The table of wire reference 2.4, and what cannot be delivered.
+// The table of docs/protocol.md, "Forms of a broadcast", and what cannot be
+// delivered.
 func TestBroadcastForms(t *testing.T) {
 	meta := []byte(`{"id":"7"}`)
 	long := strings.Repeat("e", 256)
@@ -80,7 +81,7 @@ func checkFrame(t *testing.T, f *Frame, want string) {
 
 // The reference splices what a client calls JSON into text frames, which breaks
 // its receivers, and their socket when it is not UTF-8. Relayed as it is, in a
-// binary frame, it harms nobody.
+// binary frame, it harms no client.
 func TestBroadcastsThatAreNotJSON(t *testing.T) {
 	for _, payload := range []string{"this is not JSON", "", "\"\xff\"", "1,\"injected\":1", `{}}`} {
 		b := Broadcast{Event: "e", Encoding: EncodingJSON, Payload: []byte(payload)}

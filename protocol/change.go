@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// The texts in "errors" of a change (wire reference 4.11).
+// The texts in "errors" of a change (docs/protocol.md, "Errors in changes").
 const (
-	ErrorNoPrimaryKey = "Error 400: Bad Request, no primary key"
 	ErrorUnauthorized = "Error 401: Unauthorized"
 	ErrorTooLarge     = "Error 413: Payload Too Large"
 )
 
-// Data is the content of a row change's "data" object (wire reference 4.8),
-// with what walcast adds: the position and what was left out.
+// Data is the content of a row change's "data" object (docs/protocol.md, "Row
+// changes"), with what walcast adds: the position and what was left out.
 type Data struct {
 	Type, Schema, Table string
 	CommitTimestamp     string // raw JSON as AppendTimestamp writes it; "" is null

@@ -1,6 +1,6 @@
 package protocol
 
-// The events of wire reference 3.1.
+// The events of docs/protocol.md, "Messages".
 const (
 	EventJoin            = "phx_join"
 	EventLeave           = "phx_leave"

@@ -10,8 +10,8 @@ import (
 // every receiver; it never changes.
 type Frame struct {
 	// Committed is when the change in it was committed, in nanoseconds since the
-	// epoch; 0 for all other frames and for changes that are not live. Whoever
-	// builds the frame sets it before the first Push; gateway measures with it.
+	// epoch; 0 for all other frames and for changes that are not live. It is set
+	// before the first Push; gateway measures with it.
 	Committed int64
 	// Broadcast is set on live broadcasts: what a server may leave out for a
 	// client that reads too slowly. Nothing else may be left out.

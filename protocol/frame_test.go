@@ -111,7 +111,7 @@ func TestReplyNamesATopicThatIsNoString(t *testing.T) {
 	}
 }
 
-// The examples of the wire reference, 2.3.
+// The examples of docs/protocol.md, "Binary frames", and some like them.
 func TestBinaryBroadcastsByteForByte(t *testing.T) {
 	topic, json := "realtime:room1", []byte(`{"x":1}`)
 	for _, c := range []struct {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Join is the payload of phx_join after coercion (wire reference 3.4).
+// Join is the payload of phx_join after coercion (docs/protocol.md, "Joining").
 type Join struct {
 	Legacy           bool // no "config" key
 	Private          bool
@@ -14,10 +14,10 @@ type Join struct {
 	BroadcastSelf    bool
 	ReplicationReady bool
 	Replay           *Replay // nil when absent
-	PresenceEnabled  bool    // true unless explicitly false (decisions 25)
+	PresenceEnabled  bool    // true unless explicitly false
 	PresenceKey      string  // "" to be generated
 	Bindings         []Binding
-	AccessToken      *string // the channel token by the rules of 3.4; nil: use the connection's
+	AccessToken      *string // the channel token; nil: use the connection's
 
 	// Warnings are messages for system events with status ok: fields that were
 	// invalid and took their default.
@@ -41,11 +41,7 @@ func ParseJoin(subTopic string, payload []byte) (*Join, error) {
 		return nil, Refusal{codeUnknownError, "expected params to be a :map, got: `" + doc.inspect() + "`"}
 	}
 	var config, accessToken, userToken value
-	for w := doc.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range doc.members() {
 		switch string(name) {
 		case "config":
 			config = v
@@ -76,11 +72,7 @@ func (j *Join) configure(config value) error {
 		return notMap("config", config)
 	}
 	var private, broadcast, presence, changes value
-	for w := config.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range config.members() {
 		switch string(name) {
 		case "private":
 			private = v
@@ -113,11 +105,7 @@ func (j *Join) configureBroadcast(broadcast value) error {
 		return notMap("config.broadcast", broadcast)
 	}
 	var replay value
-	for w := broadcast.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range broadcast.members() {
 		switch string(name) {
 		case "ack":
 			j.BroadcastAck = j.flag("config.broadcast.ack", v, false)
@@ -137,11 +125,7 @@ func (j *Join) configurePresence(presence value) {
 		j.warn("config.presence", "a map", "defaults are used")
 		return
 	}
-	for w := presence.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			return
-		}
+	for name, v := range presence.members() {
 		switch string(name) {
 		case "enabled":
 			j.PresenceEnabled = j.flag("config.presence.enabled", v, true)
@@ -177,16 +161,13 @@ func (j *Join) presenceKey(v value) string {
 // joined is a list of strings in one; "" for anything else.
 func (v value) joined() string {
 	var all []byte
-	for w := v.elements(); ; {
-		e := w.next()
-		if e == nil {
-			return string(all)
-		}
+	for e := range v.elements() {
 		if e.kind() != '"' {
 			return ""
 		}
 		all = append(all, e.stringBytes()...)
 	}
+	return string(all)
 }
 
 // flag reads a flexible boolean; null and, with a warning, anything invalid are

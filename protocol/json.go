@@ -2,19 +2,19 @@ package protocol
 
 import (
 	"bytes"
+	"iter"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
 // value is one JSON value as raw text, valid and without space around it. It
-// is walked over in place, as decoding into Go values would change the spelling
-// of numbers and the order of keys.
+// stays text, as decoding into Go values would change the spelling of numbers
+// and the order of keys.
 type value []byte
 
-// parse checks that data is one JSON value in UTF-8. Names may repeat: upstream
-// accepts that. Values nested deeper than 10,000 are refused by jsontext.
+// parse checks that data is one JSON value in UTF-8. Values nested deeper than 10,000 are refused by jsontext.
 func parse(data []byte) (value, bool) {
-	if !jsontext.Value(data).IsValid(jsontext.AllowDuplicateNames(true)) {
+	if !jsontext.Value(data).IsValid(lastNameWins) {
 		return nil, false
 	}
 	return value(bytes.Trim(data, " \t\r\n")), true
@@ -60,98 +60,41 @@ func (v value) text() (string, bool) {
 	return string(v.stringBytes()), v.kind() == '"'
 }
 
-// members walks over an object; over nothing for any other value.
-func (v value) members() walk { return v.content('{') }
-
-// elements walks over an array; over nothing for any other value.
-func (v value) elements() walk { return v.content('[') }
-
-func (v value) content(kind byte) walk {
-	if v.kind() != kind {
-		return walk{}
-	}
-	return walk{v[1 : len(v)-1]}
-}
-
-// walk is the way through the content of an object or array.
-type walk struct{ rest []byte }
-
-// next is the next element of an array; nil at the end.
-func (w *walk) next() value {
-	for i, c := range w.rest {
-		switch c {
-		case ' ', '\t', '\r', '\n', ',', ':':
-			continue
+// members are the names and values of an object in order; there are none of any
+// other value.
+func (v value) members() iter.Seq2[[]byte, value] {
+	return func(yield func([]byte, value) bool) {
+		if v.kind() != '{' {
+			return
 		}
-		n := extent(w.rest[i:])
-		v := w.rest[i : i+n]
-		w.rest = w.rest[i+n:]
-		return v
-	}
-	w.rest = nil
-	return nil
-}
-
-// member is the next member of an object; a nil value at the end.
-func (w *walk) member() (name []byte, v value) {
-	quoted := w.next()
-	if quoted == nil {
-		return nil, nil
-	}
-	return quoted.stringBytes(), w.next()
-}
-
-// extent is the length of the value at the start of valid JSON.
-func extent(data []byte) int {
-	switch data[0] {
-	case '"':
-		return stringExtent(data)
-	case '{', '[':
-		return nestedExtent(data)
-	}
-	for i, c := range data {
-		switch c {
-		case ',', ':', '}', ']', ' ', '\t', '\r', '\n':
-			return i
-		}
-	}
-	return len(data)
-}
-
-func stringExtent(data []byte) int {
-	i := 1
-	for {
-		j := bytes.IndexByte(data[i:], '"')
-		if j < 0 {
-			return len(data) // not in valid JSON
-		}
-		end := i + j
-		escapes := 0
-		for data[end-1-escapes] == '\\' {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return end + 1
-		}
-		i = end + 1
-	}
-}
-
-func nestedExtent(data []byte) int {
-	depth := 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			i += stringExtent(data[i:]) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return i + 1
+		r := newReader(v)
+		defer r.close()
+		r.enter()
+		for {
+			name := r.next()
+			if name == nil || !yield(name.stringBytes(), r.next()) {
+				return
 			}
 		}
 	}
-	return len(data) // not in valid JSON
+}
+
+// elements are the elements of an array in order; there are none of any other
+// value.
+func (v value) elements() iter.Seq[value] {
+	return func(yield func(value) bool) {
+		if v.kind() != '[' {
+			return
+		}
+		r := newReader(v)
+		defer r.close()
+		r.enter()
+		for {
+			if e := r.next(); e == nil || !yield(e) {
+				return
+			}
+		}
+	}
 }
 
 // appendQuoted writes s as a JSON string.

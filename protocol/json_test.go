@@ -47,7 +47,7 @@ func anyJSON(depth int) *rapid.Generator[string] {
 	}))
 }
 
-// tree decodes a value through the walk, as encoding/json does.
+// tree decodes a value by its members and elements, as encoding/json does.
 func tree(v value) any {
 	switch v.kind() {
 	case 'n':
@@ -59,27 +59,21 @@ func tree(v value) any {
 		return s
 	case '[':
 		all := []any{}
-		for w := v.elements(); ; {
-			e := w.next()
-			if e == nil {
-				return all
-			}
+		for e := range v.elements() {
 			all = append(all, tree(e))
 		}
+		return all
 	case '{':
 		all := map[string]any{}
-		for w := v.members(); ; {
-			name, m := w.member()
-			if m == nil {
-				return all
-			}
+		for name, m := range v.members() {
 			all[string(name)] = tree(m)
 		}
+		return all
 	}
 	return json.Number(v)
 }
 
-func TestWalkReadsWhatEncodingJSONReads(t *testing.T) {
+func TestValuesAreReadAsEncodingJSONReadsThem(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := " " + anyJSON(3).Draw(t, "json") + "\n"
 		v, ok := parse([]byte(text))
@@ -93,7 +87,7 @@ func TestWalkReadsWhatEncodingJSONReads(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := tree(v); !reflect.DeepEqual(got, want) {
-			t.Fatalf("walk through %q gives %#v; want %#v", text, got, want)
+			t.Fatalf("members and elements of %q give %#v; want %#v", text, got, want)
 		}
 	})
 }

@@ -15,7 +15,7 @@ const (
 // Encoding of a user broadcast's payload.
 type Encoding uint8
 
-// The encodings of wire reference 2.3.
+// The encodings of docs/protocol.md, "Binary frames".
 const (
 	EncodingBinary Encoding = 0
 	EncodingJSON   Encoding = 1
@@ -38,7 +38,7 @@ type Message struct {
 }
 
 // Decode reads one WebSocket message. Its errors mean "malformed": upstream
-// drops such a frame and keeps the socket (wire reference 2.6).
+// drops such a frame and keeps the socket.
 func (v Version) Decode(data []byte, binary bool) (Message, error) {
 	if v == V1 {
 		return decodeV1(data) // text or not: upstream reads JSON from both

@@ -32,11 +32,7 @@ func (j *Join) configureReplay(replay value) error {
 		return nil
 	}
 	var since, limit value
-	for w := replay.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range replay.members() {
 		switch string(name) {
 		case "since":
 			since = v

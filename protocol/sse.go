@@ -51,7 +51,7 @@ func StreamHead(head []byte, retry time.Duration) *Frame {
 }
 
 // StreamAlive keeps an event stream from looking dead. It says nothing but the
-// position, "" for none: who has the frame has everything up to there.
+// position, "" for none: a client that has the frame has everything up to there.
 func StreamAlive(position string) *Frame {
 	if position == "" {
 		return &Frame{wire: []byte(":\n\n")}

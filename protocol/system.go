@@ -11,18 +11,13 @@ const (
 	ExtensionSystem   = "system"
 )
 
-// The messages of system events (wire reference 3.9). Those of tokens are
-// auth's.
+// The messages of system events (docs/protocol.md, "System events"). Those of
+// tokens are in auth.
 const (
 	MessageSubscribed       = "Subscribed to PostgreSQL"
 	MessageReplicationReady = "Replication connection established"
 	MessageReplicationAway  = "Replication connection was not established in time"
-	MessageDisconnect       = "Server requested disconnect" // goes to every topic, without sub-topic
 	MessageDatabaseAway     = "Realtime was unable to connect to the project database"
-	MessageQueryCanceled    = "Query was cancelled, please try again"
-	MessageTooManyMessages  = "Too many messages per second"
-	MessageTooManyPresence  = "Too many presence messages per second"
-	MessagePresenceLimit    = "Client presence rate limit exceeded"
 )
 
 // MessageNotReadable is for a new token that may not read the private topic.
@@ -37,7 +32,7 @@ func MessageNoLongerReadable(subTopic string) string {
 }
 
 // PolicyRaised is the message for the subjects for whom a policy of a table
-// raises: they do not get its changes (decision 1).
+// raises: they do not get its changes, and others do.
 func PolicyRaised(table, sqlState, message string) string {
 	return fmt.Sprintf("Changes of %s are not delivered: its row-level security raised ERROR %s %s", table, sqlState, message)
 }

@@ -11,7 +11,7 @@ func TestSystem(t *testing.T) {
 			`{"message":"Subscribed to PostgreSQL","status":"ok","extension":"postgres_changes","channel":"a\"b"}`,
 		},
 		{
-			"to every topic", string(System(ExtensionSystem, StatusOK, MessageDisconnect, "")),
+			"to every topic", string(System(ExtensionSystem, StatusOK, "Server requested disconnect", "")),
 			`{"message":"Server requested disconnect","status":"ok","extension":"system"}`,
 		},
 		{

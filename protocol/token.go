@@ -3,22 +3,19 @@ package protocol
 import "strings"
 
 // opaqueKey starts the keys of the sb_publishable_… and sb_secret_… kind. They
-// are no tokens: whoever sends one as a channel's token means the connection's.
+// are no tokens: a client that sends one as a channel's token means the
+// connection's.
 const opaqueKey = "sb_"
 
 // AccessToken reads the payload of an access_token event. Without a token that
-// is to be looked at there is nothing to do (wire reference 3.8).
+// is to be looked at there is nothing to do (docs/protocol.md, "New tokens").
 func AccessToken(payload []byte) (token string, ok bool) {
 	doc, valid := parse(payload)
 	if !valid {
 		return "", false
 	}
 	var given value
-	for w := doc.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
+	for name, v := range doc.members() {
 		if string(name) == "access_token" {
 			given = v
 		}
@@ -28,7 +25,7 @@ func AccessToken(payload []byte) (token string, ok bool) {
 }
 
 // channelToken chooses the token of a join: user_token, which is the older
-// name, before access_token; nil for the connection's (wire reference 3.4).
+// name, before access_token; nil for the connection's.
 func channelToken(accessToken, userToken value) *string {
 	first := accessToken
 	if first.isNull() || first.kind() == 'f' {

@@ -10,7 +10,7 @@ import (
 )
 
 // joinDeviation is a join that walcast answers otherwise than the reference, and
-// the decision that says so.
+// what in docs/protocol.md says so: a line of "Where walcast differs" or a section.
 type joinDeviation struct {
 	section string
 	payload string // part of it, "" for every join of the section
@@ -48,7 +48,7 @@ var joinDeviations = []joinDeviation{
 
 	// Upstream puts its id before the client's, and JSON.parse keeps the client's.
 	{
-		section: "an id from the client", decides: "wire reference 4.2",
+		section: "an id from the client", decides: "bindings",
 		echo: `{"postgres_changes":[{"id":"<id-39724020>","event":"INSERT","schema":"public","table":"tr_todo"}]}`,
 	},
 }

@@ -3,22 +3,17 @@ package protocol
 import "errors"
 
 // decodeV1 reads an object with topic, event, payload and ref; join_ref may be
-// missing, other keys are ignored (wire reference 2.1).
+// missing, other keys are ignored.
 func decodeV1(data []byte) (Message, error) {
-	doc, ok := parse(data)
-	if !ok {
-		return Message{}, errors.New("decode 1.0.0 frame: not JSON")
-	}
-	if doc.kind() != '{' {
+	r := newReader(data)
+	defer r.close()
+	if r.kind() != '{' || !r.enter() {
 		return Message{}, errors.New("decode 1.0.0 frame: not an object")
 	}
 	var f fields
-	for w := doc.members(); ; {
-		name, v := w.member()
-		if v == nil {
-			break
-		}
-		switch string(name) {
+	for name := r.next(); name != nil; name = r.next() {
+		v := r.next()
+		switch string(name.stringBytes()) {
 		case "topic":
 			f.topic = v
 		case "event":
@@ -30,6 +25,9 @@ func decodeV1(data []byte) (Message, error) {
 		case "join_ref":
 			f.joinRef = v
 		}
+	}
+	if !r.finish() {
+		return Message{}, errors.New("decode 1.0.0 frame: not JSON")
 	}
 	if f.topic == nil || f.event == nil || f.payload == nil || f.ref == nil {
 		return Message{}, errors.New("decode 1.0.0 frame: topic, event, payload or ref is missing")

@@ -3,17 +3,17 @@ package protocol
 import "errors"
 
 // decodeV2 reads [join_ref, ref, topic, event, payload]; more elements are
-// ignored (wire reference 2.2).
+// ignored.
 func decodeV2(data []byte) (Message, error) {
-	doc, ok := parse(data)
-	if !ok {
-		return Message{}, errors.New("decode 2.0.0 frame: not JSON")
-	}
-	if doc.kind() != '[' {
+	r := newReader(data)
+	defer r.close()
+	if r.kind() != '[' || !r.enter() {
 		return Message{}, errors.New("decode 2.0.0 frame: not an array")
 	}
-	w := doc.elements()
-	f := fields{joinRef: w.next(), ref: w.next(), topic: w.next(), event: w.next(), payload: w.next()}
+	f := fields{joinRef: r.next(), ref: r.next(), topic: r.next(), event: r.next(), payload: r.next()}
+	if !r.finish() {
+		return Message{}, errors.New("decode 2.0.0 frame: not JSON")
+	}
 	if f.payload == nil {
 		return Message{}, errors.New("decode 2.0.0 frame: fewer than five elements")
 	}

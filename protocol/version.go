@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Version is a serialisation of the protocol (wire reference 2).
+// Version is a serialisation of the protocol (docs/protocol.md, "Messages").
 type Version uint8
 
 // The versions.

@@ -79,7 +79,7 @@ func TestAReplayThatFailsIsRefused(t *testing.T) {
 		archive Archive
 	}{{"no archive", nil}, {"archive away", &shelf{err: errors.New("no connection")}}} {
 		f := newFixture(t, Config{Archive: test.archive})
-		if _, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 1}); err == nil || err != protocol.RefuseReplayFailed {
+		if _, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 1}); !errors.Is(err, protocol.RefuseReplayFailed) {
 			t.Errorf("%s: error %v; want %q", test.name, err, protocol.RefuseReplayFailed)
 		}
 		if strings.Contains(f.log.String(), "no connection") != (test.archive != nil) {
@@ -95,7 +95,7 @@ func TestWhatWaitsForAReplayIsBounded(t *testing.T) {
 	for range 3 {
 		f.Publish(private, large)
 	}
-	if err := m.Replay([]Stored{stored("a")}); err == nil || err != protocol.RefuseReplayFailed {
+	if err := m.Replay([]Stored{stored("a")}); !errors.Is(err, protocol.RefuseReplayFailed) {
 		t.Errorf("Replay = %v; want %q", err, protocol.RefuseReplayFailed)
 	}
 	got.want(t, "the member that is refused")

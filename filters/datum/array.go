@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"walcast/internal/pgarray"
 )
 
 // array has one dimension that starts at 1, or none; how others compare is
@@ -111,39 +113,25 @@ func has(array Value, wanted Value) bool {
 	})
 }
 
-// Elements holds the elements of an array literal in order, whatever its
-// dimensions.
-type Elements struct {
-	Elements []Element
-	Depth    int // dimensions; 0 when empty
-	Length   int // of the first dimension
-}
-
-// Element is one element's text.
-type Element struct {
-	Text string
-	Null bool
-}
-
 // ParseArray reads {a,"b c",NULL,{d}}. Its errors are *Invalid or ErrUncertain,
 // as for literals with bounds of their own, [0:1]={a,b}; with them come the
 // elements before the mistake.
-func ParseArray(literal string, delimiter byte) (Elements, error) {
+func ParseArray(literal string, delimiter byte) (pgarray.Array, error) {
 	s := trimSpaces(literal)
 	if s == "" || s[0] != '{' {
 		if strings.HasPrefix(s, "[") {
-			return Elements{}, ErrUncertain
+			return pgarray.Array{}, ErrUncertain
 		}
-		return Elements{}, malformed(literal, `Array value must start with "{" or dimension information.`)
+		return pgarray.Array{}, malformed(literal, `Array value must start with "{" or dimension information.`)
 	}
-	p := arrayParser{rest: s[1:], delimiter: delimiter, depth: 1, leaf: -1}
-	if err := p.run(); err != nil {
-		if errors.Is(err, errTrailingDelimiter) {
-			err = malformed(literal, `Unexpected "}" character.`)
-		}
-		return Elements{Elements: p.elements}, err
+	parsed, err := pgarray.Parse(s, delimiter)
+	switch {
+	case errors.Is(err, pgarray.ErrTrailingDelimiter):
+		return parsed, malformed(literal, `Unexpected "}" character.`)
+	case err != nil:
+		return parsed, ErrUncertain
 	}
-	return p.result()
+	return parsed, nil
 }
 
 func malformed(literal, detail string) error {

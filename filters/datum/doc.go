@@ -6,6 +6,6 @@
 // differential test beside it (odd literals, unknown types, text in a collation
 // with rules of its own) is reported as uncertain, never guessed.
 //
-// It knows nothing of rows, filters or of who compares. Neighbours: filters
+// It knows nothing of rows or filters. Neighbours: filters
 // makes predicates of it, replication describes the types.
 package datum

@@ -6,14 +6,14 @@ import (
 	"walcast/replication/wal"
 )
 
-// enum has the label in S and its place in the order in A. A label that is not
-// known (ALTER TYPE … ADD VALUE tells nobody) is equal to itself and nothing
-// else; its place is Postgres' to say.
+// enum has the label in S and its rank in the order in A. A label that is not
+// known, as ALTER TYPE … ADD VALUE is not announced, is equal to itself and
+// nothing else; only Postgres knows its rank.
 type enum struct{ labels *wal.Type }
 
 func (t enum) Out(text string) (Value, bool) {
-	place := slices.Index(t.labels.Labels, text)
-	return Value{Key: Key{A: int64(place), S: text}, Unordered: place < 0}, true
+	rank := slices.Index(t.labels.Labels, text)
+	return Value{Key: Key{A: int64(rank), S: text}, Unordered: rank < 0}, true
 }
 
 func (t enum) In(literal string) (Value, error) {

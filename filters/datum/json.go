@@ -42,9 +42,10 @@ type JSON struct {
 // ParseJSON reads a document. It returns ErrUncertain for what is not JSON, and
 // for what jsonb may refuse (\u0000, half a surrogate pair, huge numbers).
 func ParseJSON(text string) (JSON, error) {
-	p := jsonParser{text}
-	doc, ok := p.value(0)
-	if p.space(); !ok || p.rest != "" {
+	r := newJSONReader(text, jsonbOptions)
+	defer r.close()
+	doc, ok := r.document()
+	if !ok || !r.finished() {
 		return JSON{}, ErrUncertain
 	}
 	return doc, nil

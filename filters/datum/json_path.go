@@ -1,7 +1,5 @@
 package datum
 
-import "strings"
-
 // Step is one -> of a JSON path: a key, or an index into an array, which
 // counts from the end when it is negative.
 type Step struct {
@@ -17,145 +15,94 @@ type Path struct {
 	Binary bool // the value is jsonb
 }
 
-// Extract follows the path through a document. found is false where SQL has
-// NULL.
+// Extract follows the path through a document that Postgres has printed. found
+// is false where SQL has NULL.
 func (p Path) Extract(document string) (text string, found bool) {
-	s := jsonScanner{rest: document, binary: p.Binary}
-	s.space()
+	text = document
 	for _, step := range p.Steps {
-		if !s.descend(step) {
+		if text, found = step.into(text, p.Binary); !found {
 			return "", false
 		}
 	}
-	text, ok := s.skip()
+	if len(p.Steps) == 0 {
+		r := newJSONReader(document, jsonOptions)
+		defer r.close()
+		if text, found = r.raw(); !found {
+			return "", false
+		}
+	}
 	switch {
-	case !ok:
-		return "", false
 	case !p.AsText:
 		return text, true
 	case text == "null":
 		return "", false
 	case text[0] == '"':
-		return (&jsonParser{text}).string()
+		return unquoteJSON(text)
 	}
 	return text, true
 }
 
-// jsonScanner walks over JSON that Postgres has checked.
-type jsonScanner struct {
-	rest   string
-	binary bool
-}
-
-func (s *jsonScanner) space() { s.rest = strings.TrimLeft(s.rest, " \t\r\n") }
-
-func (s *jsonScanner) peek() byte {
-	if s.rest == "" {
-		return 0
-	}
-	return s.rest[0]
-}
-
-// skip passes over one value and returns its text.
-func (s *jsonScanner) skip() (string, bool) {
-	s.space()
-	start, depth := s.rest, 0
-	for s.rest != "" {
-		switch c := s.rest[0]; c {
-		case '{', '[':
-			depth++
-			s.rest = s.rest[1:]
-		case '}', ']':
-			depth--
-			s.rest = s.rest[1:]
-		case '"':
-			s.skipString()
-		default:
-			s.rest = strings.TrimLeft(s.rest[1:], "abcdefghijklmnopqrstuvwxyzE0123456789+-.")
-		}
-		if depth == 0 {
-			return start[:len(start)-len(s.rest)], true
-		}
+// into makes one step from a document to a value within it.
+func (s Step) into(document string, binary bool) (value string, found bool) {
+	r := newJSONReader(document, jsonOptions)
+	defer r.close()
+	kind := r.kind()
+	switch {
+	case kind == '{' && !s.IsIndex:
+		return r.field(s.Key)
+	case kind == '[' && s.IsIndex && s.Index >= 0:
+		return r.item(s.Index)
+	case kind == '[' && s.IsIndex:
+		return r.lastItem(-s.Index)
+	case kind != '{' && s.IsIndex && binary && (s.Index == 0 || s.Index == -1):
+		// jsonb keeps a scalar in an array of one, and ->0 finds it there.
+		return r.raw()
 	}
 	return "", false
 }
 
-// skipString passes over a string, escapes and all.
-func (s *jsonScanner) skipString() {
-	for i := 1; i < len(s.rest); i++ {
-		switch s.rest[i] {
-		case '\\':
-			i++
-		case '"':
-			s.rest = s.rest[i+1:]
-			return
-		}
-	}
-	s.rest = ""
-}
-
-func (s *jsonScanner) descend(step Step) bool {
-	switch {
-	case step.IsIndex && s.peek() == '[':
-		return s.item(step.Index)
-	case step.IsIndex:
-		// jsonb keeps a scalar in an array of one, and ->0 finds it there.
-		return s.binary && s.peek() != '{' && (step.Index == 0 || step.Index == -1)
-	}
-	return s.peek() == '{' && s.field(step.Key)
-}
-
-// field moves to the value of the last field of that name: json keeps all of
-// them, and -> takes the last.
-func (s *jsonScanner) field(key string) bool {
-	found := ""
-	for s.next('}') {
-		name, _ := s.skip()
-		p := jsonParser{name}
-		decoded, ok := p.string()
-		s.space()
-		s.rest = strings.TrimPrefix(s.rest, ":")
-		value, valid := s.skip()
-		if !valid {
-			return false
-		}
-		if ok && decoded == key {
-			found = value
-		}
-	}
-	s.rest = found
-	return found != ""
-}
-
-func (s *jsonScanner) item(index int) bool {
-	var items []string
-	for s.next(']') {
-		value, ok := s.skip()
+// field reads the value of the last field of that name: json keeps all of them,
+// and -> takes the last.
+func (r *jsonReader) field(key string) (value string, found bool) {
+	for r.bracket(); r.kind() == '"'; {
+		quoted, ok := r.raw()
 		if !ok {
-			return false
+			return "", false
 		}
-		if len(items) == index {
-			s.rest = value
-			return true
+		text, ok := r.raw()
+		if !ok {
+			return "", false
 		}
-		items = append(items, value)
+		if name, valid := unquoteJSON(quoted); valid && name == key {
+			value, found = text, true
+		}
 	}
-	if index >= 0 || -index > len(items) {
-		return false
-	}
-	s.rest = items[len(items)+index]
-	return true
+	return value, found
 }
 
-// next passes the opening bracket or the comma before an item; false at the
-// closing one.
-func (s *jsonScanner) next(closing byte) bool {
-	s.space()
-	c := s.peek()
-	if c == 0 || c == closing {
-		return false
+// item reads the item of an array that n others stand before.
+func (r *jsonReader) item(n int) (string, bool) {
+	r.bracket()
+	for ; n > 0 && r.kind() != ']'; n-- {
+		if r.decoder.SkipValue() != nil {
+			return "", false
+		}
 	}
-	s.rest = s.rest[1:]
-	s.space()
-	return s.peek() != closing && s.rest != ""
+	return r.raw()
+}
+
+// lastItem reads the nth item from the end.
+func (r *jsonReader) lastItem(n int) (string, bool) {
+	var items []string
+	for r.bracket(); r.kind() != ']'; {
+		item, ok := r.raw()
+		if !ok {
+			return "", false
+		}
+		items = append(items, item)
+	}
+	if n > len(items) {
+		return "", false
+	}
+	return items[len(items)-n], true
 }

@@ -34,14 +34,14 @@ func (t span) Out(text string) (Value, bool) {
 	lower, rest, ok1 := cutBound(text[1:len(text)-1], ',')
 	upper, rest, ok2 := cutBound(rest, 0)
 	var key strings.Builder
-	for i, bound := range []Element{lower, upper} {
-		if bound.Null {
+	for i, bound := range []boundText{lower, upper} {
+		if bound.infinite {
 			list[i].null = true
 			key.WriteString("N")
 			continue
 		}
 		var ok bool
-		if list[i], ok = t.subtype.Out(bound.Text); !ok || list[i].Unordered {
+		if list[i], ok = t.subtype.Out(bound.text); !ok || list[i].Unordered {
 			return Value{}, false
 		}
 		writeKey(&key, list[i].Key)
@@ -51,18 +51,24 @@ func (t span) Out(text string) (Value, bool) {
 	return v, known && ok1 && ok2 && rest == ""
 }
 
+// boundText is how a bound is spelled; nothing at all is an infinite one.
+type boundText struct {
+	text     string
+	infinite bool
+}
+
 // cutBound reads a bound up to the separator, or to the end when it is 0. Text
 // in quotes doubles a quote; a backslash keeps the next character anywhere.
-func cutBound(s string, separator byte) (bound Element, rest string, ok bool) {
+func cutBound(s string, separator byte) (bound boundText, rest string, ok bool) {
 	var text []byte
 	quoted, seen := false, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == separator && separator != 0 && !quoted:
-			return Element{Text: string(text), Null: !seen}, s[i+1:], true
+			return boundText{string(text), !seen}, s[i+1:], true
 		case c == '\\':
 			if i++; i == len(s) {
-				return Element{}, "", false
+				return boundText{}, "", false
 			}
 			text, seen = append(text, s[i]), true
 		case c == '"' && quoted && i+1 < len(s) && s[i+1] == '"':
@@ -74,7 +80,7 @@ func cutBound(s string, separator byte) (bound Element, rest string, ok bool) {
 			text, seen = append(text, c), true
 		}
 	}
-	return Element{Text: string(text), Null: !seen}, "", separator == 0 && !quoted
+	return boundText{string(text), !seen}, "", separator == 0 && !quoted
 }
 
 // In leaves ranges to Postgres, which brings those of discrete types into one

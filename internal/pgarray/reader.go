@@ -5,7 +5,7 @@
 // array_out prints without bounds is always accepted. It knows nothing of the
 // types of elements.
 //
-// Neighbours: filters reads literals with it, and may read rows of the WAL.
+// Neighbours: filters and policy read literals and values of rows with it.
 package pgarray
 
 import (

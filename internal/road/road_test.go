@@ -14,7 +14,7 @@ import (
 // may lists which packages of ours a package may import. A package without an
 // entry of its own counts as the one that it is below.
 var may = map[string][]string{
-	"protocol":              nil,
+	"protocol":              {"internal/elixir"},
 	"presence":              {"protocol"},
 	"auth":                  nil,
 	"migrations":            nil,
@@ -25,9 +25,9 @@ var may = map[string][]string{
 	"replication/catalog":   {"replication/wal"},
 	"replication":           {"replication/catalog", "replication/changelog", "replication/pgoutput", "replication/wal"},
 	"filters/pattern":       nil,
-	"filters/datum":         {"replication/wal"},
-	"filters":               {"filters/datum", "filters/pattern", "replication/wal"},
-	"policy/sql":            nil,
+	"filters/datum":         {"replication/wal", "internal/pgarray"},
+	"filters":               {"filters/datum", "filters/pattern", "replication/wal", "internal/elixir", "internal/pgarray"},
+	"policy/sql":            {"internal/pgarray"},
 	"policy/compile":        {"policy/sql", "filters", "replication/wal"},
 	"policy":                {"policy/compile", "policy/sql", "filters", "replication/wal"},
 	"diagnose":              {"policy", "filters", "protocol", "replication/catalog", "replication/wal"},
@@ -54,6 +54,7 @@ var may = map[string][]string{
 	},
 	"internal":         nil,
 	"internal/pgarray": nil,
+	"internal/elixir":  nil,
 	// A command that finds a Postgres for make.
 	"internal/devdb":      nil,
 	"internal/devdb/find": {"internal/devdb"},

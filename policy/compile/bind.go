@@ -6,9 +6,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// binding makes a condition of a policy: for one relation and one subject. It
-// is where types meet: whatever it is not certain to judge as Postgres does
-// is sql.ErrUncertain.
+// binding makes a condition of a policy for one relation and one subject, and
+// gives its expressions types. Whatever it is not certain to judge as Postgres
+// does is sql.ErrUncertain.
 type binding struct{ Source }
 
 // condition binds a boolean expression. What has no columns is evaluated.

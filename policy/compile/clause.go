@@ -43,7 +43,7 @@ func constant(holds bool) clause { return constantClause(holds) }
 
 // allClauses is AND, without what makes no difference.
 func allClauses(clauses ...clause) clause {
-	var kept allOf
+	var flat allOf
 	for _, c := range clauses {
 		switch c := c.(type) {
 		case constantClause:
@@ -51,23 +51,23 @@ func allClauses(clauses ...clause) clause {
 				return c
 			}
 		case allOf:
-			kept = append(kept, c...)
+			flat = append(flat, c...)
 		default:
-			kept = append(kept, c)
+			flat = append(flat, c)
 		}
 	}
-	switch len(kept) {
+	switch len(flat) {
 	case 0:
 		return constant(true)
 	case 1:
-		return kept[0]
+		return flat[0]
 	}
-	return kept
+	return flat
 }
 
 // anyClause is OR, without what makes no difference.
 func anyClause(clauses ...clause) clause {
-	var kept someOf
+	var flat someOf
 	for _, c := range clauses {
 		switch c := c.(type) {
 		case constantClause:
@@ -75,18 +75,18 @@ func anyClause(clauses ...clause) clause {
 				return c
 			}
 		case someOf:
-			kept = append(kept, c...)
+			flat = append(flat, c...)
 		default:
-			kept = append(kept, c)
+			flat = append(flat, c)
 		}
 	}
-	switch len(kept) {
+	switch len(flat) {
 	case 0:
 		return constant(false)
 	case 1:
-		return kept[0]
+		return flat[0]
 	}
-	return kept
+	return flat
 }
 
 // opposite is the operator that holds where op does not and the column is not

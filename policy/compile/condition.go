@@ -2,8 +2,8 @@ package compile
 
 import "walcast/filters"
 
-// condition is a policy for one subject: what is left of it when all that hangs
-// on claims and role is known.
+// condition is a policy for one subject: what is left of it when all that
+// depends on claims and role is known.
 type condition interface {
 	// when is true for the rows for which the condition's truth is one of the
 	// set, and never unknown. Of a column that is absent anything is possible:

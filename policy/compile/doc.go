@@ -5,5 +5,5 @@
 // certain is refused; then Postgres is asked.
 //
 // Neighbours: sql reads the expressions, filters evaluates what comes out,
-// policy keeps it for each subject.
+// policy stores it for each subject.
 package compile

@@ -1,5 +1,5 @@
 // Package sql reads the expressions of policies, as Postgres prints them, and
-// evaluates what does not hang on the row: constants, the role and the claims.
+// evaluates what does not depend on the row: constants, the role and the claims.
 //
 // Its rule is certainty. What it does not know is refused, and what Postgres
 // might raise or see differently is ErrUncertain, never guessed; a differential

@@ -9,12 +9,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ErrUncertain means that only Postgres can tell what an expression is: it may
-// raise, or depend on something that is not looked at here.
+// ErrUncertain means that only Postgres can evaluate an expression: it may
+// raise, or depend on something that is not known here.
 var ErrUncertain = errors.New("only Postgres can tell")
 
-// document is a JSON value in which Postgres' json and jsonb, and we, see the
-// same. Documents where they might not are ErrUncertain.
+// document is a JSON value that reads the same as json, as jsonb and here.
+// Documents that might not are ErrUncertain.
 type document struct {
 	kind   jsontext.Kind // n f t " 0 { [
 	text   string        // of strings and numbers, and of booleans
@@ -25,7 +25,7 @@ type document struct {
 const maxClaims = 64
 
 // parseDocument reads JSON: no name twice, valid UTF-8, no NUL (which jsonb
-// cannot hold), and numbers as everybody writes them.
+// cannot hold), and numbers that jsonb prints as they are written.
 func parseDocument(s string) (*document, error) {
 	d := jsontext.NewDecoder(bytes.NewReader([]byte(s)))
 	doc, err := readDocument(d, 0)

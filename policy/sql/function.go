@@ -21,18 +21,18 @@ type Definition struct {
 	Set          bool // returns a set
 	Settings     []string
 	Returns      string // format_type
-	Definer      bool   // security definer: current_user is somebody else in it
+	Definer      bool   // security definer: current_user is its owner
 	Executable   bool   // by the role
 }
 
-// newFunction understands a definition. Whoever made the function, its body is
-// compiled only when all it does is look into the claims; that it does no more
-// shows when the body is evaluated.
+// newFunction reads a definition. The body is compiled only if it does nothing
+// but look into the claims, whichever role made the function; whether that is
+// so is found out when the body is evaluated.
 func newFunction(d Definition) *function {
 	f := &function{name: Qualified(d.Schema, d.Name), returns: TypeName(d.Returns)}
 	plain := d.Language == "sql" && !d.Parsed && d.Kind == "f" && !d.Set && d.Arguments == 0
-	// A volatile function gives the same for every row too when its body is
-	// understood, but nobody who writes one expects that.
+	// A volatile function with such a body gives the same for every row, but its
+	// declaration says otherwise.
 	if !plain || d.Volatile == "v" || d.Definer || !d.Executable || strings.ContainsRune(d.Source, '\\') {
 		return f
 	}

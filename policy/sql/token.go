@@ -102,7 +102,7 @@ func nextToken(s string) (token, int, error) {
 }
 
 // isOperator reports whether the n bytes at the start of s are only a part of a
-// longer operator, which could be anybody's.
+// longer operator, which an extension could define.
 func isOperator(s string, n int) bool {
 	const characters = "+-*/<>=~!@#%^&|`?"
 	if !strings.ContainsRune(characters, rune(s[n-1])) || n >= len(s) {

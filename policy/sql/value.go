@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+
+	"walcast/internal/pgarray"
 )
 
 // Family is a set of types between which comparing is certain.
@@ -78,7 +80,7 @@ type Value struct {
 	doc    *document // of json and jsonb
 	items  []Value   // of arrays
 	array  bool
-	unset  bool // a setting that nobody made: NULL, or '' where it was set once
+	unset  bool // a setting that was not made: NULL, or '' where it was set once
 }
 
 // Family is the set of types that the value's type is of.
@@ -241,7 +243,7 @@ func (v Value) castJSON(to Value) (Value, error) {
 	return Value{}, ErrUncertain
 }
 
-// castArray converts between arrays, and reads the simplest literals.
+// castArray converts between arrays, and reads literals.
 func (v Value) castArray(t TypeName) (Value, error) {
 	to := Value{family: FamilyOf(t.element()), typ: t.element(), array: true}
 	items := v.items
@@ -264,22 +266,15 @@ func (v Value) castArray(t TypeName) (Value, error) {
 	return to, nil
 }
 
-// arrayLiteral reads '{a,b}' without quotes, escapes, spaces or dimensions.
+// arrayLiteral reads '{a,"b c",NULL}', of one dimension at most.
 func arrayLiteral(s string) ([]Value, bool) {
-	inner, opened := strings.CutPrefix(s, "{")
-	inner, closed := strings.CutSuffix(inner, "}")
-	if !opened || !closed || strings.ContainsAny(inner, "{}\"\\ \t\r\n\v\f") {
+	parsed, err := pgarray.Parse(s, ',')
+	if err != nil || parsed.Depth > 1 {
 		return nil, false
 	}
-	if inner == "" {
-		return nil, true
-	}
-	var items []Value
-	for part := range strings.SplitSeq(inner, ",") {
-		if part == "" {
-			return nil, false
-		}
-		items = append(items, Value{family: FamilyUnknown, text: part, null: strings.EqualFold(part, "null")})
+	items := make([]Value, len(parsed.Elements))
+	for i, e := range parsed.Elements {
+		items[i] = Value{family: FamilyUnknown, text: e.Text, null: e.Null}
 	}
 	return items, true
 }
