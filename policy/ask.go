@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"strconv"
 	"time"
 
@@ -23,8 +22,10 @@ const (
 // becomeSQL makes the rest of a transaction run as a subject does row-level
 // security for row changes (wire reference 5): of what policies look at, only
 // role and request.jwt.claims are set. The role comes last, as it takes rights.
-const becomeSQL = `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
-	set_config('` + rowsSetting + `', $2, true), set_config('request.jwt.claims', $3, true), set_config('role', $4, true)`
+// It is parsed under any search_path, so that its names are qualified.
+const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('row_security', 'on', true),
+	pg_catalog.set_config('search_path', $2, true), pg_catalog.set_config('` + rowsSetting + `', $3, true),
+	pg_catalog.set_config('request.jwt.claims', $4, true), pg_catalog.set_config('role', $5, true)`
 
 // ask puts all tasks to Postgres, and again in halves those that raise, until
 // only the rows are left that raise by themselves. A task that raises ends its
@@ -79,6 +80,8 @@ func (p *Policy) askRound(ctx context.Context, conn *pgx.Conn, tasks []*task, la
 		switch {
 		case o.raised == nil:
 			t.see(o.seen)
+		case o.acting && t.losesNames(o.raised):
+			again = append(again, t.byKey()...)
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
 			again = append(again, t.halves()...)
 		default:
@@ -120,7 +123,7 @@ func (r *round) prepare(ctx context.Context, tasks []*task) (parsed []*task, err
 		}
 	}
 	for _, t := range tasks {
-		_, err := r.conn.Prepare(ctx, statementName(t.sql), t.sql)
+		err := prepareUnder(ctx, r.conn, t.path, t.sql)
 		pg, ok := answer(err)
 		switch {
 		case err == nil:
@@ -138,22 +141,16 @@ func (t *task) failure(pg *pgconn.PgError) *AskError {
 	return &AskError{Table: t.question.table, SQLState: pg.Code, Message: pg.Message}
 }
 
-func statementName(sql string) string {
-	h := fnv.New128a()
-	_, _ = h.Write([]byte(sql)) // a hash does not fail
-	return fmt.Sprintf("walcast_%x", h.Sum(nil))
-}
-
 // run returns the outcomes up to the first task that raises.
 func (r *round) run(ctx context.Context, tasks []*task) (outcomes []outcome, err error) {
 	pipeline := r.conn.PgConn().StartPipeline(ctx)
 	timeout := []byte(strconv.FormatInt(r.timeout.Milliseconds(), 10))
 	for _, t := range tasks {
 		s := t.group.inquiry.Subject
-		r.send(pipeline, beginRead)
-		r.send(pipeline, becomeSQL, timeout, []byte(t.literal), []byte(s.Claims), []byte(s.Role))
-		r.send(pipeline, t.sql)
-		r.send(pipeline, commit)
+		r.send(pipeline, statementName(beginRead), beginRead)
+		r.send(pipeline, statementName(becomeSQL), becomeSQL, timeout, []byte(t.path), []byte(t.literal), []byte(s.Claims), []byte(s.Role))
+		r.send(pipeline, statementUnder(t.path, t.sql), t.sql)
+		r.send(pipeline, statementName(commit), commit)
 	}
 	err = pipeline.Sync()
 	for err == nil && len(outcomes) < len(tasks) {
@@ -176,9 +173,9 @@ func (r *round) run(ctx context.Context, tasks []*task) (outcomes []outcome, err
 	return outcomes, err
 }
 
-func (r *round) send(pipeline *pgconn.Pipeline, sql string, args ...[]byte) {
+func (r *round) send(pipeline *pgconn.Pipeline, name, sql string, args ...[]byte) {
 	if r.named {
-		pipeline.SendQueryPrepared(statementName(sql), args, nil, nil)
+		pipeline.SendQueryPrepared(name, args, nil, nil)
 		return
 	}
 	pipeline.SendQueryParams(sql, args, nil, nil, nil)

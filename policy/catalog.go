@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -22,6 +23,7 @@ type facts struct {
 
 	attributes []attribute
 	policies   []policyRow
+	asked      []string // the policies' Using as it is printed under session.RunPath
 	functions  []sql.Definition
 	session    session
 }
@@ -33,23 +35,31 @@ type attribute struct {
 	Domain        bool // its input may refuse NULL
 	Toastable     bool // may be missing from an UPDATE
 	Deterministic bool // its collation, if it has one
+	// Equals is the operator of the primary key's index, "" outside the key.
+	Equals string
 }
 
 // policyRow is a policy for SELECT that applies to the role.
 type policyRow struct {
 	Name       string
 	Permissive bool
-	Using      string  // pg_get_expr with only pg_catalog in the search_path
+	Using      string  // pg_get_expr with only pg_catalog on the search_path
 	Columns    []int16 // that it names, system ones below 0; not whole rows
 }
 
 // session is what our own sessions have set, which is where policies are
 // evaluated.
 type session struct {
-	SearchPath      string
+	SearchPath      string // of our user, in which functions of policies find their names
 	Encoding        string
 	ClaimSettings   bool // a default exists for a setting that is not ours to make
 	SettingReadable bool // the role may call current_setting
+	// RunPath is pg_catalog and those schemas of SearchPath in which nobody can
+	// make an object but superusers and the owners of the table and the database.
+	// Where others could, a function of theirs that fits better would be called
+	// in the place of the one that a policy's creator meant.
+	RunPath   string
+	WholePath bool // RunPath has all schemas of SearchPath
 }
 
 // certain reports whether expressions mean here what they mean to this package.
@@ -57,18 +67,53 @@ func (s session) certain() bool {
 	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && sql.CatalogFirst(s.SearchPath)
 }
 
-const sessionSQL = `select current_setting('search_path'), current_setting('server_encoding'),
+// Settings in which a transaction keeps what the session's own path is.
+const (
+	ownPath    = "walcast.search_path"
+	ownSchemas = "walcast.schemas"
+)
+
+const sessionSQL = `select current_setting('` + ownPath + `'), current_setting('server_encoding'),
 	concat(current_setting('request.jwt.claim', true), current_setting('request.jwt.claim.sub', true),
 		current_setting('request.jwt.claim.role', true), current_setting('request.jwt.claim.email', true)) <> '',
 	coalesce((select has_function_privilege(oid, 'pg_catalog.current_setting(text, boolean)', 'EXECUTE')
 			and has_function_privilege(oid, 'pg_catalog.current_setting(text)', 'EXECUTE')
 		from pg_catalog.pg_roles where rolname = $1), false)`
 
-// pinSQL makes expressions print the same whatever the session's settings.
-const pinSQL = `select set_config('search_path', 'pg_catalog', true), set_config('DateStyle', 'ISO, YMD', true),
-	set_config('TimeZone', 'UTC', true), set_config('IntervalStyle', 'postgres', true),
-	set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true),
-	set_config('standard_conforming_strings', 'on', true), set_config('quote_all_identifiers', 'off', true)`
+// beginPinned begins a transaction in which catalog queries mean the same, and
+// expressions print the same, whatever the session has set. Until the path is
+// pinned names are qualified and there are no operators: others may have made
+// better fitting ones in a schema of the session's path.
+const beginPinned = "begin isolation level repeatable read, read only; " + `
+	select pg_catalog.set_config('` + ownPath + `', pg_catalog.current_setting('search_path'), true),
+		pg_catalog.set_config('` + ownSchemas + `', pg_catalog.current_schemas(false)::pg_catalog.text, true),
+		pg_catalog.set_config('search_path', '` + catalogPath + `', true),
+		pg_catalog.set_config('DateStyle', 'ISO, YMD', true), pg_catalog.set_config('TimeZone', 'UTC', true),
+		pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('extra_float_digits', '1', true),
+		pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('standard_conforming_strings', 'on', true),
+		pg_catalog.set_config('quote_all_identifiers', 'off', true)`
+
+// catalogPath has pg_temp in the last place: unnamed it would be the first.
+const catalogPath = "pg_catalog, pg_temp"
+
+// runPathSQL goes over to the path under which policies are asked.
+const runPathSQL = `select run.path, run.whole, set_config('search_path', run.path, true)
+from (
+	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.place) filter (where s.trusted), '') || ', pg_temp' as path,
+		coalesce(bool_and(s.trusted), true) as whole
+	from (
+		select n.nspname, w.place, not exists (
+			select from (select n.nspowner as grantee union all
+				select a.grantee from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as a where a.privilege_type = 'CREATE') as maker
+			left join pg_roles r on r.oid = maker.grantee
+			where not coalesce(r.rolsuper or r.rolname = 'pg_database_owner', false)
+				and maker.grantee not in (select c.relowner from pg_class c where c.oid = $1 union all
+					select d.datdba from pg_database d where d.datname = current_database())) as trusted
+		from unnest(current_setting('` + ownSchemas + `')::name[]) with ordinality as w (name, place)
+		join pg_namespace n on n.nspname = w.name
+		where n.nspname <> 'pg_catalog'
+	) as s
+) as run`
 
 // accessSQL says whether row-level security applies as check_enable_rls does:
 // superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
@@ -87,7 +132,13 @@ left join pg_roles r on r.rolname = $1
 left join pg_class c on c.oid = $2
 left join pg_namespace n on n.oid = c.relnamespace`
 
-const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage <> 'p', coalesce(l.collisdeterministic, true)
+const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage <> 'p', coalesce(l.collisdeterministic, true),
+	coalesce((select format('operator(%I.%s)', n.nspname, o.oprname)
+		from pg_index i cross join unnest(i.indkey::int2[], i.indclass::oid[]) as k (attnum, class)
+		join pg_opclass c on c.oid = k.class
+		join pg_amop m on m.amopfamily = c.opcfamily and m.amoplefttype = c.opcintype and m.amoprighttype = c.opcintype and m.amopstrategy = 3
+		join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
+		where i.indrelid = a.attrelid and i.indisprimary and k.attnum = a.attnum), '')
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
@@ -96,8 +147,16 @@ const policiesSQL = `select p.polname, p.polpermissive, pg_get_expr(p.polqual, p
 	array(select d.refobjsubid::int2 from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
 		and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid <> 0)
 from pg_policy p, pg_roles r
-where p.polrelid = $2 and r.rolname = $1 and p.polcmd in ('r', '*') and p.polqual is not null
-	and (0 = any(p.polroles) or exists (select from unnest(p.polroles) as o(oid) where pg_has_role(r.oid, o.oid, 'USAGE')))
+where ` + policiesWhere + `
+order by p.polname`
+
+const policiesWhere = `p.polrelid = $2 and r.rolname = $1 and p.polcmd in ('r', '*') and p.polqual is not null
+	and (0 = any(p.polroles) or exists (select from unnest(p.polroles) as o(oid) where pg_has_role(r.oid, o.oid, 'USAGE')))`
+
+// askedSQL prints the policies of policiesSQL in the same order.
+const askedSQL = `select pg_get_expr(p.polqual, p.polrelid)
+from pg_policy p, pg_roles r
+where ` + policiesWhere + `
 order by p.polname`
 
 const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
@@ -125,16 +184,20 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		names[i] = c.Name
 	}
 	f := &facts{Role: role}
-	err = transact(ctx, conn, beginOne, []step{
+	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
-		{sql: pinSQL},
 		{sql: accessSQL, args: []any{role, rel.OID, names}, scan: scanOne(&f.RoleKnown, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Selectable)},
 		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
-	}, commit)
+		{sql: runPathSQL, args: []any{rel.OID}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
+		{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
+	})
+	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
+		err = errors.New("policies have changed meanwhile")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
@@ -151,6 +214,13 @@ func scanOne(into ...any) func(pgx.Rows) error {
 func scanAll[T any](into *[]T) func(pgx.Rows) error {
 	return func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		return err
+	}
+}
+
+func scanColumn[T any](into *[]T) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, pgx.RowTo[T])
 		return err
 	}
 }

@@ -34,6 +34,8 @@ func (e *AskError) Error() string { return e.Message }
 const (
 	codeInsufficientPrivilege = "42501"
 	codeUndefinedTable        = "42P01"
+	codeUndefinedFunction     = "42883"
+	codeUndefinedObject       = "42704"
 	codeInvalidSchema         = "3F000"
 	codeInvalidParameter      = "22023"
 	codeCheckViolation        = "23514"

@@ -138,7 +138,7 @@ func (l *lab) printed(expression, table string) (string, bool) {
 	}
 	var text string
 	err := pgx.BeginFunc(context.Background(), l.Pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(context.Background(), pinSQL); err != nil {
+		if _, err := tx.Exec(context.Background(), "set local search_path = pg_catalog, pg_temp"); err != nil {
 			return err
 		}
 		return tx.QueryRow(context.Background(), "select pg_get_expr(polqual, polrelid) from pg_policy where polrelid = $1::text::regclass", "public."+table).Scan(&text)
@@ -154,7 +154,7 @@ func (l *lab) printed(expression, table string) (string, bool) {
 func (l *lab) evaluate(expression, claims string) (text *string, err error) {
 	ctx := context.Background()
 	err = pgx.BeginFunc(ctx, l.Pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, becomeSQL, "5000", "", claims, "authenticated"); err != nil {
+		if _, err := tx.Exec(ctx, becomeSQL, "5000", "public", "", claims, "authenticated"); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, "select ("+expression+")::text", pgx.QueryExecModeExec).Scan(&text)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"walcast/filters"
 )
 
@@ -18,7 +20,12 @@ const localeSQL = `select coalesce(d ->> 'datcollate', ''), coalesce(d ->> 'datc
 func (o *Operators) Locale(ctx context.Context) (filters.Locale, error) {
 	var l filters.Locale
 	var provider, name, encoding string
-	err := o.pool.QueryRow(ctx, localeSQL).Scan(&l.Collate, &l.Ctype, &provider, &name, &l.TimeZone, &encoding)
+	err := pgx.BeginTxFunc(ctx, o.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "select pg_catalog.set_config('search_path', '"+catalogPath+"', true)"); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, localeSQL).Scan(&l.Collate, &l.Ctype, &provider, &name, &l.TimeZone, &encoding)
+	})
 	if err != nil {
 		return filters.Locale{}, fmt.Errorf("read locale of the database: %w", err)
 	}

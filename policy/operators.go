@@ -102,9 +102,10 @@ func (o *Operators) askForm(ctx context.Context, f form, questions []filters.Que
 // operators, depend on. TimeZone and the order of day and month are left to the
 // database: they are what its users expect of literals. The search path holds
 // no schema in which others may have put operators, but for an extension's own.
-const comparisonSQL = `select set_config('search_path', $1, true), set_config('statement_timeout', $2, true),
-	set_config('DateStyle', 'ISO', true), set_config('IntervalStyle', 'postgres', true), set_config('bytea_output', 'hex', true),
-	set_config('extra_float_digits', '3', true), set_config('lc_monetary', 'C', true)`
+const comparisonSQL = `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('statement_timeout', $2, true),
+	pg_catalog.set_config('DateStyle', 'ISO', true), pg_catalog.set_config('IntervalStyle', 'postgres', true),
+	pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('extra_float_digits', '3', true),
+	pg_catalog.set_config('lc_monetary', 'C', true)`
 
 // run asks in one statement.
 func (o *Operators) run(ctx context.Context, f form, questions []filters.Question, indexes []int, answers []filters.Answer) error {
@@ -119,6 +120,7 @@ func (o *Operators) run(ctx context.Context, f form, questions []filters.Questio
 		if f.home != "" {
 			path += ", " + pgx.Identifier{f.home}.Sanitize()
 		}
+		path += ", pg_temp"
 		limit := strconv.FormatInt(o.timeout.Milliseconds(), 10)
 		if _, err := tx.Exec(ctx, comparisonSQL, path, limit); err != nil {
 			return err

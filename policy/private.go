@@ -79,8 +79,9 @@ func (p *Policy) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, e
 // insertProbe leaves event, payload and private at their defaults: policies
 // must not depend on them.
 const insertProbe = `insert into realtime.messages (id, topic, extension, inserted_at, updated_at)
-	select i::uuid, $2, e, t, t
-	from unnest($1::text[], $3::text[]) as probe(i, e), cast(now() at time zone 'utc' as timestamp) as t`
+	select probe.i::pg_catalog.uuid, $2, probe.e, probe.t, probe.t
+	from (select i, e, pg_catalog.timezone('utc', pg_catalog.now()) as t
+		from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) as probe (i, e)) as probe`
 
 // readable puts one message for each extension into the table as ourselves and
 // looks which of them the subject finds. Nothing of it is kept.
@@ -101,7 +102,7 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 	err := p.probeTopic(ctx, s, []step{
 		{sql: insertProbe, args: []any{ids, t.Name, extensions}},
 		p.becomeOn(s, t),
-		{sql: "select extension from realtime.messages where id = any($1::text[]::uuid[])", args: []any{ids}, scan: found},
+		{sql: "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])", args: []any{ids}, scan: found},
 	}, 1)
 	return granted, err
 }
@@ -177,10 +178,10 @@ func (p *Policy) becomeOn(s *Subject, t Topic) step {
 		headers = "{}"
 	}
 	return step{
-		sql: `select set_config('statement_timeout', $1, true), set_config('row_security', 'on', true),
-			set_config('realtime.topic', $2, true), set_config('request.jwt.claims', $3, true),
-			set_config('request.jwt.claim.sub', $4, true), set_config('request.jwt.claim.role', $5, true),
-			set_config('request.headers', $6, true), set_config('role', $5, true)`,
+		sql: `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('row_security', 'on', true),
+			pg_catalog.set_config('realtime.topic', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),
+			pg_catalog.set_config('request.jwt.claim.sub', $4, true), pg_catalog.set_config('request.jwt.claim.role', $5, true),
+			pg_catalog.set_config('request.headers', $6, true), pg_catalog.set_config('role', $5, true)`,
 		args: []any{
 			strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers,
 		},

@@ -20,6 +20,11 @@ type question struct {
 	// byKey looks the row up under real row-level security, as it is now; ""
 	// without a primary key.
 	byKey string
+	// rowPath is the search_path under which byRow's policies were printed; keyPath
+	// is the session's own, for Postgres has the policies parsed. wholePath says
+	// that functions find on rowPath whatever they find on keyPath.
+	rowPath, keyPath string
+	wholePath        bool
 
 	fields []field // the row type's, in order
 	table  string  // schema.table for people
@@ -36,7 +41,7 @@ type field struct {
 // parameters keeps its plan: Postgres would plan one with parameters anew each
 // time, to find that ten rows are cheaper than a thousand.
 func sent(table string) string {
-	return fmt.Sprintf("unnest(current_setting('%s')::%s[])", rowsSetting, table)
+	return fmt.Sprintf("pg_catalog.unnest(pg_catalog.current_setting('%s')::%s[])", rowsSetting, table)
 }
 
 const rowsSetting = "walcast.rows"
@@ -45,48 +50,70 @@ const rowsSetting = "walcast.rows"
 // subject, whatever went wrong before. It also makes statements of different
 // roles different: a plan may have a function inlined that only one of the
 // roles may execute.
-func acting(role string) string { return "current_user = " + sql.QuoteText(role) }
+func acting(role string) string {
+	return "current_user operator(pg_catalog.=) " + sql.QuoteText(role) + "::pg_catalog.name"
+}
 
 // newQuestion writes the statements. Names are qualified, as the policies' are,
 // so that the statements mean the same for every role.
 func newQuestion(rel *wal.Relation, f *facts) *question {
 	table := sql.Qualified(f.Schema, f.Table)
-	q := &question{table: f.Schema + "." + f.Table}
+	q := &question{
+		table:   f.Schema + "." + f.Table,
+		rowPath: f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
+	}
 	needs, possible := neededColumns(f)
-	var keys []string
+	key := true
 	for _, a := range f.attributes {
 		c := field{column: rel.Column(a.Name)}
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
-		if c.column >= 0 && rel.Columns[c.column].Key {
-			c.key = true
-			keys = append(keys, fmt.Sprintf("present.%s = (numbered.sent).%[1]s", sql.QuoteName(a.Name)))
-		}
+		c.key = c.column >= 0 && rel.Columns[c.column].Key
+		key = key && (!c.key || a.Equals != "")
 		possible = possible && (c.column >= 0 || !c.needed)
 		q.fields = append(q.fields, c)
 	}
 	if possible {
 		q.byRow = rowQuestion(f, table)
 	}
-	if len(keys) > 0 {
-		q.byKey = fmt.Sprintf("select position from (select row_number() over () as position, sent from %s as sent) as numbered "+
-			"where %s and exists (select from %s as present where %s)", sent(table), acting(f.Role), table, strings.Join(keys, " and "))
+	if key && rel.HasKey() {
+		q.byKey = q.keyQuestion(f, table)
 	}
 	return q
 }
 
+// keyQuestion looks rows up. All columns of what was sent get names of ours, so
+// that none of the table's is taken for one.
+func (q *question) keyQuestion(f *facts, table string) string {
+	names := make([]string, len(q.fields))
+	var equal []string
+	for i, c := range q.fields {
+		names[i] = fmt.Sprintf("c%d", i)
+		if c.key {
+			equal = append(equal, fmt.Sprintf("present.%s %s sent.%s", sql.QuoteName(f.attributes[i].Name), f.attributes[i].Equals, names[i]))
+		}
+	}
+	return fmt.Sprintf("select sent.place from %s with ordinality as sent (%s, place) where %s and exists (select from %s as present where %s)",
+		sent(table), strings.Join(names, ", "), acting(f.Role), table, strings.Join(equal, " and "))
+}
+
 // rowQuestion puts the policies where Postgres has them, in a WHERE, so that
-// it takes the same short cuts around what may raise.
+// it takes the same short cuts around what may raise. What was sent has the
+// table's name and its columns', as the policies know them.
 func rowQuestion(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
-		return fmt.Sprintf("select position from (select row_number() over () as position, exists (select where %s) as visible "+
-			"from %s as %s) as numbered where %s and visible", combined(f.policies), sent(table), sql.QuoteName(f.Table), acting(f.Role))
+		return fmt.Sprintf("select numbered.place from (select pg_catalog.row_number() over () as place, exists (select where %s) as visible "+
+			"from %s as %s) as numbered where %s and numbered.visible", combined(f), sent(table), sql.QuoteName(f.Table), acting(f.Role))
 	}
 	names := make([]string, len(f.attributes))
 	for i, a := range f.attributes {
 		names[i] = sql.QuoteName(a.Name)
 	}
-	return fmt.Sprintf(`select "walcast position" from %s with ordinality as %s (%s, "walcast position") where %s and %s`,
-		sent(table), sql.QuoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f.policies))
+	place := "place"
+	for slices.Contains(names, sql.QuoteName(place)) {
+		place += "_"
+	}
+	return fmt.Sprintf(`select %s from %s with ordinality as %s (%s, %[1]s) where %[5]s and %[6]s`,
+		sql.QuoteName(place), sent(table), sql.QuoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f))
 }
 
 // wholeRow reports whether a policy may name the row as a value.
@@ -113,13 +140,13 @@ func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 // combined is what Postgres makes of policies: all restrictive ones, by name,
 // and any permissive one, the last name first (RelationBuildRowSecurity prepends
 // them). The order matters to what raises.
-func combined(policies []policyRow) string {
+func combined(f *facts) string {
 	var permissive, restrictive []string
-	for _, p := range policies {
+	for i, p := range f.policies {
 		if p.Permissive {
-			permissive = append(permissive, "("+p.Using+")")
+			permissive = append(permissive, "("+f.asked[i]+")")
 		} else {
-			restrictive = append(restrictive, "("+p.Using+")")
+			restrictive = append(restrictive, "("+f.asked[i]+")")
 		}
 	}
 	slices.Reverse(permissive)

@@ -70,6 +70,6 @@ func (r *rules) describe(f *facts) string {
 	if r.kind != byPolicies {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%+v %+v %+v %+v", f.attributes, f.policies, f.functions, f.session)
+	fmt.Fprintf(&b, "%+v %+v %q %+v %+v", f.attributes, f.policies, f.asked, f.functions, f.session)
 	return b.String()
 }

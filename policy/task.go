@@ -15,6 +15,7 @@ type task struct {
 	group    *group
 	question *question
 	sql      string
+	path     string // the search_path that it is parsed and run under
 	wanted   func(field) bool
 	by       string // what is looked at, for the metric
 
@@ -54,6 +55,33 @@ func (t *task) split() (tasks []*task) {
 		start = end
 	}
 	return tasks
+}
+
+// losesNames reports whether the error may come of a path that has fewer schemas
+// than functions of the policies count on.
+func (t *task) losesNames(err *AskError) bool {
+	if t.by != "row" || t.question.wholePath {
+		return false
+	}
+	switch err.SQLState {
+	case codeUndefinedTable, codeUndefinedFunction, codeUndefinedObject, codeInvalidSchema:
+		return true
+	}
+	return false
+}
+
+// byKey asks about the same rows by key, as Postgres has the policies itself, on
+// the path that functions expect. Rows without a key are not visible.
+func (t *task) byKey() []*task {
+	q := *t
+	q.sql, q.path, q.wanted, q.by = t.question.byKey, t.question.keyPath, isKey, "key"
+	q.rows, q.index = nil, nil
+	for i, row := range t.rows {
+		if t.question.findable(row) {
+			q.add(t.index[i], row)
+		}
+	}
+	return q.split()
 }
 
 // halves splits a task of which some row raises.

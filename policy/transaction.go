@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,7 @@ func (p *Policy) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		if conn.Conn().PgConn().ParameterStatus(name) == want {
 			continue
 		}
-		if _, err := conn.Exec(ctx, "select set_config($1, $2, false)", name, want); err != nil {
+		if _, err := conn.Exec(ctx, "select pg_catalog.set_config($1, $2, false)", name, want); err != nil {
 			conn.Release()
 			return nil, err
 		}
@@ -38,7 +39,9 @@ const plansSince = "walcast.plans_since"
 
 // renewPlans has no plan live longer than what hangs on roles is believed: a
 // plan holds the policies that applied to the role when it was made, and no
-// change of roles or of their membership makes Postgres plan anew.
+// change of roles or of their membership makes Postgres plan anew. The statements
+// go too: to discard their plans only would have them parsed again by whoever is
+// next to run them, who may have no right to the names in them.
 func (p *Policy) renewPlans(ctx context.Context, conn *pgx.Conn) error {
 	kept, now := conn.PgConn().CustomData(), p.now()
 	since, known := kept[plansSince].(time.Time)
@@ -46,7 +49,7 @@ func (p *Policy) renewPlans(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	if known {
-		if _, err := conn.Exec(ctx, "discard plans"); err != nil {
+		if err := deallocate(ctx, conn); err != nil {
 			return err
 		}
 	}
@@ -72,9 +75,8 @@ func (e *stepError) Unwrap() error { return e.err }
 
 // The ways to begin and end.
 const (
-	beginOne   = "begin isolation level repeatable read, read only" // one snapshot for all statements
 	beginRead  = "begin read only"
-	beginWrite = "begin"
+	beginWrite = "begin read write"
 	commit     = "commit"
 	rollback   = "rollback"
 )
@@ -82,10 +84,29 @@ const (
 // transact sends a whole transaction at once: one round trip when the pool has
 // the statements prepared. pgx prepares before it begins, so statements are
 // parsed as ourselves even when a step changes the role, as a policy was parsed
-// as its creator: the subject needs no USAGE on the schemas it names.
+// as its creator: the subject needs no USAGE on the schemas it names. They are
+// parsed under whatever search_path the session has, so they qualify all names.
 func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []step, end string) error {
+	err := send(ctx, conn, append([]step{{sql: begin}}, steps...), end)
+	var at *stepError
+	if errors.As(err, &at) {
+		at.step-- // begin is none of the caller's
+	}
+	return err
+}
+
+// transactPinned runs steps in one snapshot, parsed under the path that
+// beginPinned pins.
+func transactPinned(ctx context.Context, conn *pgxpool.Conn, steps []step) error {
+	if _, err := conn.Exec(ctx, beginPinned); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	return send(ctx, conn, steps, commit)
+}
+
+// send sends steps at once and leaves no transaction open.
+func send(ctx context.Context, conn *pgxpool.Conn, steps []step, end string) error {
 	batch := &pgx.Batch{}
-	batch.Queue(begin)
 	for _, s := range steps {
 		batch.Queue(s.sql, s.args...)
 	}
@@ -103,9 +124,6 @@ func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []ste
 }
 
 func readResults(results pgx.BatchResults, steps []step) error {
-	if _, err := results.Exec(); err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
 	for i, s := range steps {
 		rows, err := results.Query()
 		if err == nil && s.scan != nil {

@@ -129,8 +129,8 @@ func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
 
 // judgeRows sorts changes by what they can be judged by.
 func (g *group) judgeRows(r *rules, b *bond) []*task {
-	byRow := &task{group: g, question: r.question, sql: r.question.byRow, wanted: needed, by: "row"}
-	byKey := &task{group: g, question: r.question, sql: r.question.byKey, wanted: isKey, by: "key"}
+	byRow := &task{group: g, question: r.question, sql: r.question.byRow, path: r.question.rowPath, wanted: needed, by: "row"}
+	byKey := &task{group: g, question: r.question, sql: r.question.byKey, path: r.question.keyPath, wanted: isKey, by: "key"}
 	for i, c := range g.changes {
 		row := c.New
 		if c.Operation == wal.Delete {
