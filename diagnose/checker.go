@@ -113,7 +113,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 			return nil, notGranted(b, forSelect, column, rel, s.Role), nil
 		}
 	}
-	_, err = filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker)
+	_, err = filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker, s)
 	var refusal *filters.BindError
 	switch {
 	case !errors.As(err, &refusal):

@@ -61,7 +61,7 @@ func (as *answers) keep(q Question, a Answer) {
 }
 
 // learn asks questions, each once.
-func (as *answers) learn(ctx context.Context, a Asker, questions []Question) error {
+func (as *answers) learn(ctx context.Context, a Asker, subject Subject, questions []Question) error {
 	distinct := make([]Question, 0, len(questions))
 	for _, q := range questions {
 		if _, seen := as.now[q]; !seen {
@@ -69,7 +69,7 @@ func (as *answers) learn(ctx context.Context, a Asker, questions []Question) err
 			distinct = append(distinct, q)
 		}
 	}
-	got, err := a.Ask(ctx, distinct)
+	got, err := a.Ask(ctx, subject, distinct)
 	if err == nil && len(got) != len(distinct) {
 		err = fmt.Errorf("got %d answers", len(got))
 	}

@@ -30,7 +30,7 @@ func TestAnswersOutliveTheirChangesUnlessTheyMayChange(t *testing.T) {
 	long := Question{Type: "point", Value: strings.Repeat("x", maxAnswerBytes+1)}
 	present := Question{Type: "timestamptz", Value: "x", Literal: "Yesterday 10:00"}
 	known := Question{Type: "citext", Value: "x", Literal: "unknown"}
-	if err := as.learn(context.Background(), &yes{}, []Question{kept, long, present, known, kept}); err != nil {
+	if err := as.learn(context.Background(), &yes{}, nil, []Question{kept, long, present, known, kept}); err != nil {
 		t.Fatal(err)
 	}
 	for _, q := range []Question{kept, long, present, known} {
@@ -49,7 +49,7 @@ func TestAnswersOutliveTheirChangesUnlessTheyMayChange(t *testing.T) {
 func TestAnswersForgetQuestionsThatFailed(t *testing.T) {
 	as := newAnswers()
 	q := Question{Type: "point", Value: "1"}
-	if err := as.learn(context.Background(), away{}, []Question{q}); err == nil {
+	if err := as.learn(context.Background(), away{}, nil, []Question{q}); err == nil {
 		t.Error("learn succeeds though Postgres is away")
 	}
 	if _, ok := as.get(q); ok {

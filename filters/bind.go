@@ -18,17 +18,17 @@ func compile(rel *wal.Relation, f Filter, c certainty) (Expr, error) {
 	return b.filter(f)
 }
 
-// Resolve binds a filter when a channel joins: it asks Postgres about literals
-// and operators that Go is not certain of, and returns the filter with the
-// answers in it, so that matching need not ask again. A filter for several relations is resolved
+// Resolve binds a filter when a channel joins: it asks Postgres, as the subject,
+// about literals and operators that Go is not certain of, and returns the filter
+// with the answers in it, so that matching need not ask again. A filter for several relations is resolved
 // for one after the other. Its errors are *BindError, or the asker's.
-func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker) (Filter, error) {
+func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker, as Subject) (Filter, error) {
 	f = f.clone()
 	b := binder{rel: rel, certainty: l.certainty(), wire: true}
 	if _, err := b.filter(f); err != nil || len(b.inquiries) == 0 {
 		return f, err
 	}
-	if err := b.inquire(ctx, a); err != nil {
+	if err := b.inquire(ctx, a, as); err != nil {
 		return nil, err
 	}
 	_, err := b.filter(f) // what was read may be refused, for its length
@@ -132,12 +132,12 @@ func (b *binder) group(c *Condition) (Expr, error) {
 }
 
 // inquire asks and takes the readings into the conditions.
-func (b *binder) inquire(ctx context.Context, a Asker) error {
+func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
 	questions := make([]Question, len(b.inquiries))
 	for i, in := range b.inquiries {
 		questions[i] = in.question
 	}
-	answers, err := a.Ask(ctx, questions)
+	answers, err := a.Ask(ctx, as, questions)
 	if err != nil {
 		return err
 	}

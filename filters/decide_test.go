@@ -18,7 +18,7 @@ func decide(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
 		case t != Undecided:
 			return t, nil
 		case len(wanted) > 0:
-			if err := known.learn(ctx, a, wanted); err != nil {
+			if err := known.learn(ctx, a, nil, wanted); err != nil {
 				return Undecided, err
 			}
 		case ev.failure != nil:

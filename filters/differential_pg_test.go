@@ -113,7 +113,7 @@ func (l *lab) table(t *testing.T) (*wal.Relation, [][]string) {
 		for _, literal := range s.literals {
 			questions = append(questions, Question{Schema: rel.Columns[i].Type.Schema, Type: rel.Columns[i].Type.Name, Literal: literal})
 		}
-		answers, err := l.Ask(context.Background(), questions)
+		answers, err := l.Ask(context.Background(), nil, questions)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +275,7 @@ func (l *lab) try(t *rapid.T, rel *wal.Relation, list []trial, decided tally) {
 func (l *lab) judge(ctx context.Context, t *rapid.T, rel *wal.Relation, tr trial, want Answer, decided tally) {
 	key := rel.Columns[tr.column].Type.Name
 	describe := fmt.Sprintf("%s %s: value %s", key, Filter{tr.condition}, show(tr.value))
-	f, err := Resolve(ctx, rel, Filter{tr.condition}, l.locale, l)
+	f, err := Resolve(ctx, rel, Filter{tr.condition}, l.locale, l, nil)
 	var refused *BindError
 	if errors.As(err, &refused) {
 		decided.count(key, 2)

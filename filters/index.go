@@ -213,15 +213,16 @@ func (ix *Index[T]) find(ri *relationIndex, c *wal.Change) {
 
 // Prepare asks Postgres what Match will need to know of the changes, in one
 // call, and remembers the answers. It asks nothing when Go can decide, which is
-// nearly always. After an error Match does not yield what is undecided.
-func (ix *Index[T]) Prepare(ctx context.Context, changes []*wal.Change, a Asker) error {
+// nearly always. After an error Match does not yield what is undecided. The
+// answers count for all members, whoever is asked as.
+func (ix *Index[T]) Prepare(ctx context.Context, changes []*wal.Change, a Asker, as Subject) error {
 	ix.answers.turn()
 	for {
 		wanted := ix.questions(changes)
 		if len(wanted) == 0 {
 			return nil
 		}
-		if err := ix.answers.learn(ctx, a, wanted); err != nil {
+		if err := ix.answers.learn(ctx, a, as, wanted); err != nil {
 			return err
 		}
 	}

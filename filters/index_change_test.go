@@ -127,7 +127,9 @@ func TestEqualValuesAreYieldedOnce(t *testing.T) {
 // away is a Postgres that does not answer.
 type away struct{}
 
-func (away) Ask(context.Context, []Question) ([]Answer, error) { return nil, errors.New("away") }
+func (away) Ask(context.Context, Subject, []Question) ([]Answer, error) {
+	return nil, errors.New("away")
+}
 
 func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 	ix := NewIndex[string](utc())
@@ -135,7 +137,7 @@ func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: mustParse(t, text)}, text)
 	}
 	c := &wal.Change{Operation: wal.Insert, Relation: rooms(), New: rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)")}
-	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}); err == nil {
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}, nil); err == nil {
 		t.Error("Prepare succeeds though Postgres is away")
 	}
 	certain := []string{"id=eq.1", "or=(id.eq.1,shape.eq.(0,0))"}
@@ -144,7 +146,7 @@ func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 	}
 	asked := &yes{}
 	for range 3 {
-		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, asked); err != nil {
+		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, asked, nil); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(append(slices.Clone(certain), "shape=eq.(1,2)"), matches(ix, c)); diff != "" {
@@ -160,7 +162,7 @@ func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
 // yes answers everything with true.
 type yes struct{ questions int }
 
-func (y *yes) Ask(_ context.Context, questions []Question) ([]Answer, error) {
+func (y *yes) Ask(_ context.Context, _ Subject, questions []Question) ([]Answer, error) {
 	y.questions += len(questions)
 	return slices.Repeat([]Answer{{Truth: True}}, len(questions)), nil
 }
@@ -170,7 +172,7 @@ func TestLogicalMessagesMatchNothing(t *testing.T) {
 	ix := NewIndex[string](utc())
 	ix.Add(Selector{Events: rowEvents, Schema: "*", Table: "*"}, "all")
 	c := &wal.Change{Operation: wal.Message, Prefix: "x"}
-	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}); err != nil {
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}, nil); err != nil {
 		t.Error(err)
 	}
 	ix.Failed(c, func(string, *BindError) { t.Error("a message has failed") })

@@ -16,7 +16,7 @@ import (
 // oracle answers questions by a rule of its own, the same for equal questions.
 type oracle struct{ asked map[Question]int }
 
-func (o *oracle) Ask(_ context.Context, questions []Question) ([]Answer, error) {
+func (o *oracle) Ask(_ context.Context, _ Subject, questions []Question) ([]Answer, error) {
 	answers := make([]Answer, len(questions))
 	for i, q := range questions {
 		o.asked[q]++
@@ -254,7 +254,7 @@ func checkMatch(t *rapid.T, ix *Index[int], entries []entry, c *wal.Change) {
 	o := &oracle{map[Question]int{}}
 	matched, refused := naive(t, entries, c, o)
 	o = &oracle{map[Question]int{}}
-	if err := ix.Prepare(context.Background(), []*wal.Change{c}, o); err != nil {
+	if err := ix.Prepare(context.Background(), []*wal.Change{c}, o, nil); err != nil {
 		t.Fatal(err)
 	}
 	for q, times := range o.asked {

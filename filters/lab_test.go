@@ -125,7 +125,7 @@ func (l *lab) decide(ctx context.Context, questions []string, values, literals [
 }
 
 // Ask implements Asker.
-func (l *lab) Ask(ctx context.Context, questions []Question) ([]Answer, error) {
+func (l *lab) Ask(ctx context.Context, _ Subject, questions []Question) ([]Answer, error) {
 	l.asked = append(l.asked, questions...)
 	sql := make([]string, len(questions))
 	values, literals := make([]*string, len(questions)), make([]*string, len(questions))

@@ -41,10 +41,17 @@ type Answer struct {
 	Err   *BindError // Postgres refused; the rest is meaningless
 }
 
-// Asker puts questions to Postgres, all of them at once. An error means that
-// it could not be asked; a question that raises has an Answer like the others.
+// Subject is who Postgres is asked as: types may have functions of users, which
+// run with the rights of who asks.
+type Subject interface {
+	Actor() (role, claims string)
+}
+
+// Asker puts questions to Postgres as a subject, all of them at once. An error
+// means that it could not be asked; a question that raises has an Answer like
+// the others. As nobody (nil) only types of Postgres' own are asked about.
 type Asker interface {
-	Ask(ctx context.Context, questions []Question) ([]Answer, error)
+	Ask(ctx context.Context, as Subject, questions []Question) ([]Answer, error)
 }
 
 // question is what to ask about a value that is not NULL.

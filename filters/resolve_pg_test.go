@@ -40,7 +40,7 @@ func TestResolvedFiltersNeedNoMoreAsking(t *testing.T) {
 		if got := e.Eval(row); got != Undecided {
 			t.Errorf("%s = %s without asking; want undecided", text, got)
 		}
-		resolved, err := Resolve(context.Background(), rel, f, l.locale, l)
+		resolved, err := Resolve(context.Background(), rel, f, l.locale, l, nil)
 		if err != nil {
 			t.Fatalf("Resolve(%s): %v", text, err)
 		}
@@ -61,7 +61,7 @@ func TestWordsForThePresentAreAskedAnew(t *testing.T) {
 	l := newLab(t, "C")
 	l.exec(t, "create table events (at timestamptz)")
 	rel := l.relation(t, "events")
-	f, err := Resolve(context.Background(), rel, mustParse(t, "at=lt.now"), l.locale, l)
+	f, err := Resolve(context.Background(), rel, mustParse(t, "at=lt.now"), l.locale, l, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestWordsForThePresentAreAskedAnew(t *testing.T) {
 	c := &wal.Change{Operation: wal.Insert, Relation: rel, New: rowOf("2024-06-01 00:00:00+00")}
 	for round := range 2 {
 		l.asked = nil
-		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, l); err != nil {
+		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, l, nil); err != nil {
 			t.Fatal(err)
 		}
 		if len(l.asked) != 1 {
@@ -91,7 +91,7 @@ func TestResolveForSeveralTables(t *testing.T) {
 	f := mustParse(t, "v=eq.abcdef")
 	for _, rel := range []*wal.Relation{a, b, a} {
 		var err error
-		if f, err = Resolve(context.Background(), rel, f, l.locale, l); err != nil {
+		if f, err = Resolve(context.Background(), rel, f, l.locale, l, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,7 +129,7 @@ func TestResolveRefuses(t *testing.T) {
 		"ip=eq.1.2.3.400": {"22P02", "invalid_text_representation", `invalid input syntax for type inet: "1.2.3.400"`, ""},
 		"s=cs.{a}":        {"42883", "undefined_function", "operator does not exist: text @> text", ""},
 	} {
-		_, err := Resolve(context.Background(), rel, mustParse(t, text), l.locale, l)
+		_, err := Resolve(context.Background(), rel, mustParse(t, text), l.locale, l, nil)
 		var got *BindError
 		if !errors.As(err, &got) {
 			t.Errorf("Resolve(%q) = %v; want %v", text, err, want)

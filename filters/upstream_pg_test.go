@@ -80,7 +80,7 @@ func (l *lab) selectRows(t *testing.T, rel *wal.Relation, text string, rows []wa
 	if err != nil {
 		return nil, err.Error()
 	}
-	f, err = Resolve(ctx, rel, f, l.locale, l)
+	f, err = Resolve(ctx, rel, f, l.locale, l, nil)
 	var e Expr
 	if err == nil {
 		e, err = compile(rel, f, l.locale.certainty())
@@ -160,7 +160,7 @@ func TestFiltersAreRefusedAsUpstreamDoes(t *testing.T) {
 		got := ""
 		f, err := Parse(recorded.Filter)
 		if err == nil {
-			_, err = Resolve(context.Background(), rel, f, l.locale, l)
+			_, err = Resolve(context.Background(), rel, f, l.locale, l, nil)
 		}
 		var refusal *BindError
 		if errors.As(err, &refusal) {

@@ -19,62 +19,58 @@ const (
 	patience = 4
 )
 
-// becomeSQL makes the rest of a transaction run as a subject does row-level
-// security for row changes (wire reference 5): of what policies look at, only
-// role and request.jwt.claims are set. The role comes last, as it takes rights.
-// It is parsed under any search_path, so that its names are qualified.
-const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('row_security', 'on', true),
-	pg_catalog.set_config('search_path', $2, true), pg_catalog.set_config('` + rowsSetting + `', $3, true),
-	pg_catalog.set_config('request.jwt.claims', $4, true), pg_catalog.set_config('role', $5, true)`
-
 // ask puts all tasks to Postgres, and again in halves those that raise, until
 // only the rows are left that raise by themselves. A task that raises ends its
-// round, so rounds are short after one and grow again.
-func (p *Policy) ask(ctx context.Context, tasks []*task) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	conn, err := p.acquire(ctx)
-	if err != nil {
-		return fmt.Errorf("ask who may see rows: %w", err)
-	}
-	defer conn.Release()
+// round, so rounds are short after one and grow again. Tasks whose statement
+// does not parse are returned.
+func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
 	late := time.Now().Add(patience * p.config.Timeout)
 	for size := roundTasks; len(tasks) > 0; {
 		n, bytes := 0, 0
 		for ; n < min(size, len(tasks)) && bytes < roundBytes; n++ {
 			bytes += len(tasks[n].literal)
 		}
-		again, raised, err := p.askRound(ctx, conn.Conn(), tasks[:n], late)
+		r, err := p.askRound(ctx, tasks[:n])
 		if err != nil {
-			return fmt.Errorf("ask who may see rows: %w", err)
+			return nil, fmt.Errorf("ask who may see rows: %w", err)
 		}
+		again, raised := p.settle(r, late)
 		tasks = append(again, tasks[n:]...)
+		refused = append(refused, r.refused...)
 		if size = min(2*size, roundTasks); raised {
 			size = 1
 		}
 	}
-	return nil
+	return refused, nil
 }
 
-// askRound asks as much as goes together. It returns what to ask again: what a
-// raising task cut off, and its own halves.
-func (p *Policy) askRound(ctx context.Context, conn *pgx.Conn, tasks []*task, late time.Time) (again []*task, raised bool, err error) {
-	started := time.Now()
+// askRound asks as much as goes together.
+func (p *Policy) askRound(ctx context.Context, tasks []*task) (*round, error) {
 	// Postgres ends each task by itself; this is for a server that hangs.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*p.config.Timeout)
 	defer cancel()
-	r := &round{conn: conn, timeout: p.config.Timeout}
-	if tasks, err = r.prepare(ctx, tasks); err != nil || len(tasks) == 0 {
-		return nil, false, err
-	}
-	outcomes, err := r.run(ctx, tasks)
+	conn, err := p.acquire(ctx, p.askPool())
 	if err != nil {
-		return nil, false, err
+		return nil, err
+	}
+	defer conn.Release()
+	started := time.Now()
+	r := &round{conn: conn.Conn(), timeout: p.config.Timeout}
+	if err := r.prepare(ctx, tasks); err != nil || len(r.tasks) == 0 {
+		return r, err
+	}
+	if err := r.run(ctx); err != nil {
+		return nil, err
 	}
 	p.metrics.askSeconds.Observe(time.Since(started).Seconds())
-	for i, o := range outcomes {
-		t := tasks[i]
+	return r, r.inspect(ctx)
+}
+
+// settle takes the answers of a round. It returns what to ask again: what a
+// raising task cut off, and its own halves.
+func (p *Policy) settle(r *round, late time.Time) (again []*task, raised bool) {
+	for i, o := range r.outcomes {
+		t := r.tasks[i]
 		p.metrics.asks.WithLabelValues(t.by).Inc()
 		p.metrics.askRows.Add(float64(len(t.rows)))
 		switch {
@@ -90,16 +86,20 @@ func (p *Policy) askRound(ctx context.Context, conn *pgx.Conn, tasks []*task, la
 		}
 		raised = raised || o.raised != nil
 	}
-	return append(again, tasks[len(outcomes):]...), raised, nil
+	return append(again, r.tasks[len(r.outcomes):]...), raised || r.alone
 }
 
 // round is tasks on their way over one connection, in one go, but each in a
 // transaction of its own: a subject must not share one with another, as a
 // policy's function may keep what it found in a setting.
 type round struct {
-	conn    *pgx.Conn
-	timeout time.Duration
-	named   bool // statements are prepared; otherwise a pooler may be between
+	conn     *pgx.Conn
+	timeout  time.Duration
+	named    bool // statements are prepared; otherwise a pooler may be between
+	tasks    []*task
+	outcomes []outcome // of the first tasks, up to the first that raised
+	refused  []*task   // whose statement did not parse
+	alone    bool      // one of the tasks spoils the connection for others
 }
 
 // outcome is what became of a task.
@@ -109,54 +109,75 @@ type outcome struct {
 	raised *AskError
 }
 
-// prepare has statements parsed as ourselves, once for each connection. As a
-// policy was parsed as its creator, the subject needs no USAGE on the schemas
-// that it names. Tasks whose statement does not parse are marked and left out.
-func (r *round) prepare(ctx context.Context, tasks []*task) (parsed []*task, err error) {
+// prepare has statements parsed, once for each connection: as ourselves where no
+// code of users can take part in it. As a policy was parsed as its creator, the
+// subject needs no USAGE on the schemas that it names. Tasks whose statement
+// does not parse are left out.
+func (r *round) prepare(ctx context.Context, tasks []*task) error {
 	r.named = r.conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
 	if !r.named {
-		return tasks, nil
-	}
-	for _, sql := range []string{beginRead, becomeSQL, commit} {
-		if _, err := r.conn.Prepare(ctx, statementName(sql), sql); err != nil {
-			return nil, err
-		}
+		r.tasks = tasks
+		return nil
 	}
 	for _, t := range tasks {
-		err := prepareUnder(ctx, r.conn, t.path, t.sql)
+		err := prepareUnder(ctx, r.conn, t.parser(), t.path, t.sql)
 		pg, ok := answer(err)
 		switch {
 		case err == nil:
-			parsed = append(parsed, t)
+			r.tasks = append(r.tasks, t)
 		case !ok:
-			return nil, err
+			return err
 		default:
-			t.refused = t.failure(pg)
+			t.refusal = t.failure(pg)
+			r.refused = append(r.refused, t)
 		}
 	}
-	return parsed, nil
+	return nil
+}
+
+// inspect makes sure that the answers are those of our own statements. If they
+// may not be, a single task has itself to blame, and others are asked again one
+// by one, each on a connection of its own.
+func (r *round) inspect(ctx context.Context) error {
+	bad, err := touched(ctx, r.conn)
+	if err != nil || !bad {
+		return err
+	}
+	if err := r.conn.Close(ctx); err != nil {
+		return err
+	}
+	blame := outcome{raised: &AskError{Table: r.tasks[0].question.table, SQLState: codeDuplicateStatement,
+		Message: "a function of the policies changes prepared statements of the session"}}
+	if r.outcomes = nil; len(r.tasks) == 1 {
+		r.outcomes = []outcome{blame}
+	}
+	r.alone = true
+	return nil
 }
 
 func (t *task) failure(pg *pgconn.PgError) *AskError {
 	return &AskError{Table: t.question.table, SQLState: pg.Code, Message: pg.Message}
 }
 
-// run returns the outcomes up to the first task that raises.
-func (r *round) run(ctx context.Context, tasks []*task) (outcomes []outcome, err error) {
+// run takes the outcomes up to the first task that raises.
+func (r *round) run(ctx context.Context) (err error) {
 	pipeline := r.conn.PgConn().StartPipeline(ctx)
-	timeout := []byte(strconv.FormatInt(r.timeout.Milliseconds(), 10))
-	for _, t := range tasks {
+	for _, t := range r.tasks {
 		s := t.group.inquiry.Subject
-		r.send(pipeline, statementName(beginRead), beginRead)
-		r.send(pipeline, statementName(becomeSQL), becomeSQL, timeout, []byte(t.path), []byte(t.literal), []byte(s.Claims), []byte(s.Role))
-		r.send(pipeline, statementUnder(t.path, t.sql), t.sql)
-		r.send(pipeline, statementName(commit), commit)
+		a := actor{role: s.Role, claims: s.Claims, path: t.path, rows: t.literal, timeout: r.timeout}
+		a.begin(pipeline)
+		if r.named {
+			pipeline.SendQueryPrepared(statementUnder(t.parser(), t.path, t.sql), nil, nil, nil)
+		} else {
+			pipeline.SendQueryParams(t.sql, nil, nil, nil, nil)
+		}
+		a.end(pipeline)
 	}
 	err = pipeline.Sync()
-	for err == nil && len(outcomes) < len(tasks) {
+	for err == nil && len(r.outcomes) < len(r.tasks) {
 		var o outcome
-		if o, err = tasks[len(outcomes)].receive(pipeline); err == nil {
-			outcomes = append(outcomes, o)
+		if o, err = r.tasks[len(r.outcomes)].receive(pipeline); err == nil {
+			r.outcomes = append(r.outcomes, o)
 		}
 		if o.raised != nil {
 			break
@@ -170,15 +191,7 @@ func (r *round) run(ctx context.Context, tasks []*task) (outcomes []outcome, err
 	if err == nil && r.conn.PgConn().TxStatus() != 'I' {
 		_, err = r.conn.Exec(ctx, rollback)
 	}
-	return outcomes, err
-}
-
-func (r *round) send(pipeline *pgconn.Pipeline, name, sql string, args ...[]byte) {
-	if r.named {
-		pipeline.SendQueryPrepared(name, args, nil, nil)
-		return
-	}
-	pipeline.SendQueryParams(sql, args, nil, nil, nil)
+	return err
 }
 
 // receive reads the results of a task's four statements.

@@ -19,6 +19,7 @@ type facts struct {
 	Schema, Table string // as they are now
 	RowSecurity   bool   // applies to the role
 	SchemaUsage   bool
+	Literals      bool   // the policies may have literals that code of users helps to read
 	Selectable    []bool // by the relation's columns
 
 	attributes []attribute
@@ -54,12 +55,13 @@ type session struct {
 	Encoding        string
 	ClaimSettings   bool // a default exists for a setting that is not ours to make
 	SettingReadable bool // the role may call current_setting
-	// RunPath is pg_catalog and those schemas of SearchPath in which nobody can
-	// make an object but superusers and the owners of the table and the database.
+	// RunPath is pg_catalog and those schemas of SearchPath that the role may look
+	// into and in which nobody can make an object but superusers and the owners
+	// of the table and the database.
 	// Where others could, a function of theirs that fits better would be called
 	// in the place of the one that a policy's creator meant.
 	RunPath   string
-	WholePath bool // RunPath has all schemas of SearchPath
+	WholePath bool // RunPath has all schemas of SearchPath that the role may look into
 }
 
 // certain reports whether expressions mean here what they mean to this package.
@@ -111,7 +113,7 @@ from (
 					select d.datdba from pg_database d where d.datname = current_database())) as trusted
 		from unnest(current_setting('` + ownSchemas + `')::name[]) with ordinality as w (name, place)
 		join pg_namespace n on n.nspname = w.name
-		where n.nspname <> 'pg_catalog'
+		where n.nspname <> 'pg_catalog' and has_schema_privilege((select r.oid from pg_roles r where r.rolname = $2), n.oid, 'USAGE')
 	) as s
 ) as run`
 
@@ -123,6 +125,9 @@ const accessSQL = `select r.oid is not null, c.oid is not null, coalesce(n.nspna
 	coalesce(c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
 		and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')), true),
 	coalesce(has_schema_privilege(r.oid, c.relnamespace, 'USAGE'), false),
+	exists (select from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_type'::regclass
+		join pg_type t on t.oid = d.refobjid left join pg_type e on e.oid = t.typelem and t.typlen = -1
+		where p.polrelid = c.oid and coalesce(e.typtype, t.typtype) not in ('b', 'e')),
 	array(select coalesce(has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'), has_table_privilege(r.oid, c.oid, 'SELECT'), false)
 		from unnest($3::text[]) with ordinality as w(name, place)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
@@ -174,7 +179,7 @@ where p.polrelid = $2 and r.rolname = $1`
 func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx)
+	conn, err := p.acquire(ctx, p.pool)
 	if err != nil {
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
@@ -188,11 +193,11 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
 		{sql: accessSQL, args: []any{role, rel.OID, names}, scan: scanOne(&f.RoleKnown, &f.RelationKnown,
-			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Selectable)},
+			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
 		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
-		{sql: runPathSQL, args: []any{rel.OID}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
+		{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
 		{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
 	})
 	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now

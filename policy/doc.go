@@ -3,7 +3,9 @@
 // checks of private channels.
 //
 // Postgres is asked as the subject itself, in a transaction of its own, with the
-// values of the change; so the answer is that of the change, and exact. What is
+// values of the change; so the answer is that of the change, and exact. That runs
+// code of users (policies, functions, checks of domains): read only, rolled back
+// and never with our own rights, as far as Postgres allows, see AskOver. What is
 // compiled (packages sql and compile) must never show a row that Postgres would
 // hide: a differential test with random policies, rows, roles and claims holds
 // both to the server.

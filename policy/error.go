@@ -40,6 +40,7 @@ const (
 	codeInvalidParameter      = "22023"
 	codeCheckViolation        = "23514"
 	codeQueryCanceled         = "57014"
+	codeDuplicateStatement    = "42P05"
 )
 
 // answer tells an answer of Postgres about the question asked from a server

@@ -3,11 +3,8 @@ package policy
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -29,7 +26,8 @@ type Operators struct {
 // as refused.
 const comparisonTimeout = time.Second
 
-// NewOperators returns operators that are asked over pool, as its user.
+// NewOperators returns operators that are asked over pool, whose user must be a
+// member of the roles that tokens name.
 func NewOperators(pool *pgxpool.Pool, reg prometheus.Registerer) *Operators {
 	f := promauto.With(reg)
 	return &Operators{
@@ -55,8 +53,10 @@ type form struct {
 }
 
 // Ask implements filters.Asker: one statement for each type and operator, and
-// again in halves those in which something raises.
-func (o *Operators) Ask(ctx context.Context, questions []filters.Question) ([]filters.Answer, error) {
+// again in halves those in which something raises. Reading a literal and
+// comparing may run code of users, as a domain's checks: it runs as the subject,
+// read only.
+func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []filters.Question) ([]filters.Answer, error) {
 	started := time.Now()
 	defer func() { o.seconds.Observe(time.Since(started).Seconds()) }()
 	forms := map[form][]int{}
@@ -67,96 +67,12 @@ func (o *Operators) Ask(ctx context.Context, questions []filters.Question) ([]fi
 	}
 	answers := make([]filters.Answer, len(questions))
 	for f, indexes := range forms {
-		if err := o.askForm(ctx, f, questions, indexes, answers); err != nil {
+		c := &comparing{operators: o, form: f, subject: as, questions: questions, answers: answers}
+		if err := c.ask(ctx, indexes); err != nil {
 			return nil, fmt.Errorf("compare %d values of type %s: %w", len(indexes), f.typ, err)
 		}
 	}
 	return answers, nil
-}
-
-// askForm fills in the answers at the indexes.
-func (o *Operators) askForm(ctx context.Context, f form, questions []filters.Question, indexes []int, answers []filters.Answer) error {
-	err := o.run(ctx, f, questions, indexes, answers)
-	raised, answered := answer(err)
-	switch {
-	case err == nil:
-		return nil
-	case !answered:
-		return err
-	case len(indexes) == 1:
-		message := raised.Message
-		if raised.Detail != "" {
-			message += "\n\n" + raised.Detail
-		}
-		answers[indexes[0]] = filters.Answer{Err: filters.NewBindError(raised.Code, message)}
-		return nil
-	}
-	half := len(indexes) / 2
-	if err := o.askForm(ctx, f, questions, indexes[:half], answers); err != nil {
-		return err
-	}
-	return o.askForm(ctx, f, questions, indexes[half:], answers)
-}
-
-// comparisonSQL pins what the text of values, and the meaning of literals and
-// operators, depend on. TimeZone and the order of day and month are left to the
-// database: they are what its users expect of literals. The search path holds
-// no schema in which others may have put operators, but for an extension's own.
-const comparisonSQL = `select pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('statement_timeout', $2, true),
-	pg_catalog.set_config('DateStyle', 'ISO', true), pg_catalog.set_config('IntervalStyle', 'postgres', true),
-	pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('extra_float_digits', '3', true),
-	pg_catalog.set_config('lc_monetary', 'C', true)`
-
-// run asks in one statement.
-func (o *Operators) run(ctx context.Context, f form, questions []filters.Question, indexes []int, answers []filters.Answer) error {
-	values, literals := make([]string, len(indexes)), make([]string, len(indexes))
-	for i, at := range indexes {
-		values[i], literals[i] = questions[at].Value, questions[at].Literal
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*o.timeout) // for a server that hangs
-	defer cancel()
-	return pgx.BeginTxFunc(ctx, o.pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		path := "pg_catalog"
-		if f.home != "" {
-			path += ", " + pgx.Identifier{f.home}.Sanitize()
-		}
-		path += ", pg_temp"
-		limit := strconv.FormatInt(o.timeout.Milliseconds(), 10)
-		if _, err := tx.Exec(ctx, comparisonSQL, path, limit); err != nil {
-			return err
-		}
-		// Parsed here and not when the connection was new: the operators are to be
-		// looked for on this search path.
-		rows, err := tx.Query(ctx, f.sql(), pgx.QueryExecModeExec, values, literals)
-		if err != nil {
-			return err
-		}
-		return f.read(rows, indexes, answers)
-	})
-}
-
-// read reads one row for each question, in their order.
-func (f form) read(rows pgx.Rows, indexes []int, answers []filters.Answer) error {
-	defer rows.Close()
-	for i := 0; rows.Next(); i++ {
-		var holds *bool
-		var text *string
-		if err := rows.Scan(&holds, &text); err != nil {
-			return err
-		}
-		a := filters.Answer{Truth: filters.Unknown}
-		if holds != nil {
-			a.Truth = filters.False
-			if *holds {
-				a.Truth = filters.True
-			}
-		}
-		if text != nil {
-			a.Text = *text
-		}
-		answers[indexes[i]] = a
-	}
-	return rows.Err()
 }
 
 // symbols are SQL's operators.
@@ -182,8 +98,6 @@ func symbol(op filters.Operator) string {
 		return "~"
 	case filters.IMatch:
 		return "~*"
-	case filters.IsDistinct:
-		return "is distinct from"
 	case filters.Contains:
 		return "@>"
 	case filters.ContainedBy:
@@ -192,27 +106,4 @@ func symbol(op filters.Operator) string {
 		return "&&"
 	}
 	panic("policy: no SQL for operator " + string(op))
-}
-
-// sql is a statement over arrays of values and literals.
-func (f form) sql() string {
-	typ := pgx.Identifier{f.schema, f.typ}.Sanitize()
-	literal := "literal::" + typ
-	if f.array {
-		literal += "[]"
-	}
-	columns := "null::boolean, format('%s', " + literal + ")"
-	switch f.op {
-	case "":
-	case filters.In:
-		columns = "value::" + typ + " = any (" + literal + "), null::text"
-	case filters.Like, filters.ILike, filters.Match, filters.IMatch:
-		if f.typ != "bytea" { // patterns are text, whatever they are for
-			literal = "literal::text"
-		}
-		fallthrough
-	default:
-		columns = strings.Join([]string{"value::" + typ, symbol(f.op), literal + ", null::text"}, " ")
-	}
-	return "select " + columns + " from unnest($1::text[], $2::text[]) with ordinality as q (value, literal, place) order by place"
 }

@@ -15,9 +15,10 @@ import (
 
 func TestOperatorsAnswerAsPostgres(t *testing.T) {
 	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
 	db.Exec(`create schema "Ext"; create extension citext schema "Ext";
 		create type mood as enum ('sad', 'ok'); create domain positive as int check (value > 0)`)
-	o := NewOperators(db.Pool, nil)
+	o, s := NewOperators(db.Pool, nil), &Subject{Role: "anon", Claims: "{}"}
 	ask := func(schema, typ string, op filters.Operator, value, literal string) filters.Question {
 		return filters.Question{Schema: schema, Type: typ, Op: op, Array: op == filters.In, Value: value, Literal: literal}
 	}
@@ -44,7 +45,7 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 		{ask("pg_catalog", "json", filters.Eq, "1", "1"), filters.Answer{Err: filters.NewBindError("42883", "operator does not exist: json = json")}},
 		{filters.Question{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{1,}"}, filters.Answer{Err: filters.NewBindError("22P02", "malformed array literal: \"{1,}\"\n\nUnexpected \"}\" character.")}},
 	} {
-		got, err := o.Ask(context.Background(), []filters.Question{c.question})
+		got, err := o.Ask(context.Background(), s, []filters.Question{c.question})
 		if err != nil {
 			t.Errorf("Ask(%+v): %v", c.question, err)
 			continue
@@ -58,8 +59,9 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 // TestOperatorsIsolateWhatRaises asks many questions of which two raise.
 func TestOperatorsIsolateWhatRaises(t *testing.T) {
 	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
 	reg := prometheus.NewRegistry()
-	o := NewOperators(db.Pool, reg)
+	o, s := NewOperators(db.Pool, reg), &Subject{Role: "anon", Claims: "{}"}
 	var questions []filters.Question
 	for i := range 50 {
 		q := filters.Question{Schema: "pg_catalog", Type: "numeric", Op: filters.Gt, Value: "5", Literal: strings.Repeat("1", 1+i%3), Why: filters.DoubtLiteral}
@@ -68,7 +70,7 @@ func TestOperatorsIsolateWhatRaises(t *testing.T) {
 		}
 		questions = append(questions, q)
 	}
-	answers, err := o.Ask(context.Background(), questions)
+	answers, err := o.Ask(context.Background(), s, questions)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,11 +95,12 @@ func TestOperatorsIsolateWhatRaises(t *testing.T) {
 
 func TestOperatorsRefuseWhatTakesTooLong(t *testing.T) {
 	db := devdb.Open(t)
-	o := NewOperators(db.Pool, nil)
+	devdb.SupabaseRoles(db)
+	o, s := NewOperators(db.Pool, nil), &Subject{Role: "anon", Claims: "{}"}
 	o.timeout = 50 * time.Millisecond
 	db.Exec("create domain slow as int check (pg_sleep(value) is not null)")
 	quick, slow := filters.Question{Schema: "public", Type: "slow", Literal: "0"}, filters.Question{Schema: "public", Type: "slow", Literal: "60"}
-	answers, err := o.Ask(context.Background(), []filters.Question{quick, slow})
+	answers, err := o.Ask(context.Background(), s, []filters.Question{quick, slow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,17 +114,19 @@ func TestOperatorsRefuseWhatTakesTooLong(t *testing.T) {
 
 func TestOperatorsFailWhenPostgresIsAway(t *testing.T) {
 	db := devdb.Open(t)
-	o := NewOperators(db.Pool, nil)
+	devdb.SupabaseRoles(db)
+	o, s := NewOperators(db.Pool, nil), &Subject{Role: "anon", Claims: "{}"}
 	db.Pool.Reset()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := o.Ask(ctx, []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}}); err == nil {
+	if _, err := o.Ask(ctx, s, []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}}); err == nil {
 		t.Error("Ask without a connection succeeds")
 	}
 }
 
 func TestLocaleIsThatOfTheDatabase(t *testing.T) {
 	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
 	got, err := NewOperators(db.Pool, nil).Locale(context.Background())
 	if err != nil {
 		t.Fatal(err)

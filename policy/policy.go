@@ -12,6 +12,7 @@ import (
 type Policy struct {
 	config   Config
 	pool     *pgxpool.Pool
+	asking   *pgxpool.Pool // see AskOver; nil is pool
 	log      *slog.Logger
 	metrics  *metrics
 	subjects subjects
@@ -34,4 +35,19 @@ func NewWithConfig(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg promet
 	p.raised.told = map[string]time.Time{}
 	p.metrics = newMetrics(reg, p)
 	return p
+}
+
+// AskOver has code of users (policies, with the functions that they call) run
+// over another pool than the one that the catalog is read over. What runs as a
+// subject can take back the rights of the user that the session began with, as
+// "reset role" does; so that user should have none itself, but be a member of
+// the roles that tokens name and that row-level security applies to. It is to be
+// called before the policy is used.
+func (p *Policy) AskOver(pool *pgxpool.Pool) { p.asking = pool }
+
+func (p *Policy) askPool() *pgxpool.Pool {
+	if p.asking != nil {
+		return p.asking
+	}
+	return p.pool
 }

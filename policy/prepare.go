@@ -6,28 +6,26 @@ import (
 	"hash/fnv"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// statementName is a name for a prepared statement that means the same under
-// every search_path.
-func statementName(sql string) string {
+// statementUnder is the name of a statement that a role parses under a
+// search_path.
+func statementUnder(role, path, sql string) string {
 	h := fnv.New128a()
-	_, _ = h.Write([]byte(sql)) // a hash does not fail
+	_, _ = h.Write([]byte(role + "\x00" + path + "\x00" + sql)) // a hash does not fail
 	return fmt.Sprintf("walcast_%x", h.Sum(nil))
 }
 
-// statementUnder is the name of a statement that is parsed under a search_path.
-func statementUnder(path, sql string) string { return statementName(path + "\x00" + sql) }
-
-// underPath is where a connection keeps which statements it has parsed under
-// which path.
+// underPath is where a connection keeps which statements it has parsed.
 const underPath = "walcast.under_path"
 
-// prepareUnder has a statement parsed as ourselves under a search_path, once for
-// each connection. Postgres parses a prepared statement anew when it meets it
-// under another path than that of its parsing, so it must be run under it too.
-func prepareUnder(ctx context.Context, conn *pgx.Conn, path, sql string) error {
-	name := statementUnder(path, sql)
+// prepareUnder has a statement parsed under a search_path, once for each
+// connection. Postgres parses a prepared statement anew when it meets it under
+// another path than that of its parsing, so it must be run under it too. It is
+// parsed as a role, or as ourselves without one.
+func prepareUnder(ctx context.Context, conn *pgx.Conn, role, path, sql string) error {
+	name := statementUnder(role, path, sql)
 	kept := conn.PgConn().CustomData()
 	parsed, _ := kept[underPath].(map[string]bool)
 	if parsed[name] {
@@ -36,10 +34,7 @@ func prepareUnder(ctx context.Context, conn *pgx.Conn, path, sql string) error {
 	if _, err := conn.Exec(ctx, beginRead); err != nil {
 		return err
 	}
-	_, err := conn.Exec(ctx, "select pg_catalog.set_config('search_path', $1, true)", path)
-	if err == nil {
-		_, err = conn.Prepare(ctx, name, sql)
-	}
+	err := parseUnder(ctx, conn.PgConn(), name, role, path, sql)
 	if _, e := conn.Exec(ctx, rollback); err == nil {
 		err = e
 	}
@@ -52,6 +47,21 @@ func prepareUnder(ctx context.Context, conn *pgx.Conn, path, sql string) error {
 	}
 	parsed[name] = true
 	return nil
+}
+
+// parseUnder uses no statement with a name, see actor.begin.
+func parseUnder(ctx context.Context, conn *pgconn.PgConn, name, role, path, sql string) error {
+	set := "select pg_catalog.set_config('search_path', $1, true)"
+	args := [][]byte{[]byte(path)}
+	if role != "" {
+		set += ", pg_catalog.set_config('role', $2, true)"
+		args = append(args, []byte(role))
+	}
+	if err := conn.ExecParams(ctx, set, args, nil, nil, nil).Read().Err; err != nil {
+		return err
+	}
+	_, err := conn.Prepare(ctx, name, sql, nil)
+	return err
 }
 
 // deallocate forgets all statements that a connection has prepared.

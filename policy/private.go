@@ -130,12 +130,15 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx)
+	conn, err := p.acquire(ctx, p.pool)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
 	err = transact(ctx, conn, beginWrite, steps, rollback)
+	if e := leave(ctx, conn.Conn()); err == nil && e != nil {
+		return e
+	}
 	pg, ok := answer(err)
 	if !ok {
 		return err

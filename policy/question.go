@@ -25,6 +25,9 @@ type question struct {
 	// that functions find on rowPath whatever they find on keyPath.
 	rowPath, keyPath string
 	wholePath        bool
+	// literals says that parsing byRow may run code of users, as reading a
+	// composite's literal checks the domains in it.
+	literals bool
 
 	fields []field // the row type's, in order
 	table  string  // schema.table for people
@@ -59,8 +62,9 @@ func acting(role string) string {
 func newQuestion(rel *wal.Relation, f *facts) *question {
 	table := sql.Qualified(f.Schema, f.Table)
 	q := &question{
-		table:   f.Schema + "." + f.Table,
-		rowPath: f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
+		table:    f.Schema + "." + f.Table,
+		literals: f.Literals,
+		rowPath:  f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
 	}
 	needs, possible := neededColumns(f)
 	key := true

@@ -16,9 +16,14 @@ type Subject struct {
 	guard *guard
 }
 
+// Actor is who Postgres is asked as; it makes a subject one of package filters.
+func (s *Subject) Actor() (role, claims string) { return s.Role, s.Claims }
+
 // possible reports whether Postgres can have such a role. "none" would give
 // back our own role where it is set, and with it everything we may see.
-func (s *Subject) possible() bool { return s.Role != "" && s.Role != "none" }
+func (s *Subject) possible() bool { return possibleRole(s.Role) }
+
+func possibleRole(role string) bool { return role != "" && role != "none" }
 
 // claim is a top-level claim as Postgres' ->> has it, "" when it is absent.
 func (s *Subject) claim(name string) string {

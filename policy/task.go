@@ -22,7 +22,7 @@ type task struct {
 	rows    []wal.Row
 	index   []int // of the inquiry's changes
 	literal string
-	refused *AskError // the statement did not parse
+	refusal *AskError // the statement did not parse
 }
 
 func (t *task) add(i int, row wal.Row) {
@@ -55,6 +55,14 @@ func (t *task) split() (tasks []*task) {
 		start = end
 	}
 	return tasks
+}
+
+// parser is the role that the statement is parsed as; "" is our own.
+func (t *task) parser() string {
+	if t.by == "row" && t.question.literals {
+		return t.group.inquiry.Subject.Role
+	}
+	return ""
 }
 
 // losesNames reports whether the error may come of a path that has fewer schemas

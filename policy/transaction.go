@@ -10,11 +10,24 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// acquire takes a connection and makes sure that statements mean what they say
-// in it. Both are the defaults of nearly every database; the server reports
+// acquire takes a connection whose plans are not too old.
+func (p *Policy) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	conn, err := acquireFrom(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.renewPlans(ctx, conn.Conn()); err != nil {
+		conn.Release()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// acquireFrom takes a connection and makes sure that statements mean what they
+// say in it. Both are the defaults of nearly every database; the server reports
 // them, so looking costs nothing.
-func (p *Policy) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	conn, err := p.pool.Acquire(ctx)
+func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -26,10 +39,6 @@ func (p *Policy) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 			conn.Release()
 			return nil, err
 		}
-	}
-	if err := p.renewPlans(ctx, conn.Conn()); err != nil {
-		conn.Release()
-		return nil, err
 	}
 	return conn, nil
 }

@@ -51,29 +51,45 @@ func (p *Policy) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
 			}
 			tasks = append(tasks, t...)
 		}
-		if err := p.ask(ctx, tasks); err != nil {
+		refused, err := p.ask(ctx, tasks)
+		if err != nil {
 			return err
 		}
-		open = refused(tasks, again)
+		if open = reopen(refused, again); again {
+			return p.askByKey(ctx, refused)
+		}
 	}
 	return nil
 }
 
-// refused returns the groups whose statement did not even parse: the table has
+// reopen returns the groups whose statement did not even parse: the table has
 // changed since the catalog was read, so it is read once more.
-func refused(tasks []*task, again bool) (groups []*group) {
-	for _, t := range tasks {
-		switch {
-		case t.refused == nil:
-		case again:
-			t.raise(t.refused)
-		case !t.group.again:
+func reopen(refused []*task, again bool) (groups []*group) {
+	for _, t := range refused {
+		if !again && !t.group.again {
 			t.group.again = true
 			t.group.access.expire()
 			groups = append(groups, t.group)
 		}
 	}
 	return groups
+}
+
+// askByKey has rows looked up of which what we wrote does not parse.
+func (p *Policy) askByKey(ctx context.Context, refused []*task) error {
+	var tasks []*task
+	for _, t := range refused {
+		if t.by == "row" && t.question.byKey != "" {
+			tasks = append(tasks, t.byKey()...)
+		} else {
+			t.raise(t.refusal)
+		}
+	}
+	refused, err := p.ask(ctx, tasks)
+	for _, t := range refused {
+		t.raise(t.refusal)
+	}
+	return err
 }
 
 // group is the changes of an inquiry that follow each other and are of one

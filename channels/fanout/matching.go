@@ -18,7 +18,7 @@ func (d *delivery) match(ctx context.Context, changes []*wal.Change) (n int, unk
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes, unknown = d.known(changes)
-	if err := d.attached.index.Prepare(ctx, d.batch.concerning, d.fanout.config.Operators); err != nil {
+	if err := d.attached.index.Prepare(ctx, d.batch.concerning, d.fanout.config.Operators, nil); err != nil {
 		return 0, nil, err
 	}
 	for ; n < len(changes) && !d.batch.isFull(); n++ {

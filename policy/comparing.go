@@ -1,0 +1,220 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"walcast/filters"
+)
+
+// comparing is questions of one form on their way, and their answers.
+type comparing struct {
+	operators *Operators
+	form      form
+	subject   filters.Subject // nil is ourselves
+	questions []filters.Question
+	answers   []filters.Answer
+}
+
+// ask fills in the answers at the indexes.
+func (c *comparing) ask(ctx context.Context, indexes []int) error {
+	if c.subject == nil && c.form.schema != "pg_catalog" {
+		c.refuse(indexes, &pgconn.PgError{Code: codeInsufficientPrivilege, Message: "type " + c.form.typ + " is asked about as a subject only"})
+		return nil
+	}
+	whole, err := c.run(ctx, indexes)
+	raised, answered := answer(err)
+	switch {
+	case err == nil:
+		return nil
+	case !answered:
+		return err
+	case whole || len(indexes) == 1:
+		c.refuse(indexes, raised)
+		return nil
+	}
+	half := len(indexes) / 2
+	if err := c.ask(ctx, indexes[:half]); err != nil {
+		return err
+	}
+	return c.ask(ctx, indexes[half:])
+}
+
+// refuse answers with an error.
+func (c *comparing) refuse(indexes []int, raised *pgconn.PgError) {
+	message := raised.Message
+	if raised.Detail != "" {
+		message += "\n\n" + raised.Detail
+	}
+	for _, at := range indexes {
+		c.answers[at] = filters.Answer{Err: filters.NewBindError(raised.Code, message)}
+	}
+}
+
+// comparisonSQL pins what the text of values, and the meaning of literals,
+// depend on. TimeZone and the order of day and month are left to the database:
+// they are what its users expect of literals.
+const comparisonSQL = `select pg_catalog.set_config('DateStyle', 'ISO', true), pg_catalog.set_config('bytea_output', 'hex', true),
+	pg_catalog.set_config('extra_float_digits', '3', true)`
+
+// actor is who asks.
+func (c *comparing) actor() actor {
+	a := actor{role: "none", path: catalogPath, timeout: c.operators.timeout} // none is ourselves
+	if c.subject != nil {
+		a.role, a.claims = c.subject.Actor()
+	}
+	return a
+}
+
+// prepare has the question parsed as ourselves: the subject needs no USAGE on a
+// type's schema to compare a column of it. Operators are those of the type's
+// home, or else Postgres' own, to which its values may be cast.
+func (c *comparing) prepare(ctx context.Context, conn *pgx.Conn, path string) (sql string, err error) {
+	sql = c.form.sql()
+	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		return sql, nil
+	}
+	err = prepareUnder(ctx, conn, "", path, sql)
+	if raised, ok := answer(err); ok && raised.Code == codeUndefinedFunction && c.form.home != "" {
+		elsewhere := c.form
+		elsewhere.home = ""
+		sql = elsewhere.sql()
+		err = prepareUnder(ctx, conn, "", path, sql)
+	}
+	return sql, err
+}
+
+// run asks in one statement. whole says that an error is that of all questions.
+func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*c.operators.timeout) // for a server that hangs
+	defer cancel()
+	a := c.actor()
+	if c.subject != nil && !possibleRole(a.role) {
+		return true, &pgconn.PgError{Code: codeUndefinedObject, Message: (&RoleError{a.role}).Error()}
+	}
+	conn, err := acquireFrom(ctx, c.operators.pool)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	sql, err := c.prepare(ctx, conn.Conn(), a.path)
+	if err != nil {
+		return true, err
+	}
+	acting, err := c.converse(ctx, conn.Conn(), a, sql, indexes)
+	if e := leave(ctx, conn.Conn()); err == nil {
+		err = e
+	}
+	return !acting, err
+}
+
+// converse sends one transaction and reads the answers. acting says that
+// Postgres let us act as the subject.
+func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, sql string, indexes []int) (acting bool, err error) {
+	args, err := c.arguments(conn.TypeMap(), indexes)
+	if err != nil {
+		return false, err
+	}
+	pipeline := conn.PgConn().StartPipeline(ctx)
+	a.begin(pipeline)
+	pipeline.SendQueryParams(comparisonSQL, nil, nil, nil, nil)
+	if conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		pipeline.SendQueryPrepared(statementUnder("", a.path, sql), args, nil, nil)
+	} else {
+		pipeline.SendQueryParams(sql, args, nil, nil, nil)
+	}
+	a.end(pipeline)
+	err = pipeline.Sync()
+	for statement := 0; err == nil && statement < 5; statement++ {
+		acting = statement > 1
+		err = c.receive(pipeline, statement == 3, indexes)
+	}
+	if e := pipeline.Close(); err == nil {
+		err = e
+	}
+	return acting, err
+}
+
+// arguments are values and literals as arrays of text.
+func (c *comparing) arguments(types *pgtype.Map, indexes []int) ([][]byte, error) {
+	values, literals := make([]string, len(indexes)), make([]string, len(indexes))
+	for i, at := range indexes {
+		values[i], literals[i] = c.questions[at].Value, c.questions[at].Literal
+	}
+	args := make([][]byte, 2)
+	for i, texts := range [][]string{values, literals} {
+		var err error
+		if args[i], err = types.Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, texts, nil); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+// receive reads a statement's result; that of the question has one row for each
+// index, in their order.
+func (c *comparing) receive(pipeline *pgconn.Pipeline, question bool, indexes []int) error {
+	results, err := pipeline.GetResults()
+	if err != nil {
+		return err
+	}
+	reader, ok := results.(*pgconn.ResultReader)
+	if !ok {
+		return fmt.Errorf("unexpected result %T", results)
+	}
+	for i := 0; reader.NextRow(); i++ {
+		if !question {
+			continue
+		}
+		holds, text := reader.Values()[0], reader.Values()[1]
+		a := filters.Answer{Truth: filters.Unknown, Text: string(text)}
+		if holds != nil {
+			a.Truth = filters.False
+			if string(holds) == "t" {
+				a.Truth = filters.True
+			}
+		}
+		c.answers[indexes[i]] = a
+	}
+	_, err = reader.Close()
+	return err
+}
+
+// sql is a statement over arrays of values and literals.
+func (f form) sql() string {
+	typ := pgx.Identifier{f.schema, f.typ}.Sanitize()
+	literal := "q.literal::" + typ
+	if f.array {
+		literal += "[]"
+	}
+	columns := "null::pg_catalog.bool, pg_catalog.format('%s', " + literal + ")"
+	switch f.op {
+	case "":
+	case filters.In:
+		columns = "q.value::" + typ + " " + f.operator("=") + " any (" + literal + "), null::pg_catalog.text"
+	case filters.IsDistinct: // of values that are not NULL
+		columns = "not (q.value::" + typ + " " + f.operator("=") + " " + literal + "), null::pg_catalog.text"
+	case filters.Like, filters.ILike, filters.Match, filters.IMatch:
+		if f.typ != "bytea" { // patterns are text, whatever they are for
+			literal = "q.literal::pg_catalog.text"
+		}
+		fallthrough
+	default:
+		columns = strings.Join([]string{"q.value::" + typ, f.operator(symbol(f.op)), literal + ", null::pg_catalog.text"}, " ")
+	}
+	return "select " + columns + " from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))" +
+		" with ordinality as q (value, literal, place) order by q.place"
+}
+
+// operator is one of the type's home, else of pg_catalog, which the path names.
+func (f form) operator(symbol string) string {
+	if f.home == "" {
+		return symbol
+	}
+	return "operator(" + pgx.Identifier{f.home}.Sanitize() + "." + symbol + ")"
+}
