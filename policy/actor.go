@@ -17,6 +17,7 @@ type actor struct {
 	role, claims string
 	path         string // the search_path that statements are parsed and run under
 	rows         string // see rowsSetting
+	byKey        bool   // a table is only looked up in by an index, if it has a fitting one
 	timeout      time.Duration
 }
 
@@ -30,6 +31,7 @@ const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), 
 	pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('lc_monetary', 'C', true),
 	pg_catalog.set_config('array_nulls', 'on', true), pg_catalog.set_config('search_path', $2, true),
 	pg_catalog.set_config('` + rowsSetting + `', $3, true),
+	pg_catalog.set_config('enable_seqscan', $6, true),
 	pg_catalog.set_config('request.jwt.claims', $4, true), pg_catalog.set_config('role', $5, true)`
 
 // begin sends two statements: from then on the actor's rights count. They have
@@ -38,7 +40,11 @@ const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), 
 func (a actor) begin(pipeline *pgconn.Pipeline) {
 	pipeline.SendQueryParams(beginRead, nil, nil, nil, nil)
 	timeout := strconv.FormatInt(a.timeout.Milliseconds(), 10)
-	args := [][]byte{[]byte(timeout), []byte(a.path), []byte(a.rows), []byte(a.claims), []byte(a.role)}
+	scan := "on"
+	if a.byKey {
+		scan = "off"
+	}
+	args := [][]byte{[]byte(timeout), []byte(a.path), []byte(a.rows), []byte(a.claims), []byte(a.role), []byte(scan)}
 	pipeline.SendQueryParams(becomeSQL, args, nil, nil, nil)
 }
 

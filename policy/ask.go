@@ -155,16 +155,14 @@ func (r *round) inspect(ctx context.Context) error {
 	return nil
 }
 
-func (t *task) failure(pg *pgconn.PgError) *AskError {
-	return &AskError{Table: t.question.table, SQLState: pg.Code, Message: pg.Message}
-}
+func (t *task) failure(pg *pgconn.PgError) *AskError { return newAskError(t.question.table, pg) }
 
 // run takes the outcomes up to the first task that raises.
 func (r *round) run(ctx context.Context) (err error) {
 	pipeline := r.conn.PgConn().StartPipeline(ctx)
 	for _, t := range r.tasks {
 		s := t.group.inquiry.Subject
-		a := actor{role: s.Role, claims: s.Claims, path: t.path, rows: t.literal, timeout: r.timeout}
+		a := actor{role: s.Role, claims: s.Claims, path: t.path, rows: t.literal, timeout: r.timeout, byKey: t.by == "key"}
 		a.begin(pipeline)
 		if r.named {
 			pipeline.SendQueryPrepared(statementUnder(t.parser(), t.path, t.sql), nil, nil, nil)

@@ -175,7 +175,8 @@ join pg_language l on l.oid = f.prolang
 cross join pg_roles r
 where p.polrelid = $2 and r.rolname = $1`
 
-// readCatalog reads all of it in one transaction.
+// readCatalog reads all of it in one transaction. An *AskError is an answer of
+// Postgres, any other error means that it could not be asked.
 func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
@@ -202,6 +203,12 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	})
 	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
 		err = errors.New("policies have changed meanwhile")
+	}
+	if pg, ok := answer(err); ok {
+		raised := newAskError(rel.Schema+"."+rel.Table, pg)
+		raised.Message = "its grants and policies cannot be read " + textInLog
+		p.noteRaised(raised, 1)
+		return nil, raised
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)

@@ -51,6 +51,9 @@ func (c *comparing) refuse(indexes []int, raised *pgconn.PgError) {
 	if raised.Detail != "" {
 		message += "\n\n" + raised.Detail
 	}
+	if !ownContext(raised) {
+		message = "a function of the database raised this error for it"
+	}
 	for _, at := range indexes {
 		c.answers[at] = filters.Answer{Err: filters.NewBindError(raised.Code, message)}
 	}

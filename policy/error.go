@@ -20,15 +20,42 @@ func (e *RoleError) Error() string { return fmt.Sprintf("role \"%s\" does not ex
 // Unwrap makes the error an ErrUnknownRole.
 func (e *RoleError) Unwrap() error { return ErrUnknownRole }
 
-// AskError is a policy that raised, or that Postgres would not evaluate as the
-// subject.
+// AskError is how Postgres answered a question with an error: a policy that
+// raised, or that it would not evaluate as the subject. It is the answer to its
+// own question and worth no second try.
 type AskError struct {
 	Table    string // schema.table
 	SQLState string
-	Message  string
+	Message  string // what anybody may be told
+
+	text string // as it was raised, which may quote what nobody may see; for the log
 }
 
 func (e *AskError) Error() string { return e.Message }
+
+// textInLog stands for the text of an error that code of users has raised.
+const textInLog = "(the server's log has its text)"
+
+// newAskError takes an answer of Postgres about a table.
+func newAskError(table string, pg *pgconn.PgError) *AskError {
+	e := &AskError{Table: table, SQLState: pg.Code, Message: textInLog, text: pg.Message}
+	// These Postgres words itself, and names no more than what lacks a grant.
+	if ownContext(pg) && (pg.Code == codeInsufficientPrivilege || pg.Code == codeQueryCanceled) {
+		e.Message = pg.Message
+	}
+	return e
+}
+
+// ownContext reports whether an error was raised outside of any function of a
+// user: Postgres says in which it was raised, and where in a JSON document.
+func ownContext(pg *pgconn.PgError) bool {
+	for line := range strings.Lines(pg.Where) {
+		if !strings.HasPrefix(line, "JSON data, line ") {
+			return false
+		}
+	}
+	return true
+}
 
 // The SQLSTATEs that something is decided by.
 const (
@@ -43,20 +70,12 @@ const (
 	codeDuplicateStatement    = "42P05"
 )
 
-// answer tells an answer of Postgres about the question asked from a server
-// that could not answer: the latter is worth asking again.
+// answer tells an answer of Postgres to the question that was asked from a
+// connection that is lost. Only the latter is worth asking again.
 func answer(err error) (*pgconn.PgError, bool) {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	if !errors.As(err, &pg) || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {
 		return nil, false
-	}
-	if pg.Code == codeQueryCanceled { // by the statement timeout: too slow is an answer
-		return pg, true
-	}
-	for _, class := range []string{"08", "40", "53", "57", "58", "XX"} {
-		if strings.HasPrefix(pg.Code, class) {
-			return nil, false
-		}
 	}
 	return pg, true
 }

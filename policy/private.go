@@ -150,11 +150,14 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	case pg.Code == codeCheckViolation && pg.ConstraintName == "":
 		return ErrMissingPartition
 	case !errors.As(err, &at) || at.step < becomes:
-		return fmt.Errorf("probe %s as walcast's own user, who must own the table or have BYPASSRLS: %w", messagesTable, err)
+		raised := newAskError(messagesTable, pg)
+		raised.Message = "walcast's own user, who must own the table or have BYPASSRLS, cannot put a row into " + messagesTable
+		p.noteRaised(raised, 1)
+		return raised
 	case at.step == becomes:
 		return refusedRole(s, messagesTable, pg)
 	}
-	raised := &AskError{Table: messagesTable, SQLState: pg.Code, Message: pg.Message}
+	raised := newAskError(messagesTable, pg)
 	if pg.Code != codeInsufficientPrivilege { // which is how an INSERT policy says no
 		p.noteRaised(raised, 1)
 	}
@@ -171,7 +174,7 @@ func refusedRole(s *Subject, table string, pg *pgconn.PgError) error {
 	if pg.Code == codeInvalidParameter {
 		return &RoleError{s.Role}
 	}
-	return &roleDenied{&AskError{Table: table, SQLState: pg.Code, Message: pg.Message}}
+	return &roleDenied{newAskError(table, pg)}
 }
 
 // becomeOn is become with all that policies of private topics may look at.

@@ -96,7 +96,10 @@ func (q *question) keyQuestion(f *facts, table string) string {
 			equal = append(equal, fmt.Sprintf("present.%s %s sent.%s", sql.QuoteName(f.attributes[i].Name), f.attributes[i].Equals, names[i]))
 		}
 	}
-	return fmt.Sprintf("select sent.place from %s with ordinality as sent (%s, place) where %s and exists (select from %s as present where %s)",
+	// The offset keeps it a look-up for each row: in a join Postgres would evaluate
+	// the policies for other rows of the table too, and what raises for one of
+	// them would hide all.
+	return fmt.Sprintf("select sent.place from %s with ordinality as sent (%s, place) where %s and exists (select from %s as present where %s offset 0)",
 		sent(table), strings.Join(names, ", "), acting(f.Role), table, strings.Join(equal, " and "))
 }
 

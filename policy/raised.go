@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"sync"
 	"time"
 )
@@ -11,19 +12,31 @@ type raised struct {
 	told map[string]time.Time
 }
 
-const raisedAgain = 30 * time.Second
+const (
+	raisedAgain = 30 * time.Second
+	raisedMost  = 1000 // tables that are remembered
+	raisedText  = 200  // bytes of a text in the log
+)
 
 // noteRaised counts what a raising policy cost, and tells the log of each table
-// at most every 30 s. Messages of Postgres may quote rows and claims: they go
-// to the subject only.
+// at most every 30 s. Texts may quote rows and claims: only the log has them.
 func (p *Policy) noteRaised(err *AskError, times int) {
 	p.metrics.raised.Add(float64(times))
-	p.raised.mu.Lock()
-	defer p.raised.mu.Unlock()
-	now := p.now()
-	if last, ok := p.raised.told[err.Table]; ok && now.Sub(last) < raisedAgain {
-		return
+	if p.raised.note(err.Table, p.now()) {
+		p.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", strings.ToValidUTF8(err.text[:min(len(err.text), raisedText)], ""))
 	}
-	p.raised.told[err.Table] = now
-	p.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState)
+}
+
+// note reports whether it is time to tell of the table.
+func (r *raised) note(table string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, ok := r.told[table]; ok && now.Sub(last) < raisedAgain {
+		return false
+	}
+	if len(r.told) >= raisedMost {
+		clear(r.told)
+	}
+	r.told[table] = now
+	return true
 }

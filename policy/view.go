@@ -47,8 +47,9 @@ func newView(rel *wal.Relation, f *facts) View {
 // View returns what the subject's role may see of the relation, from the cache
 // when the relation (by pointer, see wal.Relation) is known and the
 // role-dependent part is younger than Config.RoleAge, otherwise from the
-// catalog. A role that the database does not have is ErrUnknownRole; any other
-// error means that Postgres could not be asked; nothing may be shown then.
+// catalog. A role that the database does not have is ErrUnknownRole, and a
+// catalog that cannot be read an *AskError; any other error means that Postgres
+// could not be asked. Nothing may be shown then.
 func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
 	return p.ViewWithin(ctx, rel, s, p.config.RoleAge)
 }

@@ -118,10 +118,16 @@ func (q *Inquiry) groups() (groups []*group) {
 func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
 	rel, s := g.changes[0].Relation, g.inquiry.Subject
 	_, err := p.View(ctx, rel, s)
-	if errors.Is(err, ErrUnknownRole) {
+	var unreadable *AskError
+	switch {
+	case errors.Is(err, ErrUnknownRole):
 		return nil, nil
-	}
-	if err != nil {
+	case errors.As(err, &unreadable):
+		for i := range g.changes {
+			g.inquiry.Errs[g.first+i] = unreadable
+		}
+		return nil, nil
+	case err != nil:
 		return nil, err
 	}
 	g.access = p.tables.of(rel, s.Role)

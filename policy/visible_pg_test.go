@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"walcast/replication/wal"
 )
 
@@ -148,7 +146,7 @@ func TestARaisingPolicyHidesOnlyTheRowsItRaisedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "table=public.docs sqlstate=22012") {
+	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "table=public.docs sqlstate=22012 text=\"division by zero\"") {
 		t.Errorf("logged %q; want one line", log.String())
 	}
 	for i := range changes {
@@ -161,8 +159,8 @@ func TestARaisingPolicyHidesOnlyTheRowsItRaisedFor(t *testing.T) {
 	if !errors.As(errs[4], &ask) {
 		t.Fatalf("%v is no *AskError", errs[4])
 	}
-	if diff := cmp.Diff(&AskError{Table: "public.docs", SQLState: "22012", Message: "division by zero"}, ask); diff != "" {
-		t.Error(diff)
+	if ask.Table != "public.docs" || ask.SQLState != "22012" || ask.Error() != textInLog {
+		t.Errorf("%+v; want a division by zero, of which the log has the text", ask)
 	}
 	if n := measured(t, l.metrics, "walcast_policy_raised_total"); n != 5 {
 		t.Errorf("%v raised; want 5", n)
