@@ -16,7 +16,7 @@ import (
 type actor struct {
 	role, claims string
 	path         string // the search_path that statements are parsed and run under
-	rows         string // see rowsSetting
+	rows, lacks  string // see rowsSetting and lacksSetting
 	byKey        bool   // a table is only looked up in by an index, if it has a fitting one
 	timeout      time.Duration
 }
@@ -31,7 +31,7 @@ const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), 
 	pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('lc_monetary', 'C', true),
 	pg_catalog.set_config('array_nulls', 'on', true), pg_catalog.set_config('search_path', $2, true),
 	pg_catalog.set_config('` + rowsSetting + `', $3, true),
-	pg_catalog.set_config('enable_seqscan', $6, true),
+	pg_catalog.set_config('enable_seqscan', $6, true), pg_catalog.set_config('` + lacksSetting + `', $7, true),
 	pg_catalog.set_config('request.jwt.claims', $4, true), pg_catalog.set_config('role', $5, true)`
 
 // begin sends two statements: from then on the actor's rights count. They have
@@ -44,7 +44,7 @@ func (a actor) begin(pipeline *pgconn.Pipeline) {
 	if a.byKey {
 		scan = "off"
 	}
-	args := [][]byte{[]byte(timeout), []byte(a.path), []byte(a.rows), []byte(a.claims), []byte(a.role), []byte(scan)}
+	args := [][]byte{[]byte(timeout), []byte(a.path), []byte(a.rows), []byte(a.claims), []byte(a.role), []byte(scan), []byte(a.lacks)}
 	pipeline.SendQueryParams(becomeSQL, args, nil, nil, nil)
 }
 

@@ -76,6 +76,7 @@ func (p *Policy) settle(r *round, late time.Time) (again []*task, raised bool) {
 		switch {
 		case o.raised == nil:
 			t.see(o.seen)
+			p.metrics.superseded.Add(float64(o.superseded))
 		case o.acting && t.losesNames(o.raised):
 			again = append(again, t.byKey()...)
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
@@ -104,9 +105,10 @@ type round struct {
 
 // outcome is what became of a task.
 type outcome struct {
-	acting bool  // Postgres let us act as the subject
-	seen   []int // numbers of the visible rows, from 1
-	raised *AskError
+	acting     bool  // Postgres let us act as the subject
+	seen       []int // numbers of the visible rows, from 1
+	superseded int   // rows that are visible as they are now, but not as they were sent
+	raised     *AskError
 }
 
 // prepare has statements parsed, once for each connection: as ourselves where no
@@ -162,7 +164,7 @@ func (r *round) run(ctx context.Context) (err error) {
 	pipeline := r.conn.PgConn().StartPipeline(ctx)
 	for _, t := range r.tasks {
 		s := t.group.inquiry.Subject
-		a := actor{role: s.Role, claims: s.Claims, path: t.path, rows: t.literal, timeout: r.timeout, byKey: t.by == "key"}
+		a := actor{role: s.Role, claims: s.Claims, path: t.path, rows: t.literal, lacks: t.lacks, timeout: r.timeout, byKey: t.by == "key"}
 		a.begin(pipeline)
 		if r.named {
 			pipeline.SendQueryPrepared(statementUnder(t.parser(), t.path, t.sql), nil, nil, nil)
@@ -215,13 +217,19 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 	return o, nil
 }
 
-// read reads a statement's rows; those of the question are positions.
+// read reads a statement's rows; those of the question are numbers of rows, and
+// when they were looked up whether they are the version that was sent.
 func (o *outcome) read(reader *pgconn.ResultReader, question bool) (err error) {
 	for reader.NextRow() {
-		if question && err == nil {
-			var position int
-			position, err = strconv.Atoi(string(reader.Values()[0]))
-			o.seen = append(o.seen, position)
+		values := reader.Values()
+		switch {
+		case !question || err != nil:
+		case len(values) > 1 && string(values[1]) != "t":
+			o.superseded++
+		default:
+			var place int
+			place, err = strconv.Atoi(string(values[0]))
+			o.seen = append(o.seen, place)
 		}
 	}
 	if _, e := reader.Close(); e != nil {

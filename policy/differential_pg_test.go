@@ -117,7 +117,7 @@ func (l *lab) reference(s *Subject, ids int) (map[int]bool, map[int]error) {
 func (l *lab) selectAs(s *Subject, sql string, seen map[int]bool) error {
 	ctx := context.Background()
 	err := pgx.BeginFunc(ctx, l.Pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, becomeSQL, "5000", "public", "", s.Claims, s.Role, "on"); err != nil {
+		if _, err := tx.Exec(ctx, becomeSQL, "5000", "public", "", s.Claims, s.Role, "on", ""); err != nil {
 			return err
 		}
 		rows, err := tx.Query(ctx, sql)

@@ -154,7 +154,7 @@ func (l *lab) printed(expression, table string) (string, bool) {
 func (l *lab) evaluate(expression, claims string) (text *string, err error) {
 	ctx := context.Background()
 	err = pgx.BeginFunc(ctx, l.Pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, becomeSQL, "5000", "public", "", claims, "authenticated", "on"); err != nil {
+		if _, err := tx.Exec(ctx, becomeSQL, "5000", "public", "", claims, "authenticated", "on", ""); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, "select ("+expression+")::text", pgx.QueryExecModeExec).Scan(&text)

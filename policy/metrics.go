@@ -11,6 +11,7 @@ type metrics struct {
 	askSeconds prometheus.Histogram
 	askRows    prometheus.Counter
 	raised     prometheus.Counter
+	superseded prometheus.Counter
 	private    *prometheus.CounterVec
 }
 
@@ -44,6 +45,10 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 		}),
 		raised: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_policy_raised_total", Help: "Changes hidden and topics refused because a policy raised.",
+		}),
+		superseded: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_policy_superseded_total",
+			Help: "Changes not shown as Postgres could only judge their row as it is now, which is another version of it.",
 		}),
 		private: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_policy_private_checks_total", Help: "Checks of private topics.",

@@ -17,8 +17,8 @@ type question struct {
 	// byRow evaluates the policies on the values of the change itself, so that
 	// the answer is that of the change, exactly; "" when they cannot be.
 	byRow string
-	// byKey looks the row up under real row-level security, as it is now; ""
-	// without a primary key.
+	// byKey looks the row up under real row-level security, as it is now, and tells
+	// whether it is still the one of the change; "" without a primary key.
 	byKey string
 	// rowPath is the search_path under which byRow's policies were printed; keyPath
 	// is the session's own, for Postgres has the policies parsed. wholePath says
@@ -47,7 +47,12 @@ func sent(table string) string {
 	return fmt.Sprintf("pg_catalog.unnest(pg_catalog.current_setting('%s')::%s[])", rowsSetting, table)
 }
 
-const rowsSetting = "walcast.rows"
+const (
+	rowsSetting = "walcast.rows"
+	// lacksSetting has a text for each row with a 1 for each column that the change
+	// lacks, as that is not NULL.
+	lacksSetting = "walcast.lacks"
+)
 
 // acting makes a question answer nothing should it ever run as anybody but the
 // subject, whatever went wrong before. It also makes statements of different
@@ -85,22 +90,30 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 	return q
 }
 
-// keyQuestion looks rows up. All columns of what was sent get names of ours, so
-// that none of the table's is taken for one.
+// keyQuestion looks rows up. An answer is about the row as it is now, so it says
+// too whether that is the version that was sent: all columns that the change has
+// must have the same image, which no operator of a user decides. All columns of
+// what was sent get names of ours, so that none of the table's is taken for one.
+//
+// The offset keeps it a look-up for each row: in a join Postgres would evaluate
+// the policies for other rows of the table too, and what raises for one of them
+// would hide all.
 func (q *question) keyQuestion(f *facts, table string) string {
-	names := make([]string, len(q.fields))
-	var equal []string
+	var names, equal, images, now []string
 	for i, c := range q.fields {
-		names[i] = fmt.Sprintf("c%d", i)
+		name, column := fmt.Sprintf("c%d", i), "present."+sql.QuoteName(f.attributes[i].Name)
+		names = append(names, name)
 		if c.key {
-			equal = append(equal, fmt.Sprintf("present.%s %s sent.%s", sql.QuoteName(f.attributes[i].Name), f.attributes[i].Equals, names[i]))
+			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.attributes[i].Equals, name))
+		}
+		if c.column >= 0 {
+			images = append(images, "sent."+name)
+			now = append(now, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column))
 		}
 	}
-	// The offset keeps it a look-up for each row: in a join Postgres would evaluate
-	// the policies for other rows of the table too, and what raises for one of
-	// them would hide all.
-	return fmt.Sprintf("select sent.place from %s with ordinality as sent (%s, place) where %s and exists (select from %s as present where %s offset 0)",
-		sent(table), strings.Join(names, ", "), acting(f.Role), table, strings.Join(equal, " and "))
+	return fmt.Sprintf("select sent.place, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
+		"with ordinality as sent (%s, lacks, place) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",
+		sent(table), lacksSetting, strings.Join(names, ", "), strings.Join(now, ", "), strings.Join(images, ", "), table, strings.Join(equal, " and "), acting(f.Role))
 }
 
 // rowQuestion puts the policies where Postgres has them, in a WHERE, so that
@@ -189,8 +202,20 @@ func (q *question) findable(row wal.Row) bool {
 	return true
 }
 
-func needed(f field) bool { return f.needed }
-func isKey(f field) bool  { return f.key }
+func needed(f field) bool    { return f.needed }
+func published(f field) bool { return f.column >= 0 }
+
+// appendLacks adds the row's element of lacksSetting.
+func (q *question) appendLacks(dst []byte, row wal.Row) []byte {
+	for _, f := range q.fields {
+		if f.column >= 0 && row[f.column].Kind == wal.Absent {
+			dst = append(dst, '1')
+		} else {
+			dst = append(dst, '0')
+		}
+	}
+	return dst
+}
 
 // appendRow adds a row as an element of an array literal of the row type: what
 // is quoted in the row is quoted once more in the array. Columns that are not

@@ -22,6 +22,7 @@ type task struct {
 	rows    []wal.Row
 	index   []int // of the inquiry's changes
 	literal string
+	lacks   string
 	refusal *AskError // the statement did not parse
 }
 
@@ -41,16 +42,17 @@ func (t *task) part(start, end int) *task {
 // rows.
 func (t *task) split() (tasks []*task) {
 	for start := 0; start < len(t.rows); {
-		dst := []byte{'{'}
+		dst, lacks := []byte{'{'}, []byte{'{'}
 		end := start
 		for ; end < len(t.rows) && end-start < taskRows && len(dst) < taskBytes; end++ {
 			if end > start {
-				dst = append(dst, ',')
+				dst, lacks = append(dst, ','), append(lacks, ',')
 			}
 			dst = t.question.appendRow(dst, t.rows[end], t.wanted)
+			lacks = t.question.appendLacks(lacks, t.rows[end])
 		}
 		p := t.part(start, end)
-		p.literal = string(append(dst, '}'))
+		p.literal, p.lacks = string(append(dst, '}')), string(append(lacks, '}'))
 		tasks = append(tasks, p)
 		start = end
 	}
@@ -82,7 +84,7 @@ func (t *task) losesNames(err *AskError) bool {
 // the path that functions expect. Rows without a key are not visible.
 func (t *task) byKey() []*task {
 	q := *t
-	q.sql, q.path, q.wanted, q.by = t.question.byKey, t.question.keyPath, isKey, "key"
+	q.sql, q.path, q.wanted, q.by = t.question.byKey, t.question.keyPath, published, "key"
 	q.rows, q.index = nil, nil
 	for i, row := range t.rows {
 		if t.question.findable(row) {

@@ -23,7 +23,9 @@ type Inquiry struct {
 //
 // An INSERT or UPDATE is judged by the values of the new row, so that the
 // answer does not depend on what has happened since; where the WAL has not all
-// of them that the policies read, the row is looked up by its key instead. A
+// of them that the policies read, the row is looked up by its key instead. That
+// answer counts only if the row is still the version of the change: otherwise the
+// change is not visible, and counted; another one for the row follows it. A
 // DELETE is judged by the old row if that is complete enough, and is visible
 // otherwise: then only its key is shown, as by the reference.
 func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
@@ -152,7 +154,7 @@ func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
 // judgeRows sorts changes by what they can be judged by.
 func (g *group) judgeRows(r *rules, b *bond) []*task {
 	byRow := &task{group: g, question: r.question, sql: r.question.byRow, path: r.question.rowPath, wanted: needed, by: "row"}
-	byKey := &task{group: g, question: r.question, sql: r.question.byKey, path: r.question.keyPath, wanted: isKey, by: "key"}
+	byKey := &task{group: g, question: r.question, sql: r.question.byKey, path: r.question.keyPath, wanted: published, by: "key"}
 	for i, c := range g.changes {
 		row := c.New
 		if c.Operation == wal.Delete {

@@ -1,0 +1,45 @@
+package policy
+
+import (
+	"slices"
+	"testing"
+
+	"walcast/replication/wal"
+)
+
+// What only Postgres can judge by the row as it is now says nothing about an
+// older version of it.
+func TestARowIsShownInTheVersionThatWasJudged(t *testing.T) {
+	l := newLab(t, `
+		create table posts (id int primary key, body text, shared bool, n numeric, c char(4), arr int[], j jsonb, secret text generated always as (case when shared then 'no' else 'yes' end) stored);
+		alter table posts enable row level security; grant all on posts to anon;
+		create policy shared on posts using (secret = 'no');
+		insert into posts values (1, 'SECRET DRAFT', false, 1.50, 'x', '{1,null}', '{"b": 1, "a": [2]}'), (2, null, true, null, null, null, null)`)
+	rel, s := l.relation("posts"), l.subject("anon", "{}")
+	withoutSecret := *rel
+	withoutSecret.Columns = slices.DeleteFunc(slices.Clone(rel.Columns), func(c wal.Column) bool { return c.Name == "secret" })
+	rel = &withoutSecret
+	draft := l.rows(rel, "order by id")
+	l.Exec("update posts set shared = true, body = 'clean' where id = 1")
+	clean := l.rows(rel, "where id = 1")
+	if got := l.visible(s, inserts(rel, []wal.Row{draft[0], clean[0], draft[1]})); !slices.Equal(got, []bool{false, true, true}) {
+		t.Errorf("Visible = %v; want the draft hidden", got)
+	}
+	if n := measured(t, l.metrics, "walcast_policy_superseded_total"); n != 1 {
+		t.Errorf("%v counted; want the draft", n)
+	}
+	for i, c := range rel.Columns { // what the change lacks is not compared, all else is
+		lacking, other := slices.Clone(clean[0]), slices.Clone(clean[0])
+		lacking[i] = wal.Value{}
+		other[i] = draft[1][i]
+		got := l.visible(s, inserts(rel, []wal.Row{lacking, other}))
+		if c.Name != "id" && c.Name != "shared" && !slices.Equal(got, []bool{true, false}) {
+			t.Errorf("without and with another %s: %v; want true, false", c.Name, got)
+		}
+	}
+	spelled := slices.Clone(clean[0])
+	spelled[3] = wal.Value{Kind: wal.Text, Text: "1.5"} // equal to 1.50, but not the same
+	if l.visible(s, inserts(rel, []wal.Row{spelled}))[0] {
+		t.Error("a value that is equal but another one is shown")
+	}
+}
