@@ -164,6 +164,7 @@ from pg_policy p, pg_roles r
 where ` + policiesWhere + `
 order by p.polname`
 
+// functionsSQL has those that the policies name or that cast for them.
 const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
 	f.provolatile::text, f.pronargs::int, f.proretset, coalesce(f.proconfig, '{}'), format_type(f.prorettype, null),
 	f.prosecdef, has_function_privilege(r.oid, f.oid, 'EXECUTE')
@@ -173,7 +174,7 @@ join pg_proc f on f.oid = d.refobjid
 join pg_namespace n on n.oid = f.pronamespace
 join pg_language l on l.oid = f.prolang
 cross join pg_roles r
-where p.polrelid = $2 and r.rolname = $1`
+where ` + policiesWhere
 
 // readCatalog reads all of it in one transaction. An *AskError is an answer of
 // Postgres, any other error means that it could not be asked.

@@ -73,7 +73,7 @@ func drawTerm(t *rapid.T) string {
 	case 18:
 		return pick("trimmed", "ch = 'x'", "ch::text = 'x'", "t = ch")
 	}
-	return "name = current_user"
+	return "name " + equal + " " + pick("name", "current_user", claim+"::text", "owner::text", "'x'", "repeat('n', 70)", "(auth.jwt() ->> 'long')")
 }
 
 func drawBoolean(t *rapid.T, depth int) string {
@@ -95,7 +95,7 @@ func randomRow(r *rand.Rand, id int) string {
 		pick("null", "true", "false"), pick("null", "0", "1", "-7"), pick("null", "0", "1", "7", "-7", "70000"), pick("null", "1", "5000000000"),
 		pick("null", "0", "1.0", "1.50", "'NaN'", "70000"), pick("null", "0", "'-0'", "1", "1.5", "0.1", "'NaN'"), pick("null", "'sad'", "'ok'", "'x'"),
 		pick("null", "'2024-02-03'", "'2024-02-04'", "'infinity'"), pick("null", "'2024-02-03 03:05:06+00'", "'2024-02-03 05:05:06+00'", "'2199-01-01'"),
-		pick("null", "'x'"), pick("null", "'x'", "'anon'", "'authenticated'"), pick("null", "'{1,7}'"), pick("null", `'{"a": "x"}'`))
+		pick("null", "'x'"), pick("null", "'x'", "'anon'", "'authenticated'", "repeat('n', 63)"), pick("null", "'{1,7}'"), pick("null", `'{"a": "x"}'`))
 }
 
 // reference is which rows Postgres shows the subject; a row that raises is an

@@ -80,6 +80,7 @@ func drawClaims(t *rapid.T) string {
 	if rapid.Bool().Draw(t, "has app_metadata") {
 		fields = append(fields, fmt.Sprintf(`"app_metadata": {"tenant": %s, "n": 1}`, cmp.Or(drawClaim(t, "app tenant"), "null")))
 	}
+	fields = append(fields, fmt.Sprintf(`"long": "%s"`, strings.Repeat("n", 64)))
 	return "{" + strings.Join(fields, ", ") + "}"
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"walcast/policy/compile"
@@ -55,13 +56,18 @@ func (r *rules) learn(f *facts) {
 		r.columns[a.Name] = compile.Column{Toastable: a.Toastable, Deterministic: a.Deterministic}
 	}
 	r.functions = sql.NewFunctions(f.functions)
-	r.compilable = f.session.certain()
+	r.compilable = f.session.certain() && !slices.ContainsFunc(f.functions, takesArguments)
 	for _, p := range f.policies {
 		e, err := sql.Parse(p.Using)
 		r.compilable = r.compilable && err == nil
 		r.policies = append(r.policies, compile.Rule{Permissive: p.Permissive, Using: e})
 	}
 }
+
+// takesArguments reports whether a function of the policies may be one that
+// casts: of that nothing is to be seen in the policy's text, where the cast is
+// implicit, or a cast that looks like all others.
+func takesArguments(d sql.Definition) bool { return d.Arguments > 0 }
 
 // describe writes everything that anything is derived from.
 func (r *rules) describe(f *facts) string {

@@ -171,7 +171,7 @@ func (b *binding) comparison(op string, left sql.Expression, v sql.Value) (condi
 	if possible {
 		return comparison{side.column, operator, text}, nil
 	}
-	// Nothing that the column holds prints like this: NULL stays unknown, and
+	// Nothing that the column holds is like this: NULL stays unknown, and
 	// all else is different.
 	unknown := both{missing{side.column}, fixed(filters.Unknown)}
 	if operator == filters.Eq {

@@ -97,10 +97,12 @@ func (s side) accepts(v sql.Value) bool {
 }
 
 // read gives the literal to compare the column with; possible is false when no
-// value of the column prints like it.
+// value of the column is like it.
 func (s side) read(v sql.Value) (text string, possible bool) {
 	if !s.printed {
-		return v.Text(), true
+		// A name is shorter than 64 bytes. Compared with one a text is not cut, as
+		// it would be where it is read as one.
+		return v.Text(), s.family != sql.FamilyName || len(v.Text()) < 64
 	}
 	switch s.family {
 	case sql.FamilyUUID:

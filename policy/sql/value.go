@@ -137,6 +137,9 @@ func (v Value) cast(t TypeName) (Value, error) {
 		return Value{}, ErrUncertain
 	}
 	if v.null && !v.array {
+		if FamilyOf(t.element()) == FamilyOther { // a domain may refuse NULL
+			return Value{}, ErrUncertain
+		}
 		return nullOf(t), nil
 	}
 	if t.isArray() {
