@@ -84,8 +84,10 @@ func unusable(b *Binding, e *filters.BindError) *protocol.Problem {
 }
 
 func unknownRole(b *Binding, role string, err error) *protocol.Problem {
+	unfit := &policy.RoleError{Role: role}
+	errors.As(err, &unfit)
 	return &protocol.Problem{
 		Message: refusedBy(b, filters.NewBindError("42704", err.Error())), // undefined_object
-		Code:    protocol.CodeUnknownRole, Fix: fmt.Sprintf("CREATE ROLE %s NOLOGIN;", quote(role)),
+		Code:    protocol.CodeUnknownRole, Fix: unfit.Cure(),
 	}
 }

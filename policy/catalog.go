@@ -15,6 +15,9 @@ import (
 type facts struct {
 	Role          string
 	RoleKnown     bool
+	Settable      bool   // our user may become the role
+	Member        bool   // our user is a member of it, with the right to become it or not
+	User          string // our user, who asks
 	RelationKnown bool
 	Schema, Table string // as they are now
 	RowSecurity   bool   // applies to the role
@@ -117,11 +120,14 @@ from (
 	) as s
 ) as run`
 
-// accessSQL says whether row-level security applies as check_enable_rls does:
+// accessSQL says whether our user may become the role, and whether row-level security applies as check_enable_rls does:
 // superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
 // above it. Of a column that was renamed or dropped since the row was written
 // only the grant on the whole table is left to go by.
-const accessSQL = `select r.oid is not null, c.oid is not null, coalesce(n.nspname, ''), coalesce(c.relname, ''),
+const accessSQL = `select r.oid is not null,
+	coalesce(pg_has_role(u.name, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end), false),
+	coalesce(pg_has_role(u.name, r.oid, 'MEMBER'), false), u.name,
+	c.oid is not null, coalesce(n.nspname, ''), coalesce(c.relname, ''),
 	coalesce(c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
 		and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')), true),
 	coalesce(has_schema_privilege(r.oid, c.relnamespace, 'USAGE'), false),
@@ -132,7 +138,7 @@ const accessSQL = `select r.oid is not null, c.oid is not null, coalesce(n.nspna
 		from unnest($3::text[]) with ordinality as w(name, place)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
 		order by w.place)
-from (select) as one
+from (select coalesce(nullif($4, ''), current_user)::name as name) as u
 left join pg_roles r on r.rolname = $1
 left join pg_class c on c.oid = $2
 left join pg_namespace n on n.oid = c.relnamespace`
@@ -194,7 +200,7 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
-		{sql: accessSQL, args: []any{role, rel.OID, names}, scan: scanOne(&f.RoleKnown, &f.RelationKnown,
+		{sql: accessSQL, args: []any{role, rel.OID, names, p.asker()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
 		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},

@@ -97,8 +97,8 @@ func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err err
 	ctx, cancel := context.WithTimeout(ctx, 5*c.operators.timeout) // for a server that hangs
 	defer cancel()
 	a := c.actor()
-	if c.subject != nil && !possibleRole(a.role) {
-		return true, &pgconn.PgError{Code: codeUndefinedObject, Message: (&RoleError{a.role}).Error()}
+	if c.subject != nil && !(possibleRole(a.role) && storable(a.claims)) {
+		return true, &pgconn.PgError{Code: codeUndefinedObject, Message: (&RoleError{Role: a.role}).Error()}
 	}
 	conn, err := acquireFrom(ctx, c.operators.pool)
 	if err != nil {

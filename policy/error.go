@@ -5,17 +5,41 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrUnknownRole means that the database has no such role (SQLSTATE 42704). It
-// is wrapped by the *RoleError that names it.
+// ErrUnknownRole means that nobody can act as a role: the database has none of
+// that name, or walcast's user may not become it. It is wrapped by the *RoleError
+// that names it.
 var ErrUnknownRole = errors.New("role does not exist")
 
 // RoleError is ErrUnknownRole as Postgres words it.
-type RoleError struct{ Role string }
+type RoleError struct {
+	Role string
+	// User is who may not become the role; "" when there is no such role.
+	User   string
+	member bool // but without the right to SET it
+}
 
-func (e *RoleError) Error() string { return fmt.Sprintf("role \"%s\" does not exist", e.Role) }
+func (e *RoleError) Error() string {
+	if e.User != "" {
+		return fmt.Sprintf("permission denied to set role \"%s\"", e.Role)
+	}
+	return fmt.Sprintf("role \"%s\" does not exist", e.Role)
+}
+
+// Cure is the SQL after which the role can be acted as.
+func (e *RoleError) Cure() string {
+	role, user := pgx.Identifier{e.Role}.Sanitize(), pgx.Identifier{e.User}.Sanitize()
+	switch {
+	case e.User == "":
+		return "CREATE ROLE " + role + " NOLOGIN;"
+	case e.member: // from Postgres 16 on
+		return "GRANT " + role + " TO " + user + " WITH SET TRUE;"
+	}
+	return "GRANT " + role + " TO " + user + ";"
+}
 
 // Unwrap makes the error an ErrUnknownRole.
 func (e *RoleError) Unwrap() error { return ErrUnknownRole }
@@ -66,6 +90,7 @@ const (
 	codeInvalidSchema         = "3F000"
 	codeInvalidParameter      = "22023"
 	codeCheckViolation        = "23514"
+	codeNotInRepertoire       = "22021"
 	codeQueryCanceled         = "57014"
 	codeDuplicateStatement    = "42P05"
 )

@@ -60,12 +60,16 @@ func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []fil
 	started := time.Now()
 	defer func() { o.seconds.Observe(time.Since(started).Seconds()) }()
 	forms := map[form][]int{}
+	answers := make([]filters.Answer, len(questions))
 	for i, q := range questions {
 		o.asked.WithLabelValues(string(q.Why)).Inc()
+		if !storable(q.Value) || !storable(q.Literal) {
+			answers[i].Err = filters.NewBindError(codeNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+			continue
+		}
 		f := form{q.Schema, q.Type, q.Home, q.Array, q.Op}
 		forms[f] = append(forms[f], i)
 	}
-	answers := make([]filters.Answer, len(questions))
 	for f, indexes := range forms {
 		c := &comparing{operators: o, form: f, subject: as, questions: questions, answers: answers}
 		if err := c.ask(ctx, indexes); err != nil {

@@ -51,3 +51,11 @@ func (p *Policy) askPool() *pgxpool.Pool {
 	}
 	return p.pool
 }
+
+// asker is the user of AskOver, "" for that of pool.
+func (p *Policy) asker() string {
+	if p.asking == nil {
+		return ""
+	}
+	return p.asking.Config().ConnConfig.User
+}

@@ -48,8 +48,8 @@ const (
 
 // MayRead asks what the subject may receive on the topic; presence only when
 // asked for, as upstream does. Only the Read fields of the result are set. A
-// policy that raises is an *AskError, an unknown role ErrUnknownRole: both mean
-// a refusal, as does ErrNoMessagesTable; after any other error ask again.
+// policy that raises is an *AskError, a role that nobody can act as ErrUnknownRole:
+// both mean a refusal, as does ErrNoMessagesTable; after any other error ask again.
 func (p *Policy) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
 	p.metrics.private.WithLabelValues(questionRead).Inc()
 	extensions := []string{extensionBroadcast}
@@ -99,7 +99,7 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 		})
 		return err
 	}
-	err := p.probeTopic(ctx, s, []step{
+	err := p.probeTopic(ctx, s, t, []step{
 		{sql: insertProbe, args: []any{ids, t.Name, extensions}},
 		p.becomeOn(s, t),
 		{sql: "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])", args: []any{ids}, scan: found},
@@ -110,13 +110,12 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 // writable lets the subject itself insert a message. There is no RETURNING: it
 // would need a policy for reading too.
 func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
-	err := p.probeTopic(ctx, s, []step{
+	err := p.probeTopic(ctx, s, t, []step{
 		p.becomeOn(s, t),
 		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, t.Name, []string{extension}}},
 	}, 0)
 	var raised *AskError
-	var denied *roleDenied
-	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege && !errors.As(err, &denied) {
+	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege {
 		return false, nil
 	}
 	return err == nil, err
@@ -124,9 +123,12 @@ func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension st
 
 // probeTopic runs the steps and takes them back. becomes is the step that sets
 // the role: what fails after it is the subject's doing, before it ours.
-func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becomes int) error {
+func (p *Policy) probeTopic(ctx context.Context, s *Subject, t Topic, steps []step, becomes int) error {
 	if !s.possible() {
-		return &RoleError{s.Role}
+		return &RoleError{Role: s.Role}
+	}
+	if !nameable(t.Name) || !storable(string(t.Headers)) {
+		return &AskError{Table: messagesTable, SQLState: codeNotInRepertoire, Message: "the topic has characters that none can have"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
@@ -155,7 +157,7 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 		p.noteRaised(raised, 1)
 		return raised
 	case at.step == becomes:
-		return refusedRole(s, messagesTable, pg)
+		return refusedRole(s, conn.Conn(), pg)
 	}
 	raised := newAskError(messagesTable, pg)
 	if pg.Code != codeInsufficientPrivilege { // which is how an INSERT policy says no
@@ -164,17 +166,15 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, steps []step, becom
 	return raised
 }
 
-// roleDenied is the AskError of a role that our own user is not a member of.
-type roleDenied struct{ *AskError }
-
-func (e *roleDenied) Unwrap() error { return e.AskError }
-
 // refusedRole is why Postgres would not let us become a subject.
-func refusedRole(s *Subject, table string, pg *pgconn.PgError) error {
-	if pg.Code == codeInvalidParameter {
-		return &RoleError{s.Role}
+func refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
+	switch pg.Code {
+	case codeInvalidParameter:
+		return &RoleError{Role: s.Role}
+	case codeInsufficientPrivilege:
+		return &RoleError{Role: s.Role, User: conn.Config().User}
 	}
-	return &roleDenied{newAskError(table, pg)}
+	return newAskError(messagesTable, pg)
 }
 
 // becomeOn is become with all that policies of private topics may look at.

@@ -2,7 +2,9 @@ package policy
 
 import (
 	"encoding/json"
+	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"walcast/filters"
 )
@@ -21,9 +23,19 @@ func (s *Subject) Actor() (role, claims string) { return s.Role, s.Claims }
 
 // possible reports whether Postgres can have such a role. "none" would give
 // back our own role where it is set, and with it everything we may see.
-func (s *Subject) possible() bool { return possibleRole(s.Role) }
+func (s *Subject) possible() bool { return possibleRole(s.Role) && storable(s.Claims) }
 
-func possibleRole(role string) bool { return role != "" && role != "none" }
+func possibleRole(role string) bool { return role != "" && role != "none" && nameable(role) }
+
+// storable reports whether Postgres can have the text. One that it cannot have
+// would be refused with all that is asked beside it.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// nameable reports whether the text may name something: it can be stored, and
+// has no control characters.
+func nameable(s string) bool {
+	return storable(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+}
 
 // claim is a top-level claim as Postgres' ->> has it, "" when it is absent.
 func (s *Subject) claim(name string) string {

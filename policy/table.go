@@ -32,9 +32,9 @@ type access struct {
 	loading chan struct{} // holds one token: who has it may read the catalog
 
 	mu     sync.RWMutex
-	loaded time.Time // zero before the first time
-	known  bool      // the role exists
-	view   View      // without the Relation
+	loaded time.Time  // zero before the first time
+	role   *RoleError // nobody can act as the role
+	view   View       // without the Relation
 	rules  *rules
 	epoch  uint32
 	// blind is set when a guard was asked before anything was known: some index
@@ -118,14 +118,21 @@ func (a *access) current() *rules {
 	return a.rules
 }
 
+// unfit reports whether nobody can act as the role.
+func (a *access) unfit() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.role != nil
+}
+
 // fresh returns the view if it is young enough.
-func (a *access) fresh(now time.Time, age time.Duration) (v View, known, ok bool) {
+func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleError, ok bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	if a.loaded.IsZero() || now.Sub(a.loaded) >= age {
-		return View{}, false, false
+		return View{}, nil, false
 	}
-	return a.view, a.known, true
+	return a.view, a.role, true
 }
 
 // expire has the catalog read again before anything else is believed.
@@ -156,7 +163,7 @@ func (a *access) look() *rules {
 
 // store takes what the catalog said at the given time. Rules that say the same
 // keep their identity, and with it what subjects have bound.
-func (a *access) store(at time.Time, known bool, v View, r *rules) {
+func (a *access) store(at time.Time, role *RoleError, v View, r *rules) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
@@ -167,29 +174,40 @@ func (a *access) store(at time.Time, known bool, v View, r *rules) {
 		a.epoch++
 	}
 	v.Epoch = a.epoch
-	a.loaded, a.known, a.view = at, known, v
+	a.loaded, a.role, a.view = at, role, v
+}
+
+// unfit is why nobody can act as the role, nil if somebody can.
+func (f *facts) unfit() *RoleError {
+	switch {
+	case !f.RoleKnown:
+		return &RoleError{Role: f.Role}
+	case !f.Settable:
+		return &RoleError{Role: f.Role, User: f.User, member: f.Member}
+	}
+	return nil
 }
 
 // load has the catalog read by one caller at a time, who serves them all that
 // want it no older than age.
-func (a *access) load(ctx context.Context, p *Policy, rel *wal.Relation, role string, age time.Duration) (v View, known bool, err error) {
+func (a *access) load(ctx context.Context, p *Policy, rel *wal.Relation, role string, age time.Duration) (v View, unfit *RoleError, err error) {
 	select {
 	case a.loading <- struct{}{}:
 		defer func() { <-a.loading }()
 	case <-ctx.Done():
-		return View{}, false, ctx.Err()
+		return View{}, nil, ctx.Err()
 	}
 	now := p.now()
-	if v, known, ok := a.fresh(now, age); ok {
-		return v, known, nil
+	if v, unfit, ok := a.fresh(now, age); ok {
+		return v, unfit, nil
 	}
 	f, err := p.readCatalog(ctx, rel, role)
 	if err != nil {
 		p.metrics.loads.WithLabelValues("failed").Inc()
-		return View{}, false, err
+		return View{}, nil, err
 	}
 	p.metrics.loads.WithLabelValues("ok").Inc()
-	a.store(now, f.RoleKnown, newView(rel, f), newRules(rel, f))
-	v, known, _ = a.fresh(now, p.config.RoleAge)
-	return v, known, nil
+	a.store(now, f.unfit(), newView(rel, f), newRules(rel, f))
+	v, unfit, _ = a.fresh(now, p.config.RoleAge)
+	return v, unfit, nil
 }

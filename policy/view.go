@@ -47,7 +47,7 @@ func newView(rel *wal.Relation, f *facts) View {
 // View returns what the subject's role may see of the relation, from the cache
 // when the relation (by pointer, see wal.Relation) is known and the
 // role-dependent part is younger than Config.RoleAge, otherwise from the
-// catalog. A role that the database does not have is ErrUnknownRole, and a
+// catalog. A role that nobody can act as is ErrUnknownRole (*RoleError), and a
 // catalog that cannot be read an *AskError; any other error means that Postgres
 // could not be asked. Nothing may be shown then.
 func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
@@ -58,19 +58,19 @@ func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View
 // what a role may not: the one who has just been granted it asks again.
 func (p *Policy) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, age time.Duration) (*View, error) {
 	if !s.possible() {
-		return nil, &RoleError{s.Role}
+		return nil, &RoleError{Role: s.Role}
 	}
 	a := p.tables.of(rel, s.Role)
 	age = min(age, p.config.RoleAge)
-	v, known, ok := a.fresh(p.now(), age)
+	v, unfit, ok := a.fresh(p.now(), age)
 	if !ok {
 		var err error
-		if v, known, err = a.load(ctx, p, rel, s.Role, age); err != nil {
+		if v, unfit, err = a.load(ctx, p, rel, s.Role, age); err != nil {
 			return nil, err
 		}
 	}
-	if !known {
-		return nil, &RoleError{s.Role}
+	if unfit != nil {
+		return nil, unfit
 	}
 	v.Relation = rel
 	return &v, nil
@@ -102,7 +102,7 @@ func (p *Policy) Verdict(v *View, s *Subject) Verdict {
 	a := p.tables.of(v.Relation, s.Role)
 	r := a.current()
 	switch {
-	case r == nil:
+	case r == nil || a.unfit():
 		return Ask
 	case r.kind == openToAll:
 		return Open
