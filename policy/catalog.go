@@ -30,6 +30,9 @@ type facts struct {
 	asked      []string // the policies' Using as it is printed under session.RunPath
 	functions  []sql.Definition
 	session    session
+
+	depends dependencies
+	prints  prints
 }
 
 // attribute is a column as the table has it now.
@@ -196,7 +199,7 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
-	f := &facts{Role: role}
+	f := &facts{Role: role, prints: prints{}}
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
@@ -205,8 +208,13 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
-		{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
-		{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
+		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
+	}, func() []step {
+		return []step{
+			{sql: printsSQL, args: f.depends.args(), scan: f.prints.read},
+			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
+			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
+		}
 	})
 	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
 		err = errors.New("policies have changed meanwhile")

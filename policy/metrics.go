@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
@@ -13,6 +15,19 @@ type metrics struct {
 	raised     prometheus.Counter
 	superseded prometheus.Counter
 	private    *prometheus.CounterVec
+	looks      *prometheus.CounterVec
+	lookTime   prometheus.Histogram
+	changes    prometheus.Counter
+}
+
+// looked counts a look.
+func (m *metrics) looked(err error, took time.Duration) {
+	result := "ok"
+	if err != nil {
+		result = "failed"
+	}
+	m.looks.WithLabelValues(result).Inc()
+	m.lookTime.Observe(took.Seconds())
 }
 
 func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
@@ -49,6 +64,18 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 		superseded: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_policy_superseded_total",
 			Help: "Changes not shown as Postgres could only judge their row as it is now, which is another version of it.",
+		}),
+		looks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_policy_looks_total",
+			Help: "Statements that looked whether anything has changed that access or types depend on.",
+		}, []string{"result"}),
+		lookTime: f.NewHistogram(prometheus.HistogramOpts{
+			Name:    "walcast_policy_look_seconds",
+			Help:    "Time that one such look took, with reading again what had changed.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 4, 9),
+		}),
+		changes: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_policy_access_changes_total", Help: "Looks that found access or types changed.",
 		}),
 		private: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_policy_private_checks_total", Help: "Checks of private topics.",

@@ -32,7 +32,7 @@ func TestPlansDoNotOutliveWhatTheyWereMadeFor(t *testing.T) {
 			sql = "grant " + editor + " to " + reader
 		}
 		l.Exec(sql)
-		now = now.Add(l.policy.config.RoleAge)
+		now = now.Add(l.policy.config.AccessAge)
 		want := []bool{member, false}
 		if got := l.visible(s, inserts(rel, rows)); !slices.Equal(got, want) {
 			t.Errorf("member %t: rows %v; want %v", member, got, want)

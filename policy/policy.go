@@ -2,6 +2,7 @@ package policy
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,11 +19,14 @@ type Policy struct {
 	subjects subjects
 	tables   tables
 	raised   raised
+	watch    watch
 	now      func() time.Time
+
+	generation atomic.Uint64
 }
 
 // New returns a policy that asks over pool, whose user must be a member of the
-// roles that tokens name. It starts no goroutine.
+// roles that tokens name. It starts no goroutine; Run has it notice changes early.
 func New(pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
 	return NewWithConfig(DefaultConfig(), pool, logger, reg)
 }
@@ -32,6 +36,7 @@ func NewWithConfig(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg promet
 	p := &Policy{config: c, pool: pool, log: logger.With("component", "policy"), now: time.Now}
 	p.subjects.held = map[subjectKey]*holding{}
 	p.tables.known = map[tableKey]*table{}
+	p.watch.wake, p.watch.registered = make(chan struct{}, 1), map[dependency]*int64{}
 	p.raised.told = map[string]time.Time{}
 	p.metrics = newMetrics(reg, p)
 	return p

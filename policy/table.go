@@ -37,6 +37,11 @@ type access struct {
 	view   View       // without the Relation
 	rules  *rules
 	epoch  uint32
+	// depends is what the catalog was asked for and prints how that was then;
+	// changed counts how often something else came of it.
+	depends []dependency
+	prints  prints
+	changed int
 	// blind is set when a guard was asked before anything was known: some index
 	// has no condition for this relation.
 	blind bool
@@ -82,6 +87,33 @@ func (t *tables) forget(key tableKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, key)
+}
+
+// knownAccess is one entry.
+type knownAccess struct {
+	relation tableKey
+	role     string
+	access   *access
+}
+
+// all lists the entries.
+func (t *tables) all() (all []knownAccess) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for key, entry := range t.known {
+		entry.mu.RLock()
+		for role, a := range entry.roles {
+			all = append(all, knownAccess{key, role, a})
+		}
+		entry.mu.RUnlock()
+	}
+	return all
+}
+
+func (t *tables) empty() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.known) == 0
 }
 
 // count is the number of entries whose rows are checked so.
@@ -161,11 +193,48 @@ func (a *access) look() *rules {
 	return a.rules
 }
 
-// store takes what the catalog said at the given time. Rules that say the same
-// keep their identity, and with it what subjects have bound.
-func (a *access) store(at time.Time, role *RoleError, v View, r *rules) {
+// confirm believes what is known as of a look that found it unchanged.
+func (a *access) confirm(at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.loaded.IsZero() && a.loaded.Before(at) {
+		a.loaded = at
+	}
+}
+
+// differing are the dependencies that are not as they were.
+func (a *access) differing(found prints) (differing []dependency) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	for _, d := range a.depends {
+		if a.prints.of(d) != found.of(d) {
+			differing = append(differing, d)
+		}
+	}
+	return differing
+}
+
+// changes counts how often reading again has made a difference.
+func (a *access) changes() int {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.changed
+}
+
+// store takes what the catalog said at the given time. Rules that say the same
+// keep their identity, and with it what subjects have bound. moved says that it
+// is of another state of the catalog than before.
+func (a *access) store(at time.Time, rel *wal.Relation, f *facts) (moved bool) {
+	v, r, role := newView(rel, f), newRules(rel, f), f.unfit()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, d := range a.depends {
+		moved = moved || a.prints.of(d) != f.prints.of(d)
+	}
+	if a.rules != nil && (a.rules.text != r.text || !a.view.equal(v) || (a.role == nil) != (role == nil)) {
+		a.changed++
+	}
+	a.depends, a.prints = f.depends.all(), f.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -175,6 +244,7 @@ func (a *access) store(at time.Time, role *RoleError, v View, r *rules) {
 	}
 	v.Epoch = a.epoch
 	a.loaded, a.role, a.view = at, role, v
+	return moved
 }
 
 // unfit is why nobody can act as the role, nil if somebody can.
@@ -207,7 +277,9 @@ func (a *access) load(ctx context.Context, p *Policy, rel *wal.Relation, role st
 		return View{}, nil, err
 	}
 	p.metrics.loads.WithLabelValues("ok").Inc()
-	a.store(now, f.unfit(), newView(rel, f), newRules(rel, f))
-	v, unfit, _ = a.fresh(now, p.config.RoleAge)
+	if a.store(now, rel, f) {
+		p.generation.Add(1)
+	}
+	v, unfit, _ = a.fresh(now, p.config.AccessAge)
 	return v, unfit, nil
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// acquire takes a connection whose plans are not too old.
+// acquire takes a connection whose plans are of this generation.
 func (p *Policy) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	conn, err := acquireFrom(ctx, pool)
 	if err != nil {
@@ -43,26 +42,22 @@ func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error)
 	return conn, nil
 }
 
-// plansSince is where a connection keeps how old its plans may be.
-const plansSince = "walcast.plans_since"
+// plansOf is where a connection keeps the generation of its plans.
+const plansOf = "walcast.plans_of"
 
-// renewPlans has no plan live longer than what hangs on roles is believed: a
-// plan holds the policies that applied to the role when it was made, and no
-// change of roles or of their membership makes Postgres plan anew. The statements
-// go too: to discard their plans only would have them parsed again by whoever is
-// next to run them, who may have no right to the names in them.
+// renewPlans has no plan outlive its generation: a plan holds the policies that
+// applied to the role when it was made, and no change of roles or of their
+// membership makes Postgres plan anew. The statements go too: to discard their
+// plans only would have them parsed again by whoever is next to run them, who may
+// have no right to the names in them.
 func (p *Policy) renewPlans(ctx context.Context, conn *pgx.Conn) error {
-	kept, now := conn.PgConn().CustomData(), p.now()
-	since, known := kept[plansSince].(time.Time)
-	if known && now.Sub(since) < p.config.RoleAge {
-		return nil
-	}
-	if known {
+	kept, now := conn.PgConn().CustomData(), p.Generation()
+	if since, known := kept[plansOf].(Generation); known && since != now {
 		if err := deallocate(ctx, conn); err != nil {
 			return err
 		}
 	}
-	kept[plansSince] = now
+	kept[plansOf] = now
 	return nil
 }
 
@@ -105,23 +100,31 @@ func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []ste
 }
 
 // transactPinned runs steps in one snapshot, parsed under the path that
-// beginPinned pins.
-func transactPinned(ctx context.Context, conn *pgxpool.Conn, steps []step) error {
+// beginPinned pins, and then those that depend on what the first have read.
+func transactPinned(ctx context.Context, conn *pgxpool.Conn, steps []step, more func() []step) error {
 	if _, err := conn.Exec(ctx, beginPinned); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	return send(ctx, conn, steps, commit)
+	if err := send(ctx, conn, steps, ""); err != nil {
+		return err
+	}
+	return send(ctx, conn, more(), commit)
 }
 
-// send sends steps at once and leaves no transaction open.
+// send sends steps at once. With an end or an error no transaction stays open.
 func send(ctx context.Context, conn *pgxpool.Conn, steps []step, end string) error {
 	batch := &pgx.Batch{}
 	for _, s := range steps {
 		batch.Queue(s.sql, s.args...)
 	}
-	batch.Queue(end)
+	if end != "" {
+		batch.Queue(end)
+	}
 	results := conn.SendBatch(ctx, batch)
 	err := readResults(results, steps)
+	if err == nil && end != "" {
+		_, err = results.Exec()
+	}
 	if e := results.Close(); err == nil && e != nil {
 		err = e
 	}
@@ -146,6 +149,5 @@ func readResults(results pgx.BatchResults, steps []step) error {
 			return &stepError{i, err}
 		}
 	}
-	_, err := results.Exec()
-	return err
+	return nil
 }

@@ -44,14 +44,20 @@ func newView(rel *wal.Relation, f *facts) View {
 	return v
 }
 
+// equal compares what was read, without the epoch.
+func (v View) equal(o View) bool {
+	return slices.Equal(v.Columns, o.Columns) && v.Denied == o.Denied && v.RowSecurity == o.RowSecurity &&
+		v.NoPolicy == o.NoPolicy && v.NoUsage == o.NoUsage
+}
+
 // View returns what the subject's role may see of the relation, from the cache
 // when the relation (by pointer, see wal.Relation) is known and the
-// role-dependent part is younger than Config.RoleAge, otherwise from the
+// role-dependent part is younger than Config.AccessAge, otherwise from the
 // catalog. A role that nobody can act as is ErrUnknownRole (*RoleError), and a
 // catalog that cannot be read an *AskError; any other error means that Postgres
 // could not be asked. Nothing may be shown then.
 func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
-	return p.ViewWithin(ctx, rel, s, p.config.RoleAge)
+	return p.ViewWithin(ctx, rel, s, p.config.AccessAge)
 }
 
 // ViewWithin is View with another limit to its age, for who is about to be told
@@ -61,7 +67,7 @@ func (p *Policy) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 		return nil, &RoleError{Role: s.Role}
 	}
 	a := p.tables.of(rel, s.Role)
-	age = min(age, p.config.RoleAge)
+	age = min(age, p.config.AccessAge)
 	v, unfit, ok := a.fresh(p.now(), age)
 	if !ok {
 		var err error

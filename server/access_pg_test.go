@@ -69,7 +69,7 @@ func TestNobodyReceivesARowBeforeGainingOrAfterLosingAccess(t *testing.T) {
 	w := &accessWatch{T: t, db: db, reader: testRole(t, db, "reader"), group: testRole(t, db, "grp")}
 	db.Exec(fmt.Sprintf("grant usage on schema public, auth to %s; grant select on marks to %[1]s", w.reader))
 	c := configFor(db)
-	c.Policy.RoleAge = roleAge
+	c.Policy.AccessAge = roleAge
 	s := startServer(t, c)
 	w.join(s)
 	w.flow()

@@ -52,7 +52,7 @@ type channelSettings struct {
 	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
 	PresenceGrace    time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
-	RoleAge          time.Duration `default:"30s" help:"How long what hangs on database roles and their membership is believed, of which the WAL does not tell. Changes of grants and policies are noticed at once."`
+	AccessAge        time.Duration `default:"1s" help:"How long what the database says of who may see what is believed: grants, policies, functions, types, roles and their membership."`
 	PolicyTimeout    time.Duration `default:"5s" help:"How long Postgres may take to judge rows by policies that only it can evaluate; a row that takes longer is hidden."`
 }
 

@@ -1,0 +1,293 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/wal"
+)
+
+// Generation counts the changes of what is known of the catalog: answers of one
+// generation go by the same rules.
+type Generation uint64
+
+// Changed is what Run has seen change, by OID.
+type Changed struct {
+	Relations []uint32 // who may see what of them is another question now
+	Functions []uint32 // that were registered with Depend
+	Types     []uint32 // of columns and policies, or registered with Depend
+}
+
+func (c *Changed) empty() bool { return len(c.Relations)+len(c.Functions)+len(c.Types) == 0 }
+
+func (c *Changed) add(d dependency) {
+	of := map[Kind]*[]uint32{DependRelation: &c.Relations, DependFunction: &c.Functions, DependType: &c.Types}[d.kind]
+	if of != nil && !slices.Contains(*of, d.oid) {
+		*of = append(*of, d.oid)
+	}
+}
+
+// watch is the looks at the catalog: one at a time, each for all who wait.
+type watch struct {
+	wake chan struct{} // holds one token: somebody waits
+
+	mu         sync.Mutex
+	next       *look // not begun yet; nil if nobody waits
+	last       *look // the last one that succeeded
+	registered map[dependency]*int64
+	told       []func(Changed)
+}
+
+// look is one look at the catalog.
+type look struct {
+	began time.Time
+	done  chan struct{}
+	err   error // it did not come about
+}
+
+// Depend has Run look at these too. It returns when their present state is
+// known, so what is read of them afterwards is of that state or a later one.
+func (p *Policy) Depend(ctx context.Context, kind Kind, oids ...uint32) error {
+	p.watch.mu.Lock()
+	for _, oid := range oids {
+		if d := (dependency{kind, oid}); p.watch.registered[d] == nil {
+			p.watch.registered[d] = new(int64)
+		}
+	}
+	p.watch.mu.Unlock()
+	_, err := p.Confirm(ctx, p.now())
+	return err
+}
+
+// OnChange has f called with what a look has found changed, before Confirm tells
+// of it. f must not block. It is to be called before Run.
+func (p *Policy) OnChange(f func(Changed)) { p.watch.told = append(p.watch.told, f) }
+
+// Generation is the present one.
+func (p *Policy) Generation() Generation { return Generation(p.generation.Load()) }
+
+// Confirm waits for a look that began after readAt, and returns the generation
+// then: what was read or judged before readAt in that generation went by the
+// rules of that moment. All who wait before a look begins share it. Run must be
+// running. An error means that Postgres could not be asked.
+func (p *Policy) Confirm(ctx context.Context, readAt time.Time) (Generation, error) {
+	l := p.watch.after(readAt)
+	select {
+	case <-l.done:
+		return p.Generation(), l.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// after returns a look that begins after the time.
+func (w *watch) after(at time.Time) *look {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last != nil && w.last.began.After(at) {
+		return w.last
+	}
+	if w.next == nil {
+		w.next = &look{done: make(chan struct{})}
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+	return w.next
+}
+
+// begin takes the look that all who wait share.
+func (w *watch) begin(now time.Time) *look {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.next
+	if l == nil {
+		l = &look{done: make(chan struct{})}
+	}
+	w.next = nil
+	l.began = now
+	return l
+}
+
+func (w *watch) end(l *look, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if l.err = err; err == nil {
+		w.last = l
+	}
+	close(l.done)
+}
+
+// idle reports whether there is nothing to look at, and nobody waits.
+func (w *watch) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next == nil && len(w.registered) == 0
+}
+
+// Run looks at what answers depend on, whenever somebody waits in Confirm and at
+// least twice in Config.AccessAge, until ctx is done. What has changed is read
+// again at once. While it runs, what has not is read no more.
+func (p *Policy) Run(ctx context.Context) error {
+	ticker := time.NewTicker(max(p.config.AccessAge/2, time.Millisecond))
+	defer ticker.Stop()
+	var conn *pgx.Conn
+	leave := func() {
+		if conn != nil {
+			_ = conn.Close(context.WithoutCancel(ctx)) // it is of no more use either way
+		}
+		conn = nil
+	}
+	defer leave()
+	for {
+		select {
+		case <-ctx.Done():
+			p.watch.end(p.watch.begin(p.now()), ctx.Err())
+			return ctx.Err()
+		case <-p.watch.wake:
+		case <-ticker.C:
+			if p.watch.idle() && p.tables.empty() {
+				continue
+			}
+		}
+		l := p.watch.begin(p.now())
+		started := time.Now()
+		var err error
+		if conn == nil {
+			conn, err = p.connect(ctx)
+		}
+		if err == nil {
+			err = p.look(ctx, conn, l.began)
+		}
+		if err != nil {
+			leave()
+		}
+		p.metrics.looked(err, time.Since(started))
+		p.watch.end(l, err)
+	}
+}
+
+// connect makes a connection for looks alone, so that they never wait for one.
+func (p *Policy) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	defer cancel()
+	pool := p.pool.Config()
+	if pool.BeforeConnect != nil {
+		if err := pool.BeforeConnect(ctx, pool.ConnConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, pool.ConnConfig)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "select pg_catalog.set_config('search_path', '"+catalogPath+"', false)"); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// look compares the fingerprints of all that is known with those that it was
+// read with, and reads again what differs.
+func (p *Policy) look(ctx context.Context, conn *pgx.Conn, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	defer cancel()
+	known := p.tables.all()
+	found, err := readPrints(ctx, conn, p.watch.wanted(known))
+	if err != nil {
+		return err
+	}
+	changed := p.watch.compare(found)
+	for _, k := range known {
+		differing := k.access.differing(found)
+		if len(differing) == 0 {
+			k.access.confirm(began)
+			continue
+		}
+		rel := k.relation.Value()
+		if rel == nil {
+			continue
+		}
+		for _, d := range differing {
+			if d.kind == DependType {
+				changed.add(d)
+			}
+		}
+		if err := p.reread(ctx, rel, k, &changed); err != nil {
+			return err
+		}
+	}
+	if !changed.empty() {
+		p.generation.Add(1) // as for what was read again it has been already
+		p.metrics.changes.Inc()
+		for _, f := range p.watch.told {
+			f(changed)
+		}
+	}
+	return nil
+}
+
+// reread reads what is known of a relation for a role again.
+func (p *Policy) reread(ctx context.Context, rel *wal.Relation, k knownAccess, changed *Changed) error {
+	before := k.access.changes()
+	k.access.expire()
+	_, _, err := k.access.load(ctx, p, rel, k.role, 0)
+	var unreadable *AskError
+	if err != nil && !errors.As(err, &unreadable) {
+		return err
+	}
+	if unreadable != nil || k.access.changes() != before {
+		changed.add(dependency{DependRelation, rel.OID})
+	}
+	return nil
+}
+
+// wanted is all whose fingerprints are to be taken, each once.
+func (w *watch) wanted(known []knownAccess) *dependencies {
+	once := map[dependency]bool{}
+	for _, k := range known {
+		k.access.mu.RLock()
+		for _, d := range k.access.depends {
+			once[d] = true
+		}
+		k.access.mu.RUnlock()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for d := range w.registered {
+		once[d] = true
+	}
+	var all dependencies
+	for d := range once {
+		all.add(d)
+	}
+	return &all
+}
+
+// compare finds what has changed of what was registered.
+func (w *watch) compare(found prints) (changed Changed) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for d, last := range w.registered {
+		if *last != 0 && *last != found.of(d) {
+			changed.add(d)
+		}
+		*last = found.of(d)
+	}
+	return changed
+}
+
+// of is never 0, which is what is not known yet.
+func (ps prints) of(d dependency) int64 {
+	if print, ok := ps[d]; ok {
+		return print | 1
+	}
+	return -2
+}

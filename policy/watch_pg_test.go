@@ -1,0 +1,255 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/wal"
+)
+
+// watching runs the looks of the lab's policy.
+func (l *lab) watching() {
+	l.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- l.policy.Run(ctx) }()
+	l.t.Cleanup(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			l.t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func (l *lab) confirm() Generation {
+	l.t.Helper()
+	g, err := l.policy.Confirm(l.t.Context(), l.policy.now())
+	if err != nil {
+		l.t.Fatalf("Confirm: %v", err)
+	}
+	return g
+}
+
+// Whatever decides who may see a row, a look that begins after it has changed
+// finds it, without any Relation message.
+func TestALookFindsEveryChangeOfAccess(t *testing.T) {
+	l := newLab(t, ownSQL, `create schema app; grant usage on schema app to authenticated;
+		create function app.owner() returns uuid language sql stable as $$ select auth.uid() $$;
+		create function app.level() returns int language plpgsql stable as $$ begin return 1; end $$;
+		create type mood as enum ('sad', 'ok'); create type price as (net int, gross int); create domain short as text check (length(value) < 9);
+		create table places (id int, mood mood, price price, prices price[], name short) partition by range (id);
+		create table place partition of places for values from (0) to (100);
+		alter table places enable row level security; create policy lvl on places using (app.level() > 0); grant select on places to authenticated;
+		alter publication lab set (publish_via_partition_root = true)`)
+	group, reader := l.role("grp", "nologin"), l.role("reader", "nologin")
+	l.Exec("grant authenticated to " + reader)
+	var mu sync.Mutex
+	var seen []Changed
+	l.policy.OnChange(func(c Changed) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen = append(seen, c)
+	})
+	l.watching()
+	docs, places := l.relation("docs"), l.relation("places")
+	s := l.subject(reader, user1)
+	l.view(docs, s)
+	l.view(places, s)
+	quiet := l.confirm()
+	if next := l.confirm(); next != quiet {
+		t.Errorf("generation %d after %d though nothing has changed", next, quiet)
+	}
+	for _, sql := range []string{
+		"alter table docs disable row level security", "alter table docs enable row level security", "alter table docs force row level security",
+		"create policy more on docs using (true)", "alter policy more on docs using (false)", "drop policy more on docs",
+		"revoke select on docs from authenticated", "grant select (id, owner, org) on docs to authenticated", "revoke select (org) on docs from authenticated",
+		"alter table docs owner to GROUP", "revoke select on places from authenticated", "grant select on places to authenticated", "alter table places disable row level security",
+		"alter table places enable row level security", "create or replace function auth.uid() returns uuid language sql stable as 'select null::uuid'",
+		"revoke execute on function app.level() from public", "alter function app.level() set search_path = ''", "alter function app.level() owner to GROUP",
+		"grant GROUP to READER", "revoke GROUP from READER", "alter role READER bypassrls", "alter role READER nobypassrls", "alter role READER noinherit",
+		"revoke usage on schema public from authenticated, public", "grant usage on schema public to public", "alter database DB set search_path = 'app', 'public'",
+		"alter type mood rename value 'ok' to 'fine'", "alter type mood add value 'mad'", "alter type price drop attribute net", "alter type price add attribute currency text",
+		"alter domain short drop constraint short_check", "create function public.coalesced(int) returns int language sql as 'select 1'",
+		"create cast (mood as price) with inout", "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)", "drop table docs",
+	} {
+		before := l.confirm()
+		l.Exec(strings.NewReplacer("GROUP", group, "READER", reader, "DB", l.Name).Replace(sql))
+		if after := l.confirm(); after == before {
+			t.Errorf("%s: nothing noticed", sql)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	relations, types := map[uint32]int{}, map[uint32]int{}
+	for _, c := range seen {
+		for _, oid := range c.Relations {
+			relations[oid]++
+		}
+		for _, oid := range c.Types {
+			types[oid]++
+		}
+	}
+	if relations[docs.OID] < 10 || relations[places.OID] < 4 || len(types) != 3 {
+		t.Errorf("told of %v and types %v", relations, types)
+	}
+}
+
+func TestWhatHasChangedIsReadAgainBeforeAnybodyIsTold(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.policy.config.AccessAge = time.Hour
+	l.watching()
+	rel, s := l.relation("docs"), l.subject("authenticated", user1)
+	changes := inserts(rel, l.rows(rel, "order by id"))
+	before := l.view(rel, s)
+	where := l.policy.Guard(s).Where(rel, wal.Insert)
+	rules := l.policy.tables.of(rel, s.Role).current()
+	g := l.confirm()
+	l.Exec("create role " + l.Name + "_other; drop role " + l.Name + "_other; create function nothing() returns int language sql as 'select 1'")
+	if next := l.confirm(); next == g {
+		t.Error("a new function goes unnoticed")
+	}
+	if v := l.view(rel, s); v.Epoch != before.Epoch || l.policy.Guard(s).Where(rel, wal.Insert) != where || l.policy.tables.of(rel, s.Role).current() != rules {
+		t.Error("rules that say the same have not kept their identity")
+	}
+	l.Exec("drop policy own on docs")
+	l.confirm()
+	if v := l.view(rel, s); v.Epoch != before.Epoch+1 || !v.NoPolicy {
+		t.Errorf("View = %+v", v)
+	}
+	if got := l.visible(s, changes); slices.Contains(got, true) {
+		t.Errorf("Visible = %v", got)
+	}
+}
+
+func TestWhatALookFindsUnchangedIsReadNoMore(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.policy.config.AccessAge = 20 * time.Millisecond
+	l.watching()
+	rel, s := l.relation("docs"), l.subject("authenticated", user1)
+	l.view(rel, s)
+	for range 20 {
+		l.confirm()
+		l.view(rel, s)
+		<-time.After(5 * time.Millisecond)
+	}
+	if n := measured(t, l.metrics, "walcast_policy_loads_total"); n > 3 {
+		t.Errorf("%v loads", n)
+	}
+}
+
+func TestAllWhoWaitShareALook(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.policy.config.AccessAge = time.Hour
+	l.watching()
+	l.view(l.relation("docs"), l.subject("authenticated", user1))
+	l.confirm()
+	before := measured(t, l.metrics, "walcast_policy_looks_total")
+	var wg sync.WaitGroup
+	for range 500 {
+		wg.Go(func() { l.confirm() })
+	}
+	wg.Wait()
+	if n := measured(t, l.metrics, "walcast_policy_looks_total") - before; n > 250 {
+		t.Errorf("%v looks for 500 who wait at once", n)
+	}
+}
+
+func TestALookThatFailsIsAnErrorAndTheNextOneTriesAgain(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.watching()
+	rel, s := l.relation("docs"), l.subject("authenticated", user1)
+	l.view(rel, s)
+	l.confirm()
+	l.Exec(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, err := l.policy.Confirm(t.Context(), l.policy.now()); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.policy.Confirm(ctx, l.policy.now().Add(time.Hour)); err == nil {
+		t.Error("Confirm of what has not come is no error")
+	}
+}
+
+func TestWhatOthersRegisterIsLookedAt(t *testing.T) {
+	l := newLab(t, "create type price as (net int, gross int)")
+	told := make(chan Changed, 10)
+	l.policy.OnChange(func(c Changed) { told <- c })
+	l.watching()
+	var oid uint32
+	if err := l.Pool.QueryRow(t.Context(), "select 'price'::regtype::oid").Scan(&oid); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.policy.Depend(t.Context(), DependType, oid); err != nil {
+		t.Fatal(err)
+	}
+	g := l.confirm()
+	l.Exec("alter type price rename attribute net to gros")
+	if next := l.confirm(); next == g {
+		t.Error("nothing noticed")
+	}
+	if c := <-told; !slices.Equal(c.Types, []uint32{oid}) {
+		t.Errorf("told of %+v; want type %d", c, oid)
+	}
+}
+
+// BenchmarkLook is one look at 20 tables with 50 policies and 20 functions.
+func BenchmarkLook(b *testing.B) {
+	l := newLab(b, "create schema app; grant usage on schema app to authenticated")
+	for i := range 20 {
+		l.Exec(fmt.Sprintf(`create function app.f%[1]d(int) returns bool language sql as 'select true';
+			create table t%[1]d (id int primary key, a text, b uuid, c int, d int, e timestamptz); alter table t%[1]d enable row level security; grant select on t%[1]d to authenticated;
+			create policy a on t%[1]d using (app.f%[1]d(id)); create policy b on t%[1]d using (b = auth.uid())`, i))
+		if i%2 == 0 {
+			l.Exec(fmt.Sprintf("create policy c on t%d using (c = 1)", i))
+		}
+	}
+	s := l.subject("authenticated", user1)
+	var rels []*wal.Relation
+	for i := range 20 {
+		rels = append(rels, l.relation(fmt.Sprint("t", i)))
+		l.view(rels[i], s)
+	}
+	conn, err := l.policy.connect(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for b.Loop() {
+		if err := l.policy.look(b.Context(), conn, l.policy.now()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	explain(b, conn, l.policy.watch.wanted(l.policy.tables.all()))
+}
+
+// explain reports how long Postgres itself is at it.
+func explain(b *testing.B, conn *pgx.Conn, of *dependencies) {
+	var lines []string
+	for range 20 {
+		rows, err := conn.Query(b.Context(), "explain (analyze, timing off) "+printsSQL, of.args()...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if lines, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var ms float64
+	if _, err := fmt.Sscanf(lines[len(lines)-1], "Execution Time: %f ms", &ms); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(ms*1000, "µs-in-postgres/op")
+}
