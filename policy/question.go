@@ -29,8 +29,9 @@ type question struct {
 	// composite's literal checks the domains in it.
 	literals bool
 
-	fields []field // the row type's, in order
-	table  string  // schema.table for people
+	unsent []string // what the policies read and no change has
+	fields []field  // the row type's, in order
+	table  string   // schema.table for people
 }
 
 // field is one column of the row type.
@@ -78,16 +79,30 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		c.key = c.column >= 0 && rel.Columns[c.column].Key
 		key = key && (!c.key || a.Equals != "")
-		possible = possible && (c.column >= 0 || !c.needed)
+		if c.column < 0 && c.needed {
+			q.unsent = append(q.unsent, a.Name)
+		}
 		q.fields = append(q.fields, c)
 	}
-	if possible {
+	if possible && len(q.unsent) == 0 {
 		q.byRow = rowQuestion(f, table)
 	}
 	if key && rel.HasKey() {
 		q.byKey = q.keyQuestion(f, table)
 	}
 	return q
+}
+
+// unjudged is the answer about a row that nobody can judge.
+func (q *question) unjudged() *AskError {
+	reads := "what the change does not have"
+	if len(q.unsent) > 0 {
+		reads = strings.Join(q.unsent, ", ") + ", which is not published"
+	}
+	return &AskError{
+		Table: q.table, SQLState: codeNotSupported,
+		Message: "its policies read " + reads + ", and it has no primary key by which its rows could be looked up",
+	}
 }
 
 // keyQuestion looks rows up. An answer is about the row as it is now, so it says

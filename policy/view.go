@@ -117,3 +117,13 @@ func (p *Policy) Verdict(v *View, s *Subject) Verdict {
 	}
 	return Ask
 }
+
+// Unjudged says why no row of the view's relation can be judged for a subject, as
+// Visible says of each of them, or nil. It needs no I/O.
+func (p *Policy) Unjudged(v *View, s *Subject) error {
+	r := p.tables.of(v.Relation, s.Role).current()
+	if r == nil || r.kind != byPolicies || r.question.byRow != "" || r.question.byKey != "" || s.guard.bound(v.Relation, r).err == nil {
+		return nil
+	}
+	return r.question.unjudged()
+}

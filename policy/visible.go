@@ -172,6 +172,8 @@ func (g *group) judgeRows(r *rules, b *bond) []*task {
 			g.inquiry.Visible[g.first+i] = true
 		case r.question.findable(row):
 			byKey.add(g.first+i, row)
+		default:
+			g.inquiry.Errs[g.first+i] = r.question.unjudged()
 		}
 	}
 	return append(byRow.split(), byKey.split()...)

@@ -89,8 +89,8 @@ func TestVisibleLooksUpByKeyWhatTheChangeLacks(t *testing.T) {
 		t.Error("a row that is gone is visible without its body")
 	}
 	rows[1][0] = wal.Value{}
-	if got := l.visible(s, changes[1:2]); got[0] {
-		t.Error("a row without its key is visible without its body")
+	if got, errs, err := l.policy.Visible(t.Context(), s, changes[1:2]); err != nil || got[0] || errs[0] == nil {
+		t.Errorf("a row without its key and its body: %v, %v, %v; want to be told that nobody can judge it", got, errs, err)
 	}
 	if n := measured(t, l.metrics, "walcast_policy_ask_rows_total"); n != 5 {
 		t.Errorf("asked about %v rows; want 5: one has nothing to be found by", n)
