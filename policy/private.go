@@ -32,6 +32,13 @@ type Topic struct {
 	Headers json.RawMessage // request.headers: a JSON object with lower-case names; nil is {}
 }
 
+// possible reports whether Postgres can have such a topic.
+func (t Topic) possible() bool { return nameable(t.Name) && storable(string(t.Headers)) }
+
+func errTopic() error {
+	return &AskError{Table: messagesTable, SQLState: codeNotInRepertoire, Message: "the topic has characters that none can have"}
+}
+
 // The values of realtime.messages.extension that policies tell apart.
 const (
 	extensionBroadcast = "broadcast"
@@ -79,16 +86,19 @@ func (p *Policy) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, e
 // insertProbe leaves event, payload and private at their defaults: policies
 // must not depend on them.
 const insertProbe = `insert into realtime.messages (id, topic, extension, inserted_at, updated_at)
-	select probe.i::pg_catalog.uuid, $2, probe.e, probe.t, probe.t
-	from (select i, e, pg_catalog.timezone('utc', pg_catalog.now()) as t
-		from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) as probe (i, e)) as probe`
+	select probe.i::pg_catalog.uuid, probe.topic, probe.e, probe.t, probe.t
+	from (select i, topic, e, pg_catalog.timezone('utc', pg_catalog.now()) as t
+		from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) as probe (i, topic, e)) as probe`
+
+// foundProbe gives the extensions of the probes that the subject finds.
+const foundProbe = "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])"
 
 // readable puts one message for each extension into the table as ourselves and
 // looks which of them the subject finds. Nothing of it is kept.
 func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions []string) (map[string]bool, error) {
-	ids := make([]string, len(extensions))
+	ids, topics := make([]string, len(extensions)), make([]string, len(extensions))
 	for i := range ids {
-		ids[i] = uuid.NewString()
+		ids[i], topics[i] = uuid.NewString(), t.Name
 	}
 	granted := map[string]bool{}
 	found := func(rows pgx.Rows) error {
@@ -100,9 +110,9 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 		return err
 	}
 	err := p.probeTopic(ctx, s, t, []step{
-		{sql: insertProbe, args: []any{ids, t.Name, extensions}},
-		p.becomeOn(s, t),
-		{sql: "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])", args: []any{ids}, scan: found},
+		{sql: insertProbe, args: []any{ids, topics, extensions}},
+		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
+		{sql: foundProbe, args: []any{ids}, scan: found},
 	}, 1)
 	return granted, err
 }
@@ -111,8 +121,8 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 // would need a policy for reading too.
 func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
 	err := p.probeTopic(ctx, s, t, []step{
-		p.becomeOn(s, t),
-		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, t.Name, []string{extension}}},
+		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
+		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, []string{t.Name}, []string{extension}}},
 	}, 0)
 	var raised *AskError
 	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege {
@@ -127,8 +137,8 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, t Topic, steps []st
 	if !s.possible() {
 		return &RoleError{Role: s.Role}
 	}
-	if !nameable(t.Name) || !storable(string(t.Headers)) {
-		return &AskError{Table: messagesTable, SQLState: codeNotInRepertoire, Message: "the topic has characters that none can have"}
+	if !t.possible() {
+		return errTopic()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
@@ -146,21 +156,27 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, t Topic, steps []st
 		return err
 	}
 	var at *stepError
+	if !errors.As(err, &at) {
+		at = &stepError{step: -1}
+	}
+	return p.topicError(s, conn.Conn(), pg, at.step-becomes)
+}
+
+// topicError is what an answer of Postgres means to who asks about a topic.
+// Before 0 the step was ours, at 0 it was to become the subject.
+func (p *Policy) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int) error {
+	raised := newAskError(messagesTable, pg)
 	switch {
 	case (pg.Code == codeUndefinedTable || pg.Code == codeInvalidSchema) && strings.Contains(pg.Message, `"realtime`):
 		return ErrNoMessagesTable
 	case pg.Code == codeCheckViolation && pg.ConstraintName == "":
 		return ErrMissingPartition
-	case !errors.As(err, &at) || at.step < becomes:
-		raised := newAskError(messagesTable, pg)
+	case step < 0:
 		raised.Message = "walcast's own user, who must own the table or have BYPASSRLS, cannot put a row into " + messagesTable
 		p.noteRaised(raised, 1)
-		return raised
-	case at.step == becomes:
-		return refusedRole(s, conn.Conn(), pg)
-	}
-	raised := newAskError(messagesTable, pg)
-	if pg.Code != codeInsufficientPrivilege { // which is how an INSERT policy says no
+	case step == 0:
+		return refusedRole(s, conn, pg)
+	case pg.Code != codeInsufficientPrivilege: // which is how an INSERT policy says no
 		p.noteRaised(raised, 1)
 	}
 	return raised
@@ -177,19 +193,18 @@ func refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
 	return newAskError(messagesTable, pg)
 }
 
-// becomeOn is become with all that policies of private topics may look at.
-func (p *Policy) becomeOn(s *Subject, t Topic) step {
+// becomeOnSQL is becomeSQL with all that policies of private topics may look at.
+// Functions find their names on the session's own search_path.
+const becomeOnSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $1, true),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('row_security', 'on', true),
+	pg_catalog.set_config('realtime.topic', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),
+	pg_catalog.set_config('request.jwt.claim.sub', $4, true), pg_catalog.set_config('request.jwt.claim.role', $5, true),
+	pg_catalog.set_config('request.headers', $6, true), pg_catalog.set_config('role', $5, true)`
+
+func (p *Policy) becomeOn(s *Subject, t Topic) []any {
 	headers := string(t.Headers)
 	if headers == "" {
 		headers = "{}"
 	}
-	return step{
-		sql: `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('row_security', 'on', true),
-			pg_catalog.set_config('realtime.topic', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),
-			pg_catalog.set_config('request.jwt.claim.sub', $4, true), pg_catalog.set_config('request.jwt.claim.role', $5, true),
-			pg_catalog.set_config('request.headers', $6, true), pg_catalog.set_config('role', $5, true)`,
-		args: []any{
-			strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers,
-		},
-	}
+	return []any{strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers}
 }

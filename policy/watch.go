@@ -53,15 +53,19 @@ type look struct {
 // Depend has Run look at these too. It returns when their present state is
 // known, so what is read of them afterwards is of that state or a later one.
 func (p *Policy) Depend(ctx context.Context, kind Kind, oids ...uint32) error {
-	p.watch.mu.Lock()
-	for _, oid := range oids {
-		if d := (dependency{kind, oid}); p.watch.registered[d] == nil {
-			p.watch.registered[d] = new(int64)
-		}
-	}
-	p.watch.mu.Unlock()
+	p.watch.register(kind, oids...)
 	_, err := p.Confirm(ctx, p.now())
 	return err
+}
+
+func (w *watch) register(kind Kind, oids ...uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, oid := range oids {
+		if d := (dependency{kind, oid}); w.registered[d] == nil {
+			w.registered[d] = new(int64)
+		}
+	}
 }
 
 // OnChange has f called with what a look has found changed, before Confirm tells

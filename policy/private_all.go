@@ -1,0 +1,228 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// ReadQuestion is MayRead for one of many.
+type ReadQuestion struct {
+	Subject  *Subject
+	Topic    Topic
+	Presence bool
+}
+
+// ReadAnswer is what MayRead returns.
+type ReadAnswer struct {
+	Grants Grants
+	Err    error
+}
+
+// readRound is how many questions are on their way at once.
+const readRound = 128
+
+// MayReadAll is MayRead for many. The topics of a subject that follow each other
+// share a transaction with one insert, and those of several subjects are on
+// their way together. Where one raises, the others are asked without it.
+func (p *Policy) MayReadAll(ctx context.Context, questions []ReadQuestion) []ReadAnswer {
+	p.metrics.private.WithLabelValues(questionRead).Add(float64(len(questions)))
+	answers := make([]ReadAnswer, len(questions))
+	var open []*readTopic
+	for i, q := range questions {
+		t := &readTopic{ReadQuestion: q, answer: &answers[i]}
+		switch {
+		case !q.Subject.possible():
+			t.answer.Err = &RoleError{Role: q.Subject.Role}
+		case !q.Topic.possible():
+			t.answer.Err = errTopic()
+		default:
+			open = append(open, t)
+		}
+	}
+	for size := readRound; len(open) > 0; {
+		n := min(size, len(open))
+		answered, err := p.readAll(ctx, open[:n])
+		if err != nil {
+			for _, t := range open {
+				t.answer.Err = fmt.Errorf("check who may read private topics: %w", err)
+			}
+			return answers
+		}
+		if size = min(2*size, readRound); answered < n {
+			size = 1
+		}
+		open = open[answered:]
+	}
+	return answers
+}
+
+// readTopic is a question on its way.
+type readTopic struct {
+	ReadQuestion
+	answer *ReadAnswer
+	ids    []string // of its probes: broadcast, presence
+}
+
+// readAll asks in one go, up to the first that raises.
+func (p *Policy) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.config.Timeout)
+	defer cancel()
+	conn, err := p.acquire(ctx, p.pool)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Release()
+	answered, err = p.readOver(ctx, conn.Conn(), topics)
+	if e := leave(ctx, conn.Conn()); err == nil {
+		err = e
+	}
+	return answered, err
+}
+
+func (p *Policy) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTopic) (answered int, err error) {
+	pipeline := conn.PgConn().StartPipeline(ctx)
+	for i, t := range topics {
+		first := i == 0 || topics[i-1].Subject != t.Subject
+		if first {
+			if i > 0 {
+				pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
+			}
+			pipeline.SendQueryParams(beginWrite, nil, nil, nil, nil)
+			pipeline.SendQueryParams(insertProbe, probes(topics[i:]), nil, nil, nil)
+		}
+		become := p.becomeOn(t.Subject, t.Topic)
+		args := make([][]byte, len(become))
+		for i, arg := range become {
+			args[i] = fmt.Append(nil, arg)
+		}
+		pipeline.SendQueryParams(becomeOnSQL, args, nil, nil, nil)
+		pipeline.SendQueryParams(foundProbe, [][]byte{textArray(t.ids)}, nil, nil, nil)
+	}
+	pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
+	err = pipeline.Sync()
+	for i := 0; err == nil && i < len(topics); i++ {
+		first := i == 0 || topics[i-1].Subject != topics[i].Subject
+		var step int
+		step, err = topics[i].receive(pipeline, first, i > 0)
+		if pg, ok := answer(err); ok {
+			topics[i].answer.Err = p.topicError(topics[i].Subject, conn, pg, step)
+			answered, err = i+1, pipeline.Close()
+			if _, ok := answer(err); ok {
+				err = nil
+			}
+			return answered, err
+		}
+		answered = i + 1
+	}
+	if e := pipeline.Close(); err == nil {
+		err = e
+	}
+	return answered, err
+}
+
+// probes are the arguments of insertProbe for the topics of the first's subject.
+func probes(topics []*readTopic) [][]byte {
+	var ids, names, extensions []string
+	for _, t := range topics {
+		if t.Subject != topics[0].Subject {
+			break
+		}
+		t.ids = t.ids[:0]
+		for _, extension := range []string{extensionBroadcast, extensionPresence} {
+			if extension == extensionPresence && !t.Presence {
+				continue
+			}
+			id := uuid.NewString()
+			t.ids = append(t.ids, id)
+			ids, names, extensions = append(ids, id), append(names, t.Topic.Name), append(extensions, extension)
+		}
+	}
+	return [][]byte{textArray(ids), textArray(names), textArray(extensions)}
+}
+
+// textArray is an array as Postgres reads it.
+func textArray(items []string) []byte {
+	text, err := pgtype.NewMap().Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, items, nil)
+	if err != nil {
+		panic("policy: texts cannot be written as an array: " + err.Error())
+	}
+	return text
+}
+
+// receive reads the results of a topic, with those that come before them. step
+// is as topicError has it.
+func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step int, err error) {
+	from := 0
+	if first {
+		from = -2 // begin and insert
+		if ends {
+			from = -3 // and the end of the transaction before
+		}
+	}
+	for step = from; step <= 1; step++ {
+		results, err := pipeline.GetResults()
+		if err != nil {
+			return step, err
+		}
+		reader, ok := results.(*pgconn.ResultReader)
+		if !ok {
+			return step, fmt.Errorf("unexpected result %T", results)
+		}
+		for reader.NextRow() {
+			if step == 1 {
+				extension := string(reader.Values()[0])
+				t.answer.Grants.ReadBroadcast = t.answer.Grants.ReadBroadcast || extension == extensionBroadcast
+				t.answer.Grants.ReadPresence = t.answer.Grants.ReadPresence || extension == extensionPresence
+			}
+		}
+		if _, err := reader.Close(); err != nil {
+			return step, err
+		}
+	}
+	return step, nil
+}
+
+// MessagesReads is what the policies of realtime.messages depend on.
+type MessagesReads struct {
+	Relation  uint32   // realtime.messages itself
+	Tables    []uint32 // that they read, as far as Postgres knows: not those in bodies of functions
+	Functions []uint32 // that they call
+}
+
+const messagesReadsSQL = `select to_regclass('realtime.messages')::oid,
+	array(select distinct d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+		where p.polrelid = to_regclass('realtime.messages') and d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid),
+	array(select distinct d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+		where p.polrelid = to_regclass('realtime.messages') and d.refclassid = 'pg_proc'::regclass)`
+
+// MessagesReads reads what the right to private topics depends on, and has Run
+// look at the policies and their functions from then on: when OnChange names one
+// of these, or a row of one of the tables changes, who may read is to be asked
+// again.
+func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	defer cancel()
+	conn, err := p.acquire(ctx, p.pool)
+	if err != nil {
+		return reads, fmt.Errorf("read what private topics depend on: %w", err)
+	}
+	defer conn.Release()
+	var relation *uint32
+	err = transactPinned(ctx, conn, []step{{sql: messagesReadsSQL, scan: scanOne(&relation, &reads.Tables, &reads.Functions)}}, func() []step { return nil })
+	switch {
+	case err != nil:
+		return reads, fmt.Errorf("read what private topics depend on: %w", err)
+	case relation == nil:
+		return reads, ErrNoMessagesTable
+	}
+	reads.Relation = *relation
+	p.watch.register(DependRelation, reads.Relation)
+	p.watch.register(DependFunction, reads.Functions...)
+	return reads, nil
+}
