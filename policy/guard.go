@@ -19,6 +19,9 @@ type guard struct {
 	bonds map[uint32]*bond // by OID
 }
 
+// mostBonds are kept of a subject: binding again costs microseconds.
+const mostBonds = 1000
+
 // bond is rules bound to a subject.
 type bond struct {
 	rules *rules
@@ -50,7 +53,7 @@ func (g *guard) bound(rel *wal.Relation, r *rules) *bond {
 	if b := g.bonds[rel.OID]; b != nil && b.rules == r {
 		return b
 	}
-	if g.bonds == nil {
+	if g.bonds == nil || len(g.bonds) >= mostBonds {
 		g.bonds = map[uint32]*bond{}
 	}
 	b := newBond(rel, r, g.subject)

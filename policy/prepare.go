@@ -20,6 +20,10 @@ func statementUnder(role, path, sql string) string {
 // underPath is where a connection keeps which statements it has parsed.
 const underPath = "walcast.under_path"
 
+// mostStatements is how many a connection has when it begins to do something:
+// one with more forgets them first.
+const mostStatements = 1000
+
 // prepareUnder has a statement parsed under a search_path, once for each
 // connection. Postgres parses a prepared statement anew when it meets it under
 // another path than that of its parsing, so it must be run under it too. It is

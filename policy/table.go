@@ -65,10 +65,27 @@ func (t *tables) of(rel *wal.Relation, role string) *access {
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if a = entry.roles[role]; a == nil {
+		if len(entry.roles) >= mostRoles {
+			entry.forgetUnfit()
+		}
 		a = &access{loading: make(chan struct{}, 1)}
 		entry.roles[role] = a
 	}
 	return a
+}
+
+// mostRoles is how many roles are known of a table before those are forgotten
+// that nobody can act as: tokens may name any.
+const mostRoles = 1000
+
+// forgetUnfit drops entries that nobody has a view of. It is called with the
+// entry locked.
+func (entry *table) forgetUnfit() {
+	for role, a := range entry.roles {
+		if a.unfit() {
+			delete(entry.roles, role)
+		}
+	}
 }
 
 func (t *tables) add(rel *wal.Relation, key tableKey) *table {

@@ -39,6 +39,12 @@ func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error)
 			return nil, err
 		}
 	}
+	if parsed, _ := conn.Conn().PgConn().CustomData()[underPath].(map[string]bool); len(parsed) > mostStatements {
+		if err := deallocate(ctx, conn.Conn()); err != nil {
+			conn.Release()
+			return nil, err
+		}
+	}
 	return conn, nil
 }
 
