@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -30,6 +31,7 @@ type project struct {
 	pool     *pgxpool.Pool
 	reader   *replication.Reader
 	verifier *auth.Verifier
+	policy   *policy.Policy
 	hub      *channels.Hub
 	gateway  *gateway.Gateway
 	api      *api.API
@@ -61,8 +63,9 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
+	p.policy = policy.NewWithConfig(c.Policy, p.pool, logger, registry)
 	tables := catalog.New(p.pool, c.Replication.Publications)
-	p.hub = channels.NewHub(c.Channels, log, tables, policy.NewWithConfig(c.Policy, p.pool, logger, registry), p.verifier, logger, registry)
+	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
 	p.hub.Restore()
 	if p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, logger, registry); err != nil {
 		return nil, err
@@ -109,6 +112,7 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 		{"ready", func(ctx context.Context) error { return p.announce(ctx, ready) }},
 		{"migrations", p.upkeep},
 		{"auth", p.verifier.Run},
+		{"policy", p.look},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients, p.api.Handler()) }},
 	}
@@ -117,6 +121,14 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 	}
 	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, metrics, p.api.Metrics()) }}
 	return append([]stage{serve}, stages...)
+}
+
+// look keeps what policy knows of the catalog true until ctx is done.
+func (p *project) look(ctx context.Context) error {
+	if err := p.policy.Run(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // read follows the database as soon as it is there.
