@@ -55,8 +55,7 @@ func TestOneDroppedFrameIsFound(t *testing.T) {
 // runDrill builds walcast and what Node needs, and runs a drill.
 func runDrill(t *testing.T, o Options) *Report {
 	t.Helper()
-	o.Binary = filepath.Join(t.TempDir(), "walcast")
-	command(t, "go", slices.Concat([]string{"build"}, raceFlag, []string{"-o", o.Binary, "walcast/cmd/walcast"})...)
+	o.Binary = buildWalcast(t)
 	if o.Node != "" {
 		command(t, "npm", "ci", "--no-audit", "--no-fund")
 	}
@@ -70,6 +69,14 @@ func runDrill(t *testing.T, o Options) *Report {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// buildWalcast builds the program, with the race detector if the test has it.
+func buildWalcast(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "walcast")
+	command(t, "go", slices.Concat([]string{"build"}, raceFlag, []string{"-o", path, "walcast/cmd/walcast"})...)
+	return path
 }
 
 func command(t *testing.T, name string, args ...string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -29,8 +30,24 @@ type process struct {
 // run is one life of the process.
 type run struct {
 	cmd     *exec.Cmd
+	begun   *firstWrite
 	done    chan struct{}
 	ordered bool // its end was asked for
+}
+
+// firstWrite passes on what a process prints and tells of the first line: main
+// runs by then, and signals are handled. Before that nothing can handle them,
+// which on a busy machine may be for half a second.
+type firstWrite struct {
+	to   io.Writer
+	seen chan struct{}
+	once sync.Once
+}
+
+func (f *firstWrite) Write(p []byte) (int, error) {
+	n, err := f.to.Write(p)
+	f.once.Do(func() { close(f.seen) })
+	return n, err
 }
 
 // freeAddress is one that stays free while the process is down: below the ports
@@ -49,15 +66,14 @@ func freeAddress() (string, error) {
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	cmd := exec.Command(p.binary, p.args...)
-	cmd.Stdout, cmd.Stderr = p.log, p.log
-	if err := cmd.Start(); err != nil {
+	r := &run{cmd: exec.Command(p.binary, p.args...), begun: &firstWrite{to: p.log, seen: make(chan struct{})}, done: make(chan struct{})}
+	r.cmd.Stdout, r.cmd.Stderr = r.begun, r.begun
+	if err := r.cmd.Start(); err != nil {
 		return fmt.Errorf("start walcast: %w", err)
 	}
-	r := &run{cmd: cmd, done: make(chan struct{})}
 	p.run = r
 	go func() {
-		err := cmd.Wait()
+		err := r.cmd.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !r.ordered {
@@ -69,7 +85,8 @@ func (p *process) start() error {
 }
 
 // end sends a signal and waits for the end. A stop that takes too long, or that
-// is no success, is a fault.
+// is no success, is a fault. Who was just started is asked to stop once it can
+// hear that.
 func (p *process) end(signal syscall.Signal) {
 	p.mu.Lock()
 	r := p.run
@@ -78,6 +95,9 @@ func (p *process) end(signal syscall.Signal) {
 		p.unclean = time.Now().UnixNano()
 	}
 	p.mu.Unlock()
+	if signal == syscall.SIGTERM {
+		r.awaitMain()
+	}
 	_ = r.cmd.Process.Signal(signal)
 	select {
 	case <-r.done:
@@ -88,6 +108,16 @@ func (p *process) end(signal syscall.Signal) {
 	}
 	if code := r.cmd.ProcessState.ExitCode(); signal == syscall.SIGTERM && code != 0 {
 		p.blame("exit code %d after %s", code, signal)
+	}
+}
+
+// awaitMain waits until main runs, or for as long as a stop may take: then the
+// stop that follows says what is wrong.
+func (r *run) awaitMain() {
+	select {
+	case <-r.begun.seen:
+	case <-r.done:
+	case <-time.After(stopLimit):
 	}
 }
 

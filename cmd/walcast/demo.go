@@ -69,8 +69,8 @@ func runDemo(ctx context.Context, d demo) error {
 }
 
 // quiet is nil for whatever goes wrong after ctx is done: that was the stop. It
-// has to be the server's own ctx: one derived from it is done a moment later,
-// when the server may have closed the socket already.
+// has to be the ctx that the stop ends: one derived from it is done a moment
+// later, when the server may have closed the socket already.
 func quiet(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

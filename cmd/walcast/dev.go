@@ -48,7 +48,7 @@ func (c *devCmd) Run(ctx context.Context, term terminal) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Stop()) }()
 	if err := createDemo(ctx, db.DSN("postgres")); err != nil {
-		return err
+		return quiet(ctx, err)
 	}
 	return c.serve(ctx, db, key, term, logger)
 }

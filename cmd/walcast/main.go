@@ -40,6 +40,7 @@ type terminal struct {
 }
 
 func main() {
+	// First of all: until the handler is there, a signal ends the program.
 	ctx, stop := interruptible(context.Background())
 	code := run(ctx, os.Args[1:], terminal{out: os.Stdout, err: os.Stderr})
 	stop()

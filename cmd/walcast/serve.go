@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 		config.StateDir = defaultStateDir()
 	}
 	logger := c.logger(term)
+	logger.Info("starting", "version", version, "pid", os.Getpid())
 	limitMemory(logger)
 	warnOfSettings(c.tokenSettings, logger)
 	config.Auth.Logger = logger

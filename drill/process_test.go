@@ -1,0 +1,30 @@
+package drill
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestAStopRightAfterAStartIsClean(t *testing.T) {
+	binary := buildWalcast(t)
+	address, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// No Postgres is there, so that no start gets as far as readiness.
+	p := &process{binary: binary, address: address, log: &logbook{}, args: []string{
+		"serve", "--listen", address, "--state-dir", filepath.Join(t.TempDir(), "state"), "--jwt-secret", secret,
+		"--database-url", "postgres://postgres@127.0.0.1:1/postgres?sslmode=disable",
+	}}
+	for range 5 {
+		if err := p.start(); err != nil {
+			t.Fatal(err)
+		}
+		p.end(syscall.SIGTERM)
+	}
+	for _, f := range p.faults {
+		t.Errorf("%s; it has printed:\n%s", f.Text, p.log.around(f.Time, time.Minute, 0))
+	}
+}
