@@ -47,12 +47,23 @@ func dial(t *testing.T, d *websocket.Dialer, url string, header http.Header, l l
 		s.add(parse(fmt.Appendf(nil, `{"ws_pong":%q}`, payload), false))
 		return nil
 	})
-	if l.silent {
-		conn.SetPingHandler(func(string) error { return nil })
-	}
+	conn.SetPingHandler(s.answer)
 	go s.receive()
 	t.Cleanup(s.close)
 	return s
+}
+
+// answer answers a ping. The library's own handler allows a second for it, and
+// after that nothing is sent on the connection any more.
+func (s *socket) answer(payload string) error {
+	if s.silent {
+		return nil
+	}
+	err := s.conn.WriteControl(websocket.PongMessage, []byte(payload), time.Now().Add(patience))
+	if errors.Is(err, websocket.ErrCloseSent) {
+		return nil // the client is leaving
+	}
+	return err
 }
 
 func full(answer *http.Response) bool {

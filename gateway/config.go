@@ -41,7 +41,8 @@ type Timeouts struct {
 	// healthy ones.
 	IdleTimeout time.Duration
 	// PingInterval (ping-interval) is how long a session may be silent before it
-	// is pinged. It must be shorter than IdleTimeout, or the ping is of no use.
+	// is pinged, which happens up to a fourth of it later. More than two thirds of
+	// IdleTimeout would leave no time for the answer.
 	PingInterval time.Duration
 	// WriteTimeout (write-timeout) is how long a write may make no headway before
 	// the session is given up; each MiB of it adds as much again.
@@ -156,8 +157,8 @@ func (t Timeouts) validate() (err error) {
 			err = errors.Join(err, fmt.Errorf("%s: want at least 100ms, got %s", one.name, one.value))
 		}
 	}
-	if t.PingInterval >= t.IdleTimeout {
-		err = errors.Join(err, fmt.Errorf("ping-interval: want less than idle-timeout (%s), got %s", t.IdleTimeout, t.PingInterval))
+	if t.PingInterval > t.IdleTimeout*2/3 {
+		err = errors.Join(err, fmt.Errorf("ping-interval: want at most two thirds of idle-timeout (%s), got %s", t.IdleTimeout, t.PingInterval))
 	}
 	return err
 }

@@ -7,50 +7,71 @@ import (
 	"walcast/protocol"
 )
 
-// keepalive pings sessions from which nothing arrived since its last round, and
-// tells every event stream where it is. It goes through the sessions one bucket at
-// a time, so that ten thousand pings never leave at once, and one timer serves all.
+// visits is how often a session is visited in a ping interval. It is pinged when
+// it was silent for that many visits, so by a fourth of the interval late at most.
+const visits = 4
+
+// keepalive pings sessions that are silent, and tells every event stream where it
+// is. It goes through the sessions one bucket at a time, so that ten thousand
+// pings never leave at once, and one timer serves all.
 type keepalive struct {
 	sessions *sessions
 	proofs   *proofs
-	interval time.Duration // of a round
+	interval time.Duration // ping-interval
 	ping     *protocol.Frame
 }
 
-// run goes round until ctx is done.
+// run visits all buckets again and again until ctx is done.
 func (k *keepalive) run(ctx context.Context) error {
-	ticker := time.NewTicker(k.interval / bucketCount)
+	step := k.interval / (visits * bucketCount)
+	ticker := time.NewTicker(step)
 	defer ticker.Stop()
-	for i := 0; ; i = (i + 1) % bucketCount {
+	began := time.Now()
+	for done := 0; ; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
-			k.visit(i)
 		}
+		from, to := overdue(done, int(time.Since(began)/step))
+		for i := from; i < to; i++ {
+			k.visit(i%bucketCount, i/bucketCount%visits == 0)
+		}
+		done = max(done, to)
 	}
 }
 
-// visit pings the sessions of a bucket. Event streams are told where they are
+// overdue are the visits that are due and not done. A busy machine drops ticks,
+// and whoever counts them pings so late that sessions end; what was missed is
+// made up for, but for no more than one ping interval.
+func overdue(done, due int) (from, to int) {
+	return max(done, due-visits*bucketCount), due
+}
+
+// visit looks after the sessions of a bucket, and after its event streams when
+// they are due, which is once in a ping interval. Streams are told where they are
 // after the bucket's lock is released: a session may have to wait for the lock of
 // those who write to it.
-func (k *keepalive) visit(bucket int) {
+func (k *keepalive) visit(bucket int, streamsDue bool) {
 	var streams []streamer
 	k.sessions.visit(bucket, func(s *session) {
-		if s.stream != nil {
+		switch {
+		case s.stream == nil:
+			k.check(s)
+		case streamsDue:
 			streams = append(streams, s.stream)
-			return
 		}
-		k.check(s)
 	})
 	for _, s := range streams {
 		s.Pulse()
 	}
 }
 
+// check pings a session that has been silent for a ping interval, and once more
+// for each interval that passes without an answer.
 func (k *keepalive) check(s *session) {
-	switch {
-	case s.heard.Swap(false):
+	switch n := s.unheard.Add(1); {
+	case n <= visits || n%visits != 1:
 	case s.proof != nil:
 		k.proofs.schedule(s)
 	default:

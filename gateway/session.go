@@ -44,11 +44,11 @@ type session struct {
 	version   protocol.Version
 	address   netip.Addr
 
-	deflater *deflater   // nil where the client did not agree to compression
-	proof    *proof      // nil without a client_id
-	stream   streamer    // nil for a WebSocket
-	rates    *rates      // belongs to the reader; nil until needed
-	heard    atomic.Bool // something arrived since the last round of the keepalive
+	deflater *deflater     // nil where the client did not agree to compression
+	proof    *proof        // nil without a client_id
+	stream   streamer      // nil for a WebSocket
+	rates    *rates        // belongs to the reader; nil until needed
+	unheard  atomic.Uint32 // visits of the keepalive since something arrived
 	links    links
 }
 

@@ -84,7 +84,7 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 
 // received notes that something arrived.
 func (s *session) received() {
-	s.heard.Store(true)
+	s.unheard.Store(0)
 	s.transport.extendRead()
 }
 

@@ -66,7 +66,7 @@ type sessionSettings struct {
 	BytesPerSecond        size          `default:"0" help:"Bytes one client may send a second; 0 is no limit."`
 	JoinsPerSecond        int           `default:"0" help:"Joins one client may ask for a second; 0 is no limit."`
 	IdleTimeout           time.Duration `default:"66s" help:"A session from which nothing arrives for this long is closed. Clients send a heartbeat every 25s."`
-	PingInterval          time.Duration `default:"25s" help:"Silence after which a session is pinged, and how often event streams get a sign of life."`
+	PingInterval          time.Duration `default:"25s" help:"Silence after which a session is pinged, two thirds of idle-timeout at most, and how often event streams get a sign of life."`
 	WriteTimeout          time.Duration `default:"30s" help:"A write that makes no headway for this long ends the session."`
 }
 
