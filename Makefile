@@ -8,7 +8,7 @@ STATICCHECK = $(GO) tool -modfile=tools/go.mod staticcheck
 # Tests that need a Postgres are in files *_pg_test.go; unit leaves them out.
 POSTGRES_TESTS = $$(grep -rhoE '^func Test[A-Za-z0-9_]+' --include='*_pg_test.go' . | sed 's/^func //' | paste -sd '|' -)
 
-WITHOUT_CLIENTS = $$($(GO) list ./... | grep -vE '/(e2e|drill)$$')
+WITHOUT_CLIENTS = $$($(GO) list ./... | grep -vE '/test/(e2e|drill)$$')
 
 # The packages with benchmarks; go test runs one after the other.
 WITH_BENCHMARKS = $$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n1 dirname | sort -u)
@@ -64,10 +64,10 @@ versions: ## what depends on Postgres' version, on each of VERSIONS (14 16 17 18
 	for version in $(VERSIONS); do $(call on,$$version,-skip MillionRows $(VERSIONED)); done
 
 e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
-	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./e2e
+	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./test/e2e
 
 drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED
-	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./drill -duration $(DURATION) -seed $(SEED) $(DRILL)
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./test/drill -duration $(DURATION) -seed $(SEED) $(DRILL)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)

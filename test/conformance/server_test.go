@@ -100,7 +100,7 @@ func setUp(t *testing.T, db *devdb.DB) {
 	if _, err := migrations.Apply(t.Context(), conn, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	setup, err := os.ReadFile("../testdata/conformance/setup.sql")
+	setup, err := os.ReadFile("../../testdata/conformance/setup.sql")
 	if err != nil {
 		t.Fatal(err)
 	}

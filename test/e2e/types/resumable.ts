@@ -2,7 +2,7 @@
 import { createClient, type RealtimeChannel } from '@supabase/supabase-js'
 import { RealtimeClient as Realtime210 } from 'realtime-js-2.10'
 import { RealtimeClient as Realtime211 } from 'realtime-js-2.11'
-import { resumable, type Resync, type ResumableOptions } from '../../clients/js/index.js'
+import { resumable, type Resync, type ResumableOptions } from '../../../clients/js/index.js'
 
 interface Todo { id: number; title: string }
 

@@ -64,7 +64,7 @@ type recordedOutcome struct {
 // they were tried on.
 func recordedOutcomes(t *testing.T) (filters []recordedOutcome, inserts []string) {
 	t.Helper()
-	for _, section := range transcript.Read(t, "../testdata/transcripts/05-filters.jsonl").Sections {
+	for _, section := range transcript.Read(t, "../../testdata/transcripts/05-filters.jsonl").Sections {
 		if !strings.HasPrefix(section.Name, filterOmissions[0].section) {
 			continue
 		}

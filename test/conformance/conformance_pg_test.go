@@ -43,7 +43,7 @@ func TestRecordedConversations(t *testing.T) {
 	for _, f := range files {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			recording := transcript.Read(t, "../testdata/transcripts/"+f.name+".jsonl")
+			recording := transcript.Read(t, "../../testdata/transcripts/"+f.name+".jsonl")
 			stage := open(t, f.settings)
 			var mu sync.Mutex
 			used := map[int]bool{}

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import pg from 'pg'
 import { until } from './lib/until.mjs'
 
-const BINARY = process.env.WALCAST_BIN ?? new URL('../bin/walcast', import.meta.url).pathname
+const BINARY = process.env.WALCAST_BIN ?? new URL('../../bin/walcast', import.meta.url).pathname
 
 /** Starts a program whose output is collected; it ends with the test. */
 function program(t, path, args) {

@@ -9,7 +9,7 @@ import { database } from './database.mjs'
 import { SECRET } from './tokens.mjs'
 import { until } from './until.mjs'
 
-const BINARY = process.env.WALCAST_BIN ?? new URL('../../bin/walcast', import.meta.url).pathname
+const BINARY = process.env.WALCAST_BIN ?? new URL('../../../bin/walcast', import.meta.url).pathname
 
 async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1')

@@ -1,7 +1,7 @@
 // The client module's bookkeeping, without a server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { compare, Place } from '../clients/js/place.js'
+import { compare, Place } from '../../clients/js/place.js'
 
 test('positions compare by number, not by text', () => {
   const ordered = ['0/0:0', '0/9:0', '0/A0:0', '0/A0:2', '0/A0:10', '0/FFFFFFFF:0', '9/0:0', 'a/0:0', '10/0:0', 'FFFFFFFF/FFFFFFFF:4294967295']

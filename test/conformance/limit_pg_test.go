@@ -47,7 +47,7 @@ func TestLimitsHitTheSenderAndNobodyElse(t *testing.T) {
 	for _, o := range offences {
 		t.Run(o.section, func(t *testing.T) {
 			t.Parallel()
-			recording := transcript.Read(t, "../testdata/transcripts/"+o.file+".jsonl")
+			recording := transcript.Read(t, "../../testdata/transcripts/"+o.file+".jsonl")
 			p := &player{T: t, stage: open(t, o.settings), tokens: recording.Tokens, made: map[string]string{}, sockets: map[string]*socket{}}
 			for _, s := range recording.Sections {
 				if strings.HasPrefix(s.Name, o.section) {

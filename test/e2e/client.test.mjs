@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { test } from 'node:test'
-import { resumable } from '../clients/js/index.js'
+import { resumable } from '../../clients/js/index.js'
 import { connect, listen, rejoining, soon, subscribed } from './lib/clients.mjs'
 import { database, table } from './lib/database.mjs'
 import { insert, upTo, writer } from './lib/numbers.mjs'

@@ -2,7 +2,7 @@
 // Input: DRILL_URL, and DRILL_CLIENTS, a list of {name, kind, bindings, token}.
 import { createClient } from '@supabase/supabase-js'
 import WebSocket from 'ws'
-import { resumable } from '../clients/js/index.js'
+import { resumable } from '../../clients/js/index.js'
 
 const url = process.env.DRILL_URL
 const print = (client, event) => process.stdout.write(`${JSON.stringify({ client, ...event })}\n`)

@@ -64,7 +64,7 @@ func standIns(t *testing.T) string {
 // installed if need be and may be; "" where there is none.
 func program(t *testing.T, names ...string) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "../scripts/program.sh", names...)
+	command := exec.CommandContext(t.Context(), "../../scripts/program.sh", names...)
 	command.Stderr = os.Stderr
 	path, err := command.Output()
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 // elsewhere are the tests of decisions that the recordings do not show: what is
 // the same here, and what cannot be recorded.
 var elsewhere = map[string]struct{ file, text string }{
-	"3":  {"conformance/deviation_filters_test.go", `bt=eq.\x00ff`},
-	"5":  {"e2e/filters.test.mjs", "int8 and numeric come exactly as strings when asked for"},
-	"13": {"conformance/deviation_postgres_test.go", "never matches the filter on"},
+	"3":  {"test/conformance/deviation_filters_test.go", `bt=eq.\x00ff`},
+	"5":  {"test/e2e/filters.test.mjs", "int8 and numeric come exactly as strings when asked for"},
+	"13": {"test/conformance/deviation_postgres_test.go", "never matches the filter on"},
 	"18": {"testdata/filters/upstream.jsonl", `{"filter": "i=neq.1", "rows": [2, 4, 5, 6, 7, 8]}`},
 	"20": {"server/decision_pg_test.go", "TestPublicationsAreRespected"},
 	"21": {"server/decision_pg_test.go", "TestPublicationsAreRespected"},
@@ -23,12 +23,12 @@ var elsewhere = map[string]struct{ file, text string }{
 	"29": {"server/decision_pg_test.go", "TestRefusedJoinsHoldNothingUp"},
 	"31": {"server/decision_pg_test.go", "TestWhileTheDatabaseIsAway"},
 	"32": {"channels/messages_pg_test.go", "TestMessagesOfADowntimeAreForThoseWhoWereHereBefore"},
-	"35": {"e2e/private.test.mjs", "a policy that changes under joined channels is noticed for writes"},
-	"36": {"e2e/broadcast.test.mjs", "private_only refuses public channels, over HTTP too"},
-	"37": {"gateway/limit_test.go", "TestBytesAboveTheRateAreAnsweredWithAnError"},
+	"35": {"server/write_check_pg_test.go", "TestAPolicyThatChangesIsNoticedForWrites"},
+	"36": {"test/e2e/broadcast.test.mjs", "private_only refuses public channels, over HTTP too"},
+	"37": {"gateway/rates_test.go", "TestBytesAboveTheRateAreAnsweredWithAnError"},
 	"38": {"channels/limit_pg_test.go", "TestOversizeBroadcastsAreCounted"},
 	"44": {"testdata/transcripts/02-join.jsonl", "push on a joined topic with stale, absent and null join_ref"},
-	"45": {"conformance/deviation_token_test.go", `":signature_error"`},
+	"45": {"test/conformance/deviation_token_test.go", `":signature_error"`},
 	"46": {"server/decision_pg_test.go", "TestWhileTheDatabaseIsAway"},
 	"48": {"testdata/filters/upstream.jsonl", `{"filter": "t=isdistinct.null"`},
 }
@@ -46,14 +46,14 @@ func TestEveryDecisionIsShown(t *testing.T) {
 		}
 	}
 	for n, test := range elsewhere {
-		text, err := os.ReadFile("../" + test.file)
+		text, err := os.ReadFile("../../" + test.file)
 		if err != nil || !strings.Contains(string(text), test.text) {
 			t.Errorf("decision %s: %s has no %q (%v)", n, test.file, test.text, err)
 		}
 		shown[n] = true
 	}
 	for _, o := range offences { // see limit_pg_test.go
-		transcript.Read(t, "../testdata/transcripts/"+o.file+".jsonl")
+		transcript.Read(t, "../../testdata/transcripts/"+o.file+".jsonl")
 		shown["27"], shown["28"] = true, true
 	}
 	for _, n := range decisions(t) {
@@ -66,7 +66,7 @@ func TestEveryDecisionIsShown(t *testing.T) {
 // decisions are the numbers of the table.
 func decisions(t *testing.T) (numbers []string) {
 	t.Helper()
-	text, err := os.ReadFile("../docs/protocol.md")
+	text, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
 		t.Fatal(err)
 	}
