@@ -36,10 +36,10 @@ SEED      ?= 0
 DRILL     ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race versions e2e fuzz drill bench lint fmt clean
+.PHONY: help build dev test unit race versions e2e fuzz drill bench lint structure fmt clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## bin/walcast, static, with its version
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/walcast ./cmd/walcast
@@ -49,12 +49,14 @@ dev: build ## try it: a throwaway Postgres, a writer and a subscriber (installs 
 
 test: ## everything: race detector, real Postgres, real clients (installs what it lacks)
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m ./...
+	$(GO) test -C tools ./...
 	@set -e; race="$$(scripts/race.sh)"; \
 	for version in 14 18; do $(call on,$$version,-run '$(VERSIONED_CORE)' $(VERSIONED)); done; \
 	$(call on,17,-run Failover ./replication)
 
 unit: ## what needs nothing but Go, in seconds
 	$(GO) test -skip "^($(POSTGRES_TESTS))$$" $(WITHOUT_CLIENTS)
+	$(GO) test -C tools ./...
 
 race: ## all but the real clients' tests: needs no Node
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m $(WITHOUT_CLIENTS)
@@ -78,7 +80,16 @@ bench: ## run the benchmarks named BENCH for BENCHTIME each; docs/benchmarks.md
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -C tools ./...
 	$(STATICCHECK) ./...
+
+structure: ## sizes, references and what is too long, as Markdown tables; BASE=v1.0.0 puts an earlier commit beside
+	@set -e; set -- now='$(CURDIR)'; \
+	if [ -n '$(BASE)' ]; then \
+		before="$$(mktemp -d)"; trap 'rm -rf "$$before"' EXIT; \
+		git archive '$(BASE)' | tar -x -C "$$before"; set -- before="$$before" after='$(CURDIR)'; \
+	fi; \
+	$(GO) run -C tools ./structure "$$@"
 
 fmt: ## format all Go code
 	gofmt -w .
