@@ -12,9 +12,9 @@ import (
 )
 
 // describe writes a binary frame of the server as JSON: kind 2 (broadcast) or 4
-// (user broadcast, wire reference 2.3). A payload that is text stands as it is,
-// so that what it has in the place of placeholders can be compared; others are
-// in hex, and of long ones there is the hash. What is no such frame is in hex as a whole.
+// (user broadcast). A payload that is text stands as it is, so that what it has
+// in the place of placeholders can be compared; others are in hex, and of long
+// ones there is the hash. What is no such frame is in hex as a whole.
 func describe(data []byte) []byte {
 	whole := map[string]any{"binary_hex": hex.EncodeToString(data)}
 	if len(data) == 0 || data[0] != 2 && data[0] != 4 {

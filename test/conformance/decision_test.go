@@ -10,8 +10,9 @@ import (
 	"walcast/internal/transcript"
 )
 
-// elsewhere are the tests of decisions that the recordings do not show: what is
-// the same here, and what cannot be recorded.
+// elsewhere are the tests of what docs/protocol.md decides and the recordings do
+// not show: what is the same here, and what cannot be recorded. The keys are the
+// numbers of the rows in its table "Where walcast differs".
 var elsewhere = map[string]struct{ file, text string }{
 	"3":  {"test/conformance/deviation_filters_test.go", `bt=eq.\x00ff`},
 	"5":  {"test/e2e/filters.test.mjs", "int8 and numeric come exactly as strings when asked for"},

@@ -21,8 +21,8 @@ func deleteDeviations() (all []deviation) {
 	return all
 }
 
-// filterOutcomes are filters of the recorded table whose outcome is another
-// here, by decision.
+// filterOutcomes are filters of the recorded table whose outcome is meant to be
+// another here.
 var filterOutcomes = map[string]struct{ decides, outcome string }{
 	"ch=eq.a":                   {"2", "[5]"},
 	"ch=eq.ab":                  {"2", "[1]"},

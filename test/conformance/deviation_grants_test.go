@@ -2,8 +2,8 @@ package conformance
 
 import "fmt"
 
-// grantDeviations say at join what a role does not get (decision 17); upstream
-// is silent, or says so with each row.
+// grantDeviations say at join what a role does not get; upstream is silent, or
+// says so with each row.
 func grantDeviations() []deviation {
 	return []deviation{
 		ungranted("no grants for the role", "anon", "tr_nogrant", "tr_nogrant", "anon"),

@@ -5,7 +5,8 @@ import "fmt"
 const subscribed = "Subscribed to PostgreSQL"
 
 // deleteWarning is what a binding is told whose filter needs a column that the
-// old row of a DELETE does not have (decisions 13, 14).
+// old row of a DELETE does not have. As upstream it gets no DELETE, which is
+// silent there.
 func deleteWarning(topic, joinRef, table, column string) string {
 	message := fmt.Sprintf(
 		"warning: DELETE on \"public\".%q never matches the filter on %q, as the old row does not have that column. To get it: ALTER TABLE \"public\".%q REPLICA IDENTITY FULL;",
@@ -28,7 +29,7 @@ func postgresMessage(topic, status, message string) string {
 
 var postgresDeviations = concat(idDeviations(), eventDeviations(), warningDeviations(), otherRows(), []deviation{
 	ungranted("table without grants", "", "pg", "tr_nogrant", "anon"),
-	{section: "an id from the client", decides: "wire reference 4.2", replace: `"id":42,`, by: ""},
+	{section: "an id from the client", decides: "the last id of two is the server's", replace: `"id":42,`, by: ""},
 	{section: "table name with LIKE wildcards: tr_tod_", decides: "7", line: subscribed, instead: notServed("tr_tod_")},
 	{section: "table name with LIKE wildcards: tr%do", decides: "7", line: subscribed, instead: notServed("tr%do")},
 	{section: "role null in the token", decides: "wording", replace: `role \"null\" does not exist`, by: `role \"\" does not exist`},

@@ -19,10 +19,11 @@ import (
 	"walcast/server"
 )
 
-// Upstream's limits of rates are averages over seconds, and hit those who
-// listen; here they hit the sender, at once (decisions 27, 28). So what the
-// clients of those recordings sent is sent again, as fast as it goes, to a
-// server with such limits, and what they get is held to the decisions.
+// Upstream's limits of rates are averages over seconds and close channels, also
+// those of clients that only listen. Here the sender is answered with an error,
+// at once, and of presence updates above the rate the last one wins. So what the
+// clients of those recordings sent is sent again, as fast as it goes, to a server
+// with such limits, and no channel may end.
 
 // offence is a recording of clients that run into a limit.
 type offence struct {

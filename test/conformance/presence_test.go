@@ -9,9 +9,9 @@ import (
 	"walcast/protocol"
 )
 
-// silentJoins are joins that say nothing of presence, by socket and ref. They
-// get presence_state here and did not upstream (decision 25): this is everywhere
-// in the recordings, so it is a rule and no list of deviations.
+// silentJoins are joins that say nothing of presence, by socket and ref. Here
+// they get presence_state, upstream only joins that enable presence do. This is
+// everywhere in the recordings, so it is a rule and no list of deviations.
 type silentJoins map[[3]string]pendingJoin
 
 type pendingJoin struct {
