@@ -1,0 +1,250 @@
+package access
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"walcast/replication/wal"
+)
+
+// arrivals examines what came: each change must have happened, been asked for
+// and have the values that were written. Whether it may have been seen is left
+// to Postgres.
+func (q *inquiry) arrivals() {
+	diary := q.client.diary.read()
+	when := stays(diary)
+	var within wal.Position
+	for _, e := range diary {
+		switch e.Kind {
+		case joined:
+			within = wal.Position{}
+		case whispered:
+			q.fault("content in a message", e, e.Text)
+		case closed:
+			if e.Text == stalled {
+				q.fault("stalled", e, "the channel "+stalled)
+			}
+		case shown:
+			if e.At.Compare(within) <= 0 {
+				q.fault("order", e, fmt.Sprintf("%s came after %s", e.At, within))
+			}
+			within = e.At
+			q.arrival(e, during(when, e.Time, e.Time))
+		}
+	}
+}
+
+// arrival examines one frame.
+func (q *inquiry) arrival(e entry, subjects []int) {
+	w := q.client.world
+	c := q.truth.at[e.At]
+	if c == nil {
+		if e.Frame.Table != "members" && e.Frame.Table != "pulse" {
+			q.fault("unknown", e, fmt.Sprintf("%s is no change that was committed", e))
+		}
+		return
+	}
+	t := w.tables[c.table]
+	if !q.asked(t, c) || e.Frame.Schema != t.schema || e.Frame.Table != t.name || e.Frame.Type != c.kind {
+		q.fault("not asked for", e, e.String())
+		return
+	}
+	h := q.history
+	s := suspicion{
+		client: q.client, entry: e, subjects: subjects, Early: h.first(c.made.Before - lenience),
+		From: h.first(c.made.Before), Upto: h.last(e.Time),
+	}
+	if len(e.Frame.Record) > 0 && c.row != nil {
+		row := s
+		row.purpose, row.row, row.columns, row.Life = seenRow, c.row, columnsOf(e.Frame.Record), h.lifeEnd(c.made, c.row.ended)
+		q.compare(e, e.Frame.Record, c.row)
+		q.found = append(q.found, row)
+	}
+	if len(e.Frame.OldRecord) > 0 && c.old != nil {
+		old := s
+		old.purpose, old.row, old.columns, old.Life = seenOld, c.old, columnsOf(e.Frame.OldRecord), h.lifeEnd(c.made, c.made)
+		if slices.Equal(old.columns, []string{"id"}) {
+			old.purpose = seenKey
+		}
+		q.compare(e, e.Frame.OldRecord, c.old)
+		q.found = append(q.found, old)
+	}
+}
+
+// asked reports whether a binding of the client asks for a change.
+func (q *inquiry) asked(t *table, c *written) bool {
+	return slices.ContainsFunc(q.client.bindings, func(b binding) bool { return b.wants(t, c) })
+}
+
+func columnsOf(record map[string]json.RawMessage) (names []string) {
+	for name := range record {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// changing are columns whose types change: what they are worth depends on the
+// era, and Postgres is asked. The generated one is not in the WAL.
+var changing = []string{"mood", "price"}
+
+// compare holds the values of a record against what was written.
+func (q *inquiry) compare(e entry, record map[string]json.RawMessage, row *version) {
+	for name, raw := range record {
+		want, known := row.values[name]
+		if slices.Contains(changing, name) || name == "twice" {
+			continue
+		}
+		if got := plain(raw); !known || (want == nil) != (got == nil) || want != nil && *got != *want {
+			q.fault("wrong value", e, fmt.Sprintf("%s of version %d: %.200s", name, row.number, raw))
+		}
+	}
+}
+
+// plain is the text of a string or number, nil for null.
+func plain(raw json.RawMessage) *string {
+	var text string
+	if string(raw) == "null" {
+		return nil
+	}
+	if json.Unmarshal(raw, &text) != nil {
+		text = string(raw)
+	}
+	return &text
+}
+
+// absences examines what did not come: everything that lies between two
+// positions that the channel has passed, was asked for and not given up by a resync.
+func (q *inquiry) absences() {
+	diary := q.client.diary.read()
+	a := absence{inquiry: q, when: stays(diary), got: map[wal.Position]bool{}}
+	for _, e := range diary {
+		if e.Kind == resync {
+			a.excused = append(a.excused, e)
+		}
+		if e.Kind == shown && !refusal(e.Frame) {
+			a.got[e.At] = true
+		}
+	}
+	for i, e := range diary {
+		a.take(e, diary[i:])
+	}
+}
+
+// refusal reports whether a frame only says that there was a change.
+func refusal(f *frame) bool {
+	return slices.ContainsFunc(f.Errors, func(s string) bool { return strings.Contains(s, "401") })
+}
+
+// absence follows how far a channel is.
+type absence struct {
+	*inquiry
+	when    []stay
+	got     map[wal.Position]bool
+	excused []entry
+
+	base    wal.Position // everything after it is owed; zero while nothing is
+	works   bool         // the bindings do
+	goOn    bool         // the next join may go on from the base
+	pending wal.Position // where the bindings start once they work
+}
+
+// pardon is how long before an error its rows may have been lost to it.
+const pardon = int64(10e9)
+
+func (a *absence) take(e entry, rest []entry) {
+	switch e.Kind {
+	case opened:
+		a.pending = wal.Position{}
+		switch {
+		case e.Back == named && !e.From.IsZero():
+			a.pending = e.From
+		case e.Back == remembered && a.goOn:
+			a.pending = a.base
+		}
+		a.base, a.works = wal.Position{}, false
+	case joined:
+		if a.pending.IsZero() {
+			a.pending = e.At
+		}
+	case armed:
+		a.works = true
+		if a.base.IsZero() {
+			a.base = a.pending
+		}
+	case trouble:
+		if e.Code != "policy_raised" {
+			a.works, a.base, a.pending = false, wal.Position{}, wal.Position{}
+		}
+	case left:
+		a.base = wal.Position{}
+	case closed:
+		a.goOn = !a.base.IsZero()
+	case shown, progress:
+		a.passed(e, rest)
+	}
+}
+
+// passed notes that everything up to a position should have come.
+func (a *absence) passed(e entry, rest []entry) {
+	if a.works && a.base.IsZero() {
+		a.base = e.At // they work again after an error
+	}
+	if a.base.IsZero() || e.At.Compare(a.base) <= 0 {
+		return
+	}
+	from, _ := slices.BinarySearchFunc(a.truth.changes, a.base, func(c *written, p wal.Position) int { return c.at.Compare(p) })
+	for _, c := range a.truth.changes[from:] {
+		if c.at.Compare(e.At) > 0 {
+			break
+		}
+		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil {
+			a.missing(e, c, rest)
+		}
+	}
+	a.base = e.At
+}
+
+// missing suspects that a change was lost.
+func (a *absence) missing(e entry, c *written, rest []entry) {
+	t := a.client.world.tables[c.table]
+	if !a.asked(t, c) || a.given(c.at) || a.forgiven(c, rest) {
+		return
+	}
+	h := a.history
+	s := suspicion{
+		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
+		subjects: during(a.when, c.made.Before-lenience, e.Time),
+		Early:    h.first(c.made.Before - lenience), From: h.first(c.made.Before - lenience),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time),
+	}
+	a.found = append(a.found, s)
+}
+
+// given reports whether a resync gave a position up.
+func (a *absence) given(at wal.Position) bool {
+	return slices.ContainsFunc(a.excused, func(e entry) bool {
+		return (e.From.IsZero() || at.Compare(e.From) > 0) && at.Compare(e.At) <= 0
+	})
+}
+
+// forgiven reports whether an error that ends the bindings is told soon after.
+func (a *absence) forgiven(c *written, rest []entry) bool {
+	return slices.ContainsFunc(rest, func(e entry) bool {
+		return e.Kind == trouble && e.Code != "policy_raised" && e.Time < c.made.After+pardon
+	})
+}
+
+// needed are the columns without which a change need not be delivered: the key,
+// and that of each filter that lets it pass.
+func (a *absence) needed(t *table, c *written) []string {
+	all := []string{"id"}
+	for _, b := range a.client.bindings {
+		if column := filters[b.filter].column; column != "" && b.wants(t, c) {
+			all = append(all, column)
+		}
+	}
+	return all
+}

@@ -1,0 +1,88 @@
+package access
+
+import (
+	"math"
+	"sort"
+
+	"walcast/replication/wal"
+)
+
+// history is the changes of access in order; the first is the beginning. Era k
+// is after change k and before the next.
+type history []change
+
+// first is the earliest era that may be in force at a moment or after it.
+func (h history) first(at int64) int {
+	return sort.Search(len(h)-1, func(k int) bool { return h[k+1].After >= at })
+}
+
+// last is the latest era that may be in force at a moment or before it.
+func (h history) last(at int64) int {
+	return max(0, sort.Search(len(h), func(k int) bool { return h[k].Before > at })-1)
+}
+
+// era is the one in which a transaction stands in the WAL.
+func (h history) era(commit wal.LSN) int {
+	return max(0, sort.Search(len(h), func(k int) bool { return h[k].LSN > commit })-1)
+}
+
+// rulesChanged reports whether a change of rules, not only of data, lies after
+// one era, up to and with another.
+func (h history) rulesChanged(after, upto int) bool {
+	for k := after + 1; k <= upto; k++ {
+		if !h[k].Data {
+			return true
+		}
+	}
+	return false
+}
+
+// beginning is the change that a history starts with.
+func beginning() change {
+	return change{Label: "the beginning", Before: math.MinInt64, After: math.MinInt64}
+}
+
+// commit is a transaction that wrote rows.
+type commit struct {
+	Before, After int64 // the moments around it, Unix nanoseconds
+	Change        int   // the change of access that it is too, or 0
+	At            wal.LSN
+}
+
+// version is what one row was from one change to the next.
+type version struct {
+	number int64
+	table  int
+	id     int
+	values map[string]*string // as Postgres writes them; nil is null
+	at     wal.Position
+	made   *commit
+	ended  *commit // what replaced or deleted it, nil if nothing did
+	era    int     // in which it stands in the WAL
+
+	matches uint64 // the filters that it matches
+}
+
+// written is one change of a row.
+type written struct {
+	kind  string // INSERT, UPDATE or DELETE
+	table int
+	at    wal.Position
+	made  *commit
+	row   *version // nil for a DELETE
+	old   *version // nil for an INSERT
+}
+
+// lifeEnd is the last era in which a version may have been there to be seen.
+// What a transaction that is a change of access takes away, its new rules were
+// never in force for.
+func (h history) lifeEnd(made, ended *commit) int {
+	if ended == nil {
+		return len(h) - 1
+	}
+	end := h.last(ended.After)
+	if ended.Change > 0 {
+		end = min(end, ended.Change-1)
+	}
+	return end
+}

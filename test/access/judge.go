@@ -1,0 +1,192 @@
+package access
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Fault is something that must not happen.
+type Fault struct {
+	Kind   string
+	Client string
+	Time   int64 // Unix nanoseconds
+	Text   string
+	Seed   uint64
+	Cause  origin // found by tracing
+
+	suspicion *suspicion
+}
+
+// Kinds of faults that Postgres has to tell.
+const (
+	leak         = "leak"                           // never visible from its commit until it came
+	keyLeak      = "leak of a key"                  // its columns may not be selected
+	columnLeak   = "leak of a column"               // so with one of its columns
+	foreignLeak  = "leak to a role not to be taken" // walcast may not act as it
+	outlived     = "leak by newer rules"            // visible only by rules made when it was gone
+	outlivedData = "shown by newer data"            // so by rows that a policy reads
+	stale        = "stale value"                    // no value that Postgres had for it
+	lost         = "lost"                           // visible all the time
+	lostOld      = "lost, replaced meanwhile"       // … and it was replaced before it was passed over
+	lostColumn   = "lost column"                    // a column that could be seen did not come
+)
+
+// noted are kinds that are counted and fail nothing. Whether a version that was
+// replaced is judged by the members of then or of now is nowhere promised.
+var noted = []string{outlivedData}
+
+// answers are Postgres' own.
+type answers interface {
+	// visible reports whether a subject was shown a version in an era.
+	visible(era, subject int, row *version) bool
+	// granted reports whether it may have selected a column.
+	granted(era, subject, table int, column string) bool
+	// guarded reports whether row-level security was on for it.
+	guarded(era, subject, table int) bool
+	// value is the column of a version as JSON.
+	value(era int, row *version, column string) json.RawMessage
+}
+
+// judge decides on a suspicion; nil is innocent.
+func judge(s suspicion, h history, said answers) *Fault {
+	kind := ""
+	if s.purpose == unseenIt {
+		kind = judgeAbsence(s, said)
+	} else {
+		kind = judgeArrival(s, h, said)
+	}
+	if kind == "" {
+		return nil
+	}
+	return &Fault{Kind: kind, Client: s.client.name, Time: s.entry.Time, Text: s.text(h), suspicion: &s}
+}
+
+// eras calls a condition for eras until one holds.
+func eras(from, upto int, holds func(era int) bool) bool {
+	for k := from; k <= upto; k++ {
+		if holds(k) {
+			return true
+		}
+	}
+	return false
+}
+
+// start is the era from which on rules may have been applied for a subject:
+// those of the version's commit where row-level security is on all the time.
+func (s suspicion) start(subject int, said answers) int {
+	open := eras(s.Early, s.Upto, func(k int) bool { return !said.guarded(k, subject, s.row.table) })
+	if open {
+		return s.Early
+	}
+	return s.From
+}
+
+// judgeArrival decides whether what came may have been seen by any of those
+// whom the client may have been.
+func judgeArrival(s suspicion, h history, said answers) (kind string) {
+	if !slices.ContainsFunc(s.subjects, func(p int) bool { return !s.client.world.foreign(p) }) {
+		return foreignLeak
+	}
+	verdicts := map[string]bool{}
+	for _, p := range s.subjects {
+		verdicts[s.judgeSubject(p, h, said)] = true
+	}
+	// The mildest counts.
+	for _, kind := range []string{"", stale, outlivedData, outlived, columnLeak, keyLeak, leak} {
+		if verdicts[kind] {
+			return kind
+		}
+	}
+	return leak
+}
+
+func (s suspicion) judgeSubject(p int, h history, said answers) string {
+	start := s.start(p, said)
+	kind := ""
+	if s.purpose != seenKey {
+		visible := func(k int) bool { return said.visible(k, p, s.row) }
+		life := max(start, min(s.Life, s.Upto))
+		switch {
+		case eras(start, life, visible):
+		case eras(life+1, s.Upto, visible):
+			kind = outlivedData
+			if !eras(life+1, s.Upto, func(k int) bool { return visible(k) && !h.rulesChanged(life, k) }) {
+				return outlived
+			}
+		default:
+			return leak
+		}
+	}
+	for _, c := range s.columns {
+		if !eras(start, s.Upto, func(k int) bool { return said.granted(k, p, s.row.table, c) }) {
+			if s.purpose == seenKey {
+				return keyLeak
+			}
+			return columnLeak
+		}
+	}
+	if kind == "" && s.purpose == seenRow {
+		return s.judgeValues(said)
+	}
+	return kind
+}
+
+// judgeValues holds the values of types that change against those that Postgres had.
+func (s suspicion) judgeValues(said answers) string {
+	for _, c := range changing {
+		raw, shown := s.entry.Frame.Record[c]
+		if !shown {
+			continue
+		}
+		if !eras(s.Early, s.Upto, func(k int) bool { return sameJSON(raw, said.value(k, s.row, c)) }) {
+			return stale
+		}
+	}
+	return ""
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	if b == nil {
+		return false
+	}
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	return reflect.DeepEqual(x, y)
+}
+
+// judgeAbsence decides whether what did not come must have been seen, by all
+// whom the client may have been and all the time.
+func judgeAbsence(s suspicion, said answers) string {
+	for _, p := range s.subjects {
+		if s.client.world.foreign(p) {
+			return ""
+		}
+		hidden := eras(s.Early, s.Upto, func(k int) bool {
+			return !said.visible(k, p, s.row) || slices.ContainsFunc(s.columns, func(c string) bool { return !said.granted(k, p, s.row.table, c) })
+		})
+		if hidden {
+			return ""
+		}
+	}
+	if s.row.ended != nil && s.row.ended.Before <= s.entry.Time {
+		return lostOld
+	}
+	return lost
+}
+
+// text says what a suspicion is about.
+func (s suspicion) text(h history) string {
+	w := s.client.world
+	text := fmt.Sprintf("version %d of %s at %s, committed %s", s.row.number, w.tables[s.row.table], s.row.at, clock(s.row.made.Before))
+	for _, p := range s.subjects {
+		text += fmt.Sprintf(", for %d (%s)", p, w.subjects[p])
+	}
+	if s.purpose == unseenIt {
+		return text + fmt.Sprintf(" was passed over by %s", s.entry)
+	}
+	return text + fmt.Sprintf(", eras %d to %d of %d, as %v came: %s", s.From, s.Upto, len(h)-1, s.columns, s.entry)
+}

@@ -1,0 +1,112 @@
+package access
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// summary is the figures of a round.
+func (r *round) summary() string {
+	var out strings.Builder
+	count := map[entryKind]int{}
+	troubles := map[string]int{}
+	for _, c := range r.clients {
+		for _, e := range c.diary.read() {
+			count[e.Kind]++
+			switch e.Kind {
+			case trouble, resync:
+				troubles[e.Code]++
+			case closed:
+				troubles["closed: "+e.Text]++
+			}
+		}
+	}
+	fmt.Fprintf(&out, "seed %d: %d changes of rows, %d of access (%d refused), %d clients, %d joins, %d frames, %d questions to Postgres (%d versions could not be asked)\n",
+		r.Seed, len(r.truth.changes), len(r.steward.history)-1, total(r.steward.refused), len(r.clients), count[joined], count[shown], r.asked, r.odd)
+	fmt.Fprintf(&out, "  told: %s\n", tally(troubles))
+	classes := map[string]int{}
+	for _, f := range r.faults {
+		classes[f.class()]++
+	}
+	fmt.Fprintf(&out, "  faults: %s\n", tally(classes))
+	return out.String()
+}
+
+func total(counts map[string]int) (sum int) {
+	for _, n := range counts {
+		sum += n
+	}
+	return sum
+}
+
+// tally lists counts, the highest first.
+func tally(counts map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
+	var all []string
+	for _, name := range names {
+		all = append(all, fmt.Sprintf("%d × %s", counts[name], name))
+	}
+	return strings.Join(all, "; ")
+}
+
+// class is what faults of one reason have in common.
+func (f Fault) class() string {
+	if f.Cause.label == "" {
+		return f.Kind
+	}
+	return f.Kind + " after " + f.Cause.label
+}
+
+// counts reports whether a fault fails the run.
+func (f Fault) counts() bool { return !slices.Contains(noted, f.Kind) }
+
+const (
+	eachClass = 2 // faults that are shown in detail
+	context5s = 5e9
+)
+
+// details shows the first faults of each class, with what happened around them.
+func (r *round) details() string {
+	var out strings.Builder
+	shown := map[string]int{}
+	for _, f := range r.faults {
+		if shown[f.class()]++; shown[f.class()] > eachClass {
+			continue
+		}
+		fmt.Fprintf(&out, "== seed %d, %s %s, %s: %s\n", f.Seed, clock(f.Time), f.Client, f.class(), f.Text)
+		for _, c := range r.clients {
+			if c.name == f.Client {
+				out.WriteString(excerpt(c.diary.read(), f.Time))
+			}
+		}
+		out.WriteString(r.around(f))
+	}
+	return out.String()
+}
+
+// excerpt is what a client noted before and after a moment, without the rows.
+func excerpt(diary []entry, at int64) string {
+	var all []string
+	for _, e := range diary {
+		if e.Kind != shown && e.Kind != progress && e.Time > at-2*context5s && e.Time < at+context5s {
+			all = append(all, fmt.Sprintf("  %s %s\n", clock(e.Time), e))
+		}
+	}
+	return strings.Join(all, "")
+}
+
+// around lists the changes of access around a fault, and the server's log.
+func (r *round) around(f Fault) string {
+	var out strings.Builder
+	for k, c := range r.steward.history {
+		if k == 0 || c.After < f.Time-context5s || c.Before > f.Time+context5s/5 {
+			continue
+		}
+		fmt.Fprintf(&out, "  %s to %s change %d, %s: %.300q %.300q\n", clock(c.Before), clock(c.After), k, c.Label, c.Rows, c.Rules)
+	}
+	fmt.Fprintf(&out, "  the server's log:\n%s", r.walcast.log.around(f.Time, 2e9, 1e9))
+	return out.String()
+}

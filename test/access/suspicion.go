@@ -1,0 +1,93 @@
+package access
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// What the docs allow: rules of tables without row-level security, and what
+// hangs on them, may be this old. The slack is for the judge's own patience with
+// a busy machine; it makes the judge milder and never stricter. Rows under
+// row-level security have neither.
+const (
+	accessAge = time.Second
+	slack     = 500 * time.Millisecond
+	lenience  = int64(accessAge + slack)
+)
+
+// purpose is what a suspicion is about.
+type purpose uint8
+
+const (
+	seenRow  purpose = iota // a version, or some of it, came: may it have been seen?
+	seenOld                 // so did the old row of a change
+	seenKey                 // only the key of an old row came: may its columns be selected?
+	unseenIt                // a version did not come: must it have been seen?
+)
+
+// suspicion is a question to Postgres, put together from a diary. It is about
+// the eras from From (or Early, where rules may be older) up to and with Upto;
+// after Life, the version was no longer there to be seen.
+type suspicion struct {
+	purpose  purpose
+	client   *client
+	entry    entry // the arrival, or what tells that the version was passed over
+	subjects []int // whom the client may have been
+	row      *version
+	columns  []string // that were shown, or are needed
+
+	Early, From, Life, Upto int // eras
+}
+
+// inquiry reads one client's diary.
+type inquiry struct {
+	client  *client
+	truth   *truth
+	history history
+	faults  []Fault
+	found   []suspicion
+}
+
+func (q *inquiry) fault(kind string, e entry, text string) {
+	q.faults = append(q.faults, Fault{Kind: kind, Client: q.client.name, Time: e.Time, Text: text})
+}
+
+// stay is a time as one subject.
+type stay struct {
+	subject     int
+	from, until int64
+}
+
+// stays are when the client was whom. A token is replaced, once in a connection
+// at most, between the moment it is sent and the answer to a question sent after
+// it; what was asked of Postgres for the old one may still come within lenience of that.
+func stays(diary []entry) (all []stay) {
+	const open = int64(1) << 62
+	for _, e := range diary {
+		switch e.Kind {
+		case opened, refreshed:
+			all = append(all, stay{e.Subject, e.Time, open})
+		case settled:
+			if n := len(all) - 2; n >= 0 && all[n].until == open {
+				all[n].until = e.Time + lenience
+			}
+		case closed:
+			for i := range all {
+				all[i].until = min(all[i].until, e.Time)
+			}
+		}
+	}
+	return all
+}
+
+// during are the subjects of the stays that touch a stretch of time.
+func during(all []stay, from, until int64) []int {
+	set := map[int]bool{}
+	for _, s := range all {
+		if s.from <= until && s.until >= from {
+			set[s.subject] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
