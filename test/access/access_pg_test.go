@@ -32,7 +32,7 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	if first == 0 {
 		first = uint64(time.Now().Unix())
 	}
-	binary := build1(t)
+	binary := buildWalcast(t)
 	end := time.Now().Add(*duration)
 	for n := first; n == first || time.Now().Before(end); n++ {
 		r := oneRound(t, Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients})
@@ -47,7 +47,7 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	}
 }
 
-func build1(t *testing.T) string {
+func buildWalcast(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "walcast")
 	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "walcast/cmd/walcast").CombinedOutput(); err != nil {

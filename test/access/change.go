@@ -29,6 +29,9 @@ func (c change) applied() {
 // draw draws a change of access.
 func (w *world) draw() change {
 	t := pick(w.random, w.tables...)
+	if w.closed && w.chance(3) {
+		return w.changeSchema() // or most tables were out of reach most of the time
+	}
 	switch w.random.IntN(20) {
 	case 0, 1, 2:
 		return w.createPolicy(t, w.chance(4))
@@ -99,10 +102,10 @@ func (w *world) changeGrant(t *table) change {
 }
 
 func (w *world) changeSchema() change {
-	if w.chance(2) {
-		return change{Label: "revoke usage on schema", Rules: []string{"revoke usage on schema app from public"}}
+	if w.closed {
+		return change{Label: "grant usage on schema", Rules: []string{"grant usage on schema app to public"}, apply: func() { w.closed = false }}
 	}
-	return change{Label: "grant usage on schema", Rules: []string{"grant usage on schema app to public"}}
+	return change{Label: "revoke usage on schema", Rules: []string{"revoke usage on schema app from public"}, apply: func() { w.closed = true }}
 }
 
 func (w *world) changeRole() change {

@@ -218,9 +218,17 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
 		subjects: during(a.when, c.made.Before-lenience, e.Time),
 		Early:    h.first(c.made.Before - lenience), From: h.first(c.made.Before - lenience),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before, e.Time),
 	}
 	a.found = append(a.found, s)
+}
+
+// told reports whether the client was told of a policy that raised, from one
+// moment to another.
+func (a *absence) told(t *table, from, until int64) bool {
+	return slices.ContainsFunc(a.client.diary.read(), func(e entry) bool {
+		return e.Kind == trouble && e.Code == "policy_raised" && e.Time >= from && e.Time <= until && strings.Contains(e.Text, t.String())
+	})
 }
 
 // given reports whether a resync gave a position up.

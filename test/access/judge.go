@@ -21,16 +21,16 @@ type Fault struct {
 
 // Kinds of faults that Postgres has to tell.
 const (
-	leak         = "leak"                           // never visible from its commit until it came
-	keyLeak      = "leak of a key"                  // its columns may not be selected
-	columnLeak   = "leak of a column"               // so with one of its columns
-	foreignLeak  = "leak to a role not to be taken" // walcast may not act as it
-	outlived     = "leak by newer rules"            // visible only by rules made when it was gone
-	outlivedData = "shown by newer data"            // so by rows that a policy reads
-	stale        = "stale value"                    // no value that Postgres had for it
-	lost         = "lost"                           // visible all the time
-	lostOld      = "lost, replaced meanwhile"       // … and it was replaced before it was passed over
-	lostColumn   = "lost column"                    // a column that could be seen did not come
+	leak         = "leak"                            // never visible from its commit until it came
+	keyLeak      = "leak of a key"                   // its columns may not be selected
+	columnLeak   = "leak of a column"                // so with one of its columns
+	foreignLeak  = "leak to a role not to be taken"  // walcast may not act as it
+	outlived     = "leak by newer rules"             // visible only by rules made when it was gone
+	outlivedData = "shown by newer data"             // so by rows that a policy reads
+	stale        = "stale value"                     // no value that Postgres had for it
+	lost         = "lost"                            // visible all the time
+	lostOld      = "lost, replaced meanwhile"        // … and it was replaced before it was passed over
+	lostTold     = "lost, told that a policy raised" // … which for Postgres it did not
 )
 
 // noted are kinds that are counted and fail nothing. Whether a version that was
@@ -104,6 +104,9 @@ func judgeArrival(s suspicion, h history, said answers) (kind string) {
 
 func (s suspicion) judgeSubject(p int, h history, said answers) string {
 	start := s.start(p, said)
+	if s.purpose == seenKey {
+		start = s.Early // no row is shown, and no policy is asked
+	}
 	kind := ""
 	if s.purpose != seenKey {
 		visible := func(k int) bool { return said.visible(k, p, s.row) }
@@ -172,7 +175,10 @@ func judgeAbsence(s suspicion, said answers) string {
 			return ""
 		}
 	}
-	if s.row.ended != nil && s.row.ended.Before <= s.entry.Time {
+	switch {
+	case s.told:
+		return lostTold
+	case s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
 		return lostOld
 	}
 	return lost

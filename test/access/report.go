@@ -91,11 +91,11 @@ func (r *round) details() string {
 func excerpt(diary []entry, at int64) string {
 	var all []string
 	for _, e := range diary {
-		if e.Kind != shown && e.Kind != progress && e.Time > at-2*context5s && e.Time < at+context5s {
+		if e.Kind != shown && e.Kind != progress && e.Time > at-2*context5s && e.Time < at+context5s/10 {
 			all = append(all, fmt.Sprintf("  %s %s\n", clock(e.Time), e))
 		}
 	}
-	return strings.Join(all, "")
+	return strings.Join(all[max(0, len(all)-15):], "")
 }
 
 // around lists the changes of access around a fault, and the server's log.

@@ -36,6 +36,7 @@ type suspicion struct {
 	subjects []int // whom the client may have been
 	row      *version
 	columns  []string // that were shown, or are needed
+	told     bool     // the client was told that a policy of the table raised
 
 	Early, From, Life, Upto int // eras
 }

@@ -9,7 +9,7 @@ import (
 // Tracing looks further back than judging: what walcast went by may be old.
 const (
 	traceBack = 45e9 // nanoseconds
-	traced    = 300  // faults at most
+	traced    = 60   // faults of a kind at most
 )
 
 // trace finds for the faults which change walcast has missed: that which hid a
@@ -18,9 +18,14 @@ func (r *round) trace(ctx context.Context) (err error) {
 	h := r.steward.history
 	var all []suspicion
 	var of []*Fault
+	kinds := map[string]int{}
 	for i := range r.faults {
 		f := &r.faults[i]
-		if f.suspicion == nil || len(all) == traced {
+		if f.suspicion == nil {
+			continue
+		}
+		if kinds[f.Kind]++; kinds[f.Kind] > traced {
+			f.Cause = origin{label: "a change that was not traced"}
 			continue
 		}
 		s := *f.suspicion
@@ -40,7 +45,7 @@ func (r *round) trace(ctx context.Context) (err error) {
 		return err
 	}
 	for i, s := range all {
-		of[i].Cause = cause(s, h, said)
+		of[i].Cause = cause(of[i].Kind, s, h, said)
 		of[i].Text += "\n    " + of[i].Cause.text(s, h)
 	}
 	return nil
@@ -54,10 +59,13 @@ type origin struct {
 
 // cause is the last change before a version's commit that took its visibility,
 // or gave it in case that it did not come.
-func cause(s suspicion, h history, said answers) origin {
+func cause(kind string, s suspicion, h history, said answers) origin {
+	if len(s.subjects) == 0 {
+		return origin{label: "nobody"}
+	}
 	p := s.subjects[len(s.subjects)-1]
 	sees := func(k int) bool {
-		if !said.visible(k, p, s.row) {
+		if s.purpose != seenKey && !said.visible(k, p, s.row) {
 			return false
 		}
 		for _, c := range s.columns {
@@ -68,6 +76,9 @@ func cause(s suspicion, h history, said answers) origin {
 		return true
 	}
 	now := s.purpose == unseenIt
+	if kind == stale {
+		return typeChange(s, h)
+	}
 	for k := s.From - 1; k >= s.Early; k-- {
 		if sees(k) != now {
 			return origin{k + 1, h[k+1].Label}
@@ -76,7 +87,21 @@ func cause(s suspicion, h history, said answers) origin {
 	if now {
 		return origin{label: "visible for long"}
 	}
+	if s.row.ended == s.row.made {
+		return origin{label: "being replaced in its own transaction"}
+	}
 	return origin{label: "hidden for long"}
+}
+
+// typeChange is the last change of a type before a version was committed.
+func typeChange(s suspicion, h history) origin {
+	for k := s.Upto; k > 0; k-- {
+		switch h[k].Label {
+		case "rename label", "rename field", "replace field":
+			return origin{k, h[k].Label}
+		}
+	}
+	return origin{label: "no change of a type"}
 }
 
 func (o origin) text(s suspicion, h history) string {

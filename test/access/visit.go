@@ -18,6 +18,7 @@ import (
 const (
 	pollEvery = 300 * time.Millisecond // how often a client asks how far it is
 	silence   = 30 * time.Second       // after which a connection is given up
+	endLimit  = 25 * time.Second       // for reaching the end of what was written
 	topic     = "realtime:access"
 )
 
@@ -119,7 +120,7 @@ func (v *visit) leave() error {
 
 // finish waits until the channel has reached the end of what was written.
 func (v *visit) finish() error {
-	end := time.Now().Add(lastLimit)
+	end := time.Now().Add(endLimit)
 	for time.Now().Before(end) {
 		if err := v.send("p", "position", map[string]any{}); err != nil {
 			return err
@@ -133,7 +134,7 @@ func (v *visit) finish() error {
 				return errors.New("finished")
 			}
 			wait(context.Background(), pollEvery/3)
-		case <-time.After(lastLimit):
+		case <-time.After(endLimit):
 		}
 	}
 	return errors.New(stalled)

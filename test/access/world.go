@@ -17,6 +17,7 @@ type world struct {
 	rights   []string // statements of the first policies and grants
 	super    bool     // walcast connects as a superuser
 	watched  bool     // the table of members is published too
+	closed   bool     // nobody has USAGE on the schema app
 
 	names   int          // policies named so far
 	version atomic.Int64 // the last number of a row version

@@ -1,0 +1,172 @@
+package access
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"walcast/replication/wal"
+)
+
+// told is what a Postgres of plain values answers, the same for every subject
+// unless it is said otherwise.
+type told struct {
+	seen    []int // eras in which the version is visible
+	open    []int // eras without row-level security
+	hidden  string
+	price   map[int]string
+	besides int // a subject that sees nothing
+}
+
+func (t told) visible(era, subject int, _ *version) bool {
+	return subject != t.besides && slices.Contains(t.seen, era)
+}
+func (t told) granted(_, subject, _ int, c string) bool { return subject != t.besides && c != t.hidden }
+func (t told) guarded(era, _, _ int) bool               { return !slices.Contains(t.open, era) }
+func (t told) value(era int, _ *version, _ string) json.RawMessage {
+	return json.RawMessage(t.price[era])
+}
+
+// decade is a history whose changes are each committed from 10·k to 10·k+2, in seconds.
+func decade(n int) history {
+	h := history{beginning()}
+	for k := 1; k < n; k++ {
+		h = append(h, change{Label: "x", Before: int64(10 * k * 1e9), After: int64((10*k + 2) * 1e9), LSN: wal.LSN(100 * k)})
+	}
+	return h
+}
+
+func TestErasOverlapWhileAChangeIsCommitted(t *testing.T) {
+	h := decade(4)
+	for _, tt := range []struct {
+		at          float64
+		first, last int
+	}{{-5, 0, 0}, {10, 0, 1}, {11, 0, 1}, {12, 0, 1}, {12.5, 1, 1}, {19, 1, 1}, {31, 2, 3}, {99, 3, 3}} {
+		at := int64(tt.at * 1e9)
+		if first, last := h.first(at), h.last(at); first != tt.first || last != tt.last {
+			t.Errorf("at %v: eras %d to %d; want %d to %d", tt.at, first, last, tt.first, tt.last)
+		}
+	}
+	for lsn, want := range map[wal.LSN]int{50: 0, 150: 1, 399: 3} {
+		if got := h.era(lsn); got != want {
+			t.Errorf("era at %d = %d; want %d", lsn, got, want)
+		}
+	}
+}
+
+func TestTheEndOfALife(t *testing.T) {
+	h := decade(4)
+	ended := &commit{Before: 19e9, After: 21e9}
+	if got := h.lifeEnd(nil, ended); got != 2 {
+		t.Errorf("replaced while change 2 is committed: lives to era %d; want 2", got)
+	}
+	ended.Change = 2
+	if got := h.lifeEnd(nil, ended); got != 1 {
+		t.Errorf("deleted by change 2 itself: lives to era %d; want 1", got)
+	}
+	if got := h.lifeEnd(nil, nil); got != 3 {
+		t.Errorf("never replaced: lives to era %d; want 3", got)
+	}
+}
+
+// suspect is a suspicion of a version that was committed in era 3 and came in
+// era 5; rules may be as old as era 2.
+func suspect(p purpose) suspicion {
+	w := newWorld(1)
+	w.super = true
+	return suspicion{
+		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
+		row:   &version{number: 7, made: &commit{}},
+		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, From: 3, Life: 6, Upto: 5,
+	}
+}
+
+func TestWhatCameMustHaveBeenVisible(t *testing.T) {
+	h := decade(8)
+	h[5].Data = true
+	for name, tt := range map[string]struct {
+		said   told
+		change func(*suspicion)
+		want   string
+	}{
+		"at some moment":                     {said: told{seen: []int{4}}},
+		"never":                              {want: leak},
+		"only before it was committed":       {said: told{seen: []int{2}}, want: leak},
+		"so, where rules may be older":       {said: told{seen: []int{2}, open: []int{2}}},
+		"so, and they became stricter":       {said: told{seen: []int{2}, open: []int{2, 3}}},
+		"only after it came":                 {said: told{seen: []int{6}}, want: leak},
+		"by rules made when it was gone":     {said: told{seen: []int{4}}, change: func(s *suspicion) { s.Life = 3 }, want: outlived},
+		"by members added when it was gone":  {said: told{seen: []int{5}}, change: func(s *suspicion) { s.Life = 4 }, want: outlivedData},
+		"without one of its columns":         {said: told{seen: []int{4}, hidden: "body"}, want: columnLeak},
+		"to one of two whom it may be":       {said: told{seen: []int{4}, besides: 1}, change: func(s *suspicion) { s.subjects = []int{1, 0} }},
+		"to nobody":                          {said: told{seen: []int{4}}, change: func(s *suspicion) { s.subjects = nil }, want: foreignLeak},
+		"to a role that is not to be taken":  {said: told{seen: []int{4}}, change: func(s *suspicion) { s.client.world.super, s.subjects = false, []int{8} }, want: foreignLeak},
+		"the key alone, without a row":       {change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }},
+		"the key alone, which may not be":    {said: told{hidden: "id"}, change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }, want: keyLeak},
+		"with a value that Postgres had":     {said: told{seen: []int{4}, price: map[int]string{2: `{"a":1}`, 3: `{"b":1}`}}, change: priced},
+		"with a value that Postgres had not": {said: told{seen: []int{4}, price: map[int]string{3: `{"b":1}`}}, change: priced, want: stale},
+	} {
+		s := suspect(seenRow)
+		tt.said.besides = max(tt.said.besides, 0)
+		if tt.said.besides == 0 {
+			tt.said.besides = -1
+		}
+		if tt.change != nil {
+			tt.change(&s)
+		}
+		if got := kindOf(judge(s, h, tt.said)); got != tt.want {
+			t.Errorf("%s: %q; want %q", name, got, tt.want)
+		}
+	}
+}
+
+func priced(s *suspicion) {
+	s.entry.Frame.Record = map[string]json.RawMessage{"price": json.RawMessage(`{ "a": 1 }`)}
+}
+
+func kindOf(f *Fault) string {
+	if f == nil {
+		return ""
+	}
+	return f.Kind
+}
+
+func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
+	always := []int{2, 3, 4, 5}
+	for name, tt := range map[string]struct {
+		said   told
+		change func(*suspicion)
+		want   string
+	}{
+		"visible all the time":           {said: told{seen: always, besides: -1}, want: lost},
+		"hidden for a moment":            {said: told{seen: []int{2, 3, 5}, besides: -1}},
+		"hidden when rules may be older": {said: told{seen: []int{3, 4, 5}, besides: -1}},
+		"hidden from one whom it may be": {said: told{seen: always, besides: 1}, change: func(s *suspicion) { s.subjects = []int{0, 1} }},
+		"without its key":                {said: told{seen: always, hidden: "id", besides: -1}},
+		"replaced meanwhile":             {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{} }, want: lostOld},
+		"a policy raised, it was told":   {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true }, want: lostTold},
+	} {
+		s := suspect(unseenIt)
+		if tt.change != nil {
+			tt.change(&s)
+		}
+		if got := kindOf(judge(s, decade(8), tt.said)); got != tt.want {
+			t.Errorf("%s: %q; want %q", name, got, tt.want)
+		}
+	}
+}
+
+func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
+	all := stays([]entry{
+		{Time: 1e9, Kind: opened, Subject: 0}, {Time: 5e9, Kind: refreshed, Subject: 1}, {Time: 6e9, Kind: settled, Subject: 1},
+		{Time: 20e9, Kind: closed}, {Time: 30e9, Kind: opened, Subject: 2},
+	})
+	for _, tt := range []struct {
+		from, until float64
+		want        []int
+	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 7.4, []int{0, 1}}, {8, 9, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
+		if got := during(all, int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
+			t.Errorf("from %v to %v: %v; want %v", tt.from, tt.until, got, tt.want)
+		}
+	}
+}
