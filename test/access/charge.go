@@ -148,6 +148,7 @@ type absence struct {
 	base    wal.Position // everything after it is owed; zero while nothing is
 	works   bool         // the bindings do
 	goOn    bool         // the next join may go on from the base
+	role    string       // of the connection
 	pending wal.Position // where the bindings start once they work
 }
 
@@ -158,10 +159,12 @@ func (a *absence) take(e entry, rest []entry) {
 	switch e.Kind {
 	case opened:
 		a.pending = wal.Position{}
+		before := a.role
+		a.role = a.client.world.subjects[e.Subject].role
 		switch {
 		case e.Back == named && !e.From.IsZero():
 			a.pending = e.From
-		case e.Back == remembered && a.goOn:
+		case e.Back == remembered && a.goOn && a.role == before: // another role is another user
 			a.pending = a.base
 		}
 		a.base, a.works = wal.Position{}, false
