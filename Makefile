@@ -34,9 +34,10 @@ BENCH     ?= .
 DURATION  ?= 10m
 SEED      ?= 0
 DRILL     ?=
+ACCESS    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race versions e2e fuzz drill bench lint structure fmt clean
+.PHONY: help build dev test unit race versions e2e fuzz drill access bench lint structure fmt clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +71,9 @@ e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 
 drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED
 	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./test/drill -duration $(DURATION) -seed $(SEED) $(DRILL)
+
+access: ## check that nobody sees what Postgres would hide while access is changed at random, for DURATION (10m), again with SEED
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNobodySees' ./test/access -duration $(DURATION) -seed $(SEED) $(ACCESS)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -24,7 +24,7 @@ func (q *inquiry) arrivals() {
 			q.fault("content in a message", e, e.Text)
 		case closed:
 			if e.Text == stalled {
-				q.fault("stalled", e, "the channel "+stalled)
+				q.fault("stalled", e, fmt.Sprintf("the channel %s, %s, and is at %s", stalled, wal.LSN(q.client.target.Load()), q.client.last))
 			}
 		case shown:
 			if e.At.Compare(within) <= 0 {
@@ -152,6 +152,9 @@ type absence struct {
 	pending wal.Position // where the bindings start once they work
 }
 
+// toldLate is how long after a change was passed over its error may be told.
+const toldLate = int64(2e9)
+
 // pardon is how long before an error its rows may have been lost to it.
 const pardon = int64(10e9)
 
@@ -221,7 +224,7 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
 		subjects: during(a.when, c.made.Before-lenience, e.Time),
 		Early:    h.first(c.made.Before - lenience), From: h.first(c.made.Before - lenience),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before, e.Time),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before, e.Time+toldLate),
 	}
 	a.found = append(a.found, s)
 }

@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,8 +75,8 @@ func (e entry) String() string {
 	case resync:
 		return fmt.Sprintf("resync %s from %s up to %s", e.Code, e.From, e.At)
 	case shown:
-		text, _ := json.Marshal(e.Frame)
-		return fmt.Sprintf("%s %.400s", e.At, text)
+		text, _ := json.Marshal(map[string]any{"record": e.Frame.Record, "old_record": e.Frame.OldRecord, "errors": e.Frame.Errors})
+		return fmt.Sprintf("%s %s of %s.%s %.400s", e.At, e.Frame.Type, e.Frame.Schema, e.Frame.Table, strings.ReplaceAll(string(text), filling, "…"))
 	case progress:
 		return "complete up to " + e.At.String()
 	case refreshed:

@@ -33,12 +33,13 @@ func (w *world) expression(t *table) string {
 		"body like '%1-body' or owner = auth.uid()",
 		"owner is not null and body is not null",
 		"coalesce(pin, '') not like '%3-pin'",
+		"coalesce(big, '') not like '%3-big%' and (org = 'open' or owner = auth.uid())",
 	}
 	if t.typed {
 		all = append(all, "mood = 'ok'", "mood > 'sad' and num > 5", "price is not null", "(to_jsonb(price) ->> 'net')::int > 40")
 	}
 	if t.generated {
-		all = append(all, "twice > 80")
+		all = append(all, "twice > 80", "twice >= 0 and org = 'open'", "twice >= 0 and (org = 'open' or owner = auth.uid())")
 	}
 	one := pick(w.random, all...)
 	switch w.random.IntN(6) {

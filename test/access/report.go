@@ -87,15 +87,17 @@ func (r *round) details() string {
 	return out.String()
 }
 
-// excerpt is what a client noted before and after a moment, without the rows.
+// excerpt is what a client noted before and after a moment; of the rows only
+// the last before each other line.
 func excerpt(diary []entry, at int64) string {
 	var all []string
-	for _, e := range diary {
-		if e.Kind != shown && e.Kind != progress && e.Time > at-2*context5s && e.Time < at+context5s/10 {
-			all = append(all, fmt.Sprintf("  %s %s\n", clock(e.Time), e))
+	for i, e := range diary {
+		quiet := (e.Kind == shown || e.Kind == progress) && i+1 < len(diary) && (diary[i+1].Kind == shown || diary[i+1].Kind == progress)
+		if !quiet && e.Time > at-2*context5s && e.Time < at+context5s/10 {
+			all = append(all, fmt.Sprintf("  %s %.250s\n", clock(e.Time), e))
 		}
 	}
-	return strings.Join(all[max(0, len(all)-15):], "")
+	return strings.Join(all[max(0, len(all)-20):], "")
 }
 
 // around lists the changes of access around a fault, and the server's log.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Tracing looks further back than judging: what walcast went by may be old.
@@ -60,22 +61,17 @@ type origin struct {
 // cause is the last change before a version's commit that took its visibility,
 // or gave it in case that it did not come.
 func cause(kind string, s suspicion, h history, said answers) origin {
-	if len(s.subjects) == 0 {
-		return origin{label: "nobody"}
-	}
-	p := s.subjects[len(s.subjects)-1]
-	sees := func(k int) bool {
-		if s.purpose != seenKey && !said.visible(k, p, s.row) {
-			return false
-		}
-		for _, c := range s.columns {
-			if !said.granted(k, p, s.row.table, c) {
-				return false
-			}
-		}
-		return true
-	}
 	now := s.purpose == unseenIt
+	hides := func(k, p int) bool {
+		return s.purpose != seenKey && !said.visible(k, p, s.row) ||
+			slices.ContainsFunc(s.columns, func(c string) bool { return !said.granted(k, p, s.row.table, c) })
+	}
+	sees := func(k int) bool { // all whom the client may be, if all had to; else one of them
+		if now {
+			return !slices.ContainsFunc(s.subjects, func(p int) bool { return hides(k, p) })
+		}
+		return slices.ContainsFunc(s.subjects, func(p int) bool { return !hides(k, p) })
+	}
 	if kind == stale {
 		return typeChange(s, h)
 	}

@@ -11,6 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+// filling makes a value too large to stay in its row.
+var filling = strings.Repeat("x", 3000)
+
 // writer commits rows: short transactions that insert, update and delete.
 type writer struct {
 	world  *world
@@ -85,7 +88,7 @@ func (w *writer) put(ctx context.Context, tx pgx.Tx, t *table, org, owner string
 	}
 	if w.random.IntN(8) == 0 {
 		// Outside of the row, so that an update leaves it out of the WAL.
-		columns, values = append(columns, "big"), append(values, fmt.Sprintf("%s || repeat('x', 3000)", quote(mark(ver, "big"))))
+		columns, values = append(columns, "big"), append(values, quote(mark(ver, "big")+filling))
 	}
 	if t.typed {
 		columns = append(columns, "mood", "price")
