@@ -14,6 +14,7 @@ type change struct {
 	Rules []string // what the shadow does too
 	Rows  []string // written to published tables before, in the same transaction
 	Data  bool     // of rows that policies read, and not of rules
+	Type  bool     // of a type
 
 	Before, After int64 // the moments around its commit, Unix nanoseconds
 	LSN           wal.LSN
@@ -160,14 +161,14 @@ func (w *world) changeType() change {
 	case 0:
 		from := pick(w.random, "ok", "fine")
 		to := map[string]string{"ok": "fine", "fine": "ok"}[from]
-		return change{Label: "rename label", Rules: []string{fmt.Sprintf("alter type app.mood rename value '%s' to '%s'", from, to)}}
+		return change{Label: "rename label", Type: true, Rules: []string{fmt.Sprintf("alter type app.mood rename value '%s' to '%s'", from, to)}}
 	case 1:
 		from := pick(w.random, "net", "base")
 		to := map[string]string{"net": "base", "base": "net"}[from]
-		return change{Label: "rename field", Rules: []string{fmt.Sprintf("alter type app.price rename attribute %s to %s", from, to)}}
+		return change{Label: "rename field", Type: true, Rules: []string{fmt.Sprintf("alter type app.price rename attribute %s to %s", from, to)}}
 	}
 	from := pick(w.random, "net", "base")
-	return change{Label: "replace field", Rules: []string{
+	return change{Label: "replace field", Type: true, Rules: []string{
 		"alter type app.price drop attribute " + from,
 		fmt.Sprintf("alter type app.price add attribute f%d text", w.names),
 		// The next change of this kind finds a field of either name.

@@ -148,12 +148,16 @@ type absence struct {
 	base    wal.Position // everything after it is owed; zero while nothing is
 	works   bool         // the bindings do
 	goOn    bool         // the next join may go on from the base
-	role    string       // of the connection
+	role    string       // of the connection; "" once it was two
 	pending wal.Position // where the bindings start once they work
 }
 
-// toldLate is how long after a change was passed over its error may be told.
-const toldLate = int64(2e9)
+// An error is not told for every row: it may have been told before a change, or
+// some time after it was passed over.
+const (
+	toldBefore = int64(10e9)
+	toldLate   = int64(2e9)
+)
 
 // pardon is how long before an error its rows may have been lost to it.
 const pardon = int64(10e9)
@@ -183,6 +187,10 @@ func (a *absence) take(e entry, rest []entry) {
 	case trouble:
 		if e.Code != "policy_raised" {
 			a.works, a.base, a.pending = false, wal.Position{}, wal.Position{}
+		}
+	case refreshed:
+		if a.role != a.client.world.subjects[e.Subject].role {
+			a.role = ""
 		}
 	case left:
 		a.base = wal.Position{}
@@ -224,7 +232,7 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
 		subjects: during(a.when, c.made.Before-lenience, e.Time),
 		Early:    h.first(c.made.Before - lenience), From: h.first(c.made.Before - lenience),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before, e.Time+toldLate),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before-toldBefore, e.Time+toldLate),
 	}
 	a.found = append(a.found, s)
 }

@@ -131,13 +131,18 @@ func (s suspicion) judgeSubject(p int, h history, said answers) string {
 		}
 	}
 	if kind == "" && s.purpose == seenRow {
-		return s.judgeValues(said)
+		return s.judgeValues(h, said)
 	}
 	return kind
 }
 
-// judgeValues holds the values of types that change against those that Postgres had.
-func (s suspicion) judgeValues(said answers) string {
+// judgeValues holds the values of types that change against those that Postgres
+// had. While a type's change is young, fields may have the names of before with
+// the values of after, which no era had.
+func (s suspicion) judgeValues(h history, said answers) string {
+	if eras(s.Early+1, s.Upto, func(k int) bool { return h[k].Type }) {
+		return ""
+	}
 	for _, c := range changing {
 		raw, shown := s.entry.Frame.Record[c]
 		if !shown {

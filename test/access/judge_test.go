@@ -83,7 +83,7 @@ func suspect(p purpose) suspicion {
 
 func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 	h := decade(8)
-	h[5].Data = true
+	h[5].Data, h[6].Type = true, true
 	for name, tt := range map[string]struct {
 		said   told
 		change func(*suspicion)
@@ -104,6 +104,7 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"the key alone, without a row":       {change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }},
 		"the key alone, which may not be":    {said: told{hidden: "id"}, change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }, want: keyLeak},
 		"with a value that Postgres had":     {said: told{seen: []int{4}, price: map[int]string{2: `{"a":1}`, 3: `{"b":1}`}}, change: priced},
+		"so, while its type is changed":      {said: told{seen: []int{4}}, change: func(s *suspicion) { priced(s); s.Early = 5; s.From = 4; s.Upto = 6 }},
 		"with a value that Postgres had not": {said: told{seen: []int{4}, price: map[int]string{3: `{"b":1}`}}, change: priced, want: stale},
 	} {
 		s := suspect(seenRow)

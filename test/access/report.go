@@ -109,6 +109,15 @@ func (r *round) around(f Fault) string {
 		}
 		fmt.Fprintf(&out, "  %s to %s change %d, %s: %.300q %.300q\n", clock(c.Before), clock(c.After), k, c.Label, c.Rows, c.Rules)
 	}
+	if f.suspicion != nil {
+		t := r.world.tables[f.suspicion.row.table]
+		fmt.Fprintf(&out, "  %s (%s, rows written to %s) began with:\n", t, t.identity, t.target())
+		for _, rule := range r.world.rights {
+			if strings.Contains(rule, t.String()+" ") {
+				fmt.Fprintf(&out, "    %s\n", rule)
+			}
+		}
+	}
 	fmt.Fprintf(&out, "  the server's log:\n%s", r.walcast.log.around(f.Time, 2e9, 1e9))
 	return out.String()
 }

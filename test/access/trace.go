@@ -92,8 +92,7 @@ func cause(kind string, s suspicion, h history, said answers) origin {
 // typeChange is the last change of a type before a version was committed.
 func typeChange(s suspicion, h history) origin {
 	for k := s.Upto; k > 0; k-- {
-		switch h[k].Label {
-		case "rename label", "rename field", "replace field":
+		if h[k].Type {
 			return origin{k, h[k].Label}
 		}
 	}
