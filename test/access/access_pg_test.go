@@ -19,12 +19,8 @@ var (
 	clients  = flag.Int("clients", 18, "clients at once")
 )
 
-// How long access is changed in one world: in a run of many, and in the one
-// that belongs to the other tests.
-const (
-	roundLength = 20 * time.Second
-	shortLength = 12 * time.Second
-)
+// roundLength is how long access is changed in one world.
+const roundLength = 20 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
 
@@ -33,10 +29,6 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	if os.Getenv("WALCAST_ACCESS") != "1" && *duration == 0 {
 		t.Skip("set WALCAST_ACCESS=1, or -duration")
 	}
-	length := roundLength
-	if *duration == 0 {
-		length = shortLength
-	}
 	first := *seed
 	if first == 0 {
 		first = uint64(time.Now().Unix())
@@ -44,7 +36,7 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	binary := buildWalcast(t)
 	end := time.Now().Add(*duration)
 	for n := first; n == first || time.Now().Before(end); n++ {
-		r := oneRound(t, Options{Binary: binary, Seed: n, Duration: length, Rate: *rate, Pause: *pause, Clients: *clients})
+		r := oneRound(t, Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients})
 		t.Log(r.summary())
 		failed := false
 		for _, f := range r.faults {

@@ -22,7 +22,7 @@ func (r *round) trace(ctx context.Context) (err error) {
 	kinds := map[string]int{}
 	for i := range r.faults {
 		f := &r.faults[i]
-		if f.suspicion == nil {
+		if f.suspicion == nil || f.Kind == foreignLeak {
 			continue
 		}
 		if kinds[f.Kind]++; kinds[f.Kind] > traced {
