@@ -95,7 +95,6 @@ func (e entry) String() string {
 type diary struct {
 	mu      sync.Mutex
 	entries []entry
-	joined  bool
 }
 
 func (d *diary) note(e entry) {
@@ -103,19 +102,12 @@ func (d *diary) note(e entry) {
 	defer d.mu.Unlock()
 	e.Time = time.Now().UnixNano()
 	d.entries = append(d.entries, e)
-	d.joined = d.joined || e.Kind == joined
 }
 
 func (d *diary) read() []entry {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.entries[:len(d.entries):len(d.entries)]
-}
-
-func (d *diary) everJoined() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.joined
 }
 
 func clock(nanos int64) string { return time.Unix(0, nanos).UTC().Format("15:04:05.000") }

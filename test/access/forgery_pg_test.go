@@ -107,11 +107,11 @@ func TestForgedAndStolenFramesAreFound(t *testing.T) {
 	r := oneRound(t, Options{
 		Binary: buildWalcast(t), Seed: 3, Duration: 5 * time.Second, Rate: 100, Pause: time.Hour, Clients: 18, tamper: f.tamper,
 	})
-	if len(f.forged) != each || len(f.stolen) != each {
-		t.Fatalf("%d frames were forged and %d stolen; want %d of each\n%s", len(f.forged), len(f.stolen), each, r.summary())
+	if len(f.forged) == 0 || len(f.stolen) == 0 { // how many there are depends on what came when
+		t.Fatalf("%d frames were forged and %d stolen; want some of each\n%s", len(f.forged), len(f.stolen), r.summary())
 	}
-	if len(r.faults) != 2*each {
-		t.Errorf("%d faults; want those of the %d frames alone\n%s", len(r.faults), 2*each, r.details())
+	if falsified := len(f.forged) + len(f.stolen); len(r.faults) != falsified {
+		t.Errorf("%d faults; want those of the %d frames alone\n%s", len(r.faults), falsified, r.details())
 	}
 	for _, m := range f.forged {
 		if !r.found(m, leak) {

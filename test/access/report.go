@@ -64,8 +64,8 @@ func (f Fault) class() string {
 func (f Fault) counts() bool { return !slices.Contains(noted, f.Kind) }
 
 const (
-	eachClass = 2 // faults that are shown in detail
-	context5s = 5e9
+	eachClass = 2   // faults that are shown in detail
+	vicinity  = 5e9 // nanoseconds around a fault
 )
 
 // details shows the first faults of each class, with what happened around them.
@@ -93,7 +93,7 @@ func excerpt(diary []entry, at int64) string {
 	var all []string
 	for i, e := range diary {
 		quiet := (e.Kind == shown || e.Kind == progress) && i+1 < len(diary) && (diary[i+1].Kind == shown || diary[i+1].Kind == progress)
-		if !quiet && e.Time > at-2*context5s && e.Time < at+context5s/10 {
+		if !quiet && e.Time > at-2*vicinity && e.Time < at+vicinity/10 {
 			all = append(all, fmt.Sprintf("  %s %.250s\n", clock(e.Time), e))
 		}
 	}
@@ -104,7 +104,7 @@ func excerpt(diary []entry, at int64) string {
 func (r *round) around(f Fault) string {
 	var out strings.Builder
 	for k, c := range r.steward.history {
-		if k == 0 || c.After < f.Time-context5s || c.Before > f.Time+context5s/5 {
+		if k == 0 || c.After < f.Time-vicinity || c.Before > f.Time+vicinity/5 {
 			continue
 		}
 		fmt.Fprintf(&out, "  %s to %s change %d, %s: %.300q %.300q\n", clock(c.Before), clock(c.After), k, c.Label, c.Rows, c.Rules)

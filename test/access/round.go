@@ -142,14 +142,14 @@ func (r *round) mess(ctx context.Context) error {
 	defer stopWriting()
 	changing, stopChanging := context.WithTimeout(ctx, r.Duration)
 	defer stopChanging()
-	var writing1 sync.WaitGroup
+	var writers sync.WaitGroup
 	for _, w := range r.writers {
-		writing1.Go(func() { w.work(writing) })
+		writers.Go(func() { w.work(writing) })
 	}
 	err := r.steward.work(changing)
 	wait(ctx, 300*time.Millisecond) // rows after the last change
 	stopWriting()
-	writing1.Wait()
+	writers.Wait()
 	if err == nil {
 		err = r.end(ctx)
 	}

@@ -104,7 +104,6 @@ func (o origin) text(s suspicion, h history) string {
 		return o.label
 	}
 	c := h[o.change]
-	return fmt.Sprintf("since change %d, %s, committed %.2f s before the version and %.2f s before %s: %q",
-		o.change, c.Label, float64(s.row.made.Before-c.After)/1e9, float64(s.entry.Time-c.After)/1e9,
+	return fmt.Sprintf("since change %d, %s, committed %.2f s before %s: %q", o.change, c.Label, float64(s.entry.Time-c.After)/1e9,
 		map[bool]string{true: "it was passed over", false: "it came"}[s.purpose == unseenIt], c.Rules)
 }

@@ -85,11 +85,9 @@ func (d *decoder) take(message []byte) error {
 	return nil
 }
 
-// write notes a change of a row.
-func (d *decoder) write(kind string, relation uint32, tuple *pglogrepl.TupleData) error {
-	r := d.relations[relation]
-	values := map[string]*string{}
-	var unchanged []string
+// read returns the values of a tuple, and which of its columns are not in it.
+func read(r *pglogrepl.RelationMessage, tuple *pglogrepl.TupleData) (values map[string]*string, unchanged []string) {
+	values = map[string]*string{}
 	for i, c := range tuple.Columns {
 		switch name := r.Columns[i].Name; c.DataType {
 		case 'u':
@@ -101,6 +99,13 @@ func (d *decoder) write(kind string, relation uint32, tuple *pglogrepl.TupleData
 			values[name] = &text
 		}
 	}
+	return values, unchanged
+}
+
+// write notes a change of a row.
+func (d *decoder) write(kind string, relation uint32, tuple *pglogrepl.TupleData) error {
+	r := d.relations[relation]
+	values, unchanged := read(r, tuple)
 	if r.RelationName == "journal" {
 		k, err := strconv.Atoi(*values["k"])
 		if err != nil {

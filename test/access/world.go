@@ -52,11 +52,6 @@ func (t *table) target() string {
 // changeable reports whether Postgres lets published rows be updated and deleted.
 func (t *table) changeable() bool { return t.identity != "none" }
 
-// keyed reports whether the old rows of changes carry the key alone.
-func (t *table) keyed() bool {
-	return t.identity == "key" || t.identity == "index"
-}
-
 // columns are those that are written; a generated one is not.
 func (t *table) columns() []string {
 	all := []string{"ver", "id", "owner", "org", "body", "num", "pin", "big"}
@@ -74,13 +69,10 @@ var users = []string{
 
 var orgs = []string{"red", "green", "blue", "open"}
 
-// Roles of subjects, and groups that they may be members of. A stranger is
-// none that walcast may be, unless it is a superuser.
-var (
-	roles  = []string{"anon", "authenticated", "editor", "guest", "service_role"}
-	groups = []string{"staff", "office"}
-)
+// groups are roles that subjects' roles may be members of.
+var groups = []string{"staff", "office"}
 
+// stranger is a role that walcast may not be, unless it is a superuser.
 const stranger = "stranger"
 
 // subject is who a client acts as.
@@ -230,16 +222,16 @@ func (t *table) create(shadow bool) (all []string) {
 	if !shadow && strings.HasPrefix(t.identity, "key") {
 		columns = append(columns, "primary key (id)")
 	}
-	make := fmt.Sprintf("create table %s (%s)", name, strings.Join(columns, ", "))
+	statement := fmt.Sprintf("create table %s (%s)", name, strings.Join(columns, ", "))
 	leaves := []string{name}
 	if t.partitioned || t.root != "" {
 		if strings.HasSuffix(t.name, "_1") {
 			return nil // made with its neighbour
 		}
-		make += " partition by hash (id)"
+		statement += " partition by hash (id)"
 		leaves = []string{name + "_0", name + "_1"}
 	}
-	all = append(all, make)
+	all = append(all, statement)
 	for i, leaf := range leaves {
 		if leaf != name {
 			all = append(all, fmt.Sprintf("create table %s partition of %s for values with (modulus 2, remainder %d)", leaf, name, i))
