@@ -52,7 +52,7 @@ func TestMaxChannels(t *testing.T) {
 
 // TestPresenceAboveTheRateIsMerged tracks faster than is allowed: every push is
 // answered with ok, the channel stays, and the others see the first payload and
-// the last (decision 27).
+// the last.
 func TestPresenceAboveTheRateIsMerged(t *testing.T) {
 	config := DefaultConfig()
 	config.PresenceRate = presence.Rate{Events: 1, Window: 2 * time.Second}

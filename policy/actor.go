@@ -22,7 +22,7 @@ type actor struct {
 }
 
 // becomeSQL makes the rest of a transaction run as a subject does row-level
-// security for row changes (wire reference 5): of what policies look at, only
+// security for row changes: of what policies look at, only
 // role and request.jwt.claims are set. What the values of a row are read by is
 // as the WAL has them written. The role comes last, as it takes rights. It is
 // parsed under any search_path, so that its names are qualified.

@@ -26,7 +26,7 @@ type Grants struct {
 	ReadPresence, WritePresence   bool
 }
 
-// Topic is a private topic as its policies see it (wire reference 8).
+// Topic is a private topic as its policies see it.
 type Topic struct {
 	Name    string          // sub-topic, without "realtime:"
 	Headers json.RawMessage // request.headers: a JSON object with lower-case names; nil is {}

@@ -14,7 +14,7 @@ type View struct {
 	// Columns has a bit for each column that the role may SELECT.
 	Columns []bool
 	// Denied is set when the role may not SELECT all key columns, or nothing at
-	// all of a table without a key: only the 401 frame of wire reference 4.11.
+	// all of a table without a key: its changes come without their rows.
 	Denied bool
 	// RowSecurity says that rows must be checked for this role: the table has
 	// RLS enabled and neither the role nor ownership bypasses it.
