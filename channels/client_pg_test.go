@@ -319,6 +319,7 @@ func (f *fixture) renewWith(config Config, p *policy.Policy) {
 	}
 	tables := catalog.New(f.db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(f.db.Pool, nil)
+	f.policy = p
 	f.hub = NewHub(config, f.log, tables, p, verifier, logger, prometheus.NewRegistry())
 }
 

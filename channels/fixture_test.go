@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
+	"golang.org/x/sync/errgroup"
 
 	"walcast/auth"
 	"walcast/internal/devdb"
@@ -34,11 +36,12 @@ const (
 // fixture is a hub on a real Postgres whose log the test writes by hand.
 type fixture struct {
 	*testing.T
-	db  *devdb.DB
-	log *changelog.Log
-	hub *Hub
-	lsn wal.LSN
-	reg *prometheus.Registry
+	db     *devdb.DB
+	log    *changelog.Log
+	hub    *Hub
+	policy *policy.Policy
+	lsn    wal.LSN
+	reg    *prometheus.Registry
 }
 
 // sample reads a counter that has one label.
@@ -86,11 +89,13 @@ func newFixture(t *testing.T, config Config, statements ...string) *fixture {
 // run runs the hub until the test ends.
 func (f *fixture) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- f.hub.Run(ctx) }()
+	var running errgroup.Group
+	hub, rules := f.hub, f.policy
+	running.Go(func() error { return hub.Run(ctx) })
+	running.Go(func() error { return rules.Run(ctx) })
 	f.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := running.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 			f.Errorf("Run = %v; want nil", err)
 		}
 	})
@@ -114,7 +119,8 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
 	tables := catalog.New(db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(db.Pool, nil)
-	f.hub = NewHub(config, f.log, tables, policy.New(db.Pool, logger, nil), verifier, logger, f.reg)
+	f.policy = policy.New(db.Pool, logger, nil)
+	f.hub = NewHub(config, f.log, tables, f.policy, verifier, logger, f.reg)
 	return f
 }
 
