@@ -54,7 +54,7 @@ func (s *Session) refuse(m protocol.Message, err error) {
 }
 
 // joining is a join on its way: authorise makes it, register makes its channel a
-// member of everything while the channel's outbox keeps what comes, and answer
+// member of everything while what comes waits in the channel's outbox, and answer
 // sends the reply and opens the outbox.
 type joining struct {
 	session  *Session
@@ -110,7 +110,7 @@ func (s *Session) newChannel(m protocol.Message, asked *protocol.Join, a *access
 		session:  s,
 		address:  protocol.Address{Version: s.identity.Version, Topic: m.Topic, JoinRef: m.JoinRef},
 		closeRef: m.JoinRef, acks: asked.BroadcastAck,
-		out: &outbox{session: s}, access: a,
+		out: newOutbox(s), access: a,
 	}
 	if m.JoinRef.IsNull() {
 		ch.address.JoinRef = m.Ref
@@ -152,6 +152,7 @@ func (j *joining) register(ctx context.Context) error {
 	})
 	ch.bookmark.Listen(ch.member.HeardAtJoin())
 	if err := j.follow(ctx, key, known); err != nil {
+		ch.out.discard()
 		ch.member.Leave()
 		ch.bookmark.Leave(now())
 		ch.access.release()
@@ -166,9 +167,9 @@ func (j *joining) register(ctx context.Context) error {
 }
 
 // follow subscribes to the stream of changes and fetches the stored messages that
-// a replay asks for. Who starts live subscribes first: what is stored too late
-// for the answer then comes with the stream. Who comes back subscribes
-// afterwards, as what was missed may be more than can wait.
+// a replay asks for. A channel that starts live subscribes first: what is stored
+// too late for the answer then comes with the stream. One that goes on where its
+// client was subscribes afterwards, as what was missed may be more than can wait.
 func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known) error {
 	h, ch := j.session.hub, j.channel
 	start := j.start(known)
@@ -183,7 +184,11 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 	if isLive {
 		j.subscribe(start)
 	}
-	stored, err := h.topics.Fetch(ctx, key, *j.asked.Replay)
+	var stored []topics.Stored
+	var err error
+	if !ch.out.bound(waitingLimit, func() { stored, err = h.topics.Fetch(ctx, key, *j.asked.Replay) }) {
+		err = protocol.RefuseReplayFailed
+	}
 	if err == nil {
 		err = ch.member.Replay(stored)
 	}
@@ -211,7 +216,7 @@ func (j *joining) subscribe(start fanout.Start) {
 	}
 }
 
-// answer sends the reply and lets what was kept follow it. Then it says what
+// answer sends the reply and lets what has waited follow it. Then it says what
 // there is to say beside.
 func (j *joining) answer() {
 	s, ch, h := j.session, j.channel, j.session.hub

@@ -10,44 +10,85 @@ import (
 
 // outbox takes the frames of one channel to its session's queue. It is closed at
 // first: what arrives between the registration of a channel and the reply to its
-// join is kept, and follows the reply. It is safe for concurrent use.
+// join waits, and follows the reply. It is safe for concurrent use.
 type outbox struct {
 	session *Session
 	isOpen  atomic.Bool
 
-	mu   sync.Mutex
-	kept []*protocol.Frame // until open; nothing is asked of others meanwhile, so they are few
+	mu      sync.Mutex
+	waiting []*protocol.Frame // until it is open
+	bytes   int               // of these
+	limit   int               // of bytes, 0 for none
+	opened  chan struct{}     // closed when it is open, or never will be
 }
 
-// Push queues a frame, or keeps it for after the reply. It never blocks.
+// waitingLimit bounds what waits for the reply to a join while stored messages
+// are read for a replay, which may take seconds. Otherwise nobody is asked between
+// registration and reply, and what waits is what the join itself brings.
+const waitingLimit = 4 << 20
+
+func newOutbox(s *Session) *outbox { return &outbox{session: s, opened: make(chan struct{})} }
+
+// Push queues a frame, or has it wait for the reply. It never blocks.
 func (o *outbox) Push(f *protocol.Frame) {
-	if o.isOpen.Load() || !o.keep(f) {
+	if o.isOpen.Load() || !o.wait(f) {
 		o.session.out.Push(f)
 	}
 }
 
-// keep is false when the outbox was opened meanwhile.
-func (o *outbox) keep(f *protocol.Frame) bool {
+// wait is false when the outbox was opened meanwhile.
+func (o *outbox) wait(f *protocol.Frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.isOpen.Load() {
 		return false
 	}
-	o.kept = append(o.kept, f)
+	o.bytes += len(f.Wire())
+	if o.limit > 0 && o.bytes > o.limit {
+		o.waiting = nil // the join will be refused
+		return true
+	}
+	o.waiting = append(o.waiting, f)
 	return true
 }
 
-// open queues the reply to the join and what was kept meanwhile. From then on
+// bound has no more wait than limit bytes while f runs. It reports whether that
+// was enough; if not, frames are lost and the outbox must not be opened.
+func (o *outbox) bound(limit int, f func()) bool {
+	o.setLimit(limit)
+	f()
+	return o.setLimit(0)
+}
+
+// setLimit returns whether the limit before has held.
+func (o *outbox) setLimit(limit int) (held bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	held = o.limit == 0 || o.bytes <= o.limit
+	o.limit = limit
+	return held
+}
+
+// open queues the reply to the join and what has waited for it. From then on
 // frames pass.
 func (o *outbox) open(reply *protocol.Frame) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.session.out.Push(reply)
-	for _, f := range o.kept {
+	for _, f := range o.waiting {
 		o.session.out.Push(f)
 	}
-	o.kept = nil
+	o.waiting = nil
 	o.isOpen.Store(true)
+	close(o.opened)
+}
+
+// discard ends an outbox that will not be opened, as its join is refused.
+func (o *outbox) discard() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting = nil
+	close(o.opened)
 }
 
 // roomy is an Outbox that says when there is room for more.
@@ -56,8 +97,17 @@ type roomy interface {
 	Room(ctx context.Context, size int)
 }
 
-// Room waits until the session's queue has room for about size more bytes.
+// Room waits until the reply to the join is queued, so that a catch-up does not
+// heap up frames that wait for it, and until the session's queue has room for
+// about size more bytes.
 func (o *outbox) Room(ctx context.Context, size int) {
+	if !o.isOpen.Load() {
+		select {
+		case <-o.opened:
+		case <-ctx.Done():
+			return
+		}
+	}
 	if out, ok := o.session.out.(roomy); ok {
 		out.Room(ctx, size)
 	}

@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,16 +44,19 @@ func TestTokensRefreshedUnderLoad(t *testing.T) {
 			c.send("1", "realtime:notes", "phx_join", fmt.Sprintf(
 				`{"config":{"postgres_changes":[{"event":"INSERT","schema":"public","table":%q}]},"access_token":%q}`, table, teamToken(t, 0)))
 			c.next("system")
-			const rows = 900
-			written := make(chan struct{})
-			go func() {
-				defer close(written)
+			const rows, tokens = 900, 60
+			due := make(chan int, tokens) // tokens are sent in step with the rows
+			var load sync.WaitGroup
+			load.Go(func() {
+				defer close(due)
 				for id := 1; id <= rows; id++ {
+					if id%(rows/tokens) == 0 {
+						due <- id
+					}
 					db.Exec("insert into "+table+" values ($1, $2)", id, id%3)
 				}
-			}()
-			refreshed := make(chan int, 1)
-			go func() { refreshed <- refreshUntil(t, c.conn, written) }()
+			})
+			load.Go(func() { refreshEach(t, c.conn, due) })
 			last, common := 0, 0
 			for last < rows { // the last row is team 0's
 				id, team := c.note()
@@ -64,29 +68,23 @@ func TestTokensRefreshedUnderLoad(t *testing.T) {
 				}
 				last = id
 			}
-			if n := <-refreshed; common != rows/3 || n < 10 {
-				t.Errorf("got %d of the %d rows that every team sees, over %d tokens; want all, over 10 at least", common, rows/3, n)
+			load.Wait()
+			if common != rows/3 {
+				t.Errorf("got %d of the %d rows that every team sees; want all", common, rows/3)
 			}
 		})
 	}
 }
 
-// refreshUntil sends one token after the other until all is written, and returns
-// how many.
-func refreshUntil(t *testing.T, conn *websocket.Conn, written <-chan struct{}) (n int) {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-written:
-			return n
-		case <-tick.C:
-		}
+// refreshEach sends another token each time that one is due.
+func refreshEach(t *testing.T, conn *websocket.Conn, due <-chan int) {
+	n := 0
+	for range due {
 		n++
 		text := fmt.Sprintf(`["1","t%d","realtime:notes","access_token",{"access_token":%q}]`, n, teamToken(t, n))
 		if err := conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
 			t.Errorf("send token %d: %v", n, err)
-			return n
+			return
 		}
 	}
 }
