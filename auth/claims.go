@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"math"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Claims is a verified token's content. It is shared and read-only.
@@ -28,6 +31,9 @@ func (cs claimSet) check(c Config, now time.Time) (expires time.Time, err error)
 	if expires, err = cs.expiry(now); err != nil {
 		return expires, err
 	}
+	if err := cs.started(now); err != nil {
+		return expires, err
+	}
 	if raw, ok := cs["iat"]; ok {
 		if _, ok := number(raw); !ok {
 			return expires, unnamed("Claim `iat` must be a number")
@@ -44,7 +50,37 @@ func (cs claimSet) check(c Config, now time.Time) (expires time.Time, err error)
 	if !role || !exp {
 		return expires, missingClaims()
 	}
+	if !isRole(text(cs["role"])) {
+		return expires, badRole()
+	}
 	return expires, nil
+}
+
+// maxRole is the length of the longest name that a role of Postgres can have.
+const maxRole = 63
+
+// isRole reports whether a role may have the name. What holds characters that
+// nobody types is no role, and would come back from Postgres as an error.
+func isRole(name string) bool {
+	return len(name) <= maxRole && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// started reads "nbf", which must not be later than the second of now: as exact
+// as "exp" is.
+func (cs claimSet) started(now time.Time) error {
+	raw, ok := cs["nbf"]
+	if !ok {
+		return nil
+	}
+	nbf, ok := number(raw)
+	if !ok {
+		return unnamed("Claim `nbf` must be a number")
+	}
+	seconds := int64(math.Ceil(max(-latest, min(nbf, latest))))
+	if now.Unix() < seconds {
+		return early(seconds - now.Unix())
+	}
+	return nil
 }
 
 // expiry reads "exp", which must be later than the second of now. An expired

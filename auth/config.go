@@ -50,8 +50,11 @@ func (c Config) Validate() (err error) {
 		}
 	}
 	for key, role := range c.APIKeys {
-		if key == "" || role == "" {
+		switch {
+		case key == "" || role == "":
 			err = errors.Join(err, errors.New("api_keys: neither a key nor a role may be empty"))
+		case !isRole(role):
+			err = errors.Join(err, errors.New("api_keys: want roles of at most 63 bytes without control characters"))
 		}
 	}
 	return err

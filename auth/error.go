@@ -65,6 +65,21 @@ func expired(seconds int64) *Error {
 	}
 }
 
+func early(seconds int64) *Error {
+	return &Error{
+		Code:    CodeInvalid,
+		Text:    fmt.Sprintf("Token is not valid before %d seconds from now", seconds),
+		connect: "Token is not valid yet",
+	}
+}
+
+func badRole() *Error {
+	return &Error{
+		Code: CodeInvalid,
+		Text: "Field `role` in JWT is not the name of a role: it has at most 63 bytes and no control characters",
+	}
+}
+
 // noSigner has a key ID only where upstream looked for one: the token names a
 // key and there is a key set.
 func noSigner(kid string) *Error {

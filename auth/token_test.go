@@ -64,6 +64,7 @@ const (
 	textSignature = "Failed to validate JWT signature"
 	textMissing   = "Fields `role` and `exp` are required in JWT"
 	textSigner    = "Failed to generate JWT signer, check your JWT secret or JWKS configuration"
+	textRole      = "Field `role` in JWT is not the name of a role: it has at most 63 bytes and no control characters"
 	textConnect   = "Error connecting to Realtime"
 )
 
@@ -78,6 +79,10 @@ func TestVerifyRefusesWithTheTextsOfTheReference(t *testing.T) {
 		text := "Token has expired " + ago + " seconds ago"
 		return refusal{text, CodeInvalid, "Token has expired", 401}
 	}
+	early := func(left string) refusal {
+		return refusal{"Token is not valid before " + left + " seconds from now", CodeInvalid, "Token is not valid yet", 401}
+	}
+	role := refusal{textRole, CodeInvalid, textRole, 401}
 	for _, c := range []struct {
 		name, token string
 		want        refusal
@@ -115,6 +120,14 @@ func TestVerifyRefusesWithTheTextsOfTheReference(t *testing.T) {
 		{"expired fraction", hs256(t, `{"role":"anon","exp":1799999990.5}`), generic("Token has expired 9 seconds ago")},
 		{"exp is a string", hs256(t, `{"role":"anon","exp":"9999999999"}`), generic("Claim `exp` must be a number")},
 		{"exp is null", hs256(t, `{"role":"anon","exp":null}`), generic("Claim `exp` must be a number")},
+		{"nbf is a string", hs256(t, `{"role":"anon","exp":1800003600,"nbf":"1"}`), generic("Claim `nbf` must be a number")},
+		{"nbf is null", hs256(t, `{"role":"anon","exp":1800003600,"nbf":null}`), generic("Claim `nbf` must be a number")},
+		{"not valid yet", hs256(t, `{"role":"anon","exp":1800003600,"nbf":1800000003}`), early("3")},
+		{"not valid for a part of this second", hs256(t, `{"role":"anon","exp":1800003600,"nbf":1800000000.5}`), early("1")},
+		{"never valid", hs256(t, `{"role":"anon","exp":1800003600,"nbf":1e300}`), early("251602300799")},
+		{"role with a NUL", hs256(t, `{"role":"an\u0000on","exp":1800003600}`), role},
+		{"role with a line end", hs256(t, `{"role":"anon\n","exp":1800003600}`), role},
+		{"role longer than Postgres has them", hs256(t, `{"role":"`+strings.Repeat("r", 64)+`","exp":1800003600}`), role},
 		{"iat is a string", hs256(t, `{"role":"anon","exp":1800003600,"iat":"yesterday"}`), generic("Claim `iat` must be a number")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -140,7 +153,10 @@ func TestVerifyAccepts(t *testing.T) {
 		{"percent-encoding", strings.ReplaceAll(good, ".", "%2E") + "%20", "authenticated", "u1", 1800003600},
 		{"exp as a fraction", hs256(t, `{"role":"anon","exp":1800003600.5}`), "anon", "", 1800003601},
 		{"exp beyond all dates", hs256(t, `{"role":"anon","exp":1e300}`), "anon", "", latest},
-		{"iat in the future, nbf too", hs256(t, `{"role":"anon","exp":1800003600,"iat":1800005000,"nbf":1800005000}`), "anon", "", 1800003600},
+		{"iat in the future", hs256(t, `{"role":"anon","exp":1800003600,"iat":1800005000}`), "anon", "", 1800003600},
+		{"nbf of this second", hs256(t, `{"role":"anon","exp":1800003600,"nbf":1800000000}`), "anon", "", 1800003600},
+		{"nbf a fraction ago", hs256(t, `{"role":"anon","exp":1800003600,"nbf":1799999999.5}`), "anon", "", 1800003600},
+		{"a role as long as Postgres has them", hs256(t, `{"role":"`+strings.Repeat("r", 63)+`","exp":1800003600}`), strings.Repeat("r", 63), "", 1800003600},
 		{"role null", hs256(t, `{"role":null,"exp":1800003600}`), "", "", 1800003600},
 		{"role that is a number", hs256(t, `{"role":7,"exp":1800003600,"sub":null}`), "7", "", 1800003600},
 		{"no typ", sign(t, jwt.SigningMethodHS256, []byte(secret), `{"alg":"HS256"}`, `{"role":"anon","exp":1800003600}`), "anon", "", 1800003600},
@@ -177,6 +193,17 @@ func TestVerifyRemembersNoTokenBeyondItsExpiry(t *testing.T) {
 	}
 	if got := refused(t, v, token, now().Add(2*time.Second)).text; got != "Token has expired 0 seconds ago" {
 		t.Errorf("two seconds later: %q", got)
+	}
+}
+
+func TestVerifyTakesATokenOnceItsTimeHasCome(t *testing.T) {
+	v := newVerifier(t, Config{Secrets: []string{secret}})
+	token := hs256(t, `{"role":"anon","exp":1800003600,"nbf":1800000002}`)
+	if got := refused(t, v, token, now().Add(time.Second)).text; got != "Token is not valid before 1 seconds from now" {
+		t.Errorf("a second too early: %q", got)
+	}
+	if _, err := v.Verify(token, now().Add(2*time.Second)); err != nil {
+		t.Errorf("at its time: %v", err)
 	}
 }
 

@@ -30,6 +30,8 @@ var differs = map[string]int{
 	"apikey has claims but a header that is not JSON":      401,
 	"claims are not JSON":                                  401,
 	"claims are an array":                                  401,
+	// A token is not good before its time.
+	"nbf in the future": 401,
 }
 
 // TestHandshakeAsRecorded asks everything that was asked of upstream, and wants
