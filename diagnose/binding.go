@@ -27,6 +27,9 @@ func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Prob
 			return nil, invalid(spec, err)
 		}
 		bindings[i] = Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)}
+		if refused := unnameable(&bindings[i]); refused != nil {
+			return nil, refused
+		}
 	}
 	return bindings, nil
 }

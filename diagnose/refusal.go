@@ -37,10 +37,10 @@ func parameters(b *Binding) string {
 	if b.Spec.Select != nil {
 		var quoted []string
 		for _, s := range b.Spec.Select {
-			quoted = append(quoted, protocol.Quote(s))
+			quoted = append(quoted, protocol.Quote(clip(s)))
 		}
 		columns = "[" + strings.Join(quoted, ", ") + "]"
 	}
 	return fmt.Sprintf("[event: %s, schema: %s, table: %s, filters: [%s], select: %s]",
-		event, b.Spec.Schema, b.Spec.Table, strings.Join(conditions, ", "), columns)
+		event, clip(b.Spec.Schema), clip(b.Spec.Table), strings.Join(conditions, ", "), columns)
 }

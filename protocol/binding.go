@@ -143,6 +143,7 @@ func (b *Binding) take(p parameters, raw value) {
 		return
 	}
 	b.readSelect(p.columns)
+	b.checkNames()
 	if b.Err == "" && b.Event != ChangeAny && !isChange(b.Event) {
 		b.Err = errorEvent + p.event.inspect()
 	}
@@ -208,6 +209,19 @@ func (b *Binding) readSelect(columns value) {
 	b.Select = slices.Compact(b.Select)
 	if b.Schema == wildcard || b.Table == wildcard {
 		b.Err = errorSelectWildcard
+	}
+}
+
+// checkNames refuses what is no name, so that nobody asks Postgres about it.
+func (b *Binding) checkNames() {
+	switch {
+	case b.Err != "":
+	case !IsName(b.Schema):
+		b.Err = errorName("schema")
+	case !IsName(b.Table):
+		b.Err = errorName("table")
+	case slices.ContainsFunc(b.Select, func(name string) bool { return !IsName(name) }):
+		b.Err = errorName("select")
 	}
 }
 

@@ -33,6 +33,9 @@ const (
 
 // ParseJoin reads a join payload for a topic. An error is a Refusal.
 func ParseJoin(subTopic string, payload []byte) (*Join, error) {
+	if err := CheckTopic(subTopic); err != nil {
+		return nil, err
+	}
 	doc, ok := parse(payload)
 	if !ok {
 		return nil, Refusal{codeUnknownError, "the payload is not JSON"}
@@ -151,6 +154,10 @@ func (j *Join) presenceKey(v value) string {
 		if key == "" {
 			j.warn("config.presence.key", "string", "a generated key is used")
 		}
+	}
+	if !isKey(key) {
+		j.warn("config.presence.key", "at most 1024 bytes without control characters", "a generated key is used")
+		return ""
 	}
 	if strings.TrimSpace(key) == "" {
 		return ""

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -44,6 +45,10 @@ func TestParseJoin(t *testing.T) {
 				"warning: config.postgres_changes: unable to parse, expected an array of maps; there are no bindings",
 			}},
 		},
+		{name: "a presence key that is none", payload: `{"config":{"presence":{"key":"a\u0000"}}}`, want: Join{
+			PresenceEnabled: true,
+			Warnings:        []string{"warning: config.presence.key: unable to parse, expected at most 1024 bytes without control characters; a generated key is used"},
+		}},
 		{name: "presence that is no map", payload: `{"config":{"presence":true}}`, want: Join{
 			PresenceEnabled: true, Warnings: []string{"warning: config.presence: unable to parse, expected a map; defaults are used"},
 		}},
@@ -167,5 +172,35 @@ func TestWarningsAreBounded(t *testing.T) {
 	j, err := ParseJoin("room", []byte(`{"config":{"postgres_changes":[`+strings.Repeat(`{"int8":1},`, 100)+`null]}}`))
 	if err != nil || len(j.Warnings) != maxWarnings {
 		t.Errorf("100 invalid options give %d warnings, %v; want %d", len(j.Warnings), err, maxWarnings)
+	}
+}
+
+func TestJoinsOfWhatIsNoTopicAreRefused(t *testing.T) {
+	for topic, want := range map[string]error{
+		"a\x00":                   RefuseTopicControl,
+		"a\nb":                    RefuseTopicControl,
+		"a\u0085":                 RefuseTopicControl,
+		"\xff":                    RefuseTopicControl,
+		strings.Repeat("x", 1025): RefuseTopicTooLong,
+		strings.Repeat("x", 1024): nil,
+		"public:to dos:title=eq.\u00fc \U0001f600": nil,
+	} {
+		if _, err := ParseJoin(topic, []byte(`{}`)); !errors.Is(err, want) {
+			t.Errorf("ParseJoin(%.20q) = %v; want %v", topic, err, want)
+		}
+	}
+}
+
+func TestNamesWithControlCharactersAreRefused(t *testing.T) {
+	for binding, want := range map[string]string{
+		`{"schema":"pub\u0000lic","table":"t"}`:                    "Error parsing `schema` params: a name has no control characters",
+		`{"table":"t\n"}`:                                          "Error parsing `table` params: a name has no control characters",
+		`{"schema":"public","table":"t","select":["a","b\u001b"]}`: "Error parsing `select` params: a name has no control characters",
+		`{"schema":"public","table":"t","filter":"a=eq.\n"}`:       "",
+	} {
+		j, err := ParseJoin("room", []byte(`{"config":{"postgres_changes":[`+binding+`]}}`))
+		if err != nil || j.Bindings[0].Err != want {
+			t.Errorf("binding %s: %v, %+v; want %q", binding, err, j, want)
+		}
 	}
 }

@@ -22,6 +22,7 @@ const CodeUnauthorized = "Unauthorized"
 // Codes of more than one refusal.
 const (
 	codeUnknownError = "UnknownErrorOnChannel"
+	codeInvalidTopic = "InvalidTopicName"
 	codeReplay       = "UnableToReplayMessages"
 )
 
@@ -29,6 +30,8 @@ const (
 var (
 	RefuseUnmatchedTopic    = Refusal{Text: "unmatched topic"}
 	RefuseTopicNameRequired = Refusal{"TopicNameRequired", "You must provide a topic name"}
+	RefuseTopicTooLong      = Refusal{codeInvalidTopic, "A topic name has at most 1024 bytes"}
+	RefuseTopicControl      = Refusal{codeInvalidTopic, "A topic name has no control characters"}
 	RefusePrivateOnly       = Refusal{"PrivateOnly", "This project only allows private channels"}
 	RefuseTooManyJoins      = Refusal{"ClientJoinRateLimitReached", "Too many joins per second"}
 	RefuseTooManyChannels   = Refusal{"ChannelRateLimitReached", "Too many channels"}

@@ -38,6 +38,9 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 		return Key{}, nil
 	}
 	key, stored, err := read(c)
+	if err == nil {
+		err = protocol.CheckTopic(key.SubTopic())
+	}
 	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {
 		err = fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
 	}

@@ -45,6 +45,18 @@ func TestWhatIsAMessage(t *testing.T) {
 	}
 }
 
+func TestMessagesToWhatIsNoTopicAreNotDelivered(t *testing.T) {
+	for _, name := range []string{"a\x00b", "a\nlevel=ERROR", strings.Repeat("x", 1025)} {
+		f := newFixture(t, Config{})
+		if _, m := f.Message(row(name, "e", "f", "1", `{"n":1}`, "NULL"), true); m != nil {
+			t.Errorf("a message to %.20q is delivered", name)
+		}
+		if !strings.Contains(f.log.String(), "A topic name has ") {
+			t.Errorf("log %s; want why %.20q is no topic", f.log, name)
+		}
+	}
+}
+
 func TestABinaryMessageIsDeliveredWhereItCanBe(t *testing.T) {
 	f := newFixture(t, Config{})
 	_, m := f.Message(row("room", "e", "f", "1", "NULL", `\x6869`), true)

@@ -123,6 +123,9 @@ func unsupported(text string) response {
 // payload.
 func (b *broadcasts) single(r request) response {
 	p := channels.Publication{Topic: r.PathValue("topic")}
+	if err := protocol.CheckTopic(p.Topic); err != nil {
+		return refused(err)
+	}
 	p.Event = r.PathValue("event")
 	var bad *response
 	if p.Encoding, p.Payload, bad = singlePayload(r); bad != nil {

@@ -76,6 +76,9 @@ func unprocessable(messages any) *response {
 func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publication, faults fieldErrors) {
 	faults = fieldErrors{}
 	p.Topic = requiredText(raw, "topic", faults)
+	if err := protocol.CheckTopic(p.Topic); err != nil && faults["topic"] == nil {
+		faults["topic"] = []string{refusalOf(err).Text}
+	}
 	b := protocol.Broadcast{Event: requiredText(raw, "event", faults), Encoding: protocol.EncodingJSON}
 	switch payload := raw["payload"]; {
 	case isNull(payload):

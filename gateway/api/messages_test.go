@@ -40,6 +40,10 @@ func TestReadMessagesSaysWhatIsWrong(t *testing.T) {
 			`{"messages":[{"topic":"a","event":"e","payload":{"s":"` + strings.Repeat("x", 100) + `"}}]}`,
 			`{"errors":{"messages":[{"payload":["Payload size exceeds tenant limit"]}]}}`,
 		},
+		{
+			`{"messages":[{"topic":"a\u0000","event":"e","payload":{}},{"topic":"` + strings.Repeat("x", 1025) + `","event":"e","payload":{}}]}`,
+			`{"errors":{"messages":[{"topic":["A topic name has no control characters"]},{"topic":["A topic name has at most 1024 bytes"]}]}}`,
+		},
 		{`{"messages":`, `{"message":"Bad Request: the body is not JSON"}`},
 	} {
 		if _, bad := readMessages([]byte(c.body), 100); bad == nil || string(bad.body) != c.want {

@@ -1,0 +1,63 @@
+package diagnose
+
+import (
+	"fmt"
+	"strings"
+
+	"walcast/filters"
+	"walcast/protocol"
+)
+
+// unnameable is why no database can have what a binding names: a schema, a table
+// or a column. It keeps such names from Postgres, and from whatever remembers
+// names. Nil says that there may be such things.
+func unnameable(b *Binding) *protocol.Problem {
+	if strings.ContainsRune(b.Spec.Filter, 0) {
+		return &protocol.Problem{
+			Message: "Error parsing `filter` params: no text of Postgres has the character 0",
+			Code:    protocol.CodeInvalidFilter,
+		}
+	}
+	switch {
+	case len(b.Spec.Schema) > protocol.MaxIdentifier:
+		return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}
+	case len(b.Spec.Table) > protocol.MaxIdentifier:
+		return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownTable}
+	}
+	for _, name := range b.Spec.Select {
+		if len(name) > protocol.MaxIdentifier {
+			return unusableColumn(b, forSelect, clip(name))
+		}
+	}
+	return unnameableColumn(b, b.Filter)
+}
+
+// unnameableColumn is unnameable for the columns of a filter. What follows an
+// arrow is a path into the column's document, in which anything may stand.
+func unnameableColumn(b *Binding, f filters.Filter) *protocol.Problem {
+	for _, c := range f {
+		column, _, _ := strings.Cut(c.Column, "->")
+		switch {
+		case c.Op == filters.Any || c.Op == filters.All:
+			if refused := unnameableColumn(b, c.Group); refused != nil {
+				return refused
+			}
+		case !protocol.IsName(column):
+			return &protocol.Problem{
+				Message: "Error parsing `filter` params: a name has no control characters",
+				Code:    protocol.CodeInvalidFilter,
+			}
+		case len(column) > protocol.MaxIdentifier:
+			return unusableColumn(b, forFilter, clip(column))
+		}
+	}
+	return nil
+}
+
+// clip bounds what a text repeats of a name that is too long to be one.
+func clip(name string) string {
+	if len(name) <= protocol.MaxIdentifier {
+		return name
+	}
+	return fmt.Sprintf("%s… (%d bytes)", strings.ToValidUTF8(name[:protocol.MaxIdentifier], ""), len(name))
+}
