@@ -21,6 +21,7 @@ const believed = 2 * time.Second
 type Checker struct {
 	catalog  catalog.Catalog
 	tables   *tableCache
+	schemas  *schemaCache
 	policy   *policy.Policy
 	locale   filters.Locale
 	asker    filters.Asker
@@ -30,7 +31,7 @@ type Checker struct {
 // NewChecker returns a checker of bindings. The locale and the asker are those
 // that filters are matched with.
 func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters.Asker) *Checker {
-	return &Checker{catalog: c, tables: newTableCache(c), policy: p, locale: l, asker: a, believed: believed}
+	return &Checker{catalog: c, tables: newTableCache(c), schemas: newSchemaCache(c), policy: p, locale: l, asker: a, believed: believed}
 }
 
 // Finding is what a check of bindings came to.
@@ -59,15 +60,16 @@ func (f Finding) Told() (told []protocol.Problem) {
 func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Binding) (found Finding, err error) {
 	for i := range bindings {
 		b := &bindings[i]
-		tables, err := c.tables.published(ctx, catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}, c.believed)
+		relations, err := c.tables.published(ctx, nameOf(b), c.believed)
 		if err != nil {
 			return found, err
 		}
-		if len(tables.relations) == 0 {
-			found.Absent, found.Refused = b, unpublished(b, tables.absence)
-			return found, nil
+		if len(relations) == 0 {
+			found.Absent = b
+			found.Refused, err = c.absent(ctx, s, b)
+			return found, err
 		}
-		for _, rel := range tables.relations {
+		for _, rel := range relations {
 			warnings, refused, err := c.checkTable(ctx, s, b, rel)
 			if err != nil || refused != nil {
 				found.Refused = refused
@@ -77,6 +79,31 @@ func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Bindi
 		}
 	}
 	return found, nil
+}
+
+func nameOf(b *Binding) catalog.TableName {
+	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
+}
+
+// absent says why a binding concerns no published table. Whether there is one
+// of the name is for those who may use its schema. The others get one answer, and
+// before anything of the name is looked up: the time that it takes tells nothing
+// either.
+func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*protocol.Problem, error) {
+	if b.Spec.Schema != "*" {
+		usable, err := c.schemas.usable(ctx, s.Role, b.Spec.Schema, c.believed)
+		if err != nil {
+			return nil, err
+		}
+		if !usable {
+			return unusableSchema(b), nil
+		}
+	}
+	why, err := c.tables.absent(ctx, nameOf(b), c.believed)
+	if err != nil {
+		return nil, err
+	}
+	return unpublished(b, why), nil
 }
 
 // Forget has the catalog asked anew about a name, as when its table has come.
@@ -107,7 +134,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	for _, column := range b.Spec.Select {
 		switch i := rel.Column(column); {
 		case i < 0:
-			refused, err = c.lacking(ctx, b, forSelect, column, rel)
+			refused, err = c.lacking(ctx, s, b, forSelect, column, rel)
 			return nil, refused, err
 		case !view.Columns[i]:
 			return nil, notGranted(b, forSelect, column, rel, s.Role), nil
@@ -119,15 +146,23 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	case !errors.As(err, &refusal):
 		return warningsFor(b, rel, view, s.Role), nil, err
 	case refusal.Lacks != "":
-		refused, err = c.lacking(ctx, b, forFilter, refusal.Lacks, rel)
+		refused, err = c.lacking(ctx, s, b, forFilter, refusal.Lacks, rel)
 		return nil, refused, err
 	}
 	return nil, unusable(b, refusal), nil
 }
 
 // lacking is the refusal of a binding for a column that its relation does not
-// have.
-func (c *Checker) lacking(ctx context.Context, b *Binding, of purpose, column string, rel *wal.Relation) (*protocol.Problem, error) {
+// have. Who may not use the schema is told what it is told of columns that
+// there are.
+func (c *Checker) lacking(ctx context.Context, s *policy.Subject, b *Binding, of purpose, column string, rel *wal.Relation) (*protocol.Problem, error) {
+	usable, err := c.schemas.usable(ctx, s.Role, rel.Schema, c.believed)
+	if err != nil {
+		return nil, err
+	}
+	if !usable {
+		return notGranted(b, of, column, rel, s.Role), nil
+	}
 	exists, err := c.catalog.HasColumn(ctx, rel.OID, column)
 	if err != nil {
 		return nil, err

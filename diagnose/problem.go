@@ -34,8 +34,6 @@ func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", publication, name)
 	switch {
 	case schema == "*": // which tables is for the user to say
-	case !a.Schema:
-		p.Code = protocol.CodeUnknownSchema
 	case table == "*":
 		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", publication, quote(schema))
 	case a.Kind == "":
@@ -50,6 +48,12 @@ func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 		p.Fix = add
 	}
 	return p
+}
+
+// unusableSchema is the answer to whoever names a schema that its role may not
+// use: the same whether there is such a schema or not, and such a table.
+func unusableSchema(b *Binding) *protocol.Problem {
+	return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}
 }
 
 // purpose is what a binding wants a column for.

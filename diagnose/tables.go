@@ -19,15 +19,11 @@ type tableCache struct {
 }
 
 type tableEntry struct {
-	mu    sync.Mutex // held while the catalog is asked: others wait for its answer
-	found published
-	asked time.Time
-}
-
-// published is which tables a name has, or why none.
-type published struct {
-	relations []*wal.Relation
-	absence   catalog.Absence
+	mu        sync.Mutex      // held while the catalog is asked: others wait for its answer
+	relations []*wal.Relation // published under the name
+	asked     time.Time
+	absence   catalog.Absence // why there are none
+	explained time.Time       // when that was asked
 }
 
 // tablesKept bounds the distinct names, as clients choose them.
@@ -37,26 +33,37 @@ func newTableCache(c catalog.Catalog) *tableCache {
 	return &tableCache{catalog: c, entries: map[catalog.TableName]*tableEntry{}}
 }
 
-// published returns an answer that is younger than age.
-func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) (published, error) {
+// published returns the tables that are published under a name, as they were at
+// most age ago.
+func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) ([]*wal.Relation, error) {
 	e := t.entry(name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if time.Since(e.asked) < age {
-		return e.found, nil
+		return e.relations, nil
 	}
 	relations, err := t.catalog.Published(ctx, name.Schema, name.Table)
 	if err != nil {
-		return published{}, err
+		return nil, err
 	}
-	found := published{relations: keepShapes(e.found.relations, relations)}
-	if len(relations) == 0 {
-		if found.absence, err = t.catalog.Absent(ctx, name.Schema, name.Table); err != nil {
-			return published{}, err
-		}
+	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
+	return e.relations, nil
+}
+
+// absent says why no table is published under a name, as it was at most age ago.
+func (t *tableCache) absent(ctx context.Context, name catalog.TableName, age time.Duration) (catalog.Absence, error) {
+	e := t.entry(name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.explained) < age {
+		return e.absence, nil
 	}
-	e.found, e.asked = found, time.Now()
-	return found, nil
+	absence, err := t.catalog.Absent(ctx, name.Schema, name.Table)
+	if err != nil {
+		return catalog.Absence{}, err
+	}
+	e.absence, e.explained = absence, time.Now()
+	return absence, nil
 }
 
 // forget has the catalog asked anew about a name.

@@ -9,7 +9,6 @@ import (
 
 // Absence tells why a name is not that of a published table.
 type Absence struct {
-	Schema      bool   // the schema exists
 	Kind        string // pg_class.relkind of what has the name, "" for nothing
 	Persistent  bool   // it is written to the WAL
 	Leaves      bool   // it is partitioned, and its partitions are published instead
@@ -26,7 +25,7 @@ const absenceQuery = `
 		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
 		where t.pubname = any ($3)
 	)
-	select n.oid is not null, coalesce(c.relkind::text, ''), coalesce(c.relpersistence = 'p', false),
+	select coalesce(c.relkind::text, ''), coalesce(c.relpersistence = 'p', false),
 		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
 		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
 		coalesce((select pubname::text from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1), '')
@@ -70,4 +69,25 @@ func (c Catalog) HasColumn(ctx context.Context, relation uint32, column string) 
 		return false, fmt.Errorf("look for column %q of relation %d: %w", column, relation, err)
 	}
 	return len(found) > 0, nil
+}
+
+// usableQuery looks at every schema, so that it takes as long whichever of them
+// is asked for. A role that does not exist may use none.
+const usableQuery = `
+	select n.nspname::text
+	from pg_namespace n
+	cross join pg_roles r
+	where r.rolname = $1::text and has_schema_privilege(r.oid, n.oid, 'USAGE')`
+
+// UsableSchemas returns the schemas on which the role has USAGE.
+func (c Catalog) UsableSchemas(ctx context.Context, role string) (map[string]bool, error) {
+	names, err := c.texts(ctx, usableQuery, role)
+	if err != nil {
+		return nil, fmt.Errorf("look for schemas that role %q may use: %w", role, err)
+	}
+	usable := make(map[string]bool, len(names))
+	for _, name := range names {
+		usable[name] = true
+	}
+	return usable, nil
 }
