@@ -53,6 +53,9 @@ type Config struct {
 	Operators filters.Asker
 	// PrivateOnly refuses public channels, and broadcasts to them over HTTP.
 	PrivateOnly bool
+	// PrivateLogicalMessages reports whether logical messages may go to private
+	// topics at present; nil is never.
+	PrivateLogicalMessages func() bool
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
 }

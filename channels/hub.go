@@ -51,7 +51,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	}
 	h.topics = topics.New(topics.Config{
 		Window: log.Window(), MaxTopics: c.ResumeClients, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
-		Resynced: h.metrics.resynced,
+		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
 	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory}, log.Reason, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{

@@ -11,6 +11,7 @@ import (
 	"walcast/channels"
 	"walcast/gateway"
 	"walcast/policy"
+	"walcast/protocol"
 	"walcast/replication"
 	"walcast/replication/changelog"
 )
@@ -36,6 +37,11 @@ type Config struct {
 	// Migrate (migrate) makes the schema realtime at the start, or brings it up
 	// to date, as "walcast migrate" does. Without it one that exists is used.
 	Migrate bool
+
+	// LogicalMessageRoles (logical-message-roles) are the roles that may send to
+	// private topics by pg_logical_emit_message. The WAL does not say who did,
+	// so that it works only while nobody else may call it. Default none.
+	LogicalMessageRoles []string
 
 	// StateDir (state-dir) is the folder that remembers over a restart what clients
 	// with a client_id have received; "" remembers nothing.
@@ -97,6 +103,11 @@ func (c Config) validateMetrics() error {
 func (c Config) validateSizes() (err error) {
 	if c.PoolSize < 2 {
 		err = errors.Join(err, fmt.Errorf("pool-size: want at least 2, got %d", c.PoolSize))
+	}
+	for _, role := range c.LogicalMessageRoles {
+		if role == "" || len(role) > protocol.MaxIdentifier || !protocol.IsName(role) {
+			err = errors.Join(err, fmt.Errorf("logical-message-roles: want names of roles, got %q", role))
+		}
 	}
 	if c.StartTimeout < 0 {
 		err = errors.Join(err, fmt.Errorf("start-timeout: want 0s or more, got %s", c.StartTimeout))

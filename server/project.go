@@ -35,6 +35,7 @@ type project struct {
 	hub      *channels.Hub
 	gateway  *gateway.Gateway
 	api      *api.API
+	writers  *writers
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -51,6 +52,8 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 			p.close()
 		}
 	}()
+	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
+	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
@@ -111,6 +114,7 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 		{"replication", p.read},
 		{"ready", func(ctx context.Context) error { return p.announce(ctx, ready) }},
 		{"migrations", p.upkeep},
+		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"policy", p.look},
 		{"channels", p.hub.Run},
@@ -141,6 +145,7 @@ func (p *project) read(ctx context.Context) error {
 			return err
 		}
 	}
+	p.writers.look(ctx) // before the first message is read
 	return p.reader.Run(ctx)
 }
 

@@ -12,6 +12,9 @@ type Config struct {
 	// MaxBroadcastBytes is the size of a payload above which a message from SQL
 	// is not delivered.
 	MaxBroadcastBytes int
+	// PrivateLogicalMessages reports whether logical messages may go to private
+	// topics at present; nil is never.
+	PrivateLogicalMessages func() bool
 	// Archive is where replays come from; nil refuses them.
 	Archive Archive
 	// Resynced is called with a code when a client is told that it missed

@@ -17,7 +17,9 @@ import (
 //	select pg_logical_emit_message(true, 'walcast.broadcast',
 //	  '{"topic":"room","event":"greeting","payload":{"x":1},"private":false}')
 //
-// private is true unless it says otherwise, as for realtime.send.
+// private is true unless it says otherwise, as for realtime.send. Then it is
+// delivered only if the config trusts whoever may write such messages: the WAL
+// does not say who did, and without a REVOKE everybody may who has a connection.
 const MessagePrefix = "walcast.broadcast"
 
 // Message is a message sent from SQL, on its way from the log to members of its
@@ -39,7 +41,7 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 	}
 	key, stored, err := read(c)
 	if err == nil {
-		err = protocol.CheckTopic(key.SubTopic())
+		err = s.check(c, key)
 	}
 	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {
 		err = fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
@@ -52,6 +54,15 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 		return key, nil
 	}
 	return key, &Message{topics: s, key: key, id: stored.ID, frames: frames{topic: key.Name, broadcast: stored.broadcast()}}
+}
+
+// check says why a message does not go to its topic.
+func (s *Topics) check(c *wal.Change, key Key) error {
+	trusts := s.config.PrivateLogicalMessages
+	if c.Operation == wal.Message && key.Private && (trusts == nil || !trusts()) {
+		return errors.New(`logical messages do not go to private topics, as anybody may write them: use realtime.send, or "private": false, or see logical-message-roles`)
+	}
+	return protocol.CheckTopic(key.SubTopic())
 }
 
 // Sent notes that the message is delivered to members from now on. It is called

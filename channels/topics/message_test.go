@@ -9,7 +9,7 @@ import (
 )
 
 func TestWhatIsAMessage(t *testing.T) {
-	f := newFixture(t, Config{})
+	f := newFixture(t, Config{PrivateLogicalMessages: func() bool { return true }})
 	other := row("room", "e", "f", "1", "{}", "NULL")
 	other.Relation = &wal.Relation{Schema: "public", Table: "messages", Columns: other.Relation.Columns}
 	update := row("room", "e", "f", "1", "{}", "NULL")
@@ -57,6 +57,34 @@ func TestMessagesToWhatIsNoTopicAreNotDelivered(t *testing.T) {
 	}
 }
 
+// TestALogicalMessageGoesToAPrivateTopicOnlyIfItsWritersAreTrusted: the WAL does
+// not say who wrote it.
+func TestALogicalMessageGoesToAPrivateTopicOnlyIfItsWritersAreTrusted(t *testing.T) {
+	trusted := false
+	for _, c := range []Config{{}, {PrivateLogicalMessages: func() bool { return trusted }}} {
+		f := newFixture(t, c)
+		for _, content := range []string{`{"topic":"room","event":"e","payload":1}`, `{"topic":"room","event":"e","payload":1,"private":true}`} {
+			if _, m := f.Message(logical(content), true); m != nil {
+				t.Errorf("%s is delivered; want it refused", content)
+			}
+		}
+		if !strings.Contains(f.log.String(), "logical messages do not go to private topics") {
+			t.Errorf("log %s; want why", f.log)
+		}
+		if _, m := f.Message(logical(`{"topic":"room","event":"e","payload":1,"private":false}`), true); m == nil {
+			t.Error("a logical message to a public topic is refused")
+		}
+		if _, m := f.Message(row("room", "e", "t", "1", `{"n":1}`, "NULL"), true); m == nil {
+			t.Error("a stored message to a private topic is refused")
+		}
+	}
+	trusted = true
+	f := newFixture(t, Config{PrivateLogicalMessages: func() bool { return trusted }})
+	if _, m := f.Message(logical(`{"topic":"room","event":"e","payload":1}`), true); m == nil {
+		t.Error("a logical message of trusted writers is refused")
+	}
+}
+
 func TestABinaryMessageIsDeliveredWhereItCanBe(t *testing.T) {
 	f := newFixture(t, Config{})
 	_, m := f.Message(row("room", "e", "f", "1", "NULL", `\x6869`), true)
@@ -80,7 +108,7 @@ func TestMessagesThatCannotBeDeliveredAreReportedOnce(t *testing.T) {
 		{logical(`{"event":"e","payload":{}}`), `without a \"topic\"`},
 		{logical(`{"topic":"room","payload":{}}`), `without an \"event\"`},
 		{logical(`{"topic":"room","event":"e","private":false}`), `without a \"payload\"`},
-		{logical(`{"topic":"room","event":"e","payload":` + large + `}`), "the limit is 2000"},
+		{logical(`{"topic":"room","event":"e","payload":` + large + `,"private":false}`), "the limit is 2000"},
 		{row("room", "NULL", "f", "1", "{}", "NULL"), "without event"},
 		{row("room", "e", "f", "1", "NULL", "NULL"), "without payload"},
 		{row("room", "e", "f", "1", "NULL", "no hex"), "invalid byte"},

@@ -33,7 +33,7 @@ func (s settings) config() (server.Config, error) {
 	var errs [4]error
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
-	c.StateDir = s.StateDir
+	c.StateDir, c.LogicalMessageRoles = s.StateDir, s.LogicalMessageRoles
 	c.Log = changelog.Config{Bytes: int64(s.LogSize), Window: s.ResumeWindow}
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()

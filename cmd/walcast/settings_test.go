@@ -72,7 +72,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-change-size=9MiB",
-		"--max-broadcast-size=9MiB", "--private-only", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--policy-timeout=9s")...)
+		"--max-broadcast-size=9MiB", "--private-only", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--policy-timeout=9s", "--logical-message-roles=r")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,6 +84,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true,
 		"Channels.Locale":                  true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
+		"Channels.PrivateLogicalMessages": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {
