@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -12,6 +13,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -280,4 +282,13 @@ func TestUnknownKeysMayBeAskedForTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+func TestTheURLOfTheKeySetIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	r := newRemote("http://user:PASSWORD@127.0.0.1:1/jwks?apikey=KEY", slog.New(slog.NewTextHandler(&log, nil)))
+	r.missing()
+	if got := log.String(); !strings.Contains(got, "key set not refreshed") || strings.Contains(got, "KEY") || strings.Contains(got, "PASSWORD") {
+		t.Errorf("log %q; want why, without the URL", got)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,6 +90,16 @@ func (r *remote) missing() {
 	close(done)
 }
 
+// withoutURL takes the URL out of an error of the client: its query may hold a
+// key.
+func withoutURL(err error) error {
+	var told *url.Error
+	if errors.As(err, &told) {
+		return told.Err
+	}
+	return err
+}
+
 func (r *remote) fetch(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
 	if err != nil {
@@ -97,7 +108,7 @@ func (r *remote) fetch(ctx context.Context) error {
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	resp, err := r.client.Do(req)
 	if err != nil {
-		return fmt.Errorf("fetch key set: %w", err)
+		return fmt.Errorf("fetch key set: %w", withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -80,10 +81,39 @@ func (c Config) validateURL() error {
 	if c.DatabaseURL == "" {
 		return errors.New("database-url: not set; want postgres://user:password@host:5432/database")
 	}
+	if !unmistakable(c.DatabaseURL) {
+		return errors.New("database-url: what is not a letter or digit in user and password has to be percent-encoded: @ is %40, / is %2F, ? is %3F, # is %23")
+	}
 	if _, err := pgxpool.ParseConfig(c.DatabaseURL); err != nil {
 		return errors.New("database-url: cannot be read; want postgres://user:password@host:5432/database, with special characters in user and password percent-encoded")
 	}
 	return nil
+}
+
+// unmistakable reports whether a URL can be read in one way only. Where an @ or /
+// is part of a password, what follows would be taken for the host or the
+// database, and named in errors and logs.
+func unmistakable(databaseURL string) bool {
+	_, rest, isURL := strings.Cut(databaseURL, "://")
+	if !isURL || !strings.HasPrefix(databaseURL, "postgres") {
+		return true // key=value pairs
+	}
+	at, slash := strings.IndexByte(rest, '@'), strings.IndexByte(rest, '/')
+	if at >= 0 && (slash < 0 || at < slash) {
+		rest = rest[at+1:]
+	}
+	path, query, _ := strings.Cut(rest, "?")
+	if strings.ContainsAny(path, "@#") {
+		return false
+	}
+	for parameter := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(parameter, "=")
+		mayHaveAt := name == "user" || name == "password" || name == "host"
+		if strings.ContainsAny(name, "@/") || strings.Contains(value, "@") && !mayHaveAt {
+			return false
+		}
+	}
+	return true
 }
 
 func (c Config) validateSlot() error {

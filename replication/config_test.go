@@ -69,3 +69,30 @@ func TestValidateNeverPrintsThePassword(t *testing.T) {
 		}
 	}
 }
+
+// TestAPasswordThatIsNotEscapedIsRefused: what follows its @ or / would be taken
+// for the host, and named in errors and logs.
+func TestAPasswordThatIsNotEscapedIsRefused(t *testing.T) {
+	for _, url := range []string{
+		"postgres://app:p@ssTAIL@host/db", "postgresql://app:p@ssTAIL@host", "postgres://app:p@ss/TAIL@host/db", "postgres://app:5432/TAIL@host/db",
+		"postgres://app:p/TAIL@host:5432/db?sslmode=disable", "postgres://ap@TAIL:p@host/db", "postgres://app:p?x/TAIL@host/db",
+		"postgres://app:1/p?a=TAIL@host/db", "postgres://app:1/p#TAIL@host/db", "postgres://app:p@s#TAIL@host/db",
+	} {
+		c := validConfig()
+		c.DatabaseURL = url
+		err := c.Validate()
+		if err == nil || strings.Contains(err.Error(), "TAIL") || !strings.Contains(err.Error(), "percent-encoded: @ is %40, / is %2F") {
+			t.Errorf("Validate() of %q = %v; want the sentence about percent-encoding", url, err)
+		}
+	}
+	for _, url := range []string{
+		"postgres://app:p%40ss%2FTAIL@host/db", "postgres://host/db?user=a@b&password=p@ss", "postgres:///db?host=/var/run/postgresql&user=app", "postgres://host",
+		"postgres://app:p@h1:5432,h2:5432/db?target_session_attrs=any&options=-c%20search_path%3Dapp", "host=h user=app password=p@ss/x", "user='a b' password='http://x@y'",
+	} {
+		c := validConfig()
+		c.DatabaseURL = url
+		if err := c.Validate(); err != nil {
+			t.Errorf("Validate() of %q = %v; want none", url, err)
+		}
+	}
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+
+	"walcast/internal/quiet"
 )
 
 // Server runs one project.
@@ -17,12 +19,13 @@ type Server struct {
 }
 
 // New validates the config and listens; nothing else runs before Run. A Server
-// that is not run must be closed.
+// that is not run must be closed. What it logs is thinned out, and secrets are
+// taken out of it.
 func New(c Config, logger *slog.Logger) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, logger: logger, ready: make(chan struct{})}
+	s := &Server{config: c, logger: slog.New(quiet.New(logger.Handler())), ready: make(chan struct{})}
 	var err error
 	if s.clients, err = listen("listen", c.Listen); err != nil {
 		return nil, err

@@ -40,7 +40,6 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 	logger.Info("starting", "version", version, "pid", os.Getpid())
 	limitMemory(logger)
 	warnOfSettings(c.tokenSettings, logger)
-	config.Auth.Logger = logger
 	s, err := server.New(config, logger)
 	if err != nil {
 		return named(err) // an address that cannot be listened on

@@ -46,13 +46,14 @@ var may = map[string][]string{
 	"gateway/api": {"channels", "protocol", "auth", "replication"},
 	"server": {
 		"gateway", "gateway/api", "channels", "channels/topics", "policy", "filters", "auth", "migrations", "protocol",
-		"replication", "replication/catalog", "replication/changelog",
+		"replication", "replication/catalog", "replication/changelog", "internal/quiet",
 	},
 	"cmd": {
 		"server", "gateway", "channels", "presence", "auth", "migrations",
 		"replication", "replication/changelog", "internal/devdb",
 	},
 	"internal":         nil,
+	"internal/quiet":   nil,
 	"internal/pgarray": nil,
 	"internal/elixir":  nil,
 	// A command that finds a Postgres for make.
