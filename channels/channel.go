@@ -20,6 +20,7 @@ type channel struct {
 	address  protocol.Address
 	closeRef protocol.Ref // join_ref exactly as given, for phx_close and phx_error
 	acks     bool         // broadcasts are answered
+	weight   weight       // what it takes of its session's share
 	out      *outbox
 	access   *access              // who it acts as, and what it may do
 	rows     *fanout.Subscription // its bindings, and its place in the log

@@ -16,7 +16,14 @@ type Config struct {
 	// than cores only costs memory: every shard looks at every change.
 	Shards int
 	// MaxChannels is how many topics one session may have joined; 0 is no limit.
+	// The default is twice the reference's.
 	MaxChannels int
+	// MaxBindings is how many bindings the channels of one session may have
+	// together, a kilobyte each; 0 is no limit.
+	MaxBindings int
+	// MaxHeldBytes is how many bytes of names, filters and tokens the channels
+	// of one session may have together; 0 is no limit.
+	MaxHeldBytes int
 	// MaxChangeBytes is the size of a change's values above which long values
 	// are cut from its payload (error 413).
 	MaxChangeBytes int
@@ -63,6 +70,9 @@ type Config struct {
 // DefaultConfig is what serve uses when nothing is set.
 func DefaultConfig() Config {
 	return Config{
+		MaxChannels:       200,
+		MaxBindings:       20_000,
+		MaxHeldBytes:      8 << 20,
 		MaxChangeBytes:    1 << 20,
 		MaxBroadcastBytes: 3_000_500,
 		TokenCheck:        5 * time.Minute,
@@ -81,6 +91,12 @@ func (c Config) Validate() (err error) {
 	}
 	if c.MaxChannels < 0 {
 		err = errors.Join(err, fmt.Errorf("max-channels: want 0 or more, got %d", c.MaxChannels))
+	}
+	if c.MaxBindings < 0 {
+		err = errors.Join(err, fmt.Errorf("max-bindings: want 0 or more, got %d", c.MaxBindings))
+	}
+	if c.MaxHeldBytes < 0 {
+		err = errors.Join(err, fmt.Errorf("max-held-size: want 0 or more, got %d", c.MaxHeldBytes))
 	}
 	if c.MaxChangeBytes < 1024 {
 		err = errors.Join(err, fmt.Errorf("max-change-bytes: want at least 1024, got %d", c.MaxChangeBytes))

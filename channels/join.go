@@ -87,9 +87,9 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	if h.config.PrivateOnly && !asked.Private {
 		return nil, protocol.RefusePrivateOnly
 	}
-	if h.config.MaxChannels > 0 && s.live() >= h.config.MaxChannels {
-		h.metrics.limited.WithLabelValues(limitChannels).Inc()
-		return nil, protocol.RefuseTooManyChannels
+	weighs, err := s.room(subTopic, asked, len(m.Payload))
+	if err != nil {
+		return nil, err
 	}
 	token, claims, err := s.credentials(asked)
 	if err != nil {
@@ -97,7 +97,7 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
 	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
-	j.channel = s.newChannel(m, asked, s.newAccess(subTopic, asked.Private, token, claims))
+	j.channel = s.newChannel(m, asked, weighs, s.newAccess(subTopic, asked.Private, token, claims))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
 		j.channel.access.release()
 		return nil, err
@@ -105,9 +105,10 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	return j, nil
 }
 
-func (s *Session) newChannel(m protocol.Message, asked *protocol.Join, a *access) *channel {
+func (s *Session) newChannel(m protocol.Message, asked *protocol.Join, weighs weight, a *access) *channel {
 	ch := &channel{
 		session:  s,
+		weight:   weighs,
 		address:  protocol.Address{Version: s.identity.Version, Topic: m.Topic, JoinRef: m.JoinRef},
 		closeRef: m.JoinRef, acks: asked.BroadcastAck,
 		out: newOutbox(s), access: a,

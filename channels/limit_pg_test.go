@@ -101,3 +101,70 @@ func TestOversizeBroadcastsAreCounted(t *testing.T) {
 		t.Errorf("counted %v payloads above the limit; want 2", got)
 	}
 }
+
+// TestOneSessionHoldsNoMoreThanItsShare joins until there is no room, and has it
+// back after leaving.
+func TestOneSessionHoldsNoMoreThanItsShare(t *testing.T) {
+	some := func(n int, filter string) string {
+		one := fmt.Sprintf(`{"event":"*","schema":"public","table":"t","filter":"id=eq.%s"}`, filter)
+		return `{"postgres_changes":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	for name, c := range map[string]struct {
+		change func(*Config)
+		config string
+		reason string
+	}{
+		limitBindings: {
+			func(c *Config) { c.MaxBindings = 25 }, some(10, "1"),
+			"TooManyBindings: The channels of a session can have at most 25 postgres_changes bindings",
+		},
+		limitHeld: {
+			func(c *Config) { c.MaxHeldBytes = 25_000 }, some(1, strings.Repeat("1", 10_000)),
+			"TooManyBindings: The joins of a session's channels can have at most 25000 bytes",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := DefaultConfig()
+			c.change(&config)
+			f := newFixture(t, config)
+			one, other := f.connect("anon", ""), f.connect("anon", "")
+			join := func(who *client, topic, want string) {
+				t.Helper()
+				reply := who.join("realtime:"+topic, c.config)
+				if got, _ := reply.payload["response"].(map[string]any)["reason"].(string); got != want {
+					t.Errorf("join of %s: %v; want the reason %q", topic, reply.payload, want)
+				}
+			}
+			join(one, "a", "")
+			join(one, "b", "")
+			join(one, "c", c.reason)
+			join(one, "b", "") // takes the place of its older join
+			join(other, "c", "")
+			one.session.joined("realtime:a").end(false)
+			join(one, "c", "")
+			if got := f.limited(name); got != 1 {
+				t.Errorf("counted %v joins above the limit; want 1", got)
+			}
+		})
+	}
+}
+
+// TestTheBindingsOfOneSessionTakeLittleMemory has a client ask for many.
+func TestTheBindingsOfOneSessionTakeLittleMemory(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	c := f.connect("anon", "")
+	var bindings []string
+	for i := range 10_000 {
+		bindings = append(bindings, fmt.Sprintf(`{"event":"*","schema":"public","table":"table%d","filter":"id=eq.%[1]d"}`, i))
+	}
+	config := `{"postgres_changes":[` + strings.Join(bindings, ",") + `]}`
+	accepted := 0
+	for i := range 6 {
+		if c.join(fmt.Sprintf("realtime:%d", i), config).payload["status"] == protocol.StatusOK {
+			accepted++
+		}
+	}
+	if accepted != 2 {
+		t.Errorf("%d of 6 joins with 10,000 bindings are accepted; want 2", accepted)
+	}
+}

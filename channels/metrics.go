@@ -8,6 +8,8 @@ import (
 // The values of the limit label of walcast_channels_limited_total.
 const (
 	limitChannels      = "channels"
+	limitBindings      = "bindings"
+	limitHeld          = "held_size"
 	limitPresence      = "presence" // updates that were held back
 	limitBroadcastSize = "broadcast_size"
 )

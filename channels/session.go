@@ -86,18 +86,6 @@ func (s *Session) joined(topicName string) *channel {
 	return nil
 }
 
-// live counts the session's channels that have not ended.
-func (s *Session) live() (n int) {
-	for name, ch := range s.channels {
-		if ch.ended.Load() {
-			delete(s.channels, name)
-			continue
-		}
-		n++
-	}
-	return n
-}
-
 // leave answers phx_leave: a leave of what is not joined is fine, one with
 // another join_ref is meant for a join that is gone and ignored.
 func (s *Session) leave(m protocol.Message) {

@@ -69,12 +69,15 @@ type Limits struct {
 	// MessagesPerSecond and BytesPerSecond (messages-per-second,
 	// bytes-per-second) bound what one session sends. A message above the rate is
 	// answered with an error, going on regardless closes the session with 1008.
-	// Bursts of one second are free.
+	// Bursts of one second are free. The defaults are far above what the clients
+	// of an app send (cursors are 30 messages a second) and below what is felt by
+	// others.
 	MessagesPerSecond int
 	BytesPerSecond    int
 	// JoinsPerSecond (joins-per-second) bounds the joins of one session in the
 	// same way. A client that comes back joins all its channels at once: those
-	// above the rate are refused, and come when it tries again.
+	// above the rate are refused, and come when it tries again. By default they
+	// are as many as a session may have.
 	JoinsPerSecond int
 }
 
@@ -102,6 +105,7 @@ func DefaultConfig() Config {
 			WriteTimeout: 30 * time.Second, CloseTimeout: 2 * time.Second,
 			HeaderTimeout: 10 * time.Second, DrainTimeout: 8 * time.Second,
 		},
+		Limits: Limits{MessagesPerSecond: 1000, BytesPerSecond: 10_000_000, JoinsPerSecond: 200},
 		Access: Access{Origins: []string{"*"}},
 	}
 }

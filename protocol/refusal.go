@@ -1,5 +1,7 @@
 package protocol
 
+import "fmt"
+
 // Refusal is why the server does not do what a client asks. It is an error, and
 // two of them are equal when they say the same.
 type Refusal struct {
@@ -21,9 +23,10 @@ const CodeUnauthorized = "Unauthorized"
 
 // Codes of more than one refusal.
 const (
-	codeUnknownError = "UnknownErrorOnChannel"
-	codeInvalidTopic = "InvalidTopicName"
-	codeReplay       = "UnableToReplayMessages"
+	codeUnknownError    = "UnknownErrorOnChannel"
+	codeInvalidTopic    = "InvalidTopicName"
+	codeTooManyBindings = "TooManyBindings"
+	codeReplay          = "UnableToReplayMessages"
 )
 
 // The refusals of joins.
@@ -35,7 +38,7 @@ var (
 	RefusePrivateOnly       = Refusal{"PrivateOnly", "This project only allows private channels"}
 	RefuseTooManyJoins      = Refusal{"ClientJoinRateLimitReached", "Too many joins per second"}
 	RefuseTooManyChannels   = Refusal{"ChannelRateLimitReached", "Too many channels"}
-	RefuseTooManyBindings   = Refusal{"TooManyBindings", "A channel can have at most 10000 postgres_changes bindings"}
+	RefuseTooManyBindings   = Refusal{codeTooManyBindings, "A channel can have at most 10000 postgres_changes bindings"}
 	RefuseDatabaseAway      = Refusal{"UnableToConnectToProject", "Realtime was unable to connect to the project database"}
 	RefuseMissingPartition  = Refusal{"MissingPartition", "Realtime was unable to find the expected messages partition"}
 	RefuseReplayPublic      = Refusal{codeReplay, "Replay is not allowed for public channels"}
@@ -53,6 +56,18 @@ var (
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
 	RefuseTrackTooLarge   = Refusal{Text: "Track message size exceeded"}
 )
+
+// RefuseSessionBindings is for a join with which the channels of a session would
+// have more bindings than they may.
+func RefuseSessionBindings(limit int) Refusal {
+	return Refusal{codeTooManyBindings, fmt.Sprintf("The channels of a session can have at most %d postgres_changes bindings", limit)}
+}
+
+// RefuseSessionBytes is for a join with which the joins of a session's channels
+// would be longer than they may.
+func RefuseSessionBytes(limit int) Refusal {
+	return Refusal{codeTooManyBindings, fmt.Sprintf("The joins of a session's channels can have at most %d bytes", limit)}
+}
 
 // RefuseRead is for a subject that may not read a private topic.
 func RefuseRead(subTopic string) Refusal {

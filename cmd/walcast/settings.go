@@ -45,7 +45,9 @@ type tokenSettings struct {
 }
 
 type channelSettings struct {
-	MaxChannels         int           `default:"0" help:"Channels one session may have joined; 0 is no limit."`
+	MaxChannels         int           `default:"200" help:"Channels one session may have joined; 0 is no limit."`
+	MaxBindings         int           `default:"20000" help:"Bindings of row changes that the channels of one session may have together; 0 is no limit."`
+	MaxHeldSize         size          `default:"8MiB" help:"Size that the joins of one session's channels may have together, with their names, filters and tokens; 0 is no limit."`
 	MaxChangeSize       size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
 	MaxBroadcastSize    size          `default:"3000500" help:"Largest broadcast payload."`
 	PrivateOnly         bool          `help:"Refuse public channels."`
@@ -63,9 +65,9 @@ type sessionSettings struct {
 	QueueSize             size          `default:"4MiB" help:"What may wait for one client; a slower one is closed and can resume."`
 	QueueFull             string        `default:"close" enum:"close,drop-broadcasts" help:"What happens to a client whose queue is full: close, or drop-broadcasts, which first drops the broadcasts that wait for it. Row changes and presence are never dropped."`
 	MaxMessageSize        size          `default:"5000000" help:"Largest message a client may send."`
-	MessagesPerSecond     int           `default:"0" help:"Messages one client may send a second; 0 is no limit."`
-	BytesPerSecond        size          `default:"0" help:"Bytes one client may send a second; 0 is no limit."`
-	JoinsPerSecond        int           `default:"0" help:"Joins one client may ask for a second; 0 is no limit."`
+	MessagesPerSecond     int           `default:"1000" help:"Messages one client may send a second; 0 is no limit."`
+	BytesPerSecond        size          `default:"10000000" help:"Bytes one client may send a second; 0 is no limit."`
+	JoinsPerSecond        int           `default:"200" help:"Joins one client may ask for a second; 0 is no limit."`
 	IdleTimeout           time.Duration `default:"66s" help:"A session from which nothing arrives for this long is closed. Clients send a heartbeat every 25s."`
 	PingInterval          time.Duration `default:"25s" help:"Silence after which a session is pinged, two thirds of idle-timeout at most, and how often event streams get a sign of life."`
 	WriteTimeout          time.Duration `default:"30s" help:"A write that makes no headway for this long ends the session."`

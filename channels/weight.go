@@ -1,0 +1,47 @@
+package channels
+
+import "walcast/protocol"
+
+// weight is what a channel takes of its session's share, so that no session
+// fills the memory.
+type weight struct {
+	channels, bindings int
+	bytes              int // of the join: names, filters and the token are parts of it
+}
+
+func (w weight) add(other weight) weight {
+	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes}
+}
+
+// held is the weight of the session's channels that have not ended.
+func (s *Session) held() (all weight) {
+	for name, ch := range s.channels {
+		if ch.ended.Load() {
+			delete(s.channels, name)
+			continue
+		}
+		all = all.add(ch.weight)
+	}
+	return all
+}
+
+// room is the weight of a join whose payload has size bytes, if the session may
+// have one more like it. An error is a Refusal.
+func (s *Session) room(subTopic string, asked *protocol.Join, size int) (weight, error) {
+	h, one := s.hub, weight{channels: 1, bindings: len(asked.Bindings), bytes: len(subTopic) + size}
+	all := s.held().add(one)
+	exceeds := func(n, limit int) bool { return limit > 0 && n > limit }
+	limit, refusal := "", protocol.Refusal{}
+	switch c := h.config; {
+	case exceeds(all.channels, c.MaxChannels):
+		limit, refusal = limitChannels, protocol.RefuseTooManyChannels
+	case exceeds(all.bindings, c.MaxBindings):
+		limit, refusal = limitBindings, protocol.RefuseSessionBindings(c.MaxBindings)
+	case exceeds(all.bytes, c.MaxHeldBytes):
+		limit, refusal = limitHeld, protocol.RefuseSessionBytes(c.MaxHeldBytes)
+	default:
+		return one, nil
+	}
+	h.metrics.limited.WithLabelValues(limit).Inc()
+	return weight{}, refusal
+}
