@@ -192,19 +192,38 @@ func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step i
 type MessagesReads struct {
 	Relation  uint32   // realtime.messages itself
 	Tables    []uint32 // that they read, as far as Postgres knows: not those in bodies of functions
-	Functions []uint32 // that they call
+	Functions []uint32 // that they call, with those that these are known to call
 }
 
-const messagesReadsSQL = `select to_regclass('realtime.messages')::oid,
-	array(select distinct d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
-		where p.polrelid = to_regclass('realtime.messages') and d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid),
-	array(select distinct d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
-		where p.polrelid = to_regclass('realtime.messages') and d.refclassid = 'pg_proc'::regclass)`
+// messagesReadsSQL follows what Postgres knows of what the policies depend on: the
+// tables that they read, with their partitions and policies, the tables below
+// views, and functions whose bodies are parsed.
+const messagesReadsSQL = `with recursive used (class, oid) as (
+	select d.refclassid, d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+		where p.polrelid = to_regclass('realtime.messages') and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
+	union
+	select next.class, next.oid from used cross join lateral (
+		select 'pg_class'::regclass::oid, i.inhrelid from pg_inherits i where used.class = 'pg_class'::regclass and i.inhparent = used.oid
+		union all
+		select d.refclassid, d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+			where used.class = 'pg_class'::regclass and p.polrelid = used.oid
+		union all
+		select d.refclassid, d.refobjid from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+			where used.class = 'pg_class'::regclass and w.ev_class = used.oid
+		union all
+		select d.refclassid, d.refobjid from pg_depend d
+			where used.class = 'pg_proc'::regclass and d.classid = 'pg_proc'::regclass and d.objid = used.oid
+	) as next (class, oid)
+	where next.class in ('pg_class'::regclass, 'pg_proc'::regclass)
+)
+select to_regclass('realtime.messages')::oid,
+	array(select u.oid from used u where u.class = 'pg_class'::regclass and u.oid not in (
+		select to_regclass('realtime.messages')::oid union all select relid from pg_partition_tree(to_regclass('realtime.messages')))),
+	array(select u.oid from used u where u.class = 'pg_proc'::regclass)`
 
 // MessagesReads reads what the right to private topics depends on, and has Run
-// look at the policies and their functions from then on: when OnChange names one
-// of these, or a row of one of the tables changes, who may read is to be asked
-// again.
+// look at it from then on: when OnChange names one of these or the rest, or a row
+// of one of the tables changes, who may read is to be asked again.
 func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
 	defer cancel()
@@ -223,6 +242,8 @@ func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err er
 	}
 	reads.Relation = *relation
 	p.watch.register(DependRelation, reads.Relation)
+	p.watch.register(DependRelation, reads.Tables...)
 	p.watch.register(DependFunction, reads.Functions...)
+	p.watch.register(dependRest, 0)
 	return reads, nil
 }

@@ -21,11 +21,17 @@ type Changed struct {
 	Relations []uint32 // who may see what of them is another question now
 	Functions []uint32 // that were registered with Depend
 	Types     []uint32 // of columns and policies, or registered with Depend
+	// Rest is all that has no OID here: roles, their membership and settings,
+	// schemas, new functions. It is looked at on behalf of MessagesReads.
+	Rest bool
 }
 
-func (c *Changed) empty() bool { return len(c.Relations)+len(c.Functions)+len(c.Types) == 0 }
+func (c *Changed) empty() bool {
+	return len(c.Relations)+len(c.Functions)+len(c.Types) == 0 && !c.Rest
+}
 
 func (c *Changed) add(d dependency) {
+	c.Rest = c.Rest || d.kind == dependRest
 	of := map[Kind]*[]uint32{DependRelation: &c.Relations, DependFunction: &c.Functions, DependType: &c.Types}[d.kind]
 	if of != nil && !slices.Contains(*of, d.oid) {
 		*of = append(*of, d.oid)
