@@ -30,10 +30,10 @@ func TestAClientHasWhatItHasProven(t *testing.T) {
 	b = known(t, c, of("a"), Known{Remembered, at(1), 5})
 	b.Start(at(2)) // it is not new
 	b.Listen(6)
-	b.prove(at(3), 0)
+	b.prove(0, at(3), 0)
 	b.Leave(noon)
 	b = known(t, c, of("a"), Known{Remembered, at(3), 5})
-	b.prove(at(4), 7)
+	b.prove(0, at(4), 7)
 	b.Leave(noon)
 	known(t, c, of("a"), Known{Remembered, at(4), 7})
 }
@@ -50,7 +50,7 @@ func TestAClientIsToldToResyncUntilItConfirms(t *testing.T) {
 		b.Leave(noon)
 	}
 	b = known(t, c, of("a"), Known{Memory: Forgotten})
-	b.prove(at(3), 6)
+	b.prove(0, at(3), 6)
 	b.Leave(noon)
 	known(t, c, of("a"), Known{Remembered, at(3), 6})
 }
@@ -60,7 +60,7 @@ func TestOnlyTheNewestChannelIsTheClient(t *testing.T) {
 	first := known(t, c, of("a"), Known{})
 	first.Start(at(1))
 	second := known(t, c, of("a"), Known{Memory: Remembered, Proven: at(1)})
-	first.prove(at(10), 10)
+	first.prove(0, at(10), 10)
 	first.Rename("anon", "other")
 	first.Discard()
 	first.Leave(noon)
@@ -75,7 +75,7 @@ func TestALeaveForgetsAClientThatHasConfirmedItsJoin(t *testing.T) {
 	b.Discard() // perhaps only because the reply has not come yet
 	b.Leave(noon)
 	b = known(t, c, of("a"), Known{Memory: Remembered, Proven: at(1)})
-	b.prove(at(2), 0)
+	b.prove(0, at(2), 0)
 	b.Discard()
 	b.Leave(noon)
 	known(t, c, of("a"), Known{})
@@ -97,7 +97,7 @@ func TestAChannelWithoutClientIDHasNoBookmark(t *testing.T) {
 	var b *Bookmark
 	b.Start(at(1))
 	b.Listen(1)
-	b.prove(at(1), 1)
+	b.prove(0, at(1), 1)
 	b.Rename("anon", "")
 	b.Discard()
 	b.Leave(noon)

@@ -27,10 +27,14 @@ type Clients struct {
 // NewClients remembers nobody yet. reason says why the log's history began, as
 // its Reason does. The sections are kept in the same state file.
 func NewClients(c Config, reason func() string, sections ...Section) *Clients {
-	return &Clients{
+	s := &Clients{
 		config: c, reason: reason, sections: sections, run: rand.Text(),
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
+	if c.RightAge != nil {
+		s.records.rightAge = c.RightAge
+	}
+	return s
 }
 
 // Take gives a channel that joins the bookmark of its client, which another

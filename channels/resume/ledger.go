@@ -40,6 +40,7 @@ type ping struct {
 // claim is what had been pushed for one channel when a ping was made.
 type claim struct {
 	bookmark *Bookmark
+	era      uint64 // of the bookmark
 	at       changelog.Standing
 	heard    uint64
 }
@@ -81,7 +82,8 @@ func (l *Ledger) Mark() string {
 	var newest wal.Position
 	claims := make([]claim, len(places))
 	for i, p := range places {
-		claims[i] = claim{bookmark: p.Bookmark(), at: p.Standing(), heard: p.Heard()}
+		claims[i] = claim{bookmark: p.Bookmark(), era: p.Bookmark().present()} // before the rest
+		claims[i].at, claims[i].heard = p.Standing(), p.Heard()
 		if at := claims[i].at.Position; at.Compare(newest) > 0 {
 			newest = at
 		}
@@ -115,7 +117,7 @@ func (l *Ledger) Proven(payload string) {
 		return
 	}
 	for _, c := range l.answered(payload) {
-		c.bookmark.prove(c.at, c.heard)
+		c.bookmark.prove(c.era, c.at, c.heard)
 	}
 }
 

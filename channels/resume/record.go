@@ -47,8 +47,22 @@ type record struct {
 	confirmed bool // its owner has proven something
 
 	owner   *Bookmark // of the channel that is the client; nil while it is away
+	holder  *Bookmark // the owner, or the last one; nil after a restart
 	left    time.Time // since when it is away
 	element *list.Element
+	right   right
+}
+
+// right is what is known of the client's right to read a private topic.
+type right struct {
+	allowed time.Time // when it was last known to have it
+	barred  bool      // it has it no more, or for presence alone: what is sent is not for it
+}
+
+// isDoubtful reports whether something may have been sent to the topic since
+// that was not for the client.
+func (r right) isDoubtful(now time.Time, age time.Duration) bool {
+	return r.barred || age > 0 && now.Sub(r.allowed) > age
 }
 
 // size is about what a record weighs, in bytes.

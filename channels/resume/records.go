@@ -13,6 +13,9 @@ type records struct {
 	limit int           // of clients' topics that are away
 	bytes int           // of these
 	keep  time.Duration // how long they may be away
+	// rightAge is how long it is believed that a client has the right to a private
+	// topic without a look; 0 is for ever.
+	rightAge func() time.Duration
 
 	byKey map[Key]*record
 	away  *list.List // of *record, the longest away first
@@ -23,7 +26,10 @@ type records struct {
 }
 
 func newRecords(limit, bytes int, keep time.Duration) *records {
-	return &records{limit: limit, bytes: bytes, keep: keep, byKey: map[Key]*record{}, away: list.New()}
+	return &records{
+		limit: limit, bytes: bytes, keep: keep, byKey: map[Key]*record{}, away: list.New(),
+		rightAge: func() time.Duration { return 0 },
+	}
 }
 
 // take gives the client's record to a bookmark, from another one that still has
@@ -39,9 +45,11 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.
 	s.recall(r)
 	changed := r.bindings != bindings
 	lost := (!known || changed && r.restored) && now.Before(s.unsureUntil)
-	r.owner, r.bindings, r.restored, r.confirmed = owner, bindings, false, false
+	doubtful := r.Private && r.right.isDoubtful(now, s.rightAge())
+	r.owner, r.holder, r.bindings, r.restored, r.confirmed = owner, owner, bindings, false, false
+	r.right = right{allowed: now}
 	switch {
-	case known && !changed && r.resync, lost:
+	case known && !changed && (r.resync || doubtful), lost:
 		r.forget(true)
 		return r, Forgotten
 	case known && !changed && (r.proven != (changelog.Standing{}) || r.heard > 0):
@@ -62,9 +70,15 @@ func (s *records) release(r *record, now time.Time) {
 // reply comes too late, and joins again.
 func (s *records) discard(r *record) {
 	if r.confirmed {
-		r.owner = nil
-		delete(s.byKey, r.Key)
+		s.forget(r)
 	}
+}
+
+// forget drops a record, whether its client is here or away.
+func (s *records) forget(r *record) {
+	s.recall(r)
+	r.owner, r.holder = nil, nil
+	delete(s.byKey, r.Key)
 }
 
 // rename gives the record to another subject of the same client.
@@ -76,7 +90,7 @@ func (s *records) rename(r *record, role, sub string) {
 	r.Role, r.Sub = role, sub
 	if old := s.byKey[r.Key]; old != nil {
 		s.recall(old)
-		old.owner = nil
+		old.owner, old.holder = nil, nil
 	}
 	s.byKey[r.Key] = r
 }
@@ -131,7 +145,5 @@ func (s *records) expire(now time.Time) {
 }
 
 func (s *records) dropOldest() {
-	r := s.away.Front().Value.(*record)
-	s.recall(r)
-	delete(s.byKey, r.Key)
+	s.forget(s.away.Front().Value.(*record))
 }

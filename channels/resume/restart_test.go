@@ -62,7 +62,7 @@ func (r *run) visit(client string, want Known) {
 	b := known(r.t, r.Clients, of(client), want)
 	b.Start(at(1))
 	b.Listen(5)
-	b.prove(at(2), 6)
+	b.prove(0, at(2), 6)
 	b.Leave(noon)
 }
 

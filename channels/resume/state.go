@@ -106,7 +106,7 @@ func readRecord(text json.RawMessage) (*record, error) {
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return nil, err
 	}
-	r := &record{Key: saved.Key, heard: saved.Heard, resync: saved.Resync, left: saved.Left, restored: true}
+	r := &record{Key: saved.Key, heard: saved.Heard, resync: saved.Resync, left: saved.Left, right: right{allowed: saved.Left}, restored: true}
 	if n, err := hex.Decode(r.bindings[:], []byte(saved.Bindings)); err != nil || n != len(r.bindings) {
 		return nil, errors.New("its bindings are damaged")
 	}
@@ -142,7 +142,7 @@ func (c *Clients) write(head stateHead, saved []savedRecord) error {
 }
 
 func (r *record) saved() savedRecord {
-	s := savedRecord{Key: r.Key, Bindings: hex.EncodeToString(r.bindings[:]), Heard: r.heard, Resync: r.resync, Left: r.left}
+	s := savedRecord{Key: r.Key, Bindings: hex.EncodeToString(r.bindings[:]), Heard: r.heard, Resync: r.resync || r.right.barred, Left: r.left}
 	if !r.proven.Position.IsZero() {
 		s.System, s.Position = r.proven.History.System, r.proven.Position.String()
 	}

@@ -104,7 +104,11 @@ func (m *Member) Replay(stored []Stored) error {
 	case owed.lost:
 		return errReplay
 	}
-	m.owed, m.replayed = nil, make(map[string]struct{}, len(stored))
+	m.owed = nil
+	if m.deaf { // since it was fetched
+		return nil
+	}
+	m.replayed = make(map[string]struct{}, len(stored))
 	to := m.config.Address
 	for _, s := range stored {
 		m.replayed[s.ID] = struct{}{}
