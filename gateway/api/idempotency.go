@@ -51,8 +51,9 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 	case len(key) > repeatsKey:
 		return message(http.StatusBadRequest, "Idempotency-Key has more than 255 bytes")
 	}
-	// The key is the client's own: others may use the same one.
-	scope := sha256.Sum256([]byte(req.claims.Role + "\x00" + req.claims.Subject + "\x00" + req.URL.EscapedPath() + "\x00" +
+	// The key is its token's own: others may use the same one, and who has the same
+	// role and sub need not be the same client, nor may they do the same.
+	scope := sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" +
 		last(req.URL.Query(), "private") + "\x00" + key))
 	body := sha256.Sum256(req.body)
 	for {

@@ -19,7 +19,7 @@ func requestWith(key, subject, body string) request {
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
 	}
-	return request{Request: r, claims: &auth.Claims{Role: "authenticated", Subject: subject}, body: []byte(body)}
+	return request{Request: r, token: "token of " + subject, claims: &auth.Claims{Role: "authenticated"}, body: []byte(body)}
 }
 
 func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
@@ -34,7 +34,7 @@ func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
 		{"first", "k", "ann", "{}", 0, true, 202},
 		{"again", "k", "ann", "{}", 4 * time.Minute, false, 202},
 		{"another body", "k", "ann", "{ }", time.Minute, false, 422},
-		{"another subject", "k", "bob", "{}", time.Minute, true, 202},
+		{"another token", "k", "bob", "{}", time.Minute, true, 202},
 		{"another key", "l", "ann", "{}", time.Minute, true, 202},
 		{"no key", "", "ann", "{}", time.Minute, true, 202},
 		{"after five minutes", "k", "ann", "{}", 5 * time.Minute, true, 202},

@@ -19,6 +19,7 @@ const maxBody = 8_000_000
 // request is an HTTP request whose token is good, with its whole body.
 type request struct {
 	*http.Request
+	token  string
 	claims *auth.Claims
 	body   []byte
 }
@@ -46,7 +47,7 @@ func (rs *requests) posting(f func(request) response) http.Handler {
 }
 
 func (rs *requests) post(w http.ResponseWriter, r *http.Request, f func(request) response) response {
-	claims := rs.claims(r)
+	token, claims := rs.verify(r)
 	switch {
 	case claims == nil:
 		return unauthorized
@@ -61,26 +62,33 @@ func (rs *requests) post(w http.ResponseWriter, r *http.Request, f func(request)
 	case err != nil:
 		return message(http.StatusBadRequest, "Bad Request: the body was cut off")
 	}
-	admitted := request{Request: r, claims: claims, body: body}
+	admitted := request{Request: r, token: token, claims: claims, body: body}
 	return rs.repeats.do(admitted, time.Now(), func() response { return f(admitted) })
 }
 
-// claims verifies the token of a request; nil if it has none that is good. As
-// upstream has it, a bearer token wins over apikey, even a bad one.
+// claims are those of the token of a request; nil if it has none that is good.
 func (rs *requests) claims(r *http.Request) *auth.Claims {
+	_, claims := rs.verify(r)
+	return claims
+}
+
+// verify returns the token of a request with its claims; nil if it has none that is
+// good. As upstream has it, a bearer token wins over apikey, even a bad one.
+func (rs *requests) verify(r *http.Request) (string, *auth.Claims) {
 	token := r.Header.Get("Apikey")
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, bearer, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "bearer") {
-			return nil
+			return "", nil
 		}
 		token = bearer
 	}
-	claims, err := rs.verifier.Verify(strings.TrimSpace(token), time.Now())
+	token = strings.TrimSpace(token)
+	claims, err := rs.verifier.Verify(token, time.Now())
 	if err != nil {
-		return nil
+		return "", nil
 	}
-	return claims
+	return token, claims
 }
 
 // acceptsJSON reports whether the client can take a JSON answer.
