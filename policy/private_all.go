@@ -222,7 +222,7 @@ select to_regclass('realtime.messages')::oid,
 	array(select u.oid from used u where u.class = 'pg_proc'::regclass)`
 
 // MessagesReads reads what the right to private topics depends on, and has Run
-// look at it from then on: when OnChange names one of these or the rest, or a row
+// look for changes of it since: when OnChange names one of these or the rest, or a row
 // of one of the tables changes, who may read is to be asked again.
 func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
@@ -233,17 +233,26 @@ func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err er
 	}
 	defer conn.Release()
 	var relation *uint32
-	err = transactPinned(ctx, conn, []step{{sql: messagesReadsSQL, scan: scanOne(&relation, &reads.Tables, &reads.Functions)}}, func() []step { return nil })
+	found := prints{}
+	err = transactPinned(ctx, conn, []step{{sql: messagesReadsSQL, scan: scanOne(&relation, &reads.Tables, &reads.Functions)}}, func() []step {
+		if relation == nil {
+			return nil
+		}
+		reads.Relation = *relation
+		return []step{{sql: printsSQL, args: reads.depends().args(), scan: found.read}}
+	})
 	switch {
 	case err != nil:
 		return reads, fmt.Errorf("read what private topics depend on: %w", err)
 	case relation == nil:
 		return reads, ErrNoMessagesTable
 	}
-	reads.Relation = *relation
-	p.watch.register(DependRelation, reads.Relation)
-	p.watch.register(DependRelation, reads.Tables...)
-	p.watch.register(DependFunction, reads.Functions...)
-	p.watch.register(dependRest, 0)
+	for _, d := range reads.depends().all() {
+		p.watch.begins(d, found.of(d))
+	}
 	return reads, nil
+}
+
+func (r *MessagesReads) depends() *dependencies {
+	return &dependencies{relations: append([]uint32{r.Relation}, r.Tables...), functions: r.Functions}
 }

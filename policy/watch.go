@@ -74,6 +74,15 @@ func (w *watch) register(kind Kind, oids ...uint32) {
 	}
 }
 
+// begins registers what had a fingerprint when it was read.
+func (w *watch) begins(d dependency, print int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.registered[d] == nil {
+		w.registered[d] = &print
+	}
+}
+
 // OnChange has f called with what a look has found changed, before Confirm tells
 // of it. f must not block. It is to be called before Run.
 func (p *Policy) OnChange(f func(Changed)) { p.watch.told = append(p.watch.told, f) }
