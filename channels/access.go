@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -14,31 +13,39 @@ import (
 )
 
 // access is who a channel acts as and what it may do on its topic: anything on a
-// public one. A token refresh replaces who; both belong to the session's
-// goroutine, but others may ask who it is.
+// public one. A token refresh replaces who. On a private topic what it may read is
+// asked at join, with a new token and again by readers; what it may write when it
+// does.
 type access struct {
-	policy     *policy.Policy
-	logger     *slog.Logger
-	writeCheck time.Duration // how long the permission to write is believed
-	topic      policy.Topic
-	private    bool
+	hub     *Hub
+	topic   policy.Topic
+	private bool
+	deaf    bool // it wants no broadcasts
 
-	granted       policy.Grants
-	writeDue      time.Time // when writing has to be asked again
-	presenceAsked bool      // reading presence is asked at join, or else at the first track
+	// turn is held while what was answered takes effect on the channel, so that
+	// effects come in the order of answers. It comes before all other locks.
+	turn sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	token   string
+	sub     string
 	subject *policy.Subject // nil once released
+	rights  rights
+}
+
+// rights are what was answered last.
+type rights struct {
+	policy.Grants
+	presenceAsked bool      // reading presence was asked at join, or else at the first track
+	readAt        time.Time // when the question began whose answer the Read fields are
+	writeAt       time.Time // the same of the Write fields
 }
 
 // newAccess is the access of a join with verified claims. It must be released.
 func (s *Session) newAccess(subTopic string, private bool, token string, claims *auth.Claims) *access {
-	h := s.hub
 	return &access{
-		policy: h.policy, logger: h.logger, writeCheck: h.config.WriteCheck,
-		topic:   policy.Topic{Name: subTopic, Headers: json.RawMessage(s.identity.Headers)},
-		private: private, token: token, subject: h.policy.Subject(claims.Role, string(claims.Raw)),
+		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: json.RawMessage(s.identity.Headers)}, private: private,
+		token: token, sub: claims.Subject, subject: s.hub.policy.Subject(claims.Role, string(claims.Raw)),
 	}
 }
 
@@ -48,7 +55,7 @@ func (a *access) release() {
 	subject := a.subject
 	a.subject = nil
 	a.mu.Unlock()
-	a.policy.Release(subject)
+	a.hub.policy.Release(subject)
 }
 
 // who is the subject at present, nil after release.
@@ -58,6 +65,17 @@ func (a *access) who() *policy.Subject {
 	return a.subject
 }
 
+// hold is who, for somebody who has to release it: nobody else may do so meanwhile.
+// It is nil after release.
+func (a *access) hold() *policy.Subject {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.subject == nil {
+		return nil
+	}
+	return a.hub.policy.Subject(a.subject.Role, a.subject.Claims)
+}
+
 // bearer is the token at present.
 func (a *access) bearer() string {
 	a.mu.Lock()
@@ -65,15 +83,45 @@ func (a *access) bearer() string {
 	return a.token
 }
 
+// named is the sub claim at present.
+func (a *access) named() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.sub
+}
+
 // become replaces token and subject and returns the subject before; nil if the
-// access was released meanwhile.
-func (a *access) become(token string, subject *policy.Subject) (before *policy.Subject) {
+// access was released meanwhile. What may be written is asked again.
+func (a *access) become(token, sub string, subject *policy.Subject) (before *policy.Subject) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if before = a.subject; before != nil {
-		a.token, a.subject = token, subject
+		a.token, a.sub, a.subject = token, sub, subject
+		a.rights.writeAt = time.Time{}
 	}
 	return before
+}
+
+// known is what was answered last.
+func (a *access) known() rights {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.rights
+}
+
+// settle takes an answer of what a subject may read. It is false, and nothing
+// changes, if that is not the subject any more or a later question was answered.
+func (a *access) settle(subject *policy.Subject, began time.Time, granted policy.Grants, presence bool) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.subject != subject || began.Before(a.rights.readAt) {
+		return false
+	}
+	a.rights.readAt, a.rights.ReadBroadcast = began, granted.ReadBroadcast
+	if presence {
+		a.rights.presenceAsked, a.rights.ReadPresence = true, granted.ReadPresence
+	}
+	return true
 }
 
 // enter asks at join whether a private topic may be read at all; one of
@@ -82,21 +130,25 @@ func (a *access) enter(ctx context.Context, presence bool) error {
 	if !a.private {
 		return nil
 	}
-	granted, err := a.askRead(ctx, a.who(), presence)
-	a.granted, a.presenceAsked = granted, presence
+	began, subject := now(), a.who()
+	granted, err := a.askRead(ctx, subject, presence)
+	a.settle(subject, began, granted, presence)
 	return err
 }
 
-// hears reports whether broadcasts of others may be received.
-func (a *access) hears() bool { return !a.private || a.granted.ReadBroadcast }
+// hears reports whether broadcasts of others are received.
+func (a *access) hears() bool { return !a.deaf && !a.isBarred() }
+
+// isBarred reports whether broadcasts may not be received.
+func (a *access) isBarred() bool { return a.private && !a.known().ReadBroadcast }
 
 // watches reports whether presence of others may be received.
-func (a *access) watches() bool { return !a.private || a.granted.ReadPresence }
+func (a *access) watches() bool { return !a.private || a.known().ReadPresence }
 
 // askRead asks what may be received of a private topic. An error is the reason
 // of a refusal.
 func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence bool) (policy.Grants, error) {
-	granted, err := a.policy.MayRead(ctx, subject, a.topic, presence)
+	granted, err := a.hub.policy.MayRead(ctx, subject, a.topic, presence)
 	var raised *policy.AskError
 	switch {
 	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition):
@@ -104,7 +156,7 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
 		return policy.Grants{}, a.notReadable()
 	case err != nil:
-		a.logger.Warn("private channel not checked", "topic", a.topic.Name, "err", err)
+		a.hub.logger.Warn("private channel not checked", "topic", a.topic.Name, "err", err)
 		return granted, protocol.RefuseDatabaseAway
 	case !granted.ReadBroadcast && !granted.ReadPresence:
 		return granted, a.notReadable()
@@ -114,19 +166,27 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 
 func (a *access) notReadable() error { return protocol.RefuseRead(a.topic.Name) }
 
-// askWrite asks what may be sent, unless it was asked a moment ago.
-func (a *access) askWrite(ctx context.Context) error {
-	if now().Before(a.writeDue) {
-		return nil
+// askWrite asks what may be sent, unless it was asked a moment ago and nothing
+// that rights depend on was seen to change since.
+func (a *access) askWrite(ctx context.Context) (rights, error) {
+	began := now()
+	known := a.known()
+	if began.Before(known.writeAt.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(known.writeAt, began) {
+		return known, nil
 	}
-	granted, err := a.policy.MayWrite(ctx, a.who(), a.topic)
+	subject := a.who()
+	if subject == nil {
+		return known, nil // it has ended
+	}
+	granted, err := a.hub.policy.MayWrite(ctx, subject, a.topic)
 	if err != nil {
-		a.logger.Warn("write permission not checked", "topic", a.topic.Name, "err", err)
-		return err
+		a.hub.logger.Warn("write permission not checked", "topic", a.topic.Name, "err", err)
+		return known, err
 	}
-	a.granted.WriteBroadcast, a.granted.WritePresence = granted.WriteBroadcast, granted.WritePresence
-	a.writeDue = now().Add(a.writeCheck)
-	return nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.rights.WriteBroadcast, a.rights.WritePresence, a.rights.writeAt = granted.WriteBroadcast, granted.WritePresence, began
+	return a.rights, nil
 }
 
 // mayBroadcast says why nothing may be broadcast, nil if it may.
@@ -134,10 +194,10 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 	if !a.private {
 		return nil
 	}
-	err := a.askWrite(ctx)
+	known, err := a.askWrite(ctx)
 	var raised *policy.AskError
 	switch {
-	case err == nil && a.granted.WriteBroadcast:
+	case err == nil && known.WriteBroadcast:
 		return nil
 	case err == nil, errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
 		return protocol.RefuseWrite(a.topic.Name)
@@ -155,33 +215,47 @@ func (a *access) mayTrack(ctx context.Context) bool {
 	if !a.private {
 		return true
 	}
-	if a.askWrite(ctx) != nil || !a.granted.WritePresence {
+	known, err := a.askWrite(ctx)
+	if err != nil || !known.WritePresence {
 		return false
 	}
-	if !a.granted.ReadPresence && !a.presenceAsked {
-		if granted, err := a.askRead(ctx, a.who(), true); err == nil {
-			a.granted.ReadPresence = granted.ReadPresence
-			a.presenceAsked = true
+	if !known.ReadPresence && !known.presenceAsked {
+		began, subject := now(), a.who()
+		if subject == nil {
+			return false
+		}
+		if granted, err := a.hub.policy.MayRead(ctx, subject, a.topic, true); err == nil {
+			a.learnPresence(subject, began, granted.ReadPresence)
 		}
 	}
 	return true
 }
 
+// learnPresence takes an answer about presence alone: what it says of broadcasts
+// has to take effect, which is for readers.
+func (a *access) learnPresence(subject *policy.Subject, began time.Time, granted bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.subject == subject && !began.Before(a.rights.readAt) {
+		a.rights.presenceAsked, a.rights.ReadPresence = true, granted
+	}
+}
+
 // reread asks again what a new subject may receive. A text says that it is less
-// than before, which ends the channel.
-func (a *access) reread(ctx context.Context, subject *policy.Subject) (refused string) {
+// than before, or cannot be known, which ends the channel.
+func (a *access) reread(ctx context.Context, subject *policy.Subject) (granted policy.Grants, refused error) {
 	if !a.private {
-		return ""
+		return granted, nil
 	}
-	granted, err := a.askRead(ctx, subject, a.granted.ReadPresence || a.presenceAsked)
-	if err != nil {
-		return refusalText(err)
+	before := a.known()
+	granted, err := a.askRead(ctx, subject, before.presenceAsked)
+	switch {
+	case err != nil:
+		return granted, err
+	case before.ReadBroadcast && !granted.ReadBroadcast || before.ReadPresence && !granted.ReadPresence:
+		return granted, protocol.Refusal{Text: protocol.MessageNoLongerReadable(a.topic.Name)}
 	}
-	if a.granted.ReadBroadcast && !granted.ReadBroadcast || a.granted.ReadPresence && !granted.ReadPresence {
-		return protocol.MessageNoLongerReadable(a.topic.Name)
-	}
-	a.granted, a.writeDue = granted, time.Time{}
-	return ""
+	return granted, nil
 }
 
 // refusalText is what a system message says of a refusal.

@@ -27,6 +27,7 @@ type channel struct {
 	member   *topics.Member       // its part in the topic's broadcasts
 	present  *presence.Member     // its part in the topic's presence
 	bookmark *resume.Bookmark     // what its client has; nil without a client_id
+	reader   *reader              // of a private topic once the join is answered; guarded by the lock of readers
 	ended    atomic.Bool
 }
 
@@ -61,6 +62,8 @@ func (c *channel) end(lingers bool) bool {
 	c.present.Leave(lingers)
 	c.bookmark.Leave(now())
 	h.expiry.forget(c)
+	h.roster.left(c)
+	h.readers.leave(c)
 	h.metrics.channels.Dec()
 	c.access.release()
 	return true

@@ -35,6 +35,11 @@ type Config struct {
 	TokenCheck time.Duration
 	// WriteCheck is how long a private channel's write permission is believed.
 	WriteCheck time.Duration
+	// ReadCheck is how often it is asked again whether channels on private topics
+	// may still read them.
+	ReadCheck time.Duration
+	// ReadAway is how long they go on while the database cannot be asked.
+	ReadAway time.Duration
 	// ResumeWait is how long a client that resumes waits for the log to have its
 	// position, as when the window is read again after a restart.
 	ResumeWait time.Duration
@@ -77,6 +82,8 @@ func DefaultConfig() Config {
 		MaxBroadcastBytes: 3_000_500,
 		TokenCheck:        5 * time.Minute,
 		WriteCheck:        30 * time.Second,
+		ReadCheck:         5 * time.Second,
+		ReadAway:          5 * time.Minute,
 		ResumeWait:        30 * time.Second,
 		ResumeClients:     100_000,
 		ResumeMemory:      24 * time.Hour,
@@ -118,6 +125,9 @@ func (c Config) Validate() (err error) {
 	}
 	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
 		err = errors.Join(err, fmt.Errorf("write-check: want 0s to 30s, got %s", c.WriteCheck))
+	}
+	if c.ReadCheck < 100*time.Millisecond || c.ReadCheck > 30*time.Second {
+		err = errors.Join(err, fmt.Errorf("read-check: want 100ms to 30s, got %s", c.ReadCheck))
 	}
 	return err
 }

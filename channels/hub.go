@@ -34,6 +34,8 @@ type Hub struct {
 	clients   *resume.Clients
 	arming    *arming
 	expiry    *expiry
+	readers   *readers
+	roster    *roster
 	readiness *readiness
 }
 
@@ -45,15 +47,17 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		config: c, log: log, policy: p, verifier: v, logger: logger,
 		metrics:   newMetrics(reg),
 		expiry:    newExpiry(),
+		roster:    newRoster(),
 		readiness: newReadiness(log),
 		rooms:     presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
 		arming:    newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), logger),
 	}
+	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
 	h.topics = topics.New(topics.Config{
 		Window: log.Window(), MaxTopics: c.ResumeClients, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory}, log.Reason, h.topics.Past())
+	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory, RightAge: h.readers.age}, log.Reason, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{
 		Shards: c.Shards, MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
 		Raised: diagnose.Raised, Resynced: h.metrics.resynced,
@@ -65,8 +69,8 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 // called, if at all, before the first Open.
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 
-// Run runs the fan-out, the checks of bindings, presence and the expiry of
-// tokens. It blocks until ctx is done and everything it started has returned.
+// Run runs the fan-out, the checks of bindings and of who may read private topics,
+// presence and the expiry of tokens. It blocks until ctx is done and everything it started has returned.
 // Sessions must be closed by then, or what they have received goes unsaved.
 func (h *Hub) Run(ctx context.Context) error {
 	defer func() { h.clients.Save(now(), h.logger) }()
@@ -76,6 +80,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	for _, run := range []func(context.Context) error{
 		h.fanout.Run, h.rooms.Run, h.arming.watch, h.expiry.run, h.readiness.run,
+		h.readers.run, h.readers.watched.follow,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}

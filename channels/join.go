@@ -64,7 +64,6 @@ type joining struct {
 	channel  *channel
 	bindings []diagnose.Binding
 	refused  *protocol.Problem // why no binding is active, nil if they are
-	deaf     bool              // an event stream that wants no broadcasts
 	after    []wal.Position    // that the bindings name, zero for one that names none
 }
 
@@ -148,10 +147,13 @@ func (j *joining) register(ctx context.Context) error {
 	known := j.recall()
 	ch.member = h.topics.Join(key, topics.MemberConfig{
 		Address: ch.address, Outbox: ch.out, Client: client,
-		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears() || j.deaf,
+		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
 		Replays: j.asked.Replay != nil, Returning: j.returning(known),
 	})
 	ch.bookmark.Listen(ch.member.HeardAtJoin())
+	if ch.access.isBarred() {
+		ch.bookmark.Bar()
+	}
 	if err := j.follow(ctx, key, known); err != nil {
 		ch.out.discard()
 		ch.member.Leave()
@@ -244,6 +246,10 @@ func (j *joining) answer() {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
 	h.expiry.watch(ch, h.nextCheck(j.claims.Expires))
+	h.roster.joined(ch)
+	if ch.access.private {
+		h.readers.join(ch)
+	}
 	if j.asked.ReplicationReady {
 		h.readiness.tell(ch)
 	}

@@ -19,6 +19,9 @@ type metrics struct {
 	joins    *prometheus.CounterVec
 	limited  *prometheus.CounterVec
 	resyncs  *prometheus.CounterVec
+	readers  prometheus.Gauge
+	checks   *prometheus.CounterVec
+	ended    *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -40,6 +43,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "walcast_channels_resyncs_total",
 			Help: "Channels told that they missed changes, by code.",
 		}, []string{"code"}),
+		readers: f.NewGauge(prometheus.GaugeOpts{
+			Name: "walcast_channels_private",
+			Help: "Channels on private topics, and clients of such that may come back, whose right to read is asked again and again.",
+		}),
+		checks: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_channels_read_checks_total",
+			Help: "Checks whether a channel may still read its private topic, by result.",
+		}, []string{"result"}),
+		ended: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_channels_ended_total",
+			Help: "Sessions and channels ended over HTTP, by what.",
+		}, []string{"what"}),
 	}
 }
 

@@ -44,9 +44,16 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	case !c.access.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:
-		if heldBack := c.present.Track(payload, c.access.watches()); heldBack {
+		if heldBack := c.trackNow(payload); heldBack {
 			h.metrics.limited.WithLabelValues(limitPresence).Inc()
 		}
 		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
 	}
+}
+
+// trackNow tracks, and watches from now on if it may, which nobody changes meanwhile.
+func (c *channel) trackNow(payload json.RawMessage) (heldBack bool) {
+	c.access.turn.Lock()
+	defer c.access.turn.Unlock()
+	return c.present.Track(payload, c.access.watches())
 }

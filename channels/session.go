@@ -25,6 +25,7 @@ type Identity struct {
 	Version  protocol.Version
 	Token    string       // connection token
 	Claims   *auth.Claims // of the connection token
+	Session  SessionID    // names the session
 	ClientID string       // client_id parameter, "" for none
 	Headers  string       // x-* headers as a JSON object, for private channels' policies
 }
@@ -47,6 +48,7 @@ func (h *Hub) Open(out Outbox, id Identity) *Session {
 	if id.ClientID != "" {
 		s.ledger = &resume.Ledger{}
 	}
+	h.roster.opened(s)
 	return s
 }
 
@@ -74,6 +76,7 @@ func (s *Session) Close() {
 		ch.end(true)
 		delete(s.channels, name)
 	}
+	s.hub.roster.closed(s)
 }
 
 // joined returns the live channel of a topic, or nil.

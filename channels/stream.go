@@ -35,7 +35,7 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 	if err != nil {
 		return nil, err
 	}
-	j.deaf = wanted.Deaf
+	j.channel.access.deaf = wanted.Deaf
 	if err := j.place(ctx, wanted.From); err != nil {
 		j.channel.access.release()
 		return nil, err

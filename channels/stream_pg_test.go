@@ -17,8 +17,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// reader is an event stream whose socket is memory.
-type reader struct {
+// eventReader is an event stream whose socket is memory.
+type eventReader struct {
 	f       *fixture
 	session *Session
 	ended   chan string // why, once
@@ -32,7 +32,7 @@ type reader struct {
 // event is a block of the stream; one without a name is a sign of life.
 type event struct{ name, id, data string }
 
-func (r *reader) Push(f *protocol.Frame) {
+func (r *eventReader) Push(f *protocol.Frame) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var e event
@@ -52,26 +52,26 @@ func (r *reader) Push(f *protocol.Frame) {
 	r.came.Broadcast()
 }
 
-func (r *reader) Close(_ int, reason string) { r.ended <- reason }
+func (r *eventReader) Close(_ int, reason string) { r.ended <- reason }
 
 // stream opens a session for an event stream, which is not joined yet.
-func (f *fixture) stream(signed string) *reader {
+func (f *fixture) stream(signed string) *eventReader {
 	f.Helper()
-	r := &reader{f: f, ended: make(chan string, 1)}
+	r := &eventReader{f: f, ended: make(chan string, 1)}
 	r.came = sync.NewCond(&r.mu)
 	r.session = f.hub.Open(r, Identity{Version: protocol.SSE, Token: signed})
 	f.Cleanup(r.session.Close)
 	return r
 }
 
-func (r *reader) admit(ctx context.Context, config, from string) (begin func(), err error) {
+func (r *eventReader) admit(ctx context.Context, config, from string) (begin func(), err error) {
 	return r.session.Admit(ctx, protocol.Message{
 		JoinRef: `"1"`, Ref: `"1"`, Topic: "realtime:room", Event: protocol.EventJoin, Payload: []byte(`{"config":` + config + `}`),
 	}, Stream{From: from})
 }
 
 // follow opens a stream of the bindings that goes on after a position.
-func (f *fixture) follow(list, from string) *reader {
+func (f *fixture) follow(list, from string) *eventReader {
 	f.Helper()
 	r := f.stream(token(f.T, "anon", "", time.Hour))
 	begin, err := r.admit(f.Context(), bindings(list), from)
@@ -83,7 +83,7 @@ func (f *fixture) follow(list, from string) *reader {
 }
 
 // waitFor returns the events of a name, once there are n.
-func (r *reader) waitFor(name string, n int) (found []event) {
+func (r *eventReader) waitFor(name string, n int) (found []event) {
 	r.f.Helper()
 	timer := time.AfterFunc(patient, r.came.Broadcast)
 	defer timer.Stop()
@@ -103,7 +103,7 @@ func (r *reader) waitFor(name string, n int) (found []event) {
 }
 
 // ids are the id columns of the first n rows that were delivered.
-func (r *reader) ids(n int) (ids []any) {
+func (r *eventReader) ids(n int) (ids []any) {
 	r.f.Helper()
 	for _, e := range r.waitFor(protocol.EventPostgresChanges, n) {
 		var payload struct {
@@ -118,7 +118,7 @@ func (r *reader) ids(n int) (ids []any) {
 }
 
 // pulse is the position of a sign of life.
-func (r *reader) pulse() string {
+func (r *eventReader) pulse() string {
 	r.f.Helper()
 	before := len(r.waitFor("", 0))
 	r.session.Pulse()
@@ -168,7 +168,7 @@ func TestEqualStreamsShareOneFrame(t *testing.T) {
 	socket := f.connect("anon", "")
 	socket.join("realtime:room", bindings(inserts))
 	f.commit(insert(rel, "1", "1", "x"))
-	change := func(r *reader) *protocol.Frame {
+	change := func(r *eventReader) *protocol.Frame {
 		r.waitFor(protocol.EventPostgresChanges, 1)
 		i := slices.IndexFunc(r.events, func(e event) bool { return e.name == protocol.EventPostgresChanges })
 		return r.frames[i]
@@ -302,7 +302,7 @@ func TestAStreamFromNowhereIsToldToResync(t *testing.T) {
 
 func TestAStreamHearsBroadcastsUnlessItDoesNotWantTo(t *testing.T) {
 	f := newFixture(t, DefaultConfig())
-	open := func(deaf bool) *reader {
+	open := func(deaf bool) *eventReader {
 		r := f.stream(token(t, "anon", "", time.Hour))
 		begin, err := r.session.Admit(t.Context(), protocol.Message{
 			Topic: "realtime:room", Event: protocol.EventJoin, Payload: []byte(`{"config":{"presence":{"enabled":false}}}`),

@@ -29,25 +29,38 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 // before get another chance, live from now.
 func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) {
 	h := c.session.hub
-	subject := h.policy.Subject(claims.Role, string(claims.Raw))
-	if refused := c.access.reread(ctx, subject); refused != "" {
+	began, subject := now(), h.policy.Subject(claims.Role, string(claims.Raw))
+	granted, refused := c.access.reread(ctx, subject)
+	if refused != nil {
 		h.policy.Release(subject)
-		c.fail(refused, true)
+		c.refuse(refused)
 		return
 	}
-	before := c.access.become(token, subject)
+	before := c.access.become(token, claims.Subject, subject)
 	if before == nil { // it ended meanwhile
 		h.policy.Release(subject)
 		return
 	}
-	c.member.Listen(c.access.hears())
 	c.bookmark.Rename(claims.Role, claims.Subject)
+	if c.access.private {
+		c.allow(subject, began, granted, true)
+	}
 	h.expiry.watch(c, h.nextCheck(claims.Expires))
 	if subject != before && c.rows.HasBindings() {
 		c.rows.Refile(subject)
 		h.arming.check(c)
 	}
 	h.policy.Release(before)
+}
+
+// refuse ends the channel that may read less by its new token, or of which that
+// cannot be known.
+func (c *channel) refuse(why error) {
+	if errors.Is(why, protocol.RefuseDatabaseAway) {
+		c.fail(refusalText(why), true)
+		return
+	}
+	c.revoke(refusalText(why), true)
 }
 
 // recheck verifies the channel's token when its time has come: at its expiry,

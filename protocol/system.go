@@ -18,6 +18,8 @@ const (
 	MessageReplicationReady = "Replication connection established"
 	MessageReplicationAway  = "Replication connection was not established in time"
 	MessageDatabaseAway     = "Realtime was unable to connect to the project database"
+	MessageUnsubscribed     = "Unsubscribed by the server"
+	MessageDisconnected     = "Disconnected by the server"
 )
 
 // MessageNotReadable is for a new token that may not read the private topic.
@@ -26,7 +28,7 @@ func MessageNotReadable(subTopic string) string {
 }
 
 // MessageNoLongerReadable is for a new token that may read less of the private
-// topic than the one before.
+// topic than the one before, and for who may read it no more.
 func MessageNoLongerReadable(subTopic string) string {
 	return "You no longer have permission to read from this Channel topic: " + subTopic
 }

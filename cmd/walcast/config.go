@@ -117,6 +117,7 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 	c.MaxChannels, c.PrivateOnly = s.MaxChannels, s.PrivateOnly
 	c.MaxBindings, c.MaxHeldBytes = s.MaxBindings, int(s.MaxHeldSize)
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
+	c.ReadCheck = s.ReadCheck
 	c.ResumeWait, c.PresenceGrace, c.PresenceRate = s.ResumeWait, s.PresenceGrace, presence.Rate{}
 	switch {
 	case s.ResumeWait < 0:

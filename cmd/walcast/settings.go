@@ -56,6 +56,7 @@ type channelSettings struct {
 	PresenceGrace       time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
 	ResumeWait          time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 	AccessAge           time.Duration `default:"1s" help:"How long what the database says of who may see what is believed: grants, policies, functions, types, roles and their membership."`
+	ReadCheck           time.Duration `default:"5s" help:"How often it is asked again whether channels on private topics may still read them, 100ms to 30s; with more than 5,000 of them in turn, all within 30s."`
 	PolicyTimeout       time.Duration `default:"5s" help:"How long Postgres may take to judge rows by policies that only it can evaluate; a row that takes longer is hidden."`
 }
 

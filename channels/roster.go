@@ -1,0 +1,136 @@
+package channels
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"walcast/protocol"
+)
+
+// roster is the sessions and channels that are there, for those who end them.
+type roster struct {
+	mu       sync.Mutex
+	sessions map[*Session]struct{}
+	channels map[*channel]struct{}
+}
+
+func newRoster() *roster {
+	return &roster{sessions: map[*Session]struct{}{}, channels: map[*channel]struct{}{}}
+}
+
+func (r *roster) opened(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions[s] = struct{}{}
+}
+
+func (r *roster) closed(s *Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, s)
+}
+
+func (r *roster) joined(c *channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !c.ended.Load() { // or left has been or will be called; it must find nothing
+		r.channels[c] = struct{}{}
+	}
+}
+
+func (r *roster) left(c *channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.channels, c)
+}
+
+// present is who is there.
+func (r *roster) present() (sessions []*Session, channels []*channel) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Keys(r.sessions)), slices.Collect(maps.Keys(r.channels))
+}
+
+// Selection says which sessions or channels are meant: those that fit all that is
+// set.
+type Selection struct {
+	Sub     string     // claim of the channel's token, or of the connection's
+	Topic   string     // sub-topic, without "realtime:"
+	Private *bool      // with Topic: whether the private one is meant; nil is both
+	Session *SessionID // nil for any
+}
+
+// fits reports whether a channel is meant.
+func (sel Selection) fits(c *channel) bool {
+	return sel.fitsSession(c.session) && (sel.Topic == "" || c.access.topic.Name == sel.Topic) &&
+		(sel.Private == nil || c.access.private == *sel.Private) &&
+		(sel.Sub == "" || c.access.named() == sel.Sub || c.session.named() == sel.Sub)
+}
+
+// fitsSession reports whether a session is one of those that sel names by their id.
+func (sel Selection) fitsSession(s *Session) bool {
+	return sel.Session == nil || s.identity.Session == *sel.Session
+}
+
+// fitsIdle reports whether a session is meant that may have joined nothing.
+func (sel Selection) fitsIdle(s *Session) bool {
+	return sel.fitsSession(s) && sel.Topic == "" && sel.Private == nil && (sel.Sub == "" || s.named() == sel.Sub)
+}
+
+// named is the sub claim of the connection token.
+func (s *Session) named() string {
+	if s.identity.Claims == nil {
+		return ""
+	}
+	return s.identity.Claims.Subject
+}
+
+// The values of the what label of walcast_channels_ended_total.
+const (
+	endedSessions = "session"
+	endedChannels = "channel"
+)
+
+// Unsubscribe ends the channels that are meant, for good, and returns how many they
+// were. Their clients may join again, as new ones.
+func (h *Hub) Unsubscribe(sel Selection) (ended int) {
+	_, channels := h.roster.present()
+	for _, c := range channels {
+		if sel.fits(c) && !c.ended.Load() {
+			c.revoke(protocol.MessageUnsubscribed, true)
+			ended++
+		}
+	}
+	h.metrics.ended.WithLabelValues(endedChannels).Add(float64(ended))
+	return ended
+}
+
+// Disconnect ends the sessions that are meant, or that have such a channel, and
+// returns how many they were. Their channels are closed first, so that a client
+// that connects again by itself, as supabase-js does whatever the code, has nothing
+// to join.
+func (h *Hub) Disconnect(sel Selection) (ended int) {
+	sessions, channels := h.roster.present()
+	meant := map[*Session]struct{}{}
+	for _, s := range sessions {
+		if sel.fitsIdle(s) {
+			meant[s] = struct{}{}
+		}
+	}
+	for _, c := range channels {
+		if sel.fits(c) {
+			meant[c.session] = struct{}{}
+		}
+	}
+	for _, c := range channels {
+		if _, ends := meant[c.session]; ends {
+			c.revoke(protocol.MessageDisconnected, true)
+		}
+	}
+	for s := range meant {
+		s.out.Close(protocol.CloseNormal, protocol.MessageDisconnected)
+	}
+	h.metrics.ended.WithLabelValues(endedSessions).Add(float64(len(meant)))
+	return len(meant)
+}
