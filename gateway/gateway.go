@@ -182,13 +182,19 @@ func (g *Gateway) wrap(ln net.Listener) net.Listener {
 }
 
 // enlist makes a session known. It ends at once if the server has begun to stop.
-func (g *Gateway) enlist(s *session) {
+func (g *Gateway) enlist(s *session, id channels.Identity) {
 	g.metrics.sessions.open.Inc()
 	g.metrics.sessions.opened.WithLabelValues(s.version.String()).Inc()
+	if g.logger.Enabled(context.Background(), slog.LevelDebug) {
+		g.logger.Debug("session opened", "session", s.id, "address", s.address.String(), "role", shortened(id.Claims.Role), "sub", shortened(id.Claims.Subject))
+	}
 	if late := g.sessions.add(s); late {
 		s.drain()
 	}
 }
+
+// shortened is a value for the log, which a client can make long.
+func shortened(value string) string { return value[:min(len(value), 200)] }
 
 // leave is the last thing that a session's reader does.
 func (g *Gateway) leave(s *session) {
@@ -199,6 +205,6 @@ func (g *Gateway) leave(s *session) {
 	if limit := limitOf(s.queue.cause); limit != "" {
 		g.Limited(limit)
 	}
-	g.logger.Debug("session closed", "address", s.address.String(), "reason", s.queue.cause)
+	g.logger.Debug("session closed", "session", s.id, "address", s.address.String(), "reason", s.queue.cause)
 	g.sessions.release()
 }

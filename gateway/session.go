@@ -41,6 +41,7 @@ type session struct {
 	conn      *websocket.Conn // for reading; its writes go nowhere after the handshake; nil for a stream
 	transport transport
 	queue     queue
+	id        channels.SessionID
 	version   protocol.Version
 	address   netip.Addr
 
@@ -54,7 +55,7 @@ type session struct {
 
 // newSession makes a session that has no connection yet.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
-	s := &session{gateway: g, version: id.Version, address: address, queue: queue{limit: g.config.QueueBytes}}
+	s := &session{gateway: g, id: id.Session, version: id.Version, address: address, queue: queue{limit: g.config.QueueBytes}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.
@@ -103,7 +104,7 @@ func (s *session) Room(ctx context.Context, size int) {
 func (s *session) overflow() {
 	if s.end(endSlow, s.closing(protocol.CloseTryLater, "client reads too slowly"), true) {
 		s.gateway.metrics.sent.overflows.Inc()
-		s.gateway.logger.Debug("session too slow", "address", s.address.String(), "queue_bytes", s.gateway.config.QueueBytes)
+		s.gateway.logger.Debug("session too slow", "session", s.id, "address", s.address.String(), "queue_bytes", s.gateway.config.QueueBytes)
 	}
 }
 

@@ -66,7 +66,8 @@ func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Ident
 		return channels.Identity{}, rejectToken(err, given)
 	}
 	return channels.Identity{
-		Version: protocol.SSE, Token: strings.Clone(token), Claims: claims, Headers: captured(r.Header),
+		Version: protocol.SSE, Token: strings.Clone(token), Claims: claims, Session: channels.NewSessionID(),
+		Headers: captured(r.Header),
 	}, nil
 }
 
@@ -101,7 +102,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	if _, err := conn.Write(protocol.StreamHead(head, reconnectDelay()).Wire()); err != nil {
 		s.queue.kill(endGone)
 	}
-	g.enlist(s)
+	g.enlist(s, id)
 	begin()
 	go s.watch()
 	return nil

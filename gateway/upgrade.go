@@ -76,7 +76,7 @@ func (g *Gateway) identify(r *http.Request, now time.Time) (channels.Identity, *
 		return channels.Identity{}, rejectClientID
 	}
 	return channels.Identity{
-		Version: version, Token: strings.Clone(token), Claims: claims,
+		Version: version, Token: strings.Clone(token), Claims: claims, Session: channels.NewSessionID(),
 		ClientID: strings.Clone(clientID), Headers: captured(r.Header),
 	}, nil
 }

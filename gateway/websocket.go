@@ -25,7 +25,7 @@ func (s *session) open(ctx context.Context, id channels.Identity) {
 	if p, ok := c.(prover); ok && id.ClientID != "" {
 		s.proof = &proof{prover: p}
 	}
-	g.enlist(s)
+	g.enlist(s, id)
 	go s.run(ctx, c)
 }
 

@@ -39,6 +39,7 @@ type Gateway interface {
 type Hub interface {
 	broadcaster
 	presences
+	ender
 }
 
 // Parts are what the endpoints stand on.
@@ -66,11 +67,14 @@ func (a *API) Handler() http.Handler {
 	cors := a.parts.Gateway.CORS
 	requests := newRequests(a.parts.Verifier)
 	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
+	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
 		mux.Handle(prefix+"/api/broadcast", cors(requests.posting(sending.several)))
 		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", cors(requests.posting(sending.single)))
+		mux.Handle(prefix+"/api/disconnect", cors(requests.posting(ending.disconnect)))
+		mux.Handle(prefix+"/api/unsubscribe", cors(requests.posting(ending.unsubscribe)))
 		mux.Handle(prefix+"/api/presence/{topic}", cors(reading(present.get)))
 	}
 	state := &readiness{status: a.parts.Status, stopping: a.parts.Gateway.Stopping}

@@ -53,6 +53,10 @@ func (fakeHub) Present(subTopic string, private bool) []byte {
 	return []byte(`{"public":[]}`)
 }
 
+func (fakeHub) Disconnect(channels.Selection) int { return 2 }
+
+func (fakeHub) Unsubscribe(channels.Selection) int { return 3 }
+
 // serve starts an API on a server of its own.
 func serve(t *testing.T, c Config, g *fakeGateway, status replication.Status) *httptest.Server {
 	t.Helper()

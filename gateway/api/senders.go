@@ -12,11 +12,12 @@ import (
 // whole burst again.
 const sendersKnown = 16 << 10
 
-// The limits that a sender can run into, by the label of
+// The limits that a request can run into, by the label of
 // walcast_gateway_limited_total.
 const (
 	limitMessages = "messages"
 	limitBytes    = "bytes"
+	limitEndings  = "endings"
 )
 
 // The responses to too many broadcasts, in upstream's words.
