@@ -35,9 +35,10 @@ DURATION  ?= 10m
 SEED      ?= 0
 DRILL     ?=
 ACCESS    ?=
+HOSTILE   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race versions e2e fuzz drill access bench lint structure fmt clean
+.PHONY: help build dev test unit race versions e2e fuzz drill access hostile bench lint structure fmt clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +75,10 @@ drill: ## check that nothing is lost while all is harmed at random, for DURATION
 
 access: ## check that nobody sees what Postgres would hide while access is changed at random, for DURATION (10m), again with SEED
 	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNobodySees' ./test/access -duration $(DURATION) -seed $(SEED) $(ACCESS)
+
+hostile: DURATION = 20s
+hostile: ## attack a server for DURATION (20s) in each way, and measure what others notice, again with SEED, HOSTILE="-attack NAME" for one
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNobodyStalls' ./test/hostile -duration $(DURATION) -seed $(SEED) $(HOSTILE)
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)

@@ -1,0 +1,76 @@
+package hostile
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// attack is one way to harm others. The name of its type says what it does.
+type attack interface {
+	// world returns what the owner of the database has made, and the attack makes
+	// use of: statements for a database that has the tables of every run.
+	world() []string
+	// run goes on until ctx is done. It comes to terms with refusals: an error is
+	// one of the attack itself.
+	run(ctx context.Context, a *attacker) error
+}
+
+// attacks are all of them. The first does nothing: what it measures is the
+// machine.
+var attacks = []attack{
+	nobodyAttacks{},
+	catastrophicPatterns{},
+	rangesUnderICUCollation{},
+	nulInNames{},
+	rowsOnWhichThePolicyRaises{},
+	hugePatterns{},
+	likeOfLongRows{},
+	topicsOfAnyLength{},
+	namesFromOneSocket{},
+	silentJoinersOfFullRoom{},
+	foreignLogicalMessages{},
+	joinsOfManyBindings{},
+	equalBindings{},
+	resumesAtOnce{},
+	privateJoinsOfSlowPolicy{},
+	tokenFlood{},
+	frameFlood{},
+	slowReaders{},
+	nulInPrivateTopics{},
+	refusedHandshakes{},
+	randomFrames{},
+	randomMixture{},
+}
+
+// notYet are attacks that are known to succeed, and what they do. The short run
+// tells of them and goes on.
+var notYet = map[string]string{}
+
+// name is that of an attack's type.
+func name(a attack) string {
+	_, after, _ := strings.Cut(fmt.Sprintf("%T", a), ".")
+	return after
+}
+
+// find returns the attack of a name.
+func find(wanted string) (attack, error) {
+	var names []string
+	for _, a := range attacks {
+		if name(a) == wanted {
+			return a, nil
+		}
+		names = append(names, name(a))
+	}
+	return nil, fmt.Errorf("no attack %q; there are %s", wanted, strings.Join(names, ", "))
+}
+
+// nobodyAttacks is for comparison.
+type nobodyAttacks struct{}
+
+func (nobodyAttacks) world() []string { return nil }
+
+func (nobodyAttacks) run(ctx context.Context, _ *attacker) error {
+	<-ctx.Done()
+	return nil
+}

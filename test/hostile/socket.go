@@ -1,0 +1,160 @@
+package hostile
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// handshakeLimit is for a server that is busy with others.
+const handshakeLimit = 30 * time.Second
+
+// caller is who connects, and how.
+type caller struct {
+	address, token, clientID string
+	deaf                     bool // reads nothing: has as little room for what comes as may be
+}
+
+// socket is a WebSocket of version 2.0.0. One goroutine reads.
+type socket struct {
+	conn *websocket.Conn
+	free func() bool
+
+	mu  sync.Mutex // of writing
+	ref int
+}
+
+// frame is one that has come.
+type frame struct {
+	joinRef, ref any
+	topic, event string
+	payload      json.RawMessage
+}
+
+// dial connects. The socket ends with ctx.
+func (c caller) dial(ctx context.Context) (*socket, error) {
+	query := url.Values{"apikey": {c.token}, "vsn": {"2.0.0"}}
+	if c.clientID != "" {
+		query.Set("client_id", c.clientID)
+	}
+	dialer := websocket.Dialer{HandshakeTimeout: handshakeLimit}
+	if c.deaf {
+		dialer.NetDialContext = dialNarrow
+	}
+	conn, response, err := dialer.DialContext(ctx, "ws://"+c.address+"/realtime/v1/websocket?"+query.Encode(), nil)
+	if err != nil {
+		if response != nil {
+			return nil, fmt.Errorf("%w: %s", err, response.Status)
+		}
+		return nil, err
+	}
+	s := &socket{conn: conn}
+	s.free = context.AfterFunc(ctx, func() { _ = conn.NetConn().Close() })
+	return s, nil
+}
+
+// dialNarrow has the kernel take little of what nobody reads.
+func dialNarrow(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		err = tcp.SetReadBuffer(4096)
+	}
+	return conn, err
+}
+
+func (s *socket) close() {
+	s.free()
+	_ = s.conn.Close()
+}
+
+// next waits for a frame. Binary ones, and those that are none, are empty.
+func (s *socket) next() (frame, error) {
+	kind, text, err := s.conn.ReadMessage()
+	if err != nil {
+		return frame{}, err
+	}
+	var f frame
+	if kind == websocket.BinaryMessage {
+		return f, nil
+	}
+	if err := json.Unmarshal(text, &[]any{&f.joinRef, &f.ref, &f.topic, &f.event, &f.payload}); err != nil {
+		return f, fmt.Errorf("read frame: %w", err)
+	}
+	return f, nil
+}
+
+// send sends a message and returns its ref.
+func (s *socket) send(joinRef any, topic, event string, payload any) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ref++
+	ref := strconv.Itoa(s.ref)
+	if joinRef == "" {
+		joinRef = ref
+	}
+	text, err := json.Marshal([]any{joinRef, ref, topic, event, payload})
+	if err != nil {
+		return "", err
+	}
+	return ref, s.write(websocket.TextMessage, text)
+}
+
+// sendRaw sends bytes that need be no message.
+func (s *socket) sendRaw(kind int, message []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(kind, message)
+}
+
+// write is called with mu held.
+func (s *socket) write(kind int, message []byte) error {
+	_ = s.conn.SetWriteDeadline(time.Now().Add(handshakeLimit))
+	return s.conn.WriteMessage(kind, message)
+}
+
+// join asks to join a topic; its ref is the channel's join_ref.
+func (s *socket) join(topic string, config map[string]any) (string, error) {
+	return s.send("", "realtime:"+topic, "phx_join", map[string]any{"config": config})
+}
+
+// bindings are the config of a join.
+func bindings(all ...map[string]any) map[string]any {
+	return map[string]any{"postgres_changes": all, "presence": map[string]any{"enabled": false}}
+}
+
+// bind is a binding for what is inserted into a table of public.
+func bind(table, filter string) map[string]any {
+	b := map[string]any{"event": "INSERT", "schema": "public", "table": table}
+	if filter != "" {
+		b["filter"] = filter
+	}
+	return b
+}
+
+// heartbeat keeps a session from being idle, until ctx is done.
+func (s *socket) heartbeat(ctx context.Context) {
+	for wait(ctx, 10*time.Second) {
+		if _, err := s.send(nil, "phoenix", "heartbeat", map[string]any{}); err != nil {
+			return
+		}
+	}
+}
+
+// wait lets time pass; it is false when ctx is done.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

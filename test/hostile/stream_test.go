@@ -1,0 +1,128 @@
+package hostile
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// record makes a stream of n and has what came taken, 10 ms after.
+func record(newest bool, n int, came ...int) judged {
+	s := &stream{name: "rows", newest: newest}
+	start := time.Unix(1000, 0)
+	for range n {
+		number := s.begin()
+		s.done(number, start)
+	}
+	for _, number := range came {
+		s.take(number, start.Add(10*time.Millisecond))
+	}
+	j := s.judge()
+	j.Delays = nil
+	return j
+}
+
+func TestJudgeFindsWhatIsWrong(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		newest bool
+		came   []int
+		want   judged
+	}{
+		{"all came", false, []int{1, 2, 3, 4}, judged{}},
+		{"one is missing", false, []int{1, 2, 4}, judged{Missing: 1}},
+		{"the last is missing", false, []int{1, 2, 3}, judged{Missing: 1}},
+		{"one came twice", false, []int{1, 2, 2, 3, 4}, judged{Twice: 1}},
+		{"two changed places", false, []int{1, 3, 2, 4}, judged{Disorder: 1}},
+		{"another's came", false, []int{1, 2, -1, 3, 4}, judged{Leaked: 1}},
+		{"what was never sent came", false, []int{1, 2, 3, 4, 5}, judged{Leaked: 1}},
+		{"some were merged", true, []int{2, 4}, judged{}},
+		{"the newest was not told", true, []int{1, 2, 3}, judged{Missing: 1}},
+	} {
+		want := c.want
+		want.Stream, want.Sent = "rows", 4
+		if diff := cmp.Diff(want, record(c.newest, 4, c.came...)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.what, diff)
+		}
+	}
+}
+
+func TestWhatIsNotCommittedNeedNotCome(t *testing.T) {
+	s := &stream{name: "rows"}
+	s.done(s.begin(), time.Unix(1000, 0))
+	s.begin()
+	s.take(1, time.Unix(1001, 0))
+	got, want := s.judge(), judged{Stream: "rows", Sent: 1, Delays: []time.Duration{time.Second}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("judge (-want +got):\n%s", diff)
+	}
+}
+
+func TestFoldSumsStreamsOfOneName(t *testing.T) {
+	got := fold([]judged{
+		{Stream: "rows", Sent: 3, Missing: 1, Delays: []time.Duration{2, 5}},
+		{Stream: "others", Sent: 1, Delays: []time.Duration{1}},
+		{Stream: "rows", Sent: 3, Twice: 1, Disorder: 1, Leaked: 1, Delays: []time.Duration{1, 3, 4}},
+	})
+	want := []judged{
+		{Stream: "others", Sent: 1, Delays: []time.Duration{1}},
+		{Stream: "rows", Sent: 6, Missing: 1, Twice: 1, Disorder: 1, Leaked: 1, Delays: []time.Duration{1, 2, 3, 4, 5}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("fold (-want +got):\n%s", diff)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	var delays []time.Duration
+	for i := range 100 {
+		delays = append(delays, time.Duration(i+1)*time.Millisecond)
+	}
+	for share, want := range map[float64]time.Duration{0.5: 51 * time.Millisecond, 0.99: 100 * time.Millisecond, 1: 100 * time.Millisecond} {
+		if got := quantile(delays, share); got != want {
+			t.Errorf("quantile(%v) = %v, want %v", share, got, want)
+		}
+	}
+	if got := quantile(nil, 0.5); got != 0 {
+		t.Errorf("quantile of none = %v, want 0", got)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	good := func() outcome {
+		return outcome{
+			attack: "a", running: 20 * time.Second,
+			streams: []judged{{Stream: openTable, Sent: 100, Delays: slices.Repeat([]time.Duration{time.Millisecond}, 100)}},
+			peak:    100 << 20, after: 90 << 20, logged: 10_000,
+		}
+	}
+	for _, c := range []struct {
+		what string
+		harm func(*outcome)
+		want int // faults: of contents, of figures
+		time int
+	}{
+		{"nothing", func(*outcome) {}, 0, 0},
+		{"a loss", func(o *outcome) { o.streams[0].Missing = 1 }, 1, 0},
+		{"a leak", func(o *outcome) { o.streams[0].Leaked = 1 }, 1, 0},
+		{"a stall", func(o *outcome) { o.streams[0].Delays[98], o.streams[0].Delays[99] = time.Second, time.Second }, 0, 1},
+		{"memory", func(o *outcome) { o.peak = 301 << 20 }, 0, 1},
+		{"memory that stays", func(o *outcome) { o.after = 200 << 20 }, 0, 1},
+		{"a flood of the log", func(o *outcome) { o.logged = 100 << 20 }, 0, 1},
+		{"state that fills the disk", func(o *outcome) { o.state = 100 << 20 }, 0, 1},
+		{"a server that ended", func(o *outcome) { o.faults = append(o.faults, "walcast ended") }, 1, 0},
+		{"nobody let in", func(o *outcome) { o.visits = []visit{{refused: "timeout"}} }, 1, 0},
+		{"long waits for a join", func(o *outcome) { o.visits = []visit{{joined: 3 * time.Second}} }, 0, 1},
+	} {
+		o := good()
+		c.harm(&o)
+		if got := len(o.harm()); got != c.want {
+			t.Errorf("%s: %d faults of contents %q, want %d", c.what, got, o.harm(), c.want)
+		}
+		if got := len(o.excess()); got != c.time {
+			t.Errorf("%s: %d figures above their limits %q, want %d", c.what, got, o.excess(), c.time)
+		}
+	}
+}
