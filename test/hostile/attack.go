@@ -39,6 +39,10 @@ var attacks = []attack{
 	slowReaders{},
 	nulInPrivateTopics{},
 	refusedHandshakes{},
+	refusedMessagesFromSQL{},
+	largeHandshakes{},
+	idempotencyKeys{},
+	unreadEventStreams{},
 	randomFrames{},
 	randomMixture{},
 }

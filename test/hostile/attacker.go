@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -94,7 +95,38 @@ func (a *attacker) chance(i int) *rand.Rand { return rand.New(rand.NewPCG(a.Seed
 const several = 4
 
 // caller is the attackers' user.
-func (a *attacker) caller() caller { return caller{address: a.Address, token: token(attackerUser)} }
+func (a *attacker) caller() caller {
+	return caller{address: a.Address, token: token(attackerUser), foreign: true}
+}
+
+// client is for HTTP.
+func (a *attacker) client() *http.Client {
+	transport := &http.Transport{DialContext: a.caller().connect, MaxIdleConnsPerHost: 50}
+	return &http.Client{Timeout: 10 * time.Second, Transport: transport}
+}
+
+// post sends a body, and returns the status as an error if it is not as wanted.
+func (a *attacker) post(ctx context.Context, client *http.Client, path string, header http.Header, body string, want int) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+a.Address+path, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header = header.Clone()
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Authorization", "Bearer "+token(attackerUser))
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return err
+	}
+	if response.StatusCode != want {
+		return errors.New(response.Status)
+	}
+	return nil
+}
 
 // crowd has n attackers do something, each again and again until ctx is done: what
 // ends in an error is told and tried again.
@@ -151,7 +183,7 @@ func (a *attacker) connected(ctx context.Context, c caller, do func(*socket) err
 // listen tells what comes until the socket ends.
 func (a *attacker) listen(s *socket) {
 	for {
-		f, err := s.next()
+		f, err := s.skim()
 		if err != nil {
 			var closed *websocket.CloseError
 			if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
@@ -174,9 +206,7 @@ func (f frame) summary() string {
 		Status, Message, Code string
 		Response              struct{ Reason string }
 	}
-	if len(f.payload) < 1<<16 {
-		_ = json.Unmarshal(f.payload, &p) // what is else there does not matter
-	}
+	_ = json.Unmarshal(f.payload, &p) // what is else there does not matter
 	text := p.Code
 	if text == "" {
 		text, _, _ = strings.Cut(p.Message+p.Response.Reason, ":")

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	only     = flag.String("attack", "", "the one attack to run; all of them without")
+	only     = flag.String("attack", "", "which attacks to run, with commas; all of them without")
 	duration = flag.Duration("duration", 0, "of each attack, with everything measured; 0 is a short run that measures nothing")
 	settle   = flag.Duration("settle", 3*time.Minute, "how long memory may take to come back after an attack")
 	seed     = flag.Uint64("seed", 0, "of everything that is random; 0 takes the time")
@@ -59,10 +59,7 @@ func TestNobodyStallsAnother(t *testing.T) {
 	}
 	binary := buildWalcast(t)
 	table := &strings.Builder{}
-	for _, a := range attacks {
-		if *only != "" && name(a) != *only {
-			continue
-		}
+	for _, a := range wanted(t) {
 		t.Run(name(a), func(t *testing.T) {
 			o := attackOnce(t, binary, name(a), Options{Calm: 3 * time.Second, Duration: *duration, Settle: *settle})
 			fmt.Fprint(table, o.row())
@@ -73,6 +70,22 @@ func TestNobodyStallsAnother(t *testing.T) {
 		})
 	}
 	t.Logf("\n%s%s", header, table)
+}
+
+// wanted are the attacks that are asked for.
+func wanted(t *testing.T) (all []attack) {
+	t.Helper()
+	if *only == "" {
+		return attacks
+	}
+	for name := range strings.SplitSeq(*only, ",") {
+		a, err := find(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, a)
+	}
+	return all
 }
 
 // attackOnce runs an attack in a fresh database, against a fresh server.

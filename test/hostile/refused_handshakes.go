@@ -3,11 +3,8 @@ package hostile
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -20,7 +17,7 @@ func (refusedHandshakes) world() []string { return nil }
 
 func (refusedHandshakes) run(ctx context.Context, a *attacker) error {
 	long := strings.Repeat("q", 500_000)
-	client := &http.Client{Timeout: 10 * time.Second}
+	client := a.client()
 	defer client.CloseIdleConnections()
 	return a.crowd(ctx, 10, func(ctx context.Context, i int) error {
 		random := a.chance(i)
@@ -35,7 +32,7 @@ func (refusedHandshakes) run(ctx context.Context, a *attacker) error {
 		case 3:
 			c.clientID = strings.Repeat("c", 7000)
 		default:
-			return a.ask(ctx, client, long)
+			return a.post(ctx, client, "/api/broadcast?apikey="+long, http.Header{}, `{"messages":[`+long, http.StatusAccepted)
 		}
 		s, err := c.dial(ctx)
 		if err != nil {
@@ -44,21 +41,4 @@ func (refusedHandshakes) run(ctx context.Context, a *attacker) error {
 		s.close()
 		return errors.New("connected")
 	})
-}
-
-// ask sends a request over HTTP that is much too long.
-func (a *attacker) ask(ctx context.Context, client *http.Client, long string) error {
-	target := "http://" + a.Address + "/api/broadcast?" + url.Values{"apikey": {long}}.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(`{"messages":[`+long))
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Authorization", "Bearer "+token(attackerUser))
-	response, err := client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, response.Body)
-	return errors.New(response.Status)
 }

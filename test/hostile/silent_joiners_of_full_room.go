@@ -14,17 +14,23 @@ type silentJoinersOfFullRoom struct{}
 func (silentJoinersOfFullRoom) world() []string { return nil }
 
 func (silentJoinersOfFullRoom) run(ctx context.Context, a *attacker) error {
-	const members, joiners = 400, 40
-	payload := map[string]any{"type": "presence", "event": "track", "payload": map[string]any{"about": strings.Repeat("m", 6000)}}
+	const members, joiners = 200, 40
+	track := func(i int) map[string]any {
+		size := 6000
+		if i%3 == 0 {
+			size = 100_000
+		}
+		return map[string]any{"type": "presence", "event": "track", "payload": map[string]any{"about": strings.Repeat("m", size)}}
+	}
 	return beside(ctx, func(ctx context.Context) error {
 		return a.crowd(ctx, members, func(ctx context.Context, i int) error {
-			wait(ctx, time.Duration(i)*5*time.Millisecond)
+			wait(ctx, time.Duration(i)*10*time.Millisecond)
 			return a.connected(ctx, a.caller(), func(s *socket) error {
 				ref, err := s.join("room", map[string]any{"presence": map[string]any{"enabled": true}})
 				if err != nil {
 					return err
 				}
-				_, err = s.send(ref, "realtime:room", "presence", payload)
+				_, err = s.send(ref, "realtime:room", "presence", track(i))
 				return stay(ctx, err)
 			})
 		})

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"net/url"
+	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -19,7 +22,9 @@ const handshakeLimit = 30 * time.Second
 // caller is who connects, and how.
 type caller struct {
 	address, token, clientID string
+	header                   http.Header
 	deaf                     bool // reads nothing: has as little room for what comes as may be
+	foreign                  bool // comes from another address than the victim, which limits may tell apart
 }
 
 // socket is a WebSocket of version 2.0.0. One goroutine reads.
@@ -44,11 +49,8 @@ func (c caller) dial(ctx context.Context) (*socket, error) {
 	if c.clientID != "" {
 		query.Set("client_id", c.clientID)
 	}
-	dialer := websocket.Dialer{HandshakeTimeout: handshakeLimit}
-	if c.deaf {
-		dialer.NetDialContext = dialNarrow
-	}
-	conn, response, err := dialer.DialContext(ctx, "ws://"+c.address+"/realtime/v1/websocket?"+query.Encode(), nil)
+	dialer := websocket.Dialer{HandshakeTimeout: handshakeLimit, NetDialContext: c.connect}
+	conn, response, err := dialer.DialContext(ctx, "ws://"+c.address+"/realtime/v1/websocket?"+query.Encode(), c.header)
 	if err != nil {
 		if response != nil {
 			return nil, fmt.Errorf("%w: %s", err, response.Status)
@@ -60,10 +62,14 @@ func (c caller) dial(ctx context.Context) (*socket, error) {
 	return s, nil
 }
 
-// dialNarrow has the kernel take little of what nobody reads.
-func dialNarrow(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-	if tcp, ok := conn.(*net.TCPConn); ok {
+// connect makes the connection. The kernel takes little of what nobody reads.
+func (c caller) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	var dialer net.Dialer
+	if c.foreign && runtime.GOOS == "linux" { // where all of 127.0.0.0/8 is the machine
+		dialer.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 66)}
+	}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if tcp, ok := conn.(*net.TCPConn); ok && c.deaf {
 		err = tcp.SetReadBuffer(4096)
 	}
 	return conn, err
@@ -87,6 +93,23 @@ func (s *socket) next() (frame, error) {
 	if err := json.Unmarshal(text, &[]any{&f.joinRef, &f.ref, &f.topic, &f.event, &f.payload}); err != nil {
 		return f, fmt.Errorf("read frame: %w", err)
 	}
+	return f, nil
+}
+
+// skim is next for who does not care what long frames say.
+func (s *socket) skim() (frame, error) {
+	const short = 4096
+	_, r, err := s.conn.NextReader()
+	if err != nil {
+		return frame{}, err
+	}
+	text, err := io.ReadAll(io.LimitReader(r, short))
+	if err != nil || len(text) == short {
+		_, err = io.Copy(io.Discard, r)
+		return frame{event: "something long"}, err
+	}
+	var f frame
+	_ = json.Unmarshal(text, &[]any{&f.joinRef, &f.ref, &f.topic, &f.event, &f.payload}) // a binary one says nothing
 	return f, nil
 }
 

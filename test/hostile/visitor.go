@@ -10,7 +10,7 @@ import (
 
 const (
 	visitEvery = 400 * time.Millisecond
-	visitLimit = 30 * time.Second
+	visitLimit = 15 * time.Second
 )
 
 // visits has somebody come, join and leave, again and again until ctx is done: by

@@ -56,7 +56,7 @@ func (v *victim) came() (n int) {
 }
 
 // patience is how long nothing may come before what is missing is lost.
-const patience = 20 * time.Second
+const patience = 15 * time.Second
 
 // catchUp waits until all has come, or nothing more does.
 func (v *victim) catchUp(ctx context.Context) {
