@@ -31,7 +31,10 @@ func (s *Session) room(subTopic string, asked *protocol.Join, size int) (weight,
 	h, one := s.hub, weight{channels: 1, bindings: len(asked.Bindings), bytes: len(subTopic) + size}
 	all := s.held().add(one)
 	exceeds := func(n, limit int) bool { return limit > 0 && n > limit }
-	limit, refusal := "", protocol.Refusal{}
+	var (
+		limit   string
+		refusal protocol.Refusal
+	)
 	switch c := h.config; {
 	case exceeds(all.channels, c.MaxChannels):
 		limit, refusal = limitChannels, protocol.RefuseTooManyChannels
