@@ -169,12 +169,14 @@ func (b *binder) like(o *operand, c *Condition) (Expr, error) {
 	fold, known := b.casing(t)
 	p, err := pattern.Like(c.Value, fold)
 	switch {
-	case err != nil:
+	case errors.Is(err, pattern.ErrTrailingEscape):
 		return nil, NewBindError("22025", err.Error())
 	case !t.native:
 		return b.leave(o, c, DoubtType), nil
 	case !known:
 		return b.leave(o, c, DoubtCase), nil
+	case err != nil:
+		return b.leave(o, c, DoubtSize), nil
 	}
 	return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: likeness{p}, why: DoubtCase}, nil
 }
@@ -185,13 +187,18 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 	if !t.has {
 		return nil, raised("operator %s requires a text-compatible column type, got %s", c.Op, typeName(o.typ))
 	}
+	why := DoubtRegexp
 	if fold, known := b.casing(t); known && t.native {
-		if r, ok := pattern.Compile(c.Value, fold); ok {
+		r, err := pattern.Compile(c.Value, fold)
+		if err == nil {
 			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: expression{r}, why: DoubtRegexp}, nil
 		}
+		if errors.Is(err, pattern.ErrSize) {
+			why = DoubtSize
+		}
 	}
-	e := b.leave(o, c, DoubtRegexp)
-	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: DoubtRegexp}
+	e := b.leave(o, c, why)
+	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: why}
 	b.inquiries = append(b.inquiries, inquiry{question: q, condition: c})
 	return e, nil
 }

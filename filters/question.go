@@ -32,6 +32,7 @@ const (
 	DoubtRegexp    Doubt = "regexp"    // Go reads the expression differently, or may
 	DoubtLiteral   Doubt = "literal"   // the literal is odd, or depends on when it is read
 	DoubtValue     Doubt = "value"     // the row's value is odd
+	DoubtSize      Doubt = "size"      // Go would need too long, or too much memory
 )
 
 // Answer answers one question.

@@ -1,0 +1,180 @@
+package pattern
+
+import (
+	"errors"
+	"fmt"
+	"regexp/syntax"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// program is how many instructions Go makes of a pattern.
+func program(t testing.TB, pattern string) int {
+	parsed, err := syntax.Parse("(?s)"+pattern, syntax.Perl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(p.Inst)
+}
+
+// sizeSlack is what every program has beside its pattern: where it fails, and
+// where it matches.
+const sizeSlack = 2
+
+func checkSize(t testing.TB, pattern string) {
+	if size := Size(pattern); size > 0 && program(t, pattern) > size+sizeSlack {
+		t.Errorf("Size(%q) = %d; Go makes %d instructions of it", pattern, size, program(t, pattern))
+	}
+}
+
+func TestSizeIsNoLessThanWhatGoMakes(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) { checkSize(t, regexps.Draw(rt, "pattern")) })
+}
+
+func FuzzSize(f *testing.F) {
+	for _, s := range []string{"a{2,5}", "((a|b){1,3}){0,3}z", "(a*)*", "(|a)", "a{0}", "(a{0,1}|b*?){3,}", "^a|b|[a-c]$", "(ab|ac|ad)+"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) { checkSize(t, s) })
+}
+
+func TestLargeExpressionsAreLeftToPostgres(t *testing.T) {
+	for _, c := range []struct {
+		name, pattern string
+		want          error
+	}{
+		{"what programs ask", `^[a-z0-9._]+@[a-z0-9]+\.[a-z]{2,24}$`, nil},
+		{"an address", `^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)$`, nil},
+		{"nested repeats", "((a|b){1,33}){1,30}z", ErrSize},
+		{"repeats beyond any number", strings.Repeat("(", 40) + "a" + strings.Repeat("){255}", 40), ErrSize},
+		{"a megabyte of them", strings.Repeat("((a|b){1,33}){1,30}z", 50_000), ErrSize},
+		{"a long text", strings.Repeat("a", 300), ErrSize},
+		{"groups in groups", strings.Repeat("(", 1_000_000), ErrSyntax},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := Compile(c.pattern, Exact)
+			runtime.ReadMemStats(&after)
+			if !errors.Is(err, c.want) {
+				t.Errorf("Compile: %v; want %v", err, c.want)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+				t.Errorf("Compile allocated %d bytes", n)
+			}
+		})
+	}
+}
+
+func TestTimeOfAnExpressionIsBounded(t *testing.T) {
+	small, err := Compile("^a.*b$", Exact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, certain := small.Match(strings.Repeat("a", 1<<20)); !certain || !small.Certain() {
+		t.Error("a small expression is not certain for a long text")
+	}
+	large, err := Compile("(a?){40}b", Exact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, certain := large.Match(strings.Repeat("a", 4<<10)); !certain {
+		t.Error("a large expression is not certain for a text of 4 KiB")
+	}
+	if _, certain := large.Match(strings.Repeat("a", 1<<20)); certain || large.Certain() {
+		t.Error("a large expression is put to a text of 1 MiB, instead of asking Postgres")
+	}
+}
+
+// anyCase is the case that takes most.
+func anyCase(text string) Case {
+	if isASCII(text) {
+		return FoldASCII
+	}
+	return Exact
+}
+
+// distinct is alternatives that begin with different characters.
+func distinct(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, string(rune(0x4e00+2*i))+"1")
+	}
+	return strings.Join(list, "|")
+}
+
+// TestExpressionsTakeNoMoreThanSaid compiles many of each kind.
+func TestExpressionsTakeNoMoreThanSaid(t *testing.T) {
+	for i, pattern := range []string{
+		"%04d", "^%04d$", `^[a-z0-9._]+@[a-z]{2,24}\.%04d$`, "(a|b|c){1,20}%04d", `^(a1|b2|c3|d4|e5|f6|g7|h8|i9|j1|k2|l3|m4|n5|o6|p7|q8|r9|s1|t2|u3|v4)%04d$`,
+		"^(" + distinct(40) + ")%04d$", "(" + distinct(40) + ")%04d$",
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			const n = 200
+			held := make([]Regexp, n)
+			said := 0
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			for i := range held {
+				text := fmt.Sprintf(pattern, i)
+				r, err := Compile(text, anyCase(text))
+				if err != nil {
+					t.Fatal(err)
+				}
+				held[i], said = r, said+Bytes(text)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			took := int(after.HeapAlloc) - int(before.HeapAlloc)
+			t.Logf("%d bytes each, of %d instructions; said are %d", took/n, Size(fmt.Sprintf(pattern, 0)), said/n)
+			if took > said {
+				t.Errorf("%d expressions take %d bytes; Bytes says %d", n, took, said)
+			}
+			runtime.KeepAlive(held)
+		})
+	}
+}
+
+func TestEqualExpressionsAreOneUntilNobodyHoldsThem(t *testing.T) {
+	compile := func() Regexp {
+		r, err := Compile("equal expressions (are|is) one", Exact)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	a, b := compile(), compile()
+	if a.expression != b.expression {
+		t.Error("two equal expressions are compiled twice")
+	}
+	if folded, err := Compile("equal expressions (are|is) one", FoldASCII); err != nil || folded.expression == a.expression {
+		t.Error("one that does not tell case apart is the same as one that does")
+	}
+	if n, bytes := Held(); n == 0 || bytes == 0 {
+		t.Errorf("Held = %d, %d; want what is held here", n, bytes)
+	}
+	runtime.KeepAlive(a)
+	runtime.KeepAlive(b)
+	text := "(?s)equal expressions (are|is) one"
+	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
+		runtime.GC()
+		expressions.mu.Lock()
+		_, known := expressions.entries[text]
+		expressions.mu.Unlock()
+		if !known {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("an expression that nobody holds is still known")
+		}
+	}
+}
