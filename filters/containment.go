@@ -16,9 +16,9 @@ func (c containment) holds(ev *evaluation, o *operand, text string) Truth {
 	}
 	switch c.op {
 	case Contains:
-		return truth(c.typ.Contains(v, c.other))
+		return ifCertain(c.typ.Contains(v, c.other))
 	case ContainedBy:
-		return truth(c.typ.Contains(c.other, v))
+		return ifCertain(c.typ.Contains(c.other, v))
 	}
-	return truth(c.typ.Overlaps(v, c.other))
+	return ifCertain(c.typ.Overlaps(v, c.other))
 }

@@ -98,19 +98,13 @@ func (t array) Compare(a, b Value) int {
 func (t array) Ordered() bool { return t.element.Ordered() }
 
 // Contains is a @> b: a null is in no array.
-func (t array) Contains(a, b Value) bool {
-	return !slices.ContainsFunc(b.list(), func(e Value) bool { return !has(a, e) })
+func (t array) Contains(a, b Value) (contains, certain bool) {
+	return !slices.ContainsFunc(b.list(), func(e Value) bool { return e.null || !a.has(e.Key) }), true
 }
 
 // Overlaps is a && b.
-func (t array) Overlaps(a, b Value) bool {
-	return slices.ContainsFunc(b.list(), func(e Value) bool { return has(a, e) })
-}
-
-func has(array Value, wanted Value) bool {
-	return slices.ContainsFunc(array.list(), func(e Value) bool {
-		return !e.null && !wanted.null && e.Key == wanted.Key
-	})
+func (t array) Overlaps(a, b Value) (overlaps, certain bool) {
+	return slices.ContainsFunc(b.list(), func(e Value) bool { return !e.null && a.has(e.Key) }), true
 }
 
 // ParseArray reads {a,"b c",NULL,{d}}. Its errors are *Invalid or ErrUncertain,

@@ -1,6 +1,7 @@
 package datum
 
 import (
+	"strconv"
 	"strings"
 )
 
@@ -14,8 +15,13 @@ const (
 	positiveInfinity = "Infinity"
 	negativeInfinity = "-Infinity"
 
-	// maxDecimalDigits bounds what a client's exponent may expand to.
+	// maxDecimalDigits bounds the digits of a client's literal.
 	maxDecimalDigits = 1000
+	// maxDecimalShift bounds the zeros that a client's exponent makes: 1e999 may
+	// stand in an array many times.
+	maxDecimalShift = 128
+	// maxNumberDigits is less than numeric has behind the point, and before.
+	maxNumberDigits = 16000
 )
 
 func (decimal) Out(text string) (Value, bool) {
@@ -126,20 +132,16 @@ func unsign(s string) string {
 func expand(mantissa, exponent string) (string, bool) {
 	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
 	shift, ok := smallInteger(exponent)
-	if !ok || len(whole)+len(fraction)+max(shift, -shift) > maxDecimalDigits {
+	if !ok || max(shift, -shift) > maxDecimalShift || len(whole)+len(fraction) > maxDecimalDigits {
 		return "", false
 	}
-	for ; shift > 0; shift-- {
-		if fraction == "" {
-			fraction = "0"
-		}
-		whole, fraction = whole+fraction[:1], fraction[1:]
-	}
-	for ; shift < 0; shift++ {
-		if whole == "" {
-			whole = "0"
-		}
-		whole, fraction = whole[:len(whole)-1], whole[len(whole)-1:]+fraction
+	if shift > 0 {
+		fraction += strings.Repeat("0", max(0, shift-len(fraction)))
+		whole, fraction = whole+fraction[:shift], fraction[shift:]
+	} else if shift < 0 {
+		whole = strings.Repeat("0", max(0, -shift-len(whole))) + whole
+		point := len(whole) + shift
+		whole, fraction = whole[:point], whole[point:]+fraction
 	}
 	whole = strings.TrimLeft(whole, "0")
 	if whole == "" {
@@ -150,6 +152,30 @@ func expand(mantissa, exponent string) (string, bool) {
 		text = "-" + text
 	}
 	return text, true
+}
+
+// scientific writes a mantissa and an exponent such that equal numbers read the
+// same, in hardly more bytes than they had: documents may be full of 1e999.
+// What numeric may not hold is refused.
+func scientific(mantissa, exponent string) (string, bool) {
+	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
+	shift, ok := smallInteger(exponent)
+	if !ok || len(whole)+len(fraction)+max(shift, -shift) > maxNumberDigits {
+		return "", false
+	}
+	shift -= len(fraction)
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
+		return "0", true
+	}
+	significant := strings.TrimRight(digits, "0")
+	if shift += len(digits) - len(significant); shift != 0 {
+		significant += "e" + strconv.Itoa(shift)
+	}
+	if mantissa[0] == '-' {
+		significant = "-" + significant
+	}
+	return significant, true
 }
 
 // smallInteger reads up to four digits with a sign; nothing is 0.

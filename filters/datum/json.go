@@ -1,6 +1,7 @@
 package datum
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ func (t jsonb) Out(text string) (Value, bool) {
 }
 
 func (jsonb) In(literal string) (Value, error) {
-	doc, err := ParseJSON(literal)
+	doc, err := parseDocument(literal)
 	if err != nil {
 		return Value{}, err
 	}
@@ -28,27 +29,77 @@ func (jsonb) In(literal string) (Value, error) {
 func (jsonb) Compare(a, b Value) int { return compareBytes(a, b) }
 func (jsonb) Ordered() bool          { return false }
 
-func (jsonb) Contains(a, b Value) bool   { return a.parts.document.contain(b.parts.document) }
-func (jsonb) Overlaps(Value, Value) bool { return false }
-
-// JSON is a document as jsonb holds it.
-type JSON struct {
-	kind   byte   // n, t, f, # for a number, " for a string, [ or {
-	text   string // of a string; of a number in plain digits
-	items  []JSON
-	fields map[string]JSON
+// Contains is uncertain when it takes more steps than a few for each value in
+// the two documents: arrays of arrays are compared each with each.
+func (jsonb) Contains(a, b Value) (contains, certain bool) {
+	t := containing{steps: minContainSteps + stepsPerValue*(a.parts.document.count+b.parts.document.count)}
+	contains = t.contain(a.parts.document.JSON, b.parts.document.JSON)
+	return contains, t.steps >= 0
 }
 
-// ParseJSON reads a document. It returns ErrUncertain for what is not JSON, and
-// for what jsonb may refuse (\u0000, half a surrogate pair, huge numbers).
-func ParseJSON(text string) (JSON, error) {
+func (jsonb) Overlaps(Value, Value) (overlaps, certain bool) { return false, false }
+
+// document is a whole JSON text.
+type document struct {
+	JSON
+	count int // values in it
+}
+
+// JSON is a value as jsonb holds it.
+type JSON struct {
+	kind   byte   // n, t, f, # for a number, " for a string, [ or {
+	text   string // of a string; of a number its digits and an exponent
+	items  []JSON
+	fields []field // in jsonb's order, each name once
+}
+
+// field is one name of an object and its value.
+type field struct {
+	name  string
+	value JSON
+}
+
+// compareNames orders the names of an object as jsonb does: what it has printed
+// need not be sorted.
+func compareNames(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// inOrder sorts fields and keeps the last of those with one name.
+func inOrder(fields []field) []field {
+	ascending := func(a, b field) int { return compareNames(a.name, b.name) }
+	for i := 1; i < len(fields); i++ {
+		if ascending(fields[i-1], fields[i]) < 0 {
+			continue
+		}
+		slices.SortStableFunc(fields, ascending)
+		slices.Reverse(fields)
+		fields = slices.CompactFunc(fields, func(a, b field) bool { return a.name == b.name })
+		slices.Reverse(fields)
+		break
+	}
+	return fields
+}
+
+// field finds the value of a name.
+func (d JSON) field(name string) (JSON, bool) {
+	i, found := slices.BinarySearchFunc(d.fields, name, func(f field, name string) int { return compareNames(f.name, name) })
+	if !found {
+		return JSON{}, false
+	}
+	return d.fields[i].value, true
+}
+
+// parseDocument reads a document. It returns ErrUncertain for what is not JSON,
+// and for what jsonb may refuse (\u0000, half a surrogate pair, huge numbers).
+func parseDocument(text string) (document, error) {
 	r := newJSONReader(text, jsonbOptions)
 	defer r.close()
-	doc, ok := r.document()
+	value, ok := r.document()
 	if !ok || !r.finished() {
-		return JSON{}, ErrUncertain
+		return document{}, ErrUncertain
 	}
-	return doc, nil
+	return document{value, r.count}, nil
 }
 
 func (d JSON) writeKey(out *strings.Builder) {
@@ -63,16 +114,11 @@ func (d JSON) writeKey(out *strings.Builder) {
 			item.writeKey(out)
 		}
 	case '{':
-		names := make([]string, 0, len(d.fields))
-		for name := range d.fields {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		writeLength(out, len(names))
-		for _, name := range names {
-			writeLength(out, len(name))
-			out.WriteString(name)
-			d.fields[name].writeKey(out)
+		writeLength(out, len(d.fields))
+		for _, f := range d.fields {
+			writeLength(out, len(f.name))
+			out.WriteString(f.name)
+			f.value.writeKey(out)
 		}
 	}
 }
@@ -83,35 +129,3 @@ func writeLength(out *strings.Builder, n int) {
 }
 
 func (d JSON) scalar() bool { return d.kind != '[' && d.kind != '{' }
-
-// contain is jsonb's d @> o: an array may contain a scalar as if it stood in
-// an array, but only at the top.
-func (d JSON) contain(o JSON) bool {
-	if d.kind == '[' && o.scalar() {
-		return d.has(o)
-	}
-	return d.includes(o)
-}
-
-// includes is containment below the top.
-func (d JSON) includes(o JSON) bool {
-	switch {
-	case d.kind != o.kind:
-		return false
-	case d.kind == '{':
-		for name, want := range o.fields {
-			if got, ok := d.fields[name]; !ok || !got.includes(want) {
-				return false
-			}
-		}
-		return true
-	case d.kind == '[':
-		return !slices.ContainsFunc(o.items, func(want JSON) bool { return !d.has(want) })
-	}
-	return d.text == o.text
-}
-
-// has reports whether an array has an item that contains what is wanted.
-func (d JSON) has(want JSON) bool {
-	return slices.ContainsFunc(d.items, func(item JSON) bool { return item.includes(want) })
-}

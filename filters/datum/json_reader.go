@@ -25,6 +25,7 @@ type jsonReader struct {
 	scratch []byte       // the text, as the decoder does not read strings
 	buffer  bytes.Buffer // of scratch
 	decoder jsontext.Decoder
+	count   int // values read by document
 }
 
 var jsonReaders = sync.Pool{New: func() any { return &jsonReader{} }}
@@ -39,7 +40,7 @@ var (
 // newJSONReader returns a reader at the start of a text. Its user closes it.
 func newJSONReader(text string, options []jsontext.Options) *jsonReader {
 	r := jsonReaders.Get().(*jsonReader) // the pool makes nothing else
-	r.text, r.scratch = text, append(r.scratch[:0], text...)
+	r.count, r.text, r.scratch = 0, text, append(r.scratch[:0], text...)
 	r.buffer = *bytes.NewBuffer(r.scratch)
 	r.decoder.Reset(&r.buffer, options...)
 	return r
@@ -92,11 +93,12 @@ func (r *jsonReader) document() (doc JSON, ok bool) {
 	if r.decoder.StackDepth() > maxJSONDepth {
 		return JSON{}, false
 	}
+	r.count++
 	doc.kind = r.kind()
 	switch doc.kind {
 	case '{':
-		doc.fields = map[string]JSON{}
-		return doc, r.fields(doc.fields)
+		doc.fields, ok = r.fields()
+		return doc, ok
 	case '[':
 		doc.items, ok = r.items()
 		return doc, ok
@@ -111,26 +113,28 @@ func (r *jsonReader) document() (doc JSON, ok bool) {
 	case '0':
 		mantissa, exponent, _ := splitNumber(text)
 		doc.kind = '#'
-		doc.text, ok = expand(mantissa, exponent)
+		doc.text, ok = scientific(mantissa, exponent)
 	}
 	return doc, ok
 }
 
-func (r *jsonReader) fields(into map[string]JSON) bool {
+func (r *jsonReader) fields() (fields []field, ok bool) {
 	for r.bracket(); r.kind() == '"'; {
 		quoted, valid := r.raw()
 		if !valid {
-			return false
+			return nil, false
 		}
 		name, valid := unquoteJSON(quoted)
 		if !valid {
-			return false
+			return nil, false
 		}
-		if into[name], valid = r.document(); !valid {
-			return false
+		value, valid := r.document()
+		if !valid {
+			return nil, false
 		}
+		fields = append(fields, field{name, value})
 	}
-	return r.closed('}')
+	return inOrder(fields), r.closed('}')
 }
 
 func (r *jsonReader) items() (items []JSON, ok bool) {

@@ -150,24 +150,24 @@ func (b bound) offset() int {
 }
 
 // Contains is a @> b.
-func (t span) Contains(a, b Value) bool {
+func (t span) Contains(a, b Value) (contains, certain bool) {
 	switch {
 	case b.A&spanEmpty != 0:
-		return true
+		return true, true
 	case a.A&spanEmpty != 0:
-		return false
+		return false, true
 	}
-	return t.compareBounds(t.lower(a), t.lower(b)) <= 0 && t.compareBounds(t.upper(a), t.upper(b)) >= 0
+	return t.compareBounds(t.lower(a), t.lower(b)) <= 0 && t.compareBounds(t.upper(a), t.upper(b)) >= 0, true
 }
 
 // Overlaps is a && b.
-func (t span) Overlaps(a, b Value) bool {
+func (t span) Overlaps(a, b Value) (overlaps, certain bool) {
 	if a.A&spanEmpty != 0 || b.A&spanEmpty != 0 {
-		return false
+		return false, true
 	}
 	la, lb := t.lower(a), t.lower(b)
 	if t.compareBounds(la, lb) >= 0 {
-		return t.compareBounds(la, t.upper(b)) <= 0
+		return t.compareBounds(la, t.upper(b)) <= 0, true
 	}
-	return t.compareBounds(lb, t.upper(a)) <= 0
+	return t.compareBounds(lb, t.upper(a)) <= 0, true
 }

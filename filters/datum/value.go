@@ -3,7 +3,9 @@ package datum
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // Key identifies a value among those of its type: two values are equal in
@@ -24,8 +26,30 @@ type Value struct {
 
 // parts are what a value is made of. They are apart, as most values have none.
 type parts struct {
-	list     []Value // elements of an array, bounds of a range
-	document JSON    // of jsonb
+	list     []Value  // elements of an array, bounds of a range
+	document document // of jsonb
+	index    sync.Once
+	keys     map[Key]struct{} // of the elements, for who looks for one among many
+}
+
+// fewElements is how many elements of an array are searched one by one.
+const fewElements = 16
+
+// has reports whether a key is that of an element. Nulls have none.
+func (v Value) has(wanted Key) bool {
+	if len(v.list()) <= fewElements {
+		return slices.ContainsFunc(v.list(), func(e Value) bool { return !e.null && e.Key == wanted })
+	}
+	v.parts.index.Do(func() {
+		v.parts.keys = make(map[Key]struct{}, len(v.parts.list))
+		for _, e := range v.parts.list {
+			if !e.null {
+				v.parts.keys[e.Key] = struct{}{}
+			}
+		}
+	})
+	_, found := v.parts.keys[wanted]
+	return found
 }
 
 func (v Value) list() []Value {
