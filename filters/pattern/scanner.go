@@ -175,7 +175,11 @@ func (s *scanner) bounds() (low, high int, ok bool) {
 	return low, high, ok && low <= high && s.take('}')
 }
 
+// count reads a number. One that begins with a zero is none to Go.
 func (s *scanner) count() (n int, ok bool) {
+	if len(s.rest) > 1 && s.rest[0] == '0' && '0' <= s.rest[1] && s.rest[1] <= '9' {
+		return 0, false
+	}
 	for s.rest != "" && '0' <= s.rest[0] && s.rest[0] <= '9' && n <= maxRepeat {
 		n, ok = n*10+int(s.rest[0]-'0'), true
 		s.rest = s.rest[1:]
