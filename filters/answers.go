@@ -3,12 +3,14 @@ package filters
 import (
 	"context"
 	"fmt"
+	"strings"
 )
 
 // Bounds of what is remembered of Postgres' answers beyond the changes at hand.
 const (
-	maxAnswers     = 4096 // in each of the two halves of answers
-	maxAnswerBytes = 1024 // a question longer than this is asked again
+	maxAnswers      = 4096    // in each of the two halves of answers
+	maxAnswersBytes = 1 << 20 // and their bytes
+	maxAnswerBytes  = 1024    // a question longer than this is asked again
 )
 
 // answers remembers what Postgres said: everything for the changes at hand (now),
@@ -16,12 +18,26 @@ const (
 // young half is full it becomes the old one, and what was in the old one is
 // forgotten.
 type answers struct {
-	now        map[Question]Answer
-	young, old map[Question]Answer
+	now                map[Question]Answer
+	young, old         map[Question]Answer
+	youngSize, oldSize int // bytes
 }
 
 func newAnswers() *answers {
 	return &answers{now: map[Question]Answer{}, young: map[Question]Answer{}}
+}
+
+// AnswerBytes is about how much memory the index takes to remember what Postgres
+// has said of earlier changes.
+func (ix *Index[T]) AnswerBytes() int { return ix.answers.youngSize + ix.answers.oldSize }
+
+// bytesOf is about how much memory an answer takes.
+func bytesOf(q Question, a Answer) int {
+	n := 320 + len(q.Value) + len(q.Literal) + len(a.Text)
+	if a.Err != nil {
+		n += 96 + len(a.Err.Message)
+	}
+	return n
 }
 
 func (as *answers) get(q Question) (Answer, bool) {
@@ -44,20 +60,36 @@ func (as *answers) get(q Question) (Answer, bool) {
 func (as *answers) turn() {
 	for q, a := range as.now {
 		if !q.volatile() && len(q.Value)+len(q.Literal) <= maxAnswerBytes {
+			q.Value, q.Literal = strings.Clone(q.Value), strings.Clone(q.Literal) // not the whole row, nor the whole filter
 			as.keep(q, a)
 		}
+	}
+	if len(as.now) > maxAnswers {
+		as.now = map[Question]Answer{} // an emptied map stays as large as it was
 	}
 	clear(as.now)
 }
 
 // forget drops all answers but those about the changes at hand.
-func (as *answers) forget() { as.young, as.old = map[Question]Answer{}, nil }
+func (as *answers) forget() {
+	as.young, as.old = map[Question]Answer{}, nil
+	as.youngSize, as.oldSize = 0, 0
+}
 
 func (as *answers) keep(q Question, a Answer) {
-	if len(as.young) >= maxAnswers {
+	if _, known := as.young[q]; known {
+		return
+	}
+	size := bytesOf(q, a)
+	if size > maxAnswersBytes {
+		return
+	}
+	if len(as.young) >= maxAnswers || as.youngSize+size > maxAnswersBytes {
 		as.old, as.young = as.young, map[Question]Answer{}
+		as.oldSize, as.youngSize = as.youngSize, 0
 	}
 	as.young[q] = a
+	as.youngSize += size
 }
 
 // learn asks questions, each once.

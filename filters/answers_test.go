@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 func TestAnswersAreBounded(t *testing.T) {
@@ -21,6 +22,53 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 	if _, ok := as.get(question(0)); ok {
 		t.Error("the first answer is still there")
+	}
+}
+
+func TestAnswersAreBoundedInBytes(t *testing.T) {
+	as := newAnswers()
+	for i := range 5 * maxAnswers {
+		q := Question{Type: "point", Op: Eq, Value: fmt.Sprint(i, strings.Repeat("v", 500)), Literal: strings.Repeat("l", 500)}
+		as.keep(q, Answer{Err: NewBindError("22000", strings.Repeat("m", 2000))})
+		size := 0
+		for _, half := range []map[Question]Answer{as.young, as.old} {
+			for q, a := range half {
+				size += len(q.Value) + len(q.Literal) + len(a.Err.Message)
+			}
+		}
+		if ix := (&Index[int]{answers: as}); size > 2*maxAnswersBytes || size > ix.AnswerBytes() {
+			t.Fatalf("%d answers take %d bytes, said are %d; want at most %d", len(as.young)+len(as.old), size, ix.AnswerBytes(), 2*maxAnswersBytes)
+		}
+		if i%1000 != 0 {
+			continue
+		}
+		if _, ok := as.get(q); !ok {
+			t.Error("the last answer is forgotten")
+		}
+	}
+	as.forget()
+	if as.youngSize+as.oldSize != 0 {
+		t.Error("what is forgotten still counts")
+	}
+}
+
+// TestAnswersDoNotHoldTheRow that a value is a part of: it may be large.
+func TestAnswersDoNotHoldTheRow(t *testing.T) {
+	as := newAnswers()
+	row := strings.Repeat("x", 1000)
+	if err := as.learn(context.Background(), &yes{}, nil, []Question{{Type: "point", Value: row[10:20], Literal: row[20:30]}}); err != nil {
+		t.Fatal(err)
+	}
+	as.turn()
+	for q := range as.young {
+		for _, part := range []string{q.Value, q.Literal} {
+			if start := uintptr(unsafe.Pointer(unsafe.StringData(row))); uintptr(unsafe.Pointer(unsafe.StringData(part)))-start < 1000 {
+				t.Error("a remembered question is a part of the row")
+			}
+		}
+	}
+	if len(as.young) != 1 {
+		t.Errorf("%d answers are remembered; want 1", len(as.young))
 	}
 }
 

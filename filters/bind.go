@@ -83,10 +83,29 @@ func (b *binder) filter(f Filter) (Expr, error) {
 
 func (b *binder) condition(c *Condition) (Expr, error) {
 	e, err := b.positive(c)
+	if err == nil && b.wire {
+		err = askable(e)
+	}
 	if err != nil || !c.Negate {
 		return e, err
 	}
 	return Not(e), nil
+}
+
+// maxAskedBytes bounds a client's literals that Postgres is given with each row.
+const maxAskedBytes = 8 << 10
+
+// askable refuses a comparison for Postgres with a literal that is too long. Of
+// groups the parts have been looked at.
+func askable(e Expr) error {
+	c, ok := e.(*comparison)
+	if !ok {
+		return nil
+	}
+	if _, always := c.test.(asked); always && len(c.literal) > maxAskedBytes {
+		return raised("the value of a filter that only Postgres can decide has %d bytes. Maximum %d", len(c.literal), maxAskedBytes)
+	}
+	return nil
 }
 
 // positive binds a condition without its not.

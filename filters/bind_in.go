@@ -68,7 +68,8 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 			}
 			return membership{}, err
 		}
-		if !slices.Contains(m.keys, v.Key) {
+		// A list that is too long is read for its mistakes only, which are told first.
+		if list.Length <= maxMembers && !slices.Contains(m.keys, v.Key) {
 			m.keys = append(m.keys, v.Key)
 		}
 	}

@@ -31,7 +31,7 @@ type test interface {
 func (c *comparison) Eval(row wal.Row) Truth { return c.evaluate(&evaluation{row: row}) }
 
 func (c *comparison) evaluate(ev *evaluation) Truth {
-	text, kind := c.operand.text(ev.row)
+	text, kind := ev.text(c.operand)
 	t := c.onNull
 	switch kind {
 	case wal.Absent:
@@ -79,7 +79,7 @@ type nullTest struct {
 func (n *nullTest) Eval(row wal.Row) Truth { return n.evaluate(&evaluation{row: row}) }
 
 func (n *nullTest) evaluate(ev *evaluation) Truth {
-	_, kind := n.operand.text(ev.row)
+	_, kind := ev.text(n.operand)
 	if kind == wal.Absent {
 		return Unknown
 	}

@@ -10,11 +10,18 @@ import (
 // expressions compare it.
 type evaluation struct {
 	row     wal.Row
-	rows    uint64        // counts them
-	columns []columnValue // one for each column; may be empty
-	answers *answers      // what Postgres has said; may be nil
-	wanted  *[]Question   // collects what it has not said; may be nil
-	failure *BindError    // what it raised, if it did
+	rows    uint64           // counts them
+	columns []columnValue    // one for each column; may be empty
+	paths   map[string]found // by the name of the operand; nil without columns
+	answers *answers         // what Postgres has said; may be nil
+	wanted  *[]Question      // collects what it has not said; may be nil
+	failure *BindError       // what it raised, if it did
+}
+
+// found is what a path has found in a document of the row.
+type found struct {
+	text string
+	kind wal.ValueKind
 }
 
 // columnValue is a column's value as one type reads it.
@@ -32,6 +39,24 @@ func (ev *evaluation) reset(row wal.Row) {
 	for len(ev.columns) < len(row) {
 		ev.columns = append(ev.columns, columnValue{})
 	}
+	if ev.paths == nil {
+		ev.paths = map[string]found{}
+	}
+	clear(ev.paths)
+}
+
+// text is the value of an operand. Each path is followed once for a row, however
+// many expressions want what it finds.
+func (ev *evaluation) text(o *operand) (string, wal.ValueKind) {
+	if o.path == nil || ev.paths == nil {
+		return o.text(ev.row)
+	}
+	f, known := ev.paths[o.name]
+	if !known {
+		f.text, f.kind = o.text(ev.row)
+		ev.paths[o.name] = f
+	}
+	return f.text, f.kind
 }
 
 // value reads the text of an operand.

@@ -48,6 +48,9 @@ func (o Operator) known() bool {
 // onSets reports whether the operator compares arrays, ranges or documents.
 func (o Operator) onSets() bool { return o == Contains || o == ContainedBy || o == Overlaps }
 
+// onPatterns reports whether the operator matches text with a pattern.
+func (o Operator) onPatterns() bool { return o == Like || o == ILike || o == Match || o == IMatch }
+
 // grouping reports whether the operator heads a group.
 func (o Operator) grouping() bool { return o == Any || o == All }
 

@@ -31,6 +31,10 @@ func newOperand(rel *wal.Relation, name string) (*operand, error) {
 	return o, o.follow(rel.Columns[i].Type, name[len(column):])
 }
 
+// maxPathSteps bounds how often a document is read for one path: once for each
+// step.
+const maxPathSteps = 32
+
 // follow reads ->key, ->>key and ->0 one after the other. As with ->> the
 // result is text, nothing can follow it.
 func (o *operand) follow(document *wal.Type, path string) error {
@@ -49,6 +53,9 @@ func (o *operand) follow(document *wal.Type, path string) error {
 		end := strings.Index(rest, "->")
 		if end < 0 {
 			end = len(rest)
+		}
+		if len(o.path.Steps) == maxPathSteps {
+			return raised("too many steps in a column of the filter. Maximum %d", maxPathSteps)
 		}
 		o.path.Steps = append(o.path.Steps, stepOf(rest[:end]))
 		path = rest[end:]

@@ -2,6 +2,7 @@ package filters
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"walcast/internal/elixir"
@@ -41,8 +42,13 @@ var (
 	errTooDeep      = parseError("groups are nested too deeply")
 )
 
-// maxGroupDepth bounds recursion over a client's text.
-const maxGroupDepth = 20
+// Bounds of what a client may write.
+const (
+	maxGroupDepth   = 20       // recursion
+	maxFilterBytes  = 64 << 10 // the whole text
+	maxConditions   = 1000     // those in groups, and the groups, count as well
+	maxPatternBytes = 8 << 10  // Postgres may have to be given it with each row
+)
 
 // Parse reads the grammar of docs/protocol.md, "Filters": that of the reference
 // server, and groups, the operators on sets and JSON paths in PostgREST's
@@ -50,6 +56,9 @@ const maxGroupDepth = 20
 func Parse(s string) (Filter, error) {
 	if strings.TrimSpace(s) == "" {
 		return nil, nil
+	}
+	if len(s) > maxFilterBytes {
+		return nil, tooMuch("the filter has %d bytes. Maximum %d", len(s), maxFilterBytes)
 	}
 	var f Filter
 	for _, segment := range split(s, '=') {
@@ -59,7 +68,21 @@ func Parse(s string) (Filter, error) {
 		}
 		f = append(f, c)
 	}
+	if n := f.conditions(); n > maxConditions {
+		return nil, tooMuch("the filter has %d conditions. Maximum %d", n, maxConditions)
+	}
 	return f, nil
+}
+
+func tooMuch(format string, args ...any) error { return parseError(fmt.Sprintf(format, args...)) }
+
+// conditions counts the conditions, also in groups, and the groups.
+func (f Filter) conditions() int {
+	n := len(f)
+	for _, c := range f {
+		n += c.Group.conditions()
+	}
+	return n
 }
 
 // parseCondition reads column=[not.]op.value, or a group.
@@ -90,6 +113,9 @@ func parseComparison(column, s string) (Condition, error) {
 	}
 	if c.Op != In {
 		c.Value = unquote(value)
+		if n := len(c.Value); c.Op.onPatterns() && n > maxPatternBytes {
+			return Condition{}, tooMuch("the pattern of a `%s` filter has %d bytes. Maximum %d", c.Op, n, maxPatternBytes)
+		}
 		return c, nil
 	}
 	if len(value) < 2 || value[0] != '(' || value[len(value)-1] != ')' {

@@ -53,7 +53,7 @@ func split(s string, assign byte) []string {
 	}
 	var segments []string
 	var n nesting
-	start := 0
+	start, open := 0, 0
 	for i := 0; i < len(s); i++ {
 		if n.depth == 0 && !n.quoted {
 			if s[i] == ',' {
@@ -61,9 +61,12 @@ func split(s string, assign byte) []string {
 				start = i + 1
 				continue
 			}
-			if end := literalEnd(s, start, i, assign); end > 0 {
-				i = end
-				continue
+			if open <= maxOpenLiterals && literalOpens(s, start, i, assign) {
+				if end := literalEnd(s, i); end > 0 {
+					i = end
+					continue
+				}
+				open++
 			}
 		}
 		n.next(s, i, before)
@@ -71,13 +74,19 @@ func split(s string, assign byte) []string {
 	return append(segments, s[start:])
 }
 
-// literalEnd is the index of the bracket that closes the literal of an array, a
-// range or a document that opens at i, or 0. A range may close with another
-// kind than it opens with.
-func literalEnd(s string, start, i int, assign byte) int {
-	if strings.IndexByte("{[(", s[i]) < 0 || i == 0 || s[i-1] != '.' || !headsSet(s[start:i], assign) {
-		return 0
-	}
+// maxOpenLiterals is how many literals whose bracket is not closed are looked
+// at, each to the end of the filter. Brackets behind them are ordinary characters.
+const maxOpenLiterals = 16
+
+// literalOpens reports whether the literal of an array, a range or a document
+// opens at i.
+func literalOpens(s string, start, i int, assign byte) bool {
+	return strings.IndexByte("{[(", s[i]) >= 0 && i > 0 && s[i-1] == '.' && headsSet(s[start:i], assign)
+}
+
+// literalEnd is the index of the bracket that closes the one at i, or 0. A range
+// may close with another kind than it opens with.
+func literalEnd(s string, i int) int {
 	depth, quoted := 0, false
 	for ; i < len(s); i++ {
 		switch c := s[i]; {
