@@ -34,6 +34,7 @@ type transaction struct {
 	open   bool
 	commit wal.LSN
 	time   time.Time
+	xid    uint32
 	seq    uint32
 }
 
@@ -140,11 +141,11 @@ func (d *Decoder) message(kind byte, f *fields, out *Decoded) error {
 
 func (d *Decoder) begin(f *fields) error {
 	commit, micros := wal.LSN(f.uint64()), int64(f.uint64())
-	f.uint32() // the transaction's xid wraps around: of no use
+	xid := f.uint32()
 	if d.tx.open {
 		return fmt.Errorf("transaction %s has not ended", d.tx.commit)
 	}
-	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros)}
+	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros), xid: xid}
 	return nil
 }
 

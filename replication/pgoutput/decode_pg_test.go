@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -109,6 +110,40 @@ func record(t *testing.T, c golden.Case) ([][]byte, catalog.Catalog) {
 		t.Fatalf("read slot: %v", err)
 	}
 	return messages, catalog.New(db.Pool, []string{"recorded"})
+}
+
+// What snapshots list as under way are top-level transactions.
+func TestAChangeHasTheXIDOfItsTopLevelTransaction(t *testing.T) {
+	c := golden.Case{Path: filepath.Join(t.TempDir(), "xid.sql")}
+	const script = `create table xids (of xid8)
+
+begin; insert into xids values (pg_current_xact_id()); savepoint s; insert into xids values (pg_current_xact_id()); commit
+
+insert into xids values (pg_current_xact_id())`
+	if err := os.WriteFile(c.Path, []byte(script), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	messages, tables := record(t, c)
+	d := NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
+		return tables.Describe(t.Context(), relation, types)
+	})
+	var xids []uint32
+	for _, m := range messages {
+		got, err := d.Decode(m)
+		if err != nil {
+			t.Fatalf("Decode(%x): %v", m, err)
+		}
+		for _, change := range got.Changes {
+			want, err := strconv.ParseUint(change.New[0].Text, 10, 64)
+			if err != nil || change.XID != uint32(want) {
+				t.Errorf("a row of transaction %s has XID %d, %v", change.New[0].Text, change.XID, err)
+			}
+			xids = append(xids, change.XID)
+		}
+	}
+	if len(xids) != 3 || xids[0] != xids[1] || xids[1] == xids[2] {
+		t.Errorf("XIDs %v; want two of one transaction and one of another", xids)
+	}
 }
 
 func writeCapture(t *testing.T, c golden.Case, messages [][]byte, answers map[uint32]wal.Description) {

@@ -22,6 +22,9 @@ func TestDecodeSaysWhereATransactionIs(t *testing.T) {
 	if c := row.Changes[0]; c.Position != (wal.Position{LSN: 0x100, Seq: 1}) || !c.CommitTime.Equal(testTime) || row.Commit != 0x100 {
 		t.Errorf("second insert at %v, %v, commit %v; want 0/100:1 at %v", c.Position, c.CommitTime, row.Commit, testTime)
 	}
+	if got := row.Changes[0].XID; got != 7 {
+		t.Errorf("second insert is of transaction %d; want 7, as Begin says", got)
+	}
 	commit := decodeAll(t, d, commitMessage(0x100, 0x130))
 	if commit.Commit != 0x100 || commit.End != 0x130 || d.InTransaction() {
 		t.Errorf("Decode(commit) = %+v, in transaction %v; want commit 0/100, end 0/130, outside", commit, d.InTransaction())

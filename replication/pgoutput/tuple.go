@@ -26,6 +26,7 @@ func (d *Decoder) change(op wal.Operation, rel *wal.Relation, size int) (*wal.Ch
 	c := &wal.Change{
 		Position:   wal.Position{LSN: d.tx.commit, Seq: d.tx.seq},
 		Operation:  op,
+		XID:        d.tx.xid,
 		CommitTime: d.tx.time,
 		Relation:   rel,
 		Bytes:      changeSize + size,

@@ -38,6 +38,7 @@ func (o Operation) String() string {
 type Change struct {
 	Position   Position
 	Operation  Operation
+	XID        uint32    // of the top-level transaction; it wraps around
 	CommitTime time.Time // of the transaction by the server's clock; UTC, whole microseconds
 	Relation   *Relation // nil for Message
 
