@@ -25,8 +25,9 @@ type actor struct {
 // security for row changes: of what policies look at, only
 // role and request.jwt.claims are set. What the values of a row are read by is
 // as the WAL has them written. The role comes last, as it takes rights. It is
-// parsed under any search_path, so that its names are qualified.
-const becomeSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $1, true),
+// parsed under any search_path, so that its names are qualified. It returns its
+// snapshot: what that sees, every later statement of the transaction sees.
+const becomeSQL = `select pg_catalog.pg_current_snapshot(), pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $1, true),
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('row_security', 'on', true),
 	pg_catalog.set_config('IntervalStyle', 'postgres', true), pg_catalog.set_config('lc_monetary', 'C', true),
 	pg_catalog.set_config('array_nulls', 'on', true), pg_catalog.set_config('search_path', $2, true),

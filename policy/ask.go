@@ -21,11 +21,18 @@ const (
 
 // ask puts all tasks to Postgres, and again in halves those that raise, until
 // only the rows are left that raise by themselves. A task that raises ends its
-// round, so rounds are short after one and grow again. Tasks whose statement
-// does not parse are returned.
+// round, so rounds are short after one and grow again. Rows that were asked
+// about too early are asked about again. Tasks whose statement does not parse are
+// returned.
 func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
 	late := time.Now().Add(patience * p.config.Timeout)
-	for size := roundTasks; len(tasks) > 0; {
+	early := earliness{limit: p.config.Timeout}
+	for size := roundTasks; len(tasks) > 0 || len(early.tasks) > 0; {
+		if len(tasks) == 0 {
+			if tasks, err = early.wait(ctx); err != nil {
+				return nil, fmt.Errorf("ask who may see rows: %w", err)
+			}
+		}
 		n, bytes := 0, 0
 		for ; n < min(size, len(tasks)) && bytes < roundBytes; n++ {
 			bytes += len(tasks[n].literal)
@@ -34,7 +41,7 @@ func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err e
 		if err != nil {
 			return nil, fmt.Errorf("ask who may see rows: %w", err)
 		}
-		again, raised := p.settle(r, late)
+		again, raised := p.settle(r, &early, late)
 		tasks = append(again, tasks[n:]...)
 		refused = append(refused, r.refused...)
 		if size = min(2*size, roundTasks); raised {
@@ -68,19 +75,25 @@ func (p *Policy) askRound(ctx context.Context, tasks []*task) (*round, error) {
 
 // settle takes the answers of a round. It returns what to ask again: what a
 // raising task cut off, and its own halves.
-func (p *Policy) settle(r *round, late time.Time) (again []*task, raised bool) {
+func (p *Policy) settle(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
 	for i, o := range r.outcomes {
 		t := r.tasks[i]
 		p.metrics.asks.WithLabelValues(t.by).Inc()
 		p.metrics.askRows.Add(float64(len(t.rows)))
+		unseen := t.unseen(&o)
 		switch {
 		case o.raised == nil:
-			t.see(o.seen)
-			p.metrics.superseded.Add(float64(o.superseded))
+			t.see(o.seen, unseen)
+			p.metrics.superseded.Add(float64(countOthers(o.superseded, unseen)))
+			p.metrics.early.Add(float64(len(unseen)))
+			early.add(t, unseen)
 		case o.acting && t.losesNames(o.raised):
 			again = append(again, t.byKey()...)
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
 			again = append(again, t.halves()...)
+		case len(t.rows) == 1 && len(unseen) == 1:
+			p.metrics.early.Inc()
+			early.add(t, unseen)
 		default:
 			p.noteRaised(o.raised, len(t.rows))
 			t.raise(o.raised)
@@ -105,9 +118,10 @@ type round struct {
 
 // outcome is what became of a task.
 type outcome struct {
-	acting     bool  // Postgres let us act as the subject
-	seen       []int // numbers of the visible rows, from 1
-	superseded int   // rows that are visible as they are now, but not as they were sent
+	acting     bool     // Postgres let us act as the subject
+	snapshot   snapshot // when acting: the question saw this or more
+	seen       []int    // numbers of the visible rows, from 1
+	superseded []int    // of rows that are visible as they are now, but not as they were sent
 	raised     *AskError
 }
 
@@ -148,8 +162,10 @@ func (r *round) inspect(ctx context.Context) error {
 	if err := r.conn.Close(ctx); err != nil {
 		return err
 	}
-	blame := outcome{raised: &AskError{Table: r.tasks[0].question.table, SQLState: codeDuplicateStatement,
-		Message: "a function of the policies changes prepared statements of the session"}}
+	blame := outcome{raised: &AskError{
+		Table: r.tasks[0].question.table, SQLState: codeDuplicateStatement,
+		Message: "a function of the policies changes prepared statements of the session",
+	}}
 	if r.outcomes = nil; len(r.tasks) == 1 {
 		r.outcomes = []outcome{blame}
 	}
@@ -203,7 +219,7 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 			err = fmt.Errorf("unexpected result %T", results)
 		}
 		if err == nil {
-			err = o.read(reader, statement == 2)
+			err = o.read(reader, statement)
 		}
 		if pg, ok := answer(err); ok {
 			o.raised = t.failure(pg)
@@ -217,23 +233,37 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 	return o, nil
 }
 
+// The statements of a task whose rows say something.
+const (
+	statementBecome   = 1
+	statementQuestion = 2
+)
+
 // read reads a statement's rows; those of the question are numbers of rows, and
 // when they were looked up whether they are the version that was sent.
-func (o *outcome) read(reader *pgconn.ResultReader, question bool) (err error) {
+func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 	for reader.NextRow() {
 		values := reader.Values()
 		switch {
-		case !question || err != nil:
-		case len(values) > 1 && string(values[1]) != "t":
-			o.superseded++
-		default:
-			var place int
-			place, err = strconv.Atoi(string(values[0]))
-			o.seen = append(o.seen, place)
+		case err != nil:
+		case statement == statementBecome:
+			o.snapshot, err = parseSnapshot(string(values[0]))
+		case statement == statementQuestion:
+			err = o.readPlace(values)
 		}
 	}
 	if _, e := reader.Close(); e != nil {
 		return e
+	}
+	return err
+}
+
+func (o *outcome) readPlace(values [][]byte) error {
+	place, err := strconv.Atoi(string(values[0]))
+	if len(values) > 1 && string(values[1]) != "t" {
+		o.superseded = append(o.superseded, place)
+	} else {
+		o.seen = append(o.seen, place)
 	}
 	return err
 }

@@ -83,17 +83,18 @@ func ownContext(pg *pgconn.PgError) bool {
 
 // The SQLSTATEs that something is decided by.
 const (
-	codeInsufficientPrivilege = "42501"
-	codeUndefinedTable        = "42P01"
-	codeUndefinedFunction     = "42883"
-	codeUndefinedObject       = "42704"
-	codeInvalidSchema         = "3F000"
-	codeInvalidParameter      = "22023"
-	codeCheckViolation        = "23514"
-	codeNotSupported          = "0A000"
-	codeNotInRepertoire       = "22021"
-	codeQueryCanceled         = "57014"
-	codeDuplicateStatement    = "42P05"
+	codeInsufficientPrivilege  = "42501"
+	codeUndefinedTable         = "42P01"
+	codeUndefinedFunction      = "42883"
+	codeUndefinedObject        = "42704"
+	codeInvalidSchema          = "3F000"
+	codeInvalidParameter       = "22023"
+	codeCheckViolation         = "23514"
+	codeNotSupported           = "0A000"
+	codeNotInRepertoire        = "22021"
+	codeQueryCanceled          = "57014"
+	codeNotInPrerequisiteState = "55000"
+	codeDuplicateStatement     = "42P05"
 )
 
 // answer tells an answer of Postgres to the question that was asked from a

@@ -28,7 +28,11 @@ type lab struct {
 
 func newLab(t testing.TB, statements ...string) *lab {
 	t.Helper()
-	db := devdb.Open(t)
+	return labOn(t, devdb.Open(t), statements...)
+}
+
+func labOn(t testing.TB, db *devdb.DB, statements ...string) *lab {
+	t.Helper()
 	devdb.SupabaseRoles(db)
 	db.Exec("create publication lab for all tables")
 	for _, s := range statements {

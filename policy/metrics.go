@@ -14,6 +14,7 @@ type metrics struct {
 	askRows    prometheus.Counter
 	raised     prometheus.Counter
 	superseded prometheus.Counter
+	early      prometheus.Counter
 	private    *prometheus.CounterVec
 	looks      *prometheus.CounterVec
 	lookTime   prometheus.Histogram
@@ -64,6 +65,10 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 		superseded: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_policy_superseded_total",
 			Help: "Changes not shown as Postgres could only judge their row as it is now, which is another version of it.",
+		}),
+		early: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_policy_early_total",
+			Help: "Changes that Postgres was asked about before it showed what their transaction had done, to be asked about again.",
 		}),
 		looks: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_policy_looks_total",

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"time"
+
 	"walcast/replication/wal"
 )
 
@@ -24,6 +26,7 @@ type task struct {
 	literal string
 	lacks   string
 	refusal *AskError // the statement did not parse
+	asked   time.Time // when rows were first asked about too early
 }
 
 func (t *task) add(i int, row wal.Row) {
@@ -100,10 +103,12 @@ func (t *task) halves() []*task {
 	return append(t.part(0, middle).split(), t.part(middle, len(t.rows)).split()...)
 }
 
-// see takes the numbers of the visible rows, from 1.
-func (t *task) see(positions []int) {
+// see takes the numbers of the visible rows, from 1, but for those left out.
+func (t *task) see(positions []int, but map[int]bool) {
 	for _, n := range positions {
-		t.group.inquiry.Visible[t.index[n-1]] = true
+		if !but[n] {
+			t.group.inquiry.Visible[t.index[n-1]] = true
+		}
 	}
 }
 

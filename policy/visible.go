@@ -28,6 +28,10 @@ type Inquiry struct {
 // change is not visible, and counted; another one for the row follows it. A
 // DELETE is judged by the old row if that is complete enough, and is visible
 // otherwise: then only its key is shown, as by the reference.
+//
+// The WAL has a commit before Postgres shows it. What is asked about too early is
+// asked about again until it is visible, for at most Config.Timeout: then it is
+// an error too.
 func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
 	q := &Inquiry{Subject: s, Changes: changes}
 	if err := p.VisibleAll(ctx, []*Inquiry{q}); err != nil {

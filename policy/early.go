@@ -1,0 +1,89 @@
+package policy
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// earliness is what was asked about too early: the WAL has told of a commit
+// before Postgres' snapshots see it. No answer counts then, as it is that of the
+// moment before the transaction: the row is not there or is an older version,
+// and so is what policies read besides it.
+type earliness struct {
+	limit time.Duration // how long a row is asked about again
+	pause time.Duration // before the next time
+	tasks []*task
+}
+
+const (
+	earlyFirst = 2 * time.Millisecond
+	earlyMost  = 50 * time.Millisecond
+)
+
+// unseen are the numbers of the rows, from 1, that were asked about too early.
+func (t *task) unseen(o *outcome) map[int]bool {
+	if !o.acting {
+		return nil
+	}
+	var unseen map[int]bool
+	for i, change := range t.index {
+		if !o.snapshot.sees(t.group.inquiry.Changes[change].XID) {
+			if unseen == nil {
+				unseen = map[int]bool{}
+			}
+			unseen[i+1] = true
+		}
+	}
+	return unseen
+}
+
+// countOthers counts the numbers that are not among some.
+func countOthers(numbers []int, some map[int]bool) (n int) {
+	for _, number := range numbers {
+		if !some[number] {
+			n++
+		}
+	}
+	return n
+}
+
+// add has rows of a task asked about again, unless that has been done for too long.
+func (e *earliness) add(t *task, unseen map[int]bool) {
+	if len(unseen) == 0 {
+		return
+	}
+	q := *t
+	q.rows, q.index = nil, nil
+	for i, row := range t.rows {
+		if unseen[i+1] {
+			q.add(t.index[i], row)
+		}
+	}
+	switch {
+	case q.asked.IsZero():
+		q.asked = time.Now()
+	case time.Since(q.asked) >= e.limit:
+		q.raise(&AskError{
+			Table: t.question.table, SQLState: codeNotInPrerequisiteState,
+			Message: "Postgres has committed the transaction but does not show it yet: does it wait for a synchronous standby?",
+		})
+		return
+	}
+	e.tasks = append(e.tasks, q.split()...)
+}
+
+// wait pauses, longer each time, and returns what to ask again.
+func (e *earliness) wait(ctx context.Context) ([]*task, error) {
+	e.pause = min(max(2*e.pause, earlyFirst), earlyMost)
+	timer := time.NewTimer(e.pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-timer.C:
+	}
+	tasks := slices.Clone(e.tasks)
+	e.tasks = nil
+	return tasks, nil
+}
