@@ -88,7 +88,7 @@ func (p *Policy) settle(r *round, early *earliness, late time.Time) (again []*ta
 			p.metrics.early.Add(float64(len(unseen)))
 			early.add(t, unseen)
 		case o.acting && t.losesNames(o.raised):
-			again = append(again, t.byKey()...)
+			again = append(again, p.loseNames(t, o.raised)...)
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
 			again = append(again, t.halves()...)
 		case len(t.rows) == 1 && len(unseen) == 1:
@@ -101,6 +101,22 @@ func (p *Policy) settle(r *round, early *earliness, late time.Time) (again []*ta
 		raised = raised || o.raised != nil
 	}
 	return append(again, r.tasks[len(r.outcomes):]...), raised || r.alone
+}
+
+// loseNames asks by key where that can be.
+func (p *Policy) loseNames(t *task, raised *AskError) (again []*task) {
+	again, rest := t.byKey()
+	switch {
+	case len(rest.rows) == 0:
+		return again
+	case len(t.rows) == 1:
+		p.noteRaised(raised, 1)
+		rest.raise(raised)
+		return again
+	case len(again) > 0:
+		return append(again, rest.split()...)
+	}
+	return rest.halves()
 }
 
 // round is tasks on their way over one connection, in one go, but each in a

@@ -30,6 +30,7 @@ type facts struct {
 	asked      []string // the policies' Using as it is printed under session.RunPath
 	functions  []sql.Definition
 	session    session
+	names      names
 
 	depends dependencies
 	prints  prints
@@ -42,7 +43,8 @@ type attribute struct {
 	Domain        bool // its input may refuse NULL
 	Toastable     bool // may be missing from an UPDATE
 	Deterministic bool // its collation, if it has one
-	// Equals is the operator of the primary key's index, "" outside the key.
+	// Equals is the operator of the primary key's index, "" outside the key or
+	// where the role may not name it.
 	Equals string
 }
 
@@ -52,6 +54,14 @@ type policyRow struct {
 	Permissive bool
 	Using      string  // pg_get_expr with only pg_catalog on the search_path
 	Columns    []int16 // that it names, system ones below 0; not whole rows
+}
+
+// names is who may parse the text of the policies. A stored policy needs no USAGE
+// on the schemas of what it names, its text does.
+type names struct {
+	Subject []string // schemas that the role may not look into
+	Own     []string // that our own user may not look into
+	Secured bool     // a table that they read has row-level security, see question.parser
 }
 
 // session is what our own sessions have set, which is where policies are
@@ -152,7 +162,8 @@ const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage
 		join pg_opclass c on c.oid = k.class
 		join pg_amop m on m.amopfamily = c.opcfamily and m.amoplefttype = c.opcintype and m.amoprighttype = c.opcintype and m.amopstrategy = 3
 		join pg_operator o on o.oid = m.amopopr join pg_namespace n on n.oid = o.oprnamespace
-		where i.indrelid = a.attrelid and i.indisprimary and k.attnum = a.attnum), '')
+		where i.indrelid = a.attrelid and i.indisprimary and k.attnum = a.attnum
+			and has_schema_privilege((select r.oid from pg_roles r where r.rolname = $2), n.oid, 'USAGE')), '')
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
@@ -172,6 +183,24 @@ const askedSQL = `select pg_get_expr(p.polqual, p.polrelid)
 from pg_policy p, pg_roles r
 where ` + policiesWhere + `
 order by p.polname`
+
+// namesSQL goes by what the policies depend on, and the table itself.
+const namesSQL = `select array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(r.oid, n.oid, 'USAGE') order by 1),
+	array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(u.name, n.oid, 'USAGE') order by 1),
+	exists (select from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass
+		join pg_class c on c.oid = d.refobjid where ` + policiesWhere + ` and c.oid <> p.polrelid and c.relrowsecurity)
+from pg_roles r, (select coalesce(nullif($3, ''), current_user)::name as name) as u where r.rolname = $1`
+
+const namesFrom = `(
+	select c.relnamespace as oid from pg_class c where c.oid = $2
+	union select coalesce(c.relnamespace, f.pronamespace, t.typnamespace, o.oprnamespace, l.collnamespace)
+	from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+	left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+	left join pg_proc f on d.refclassid = 'pg_proc'::regclass and f.oid = d.refobjid
+	left join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid
+	left join pg_operator o on d.refclassid = 'pg_operator'::regclass and o.oid = d.refobjid
+	left join pg_collation l on d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid
+	where ` + policiesWhere + `) as named join pg_namespace n on n.oid = named.oid`
 
 // functionsSQL has those that the policies name or that cast for them.
 const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
@@ -205,7 +234,8 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
 		{sql: accessSQL, args: []any{role, rel.OID, names, p.asker()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
-		{sql: attributesSQL, args: []any{rel.OID}, scan: scanAll(&f.attributes)},
+		{sql: namesSQL, args: []any{role, rel.OID, p.asker()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
+		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},

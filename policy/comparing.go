@@ -74,22 +74,23 @@ func (c *comparing) actor() actor {
 	return a
 }
 
-// prepare has the question parsed as ourselves: the subject needs no USAGE on a
-// type's schema to compare a column of it. Operators are those of the type's
+// prepare has the question parsed under a path. Operators are those of the type's
 // home, or else Postgres' own, to which its values may be cast.
-func (c *comparing) prepare(ctx context.Context, conn *pgx.Conn, path string) (sql string, err error) {
-	sql = c.form.sql()
+func (w way) prepare(ctx context.Context, conn *pgx.Conn, path string) (way, error) {
 	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
-		return sql, nil
+		return w, nil
 	}
-	err = prepareUnder(ctx, conn, "", path, sql)
-	if raised, ok := answer(err); ok && raised.Code == codeUndefinedFunction && c.form.home != "" {
-		elsewhere := c.form
-		elsewhere.home = ""
-		sql = elsewhere.sql()
-		err = prepareUnder(ctx, conn, "", path, sql)
+	if w.anew {
+		if err := forget(ctx, conn, w.statement(path)); err != nil {
+			return w, err
+		}
 	}
-	return sql, err
+	err := prepareUnder(ctx, conn, w.parser, path, w.form.sql())
+	if raised, ok := answer(err); ok && raised.Code == codeUndefinedFunction && w.form.home != "" {
+		w.form.home = ""
+		err = prepareUnder(ctx, conn, w.parser, path, w.form.sql())
+	}
+	return w, err
 }
 
 // run asks in one statement. whole says that an error is that of all questions.
@@ -105,20 +106,34 @@ func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err err
 		return false, err
 	}
 	defer conn.Release()
-	sql, err := c.prepare(ctx, conn.Conn(), a.path)
-	if err != nil {
-		return true, err
+	acting, err := c.runOne(ctx, conn.Conn(), a, way{form: c.form}, indexes)
+	if barred(err) {
+		acting, err = c.runElsewise(ctx, conn.Conn(), a, indexes, acting, err)
 	}
-	acting, err := c.converse(ctx, conn.Conn(), a, sql, indexes)
 	if e := leave(ctx, conn.Conn()); err == nil {
 		err = e
 	}
 	return !acting, err
 }
 
+// runOne asks in one way. Where that is barred no transaction stays open.
+func (c *comparing) runOne(ctx context.Context, conn *pgx.Conn, a actor, w way, indexes []int) (acting bool, err error) {
+	w, err = w.prepare(ctx, conn, a.path)
+	if err != nil {
+		return false, err
+	}
+	acting, err = c.converse(ctx, conn, a, w, indexes)
+	if barred(err) && conn.PgConn().TxStatus() != 'I' {
+		if _, e := conn.Exec(ctx, rollback); e != nil {
+			return acting, e
+		}
+	}
+	return acting, err
+}
+
 // converse sends one transaction and reads the answers. acting says that
 // Postgres let us act as the subject.
-func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, sql string, indexes []int) (acting bool, err error) {
+func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, w way, indexes []int) (acting bool, err error) {
 	args, err := c.arguments(conn.TypeMap(), indexes)
 	if err != nil {
 		return false, err
@@ -127,9 +142,9 @@ func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, sql s
 	a.begin(pipeline)
 	pipeline.SendQueryParams(comparisonSQL, nil, nil, nil, nil)
 	if conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		pipeline.SendQueryPrepared(statementUnder("", a.path, sql), args, nil, nil)
+		pipeline.SendQueryPrepared(w.statement(a.path), args, nil, nil)
 	} else {
-		pipeline.SendQueryParams(sql, args, nil, nil, nil)
+		pipeline.SendQueryParams(w.form.sql(), args, nil, nil, nil)
 	}
 	a.end(pipeline)
 	err = pipeline.Sync()

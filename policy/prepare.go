@@ -68,6 +68,16 @@ func parseUnder(ctx context.Context, conn *pgconn.PgConn, name, role, path, sql 
 	return err
 }
 
+// forget has a statement parsed anew the next time.
+func forget(ctx context.Context, conn *pgx.Conn, name string) error {
+	parsed, _ := conn.PgConn().CustomData()[underPath].(map[string]bool)
+	if !parsed[name] {
+		return nil
+	}
+	delete(parsed, name)
+	return conn.PgConn().Deallocate(ctx, name)
+}
+
 // deallocate forgets all statements that a connection has prepared.
 func deallocate(ctx context.Context, conn *pgx.Conn) error {
 	delete(conn.PgConn().CustomData(), underPath)

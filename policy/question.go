@@ -25,11 +25,11 @@ type question struct {
 	// that functions find on rowPath whatever they find on keyPath.
 	rowPath, keyPath string
 	wholePath        bool
-	// literals says that parsing byRow may run code of users, as reading a
-	// composite's literal checks the domains in it.
-	literals bool
+	// parser is the role that byRow is parsed as, "" is our own.
+	parser string
 
 	unsent []string // what the policies read and no change has
+	barred []string // schemas because of which nobody can parse byRow
 	fields []field  // the row type's, in order
 	table  string   // schema.table for people
 }
@@ -68,9 +68,8 @@ func acting(role string) string {
 func newQuestion(rel *wal.Relation, f *facts) *question {
 	table := sql.Qualified(f.Schema, f.Table)
 	q := &question{
-		table:    f.Schema + "." + f.Table,
-		literals: f.Literals,
-		rowPath:  f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
+		table:   f.Schema + "." + f.Table,
+		rowPath: f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
 	}
 	needs, possible := neededColumns(f)
 	key := true
@@ -84,7 +83,8 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 		}
 		q.fields = append(q.fields, c)
 	}
-	if possible && len(q.unsent) == 0 {
+	q.parser, q.barred = f.parser()
+	if possible && len(q.unsent) == 0 && len(q.barred) == 0 {
 		q.byRow = rowQuestion(f, table)
 	}
 	if key && rel.HasKey() {
@@ -93,15 +93,33 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 	return q
 }
 
+// parser is who is to parse the text of the policies: our own user, as they were
+// parsed as their creator, unless that may run code of users, as reading a
+// composite's literal checks the domains in it. What reads a table with
+// row-level security is parsed again, by Postgres itself, as the subject that it
+// is run as. barred are the schemas for which nobody can.
+func (f *facts) parser() (role string, barred []string) {
+	switch {
+	case !f.Literals && len(f.names.Own) == 0 && (len(f.names.Subject) == 0 || !f.names.Secured):
+		return "", nil
+	case len(f.names.Subject) == 0:
+		return f.Role, nil
+	}
+	return "", f.names.Subject
+}
+
 // unjudged is the answer about a row that nobody can judge.
 func (q *question) unjudged() *AskError {
-	reads := "what the change does not have"
-	if len(q.unsent) > 0 {
-		reads = strings.Join(q.unsent, ", ") + ", which is not published"
+	reads := "read what the change does not have"
+	switch {
+	case len(q.unsent) > 0:
+		reads = "read " + strings.Join(q.unsent, ", ") + ", which is not published"
+	case len(q.barred) > 0:
+		reads = "have names in schema " + strings.Join(q.barred, ", ") + ", which the role has no USAGE on"
 	}
 	return &AskError{
 		Table: q.table, SQLState: codeNotSupported,
-		Message: "its policies read " + reads + ", and it has no primary key by which its rows could be looked up",
+		Message: "its policies " + reads + ", and it has no primary key by which its rows could be looked up",
 	}
 }
 

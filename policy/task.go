@@ -62,39 +62,47 @@ func (t *task) split() (tasks []*task) {
 	return tasks
 }
 
-// parser is the role that the statement is parsed as; "" is our own.
+// parser is the role that the statement is parsed as; "" is our own. A look-up is
+// parsed as the subject in any case, see facts.parser.
 func (t *task) parser() string {
-	if t.by == "row" && t.question.literals {
+	if t.by == "key" {
 		return t.group.inquiry.Subject.Role
 	}
-	return ""
+	return t.question.parser
 }
 
-// losesNames reports whether the error may come of a path that has fewer schemas
-// than functions of the policies count on.
+// losesNames reports whether the error may come of how we ask: of a path that has
+// fewer schemas than functions of the policies count on, or of a right that only
+// their text needs, see names. Postgres parses it again, as the subject, whenever
+// it has forgotten a plan.
 func (t *task) losesNames(err *AskError) bool {
-	if t.by != "row" || t.question.wholePath {
+	if t.by != "row" || t.question.byKey == "" {
 		return false
 	}
 	switch err.SQLState {
 	case codeUndefinedTable, codeUndefinedFunction, codeUndefinedObject, codeInvalidSchema:
+		return !t.question.wholePath
+	case codeInsufficientPrivilege:
 		return true
 	}
 	return false
 }
 
 // byKey asks about the same rows by key, as Postgres has the policies itself, on
-// the path that functions expect. Rows without a key are not visible.
-func (t *task) byKey() []*task {
-	q := *t
+// the path that functions expect. rest is what cannot be found so, as a row that
+// was deleted.
+func (t *task) byKey() (found []*task, rest *task) {
+	q, r := *t, *t
 	q.sql, q.path, q.wanted, q.by = t.question.byKey, t.question.keyPath, published, "key"
-	q.rows, q.index = nil, nil
+	q.rows, q.index, r.rows, r.index = nil, nil, nil, nil
 	for i, row := range t.rows {
-		if t.question.findable(row) {
+		if t.question.findable(row) && t.group.inquiry.Changes[t.index[i]].Operation != wal.Delete {
 			q.add(t.index[i], row)
+		} else {
+			r.add(t.index[i], row)
 		}
 	}
-	return q.split()
+	return q.split(), &r
 }
 
 // halves splits a task of which some row raises.

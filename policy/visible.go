@@ -86,7 +86,9 @@ func (p *Policy) askByKey(ctx context.Context, refused []*task) error {
 	var tasks []*task
 	for _, t := range refused {
 		if t.by == "row" && t.question.byKey != "" {
-			tasks = append(tasks, t.byKey()...)
+			found, rest := t.byKey()
+			tasks = append(tasks, found...)
+			rest.raise(t.refusal)
 		} else {
 			t.raise(t.refusal)
 		}
