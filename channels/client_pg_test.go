@@ -306,7 +306,7 @@ func (f *fixture) rerun(config Config, stop func()) {
 
 // renew makes another hub on the log as it is, which does not run yet.
 func (f *fixture) renew(config Config) {
-	f.renewWith(config, policy.New(f.db.Pool, slog.New(slog.DiscardHandler), nil))
+	f.renewWith(config, policy.New(policy.DefaultConfig(), f.db.Pool, slog.New(slog.DiscardHandler), nil))
 }
 
 // renewWith is renew with another policy.

@@ -119,7 +119,7 @@ func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture 
 	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
 	tables := catalog.New(db.Pool, []string{"rows"})
 	config.Operators = policy.NewOperators(db.Pool, nil)
-	f.policy = policy.New(db.Pool, logger, nil)
+	f.policy = policy.New(policy.DefaultConfig(), db.Pool, logger, nil)
 	f.hub = NewHub(config, f.log, tables, f.policy, verifier, logger, f.reg)
 	return f
 }

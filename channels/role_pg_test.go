@@ -21,7 +21,7 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 	f.db.Exec("grant select on docs, marks to " + reader)
 	f.db.Exec("create policy team on docs for select to " + editor + " using (org = 7)")
 	asks := prometheus.NewRegistry()
-	f.renewWith(DefaultConfig(), policy.NewWithConfig(policy.Config{AccessAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, f.hub.logger, asks))
+	f.renewWith(DefaultConfig(), policy.New(policy.Config{AccessAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, f.hub.logger, asks))
 	f.run()
 	docs, marks, c := f.relation("docs"), f.relation("marks"), f.connect(reader, "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"docs"},{"event":"*","schema":"public","table":"marks"}`))

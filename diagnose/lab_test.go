@@ -27,7 +27,7 @@ func newLab(t *testing.T, statements ...string) *lab {
 	for _, s := range statements {
 		db.Exec(s)
 	}
-	p := policy.New(db.Pool, slog.New(slog.DiscardHandler), nil)
+	p := policy.New(policy.DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), nil)
 	c := NewChecker(catalog.New(db.Pool, []string{"rows"}), p, filters.Locale{}, policy.NewOperators(db.Pool, nil))
 	c.believed = 0
 	return &lab{t, db, p, c}

@@ -24,9 +24,9 @@ const (
 // round, so rounds are short after one and grow again. Rows that were asked
 // about too early are asked about again. Tasks whose statement does not parse are
 // returned.
-func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
-	late := time.Now().Add(patience * p.config.Timeout)
-	early := earliness{limit: p.config.Timeout}
+func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
+	late := time.Now().Add(patience * a.pg.config.Timeout)
+	early := earliness{limit: a.pg.config.Timeout}
 	for size := roundTasks; len(tasks) > 0 || len(early.tasks) > 0; {
 		if len(tasks) == 0 {
 			if tasks, err = early.wait(ctx); err != nil {
@@ -37,11 +37,11 @@ func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err e
 		for ; n < min(size, len(tasks)) && bytes < roundBytes; n++ {
 			bytes += len(tasks[n].literal)
 		}
-		r, err := p.askRound(ctx, tasks[:n])
+		r, err := a.askRound(ctx, tasks[:n])
 		if err != nil {
 			return nil, fmt.Errorf("ask who may see rows: %w", err)
 		}
-		again, raised := p.settle(r, &early, late)
+		again, raised := a.settle(r, &early, late)
 		tasks = append(again, tasks[n:]...)
 		refused = append(refused, r.refused...)
 		if size = min(2*size, roundTasks); raised {
@@ -52,50 +52,50 @@ func (p *Policy) ask(ctx context.Context, tasks []*task) (refused []*task, err e
 }
 
 // askRound asks as much as goes together.
-func (p *Policy) askRound(ctx context.Context, tasks []*task) (*round, error) {
+func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
 	// Postgres ends each task by itself; this is for a server that hangs.
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*p.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*a.pg.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx, p.askPool())
+	conn, err := a.pg.acquire(ctx, a.pg.askPool())
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release()
 	started := time.Now()
-	r := &round{conn: conn.Conn(), timeout: p.config.Timeout}
+	r := &round{conn: conn.Conn(), timeout: a.pg.config.Timeout}
 	if err := r.prepare(ctx, tasks); err != nil || len(r.tasks) == 0 {
 		return r, err
 	}
 	if err := r.run(ctx); err != nil {
 		return nil, err
 	}
-	p.metrics.askSeconds.Observe(time.Since(started).Seconds())
+	a.pg.metrics.askSeconds.Observe(time.Since(started).Seconds())
 	return r, r.inspect(ctx)
 }
 
 // settle takes the answers of a round. It returns what to ask again: what a
 // raising task cut off, and its own halves.
-func (p *Policy) settle(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
+func (a *asker) settle(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
 	for i, o := range r.outcomes {
 		t := r.tasks[i]
-		p.metrics.asks.WithLabelValues(t.by).Inc()
-		p.metrics.askRows.Add(float64(len(t.rows)))
+		a.pg.metrics.asks.WithLabelValues(t.by).Inc()
+		a.pg.metrics.askRows.Add(float64(len(t.rows)))
 		unseen := t.unseen(&o)
 		switch {
 		case o.raised == nil:
 			t.see(o.seen, unseen)
-			p.metrics.superseded.Add(float64(countOthers(o.superseded, unseen)))
-			p.metrics.early.Add(float64(len(unseen)))
+			a.pg.metrics.superseded.Add(float64(countOthers(o.superseded, unseen)))
+			a.pg.metrics.early.Add(float64(len(unseen)))
 			early.add(t, unseen)
 		case o.acting && t.losesNames(o.raised):
-			again = append(again, p.loseNames(t, o.raised)...)
+			again = append(again, a.loseNames(t, o.raised)...)
 		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
 			again = append(again, t.halves()...)
 		case len(t.rows) == 1 && len(unseen) == 1:
-			p.metrics.early.Inc()
+			a.pg.metrics.early.Inc()
 			early.add(t, unseen)
 		default:
-			p.noteRaised(o.raised, len(t.rows))
+			a.pg.noteRaised(o.raised, len(t.rows))
 			t.raise(o.raised)
 		}
 		raised = raised || o.raised != nil
@@ -104,13 +104,13 @@ func (p *Policy) settle(r *round, early *earliness, late time.Time) (again []*ta
 }
 
 // loseNames asks by key where that can be.
-func (p *Policy) loseNames(t *task, raised *AskError) (again []*task) {
+func (a *asker) loseNames(t *task, raised *AskError) (again []*task) {
 	again, rest := t.byKey()
 	switch {
 	case len(rest.rows) == 0:
 		return again
 	case len(t.rows) == 1:
-		p.noteRaised(raised, 1)
+		a.pg.noteRaised(raised, 1)
 		rest.raise(raised)
 		return again
 	case len(again) > 0:

@@ -216,10 +216,10 @@ where ` + policiesWhere
 
 // readCatalog reads all of it in one transaction. An *AskError is an answer of
 // Postgres, any other error means that it could not be asked.
-func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*t.pg.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx, p.pool)
+	conn, err := t.pg.acquire(ctx, t.pg.pool)
 	if err != nil {
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
@@ -232,9 +232,9 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
-		{sql: accessSQL, args: []any{role, rel.OID, names, p.asker()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
+		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
-		{sql: namesSQL, args: []any{role, rel.OID, p.asker()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
+		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes)},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
@@ -252,7 +252,7 @@ func (p *Policy) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	if pg, ok := answer(err); ok {
 		raised := newAskError(rel.Schema+"."+rel.Table, pg)
 		raised.Message = "its grants and policies cannot be read " + textInLog
-		p.noteRaised(raised, 1)
+		t.pg.noteRaised(raised, 1)
 		return nil, raised
 	}
 	if err != nil {

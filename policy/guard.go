@@ -12,7 +12,7 @@ import (
 // guard is a subject as the match index sees it. What it has bound is kept for
 // the newest rules of each table.
 type guard struct {
-	policy  *Policy
+	tables  *tables
 	subject *Subject
 
 	mu    sync.Mutex
@@ -35,7 +35,7 @@ func (g *guard) Where(rel *wal.Relation, op wal.Operation) filters.Expr {
 	if !g.subject.possible() {
 		return nil
 	}
-	r := g.policy.tables.of(rel, g.subject.Role).look()
+	r := g.tables.of(rel, g.subject.Role).look()
 	if r == nil || r.kind != byPolicies {
 		return nil
 	}
@@ -90,12 +90,12 @@ func (b *bond) holds(op wal.Operation, row wal.Row) (visible, ok bool) {
 // SeesOld reports whether the subject may have the whole old row of a change:
 // it could see it under compiled policies, and all of it is there. Without row-
 // level security everybody may, which is not asked here.
-func (p *Policy) SeesOld(change *wal.Change, s *Subject) bool {
+func (t *tables) SeesOld(change *wal.Change, s *Subject) bool {
 	rel := change.Relation
 	if change.Old == nil || rel.ReplicaIdentity != wal.IdentityFull || !s.possible() {
 		return false
 	}
-	r := p.tables.of(rel, s.Role).current()
+	r := t.of(rel, s.Role).current()
 	if r == nil || r.kind != byPolicies {
 		return false
 	}

@@ -40,7 +40,7 @@ func labOn(t testing.TB, db *devdb.DB, statements ...string) *lab {
 	}
 	reg := prometheus.NewRegistry()
 	return &lab{
-		DB: db, t: t, metrics: reg, policy: New(db.Pool, slog.New(slog.DiscardHandler), reg),
+		DB: db, t: t, metrics: reg, policy: New(DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), reg),
 		catalog: catalog.New(db.Pool, []string{"lab"}),
 	}
 }

@@ -41,7 +41,7 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 	}
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_policy_subjects", Help: "Distinct subjects (role and claims) that channels act as.",
-	}, p.countSubjects)
+	}, p.subjects.count)
 	return &metrics{
 		loads: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_policy_loads_total",
@@ -86,10 +86,4 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 			Name: "walcast_policy_private_checks_total", Help: "Checks of private topics.",
 		}, []string{"question"}),
 	}
-}
-
-func (p *Policy) countSubjects() float64 {
-	p.subjects.mu.Lock()
-	defer p.subjects.mu.Unlock()
-	return float64(len(p.subjects.held))
 }

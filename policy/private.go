@@ -20,6 +20,12 @@ var ErrNoMessagesTable = errors.New("private channels need the table realtime.me
 // ErrMissingPartition means that realtime.messages has no partition for now.
 var ErrMissingPartition = errors.New("realtime.messages has no partition for today: run \"walcast migrate\"")
 
+// private asks Postgres about private topics.
+type private struct {
+	pg    *postgres
+	watch *watch // over what the answers depend on
+}
+
 // Grants is what a subject may do on a private topic.
 type Grants struct {
 	ReadBroadcast, WriteBroadcast bool
@@ -57,8 +63,8 @@ const (
 // asked for, as upstream does. Only the Read fields of the result are set. A
 // policy that raises is an *AskError, a role that nobody can act as ErrUnknownRole:
 // both mean a refusal, as does ErrNoMessagesTable; after any other error ask again.
-func (p *Policy) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
-	p.metrics.private.WithLabelValues(questionRead).Inc()
+func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
+	p.pg.metrics.private.WithLabelValues(questionRead).Inc()
 	extensions := []string{extensionBroadcast}
 	if presence {
 		extensions = append(extensions, extensionPresence)
@@ -72,8 +78,8 @@ func (p *Policy) MayRead(ctx context.Context, s *Subject, t Topic, presence bool
 
 // MayWrite asks what the subject may send to the topic. Only the Write fields
 // of the result are set. Errors are those of MayRead.
-func (p *Policy) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, err error) {
-	p.metrics.private.WithLabelValues(questionWrite).Inc()
+func (p *private) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, err error) {
+	p.pg.metrics.private.WithLabelValues(questionWrite).Inc()
 	if g.WriteBroadcast, err = p.writable(ctx, s, t, extensionBroadcast); err == nil {
 		g.WritePresence, err = p.writable(ctx, s, t, extensionPresence)
 	}
@@ -95,7 +101,7 @@ const foundProbe = "select messages.extension from realtime.messages where messa
 
 // readable puts one message for each extension into the table as ourselves and
 // looks which of them the subject finds. Nothing of it is kept.
-func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions []string) (map[string]bool, error) {
+func (p *private) readable(ctx context.Context, s *Subject, t Topic, extensions []string) (map[string]bool, error) {
 	ids, topics := make([]string, len(extensions)), make([]string, len(extensions))
 	for i := range ids {
 		ids[i], topics[i] = uuid.NewString(), t.Name
@@ -119,7 +125,7 @@ func (p *Policy) readable(ctx context.Context, s *Subject, t Topic, extensions [
 
 // writable lets the subject itself insert a message. There is no RETURNING: it
 // would need a policy for reading too.
-func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
+func (p *private) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
 	err := p.probeTopic(ctx, s, t, []step{
 		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
 		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, []string{t.Name}, []string{extension}}},
@@ -133,16 +139,16 @@ func (p *Policy) writable(ctx context.Context, s *Subject, t Topic, extension st
 
 // probeTopic runs the steps and takes them back. becomes is the step that sets
 // the role: what fails after it is the subject's doing, before it ours.
-func (p *Policy) probeTopic(ctx context.Context, s *Subject, t Topic, steps []step, becomes int) error {
+func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []step, becomes int) error {
 	if !s.possible() {
 		return &RoleError{Role: s.Role}
 	}
 	if !t.possible() {
 		return errTopic()
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, 2*p.pg.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx, p.pool)
+	conn, err := p.pg.acquire(ctx, p.pg.pool)
 	if err != nil {
 		return err
 	}
@@ -164,7 +170,7 @@ func (p *Policy) probeTopic(ctx context.Context, s *Subject, t Topic, steps []st
 
 // topicError is what an answer of Postgres means to who asks about a topic.
 // Before 0 the step was ours, at 0 it was to become the subject.
-func (p *Policy) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int) error {
+func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int) error {
 	raised := newAskError(messagesTable, pg)
 	switch {
 	case (pg.Code == codeUndefinedTable || pg.Code == codeInvalidSchema) && strings.Contains(pg.Message, `"realtime`):
@@ -173,11 +179,11 @@ func (p *Policy) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step
 		return ErrMissingPartition
 	case step < 0:
 		raised.Message = "walcast's own user, who must own the table or have BYPASSRLS, cannot put a row into " + messagesTable
-		p.noteRaised(raised, 1)
+		p.pg.noteRaised(raised, 1)
 	case step == 0:
 		return refusedRole(s, conn, pg)
 	case pg.Code != codeInsufficientPrivilege: // which is how an INSERT policy says no
-		p.noteRaised(raised, 1)
+		p.pg.noteRaised(raised, 1)
 	}
 	return raised
 }
@@ -201,10 +207,10 @@ const becomeOnSQL = `select pg_catalog.set_config('statement_timeout', $1, true)
 	pg_catalog.set_config('request.jwt.claim.sub', $4, true), pg_catalog.set_config('request.jwt.claim.role', $5, true),
 	pg_catalog.set_config('request.headers', $6, true), pg_catalog.set_config('role', $5, true)`
 
-func (p *Policy) becomeOn(s *Subject, t Topic) []any {
+func (p *private) becomeOn(s *Subject, t Topic) []any {
 	headers := string(t.Headers)
 	if headers == "" {
 		headers = "{}"
 	}
-	return []any{strconv.FormatInt(p.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers}
+	return []any{strconv.FormatInt(p.pg.config.Timeout.Milliseconds(), 10), t.Name, s.Claims, s.claim("sub"), s.Role, headers}
 }

@@ -30,8 +30,8 @@ const readRound = 128
 // MayReadAll is MayRead for many. The topics of a subject that follow each other
 // share a transaction with one insert, and those of several subjects are on
 // their way together. Where one raises, the others are asked without it.
-func (p *Policy) MayReadAll(ctx context.Context, questions []ReadQuestion) []ReadAnswer {
-	p.metrics.private.WithLabelValues(questionRead).Add(float64(len(questions)))
+func (p *private) MayReadAll(ctx context.Context, questions []ReadQuestion) []ReadAnswer {
+	p.pg.metrics.private.WithLabelValues(questionRead).Add(float64(len(questions)))
 	answers := make([]ReadAnswer, len(questions))
 	var open []*readTopic
 	for i, q := range questions {
@@ -70,10 +70,10 @@ type readTopic struct {
 }
 
 // readAll asks in one go, up to the first that raises.
-func (p *Policy) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.config.Timeout)
+func (p *private) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.pg.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx, p.pool)
+	conn, err := p.pg.acquire(ctx, p.pg.pool)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +85,7 @@ func (p *Policy) readAll(ctx context.Context, topics []*readTopic) (answered int
 	return answered, err
 }
 
-func (p *Policy) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTopic) (answered int, err error) {
+func (p *private) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTopic) (answered int, err error) {
 	pipeline := conn.PgConn().StartPipeline(ctx)
 	for i, t := range topics {
 		first := i == 0 || topics[i-1].Subject != t.Subject
@@ -224,10 +224,10 @@ select to_regclass('realtime.messages')::oid,
 // MessagesReads reads what the right to private topics depends on, and has Run
 // look for changes of it since: when OnChange names one of these or the rest, or a row
 // of one of the tables changes, who may read is to be asked again.
-func (p *Policy) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+func (p *private) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*p.pg.config.Timeout)
 	defer cancel()
-	conn, err := p.acquire(ctx, p.pool)
+	conn, err := p.pg.acquire(ctx, p.pg.pool)
 	if err != nil {
 		return reads, fmt.Errorf("read what private topics depend on: %w", err)
 	}

@@ -20,10 +20,10 @@ const (
 
 // noteRaised counts what a raising policy cost, and tells the log of each table
 // at most every 30 s. Texts may quote rows and claims: only the log has them.
-func (p *Policy) noteRaised(err *AskError, times int) {
-	p.metrics.raised.Add(float64(times))
-	if p.raised.note(err.Table, p.now()) {
-		p.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", strings.ToValidUTF8(err.text[:min(len(err.text), raisedText)], ""))
+func (pg *postgres) noteRaised(err *AskError, times int) {
+	pg.metrics.raised.Add(float64(times))
+	if pg.raised.note(err.Table, pg.now()) {
+		pg.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", strings.ToValidUTF8(err.text[:min(len(err.text), raisedText)], ""))
 	}
 }
 

@@ -55,6 +55,8 @@ func (s *Subject) claim(name string) string {
 
 // subjects holds one value for equal subjects, counted.
 type subjects struct {
+	tables *tables // for guards
+
 	mu   sync.Mutex
 	held map[subjectKey]*holding
 }
@@ -69,40 +71,47 @@ type holding struct {
 // Subject returns the one value for equal role and claims; each call must be
 // matched by one Release. Claims that differ only in iat and exp are equal
 // only if no policy could tell, so they are kept apart.
-func (p *Policy) Subject(role, claims string) *Subject {
+func (ss *subjects) Subject(role, claims string) *Subject {
 	key := subjectKey{role, claims}
-	p.subjects.mu.Lock()
-	defer p.subjects.mu.Unlock()
-	h := p.subjects.held[key]
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[key]
 	if h == nil {
-		h = &holding{subject: p.newSubject(role, claims)}
-		p.subjects.held[key] = h
+		h = &holding{subject: ss.newSubject(role, claims)}
+		ss.held[key] = h
 	}
 	h.count++
 	return h.subject
 }
 
 // Release gives a subject back.
-func (p *Policy) Release(s *Subject) {
+func (ss *subjects) Release(s *Subject) {
 	key := subjectKey{s.Role, s.Claims}
-	p.subjects.mu.Lock()
-	defer p.subjects.mu.Unlock()
-	h := p.subjects.held[key]
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[key]
 	if h == nil || h.subject != s {
 		panic("policy: a subject is released more often than it was taken")
 	}
 	if h.count--; h.count == 0 {
-		delete(p.subjects.held, key)
+		delete(ss.held, key)
 	}
 }
 
-func (p *Policy) newSubject(role, claims string) *Subject {
+func (ss *subjects) newSubject(role, claims string) *Subject {
 	s := &Subject{Role: role, Claims: claims}
-	s.guard = &guard{policy: p, subject: s}
+	s.guard = &guard{tables: ss.tables, subject: s}
 	return s
 }
 
 // Guard returns the subject's guard for the match index: its Where gives the
 // compiled row-level security of a relation, nil if there is none or it cannot
 // be compiled (then Visible must be asked).
-func (p *Policy) Guard(s *Subject) filters.Guard { return s.guard }
+func (ss *subjects) Guard(s *Subject) filters.Guard { return s.guard }
+
+// count is how many there are.
+func (ss *subjects) count() float64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return float64(len(ss.held))
+}

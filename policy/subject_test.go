@@ -10,7 +10,7 @@ import (
 // offline is a policy that never asks a database.
 func offline() (*Policy, *prometheus.Registry) {
 	reg := prometheus.NewRegistry()
-	return New(nil, slog.New(slog.DiscardHandler), reg), reg
+	return New(DefaultConfig(), nil, slog.New(slog.DiscardHandler), reg), reg
 }
 
 func TestEqualSubjectsAreOneWhileSomebodyHoldsThem(t *testing.T) {

@@ -14,6 +14,8 @@ import (
 // and so a new entry, exactly in WAL order; the old one goes when nobody can
 // ask about it any more. Readers may be at different places of the log.
 type tables struct {
+	pg *postgres
+
 	mu    sync.RWMutex
 	known map[tableKey]*table
 }
@@ -277,26 +279,26 @@ func (f *facts) unfit() *RoleError {
 
 // load has the catalog read by one caller at a time, who serves them all that
 // want it no older than age.
-func (a *access) load(ctx context.Context, p *Policy, rel *wal.Relation, role string, age time.Duration) (v View, unfit *RoleError, err error) {
+func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role string, age time.Duration) (v View, unfit *RoleError, err error) {
 	select {
 	case a.loading <- struct{}{}:
 		defer func() { <-a.loading }()
 	case <-ctx.Done():
 		return View{}, nil, ctx.Err()
 	}
-	now := p.now()
+	now := t.pg.now()
 	if v, unfit, ok := a.fresh(now, age); ok {
 		return v, unfit, nil
 	}
-	f, err := p.readCatalog(ctx, rel, role)
+	f, err := t.readCatalog(ctx, rel, role)
 	if err != nil {
-		p.metrics.loads.WithLabelValues("failed").Inc()
+		t.pg.metrics.loads.WithLabelValues("failed").Inc()
 		return View{}, nil, err
 	}
-	p.metrics.loads.WithLabelValues("ok").Inc()
+	t.pg.metrics.loads.WithLabelValues("ok").Inc()
 	if a.store(now, rel, f) {
-		p.generation.Add(1)
+		t.pg.generation.Add(1)
 	}
-	v, unfit, _ = a.fresh(now, p.config.AccessAge)
+	v, unfit, _ = a.fresh(now, t.pg.config.AccessAge)
 	return v, unfit, nil
 }

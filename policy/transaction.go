@@ -10,12 +10,12 @@ import (
 )
 
 // acquire takes a connection whose plans are of this generation.
-func (p *Policy) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+func (pg *postgres) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	conn, err := acquireFrom(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.renewPlans(ctx, conn.Conn()); err != nil {
+	if err := pg.renewPlans(ctx, conn.Conn()); err != nil {
 		conn.Release()
 		return nil, err
 	}
@@ -56,8 +56,8 @@ const plansOf = "walcast.plans_of"
 // membership makes Postgres plan anew. The statements go too: to discard their
 // plans only would have them parsed again by whoever is next to run them, who may
 // have no right to the names in them.
-func (p *Policy) renewPlans(ctx context.Context, conn *pgx.Conn) error {
-	kept, now := conn.PgConn().CustomData(), p.Generation()
+func (pg *postgres) renewPlans(ctx context.Context, conn *pgx.Conn) error {
+	kept, now := conn.PgConn().CustomData(), pg.Generation()
 	if since, known := kept[plansOf].(Generation); known && since != now {
 		if err := deallocate(ctx, conn); err != nil {
 			return err

@@ -56,22 +56,22 @@ func (v View) equal(o View) bool {
 // catalog. A role that nobody can act as is ErrUnknownRole (*RoleError), and a
 // catalog that cannot be read an *AskError; any other error means that Postgres
 // could not be asked. Nothing may be shown then.
-func (p *Policy) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
-	return p.ViewWithin(ctx, rel, s, p.config.AccessAge)
+func (t *tables) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View, error) {
+	return t.ViewWithin(ctx, rel, s, t.pg.config.AccessAge)
 }
 
 // ViewWithin is View with another limit to its age, for who is about to be told
 // what a role may not: the one who has just been granted it asks again.
-func (p *Policy) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, age time.Duration) (*View, error) {
+func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, age time.Duration) (*View, error) {
 	if !s.possible() {
 		return nil, &RoleError{Role: s.Role}
 	}
-	a := p.tables.of(rel, s.Role)
-	age = min(age, p.config.AccessAge)
-	v, unfit, ok := a.fresh(p.now(), age)
+	a := t.of(rel, s.Role)
+	age = min(age, t.pg.config.AccessAge)
+	v, unfit, ok := a.fresh(t.pg.now(), age)
 	if !ok {
 		var err error
-		if v, unfit, err = a.load(ctx, p, rel, s.Role, age); err != nil {
+		if v, unfit, err = a.load(ctx, t, rel, s.Role, age); err != nil {
 			return nil, err
 		}
 	}
@@ -101,11 +101,11 @@ func (v Verdict) String() string {
 // needs no I/O. It is Compiled only when the rules of the view are still the
 // current ones, as then the guards have what an index had from them since it was
 // last told to Invalidate; otherwise Ask, and Visible knows them.
-func (p *Policy) Verdict(v *View, s *Subject) Verdict {
+func (t *tables) Verdict(v *View, s *Subject) Verdict {
 	if !s.possible() {
 		return Ask
 	}
-	a := p.tables.of(v.Relation, s.Role)
+	a := t.of(v.Relation, s.Role)
 	r := a.current()
 	switch {
 	case r == nil || a.unfit():
@@ -120,8 +120,8 @@ func (p *Policy) Verdict(v *View, s *Subject) Verdict {
 
 // Unjudged says why no row of the view's relation can be judged for a subject, as
 // Visible says of each of them, or nil. It needs no I/O.
-func (p *Policy) Unjudged(v *View, s *Subject) error {
-	r := p.tables.of(v.Relation, s.Role).current()
+func (t *tables) Unjudged(v *View, s *Subject) error {
+	r := t.of(v.Relation, s.Role).current()
 	if r == nil || r.kind != byPolicies || r.question.byRow != "" || r.question.byKey != "" || s.guard.bound(v.Relation, r).err == nil {
 		return nil
 	}

@@ -7,6 +7,12 @@ import (
 	"walcast/replication/wal"
 )
 
+// asker asks Postgres which rows subjects may see.
+type asker struct {
+	pg     *postgres
+	tables *tables
+}
+
 // Inquiry is what is asked for one subject, and the answer.
 type Inquiry struct {
 	Subject *Subject
@@ -32,9 +38,9 @@ type Inquiry struct {
 // The WAL has a commit before Postgres shows it. What is asked about too early is
 // asked about again until it is visible, for at most Config.Timeout: then it is
 // an error too.
-func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
+func (a *asker) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
 	q := &Inquiry{Subject: s, Changes: changes}
-	if err := p.VisibleAll(ctx, []*Inquiry{q}); err != nil {
+	if err := a.VisibleAll(ctx, []*Inquiry{q}); err != nil {
 		return nil, nil, err
 	}
 	return q.Visible, q.Errs, nil
@@ -42,7 +48,7 @@ func (p *Policy) Visible(ctx context.Context, s *Subject, changes []*wal.Change)
 
 // VisibleAll is Visible for many subjects, each in a transaction of its own but
 // all on their way together: that costs a fifth of asking one after the other.
-func (p *Policy) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
+func (a *asker) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
 	var open []*group
 	for _, q := range inquiries {
 		q.Visible, q.Errs = make([]bool, len(q.Changes)), map[int]error{}
@@ -51,18 +57,18 @@ func (p *Policy) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
 	for again := false; len(open) > 0; again = true {
 		var tasks []*task
 		for _, g := range open {
-			t, err := p.judge(ctx, g)
+			t, err := a.judge(ctx, g)
 			if err != nil {
 				return err
 			}
 			tasks = append(tasks, t...)
 		}
-		refused, err := p.ask(ctx, tasks)
+		refused, err := a.ask(ctx, tasks)
 		if err != nil {
 			return err
 		}
 		if open = reopen(refused, again); again {
-			return p.askByKey(ctx, refused)
+			return a.askByKey(ctx, refused)
 		}
 	}
 	return nil
@@ -82,7 +88,7 @@ func reopen(refused []*task, again bool) (groups []*group) {
 }
 
 // askByKey has rows looked up of which what we wrote does not parse.
-func (p *Policy) askByKey(ctx context.Context, refused []*task) error {
+func (a *asker) askByKey(ctx context.Context, refused []*task) error {
 	var tasks []*task
 	for _, t := range refused {
 		if t.by == "row" && t.question.byKey != "" {
@@ -93,7 +99,7 @@ func (p *Policy) askByKey(ctx context.Context, refused []*task) error {
 			t.raise(t.refusal)
 		}
 	}
-	refused, err := p.ask(ctx, tasks)
+	refused, err := a.ask(ctx, tasks)
 	for _, t := range refused {
 		t.raise(t.refusal)
 	}
@@ -123,9 +129,9 @@ func (q *Inquiry) groups() (groups []*group) {
 }
 
 // judge decides what needs no asking and returns the rest as tasks.
-func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
+func (a *asker) judge(ctx context.Context, g *group) ([]*task, error) {
 	rel, s := g.changes[0].Relation, g.inquiry.Subject
-	_, err := p.View(ctx, rel, s)
+	_, err := a.tables.View(ctx, rel, s)
 	var unreadable *AskError
 	switch {
 	case errors.Is(err, ErrUnknownRole):
@@ -138,7 +144,7 @@ func (p *Policy) judge(ctx context.Context, g *group) ([]*task, error) {
 	case err != nil:
 		return nil, err
 	}
-	g.access = p.tables.of(rel, s.Role)
+	g.access = a.tables.of(rel, s.Role)
 	switch r := g.access.current(); r.kind {
 	case openToAll:
 		for i := range g.changes {

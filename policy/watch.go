@@ -40,7 +40,9 @@ func (c *Changed) add(d dependency) {
 
 // watch is the looks at the catalog: one at a time, each for all who wait.
 type watch struct {
-	wake chan struct{} // holds one token: somebody waits
+	pg     *postgres
+	tables *tables
+	wake   chan struct{} // holds one token: somebody waits
 
 	mu         sync.Mutex
 	next       *look // not begun yet; nil if nobody waits
@@ -58,9 +60,9 @@ type look struct {
 
 // Depend has Run look at these too. It returns when their present state is
 // known, so what is read of them afterwards is of that state or a later one.
-func (p *Policy) Depend(ctx context.Context, kind Kind, oids ...uint32) error {
-	p.watch.register(kind, oids...)
-	_, err := p.Confirm(ctx, p.now())
+func (w *watch) Depend(ctx context.Context, kind Kind, oids ...uint32) error {
+	w.register(kind, oids...)
+	_, err := w.Confirm(ctx, w.pg.now())
 	return err
 }
 
@@ -85,20 +87,17 @@ func (w *watch) begins(d dependency, print int64) {
 
 // OnChange has f called with what a look has found changed, before Confirm tells
 // of it. f must not block. It is to be called before Run.
-func (p *Policy) OnChange(f func(Changed)) { p.watch.told = append(p.watch.told, f) }
-
-// Generation is the present one.
-func (p *Policy) Generation() Generation { return Generation(p.generation.Load()) }
+func (w *watch) OnChange(f func(Changed)) { w.told = append(w.told, f) }
 
 // Confirm waits for a look that began after readAt, and returns the generation
 // then: what was read or judged before readAt in that generation went by the
 // rules of that moment. All who wait before a look begins share it. Run must be
 // running. An error means that Postgres could not be asked.
-func (p *Policy) Confirm(ctx context.Context, readAt time.Time) (Generation, error) {
-	l := p.watch.after(readAt)
+func (w *watch) Confirm(ctx context.Context, readAt time.Time) (Generation, error) {
+	l := w.after(readAt)
 	select {
 	case <-l.done:
-		return p.Generation(), l.err
+		return w.pg.Generation(), l.err
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
@@ -153,8 +152,8 @@ func (w *watch) idle() bool {
 // Run looks at what answers depend on, whenever somebody waits in Confirm and at
 // least twice in Config.AccessAge, until ctx is done. What has changed is read
 // again at once. While it runs, what has not is read no more.
-func (p *Policy) Run(ctx context.Context) error {
-	ticker := time.NewTicker(max(p.config.AccessAge/2, time.Millisecond))
+func (w *watch) Run(ctx context.Context) error {
+	ticker := time.NewTicker(max(w.pg.config.AccessAge/2, time.Millisecond))
 	defer ticker.Stop()
 	var conn *pgx.Conn
 	leave := func() {
@@ -167,36 +166,36 @@ func (p *Policy) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			p.watch.end(p.watch.begin(p.now()), ctx.Err())
+			w.end(w.begin(w.pg.now()), ctx.Err())
 			return ctx.Err()
-		case <-p.watch.wake:
+		case <-w.wake:
 		case <-ticker.C:
-			if p.watch.idle() && p.tables.empty() {
+			if w.idle() && w.tables.empty() {
 				continue
 			}
 		}
-		l := p.watch.begin(p.now())
+		l := w.begin(w.pg.now())
 		started := time.Now()
 		var err error
 		if conn == nil {
-			conn, err = p.connect(ctx)
+			conn, err = w.connect(ctx)
 		}
 		if err == nil {
-			err = p.look(ctx, conn, l.began)
+			err = w.look(ctx, conn, l.began)
 		}
 		if err != nil {
 			leave()
 		}
-		p.metrics.looked(err, time.Since(started))
-		p.watch.end(l, err)
+		w.pg.metrics.looked(err, time.Since(started))
+		w.end(l, err)
 	}
 }
 
 // connect makes a connection for looks alone, so that they never wait for one.
-func (p *Policy) connect(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
-	pool := p.pool.Config()
+	pool := w.pg.pool.Config()
 	if pool.BeforeConnect != nil {
 		if err := pool.BeforeConnect(ctx, pool.ConnConfig); err != nil {
 			return nil, err
@@ -215,15 +214,15 @@ func (p *Policy) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // look compares the fingerprints of all that is known with those that it was
 // read with, and reads again what differs.
-func (p *Policy) look(ctx context.Context, conn *pgx.Conn, began time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*p.config.Timeout)
+func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
-	known := p.tables.all()
-	found, err := readPrints(ctx, conn, p.watch.wanted(known))
+	known := w.tables.all()
+	found, err := readPrints(ctx, conn, w.wanted(known))
 	if err != nil {
 		return err
 	}
-	changed := p.watch.compare(found)
+	changed := w.compare(found)
 	for _, k := range known {
 		differing := k.access.differing(found)
 		if len(differing) == 0 {
@@ -239,14 +238,14 @@ func (p *Policy) look(ctx context.Context, conn *pgx.Conn, began time.Time) erro
 				changed.add(d)
 			}
 		}
-		if err := p.reread(ctx, rel, k, &changed); err != nil {
+		if err := w.reread(ctx, rel, k, &changed); err != nil {
 			return err
 		}
 	}
 	if !changed.empty() {
-		p.generation.Add(1) // as for what was read again it has been already
-		p.metrics.changes.Inc()
-		for _, f := range p.watch.told {
+		w.pg.generation.Add(1) // as for what was read again it has been already
+		w.pg.metrics.changes.Inc()
+		for _, f := range w.told {
 			f(changed)
 		}
 	}
@@ -254,10 +253,10 @@ func (p *Policy) look(ctx context.Context, conn *pgx.Conn, began time.Time) erro
 }
 
 // reread reads what is known of a relation for a role again.
-func (p *Policy) reread(ctx context.Context, rel *wal.Relation, k knownAccess, changed *Changed) error {
+func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, changed *Changed) error {
 	before := k.access.changes()
 	k.access.expire()
-	_, _, err := k.access.load(ctx, p, rel, k.role, 0)
+	_, _, err := k.access.load(ctx, w.tables, rel, k.role, 0)
 	var unreadable *AskError
 	if err != nil && !errors.As(err, &unreadable) {
 		return err

@@ -67,7 +67,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
-	p.policy = policy.NewWithConfig(c.Policy, p.pool, logger, registry)
+	p.policy = policy.New(c.Policy, p.pool, logger, registry)
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
 	p.hub.Restore()

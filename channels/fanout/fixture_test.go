@@ -61,7 +61,7 @@ func newIdleFixture(t testing.TB, statements ...string) *fixture {
 	f := &fixture{
 		TB: t, db: db, lsn: 0x1000, spoken: &spoken{},
 		log:    changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour}),
-		policy: policy.New(db.Pool, slog.New(slog.DiscardHandler), nil),
+		policy: policy.New(policy.DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), nil),
 		config: Config{
 			MaxChangeBytes: 1 << 20, ResumeWait: patient, Operators: policy.NewOperators(db.Pool, nil),
 			Raised: func(b *diagnose.Binding, s *policy.Subject, err error) protocol.Problem {

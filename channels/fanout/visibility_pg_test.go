@@ -113,7 +113,7 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 	f.db.Exec("grant select on docs to " + reader)
 	f.db.Exec("create policy team on docs for select to " + editor + " using (org = 7)")
 	asks := prometheus.NewRegistry()
-	f.policy = policy.NewWithConfig(policy.Config{AccessAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, slog.New(slog.DiscardHandler), asks)
+	f.policy = policy.New(policy.Config{AccessAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, slog.New(slog.DiscardHandler), asks)
 	f.renew()
 	f.log.Begin(firstHistory, f.lsn, "")
 	f.run()
