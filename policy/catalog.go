@@ -33,7 +33,7 @@ type facts struct {
 	names      names
 
 	depends dependencies
-	prints  prints
+	sight   sight
 }
 
 // attribute is a column as the table has it now.
@@ -228,7 +228,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
-	f := &facts{Role: role, prints: prints{}}
+	f := &facts{Role: role}
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable)},
@@ -241,7 +241,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
-			{sql: printsSQL, args: f.depends.args(), scan: f.prints.read},
+			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
 			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
 		}

@@ -76,14 +76,22 @@ func (e *earliness) add(t *task, unseen map[int]bool) {
 // wait pauses, longer each time, and returns what to ask again.
 func (e *earliness) wait(ctx context.Context) ([]*task, error) {
 	e.pause = min(max(2*e.pause, earlyFirst), earlyMost)
-	timer := time.NewTimer(e.pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
+	if err := sleep(ctx, e.pause); err != nil {
+		return nil, err
 	}
 	tasks := slices.Clone(e.tasks)
 	e.tasks = nil
 	return tasks, nil
+}
+
+// sleep waits, unless ctx is done before.
+func sleep(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

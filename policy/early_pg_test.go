@@ -19,7 +19,7 @@ import (
 func newWaitingLab(t testing.TB, statements ...string) *lab {
 	t.Helper()
 	l := labOn(t, devdb.OpenServer(t, devdb.Options{Settings: map[string]string{"synchronous_commit": "local"}}), statements...)
-	l.Exec("select pg_create_logical_replication_slot('" + l.Name + "', 'pgoutput')")
+	l.decoding()
 	l.Exec("alter system set synchronous_standby_names = 'nobody'")
 	l.Exec("select pg_reload_conf()")
 	for deadline := time.Now().Add(10 * time.Second); ; {
@@ -67,7 +67,7 @@ func (l *lab) held(sql string) (changes []*wal.Change, release func()) {
 	return changes, release
 }
 
-// decoded is what the slot has that is not in changes before.
+// decoded is what the slot has that was not decoded before.
 func (l *lab) decoded() (changes []*wal.Change) {
 	l.t.Helper()
 	rows, err := l.Pool.Query(context.Background(), `select data from pg_logical_slot_get_binary_changes($1, null, null,
@@ -79,17 +79,22 @@ func (l *lab) decoded() (changes []*wal.Change) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	d := pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
-		return l.catalog.Describe(context.Background(), relation, types)
-	})
 	for _, m := range messages {
-		got, err := d.Decode(m)
+		got, err := l.decoder.Decode(m)
 		if err != nil {
 			l.t.Fatal(err)
 		}
 		changes = append(changes, got.Changes...)
 	}
 	return changes
+}
+
+// decoding makes the slot that decoded reads.
+func (l *lab) decoding() {
+	l.Exec("select pg_create_logical_replication_slot('" + l.Name + "', 'pgoutput')")
+	l.decoder = pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
+		return l.catalog.Describe(context.Background(), relation, types)
+	})
 }
 
 // whileHeld asks about changes, lets them be seen once they were asked about too
@@ -150,10 +155,13 @@ func TestARowIsNotLostThatIsAskedAboutBeforePostgresShowsIt(t *testing.T) {
 func TestARowThatPostgresShowsTooLateIsAnErrorOfItsOwn(t *testing.T) {
 	l := newWaitingLab(t, genSQL, "insert into docs values (1, 7)")
 	l.decoded()
-	l.policy.config.Timeout = 100 * time.Millisecond
+	l.policy.config.AccessAge = time.Hour
 	s := l.subject("anon", "{}")
 	docs := l.relation("docs")
 	changes, _ := l.held("insert into gen (id, a) values (2, 30), (3, 40)")
+	l.view(changes[0].Relation, s)
+	l.view(docs, s)
+	l.policy.config.Timeout = 500 * time.Millisecond
 	changes = append(changes, inserts(docs, l.rows(docs, ""))...)
 	seen, errs, err := l.policy.Visible(t.Context(), s, changes)
 	if err != nil || !slices.Equal(seen, []bool{false, false, true}) || len(errs) != 2 {

@@ -14,6 +14,7 @@ import (
 	"walcast/internal/devdb"
 	"walcast/policy/sql"
 	"walcast/replication/catalog"
+	"walcast/replication/pgoutput"
 	"walcast/replication/wal"
 )
 
@@ -24,6 +25,7 @@ type lab struct {
 	policy  *Policy
 	metrics *prometheus.Registry
 	catalog catalog.Catalog
+	decoder *pgoutput.Decoder // see decoding
 }
 
 func newLab(t testing.TB, statements ...string) *lab {
@@ -115,8 +117,9 @@ func inserts(rel *wal.Relation, rows []wal.Row) []*wal.Change {
 }
 
 func (l *lab) subject(role, claims string) *Subject {
-	s := l.policy.Subject(role, claims)
-	l.t.Cleanup(func() { l.policy.Release(s) })
+	p := l.policy
+	s := p.Subject(role, claims)
+	l.t.Cleanup(func() { p.Release(s) })
 	return s
 }
 

@@ -23,7 +23,7 @@ type Policy struct {
 func New(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
 	pg := &postgres{config: c, pool: pool, log: logger.With("component", "policy"), now: time.Now}
 	pg.raised.told = map[string]time.Time{}
-	p := &Policy{postgres: pg, tables: &tables{pg: pg, known: map[tableKey]*table{}}}
+	p := &Policy{postgres: pg, tables: &tables{pg: pg, known: map[tableKey]*table{}, newest: map[uint32]tableKey{}, memory: map[memoryKey]*memory{}}}
 	p.subjects = &subjects{tables: p.tables, held: map[subjectKey]*holding{}}
 	p.asker = &asker{pg: pg, tables: p.tables}
 	p.watch = &watch{pg: pg, tables: p.tables, wake: make(chan struct{}, 1), registered: map[dependency]*int64{}}

@@ -3,6 +3,8 @@ package policy
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -31,36 +33,53 @@ type dependency struct {
 // not among them.
 type prints map[dependency]int64
 
-// printsSQL takes the fingerprints of relations, functions and types by OID, and
+// sightSQL takes the fingerprints of relations, functions and types by OID, and
 // of the rest. It finds rows by index and goes through small catalogs only. A
 // row's identity (xmin and ctid) changes with every change of it; where Postgres
 // changes rows for reasons of its own, as in pg_class, it is their contents. The
 // largest OIDs tell of new functions, operators and casts, which nothing depends
 // on yet and which may fit a name better than those that are meant.
-const printsSQL = `
-select 'relation', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity,
-	(select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin, a.ctid), 0)) from pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
-	(select sum(hashtextextended(concat_ws(' ', p.oid, p.xmin, p.ctid), 0)) from pg_policy p where p.polrelid = c.oid),
-	(select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indclass), ',') from pg_index i where i.indrelid = c.oid and i.indisprimary)), 0)
-from pg_class c where c.oid = any ($1)
+//
+// Beside each stands the age of its newest row. What was deleted has none, and
+// roles have none that we may read.
+const sightSQL = `
+select 'relation', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, a.print, p.print,
+	(select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indclass), ',') from pg_index i where i.indrelid = c.oid and i.indisprimary)), 0),
+	least(age(c.xmin), a.age, p.age), null
+from pg_class c
+cross join lateral (select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin, a.ctid), 0)) as print, min(age(a.xmin)) as age
+	from pg_attribute a where a.attrelid = c.oid and a.attnum > 0) as a
+cross join lateral (select sum(hashtextextended(concat_ws(' ', p.oid, p.xmin, p.ctid), 0)) as print, min(age(p.xmin)) as age
+	from pg_policy p where p.polrelid = c.oid) as p
+where c.oid = any ($1)
 union all
-select 'function', f.oid, hashtextextended(concat_ws(' ', f.xmin, f.ctid), 0) from pg_proc f where f.oid = any ($2)
+select 'function', f.oid, hashtextextended(concat_ws(' ', f.xmin, f.ctid), 0), age(f.xmin), null from pg_proc f where f.oid = any ($2)
 union all
-select 'type', t.oid, hashtextextended(concat_ws(' ', t.xmin, t.ctid,
-	(select sum(hashtextextended(concat_ws(' ', e.oid, e.xmin, e.ctid), 0)) from pg_enum e where e.enumtypid = t.oid),
-	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) from pg_constraint n where n.contypid = t.oid),
-	(select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin, a.ctid), 0)) from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0)), 0)
-from pg_type t where t.oid = any ($3)
+select 'type', t.oid, hashtextextended(concat_ws(' ', t.xmin, t.ctid, e.print, n.print, a.print), 0), least(age(t.xmin), e.age, n.age, a.age), null
+from pg_type t
+cross join lateral (select sum(hashtextextended(concat_ws(' ', e.oid, e.xmin, e.ctid), 0)) as print, min(age(e.xmin)) as age from pg_enum e where e.enumtypid = t.oid) as e
+cross join lateral (select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) as print, min(age(n.xmin)) as age from pg_constraint n where n.contypid = t.oid) as n
+cross join lateral (select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin, a.ctid), 0)) as print, min(age(a.xmin)) as age
+	from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0) as a
+where t.oid = any ($3)
 union all
 select 'rest', 0::oid, hashtextextended(concat_ws(' ',
 	(select sum(hashtextextended(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit, r.rolbypassrls), 0)) from pg_roles r),
-	(select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.ctid), 0)) from pg_auth_members m),
-	(select sum(hashtextextended(concat_ws(' ', s.setdatabase, s.setrole, s.xmin, s.ctid), 0)) from pg_db_role_setting s),
-	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) from pg_namespace n where n.nspname !~ '^pg_(toast_)?temp_'),
-	(select d.datdba from pg_database d where d.datname = current_database()),
-	(select max(oid) from pg_proc), (select max(oid) from pg_operator), (select max(oid) from pg_cast)), 0)`
+	m.print, s.print, n.print, (select d.datdba from pg_database d where d.datname = current_database()),
+	(select max(oid) from pg_proc), (select max(oid) from pg_operator), (select max(oid) from pg_cast)), 0),
+	least(m.age, s.age, n.age, (select age(f.xmin) from pg_proc f order by f.oid desc limit 1),
+		(select age(o.xmin) from pg_operator o order by o.oid desc limit 1), (select age(k.xmin) from pg_cast k order by k.oid desc limit 1)), null
+from (select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.ctid), 0)) as print, min(age(m.xmin)) as age from pg_auth_members m) as m,
+	(select sum(hashtextextended(concat_ws(' ', s.setdatabase, s.setrole, s.xmin, s.ctid), 0)) as print, min(age(s.xmin)) as age from pg_db_role_setting s) as s,
+	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) as print, min(age(n.xmin)) as age from pg_namespace n where n.nspname !~ '^pg_(toast_)?temp_') as n
+union all
+select 'now', coalesce((select s.catalog_xmin::text::oid from pg_replication_slots s where ` + slotsWhere + ` order by age(s.catalog_xmin) desc limit 1), 0::oid),
+	(extract(epoch from clock_timestamp()) * 1000000)::bigint, coalesce((select max(age(s.catalog_xmin)) from pg_replication_slots s where ` + slotsWhere + `), 0),
+	pg_current_snapshot()::text`
 
-// dependencies of one answer, as printsSQL takes them.
+const slotsWhere = `s.database = current_database() and s.catalog_xmin is not null`
+
+// dependencies of one answer, as sightSQL takes them.
 type dependencies struct{ relations, functions, types []uint32 }
 
 func (d *dependencies) add(of dependency) {
@@ -87,14 +106,28 @@ func (d *dependencies) all() []dependency {
 	return all
 }
 
-// read takes the rows of printsSQL.
-func (ps prints) read(rows pgx.Rows) error {
+// but lists all, except for a relation.
+func (d *dependencies) but(relation uint32) []dependency {
+	return slices.DeleteFunc(d.all(), func(of dependency) bool { return of == dependency{DependRelation, relation} })
+}
+
+// read takes the rows of sightSQL.
+func (s *sight) read(rows pgx.Rows) error {
+	s.prints, s.ages = prints{}, map[dependency]int32{}
 	var kind string
 	var oid uint32
 	var print int64
-	_, err := pgx.ForEachRow(rows, []any{&kind, &oid, &print}, func() error {
-		ps[dependency{Kind(kind), oid}] = print
-		return nil
+	var age int32
+	var seen *string
+	_, err := pgx.ForEachRow(rows, []any{&kind, &oid, &print, &age, &seen}, func() (err error) {
+		if seen == nil {
+			d := dependency{Kind(kind), oid}
+			s.prints[d], s.ages[d] = print, age
+			return nil
+		}
+		s.held, s.heldAge, s.at = oid, age, time.UnixMicro(print)
+		s.snapshot, err = parseSnapshot(*seen)
+		return err
 	})
 	return err
 }
@@ -117,13 +150,13 @@ const dependenciesSQL = `select array(select $1::oid union select relid::oid fro
 		where below.oid <> 0)
 	select used.oid from used where used.oid >= 16384)`
 
-// readPrints takes fingerprints over a session whose search_path is pinned.
-func readPrints(ctx context.Context, conn *pgx.Conn, of *dependencies) (prints, error) {
-	rows, err := conn.Query(ctx, printsSQL, of.args()...)
+// readSight looks over a session whose search_path is pinned.
+func readSight(ctx context.Context, conn *pgx.Conn, of *dependencies) (*sight, error) {
+	rows, err := conn.Query(ctx, sightSQL, of.args()...)
 	if err != nil {
 		return nil, fmt.Errorf("look at the catalog: %w", err)
 	}
-	found := prints{}
+	found := &sight{}
 	if err := found.read(rows); err != nil {
 		return nil, fmt.Errorf("look at the catalog: %w", err)
 	}

@@ -233,13 +233,13 @@ func (p *private) MessagesReads(ctx context.Context) (reads MessagesReads, err e
 	}
 	defer conn.Release()
 	var relation *uint32
-	found := prints{}
+	found := &sight{}
 	err = transactPinned(ctx, conn, []step{{sql: messagesReadsSQL, scan: scanOne(&relation, &reads.Tables, &reads.Functions)}}, func() []step {
 		if relation == nil {
 			return nil
 		}
 		reads.Relation = *relation
-		return []step{{sql: printsSQL, args: reads.depends().args(), scan: found.read}}
+		return []step{{sql: sightSQL, args: reads.depends().args(), scan: found.read}}
 	})
 	switch {
 	case err != nil:
@@ -248,7 +248,7 @@ func (p *private) MessagesReads(ctx context.Context) (reads MessagesReads, err e
 		return reads, ErrNoMessagesTable
 	}
 	for _, d := range reads.depends().all() {
-		p.watch.begins(d, found.of(d))
+		p.watch.begins(d, found.prints.of(d))
 	}
 	return reads, nil
 }

@@ -18,7 +18,20 @@ type tables struct {
 
 	mu    sync.RWMutex
 	known map[tableKey]*table
+	// newest is the Relation of an OID that came last, and memory what was last read
+	// of it for a role; both outlive what is known of the Relation.
+	newest map[uint32]tableKey
+	memory map[memoryKey]*memory
 }
+
+type memoryKey struct {
+	oid  uint32
+	role string
+}
+
+// mostMemories are kept. Without one a row that is older than what is known has
+// nobody to judge it.
+const mostMemories = 100_000
 
 // tableKey is a relation's identity without keeping it alive.
 type tableKey = weak.Pointer[wal.Relation]
@@ -98,6 +111,7 @@ func (t *tables) add(rel *wal.Relation, key tableKey) *table {
 	}
 	entry := &table{roles: map[string]*access{}}
 	t.known[key] = entry
+	t.newest[rel.OID] = key
 	runtime.AddCleanup(rel, t.forget, key)
 	return entry
 }
@@ -106,6 +120,30 @@ func (t *tables) forget(key tableKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, key)
+}
+
+func (t *tables) isNewest(rel *wal.Relation) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.newest[rel.OID] == weak.Make(rel)
+}
+
+// recall returns what was last read of a table for a role, nil if nothing was.
+func (t *tables) recall(key memoryKey) *memory {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.memory[key]
+}
+
+func (t *tables) remember(key memoryKey, m *memory) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.memory) >= mostMemories {
+		clear(t.memory)
+	}
+	if last := t.memory[key]; last == nil || last.force.read.Before(m.force.read) {
+		t.memory[key] = m
+	}
 }
 
 // knownAccess is one entry.
@@ -243,17 +281,17 @@ func (a *access) changes() int {
 // store takes what the catalog said at the given time. Rules that say the same
 // keep their identity, and with it what subjects have bound. moved says that it
 // is of another state of the catalog than before.
-func (a *access) store(at time.Time, rel *wal.Relation, f *facts) (moved bool) {
+func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (moved bool) {
 	v, r, role := newView(rel, f), newRules(rel, f), f.unfit()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.depends {
-		moved = moved || a.prints.of(d) != f.prints.of(d)
+		moved = moved || a.prints.of(d) != f.sight.prints.of(d)
 	}
 	if a.rules != nil && (a.rules.text != r.text || !a.view.equal(v) || (a.role == nil) != (role == nil)) {
 		a.changed++
 	}
-	a.depends, a.prints = f.depends.all(), f.prints
+	a.depends, a.prints = f.depends.all(), f.sight.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -261,7 +299,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts) (moved bool) {
 		a.rules = r
 		a.epoch++
 	}
-	v.Epoch = a.epoch
+	v.Epoch, v.force = a.epoch, in
 	a.loaded, a.role, a.view = at, role, v
 	return moved
 }
@@ -296,7 +334,13 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 		return View{}, nil, err
 	}
 	t.pg.metrics.loads.WithLabelValues("ok").Inc()
-	if a.store(now, rel, f) {
+	key := memoryKey{rel.OID, role}
+	in := newForce(rel.OID, f, t.recall(key))
+	if a.current() == nil {
+		in.grace = t.pg.config.AccessAge
+	}
+	t.remember(key, &memory{prints: f.sight.prints, force: in})
+	if a.store(now, rel, f, in) {
 		t.pg.generation.Add(1)
 	}
 	v, unfit, _ = a.fresh(now, t.pg.config.AccessAge)

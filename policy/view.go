@@ -28,6 +28,9 @@ type View struct {
 	// asked guards before must Invalidate the relation when it grows, before it
 	// has a verdict for the view.
 	Epoch uint32
+
+	force  force
+	newest bool // no later Relation of the table is known
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -78,7 +81,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	if unfit != nil {
 		return nil, unfit
 	}
-	v.Relation = rel
+	v.Relation, v.newest = rel, t.isNewest(rel)
 	return &v, nil
 }
 

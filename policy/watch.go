@@ -53,9 +53,15 @@ type watch struct {
 
 // look is one look at the catalog.
 type look struct {
-	began time.Time
-	done  chan struct{}
-	err   error // it did not come about
+	began    time.Time
+	done     chan struct{}
+	snapshot snapshot // it saw this or more
+	err      error    // it did not come about
+}
+
+// seesAll reports whether the look saw what transactions have done.
+func (l *look) seesAll(xids []uint32) bool {
+	return !slices.ContainsFunc(xids, func(xid uint32) bool { return !l.snapshot.sees(xid) })
 }
 
 // Depend has Run look at these too. It returns when their present state is
@@ -93,13 +99,30 @@ func (w *watch) OnChange(f func(Changed)) { w.told = append(w.told, f) }
 // then: what was read or judged before readAt in that generation went by the
 // rules of that moment. All who wait before a look begins share it. Run must be
 // running. An error means that Postgres could not be asked.
-func (w *watch) Confirm(ctx context.Context, readAt time.Time) (Generation, error) {
-	l := w.after(readAt)
-	select {
-	case <-l.done:
-		return w.pg.Generation(), l.err
-	case <-ctx.Done():
-		return 0, ctx.Err()
+//
+// A transaction may change access and rows at once, and the WAL has it before
+// Postgres shows it. A look counts only if it saw the transactions of the changes
+// in question, by Change.XID; for those that Postgres does not show within
+// Config.Timeout it is an error.
+func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (Generation, error) {
+	late := time.Now().Add(w.pg.config.Timeout)
+	for pause := earlyFirst; ; pause = min(2*pause, earlyMost) {
+		l := w.after(readAt)
+		select {
+		case <-l.done:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		if l.err != nil || l.seesAll(xids) {
+			return w.pg.Generation(), l.err
+		}
+		if time.Now().After(late) {
+			return 0, errors.New("Postgres does not show a transaction that it has committed")
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return 0, err
+		}
+		readAt = l.began
 	}
 }
 
@@ -181,7 +204,7 @@ func (w *watch) Run(ctx context.Context) error {
 			conn, err = w.connect(ctx)
 		}
 		if err == nil {
-			err = w.look(ctx, conn, l.began)
+			l.snapshot, err = w.look(ctx, conn, l.began)
 		}
 		if err != nil {
 			leave()
@@ -214,14 +237,15 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // look compares the fingerprints of all that is known with those that it was
 // read with, and reads again what differs.
-func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) error {
+func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen snapshot, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
 	known := w.tables.all()
-	found, err := readPrints(ctx, conn, w.wanted(known))
+	sight, err := readSight(ctx, conn, w.wanted(known))
 	if err != nil {
-		return err
+		return seen, err
 	}
+	found := sight.prints
 	changed := w.compare(found)
 	for _, k := range known {
 		differing := k.access.differing(found)
@@ -239,7 +263,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) error
 			}
 		}
 		if err := w.reread(ctx, rel, k, &changed); err != nil {
-			return err
+			return seen, err
 		}
 	}
 	if !changed.empty() {
@@ -249,7 +273,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) error
 			f(changed)
 		}
 	}
-	return nil
+	return sight.snapshot, nil
 }
 
 // reread reads what is known of a relation for a role again.

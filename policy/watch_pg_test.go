@@ -228,7 +228,7 @@ func BenchmarkLook(b *testing.B) {
 	}
 	defer conn.Close(context.Background())
 	for b.Loop() {
-		if err := l.policy.look(b.Context(), conn, l.policy.now()); err != nil {
+		if _, err := l.policy.look(b.Context(), conn, l.policy.now()); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -239,7 +239,7 @@ func BenchmarkLook(b *testing.B) {
 func explain(b *testing.B, conn *pgx.Conn, of *dependencies) {
 	var lines []string
 	for range 20 {
-		rows, err := conn.Query(b.Context(), "explain (analyze, timing off) "+printsSQL, of.args()...)
+		rows, err := conn.Query(b.Context(), "explain (analyze, timing off) "+sightSQL, of.args()...)
 		if err != nil {
 			b.Fatal(err)
 		}
