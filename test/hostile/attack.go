@@ -47,10 +47,6 @@ var attacks = []attack{
 	randomMixture{},
 }
 
-// notYet are attacks that are known to succeed, and what they do. The short run
-// tells of them and goes on.
-var notYet = map[string]string{}
-
 // name is that of an attack's type.
 func name(a attack) string {
 	_, after, _ := strings.Cut(fmt.Sprintf("%T", a), ".")
