@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -57,7 +58,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Window: log.Window(), MaxTopics: c.ResumeClients, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory, RightAge: h.readers.age}, log.Reason, h.topics.Past())
+	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{
 		Shards: c.Shards, MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
 		Raised: diagnose.Raised, Resynced: h.metrics.resynced,
@@ -70,7 +71,8 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 
 // Run runs the fan-out, the checks of bindings and of who may read private topics,
-// presence and the expiry of tokens. It blocks until ctx is done and everything it started has returned.
+// presence, and the expiry of tokens and of what is kept for clients that come
+// back. It blocks until ctx is done and everything it started has returned.
 // Sessions must be closed by then, or what they have received goes unsaved.
 func (h *Hub) Run(ctx context.Context) error {
 	defer func() { h.clients.Save(now(), h.logger) }()
@@ -79,12 +81,31 @@ func (h *Hub) Run(ctx context.Context) error {
 		g.Go(func() error { return h.arming.run(ctx) })
 	}
 	for _, run := range []func(context.Context) error{
-		h.fanout.Run, h.rooms.Run, h.arming.watch, h.expiry.run, h.readiness.run,
+		h.fanout.Run, h.rooms.Run, h.arming.watch, h.expiry.run, h.readiness.run, h.forget,
 		h.readers.run, h.readers.watched.follow,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()
+}
+
+// forgetEvery is how long what is kept for clients that come back may outlive its
+// time when nobody does anything.
+const forgetEvery = 5 * time.Second
+
+// forget drops what has been kept for long enough, until ctx is done.
+func (h *Hub) forget(ctx context.Context) error {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			h.topics.Expire(now())
+			h.clients.Expire(now())
+		}
+	}
 }
 
 // randomSeed makes presence refs of two processes differ. crypto/rand does not

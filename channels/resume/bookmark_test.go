@@ -8,7 +8,7 @@ import (
 )
 
 func newClients(sections ...Section) *Clients {
-	return NewClients(Config{Limit: 10, Memory: time.Hour}, func() string { return "" }, sections...)
+	return NewClients(Config{Limit: 10, Memory: time.Hour}, func() string { return "" }, nil, sections...)
 }
 
 // known checks what a client that joins is known to have, and returns its bookmark.

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"walcast/replication/changelog"
 )
 
@@ -26,15 +28,31 @@ type Clients struct {
 
 // NewClients remembers nobody yet. reason says why the log's history began, as
 // its Reason does. The sections are kept in the same state file.
-func NewClients(c Config, reason func() string, sections ...Section) *Clients {
-	s := &Clients{
+func NewClients(c Config, reason func() string, reg prometheus.Registerer, sections ...Section) *Clients {
+	clients := &Clients{
 		config: c, reason: reason, sections: sections, run: rand.Text(),
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
 	if c.RightAge != nil {
-		s.records.rightAge = c.RightAge
+		clients.records.rightAge = c.RightAge
 	}
-	return s
+	registerMetrics(reg, clients)
+	return clients
+}
+
+// Expire forgets the clients that have been away for long enough.
+func (c *Clients) Expire(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.records.expire(now)
+}
+
+// size is how many topics of clients that are away are remembered, and what they
+// take up, in bytes.
+func (c *Clients) size() (topics, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.records.away.Len(), c.records.size
 }
 
 // Take gives a channel that joins the bookmark of its client, which another

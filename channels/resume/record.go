@@ -2,6 +2,7 @@ package resume
 
 import (
 	"container/list"
+	"strings"
 	"time"
 
 	"walcast/replication/changelog"
@@ -15,6 +16,14 @@ type Key struct {
 	Private bool
 	Role    string
 	Sub     string
+}
+
+// clone is the key with memory of its own: its parts are cut from longer texts,
+// such as the query of a URL, which need not stay with them.
+func (k Key) clone() Key {
+	k.Client, k.Topic = strings.Clone(k.Client), strings.Clone(k.Topic)
+	k.Role, k.Sub = strings.Clone(k.Role), strings.Clone(k.Sub)
+	return k
 }
 
 // Memory is what is remembered of a client that joins.

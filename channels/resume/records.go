@@ -39,8 +39,8 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.
 	r := s.byKey[key]
 	known := r != nil
 	if !known {
-		r = &record{Key: key}
-		s.byKey[key] = r
+		r = &record{Key: key.clone()}
+		s.byKey[r.Key] = r
 	}
 	s.recall(r)
 	changed := r.bindings != bindings

@@ -1,6 +1,7 @@
 package resume
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -90,4 +91,30 @@ func TestWhatAnEarlierRunHasLeftHoldsForTheSameBindingsOnly(t *testing.T) {
 			t.Errorf("%s: %v; want %v", test.name, got, test.want)
 		}
 	}
+}
+
+func TestRecordsAreBoundedInBytesWhateverTheirKeys(t *testing.T) {
+	c := newClients()
+	c.records.limit = 1 << 20
+	long := strings.Repeat("x", 30_000)
+	var here []*Bookmark
+	come := func(i int) *Bookmark {
+		b, _ := c.Take(Key{Client: long[:20_000+i], Topic: long, Role: long, Sub: long}, Fingerprint{}, noon)
+		return b
+	}
+	for i := range 1000 { // 110 MB, were it kept
+		come(i).Leave(noon)
+		here = append(here, come(1000+i))
+	}
+	if topics, bytes := c.size(); bytes > memoryBytes || topics < 100 {
+		t.Errorf("%d records take %d bytes; want hundreds within %d", topics, bytes, memoryBytes)
+	}
+	if _, saved := c.collect(noon, false); len(saved) > memoryBytes/(2*len(long)) {
+		t.Errorf("%d records are saved; want those within %d bytes, also of clients that are here", len(saved), memoryBytes)
+	}
+	c.Expire(noon.Add(2 * time.Hour))
+	if topics, bytes := c.size(); topics != 0 || bytes != 0 {
+		t.Errorf("%d records of %d bytes outlive their time; want none", topics, bytes)
+	}
+	here[0].Leave(noon) // it was saved already
 }

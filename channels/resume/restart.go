@@ -87,6 +87,7 @@ func (c *Clients) collect(now time.Time, slotIsNew bool) (stateHead, []savedReco
 		c.records.unsureUntil = time.Time{}
 	}
 	c.records.storeAll(now)
+	c.records.bound(now)
 	saved := make([]savedRecord, 0, c.records.away.Len())
 	for e := c.records.away.Front(); e != nil; e = e.Next() {
 		saved = append(saved, e.Value.(*record).saved())

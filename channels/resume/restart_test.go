@@ -49,7 +49,7 @@ type run struct {
 
 func start(t *testing.T, path, reason string) *run {
 	n := &notes{}
-	c := NewClients(Config{StateFile: path, Limit: 10, Memory: time.Hour}, func() string { return reason }, n)
+	c := NewClients(Config{StateFile: path, Limit: 10, Memory: time.Hour}, func() string { return reason }, nil, n)
 	c.Restore(noon, slog.New(slog.DiscardHandler))
 	return &run{c, t, n}
 }

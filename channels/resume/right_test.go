@@ -69,7 +69,7 @@ func TestARightThatNobodyHasLookedAtForTooLongIsNoneToResumeBy(t *testing.T) {
 		{"private, looked at by one that lost it", private("a"), func(b *Bookmark) { (&Bookmark{clients: b.clients, record: b.record}).Allowed(noon) }, Forgotten},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			clients := NewClients(Config{Limit: 10, Memory: time.Hour, RightAge: func() time.Duration { return 5 * time.Second }}, func() string { return "" })
+			clients := NewClients(Config{Limit: 10, Memory: time.Hour, RightAge: func() time.Duration { return 5 * time.Second }}, func() string { return "" }, nil)
 			b, _ := clients.Take(c.key, Fingerprint{}, noon.Add(-time.Minute))
 			b.Start(at(1))
 			b.Leave(noon.Add(-time.Minute))

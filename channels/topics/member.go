@@ -35,6 +35,7 @@ type Member struct {
 	topic       *topic
 	config      MemberConfig
 	heardAtJoin uint64
+	past        *topicPast // that it is counted in, nil for none
 
 	// What follows is guarded by the topic's lock.
 	deaf     bool
@@ -79,7 +80,7 @@ func (m *Member) Heard() uint64 {
 	if m.owed != nil {
 		return 0
 	}
-	return m.topics.past.newest(m.topic.key)
+	return m.topics.past.heard()
 }
 
 // Leave takes the member out of its topic. When it returns nothing is pushed for

@@ -108,6 +108,7 @@ func TestAResyncOfAClientWithoutAPositionNamesNone(t *testing.T) {
 	a, _ := f.client("a", 0)
 	a.Leave()
 	f.join(Key{Name: "realtime:other"}, MemberConfig{Client: "a", Returning: &Returning{}}) // in place of the first
+	f.Publish(room, text(1))
 	_, back := f.join(room, MemberConfig{Client: "a", Returning: &Returning{Heard: a.HeardAtJoin()}})
 	back.want(t, "the client", `"from":null,"oldest":null,"position":null`)
 }

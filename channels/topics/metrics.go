@@ -16,8 +16,16 @@ type metrics struct {
 	messages *prometheus.CounterVec
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, past *Past) *metrics {
 	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_past_topics",
+		Help: "Topics whose broadcasts are kept for clients that come back.",
+	}, func() float64 { topics, _ := past.size(); return float64(topics) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_past_bytes",
+		Help: "Memory of the broadcasts that are kept for clients that come back, with the names of their topics.",
+	}, func() float64 { _, bytes := past.size(); return float64(bytes) })
 	return &metrics{
 		topics: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_channels_topics",

@@ -2,6 +2,7 @@ package topics
 
 import (
 	"bytes"
+	"container/list"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,32 +15,46 @@ import (
 const (
 	topicCount = 1000
 	topicBytes = 1 << 20
-	allBytes   = 32 << 20
+	allBytes   = 32 << 20 // of broadcasts
+	nameBytes  = 32 << 20 // of topics, with their names
+	topicCost  = 240      // what a topic takes beside its name: structs, and its part of maps and lists
 )
 
 // Past is what was broadcast lately, by clients and over HTTP, to the topics that
-// clients with a client_id have joined, for when they come back. Messages from
-// SQL are not in it: who comes back reads them from the log. It is safe for
-// concurrent use; topics note under their own lock, in their order.
+// clients with a client_id are on or have left lately, for when they come back.
+// Messages from SQL are not in it: who comes back reads them from the log. Of
+// every other topic it knows at least whether anything was broadcast since a
+// client was there. It is safe for concurrent use; topics note under their own
+// lock, in their order.
 type Past struct {
 	window time.Duration
 	limit  int         // topics
+	began  time.Time   // when the run began
 	inUse  atomic.Bool // somebody may come back
 
 	mu      sync.Mutex
+	number  uint64 // of the newest broadcast
+	newest  newest
 	byTopic map[Key]*topicPast
-	order   []noted // everything that is kept, the oldest first; some is gone by now
-	number  uint64  // of the newest broadcast
-	bytes   int
+	away    list.List // of *topicPast that nobody is on, the longest first
+	names   int       // bytes of all topics
+	order   []noted   // everything that is kept, the oldest first; some is gone by now
+	bytes   int       // of it
 }
 
 // topicPast is the past of one topic.
 type topicPast struct {
-	newest uint64 // number of the newest broadcast
-	lost   uint64 // number of the newest broadcast that is not kept any more
-	kept   []said // oldest first
-	bytes  int
+	key  Key
+	lost uint64 // number up to which broadcasts are not kept
+	kept []said // oldest first
+	size int    // of these, in bytes
+
+	here int           // how many members with a client_id there are
+	left time.Time     // since when there are none
+	away *list.Element // nil while there are
 }
+
+func (of *topicPast) cost() int { return topicCost + len(of.key.Name) }
 
 // said is one broadcast. Numbers grow over all topics.
 type said struct {
@@ -62,7 +77,8 @@ type noted struct {
 // newPast begins with a number that no earlier run has come to, as nobody
 // broadcasts a million times a second: now is when the run began.
 func newPast(window time.Duration, limit int, now time.Time) *Past {
-	return &Past{window: window, limit: limit, byTopic: map[Key]*topicPast{}, number: uint64(now.UnixMicro())}
+	number := uint64(now.UnixMicro())
+	return &Past{window: window, limit: limit, began: now, byTopic: map[Key]*topicPast{}, number: number, newest: newNewest(number)}
 }
 
 // note keeps a broadcast if anybody may come back for it.
@@ -72,14 +88,14 @@ func (p *Past) note(key Key, b protocol.Broadcast, sender string, now time.Time)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.number++
+	p.newest.note(key, p.number)
 	of := p.byTopic[key]
 	if of == nil {
 		return
 	}
-	p.number++
-	of.newest = p.number
 	p.add(of, said{Number: p.number, At: now, Sender: sender, Broadcast: copied(b)})
-	for len(of.kept) > topicCount || of.bytes > topicBytes {
+	for len(of.kept) > topicCount || of.size > topicBytes {
 		p.dropOldest(of)
 	}
 	p.trim(now)
@@ -99,11 +115,12 @@ func (p *Past) trim(now time.Time) {
 		p.order[0] = noted{}
 		p.order = p.order[1:]
 	}
+	p.order = nil // so that a silent server holds no room of a busy time
 }
 
 func (p *Past) add(of *topicPast, b said) {
 	of.kept = append(of.kept, b)
-	of.bytes += b.size()
+	of.size += b.size()
 	p.bytes += b.size()
 	p.order = append(p.order, noted{of, b.Number})
 }
@@ -121,60 +138,124 @@ func (p *Past) dropOldest(of *topicPast) {
 	of.lost = of.kept[0].Number
 	of.kept[0] = said{}
 	of.kept = of.kept[1:]
-	of.bytes -= size
+	of.size -= size
 	p.bytes -= size
 }
 
-// since returns what was sent to a topic after the number up to which a client
-// has heard it, 0 for one that is new, and whether some of that is gone. newest
-// is the newest number. From here on the topic has a past.
-func (p *Past) since(key Key, heard uint64) (missed []said, newest uint64, gap bool) {
+// arrive counts a member with a client_id in, until it leaves. It returns what
+// was sent to the topic after the number up to which the client has heard it, 0
+// for one that is new, and whether some of that is gone. newest is the newest
+// number. From here on what is broadcast is kept.
+func (p *Past) arrive(key Key, heard uint64, now time.Time) (of *topicPast, missed []said, newest uint64, gap bool) {
 	p.inUse.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := p.byTopic[key]
-	if of == nil {
+	p.expire(now)
+	lost := p.newest.of(key)
+	if of = p.byTopic[key]; of == nil {
 		of = p.begin(key)
 	}
-	if heard == 0 {
-		return nil, of.newest, false
+	if of != nil {
+		of.here++
+		p.recall(of)
+		lost = of.lost
 	}
-	for _, b := range of.kept {
-		if b.Number > heard {
-			missed = append(missed, b)
+	if heard == 0 {
+		return of, nil, p.number, false
+	}
+	if of != nil {
+		for _, b := range of.kept {
+			if b.Number > heard {
+				missed = append(missed, b)
+			}
 		}
 	}
-	return missed, of.newest, heard < of.lost
+	return of, missed, p.number, heard < lost
 }
 
-// begin makes the past of a topic. It has a number, so that who has heard all of
-// nothing has heard something.
-func (p *Past) begin(key Key) *topicPast {
-	for other, of := range p.byTopic {
-		if len(p.byTopic) < p.limit {
-			break
-		}
-		p.forget(other, of) // any one; its clients are told when they come back
+// leave counts out a member that arrive has counted in.
+func (p *Past) leave(of *topicPast, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byTopic[of.key] != of { // it was forgotten meanwhile
+		return
 	}
-	p.number++
-	of := &topicPast{newest: p.number, lost: p.number}
-	p.byTopic[key] = of
+	if of.here--; of.here == 0 {
+		p.store(of, now)
+	}
+}
+
+// begin makes the past of a topic, nil if there is no room for one: its clients
+// may be told later that they missed some, and nothing worse.
+func (p *Past) begin(key Key) *topicPast {
+	of := &topicPast{key: Key{Name: strings.Clone(key.Name), Private: key.Private}, lost: p.newest.of(key)}
+	for p.away.Len() > 0 && !p.hasRoom(of) {
+		p.forget(p.away.Front().Value.(*topicPast))
+	}
+	if !p.hasRoom(of) {
+		return nil
+	}
+	p.byTopic[of.key] = of
+	p.names += of.cost()
 	return of
 }
 
-func (p *Past) forget(key Key, of *topicPast) {
+func (p *Past) hasRoom(of *topicPast) bool {
+	return len(p.byTopic) < p.limit && p.names+of.cost() <= nameBytes
+}
+
+// store puts a topic among those that nobody is on.
+func (p *Past) store(of *topicPast, left time.Time) {
+	of.left, of.away = left, p.away.PushBack(of)
+}
+
+// recall takes a topic from among those that nobody is on.
+func (p *Past) recall(of *topicPast) {
+	if of.away != nil {
+		p.away.Remove(of.away)
+		of.away = nil
+	}
+}
+
+// expire forgets the topics that nobody has been on for the window: what was
+// broadcast while they were is as old by now.
+func (p *Past) expire(now time.Time) {
+	for at := p.away.Front(); at != nil && now.Sub(at.Value.(*topicPast).left) > p.window; at = p.away.Front() {
+		p.forget(at.Value.(*topicPast))
+	}
+}
+
+func (p *Past) forget(of *topicPast) {
 	for len(of.kept) > 0 {
 		p.dropOldest(of)
 	}
-	delete(p.byTopic, key)
+	p.recall(of)
+	p.names -= of.cost()
+	delete(p.byTopic, of.key)
 }
 
-// newest is the number of a topic's newest broadcast, 0 without a past.
-func (p *Past) newest(key Key) uint64 {
+// Expire drops what is older than the window.
+func (p *Past) Expire(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if of := p.byTopic[key]; of != nil {
-		return of.newest
+	p.expire(now)
+	p.trim(now)
+}
+
+// heard is the number up to which every broadcast to any topic has been noted, 0
+// while nobody may come back.
+func (p *Past) heard() uint64 {
+	if !p.inUse.Load() {
+		return 0
 	}
-	return 0
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.number
+}
+
+// size is how many topics are known, and what is kept takes up, in bytes.
+func (p *Past) size() (topics, bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.byTopic), p.names + p.bytes + len(p.newest.slots)*8
 }

@@ -2,7 +2,9 @@ package topics
 
 import (
 	"cmp"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -15,6 +17,13 @@ type savedPast struct {
 	Private    bool
 	Last, Lost uint64
 	Kept       []savedBroadcast
+}
+
+// savedNewest is what is known of all topics, in the state file.
+type savedNewest struct {
+	Number uint64
+	Floor  uint64
+	Newest []byte // slot and number, of those that are in use
 }
 
 // savedBroadcast is a broadcast in the state file. Text is kept as bytes, since
@@ -35,9 +44,16 @@ type savedBroadcast struct {
 // Name is the key of a topic's past in the state file.
 func (p *Past) Name() string { return "Past" }
 
-// Save calls write for each topic.
+// Save calls write for what is known of all topics, and for each topic.
 func (p *Past) Save(write func(v any) error) error {
-	for _, saved := range p.collect() {
+	if !p.inUse.Load() {
+		return nil
+	}
+	newest, topics := p.collect()
+	if err := write(newest); err != nil {
+		return err
+	}
+	for _, saved := range topics {
 		if err := write(saved); err != nil {
 			return err
 		}
@@ -45,12 +61,12 @@ func (p *Past) Save(write func(v any) error) error {
 	return nil
 }
 
-func (p *Past) collect() []savedPast {
+func (p *Past) collect() (savedNewest, []savedPast) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	all := make([]savedPast, 0, len(p.byTopic))
 	for key, of := range p.byTopic {
-		saved := savedPast{Topic: key.Name, Private: key.Private, Last: of.newest, Lost: of.lost}
+		saved := savedPast{Topic: key.Name, Private: key.Private, Last: p.number, Lost: of.lost}
 		for _, b := range of.kept {
 			saved.Kept = append(saved.Kept, savedBroadcast{
 				Number: b.Number, At: b.At, Sender: b.Sender, Relay: b.Relay, Opaque: b.Opaque,
@@ -59,18 +75,38 @@ func (p *Past) collect() []savedPast {
 		}
 		all = append(all, saved)
 	}
-	return all
+	return p.newest.saved(p.number), all
 }
 
-// Restore takes back the past of one topic.
+// Restore takes back a line that Save has written. An earlier version wrote none
+// for all topics: of those that it has no line for nothing is known then.
 func (p *Past) Restore(line json.RawMessage) error {
-	var saved savedPast
+	var saved struct {
+		savedPast
+		savedNewest
+	}
 	if err := json.Unmarshal(line, &saved); err != nil {
 		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := &topicPast{newest: saved.Last, lost: saved.Lost}
+	p.inUse.Store(true)
+	p.number = max(p.number, saved.Number, saved.Last)
+	if saved.Topic == "" {
+		return p.newest.restore(saved.savedNewest)
+	}
+	p.restore(saved.savedPast)
+	return nil
+}
+
+// restore takes back the past of one topic, which nobody is on any more.
+func (p *Past) restore(saved savedPast) {
+	of := p.begin(Key{Name: saved.Topic, Private: saved.Private})
+	if of == nil {
+		return
+	}
+	of.lost = saved.Lost
+	p.store(of, p.began)
 	for _, s := range saved.Kept {
 		if s.ID != "" {
 			continue // the log has it
@@ -79,17 +115,15 @@ func (p *Past) Restore(line json.RawMessage) error {
 			Relay: s.Relay, Opaque: s.Opaque, Event: s.Event, Encoding: s.Encoding, Payload: s.Payload, Meta: s.Meta,
 		}})
 	}
-	p.byTopic[Key{Name: saved.Topic, Private: saved.Private}] = of
-	p.number = max(p.number, saved.Last)
-	p.inUse.Store(true)
-	return nil
 }
 
-// Restored puts what was taken back, topic by topic, in the order of all.
+// Restored puts what was taken back, topic by topic, in the order of all, and
+// drops what is too much or too old.
 func (p *Past) Restored() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	slices.SortFunc(p.order, func(a, b noted) int { return cmp.Compare(a.number, b.number) })
+	p.trim(p.began)
 }
 
 // Clear forgets everything.
@@ -97,5 +131,31 @@ func (p *Past) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.byTopic)
-	p.order, p.bytes = nil, 0
+	p.away.Init()
+	p.names, p.order, p.bytes = 0, nil, 0
+	p.newest = newNewest(p.number)
+}
+
+// slotBytes is the size of a slot in the state file.
+const slotBytes = 2 + 8
+
+func (n *newest) saved(number uint64) savedNewest {
+	s := savedNewest{Number: number, Floor: n.floor}
+	for slot, number := range n.slots {
+		if number > n.floor {
+			s.Newest = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint16(s.Newest, uint16(slot)), number)
+		}
+	}
+	return s
+}
+
+func (n *newest) restore(s savedNewest) error {
+	if len(s.Newest)%slotBytes != 0 {
+		return errors.New("numbers of newest broadcasts are damaged")
+	}
+	n.floor, n.slots = s.Floor, make([]uint64, newestSlots)
+	for rest := s.Newest; len(rest) > 0; rest = rest[slotBytes:] {
+		n.slots[binary.BigEndian.Uint16(rest)] = binary.BigEndian.Uint64(rest[2:])
+	}
+	return nil
 }

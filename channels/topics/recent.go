@@ -43,6 +43,15 @@ func (r *recent) ids(key Key, now time.Time) (ids []string) {
 	return ids
 }
 
+// expire forgets what is old, with the room that it took.
+func (r *recent) expire(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.messages); n > 0 && now.Sub(r.messages[n-1].at) > recentFor {
+		r.messages = nil
+	}
+}
+
 // prune forgets what is old. Called with r.mu held.
 func (r *recent) prune(now time.Time) {
 	n := 0

@@ -1,6 +1,8 @@
 package topics
 
 import (
+	"time"
+
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -18,8 +20,8 @@ func (t *topic) retell(m *Member) {
 	if r == nil {
 		return
 	}
-	missed, newest, gap := t.past.since(t.key, r.Heard)
-	m.heardAtJoin = newest
+	past, missed, newest, gap := t.past.arrive(t.key, r.Heard, time.Now())
+	m.past, m.heardAtJoin = past, newest
 	if gap && !r.Told {
 		m.tellMissed(r.Position)
 	}

@@ -47,12 +47,19 @@ func (t *topic) add(m *Member) {
 	t.members[m] = struct{}{}
 }
 
-// remove takes a member out, and reports whether it was the last.
+// remove takes a member out. It reports whether it was the last, and false if it
+// was out already.
 func (t *topic) remove(m *Member) (last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if m.left {
+		return false
+	}
 	m.left = true
 	delete(t.members, m)
+	if m.past != nil {
+		t.past.leave(m.past, time.Now())
+	}
 	return len(t.members) == 0
 }
 

@@ -38,11 +38,12 @@ type Topics struct {
 
 // New returns topics that nobody has joined.
 func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
+	past := newPast(c.Window, c.MaxTopics, time.Now())
 	return &Topics{
 		config:     c,
 		logger:     logger,
-		metrics:    newMetrics(reg),
-		past:       newPast(c.Window, c.MaxTopics, time.Now()),
+		metrics:    newMetrics(reg, past),
+		past:       past,
 		complaints: rate.Sometimes{First: 10, Interval: time.Second},
 		byKey:      map[Key]*topic{},
 	}
@@ -50,6 +51,12 @@ func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
 
 // Past is what was broadcast lately.
 func (s *Topics) Past() *Past { return s.past }
+
+// Expire drops what was kept for long enough.
+func (s *Topics) Expire(now time.Time) {
+	s.past.Expire(now)
+	s.recent.expire(now)
+}
 
 // Publish sends a broadcast that comes from no channel to everybody on a topic.
 func (s *Topics) Publish(key Key, b protocol.Broadcast) {
