@@ -3,10 +3,10 @@ package channels
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"time"
 
 	"walcast/diagnose"
+	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/catalog"
 )
@@ -16,18 +16,20 @@ import (
 // match already: what commits after the reply is delivered.
 type arming struct {
 	checker *diagnose.Checker
+	policy  *policy.Policy
 	logger  *slog.Logger
 	waiting waiting // for a table to be published
-
-	mu    sync.Mutex
-	ready *sync.Cond
-	queue []*channel // at most one entry for each join and refresh
+	turns   *turns
 }
 
 const (
 	// armingWorkers is how many channels are checked at once; each takes one
 	// connection of the pool for a moment.
 	armingWorkers = 2
+	// armingSteps and armingTime bound how much of a session's bindings is checked
+	// before others have their turn. A step asks Postgres a few questions at most.
+	armingSteps = 100
+	armingTime  = 20 * time.Millisecond
 	// armingRetry is the pause before a check that the database did not answer
 	// is made again.
 	armingRetry = 5 * time.Second
@@ -36,72 +38,69 @@ const (
 	publishedEvery = 10 * time.Second
 )
 
-func newArming(c *diagnose.Checker, logger *slog.Logger) *arming {
-	a := &arming{checker: c, logger: logger, waiting: waiting{channels: map[*channel]catalog.TableName{}}}
-	a.ready = sync.NewCond(&a.mu)
-	return a
+func newArming(c *diagnose.Checker, p *policy.Policy, logger *slog.Logger) *arming {
+	return &arming{checker: c, policy: p, logger: logger, waiting: waiting{channels: map[*channel]catalog.TableName{}}, turns: newTurns()}
 }
 
 // check has the channel's bindings checked soon.
-func (a *arming) check(ch *channel) {
-	a.mu.Lock()
-	a.queue = append(a.queue, ch)
-	a.mu.Unlock()
-	a.ready.Signal()
-}
+func (a *arming) check(ch *channel) { a.turns.add(ch) }
 
 // run checks channels until ctx is done.
 func (a *arming) run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, a.ready.Broadcast)
+	stop := context.AfterFunc(ctx, a.turns.wake)
 	defer stop()
 	for {
-		ch := a.next(ctx)
-		if ch == nil {
+		own := a.turns.next(ctx)
+		if own == nil {
 			return nil
 		}
-		a.arm(ctx, ch)
+		a.take(ctx, own)
 	}
 }
 
-// next waits for a channel to check; nil means that ctx is done.
-func (a *arming) next(ctx context.Context) *channel {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for len(a.queue) == 0 {
-		if ctx.Err() != nil {
-			return nil
-		}
-		a.ready.Wait()
+// take goes on with the first check of a turn. While the database does not answer
+// it says so once, and has others checked.
+func (a *arming) take(ctx context.Context, own *turn) {
+	c := own.checks[0]
+	if c.channel.ended.Load() {
+		a.turns.end(own)
+		return
 	}
-	ch := a.queue[0]
-	a.queue[0] = nil
-	a.queue = a.queue[1:]
-	return ch
-}
-
-// arm checks one channel and tells it the outcome. While the database does not
-// answer it says so once and tries again.
-func (a *arming) arm(ctx context.Context, ch *channel) {
-	for told := false; !ch.ended.Load(); {
-		found, err := a.checker.Check(ctx, ch.access.who(), ch.rows.Bindings())
-		if err == nil {
-			a.conclude(ch, found)
-			return
-		}
-		if ctx.Err() != nil {
-			return
-		}
-		if !told {
-			told = true
+	done, err := a.goOn(ctx, c)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		if !c.away {
+			c.away = true
 			a.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
-			ch.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
+			c.channel.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(armingRetry):
-		}
+		a.turns.postpone(own, armingRetry)
+	case !done:
+		a.turns.goOn(own)
+	case a.turns.end(own):
+		a.conclude(c.channel, c.made.Finding())
 	}
+}
+
+// goOn makes some steps of a check, with what they need of the connections for
+// joins.
+func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
+	subject := c.channel.access.who()
+	if subject == nil { // it has ended
+		c.made = a.checker.Begin(nil, nil)
+	} else if c.made == nil || c.subject != subject {
+		c.made, c.subject = a.checker.Begin(subject, c.channel.rows.Bindings()), subject
+	}
+	release, err := a.policy.Join(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	until := time.Now().Add(armingTime)
+	for n := 0; n < armingSteps && !done && err == nil && time.Now().Before(until); n++ {
+		done, err = c.made.Step(ctx)
+	}
+	return done, err
 }
 
 // conclude acts on what a check has found. Bindings of a table that is not
@@ -116,7 +115,7 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding) {
 		ch.rows.Detach()
 		ch.problem(protocol.StatusError, *found.Refused)
 	default:
-		for _, w := range found.Told() {
+		for _, w := range found.Warnings {
 			ch.problem(protocol.StatusOK, w)
 		}
 		ch.rows.Idle(nil)

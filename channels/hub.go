@@ -51,9 +51,10 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		roster:    newRoster(),
 		readiness: newReadiness(log),
 		rooms:     presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
-		arming:    newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), logger),
+		arming:    newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, logger),
 	}
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
+	registerArming(reg, h.arming)
 	h.topics = topics.New(topics.Config{
 		Window: log.Window(), MaxTopics: c.ResumeClients, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
@@ -104,6 +105,7 @@ func (h *Hub) forget(ctx context.Context) error {
 		case <-ticker.C:
 			h.topics.Expire(now())
 			h.clients.Expire(now())
+			h.arming.checker.Expire(now())
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (j *joining) register(ctx context.Context) error {
 // too late for the answer then comes with the stream. One that goes on where its
 // client was subscribes afterwards, as what was missed may be more than can wait.
 func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known) error {
-	h, ch := j.session.hub, j.channel
+	ch := j.channel
 	start := j.start(known)
 	if j.asked.Replay == nil {
 		j.subscribe(start)
@@ -189,7 +189,7 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 	}
 	var stored []topics.Stored
 	var err error
-	if !ch.out.bound(waitingLimit, func() { stored, err = h.topics.Fetch(ctx, key, *j.asked.Replay) }) {
+	if !ch.out.bound(waitingLimit, func() { stored, err = j.fetch(ctx, key) }) {
 		err = protocol.RefuseReplayFailed
 	}
 	if err == nil {
@@ -202,6 +202,16 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 		ch.rows.Close()
 	}
 	return err
+}
+
+// fetch reads the stored messages that a replay asks for.
+func (j *joining) fetch(ctx context.Context, key topics.Key) ([]topics.Stored, error) {
+	done, err := j.session.hub.policy.Join(ctx)
+	if err != nil {
+		return nil, protocol.RefuseReplayFailed
+	}
+	defer done()
+	return j.session.hub.topics.Fetch(ctx, key, *j.asked.Replay)
 }
 
 // subscribe gives the channel its place in the stream of changes.

@@ -58,5 +58,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
+// registerArming registers what is asked for when it is collected.
+func registerArming(reg prometheus.Registerer, a *arming) {
+	f := promauto.With(reg)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_checks_waiting",
+		Help: "Channels whose bindings are still to be checked.",
+	}, func() float64 { return float64(a.turns.size()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_checked_bytes",
+		Help: "Memory of what is believed for a moment of tables and bindings that were checked.",
+	}, func() float64 { return float64(a.checker.Bytes()) })
+}
+
 // resynced counts a client that is told to resync.
 func (m *metrics) resynced(code string) { m.resyncs.WithLabelValues(code).Inc() }

@@ -3,7 +3,6 @@ package diagnose
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"walcast/filters"
@@ -22,6 +21,7 @@ type Checker struct {
 	catalog  catalog.Catalog
 	tables   *tableCache
 	schemas  *schemaCache
+	checked  *cache[selection, time.Time] // when nothing was found to be wrong
 	policy   *policy.Policy
 	locale   filters.Locale
 	asker    filters.Asker
@@ -31,54 +31,24 @@ type Checker struct {
 // NewChecker returns a checker of bindings. The locale and the asker are those
 // that filters are matched with.
 func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters.Asker) *Checker {
-	return &Checker{catalog: c, tables: newTableCache(c), schemas: newSchemaCache(c), policy: p, locale: l, asker: a, believed: believed}
-}
-
-// Finding is what a check of bindings came to.
-type Finding struct {
-	Refused  *protocol.Problem // why none of the bindings can work
-	Absent   *Binding          // the one without a published table, if that is why
-	Warnings []protocol.Problem
-}
-
-// warningsTold is how many warnings a client gets: a binding with wildcards may
-// have some for each of many tables.
-const warningsTold = 10
-
-// Told is which warnings the client gets, each once.
-func (f Finding) Told() (told []protocol.Problem) {
-	for i, w := range f.Warnings {
-		if slices.Index(f.Warnings, w) == i && len(told) < warningsTold {
-			told = append(told, w)
-		}
+	return &Checker{
+		catalog: c, tables: newTableCache(c), schemas: newSchemaCache(c), checked: newCache[selection, time.Time](fineBytes, believed),
+		policy: p, locale: l, asker: a, believed: believed,
 	}
-	return told
 }
+
+// What is kept of bindings that nothing was wrong with: others of the same
+// subject need no check. Who is told of a problem has it checked anew each time.
+const fineBytes = 8 << 20
 
 // Check checks every binding of a subject, until one cannot work. An error means
 // that the database did not answer.
 func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Binding) (found Finding, err error) {
-	for i := range bindings {
-		b := &bindings[i]
-		relations, err := c.tables.published(ctx, nameOf(b), c.believed)
-		if err != nil {
-			return found, err
-		}
-		if len(relations) == 0 {
-			found.Absent = b
-			found.Refused, err = c.absent(ctx, s, b)
-			return found, err
-		}
-		for _, rel := range relations {
-			warnings, refused, err := c.checkTable(ctx, s, b, rel)
-			if err != nil || refused != nil {
-				found.Refused = refused
-				return found, err
-			}
-			found.Warnings = append(found.Warnings, warnings...)
-		}
+	k := c.Begin(s, bindings)
+	for done := false; !done && err == nil; {
+		done, err = k.Step(ctx)
 	}
-	return found, nil
+	return k.found, err
 }
 
 func nameOf(b *Binding) catalog.TableName {
@@ -104,6 +74,28 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 		return nil, err
 	}
 	return unpublished(b, why), nil
+}
+
+// isFine reports whether nothing was wrong with an equal binding of an equal
+// subject a moment ago.
+func (c *Checker) isFine(s selection, now time.Time) bool {
+	at, known := c.checked.get(s, now)
+	return known && now.Sub(at) < c.believed
+}
+
+// fine notes that nothing is wrong with a binding.
+func (c *Checker) fine(s selection, now time.Time) { c.checked.put(s.clone(), now, s.size(), now) }
+
+// Expire forgets what nobody has asked for lately.
+func (c *Checker) Expire(now time.Time) {
+	c.tables.names.expire(now)
+	c.schemas.roles.expire(now)
+	c.checked.expire(now)
+}
+
+// Bytes is about what is kept of tables and bindings, in bytes.
+func (c *Checker) Bytes() int {
+	return c.tables.names.size() + c.schemas.roles.size() + c.checked.size()
 }
 
 // Forget has the catalog asked anew about a name, as when its table has come.

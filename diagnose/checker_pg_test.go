@@ -163,7 +163,7 @@ func problem(f Finding) (p protocol.Problem, works bool) {
 	if f.Refused != nil {
 		return *f.Refused, false
 	}
-	for _, w := range f.Told() {
+	for _, w := range f.Warnings {
 		return w, true
 	}
 	return p, true

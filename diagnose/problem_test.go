@@ -3,7 +3,9 @@ package diagnose
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -52,24 +54,51 @@ func TestAClientIsToldEachWarningOnceAndNotTooMany(t *testing.T) {
 	var f Finding
 	for i := range 15 {
 		w := warning("not_granted", "", fmt.Sprint(i))
-		f.Warnings = append(f.Warnings, w, w)
+		f.warn([]protocol.Problem{w, w})
 	}
-	told := f.Told()
+	told := f.Warnings
 	if len(told) != warningsTold || told[0].Message != "warning: 0" || told[9].Message != "warning: 9" {
 		t.Errorf("told %v; want the first %d, each once", told, warningsTold)
 	}
 }
 
-func TestNamesThatClientsChooseAreBounded(t *testing.T) {
+func TestNamesThatClientsChooseAreBoundedInBytes(t *testing.T) {
 	cache := newTableCache(catalog.Catalog{})
-	for i := range 3 * tablesKept {
-		cache.entry(catalog.TableName{Schema: "public", Table: fmt.Sprint(i)})
-		if n := len(cache.entries); n > tablesKept {
-			t.Fatalf("%d names are kept; want %d at most", n, tablesKept)
+	long := strings.Repeat("x", 10_000)
+	var last catalog.TableName
+	for i := range 3 * tablesBytes / len(long) {
+		last = catalog.TableName{Schema: "public", Table: fmt.Sprint(long, i)}
+		cache.entry(last)
+		if n := cache.names.size(); n > tablesBytes {
+			t.Fatalf("%d bytes are kept; want %d at most", n, tablesBytes)
 		}
 	}
-	last := catalog.TableName{Schema: "public", Table: fmt.Sprint(3*tablesKept - 1)}
 	if first, second := cache.entry(last), cache.entry(last); first != second {
 		t.Error("a name has another entry each time")
+	}
+	cache.names.expire(time.Now().Add(2 * tablesAge))
+	if n := cache.names.size(); n != 0 {
+		t.Errorf("%d bytes are kept that nobody has used for long; want none", n)
+	}
+}
+
+func TestBindingsThatNothingIsWrongWithAreBoundedInBytes(t *testing.T) {
+	c := &Checker{checked: newCache[selection, time.Time](fineBytes, believed), tables: newTableCache(catalog.Catalog{}), believed: believed}
+	now, long := time.Now(), strings.Repeat("x", 10_000)
+	s := &policy.Subject{Role: "anon", Claims: long}
+	var last selection
+	for i := range 3 * fineBytes / len(long) {
+		last = selectionOf(s, &Binding{Spec: &protocol.Binding{Event: "*", Schema: "public", Table: "t", Filter: fmt.Sprint("a=eq.", i)}})
+		c.fine(last, now)
+	}
+	if n := c.Bytes(); n > fineBytes {
+		t.Errorf("%d bytes are kept; want %d at most", n, fineBytes)
+	}
+	if !c.isFine(last, now) || c.isFine(last, now.Add(believed)) {
+		t.Error("what was found is not believed for its time")
+	}
+	c.Expire(now.Add(time.Hour))
+	if n := c.Bytes(); n != 0 {
+		t.Errorf("%d bytes are kept that nobody has used for long; want none", n)
 	}
 }

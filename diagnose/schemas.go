@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +14,7 @@ import (
 // answer takes.
 type schemaCache struct {
 	catalog catalog.Catalog
-
-	mu    sync.Mutex
-	roles map[string]*roleSchemas
+	roles   *cache[string, *roleSchemas]
 }
 
 type roleSchemas struct {
@@ -24,11 +23,11 @@ type roleSchemas struct {
 	asked  time.Time
 }
 
-// rolesKept bounds the roles, as tokens name them.
-const rolesKept = 256
+// What is kept of the roles that tokens name.
+const rolesBytes = 4 << 20
 
 func newSchemaCache(c catalog.Catalog) *schemaCache {
-	return &schemaCache{catalog: c, roles: map[string]*roleSchemas{}}
+	return &schemaCache{catalog: c, roles: newCache[string, *roleSchemas](rolesBytes, tablesAge)}
 }
 
 // usable reports whether a role may use a schema, as it was at most age ago.
@@ -43,20 +42,27 @@ func (s *schemaCache) usable(ctx context.Context, role, schema string, age time.
 			return false, err
 		}
 		r.usable, r.asked = usable, time.Now()
+		s.roles.put(strings.Clone(role), r, r.size(role), r.asked)
 	}
 	return r.usable[schema], nil
 }
 
-func (s *schemaCache) role(name string) *roleSchemas {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := s.roles[name]
-	if r == nil {
-		if len(s.roles) >= rolesKept {
-			clear(s.roles)
-		}
-		r = &roleSchemas{}
-		s.roles[name] = r
+// size is about what an entry holds in memory, in bytes.
+func (r *roleSchemas) size(role string) int {
+	const perSchema = 50
+	size := len(role)
+	for name := range r.usable {
+		size += perSchema + len(name)
 	}
+	return size
+}
+
+func (s *schemaCache) role(name string) *roleSchemas {
+	now := time.Now()
+	if r, known := s.roles.get(name, now); known {
+		return r
+	}
+	r := &roleSchemas{} // of two that are made at once one is asked about for nothing
+	s.roles.put(strings.Clone(name), r, len(name), now)
 	return r
 }

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,9 +14,7 @@ import (
 // that ten thousand equal joins ask the database once.
 type tableCache struct {
 	catalog catalog.Catalog
-
-	mu      sync.Mutex
-	entries map[catalog.TableName]*tableEntry
+	names   *cache[catalog.TableName, *tableEntry]
 }
 
 type tableEntry struct {
@@ -26,11 +25,16 @@ type tableEntry struct {
 	explained time.Time       // when that was asked
 }
 
-// tablesKept bounds the distinct names, as clients choose them.
-const tablesKept = 1024
+// What is kept of the names that clients choose, and for how long: an answer is
+// believed for a moment only, but as long as nothing has changed the values that
+// others cache by stay the same.
+const (
+	tablesBytes = 16 << 20
+	tablesAge   = time.Minute
+)
 
 func newTableCache(c catalog.Catalog) *tableCache {
-	return &tableCache{catalog: c, entries: map[catalog.TableName]*tableEntry{}}
+	return &tableCache{catalog: c, names: newCache[catalog.TableName, *tableEntry](tablesBytes, tablesAge)}
 }
 
 // published returns the tables that are published under a name, as they were at
@@ -47,6 +51,7 @@ func (t *tableCache) published(ctx context.Context, name catalog.TableName, age 
 		return nil, err
 	}
 	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
+	t.names.put(cloned(name), e, sizeOf(name, e.relations), e.asked)
 	return e.relations, nil
 }
 
@@ -67,34 +72,46 @@ func (t *tableCache) absent(ctx context.Context, name catalog.TableName, age tim
 }
 
 // forget has the catalog asked anew about a name.
-func (t *tableCache) forget(name catalog.TableName) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.entries, name)
-}
+func (t *tableCache) forget(name catalog.TableName) { t.names.remove(name) }
 
 func (t *tableCache) entry(name catalog.TableName) *tableEntry {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	e := t.entries[name]
-	if e == nil {
-		if len(t.entries) >= tablesKept {
-			clear(t.entries)
-		}
-		e = &tableEntry{}
-		t.entries[name] = e
+	now := time.Now()
+	if e, known := t.names.get(name, now); known {
+		return e
 	}
+	e := &tableEntry{} // of two that are made at once one is asked about for nothing
+	t.names.put(cloned(name), e, sizeOf(name, nil), now)
 	return e
+}
+
+// cloned is the name with memory of its own: it is a part of a join's payload.
+func cloned(name catalog.TableName) catalog.TableName {
+	return catalog.TableName{Schema: strings.Clone(name.Schema), Table: strings.Clone(name.Table)}
+}
+
+// sizeOf is about what an entry holds in memory, in bytes.
+func sizeOf(name catalog.TableName, relations []*wal.Relation) int {
+	const perRelation, perColumn = 200, 150
+	size := len(name.Schema) + len(name.Table)
+	for _, rel := range relations {
+		size += perRelation + len(rel.Schema) + len(rel.Table)
+		for i := range rel.Columns {
+			size += perColumn + len(rel.Columns[i].Name)
+		}
+	}
+	return size
 }
 
 // keepShapes returns the new relations, with the old value where nothing
 // changed, as others cache by it.
 func keepShapes(old, fresh []*wal.Relation) []*wal.Relation {
+	byOID := make(map[uint32]*wal.Relation, len(old))
+	for _, o := range old {
+		byOID[o.OID] = o
+	}
 	for i, rel := range fresh {
-		for _, o := range old {
-			if o.SameShape(rel) {
-				fresh[i] = o
-			}
+		if o := byOID[rel.OID]; o != nil && o.SameShape(rel) {
+			fresh[i] = o
 		}
 	}
 	return fresh

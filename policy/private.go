@@ -148,6 +148,11 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []s
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.pg.config.Timeout)
 	defer cancel()
+	done, err := p.pg.Join(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	conn, err := p.pg.acquire(ctx, p.pg.pool)
 	if err != nil {
 		return err

@@ -1,0 +1,153 @@
+package channels
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"walcast/diagnose"
+	"walcast/policy"
+)
+
+// turns is the checks that wait, by session: those of one session come in their
+// order, and the sessions take turns, so that nobody waits for all that somebody
+// else has asked for. It is safe for concurrent use.
+type turns struct {
+	mu     sync.Mutex
+	ready  *sync.Cond
+	line   []*turn // whose next check may go on, the one that has waited longest first
+	of     map[*Session]*turn
+	checks map[*channel]*check
+}
+
+// turn is one session's.
+type turn struct {
+	session *Session
+	checks  []*check // to be made, in order; the first may be under way
+}
+
+// check is the check of one channel's bindings. What is not guarded by the lock
+// of turns belongs to who makes it.
+type check struct {
+	channel *channel
+	made    *diagnose.Check // nil before the first step
+	subject *policy.Subject // that it is made for
+	away    bool            // the client was told that the database does not answer
+	again   bool            // guarded: it was asked for again meanwhile
+}
+
+func newTurns() *turns {
+	t := &turns{of: map[*Session]*turn{}, checks: map[*channel]*check{}}
+	t.ready = sync.NewCond(&t.mu)
+	return t
+}
+
+// add has a channel checked; one that waits for a check already gets no second
+// one, but a new one if it is under way.
+func (t *turns) add(ch *channel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if c := t.checks[ch]; c != nil {
+		c.again = true
+		return
+	}
+	c := &check{channel: ch}
+	t.checks[ch] = c
+	t.enqueue(c)
+}
+
+// enqueue puts a check behind the others of its session.
+func (t *turns) enqueue(c *check) {
+	s := c.channel.session
+	own := t.of[s]
+	if own == nil {
+		own = &turn{session: s}
+		t.of[s] = own
+		t.wait(own)
+	}
+	own.checks = append(own.checks, c)
+}
+
+// wait puts a turn at the end of the line.
+func (t *turns) wait(own *turn) {
+	t.line = append(t.line, own)
+	t.ready.Signal()
+}
+
+// next waits for a turn; nil means that ctx is done. It must be given back by
+// goOn, end or postpone.
+func (t *turns) next(ctx context.Context) *turn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.line) == 0 {
+		if ctx.Err() != nil {
+			return nil
+		}
+		t.ready.Wait()
+	}
+	own := t.line[0]
+	t.line[0] = nil
+	t.line = t.line[1:]
+	own.checks[0].again = false
+	return own
+}
+
+// wake has those who wait in next look at their ctx.
+func (t *turns) wake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ready.Broadcast()
+}
+
+// size is how many checks there are.
+func (t *turns) size() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.checks)
+}
+
+// goOn has the turn's first check go on when all other sessions had a turn.
+func (t *turns) goOn(own *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wait(own)
+}
+
+// end takes the turn's first check out, but if it was asked for again meanwhile:
+// then it is made anew, and end reports false.
+func (t *turns) end(own *turn) (ended bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := own.checks[0]
+	if c.again && !c.channel.ended.Load() {
+		c.made = nil
+		t.wait(own)
+		return false
+	}
+	delete(t.checks, c.channel)
+	t.shift(own)
+	return true
+}
+
+// postpone has the turn's first check go on after a time.
+func (t *turns) postpone(own *turn, wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := own.checks[0]
+	t.shift(own)
+	time.AfterFunc(wait, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.enqueue(c)
+	})
+}
+
+// shift takes the first check from its session.
+func (t *turns) shift(own *turn) {
+	own.checks[0] = nil
+	if own.checks = own.checks[1:]; len(own.checks) > 0 {
+		t.wait(own)
+		return
+	}
+	delete(t.of, own.session)
+}
