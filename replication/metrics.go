@@ -17,6 +17,7 @@ type metrics struct {
 	recreated  *prometheus.CounterVec
 	late       prometheus.Counter
 	held       prometheus.Counter
+	foreign    prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *metrics {
@@ -37,6 +38,10 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *met
 		late: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_replication_heartbeats_late_total",
 			Help: "Heartbeats that did not come back in time: Postgres' decoder is stuck or far behind.",
+		}),
+		foreign: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_replication_foreign_messages_total",
+			Help: "Logical messages with prefixes of other tools, which are read past.",
 		}),
 		held: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_replication_held_seconds_total",

@@ -77,6 +77,9 @@ func (r *receiver) takeWAL(data []byte) error {
 	} else {
 		r.appender.add(d.Changes)
 	}
+	if d.Message != nil && d.Message.Prefix == "" {
+		r.appender.metrics.foreign.Inc()
+	}
 	if d.End != 0 {
 		r.appender.commitAt(d.CommitTime)
 		r.complete(d.End)

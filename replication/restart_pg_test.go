@@ -185,10 +185,20 @@ func TestHeartbeatMovesAnIdleSlot(t *testing.T) {
 	r.want("INSERT orders 1 a") // heartbeats are not for consumers
 }
 
-func TestMessagesOfOthersAreChanges(t *testing.T) {
+func TestMessagesForUsAreChangesAndThoseOfOtherToolsAreOnlyCounted(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding())
+	for range 5 {
+		db.Exec(`select pg_logical_emit_message(true, 'theirs', repeat('x', 50000000))`)
+	}
+	db.Exec(`select pg_logical_emit_message(false, 'theirs', 'at once')`)
 	db.Exec(`select pg_logical_emit_message(true, 'walcast', 'marker')`)
 	r.want("MESSAGE walcast marker")
+	if n := r.metric("walcast_replication_foreign_messages_total", ""); n != 6 {
+		t.Errorf("%v messages of others are counted; want 6", n)
+	}
+	if stats := r.log.Stats(); stats.Bytes > 10_000 || stats.Changes != 1 {
+		t.Errorf("the log has %d changes of %d bytes; want the marker alone", stats.Changes, stats.Bytes)
+	}
 }

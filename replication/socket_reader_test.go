@@ -15,7 +15,8 @@ func TestSocketReaderTellsWhenNothingIsAtHand(t *testing.T) {
 	sr := newSocketReader()
 	var passed int
 	sr.drained = func() { passed++ }
-	sr.source = io.MultiReader(bytes.NewReader(make([]byte, 3*8192)), bytes.NewReader(make([]byte, 10)))
+	first, second := backendMessage('d', make([]byte, 3*8192-5)), backendMessage('Z', make([]byte, 5))
+	sr.source = io.MultiReader(bytes.NewReader(first), bytes.NewReader(second))
 	p := make([]byte, 8192)
 	for read := 0; read < 3*8192; {
 		n, err := sr.Read(p)
@@ -50,25 +51,26 @@ func TestSocketReaderMeasuresTheServersSilenceOnly(t *testing.T) {
 		sr := newSocketReader()
 		sr.source = client
 		done := make(chan error, 1)
+		ready := backendMessage('Z', []byte("I"))
 		// Nobody reads.
 		time.Sleep(time.Minute) //nolint:forbidigo // of a fake clock
 		if got := sr.silence(time.Now()); got != 0 {
 			t.Errorf("silence = %v while nobody reads; want 0", got)
 		}
 		go func() {
-			_, err := io.ReadFull(sr, make([]byte, 2))
+			_, err := io.ReadFull(sr, make([]byte, 6))
 			done <- err
 		}()
 		time.Sleep(20 * time.Second) //nolint:forbidigo // of a fake clock
 		if got := sr.silence(time.Now()); got != 20*time.Second {
 			t.Errorf("silence = %v; want 20s", got)
 		}
-		server.Write([]byte("a"))
+		server.Write(ready[:5])
 		time.Sleep(5 * time.Second) //nolint:forbidigo // of a fake clock
 		if got := sr.silence(time.Now()); got != 5*time.Second {
-			t.Errorf("silence = %v after a byte came; want 5s", got)
+			t.Errorf("silence = %v after a part came; want 5s", got)
 		}
-		server.Write([]byte("b"))
+		server.Write(ready[5:])
 		if err := <-done; err != nil {
 			t.Error(err)
 		}

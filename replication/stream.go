@@ -92,6 +92,7 @@ func (s *stream) run(ctx context.Context) error {
 	s.receiver.decoder = pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
 		return s.receiver.describer.describe(inner, relation, types)
 	})
+	s.receiver.decoder.KeepMessages(isOurs)
 	s.acknowledger.socket.drained = s.receiver.appender.appendComplete
 	err := s.read(inner)
 	stop(err)

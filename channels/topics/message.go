@@ -40,7 +40,10 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 		return Key{}, nil
 	}
 	key, stored, err := read(c)
-	if err == nil {
+	switch {
+	case c.Cut:
+		err = errors.New("it is too large to be read")
+	case err == nil:
 		err = s.check(c, key)
 	}
 	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {

@@ -109,6 +109,7 @@ func TestMessagesThatCannotBeDeliveredAreReportedOnce(t *testing.T) {
 		{logical(`{"topic":"room","payload":{}}`), `without an \"event\"`},
 		{logical(`{"topic":"room","event":"e","private":false}`), `without a \"payload\"`},
 		{logical(`{"topic":"room","event":"e","payload":` + large + `,"private":false}`), "the limit is 2000"},
+		{&wal.Change{Operation: wal.Message, Prefix: MessagePrefix, Cut: true}, "too large to be read"},
 		{row("room", "NULL", "f", "1", "{}", "NULL"), "without event"},
 		{row("room", "e", "f", "1", "NULL", "NULL"), "without payload"},
 		{row("room", "e", "f", "1", "NULL", "no hex"), "invalid byte"},

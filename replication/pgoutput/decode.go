@@ -27,6 +27,7 @@ type Decoder struct {
 	tx        transaction
 	changes   []*wal.Change // of the last message, reused
 	limit     int
+	keep      func(prefix []byte) bool // logical messages; nil keeps all
 }
 
 // transaction is what Begin says of the changes that follow, and how many have.
@@ -63,17 +64,9 @@ type Decoded struct {
 	// End is where the transaction ends, the LSN to confirm and to hand to
 	// changelog.Log.Append; only a Commit has it.
 	End wal.LSN
-	// Message is the logical message if it was one, transactional or not.
+	// Message is the logical message if it was one, transactional or not, and
+	// kept or not (KeepMessages).
 	Message *LogicalMessage
-}
-
-// LogicalMessage is what pg_logical_emit_message wrote.
-type LogicalMessage struct {
-	// Transactional messages are also a Change with a position. The others come
-	// at once, even from transactions that roll back, and again after a reconnect.
-	Transactional   bool
-	LSN             wal.LSN
-	Prefix, Content string
 }
 
 // InTransaction reports whether a Begin has come and its Commit has not. The
@@ -88,8 +81,9 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	}
 	d.changes = d.changes[:0]
 	out := Decoded{}
+	data, kept := d.strip(data)
 	f := fields{data: string(data[1:])}
-	err := d.message(data[0], &f, &out)
+	err := d.message(data[0], &f, kept, &out)
 	switch {
 	case f.short:
 		// Whatever err says, it is about fields that were never there.
@@ -106,7 +100,7 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	return out, nil
 }
 
-func (d *Decoder) message(kind byte, f *fields, out *Decoded) error {
+func (d *Decoder) message(kind byte, f *fields, kept bool, out *Decoded) error {
 	switch kind {
 	case 'B':
 		return d.begin(f)
@@ -121,7 +115,7 @@ func (d *Decoder) message(kind byte, f *fields, out *Decoded) error {
 	case 'T':
 		return d.truncate(f)
 	case 'M':
-		return d.logical(f, out)
+		return d.logical(f, kept, out)
 	case 'R':
 		return d.relations.learn(f, d.tx.time)
 	case 'Y':
@@ -158,28 +152,6 @@ func (d *Decoder) commit(f *fields, out *Decoded) error {
 	}
 	out.Commit, out.CommitTime, out.End = commit, d.tx.time, end
 	d.tx.open = false
-	return nil
-}
-
-// logical reads what pg_logical_emit_message wrote. A transactional message
-// takes an index like any change, whatever its prefix: the stream always has
-// all of them, so indexes do not depend on which of them are used.
-func (d *Decoder) logical(f *fields, out *Decoded) error {
-	size := f.left()
-	flags, lsn, prefix := f.byte(), wal.LSN(f.uint64()), f.text()
-	content := f.take(int(f.uint32()))
-	if f.short {
-		return errShort
-	}
-	out.Message = &LogicalMessage{Transactional: flags&1 != 0, LSN: lsn, Prefix: prefix, Content: content}
-	if !out.Message.Transactional {
-		return nil
-	}
-	c, err := d.change(wal.Message, nil, size)
-	if err != nil {
-		return err
-	}
-	c.Prefix, c.Content = prefix, content
 	return nil
 }
 

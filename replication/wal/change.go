@@ -52,7 +52,7 @@ type Change struct {
 	Old Row
 
 	// Cut says that the row was too large to keep: values over 4 KiB outside of
-	// the key are Absent in New and Old.
+	// the key are Absent in New and Old. A Message has no Content then.
 	Cut bool
 
 	// Prefix and Content belong to Message only.
