@@ -11,6 +11,7 @@ const (
 	limitBindings      = "bindings"
 	limitHeld          = "held_size"
 	limitPresence      = "presence" // updates that were held back
+	limitPresenceSize  = "presence_size"
 	limitBroadcastSize = "broadcast_size"
 )
 

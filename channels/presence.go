@@ -44,7 +44,13 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	case !c.access.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:
-		if heldBack := c.trackNow(payload); heldBack {
+		heldBack, err := c.trackNow(payload)
+		if err != nil {
+			h.metrics.limited.WithLabelValues(limitPresenceSize).Inc()
+			c.reply(m, protocol.StatusError, protocol.Reason(err))
+			return
+		}
+		if heldBack {
 			h.metrics.limited.WithLabelValues(limitPresence).Inc()
 		}
 		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
@@ -52,7 +58,7 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 }
 
 // trackNow tracks, and watches from now on if it may, which nobody changes meanwhile.
-func (c *channel) trackNow(payload json.RawMessage) (heldBack bool) {
+func (c *channel) trackNow(payload json.RawMessage) (heldBack bool, err error) {
 	c.access.turn.Lock()
 	defer c.access.turn.Unlock()
 	return c.present.Track(payload, c.access.watches())

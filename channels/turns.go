@@ -79,11 +79,11 @@ func (t *turns) wait(own *turn) {
 func (t *turns) next(ctx context.Context) *turn {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for len(t.line) == 0 {
-		if ctx.Err() != nil {
-			return nil
-		}
+	for len(t.line) == 0 && ctx.Err() == nil {
 		t.ready.Wait()
+	}
+	if ctx.Err() != nil {
+		return nil
 	}
 	own := t.line[0]
 	t.line[0] = nil

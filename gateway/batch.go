@@ -30,12 +30,12 @@ func newBatch() *batch {
 }
 
 func (b *batch) fits(f *protocol.Frame) bool {
-	return len(b.frames) == 0 || len(b.frames) < batchFrames && b.bytes+len(f.Wire()) <= batchBytes
+	return len(b.frames) == 0 || len(b.frames) < batchFrames && b.bytes+f.Size() <= batchBytes
 }
 
 func (b *batch) add(f *protocol.Frame) {
 	b.frames = append(b.frames, f)
-	b.bytes += len(f.Wire())
+	b.bytes += f.Size()
 }
 
 // reset forgets the frames, so that a pooled batch keeps none of them alive.
@@ -60,12 +60,14 @@ func (b *batch) committed() int64 {
 func (b *batch) writeTo(conn net.Conn, d *deflater) (size int, err error) {
 	b.pieces = b.pieces[:0]
 	for _, f := range b.frames {
-		wire := f.Wire()
 		if d != nil {
-			wire = d.wire(f)
+			b.pieces = append(b.pieces, d.wire(f))
+			continue
 		}
-		b.pieces = append(b.pieces, wire)
-		size += len(wire)
+		b.pieces = f.AppendPieces(b.pieces)
+	}
+	for _, p := range b.pieces {
+		size += len(p)
 	}
 	_, isTCP := conn.(*net.TCPConn)
 	switch {
@@ -74,6 +76,10 @@ func (b *batch) writeTo(conn net.Conn, d *deflater) (size int, err error) {
 	case isTCP:
 		b.rest = b.pieces
 		_, err = b.rest.WriteTo(conn)
+	case size > batchBytes: // one large frame, which is not copied
+		for i := 0; i < len(b.pieces) && err == nil; i++ {
+			_, err = conn.Write(b.pieces[i])
+		}
 	default: // TLS makes a record and a system call of each piece
 		b.joined = b.joined[:0]
 		for _, p := range b.pieces {

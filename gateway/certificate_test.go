@@ -67,6 +67,9 @@ func TestSessionsOverTLS(t *testing.T) {
 		want = append(want, string(f.Payload()))
 		r.hub.say(f)
 	}
+	large := protocol.V2.PushShared("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("y", 4*batchBytes)+`"`))
+	want = append(want, string(large.Payload()))
+	r.hub.say(large)
 	for _, w := range want {
 		wantText(t, conn, w)
 	}

@@ -8,7 +8,7 @@ import (
 	"walcast/protocol"
 )
 
-// compressFrom is the payload size below which compressing gains little: the
+// compressFrom is the size of a frame below which compressing gains little: the
 // packet is sent anyway.
 const compressFrom = 1 << 10
 
@@ -29,7 +29,7 @@ func newDeflater() *deflater {
 
 // wire is what goes to a session that agreed to compression.
 func (d *deflater) wire(f *protocol.Frame) []byte {
-	if len(f.Payload()) < compressFrom {
+	if f.Size() < compressFrom {
 		return f.Wire()
 	}
 	return f.Compressed(d.deflate)

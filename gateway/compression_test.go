@@ -53,9 +53,13 @@ func TestLargeFramesAreCompressedOnceForAllWhoAgreed(t *testing.T) {
 	eventually(t, "all open", func() bool { return r.hub.size() == 3 })
 	var want []string
 	for size := 1; size < 1<<20; size *= 3 {
-		f := protocol.V2.Push("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("ab", size)+`"`))
-		want = append(want, string(f.Payload()))
-		r.hub.say(f)
+		payload := []byte(`"` + strings.Repeat("ab", size) + `"`)
+		for _, f := range []*protocol.Frame{
+			protocol.V2.Push("", "", "realtime:x", "e", payload), protocol.V2.PushShared(`"1"`, "", "realtime:x", "e", payload),
+		} {
+			want = append(want, string(f.Payload()))
+			r.hub.say(f)
+		}
 	}
 	for _, conn := range []*websocket.Conn{one, two, plain} {
 		for _, w := range want {

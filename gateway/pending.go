@@ -31,7 +31,7 @@ func (p *pending) counted() int {
 	if p.uncounted == nil {
 		return p.bytes
 	}
-	return p.bytes - len(p.uncounted.Wire())
+	return p.bytes - p.uncounted.Size()
 }
 
 // goesUncounted reports whether a frame of size bytes need not count.
@@ -39,7 +39,7 @@ func (p *pending) goesUncounted(size, limit int) bool { return p.uncounted == ni
 
 // add appends a frame.
 func (p *pending) add(f *protocol.Frame, limit int) {
-	size := len(f.Wire())
+	size := f.Size()
 	if f.Broadcast {
 		p.broadcasts++
 	}
@@ -86,7 +86,7 @@ func (p *pending) dropBroadcasts() (dropped int) {
 	others := p.frames[:0]
 	for _, f := range p.frames[p.head:] {
 		if f.Broadcast {
-			p.bytes -= len(f.Wire())
+			p.bytes -= f.Size()
 			p.uncount(f)
 			continue
 		}
@@ -102,7 +102,7 @@ func (p *pending) dropBroadcasts() (dropped int) {
 func (p *pending) clear() {
 	waiting := p.frames[p.head:]
 	for _, f := range waiting {
-		p.bytes -= len(f.Wire())
+		p.bytes -= f.Size()
 	}
 	p.uncount(waiting...)
 	p.frames, p.head, p.broadcasts = nil, 0, 0

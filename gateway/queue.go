@@ -42,7 +42,7 @@ const (
 
 // push queues a frame if it has room.
 func (q *queue) push(f *protocol.Frame) pushed {
-	size := len(f.Wire())
+	size := f.Size()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.dead || q.ending.Load() {

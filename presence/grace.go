@@ -64,6 +64,7 @@ func (r *room) linger(m *Member, now time.Time) {
 	}
 	if due, holding := m.pace.Due(); holding { // what it tracked last, though above its rate
 		payload, _ := m.pace.Take(due)
+		r.hold(m, 0)
 		r.track(m, payload)
 	}
 	if !m.tracks {

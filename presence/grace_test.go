@@ -138,9 +138,9 @@ func TestWhoComesBackAndLeavesIsGone(t *testing.T) {
 
 func TestMembersInTheirGraceTimeAreBounded(t *testing.T) {
 	inLobby(t, graceful, func(l *lobby) {
-		const others = graceBytes - 3<<20
+		const others = graceBytes - 3*memberBytes
 		l.useGrace(0, others)
-		payload := `{"n":"` + strings.Repeat("x", 1<<20) + `"}`
+		payload := `{"n":"` + strings.Repeat("x", memberBytes-100) + `"}`
 		for i := range 5 {
 			l.appear(MemberConfig{Key: fmt.Sprint("ann ", i)}, payload).Leave(true)
 		}

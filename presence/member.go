@@ -30,20 +30,38 @@ type MemberConfig struct {
 
 // Member is a channel's part in the presence of its topic.
 type Member struct {
-	rooms  *Rooms
-	topic  Topic
-	id     ChannelID
-	config MemberConfig
-	chosen bool // the client named the key
+	rooms   *Rooms
+	topic   Topic
+	id      ChannelID
+	config  MemberConfig
+	chosen  bool // the client named the key
+	keySize int  // of the key as the state has it
 
 	// Guarded by the lock of Rooms.
 	room *room // nil while it neither watches nor tracks
 	left bool
 
 	// Guarded by the lock of its room.
-	watches bool
-	tracks  bool
-	pace    Conflator[json.RawMessage]
+	watches  bool
+	tracks   bool
+	pace     Conflator[json.RawMessage]
+	heldSize int // what the payload that it holds back will take in the state
+}
+
+const (
+	// memberBytes is how large a payload may be, and roomBytes how long the
+	// payload of presence_state may become: a queue of the default size has room
+	// for it, as for other frames.
+	memberBytes = 64 << 10
+	roomBytes   = 2 << 20
+	// metaOverhead is more than what a key and a meta have in the state beside
+	// the key and the payload.
+	metaOverhead = 150
+)
+
+// sizeOf is no less than what a payload takes in the state.
+func (m *Member) sizeOf(payload json.RawMessage) int {
+	return len(payload) + m.keySize + metaOverhead
 }
 
 // Member returns a member of the topic's room. It is in the room only from the
@@ -54,7 +72,7 @@ func (r *Rooms) Member(t Topic, c MemberConfig) *Member {
 		c.Key = uuid.NewString()
 	}
 	return &Member{
-		rooms: r, topic: t, id: ChannelID(r.ids.Add(1)), config: c, chosen: chosen,
+		rooms: r, topic: t, id: ChannelID(r.ids.Add(1)), config: c, chosen: chosen, keySize: len(appendQuoted(nil, c.Key)),
 		pace: NewConflator[json.RawMessage](r.config.Rate),
 	}
 }
@@ -80,10 +98,20 @@ func (m *Member) Watches(watches bool) {
 // Track sets what the member tracks: a JSON object, or nothing for an empty
 // one. Who tracks takes part, so it watches from now on if it may. A payload
 // above the rate is held back until its time comes, or a later one has taken
-// its place.
-func (m *Member) Track(payload json.RawMessage, mayWatch bool) (heldBack bool) {
+// its place. An error is a protocol.Refusal: there is no room for the payload,
+// and what was tracked before stays.
+func (m *Member) Track(payload json.RawMessage, mayWatch bool) (heldBack bool, err error) {
+	if len(payload) > memberBytes {
+		return false, protocol.RefuseTrackTooLarge
+	}
 	in := m.rooms.enter(m)
-	return in != nil && in.offer(m, payload, mayWatch, time.Now())
+	if in == nil {
+		return false, nil
+	}
+	if heldBack, err = in.offer(m, payload, mayWatch, time.Now()); err != nil {
+		m.rooms.metrics.refused.Inc()
+	}
+	return heldBack, err
 }
 
 // Untrack takes out what the member tracks, and what the same client tracked

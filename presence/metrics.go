@@ -7,11 +7,17 @@ import (
 
 type metrics struct {
 	graceMembers prometheus.Gauge
+	refused      prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
+	f := promauto.With(reg)
 	return &metrics{
-		graceMembers: promauto.With(reg).NewGauge(prometheus.GaugeOpts{
+		refused: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_presence_full_total",
+			Help: "Payloads that were not tracked as their topic's presence had no room for them.",
+		}),
+		graceMembers: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_presence_grace_members",
 			Help: "Members whose socket ended and who are taken for present for their grace time.",
 		}),

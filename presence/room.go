@@ -18,6 +18,7 @@ type room struct {
 	members  map[*Member]struct{}
 	held     map[*Member]struct{} // those with a payload above their rate
 	inGrace  []graceEntry         // in the order in which their time ends
+	heldSize int                  // what the held payloads will take, in bytes
 	flushDue bool
 }
 
@@ -47,25 +48,30 @@ func (r *room) unwatch(m *Member) {
 	}
 }
 
-// offer tracks a payload at once, or when the member's rate permits; a later
-// one takes its place meanwhile.
-func (r *room) offer(m *Member, payload json.RawMessage, mayWatch bool, now time.Time) (heldBack bool) {
+// offer tracks a payload at once, or when the member's rate permits; a later one
+// takes its place meanwhile. An error is a refusal: there is no room for it.
+func (r *room) offer(m *Member, payload json.RawMessage, mayWatch bool, now time.Time) (heldBack bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.has(m) {
-		return false
+		return false, nil
+	}
+	size := m.sizeOf(payload)
+	if r.length()-r.lengthOf(m)+size > roomBytes {
+		return false, protocol.RefuseRoomFull
 	}
 	if mayWatch {
 		r.startWatching(m)
 	}
+	r.hold(m, 0) // the last one takes its place
 	if payload, ok := m.pace.Offer(now, payload); ok {
 		r.track(m, payload)
-		return false
+		return false, nil
 	}
 	due, _ := m.pace.Due()
-	r.held[m] = struct{}{}
+	r.hold(m, size)
 	r.rooms.flusher.schedule(r, due)
-	return true
+	return true, nil
 }
 
 // untrack also ends the grace time of the member's client. It reports whether
@@ -101,13 +107,11 @@ func (r *room) attend(now time.Time) (empty bool) {
 	next := r.endGrace(now)
 	for m := range r.held {
 		if payload, ok := m.pace.Take(now); ok {
+			r.hold(m, 0)
 			r.track(m, payload)
-		}
-		due, holding := m.pace.Due()
-		if !holding { // now, or since a later one passed at once
-			delete(r.held, m)
 			continue
 		}
+		due, _ := m.pace.Due()
 		next = earlier(next, due)
 	}
 	if !next.IsZero() {
@@ -144,7 +148,7 @@ func (r *room) flush() (members int) {
 func (r *room) present() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.appendState()
+	return r.encoded()
 }
 
 func (r *room) isEmpty() bool {
@@ -168,15 +172,44 @@ func (r *room) deserted() bool { return len(r.members) == 0 && len(r.inGrace) ==
 func (r *room) startWatching(m *Member) {
 	if !m.watches {
 		m.watches = true
-		m.config.Outbox.Push(m.config.Address.Push(protocol.EventPresenceState, r.appendState()))
+		m.config.Outbox.Push(m.config.Address.PushShared(protocol.EventPresenceState, r.encoded()))
 	}
 }
 
-func (r *room) appendState() []byte {
+// encoded is the payload of presence_state: the same bytes for all who come
+// before the next flush that tells of something.
+func (r *room) encoded() []byte {
 	if r.state == nil {
 		return protocol.EmptyObject
 	}
-	return r.state.AppendState(nil)
+	return r.state.Encoded()
+}
+
+// length is how long the payload of presence_state may become by what is there,
+// and lengthOf what of it another payload of a member takes the place of.
+func (r *room) length() int {
+	if r.state == nil {
+		return r.heldSize
+	}
+	return r.state.Length() + r.heldSize
+}
+
+func (r *room) lengthOf(m *Member) int {
+	if r.state == nil {
+		return m.heldSize
+	}
+	return r.state.LengthOf(m.id) + m.heldSize
+}
+
+// hold notes what the payload that a member's rate holds back will take, 0 for
+// none.
+func (r *room) hold(m *Member, size int) {
+	r.heldSize += size - m.heldSize
+	if m.heldSize = size; size > 0 {
+		r.held[m] = struct{}{}
+		return
+	}
+	delete(r.held, m)
 }
 
 // track applies a payload.
@@ -195,7 +228,7 @@ func (r *room) track(m *Member, payload json.RawMessage) {
 // drop takes what a member tracks out of the state.
 func (r *room) drop(m *Member) {
 	m.pace.Clear()
-	delete(r.held, m)
+	r.hold(m, 0)
 	if m.tracks {
 		m.tracks = false
 		r.state.Untrack(m.id)

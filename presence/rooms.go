@@ -42,6 +42,7 @@ type Rooms struct {
 	flusher *flusher
 	refs    refs
 	budget  graceBudget
+	metrics *metrics
 	ids     atomic.Uint64 // the last ChannelID given
 
 	mu    sync.Mutex // guards rooms, and which room each Member is in
@@ -51,11 +52,13 @@ type Rooms struct {
 // NewRooms returns rooms that nobody is in. Members are told of each other only
 // while Run runs.
 func NewRooms(c RoomsConfig, reg prometheus.Registerer) *Rooms {
+	metrics := newMetrics(reg)
 	return &Rooms{
 		config:  c,
+		metrics: metrics,
 		flusher: newFlusher(),
 		refs:    refs{source: NewRefSource(c.Seed)},
-		budget:  graceBudget{metrics: newMetrics(reg)},
+		budget:  graceBudget{metrics: metrics},
 		rooms:   map[Topic]*room{},
 	}
 }

@@ -68,7 +68,7 @@ func TestWhoNeitherWatchesNorTracksIsInNoRoom(t *testing.T) {
 		silent.Leave(false)
 		silent.Leave(true)
 		l.wantRooms(0)
-		if silent.Track(json.RawMessage(`{"n":3}`), true) {
+		if held, _ := silent.Track(json.RawMessage(`{"n":3}`), true); held {
 			t.Error("Track after Leave is held back; want nothing done")
 		}
 		silent.wantHeard()
@@ -97,7 +97,7 @@ func TestWhatIsAboveTheRateIsHeldBackAndTheLastOneCounts(t *testing.T) {
 	inLobby(t, RoomsConfig{Rate: Rate{Events: 1, Window: 10 * time.Second}}, func(l *lobby) {
 		watcher, ann := l.enter(MemberConfig{Watches: true}), l.enter(MemberConfig{Key: "ann"})
 		for i, payload := range []string{`{"n":1}`, `{"n":2}`, `{"n":3}`} {
-			if held := ann.Track(json.RawMessage(payload), false); held != (i > 0) {
+			if held, _ := ann.Track(json.RawMessage(payload), false); held != (i > 0) {
 				t.Errorf("Track(%s) held back = %t; want %t", payload, held, i > 0)
 			}
 		}
@@ -126,7 +126,7 @@ func TestAPayloadThatIsOvertakenIsNotWaitedFor(t *testing.T) {
 			ann.Track(json.RawMessage(`{"n":1}`), false)
 		}
 		<-time.After(2 * time.Second)
-		if ann.Track(json.RawMessage(`{"n":2}`), false) {
+		if held, _ := ann.Track(json.RawMessage(`{"n":2}`), false); held {
 			t.Fatal("held back; want that it passes")
 		}
 		if got := l.rooms.flusher.attend(time.Now()); got != time.Hour {

@@ -5,6 +5,8 @@ import (
 	"container/list"
 	"encoding/json"
 	"slices"
+
+	"walcast/protocol"
 )
 
 // ChannelID names a channel among those of this process.
@@ -23,16 +25,14 @@ type State struct {
 	keys    map[string]*list.Element // of *entry
 	order   *list.List
 	live    int // listings that are joining or present
-	bytes   int
+	bytes   int // in memory
+	length  int // of the payload of presence_state after the next flush
 
 	changed  []*listing          // since the last flush
 	reverted int                 // listings in changed whose change was taken back
 	leaving  map[string]*listing // by ref
 
-	// encoded is the presence_state payload while fresh. It is private, so that
-	// its memory is used again.
-	encoded []byte
-	fresh   bool
+	encoded []byte // the presence_state payload, nil until somebody wants it
 }
 
 // entry is one key with its metas.
@@ -176,7 +176,9 @@ func (s *State) Flush() (d Diff) {
 	}
 	s.changed, s.reverted = nil, 0
 	clear(s.leaving)
-	s.fresh = s.fresh && d.Empty()
+	if !d.Empty() {
+		s.encoded = nil
+	}
 	return d
 }
 
@@ -189,17 +191,32 @@ func (s *State) Len() int { return s.live }
 // Bytes is about what the state holds in memory.
 func (s *State) Bytes() int { return s.bytes + cap(s.encoded) }
 
-// AppendState writes the payload of presence_state as of the last flush. It is
-// one copy unless it is the first since then.
-func (s *State) AppendState(dst []byte) []byte {
-	if !s.fresh {
-		s.encode()
+// Length is how long the payload of presence_state is after the next flush, in
+// bytes, or a little more.
+func (s *State) Length() int { return len(protocol.EmptyObject) + s.length }
+
+// LengthOf is a channel's part of Length, without its key.
+func (s *State) LengthOf(id ChannelID) int {
+	if p := s.tracked[id]; p != nil {
+		return p.meta.length()
 	}
-	return append(dst, s.encoded...)
+	return 0
 }
 
+// Encoded is the payload of presence_state as of the last flush. It is the same
+// bytes for all who ask before the next, and read-only.
+func (s *State) Encoded() []byte {
+	if s.encoded == nil {
+		s.encode()
+	}
+	return s.encoded
+}
+
+// AppendState writes what Encoded is.
+func (s *State) AppendState(dst []byte) []byte { return append(dst, s.Encoded()...) }
+
 func (s *State) encode() {
-	s.encoded = append(s.encoded[:0], '{')
+	s.encoded = append(make([]byte, 0, s.Length()), '{')
 	for at := s.order.Front(); at != nil; at = at.Next() {
 		e, first := at.Value.(*entry), true
 		for _, p := range e.listings {
@@ -217,12 +234,12 @@ func (s *State) encode() {
 		}
 	}
 	s.encoded = append(s.encoded, '}')
-	s.fresh = true
 }
 
 // insert puts the meta behind those of its key.
 func (s *State) insert(m *Meta) *listing {
 	s.live++
+	s.length += m.length()
 	if p := s.leaving[m.Ref]; p != nil { // its node went and came back, and clients know it
 		delete(s.leaving, m.Ref)
 		p.news = known
@@ -235,6 +252,7 @@ func (s *State) insert(m *Meta) *listing {
 		at = s.order.PushBack(e)
 		s.keys[m.Key] = at
 		s.bytes += e.cost(m.Key)
+		s.length += e.length()
 	}
 	e := at.Value.(*entry)
 	p := &listing{meta: m, entry: e, news: joining}
@@ -247,6 +265,7 @@ func (s *State) insert(m *Meta) *listing {
 // remove is insert undone.
 func (s *State) remove(p *listing) {
 	s.live--
+	s.length -= p.meta.length()
 	if p.news == joining { // no client was told of it
 		p.news, p.entry.gone = gone, true
 		s.sweep(p.entry)
@@ -285,13 +304,20 @@ func (s *State) sweep(e *entry) {
 		return
 	}
 	s.bytes -= e.cost(key)
+	s.length -= e.length()
 	s.order.Remove(s.keys[key])
 	delete(s.keys, key)
 	if s.order.Len() == 0 {
-		s.encoded, s.fresh = nil, false
+		s.encoded = nil
 	}
 }
 
 func (m *Meta) cost() int { return cap(m.JSON) + len(m.Ref) + listingCost }
 
 func (e *entry) cost(key string) int { return len(key) + cap(e.opening) + keyCost }
+
+// length is what a meta, or a key without metas, takes in the payload of
+// presence_state, with a comma.
+func (m *Meta) length() int { return len(m.JSON) + 1 }
+
+func (e *entry) length() int { return len(e.opening) + len(closing) + 1 }

@@ -22,6 +22,12 @@ func (a Address) Push(event string, payload json.RawMessage) *Frame {
 	return a.Version.Push(a.JoinRef, "", a.Topic, event, payload)
 }
 
+// PushShared is Push for a payload that many frames have: they share its memory,
+// so it must not change any more.
+func (a Address) PushShared(event string, payload json.RawMessage) *Frame {
+	return a.Version.PushShared(a.JoinRef, "", a.Topic, event, payload)
+}
+
 // System is a system event without a code.
 func (a Address) System(extension, status, message string) *Frame {
 	return a.Push(EventSystem, System(extension, status, message, a.SubTopic()))

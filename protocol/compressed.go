@@ -12,9 +12,12 @@ func (f *Frame) Compressed(deflate func(dst, payload []byte) []byte) []byte {
 	if made := f.compressed.Load(); made != nil {
 		return *made
 	}
-	wire := newFrame(f.wire[0]&0x0f|reserved1, deflate(newWire(len(f.Payload())/2), f.Payload())).wire
-	if len(wire) >= len(f.wire) {
-		wire = f.wire
+	wire := newFrame(f.wire[0]&0x0f|reserved1, deflate(newWire(f.Size()/2), f.Payload())).wire
+	if len(wire) >= f.Size() {
+		wire = f.Wire()
+	}
+	if f.rest != nil {
+		return wire // its payload is shared, which a copy would undo
 	}
 	f.compressed.Store(&wire)
 	return wire

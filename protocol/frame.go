@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 )
 
@@ -17,18 +18,47 @@ type Frame struct {
 	// client that reads too slowly. Nothing else may be left out.
 	Broadcast bool
 
-	wire   []byte // unmasked FIN header and payload
+	wire   []byte // unmasked FIN header and payload, or as much of it as rest does not have
 	header int
+	rest   *rest // nil of most
 
 	compressed atomic.Pointer[[]byte] // nil until asked for
 }
 
-// Wire is the header and payload as they go to the socket. It is read-only.
-func (f *Frame) Wire() []byte { return f.wire }
+// rest is the end of a frame that shares its payload with others.
+type rest struct {
+	payload []byte // shared
+	end     []byte
+}
+
+// Wire is the header and payload as they go to the socket. It is read-only. Of a
+// frame that shares its payload it is a copy, which AppendPieces does not make.
+func (f *Frame) Wire() []byte {
+	if f.rest == nil {
+		return f.wire
+	}
+	return slices.Concat(f.wire, f.rest.payload, f.rest.end)
+}
+
+// Size is how many bytes Wire has.
+func (f *Frame) Size() int {
+	if f.rest == nil {
+		return len(f.wire)
+	}
+	return len(f.wire) + len(f.rest.payload) + len(f.rest.end)
+}
+
+// AppendPieces appends what Wire is, in one piece or several. They are read-only.
+func (f *Frame) AppendPieces(dst [][]byte) [][]byte {
+	if f.rest == nil {
+		return append(dst, f.wire)
+	}
+	return append(dst, f.wire, f.rest.payload, f.rest.end)
+}
 
 // Payload is the frame without its WebSocket header, which in an event stream
 // there is none of. It is read-only.
-func (f *Frame) Payload() []byte { return f.wire[f.header:] }
+func (f *Frame) Payload() []byte { return f.Wire()[f.header:] }
 
 // The opcodes of RFC 6455, 5.2.
 const (
@@ -50,9 +80,15 @@ func newWire(size int) []byte { return make([]byte, maxHeader, maxHeader+size) }
 
 // newFrame puts the header in front of the payload, which is all that was
 // appended to a buffer of newWire.
-func newFrame(opcode byte, wire []byte) *Frame {
+func newFrame(opcode byte, wire []byte) *Frame { return newSharing(opcode, wire, nil) }
+
+// newSharing is newFrame with a rest that follows.
+func newSharing(opcode byte, wire []byte, follows *rest) *Frame {
 	size := len(wire) - maxHeader
-	f := &Frame{}
+	if follows != nil {
+		size += len(follows.payload) + len(follows.end)
+	}
+	f := &Frame{rest: follows}
 	switch {
 	case size < 126:
 		f.header = 2

@@ -55,6 +55,7 @@ var (
 	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
 	RefuseTrackTooLarge   = Refusal{Text: "Track message size exceeded"}
+	RefuseRoomFull        = Refusal{"PresenceFull", "What is tracked on a topic can have 2097152 bytes together"}
 )
 
 // RefuseSessionBindings is for a join with which the channels of a session would
