@@ -43,7 +43,7 @@ func (o *outbox) wait(f *protocol.Frame) bool {
 	if o.isOpen.Load() {
 		return false
 	}
-	o.bytes += len(f.Wire())
+	o.bytes += f.Size()
 	if o.limit > 0 && o.bytes > o.limit {
 		o.waiting = nil // the join will be refused
 		return true

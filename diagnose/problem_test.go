@@ -83,7 +83,7 @@ func TestNamesThatClientsChooseAreBoundedInBytes(t *testing.T) {
 }
 
 func TestBindingsThatNothingIsWrongWithAreBoundedInBytes(t *testing.T) {
-	c := &Checker{checked: newCache[selection, time.Time](fineBytes, believed), tables: newTableCache(catalog.Catalog{}), believed: believed}
+	c := NewChecker(catalog.Catalog{}, nil, filters.Locale{}, nil)
 	now, long := time.Now(), strings.Repeat("x", 10_000)
 	s := &policy.Subject{Role: "anon", Claims: long}
 	var last selection

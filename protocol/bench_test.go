@@ -12,5 +12,6 @@ func TestBenchmarksRun(t *testing.T) {
 		"Changes":   BenchmarkChanges,
 		"Reply":     BenchmarkReply,
 		"ParseJoin": BenchmarkParseJoin,
+		"Bindings":  func(b *testing.B) { benchmarkParseBindings(b, "equal", 100) },
 	})
 }

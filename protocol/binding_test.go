@@ -150,9 +150,9 @@ func TestBindingIDsMakeRoomForCollisions(t *testing.T) {
 	id := ids.next(first)
 	h := bindingHash(second)
 	wanted := int64((h ^ h>>32) & maxID)
-	ids.taken[wanted], ids.taken[wanted+1] = true, true
-	if got := ids.next(second); got != wanted+2 {
-		t.Errorf("id with two taken = %d; want %d", got, wanted+2)
+	ids.taken[wanted], ids.taken[int64(mixed(h+1)&maxID)] = true, true
+	if got, want := ids.next(second), int64(mixed(h+2)&maxID); got != want {
+		t.Errorf("id with two taken = %d; want %d", got, want)
 	}
 	if got := ids.next(first); got != id {
 		t.Errorf("id of the same content = %d; want %d again", got, id)

@@ -23,18 +23,33 @@ func newBindingIDs() *bindingIDs {
 }
 
 // next is the id of a binding: that of an equal one before, or one of its own.
-// Where two contents fall on one id the later one gets the next free.
 func (ids *bindingIDs) next(v value) int64 {
-	h := bindingHash(v)
+	id, _ := ids.of(bindingHash(v))
+	return id
+}
+
+// of is the id of a hash, and how many were tried. Where two contents fall on one
+// id the later one gets another, by steps that are others for each content: a
+// client can find many contents that begin at one id, but not many that go on
+// together.
+func (ids *bindingIDs) of(h uint64) (id int64, tries int) {
 	if id, ok := ids.byHash[h]; ok {
-		return id
+		return id, 1
 	}
-	id := int64((h ^ h>>32) & maxID)
-	for id == 0 || ids.taken[id] {
-		id = (id + 1) & maxID
+	id = int64((h ^ h>>32) & maxID)
+	for tries = 1; id == 0 || ids.taken[id]; tries++ {
+		id = int64(mixed(h+uint64(tries)) & maxID)
 	}
 	ids.byHash[h], ids.taken[id] = id, true
-	return id
+	return id, tries
+}
+
+// mixed is the finalizer of SplitMix64: each bit of its result depends on all
+// of h.
+func mixed(h uint64) uint64 {
+	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
+	h = (h ^ h>>27) * 0x94d049bb133111eb
+	return h ^ h>>31
 }
 
 // bindingHash is the hash of a binding without the member that says from where

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"strconv"
 
 	"walcast/protocol"
@@ -98,8 +99,9 @@ func idsOf(hits []*binding, b *binding) string {
 		return b.ids()
 	}
 	ids := []byte{'['}
-	for i, other := range hits {
-		if other.columns != b.columns || repeats(hits[:i], other) {
+	seen := idSet{}
+	for _, other := range hits {
+		if other.columns != b.columns || !seen.add(other.Spec.ID) {
 			continue
 		}
 		if len(ids) > 1 {
@@ -110,13 +112,28 @@ func idsOf(hits []*binding, b *binding) string {
 	return string(append(ids, ']'))
 }
 
-func repeats(earlier []*binding, b *binding) bool {
-	for _, e := range earlier {
-		if e.Spec.ID == b.Spec.ID && e.columns == b.columns {
-			return true
-		}
+// idSet is ids, of which there are nearly always few and may be thousands.
+type idSet struct {
+	few  [8]int64
+	n    int
+	many map[int64]struct{} // when there are more than few
+}
+
+// add reports whether the id was not there.
+func (s *idSet) add(id int64) bool {
+	if _, there := s.many[id]; there || slices.Contains(s.few[:s.n], id) {
+		return false
 	}
-	return false
+	if s.n < len(s.few) {
+		s.few[s.n] = id
+		s.n++
+		return true
+	}
+	if s.many == nil {
+		s.many = map[int64]struct{}{}
+	}
+	s.many[id] = struct{}{}
+	return true
 }
 
 // isLast says whether no later hit than the one at i makes a frame of its own:

@@ -67,7 +67,7 @@ type waiting struct {
 }
 
 func (o *owed) add(frame *protocol.Frame, id string) {
-	if o.bytes += len(frame.Wire()); o.bytes > owedBytes {
+	if o.bytes += frame.Size(); o.bytes > owedBytes {
 		o.lost, o.frames = true, nil
 		return
 	}
