@@ -135,6 +135,9 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 		}
 		return "", nil, err
 	}
+	if !s.hub.policy.HasRoom(claims.Role, string(claims.Raw)) {
+		return "", nil, protocol.RefuseTooManySubjects
+	}
 	return token, claims, nil
 }
 

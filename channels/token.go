@@ -21,6 +21,10 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 		c.fail(tokenText(err), true)
 		return
 	}
+	if !c.session.hub.policy.HasRoom(claims.Role, string(claims.Raw)) {
+		c.fail(protocol.RefuseTooManySubjects.Text, false)
+		return
+	}
 	c.renew(ctx, token, claims)
 }
 

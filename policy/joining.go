@@ -6,8 +6,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// kept is how many connections of the pool are not for joins: one to decide who
-// may see rows, and one for the reader.
+// kept is how many connections of the pool are not for joins: one for the reader,
+// and one to decide who may see rows and to ask again who may read private topics,
+// which must not wait for those who join them.
 const kept = 2
 
 // joining is the connections that may be in use at once for what clients ask when
@@ -23,8 +24,8 @@ func newJoining(pool *pgxpool.Pool) joining {
 }
 
 // Join waits until one more connection may be used for a join, or ctx is done.
-// Whoever has it uses one connection at a time, asks none of MayRead, MayWrite and
-// MayReadAll, which wait by themselves, and calls done.
+// Whoever has it uses one connection at a time, asks neither MayRead nor MayWrite,
+// which wait by themselves, and calls done.
 func (pg *postgres) Join(ctx context.Context) (done func(), err error) {
 	select {
 	case pg.joining <- struct{}{}:

@@ -42,6 +42,9 @@ func newMetrics(reg prometheus.Registerer, p *Policy) *metrics {
 	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_policy_subjects", Help: "Distinct subjects (role and claims) that channels act as.",
 	}, p.subjects.count)
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_policy_subjects_bytes", Help: "Memory of the roles and claims of these subjects.",
+	}, p.subjects.size)
 	return &metrics{
 		loads: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_policy_loads_total",

@@ -73,11 +73,6 @@ type readTopic struct {
 func (p *private) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.pg.config.Timeout)
 	defer cancel()
-	done, err := p.pg.Join(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer done()
 	conn, err := p.pg.acquire(ctx, p.pg.pool)
 	if err != nil {
 		return 0, err

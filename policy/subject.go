@@ -57,9 +57,20 @@ func (s *Subject) claim(name string) string {
 type subjects struct {
 	tables *tables // for guards
 
-	mu   sync.Mutex
-	held map[subjectKey]*holding
+	mu    sync.Mutex
+	held  map[subjectKey]*holding
+	bytes int // of all
 }
+
+const (
+	// subjectsBytes bounds what distinct subjects may hold in memory.
+	subjectsBytes = 256 << 20
+	// subjectCost is what one takes beside its texts: structs, and its part of
+	// maps.
+	subjectCost = 300
+)
+
+func (k subjectKey) size() int { return len(k.role) + len(k.claims) + subjectCost }
 
 type subjectKey struct{ role, claims string }
 
@@ -79,9 +90,27 @@ func (ss *subjects) Subject(role, claims string) *Subject {
 	if h == nil {
 		h = &holding{subject: ss.newSubject(role, claims)}
 		ss.held[key] = h
+		ss.bytes += key.size()
 	}
 	h.count++
 	return h.subject
+}
+
+// HasRoom reports whether there is room for a subject: whoever acts for a client
+// asks before it takes one that may be new. Claims have the length of a token at
+// most, and are the client's in part.
+func (ss *subjects) HasRoom(role, claims string) bool {
+	key := subjectKey{role, claims}
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.held[key] != nil || ss.bytes+key.size() <= subjectsBytes
+}
+
+// size is how many bytes they hold.
+func (ss *subjects) size() float64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return float64(ss.bytes)
 }
 
 // Release gives a subject back.
@@ -95,6 +124,7 @@ func (ss *subjects) Release(s *Subject) {
 	}
 	if h.count--; h.count == 0 {
 		delete(ss.held, key)
+		ss.bytes -= key.size()
 	}
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,6 +46,28 @@ func TestEqualSubjectsAreOneWhileSomebodyHoldsThem(t *testing.T) {
 		}
 	}()
 	p.Release(a)
+}
+
+func TestSubjectsAreBoundedInBytes(t *testing.T) {
+	p, reg := offline()
+	long := strings.Repeat("x", 100_000)
+	var held []*Subject
+	for n := len(long); p.HasRoom("anon", long[:n]); n-- {
+		held = append(held, p.Subject("anon", long[:n]))
+	}
+	bytes := measured(t, reg, "walcast_policy_subjects_bytes")
+	if bytes > subjectsBytes || bytes < subjectsBytes-float64(len(long)+1000) || len(held) < 2000 {
+		t.Errorf("%d subjects of %.0f bytes; want thousands, of %d", len(held), bytes, subjectsBytes)
+	}
+	if !p.HasRoom("anon", long) {
+		t.Error("there is no room for a subject that is held already")
+	}
+	for _, s := range held {
+		p.Release(s)
+	}
+	if bytes := measured(t, reg, "walcast_policy_subjects_bytes"); bytes != 0 {
+		t.Errorf("%.0f bytes are left of subjects that nobody holds", bytes)
+	}
 }
 
 func TestClaimsAreReadAsText(t *testing.T) {

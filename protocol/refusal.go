@@ -44,6 +44,7 @@ var (
 	RefuseReplayPublic      = Refusal{codeReplay, "Replay is not allowed for public channels"}
 	RefuseReplayParams      = Refusal{codeReplay, "Replay params are not valid"}
 	RefuseReplayFailed      = Refusal{codeReplay, "Realtime was unable to replay messages"}
+	RefuseTooManySubjects   = Refusal{"TooManySubjects", "The server has no room for the claims of one more token"}
 	RefuseUnknown           = Refusal{Text: "Unknown Error on Channel"}
 )
 
