@@ -9,8 +9,8 @@ import (
 
 const (
 	chunkChanges = 1024                  // changes in a chunk at most
-	chunkParts   = 64                    // a chunk takes up at most this part of the bytes and of the window
-	chunkTime    = 10 * time.Millisecond // a chunk takes additions for at least this long
+	chunkParts   = 64                    // a chunk has at most one 64th of the log's bytes, and takes additions for one 64th of the window
+	chunkTime    = 10 * time.Millisecond // a chunk takes additions for this long at least
 )
 
 // chunk is a stretch of the log that leaves as a whole, so that neither a
@@ -18,7 +18,7 @@ const (
 // of changes: entries are added behind them and never altered.
 type chunk struct {
 	changes     []*wal.Change
-	upTo        wal.Position // the log was complete up to here after the newest addition
+	upTo        wal.Position // how far the log was complete after the newest addition
 	first, last time.Time    // of the additions
 	bytes       int64
 	end         wal.LSN // of the newest transaction or keepalive completed in it, 0 if none
@@ -78,9 +78,9 @@ func (cs *chunks) push(now time.Time, change *wal.Change) {
 	c.upTo, c.last = cs.head, now
 }
 
-// complete ends the open transaction, or takes a keepalive for an empty one.
-// Either passes the window like a change, so it can never be confirmed before
-// something that stands in front of it.
+// complete ends the open transaction, or takes a keepalive for an empty one. Its
+// end stays in a chunk for as long as a change would, so that it is not confirmed
+// to Postgres while changes before it are still in the log.
 func (cs *chunks) complete(now time.Time, end wal.LSN) {
 	wasOpen, upTo := cs.isOpen, wal.Before(end)
 	switch {

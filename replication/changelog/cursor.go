@@ -8,14 +8,8 @@ import (
 
 // Cursor is a consumer's place in the log. It belongs to one goroutine.
 type Cursor struct {
-	log      *Log
-	epoch    int // number of the history that position belongs to; 0 before Begin
-	position wal.Position
-
-	// Where the next change will be; chunk is nil, or gone, when that has to
-	// be searched for.
-	chunk *chunk
-	index int
+	log *Log
+	place
 }
 
 // Next waits for changes after the cursor, returns up to limit of them (as
@@ -38,10 +32,6 @@ func (c *Cursor) Next(ctx context.Context, limit int) ([]*wal.Change, error) {
 	}
 }
 
-// Position is the position of the last change that Next returned, or where the
-// cursor started; everything after it is still to come.
-func (c *Cursor) Position() wal.Position { return c.position }
-
 // Standing is the cursor's position with its history, which is zero if the log
 // has begun another since.
 func (c *Cursor) Standing() Standing {
@@ -59,54 +49,10 @@ func (c *Cursor) take(limit int) ([]*wal.Change, <-chan struct{}, error) {
 	l := c.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.epoch == 0 && l.epoch.number == 1 { // made before Begin
-		c.epoch, c.position = 1, l.epoch.start
-	}
-	switch {
-	case !l.epoch.begun():
-		return nil, l.moved.wait(), nil
-	case c.epoch != l.epoch.number:
-		return nil, nil, c.fail(l.epoch.reason)
-	case c.position.Compare(l.chunks.lost) < 0:
-		return nil, nil, c.fail(CodeTooOld)
-	case !c.find():
+	changes, err := c.next(&l.contents, limit)
+	if changes == nil && err == nil {
 		return nil, l.moved.wait(), nil
 	}
-	rest := c.chunk.changes[c.index:]
-	if limit > 0 && len(rest) > limit {
-		rest = rest[:limit]
-	}
-	c.index += len(rest)
-	c.position = rest[len(rest)-1].Position
 	l.read.fire()
-	return rest[:len(rest):len(rest)], nil, nil
-}
-
-// find moves chunk and index to the next change; it is false if there is none
-// yet. It and fail are steps of take, under its lock.
-func (c *Cursor) find() bool {
-	if c.chunk == nil || c.chunk.isGone {
-		c.chunk, c.index = c.log.chunks.seek(c.position)
-		if c.chunk == nil {
-			return false
-		}
-		if c.chunk.changes[c.index].Position == c.position {
-			c.index++
-		}
-	}
-	for c.index == len(c.chunk.changes) {
-		if c.chunk.next == nil {
-			return false
-		}
-		c.chunk, c.index = c.chunk.next, 0
-	}
-	return true
-}
-
-// fail moves the cursor to Head.
-func (c *Cursor) fail(reason string) error {
-	err := c.log.resync(reason, c.position)
-	c.epoch, c.position, c.chunk = c.log.epoch.number, c.log.chunks.head, nil
-	c.log.read.fire()
-	return err
+	return changes, nil, err
 }

@@ -15,11 +15,10 @@ type Log struct {
 	window time.Duration // of the Config
 
 	// mu guards all that follows and what cursors share with the log: the
-	// position and epoch of a cursor, and the chunks that it points to. It is
-	// held for a few steps at a time, never while waiting.
-	mu      sync.Mutex
-	epoch   epoch
-	chunks  chunks
+	// place of a cursor, and the chunk that it points to. It is held for a few
+	// steps at a time, never while waiting.
+	mu sync.Mutex
+	contents
 	holders holders
 	moved   signal // fires when head or history moves
 	read    signal // fires when a cursor that holds may have moved
@@ -34,7 +33,7 @@ type Stats struct {
 
 // New returns an empty log that is not yet Begun. Cursors may be had before
 // that: Follow stands at the beginning, After waits.
-func New(c Config) *Log { return &Log{window: c.Window, chunks: chunks{config: c}} }
+func New(c Config) *Log { return &Log{window: c.Window, contents: contents{chunks: chunks{config: c}}} }
 
 // Begin tells where the log's history starts: everything that commits at start
 // or later will be appended. It is called at every connect. With the history

@@ -152,7 +152,7 @@ func (m *model) reconnect(t *rapid.T) {
 
 func (m *model) follow(*rapid.T) {
 	c := m.log.Follow()
-	m.cursors = append(m.cursors, &modelCursor{c, m.history, c.Position()})
+	m.cursors = append(m.cursors, &modelCursor{c, m.history, c.position})
 }
 
 // afterKnown asks for a position that a client may have.
@@ -199,8 +199,8 @@ func (m *model) step(c *modelCursor, limit int) bool {
 	var resync *ResyncError
 	switch {
 	case errors.As(err, &resync) && mustResync:
-		if resync.Position != m.log.Head() || c.Position() != m.log.Head() {
-			t.Fatalf("resync to %v, cursor at %v; want Head %v", resync.Position, c.Position(), m.log.Head())
+		if resync.Position != m.log.Head() || c.position != m.log.Head() {
+			t.Fatalf("resync to %v, cursor at %v; want Head %v", resync.Position, c.position, m.log.Head())
 		}
 		c.history, c.after = m.history, resync.Position
 		return true
@@ -259,7 +259,7 @@ func TestManyCursorsAtOnce(t *testing.T) {
 	for i := range 30 {
 		c := l.Follow()
 		readers.Go(func() {
-			for expect := uint64(1 * size); c.Position().Compare(last) < 0; {
+			for expect := uint64(1 * size); c.position.Compare(last) < 0; {
 				changes, err := c.Next(ctx, i%5*3)
 				var resync *ResyncError
 				if errors.As(err, &resync) {
@@ -267,7 +267,7 @@ func TestManyCursorsAtOnce(t *testing.T) {
 					continue
 				}
 				if err != nil {
-					t.Errorf("reader %d at %v: %v", i, c.Position(), err)
+					t.Errorf("reader %d at %v: %v", i, c.position, err)
 					return
 				}
 				for _, change := range changes {
@@ -279,7 +279,7 @@ func TestManyCursorsAtOnce(t *testing.T) {
 					expect = n + 1
 				}
 				if i%3 == 0 { // comes back by position
-					if again, err := l.After(ctx, c.Position()); err == nil {
+					if again, err := l.After(ctx, c.position); err == nil {
 						c = again
 					}
 				}
@@ -293,9 +293,9 @@ func TestManyCursorsAtOnce(t *testing.T) {
 		l.Append(now, rows(lsn, size)[:3], 0)
 		l.Append(now, rows(lsn, size), lsn+8)
 		l.Release(now)
-		for pace.Position().Compare(wal.Position{LSN: lsn, Seq: size - 1}) < 0 { // one keeps up, whatever the others do
+		for pace.position.Compare(wal.Position{LSN: lsn, Seq: size - 1}) < 0 { // one keeps up, whatever the others do
 			if _, err := pace.Next(ctx, 0); err != nil {
-				t.Errorf("reader that keeps up at %v: %v", pace.Position(), err)
+				t.Errorf("reader that keeps up at %v: %v", pace.position, err)
 				cancel()
 				readers.Wait()
 				return

@@ -55,7 +55,7 @@ func wantNext(t *testing.T, c *Cursor, limit int, want ...string) {
 func wantNothing(t *testing.T, c *Cursor) {
 	t.Helper()
 	if got, wait, err := c.take(0); wait == nil {
-		t.Fatalf("cursor at %v has %v, error %v; want it to wait", c.Position(), positions(got), err)
+		t.Fatalf("cursor at %v has %v, error %v; want it to wait", c.position, positions(got), err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestCursorSeesEveryChangeOnceInOrder(t *testing.T) {
 	wantNext(t, early, 2, "0/1000:0", "0/1000:1")
 	wantNext(t, early, 0, "0/1000:2", "0/1100:0", "0/1100:1")
 	wantNext(t, late, 10, "0/1100:0", "0/1100:1")
-	if got := late.Position(); got != (wal.Position{LSN: 0x1100, Seq: 1}) {
+	if got := late.position; got != (wal.Position{LSN: 0x1100, Seq: 1}) {
 		t.Errorf("Position = %v; want that of the last change, 0/1100:1", got)
 	}
 	wantNothing(t, early)
@@ -202,7 +202,7 @@ func TestOldestChangesLeaveEarlyWhenThereAreTooMany(t *testing.T) {
 	behind, before := l.Follow(), l.Head()
 	l.Append(noon, rows(0x1100, 4), 0x1200)
 	wantNext(t, behind, 1, "0/1100:0")
-	inside := behind.Position()
+	inside := behind.position
 	ahead := l.Follow()
 	l.Append(noon, rows(0x1200, 9), 0x1300)
 	if got := l.Stats(); got.Bytes > 1000 || got.Oldest != (wal.Position{LSN: 0x1100, Seq: 2}) {
@@ -212,8 +212,8 @@ func TestOldestChangesLeaveEarlyWhenThereAreTooMany(t *testing.T) {
 		t.Errorf("Release = %v; want 0 while a change of the first transaction is held", got)
 	}
 	e := wantResync(t, second(behind.Next(t.Context(), 0)), CodeTooOld)
-	if e.From != inside || e.Oldest != l.Oldest() || e.Position != l.Head() || behind.Position() != l.Head() {
-		t.Errorf("resync = %+v, cursor at %v; want from %v, oldest %v, now at %v", e, behind.Position(), inside, l.Oldest(), l.Head())
+	if e.From != inside || e.Oldest != l.Oldest() || e.Position != l.Head() || behind.position != l.Head() {
+		t.Errorf("resync = %+v, cursor at %v; want from %v, oldest %v, now at %v", e, behind.position, inside, l.Oldest(), l.Head())
 	}
 	_, err := l.After(t.Context(), before)
 	wantResync(t, err, CodeTooOld)
@@ -237,7 +237,7 @@ func TestTransactionLargerThanTheLog(t *testing.T) {
 		l.Append(noon, all[i:i+5], 0)
 		l.Append(noon, all[i+5:i+10], 0)
 		wantNext(t, follower, 0, positions(all[i:i+1])...) // keeps up, chunk by chunk
-		for follower.Position() != all[i+9].Position {
+		for follower.position != all[i+9].Position {
 			if _, err := follower.Next(t.Context(), 0); err != nil {
 				t.Fatalf("Next of a cursor that keeps up: %v", err)
 			}

@@ -13,7 +13,7 @@ import (
 func (l *Log) Follow() *Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &Cursor{log: l, epoch: l.epoch.number, position: l.chunks.head}
+	return &Cursor{log: l, place: place{epoch: l.epoch.number, position: l.chunks.head}}
 }
 
 // After returns a cursor whose first change is the first one after p. It fails
@@ -67,36 +67,18 @@ func (l *Log) at(p wal.Position, belongs func(History) bool) (*Cursor, <-chan st
 	case p.Compare(l.chunks.head) > 0:
 		return nil, l.moved.wait(), nil
 	}
-	c := &Cursor{log: l, epoch: l.epoch.number, position: p}
-	c.chunk, c.index = l.chunks.seek(p)
-	switch {
-	case c.chunk != nil && c.chunk.changes[c.index].Position == p:
-		c.index++
-	case isCommit(p.LSN) && p != l.chunks.lost && p != l.chunks.head:
-		return nil, nil, l.resync(CodeUnknown, p)
+	to, err := l.placeAfter(p)
+	if err != nil {
+		return nil, nil, err
 	}
-	return c, nil, nil
+	return &Cursor{log: l, place: to}, nil, nil
 }
-
-// isCommit reports whether a commit record may start at lsn: records are
-// aligned. Other positions stand for "complete up to here", see wal.Before.
-func isCommit(lsn wal.LSN) bool { return lsn%8 == 0 }
 
 // unknown is the error for a position that the log has not reached in time.
 func (l *Log) unknown(p wal.Position) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.resync(CodeUnknown, p)
-}
-
-// resync is the error for a consumer that came from a position. Its callers
-// have the log's lock.
-func (l *Log) resync(reason string, from wal.Position) *ResyncError {
-	code, text := resyncCause(reason)
-	return &ResyncError{
-		Reason: text, Code: code, From: from,
-		Oldest: l.chunks.lost, Position: l.chunks.head, History: l.epoch.history,
-	}
 }
 
 // Reach moves a standing over what holds no changes: to Head if nothing comes

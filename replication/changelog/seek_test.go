@@ -29,7 +29,7 @@ func TestAfterContinuesBehindAPosition(t *testing.T) {
 		{"head", wal.Before(0x1400), nil},
 	} {
 		cursor, err := l.After(t.Context(), c.from)
-		if err != nil || cursor.Position() != c.from {
+		if err != nil || cursor.position != c.from {
 			t.Fatalf("After(%v) = %v, %v; want a cursor there (%s)", c.from, cursor, err, c.name)
 		}
 		var got []*wal.Change
