@@ -8,10 +8,6 @@ import (
 	"walcast/replication/wal"
 )
 
-// ErrUnknownRelation means that a row came before its table was described:
-// start the stream again, with a new Decoder.
-var ErrUnknownRelation = errors.New("unknown relation")
-
 // errShort means that a message ends before its last field does.
 var errShort = errors.New("message is cut off")
 

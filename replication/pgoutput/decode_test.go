@@ -2,7 +2,6 @@ package pgoutput
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
 
@@ -96,8 +95,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a message of another protocol", []message{{'?'}}, "not a message of protocol version 1"},
 		{"streamed transactions", []message{message{'S'}.u32(1).u8(1)}, "streamed transactions"},
 		{"prepared transactions", []message{message{'P'}.u64(1)}, "two_phase"},
-		{"a row of an unknown relation", []message{beginMessage(1, testTime), insertMessage("1", "a")}, "decode insert: relation 20000: unknown relation"},
-		{"a truncated unknown relation", []message{beginMessage(1, testTime), message{'T'}.u32(1).u8(0).u32(5)}, "decode truncate: relation 5: unknown relation"},
+		{"a row of an unknown relation", []message{beginMessage(1, testTime), insertMessage("1", "a")}, "decode insert: unknown relation 20000"},
+		{"a truncated unknown relation", []message{beginMessage(1, testTime), message{'T'}.u32(1).u8(0).u32(5)}, "decode truncate: unknown relation 5"},
 		{"a row outside of a transaction", []message{idAndName('d'), insertMessage("1", "a")}, "INSERT outside of a transaction"},
 		{"a transactional message outside of one", []message{message{'M'}.u8(1).u64(1).str("p").u32(0)}, "MESSAGE outside of a transaction"},
 		{"a transaction inside of another", []message{beginMessage(1, testTime), beginMessage(2, testTime)}, "transaction 0/1 has not ended"},
@@ -119,9 +118,6 @@ func TestDecodeRefuses(t *testing.T) {
 			_, err := d.Decode(c.messages[last])
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("Decode(%q) = %v; want an error with %q", c.messages[last], err, c.want)
-			}
-			if isUnknown := strings.Contains(c.want, "unknown relation"); errors.Is(err, ErrUnknownRelation) != isUnknown {
-				t.Errorf("errors.Is(%v, ErrUnknownRelation) = %v; want %v", err, !isUnknown, isUnknown)
 			}
 		})
 	}

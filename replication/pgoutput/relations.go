@@ -59,7 +59,7 @@ func (rs *relations) find(oid uint32, at time.Time) (*known, error) {
 	r := rs.last
 	if r == nil || r.relation.OID != oid {
 		if r = rs.known[oid]; r == nil {
-			return nil, fmt.Errorf("relation %d: %w", oid, ErrUnknownRelation)
+			return nil, fmt.Errorf("unknown relation %d", oid)
 		}
 		rs.last = r
 	}
