@@ -11,8 +11,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// confirmStep is how far the slot may move before the server is told out of
-// turn, in bytes: one WAL segment, the unit in which it can free WAL.
+// confirmStep is how much WAL the slot may let go before Postgres is told at once
+// instead of with the next status update, in bytes: one segment, the unit in which
+// Postgres frees WAL.
 const confirmStep = 16 << 20
 
 // writeLimit bounds one write of a few bytes; a server that does not take them
@@ -24,25 +25,24 @@ const writeLimit = 5 * time.Second
 // anew makes it start anew too.
 const maxStallFactor = 32
 
-// errStalled ends a stream whose server is silent.
+// errStalled ends a stream because Postgres is silent.
 var errStalled = &fault{remedy: retryFast, cause: causeStalled, advice: "nothing was heard from Postgres for too long"}
 
 // acknowledger tells Postgres how far it may free WAL, and holds back what is
 // still in the resume window: the slot moves only to what the log has released.
 // It is the only writer of its connection, and it watches over the silence of
-// the server. run and terminate belong to one goroutine at a time; received and
-// request may be called at once.
+// the server. run and terminate belong to one goroutine at a time, received to
+// the one that reads the stream; request may be called by any.
 type acknowledger struct {
 	log      *changelog.Log
 	conn     net.Conn
 	socket   *socketReader
 	progress *progress
-	timing   timing
-	interval time.Duration // between two status updates
+	timing   streamTiming
 	patience time.Duration // with a silent server
 	hurry    func() bool   // the server's answer is wanted now
 
-	newest    atomic.Uint64 // the newest LSN received over this connection
+	newest    atomic.Uint64 // the newest LSN received over this connection; stored by received only
 	requested chan struct{} // the server wants a status update
 
 	confirmed wal.LSN // what the slot was moved to
@@ -84,7 +84,7 @@ func (a *acknowledger) run(ctx context.Context) error {
 		if silence > a.patience {
 			return errStalled
 		}
-		if ask || now.Sub(reported) >= a.interval || releasable-a.confirmed >= confirmStep {
+		if ask || now.Sub(reported) >= a.timing.statusUpdate || releasable-a.confirmed >= confirmStep {
 			if err := a.report(now, releasable, ask); err != nil {
 				return err
 			}
@@ -101,9 +101,9 @@ func (a *acknowledger) run(ctx context.Context) error {
 }
 
 // release lets the log drop what has left the window and returns where the
-// slot may move to. After a reconnect that can be ahead of what has come over
-// this connection; it waits until it is not, as an LSN that the server has
-// not given us here must never be confirmed.
+// slot may move to. After a reconnect, what the log has released can be ahead of
+// what has come over this connection. The slot then stays where it is: an LSN
+// that the server has not sent over this connection must never be confirmed.
 func (a *acknowledger) release(now time.Time) wal.LSN {
 	released := a.log.Release(now)
 	if released > wal.LSN(a.newest.Load()) {

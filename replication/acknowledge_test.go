@@ -35,10 +35,10 @@ func acknowledge(t *testing.T, c changelog.Config) *acknowledging {
 	log := changelog.New(c)
 	log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "s"}, 0x100, "")
 	timing := defaultTiming()
-	timing.tick = 100 * time.Millisecond
+	timing.tick, timing.statusUpdate = 100*time.Millisecond, time.Second
 	ack := &acknowledger{
-		log: log, conn: client, socket: newSocketReader(), progress: &progress{}, timing: timing,
-		interval: time.Second, patience: timing.silence, hurry: func() bool { return false },
+		log: log, conn: client, socket: newSocketReader(), progress: &progress{}, timing: timing.streamTiming,
+		patience: timing.silence, hurry: func() bool { return false },
 		requested: make(chan struct{}, 1), confirmed: 0x100,
 	}
 	ack.received(0x100)
@@ -179,7 +179,7 @@ func TestAServerThatTakesNoUpdatesIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := acknowledge(t, changelog.Config{}) // nobody reads
 		err := <-a.done
-		if f := diagnose(err, target{}); f.cause != causeNetwork {
+		if f := classify(err, target{}); f.cause != causeNetwork {
 			t.Errorf("run = %v, cause %s; want a network fault", err, f.cause)
 		}
 	})

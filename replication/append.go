@@ -16,7 +16,7 @@ type appender struct {
 	metrics  *metrics
 	progress *progress
 	logger   *slog.Logger
-	patience time.Duration // with a consumer that the log waits for and that makes no headway
+	patience time.Duration // how long to wait for a consumer that makes no headway
 
 	// lastTransaction is when the newest transaction with changes was appended.
 	lastTransaction *atomicTime
@@ -32,9 +32,9 @@ func (a *appender) add(changes []*wal.Change) { a.batch.add(changes) }
 // commitAt notes when the newest transaction was committed.
 func (a *appender) commitAt(t time.Time) { a.commit = t }
 
-// complete notes that everything that commits before end has come, and returns
-// up to where that is known. Keepalives may name an LSN before the commit that
-// they follow.
+// complete notes that everything that commits before end has come. It returns
+// the farthest LSN of which that is known: a keepalive may name an earlier one
+// than the commit that came before it.
 func (a *appender) complete(end wal.LSN) wal.LSN {
 	a.batch.close(end)
 	return a.batch.upTo

@@ -18,16 +18,16 @@ func (r *Reader) attempt(ctx context.Context) error {
 	ordinary := r.control.pool.Config().ConnConfig
 	server, err := r.preflight(ctx)
 	if err != nil {
-		return diagnose(err, target{role: ordinary.User, database: ordinary.Database, slot: r.config.Slot})
+		return classify(err, target{role: ordinary.User, database: ordinary.Database, slot: r.config.Slot})
 	}
 	socket := newSocketReader()
 	config, err := replicationConfig(r.config.DatabaseURL, r.slot.application, socket)
 	if err != nil {
-		return diagnose(errors.New("database-url: cannot be read"), target{slot: r.config.Slot})
+		return classify(errors.New("database-url: cannot be read"), target{slot: r.config.Slot})
 	}
 	config.RuntimeParams["wal_sender_timeout"] = milliseconds(r.timing.sender)
 	err = r.connect(ctx, config, socket, server)
-	return diagnose(err, target{role: config.User, database: config.Database, slot: r.config.Slot})
+	return classify(err, target{role: config.User, database: config.Database, slot: r.config.Slot})
 }
 
 // connect opens the replication connection, makes sure that the slot can be read
@@ -45,7 +45,7 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err := r.prepareSlot(ctx, conn, server); err != nil {
 		return err
 	}
-	err = r.slot.whenFree(ctx, server.isLed, func() error {
+	err = r.slot.whenFree(ctx, server.hasLock, func() error {
 		return startStreaming(ctx, conn, r.config.Slot, server.publications)
 	})
 	if err != nil {
@@ -68,7 +68,7 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 	r.progress.started(from)
 	r.retention.started(pid)
 	defer r.retention.stopped()
-	r.failures.streamed = true
+	r.outcomes.streamed = true
 	r.logger.Info("replication started", "position", from.String(), "publications", server.publications)
 	return s.run(ctx)
 }
@@ -92,9 +92,9 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction,
 	}
 	acks := &acknowledger{
-		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing,
-		interval: r.config.StatusInterval, patience: stallPatience(r.timing.silence, r.failures.stalls),
-		hurry: watch.foundMore, requested: make(chan struct{}, 1), confirmed: from,
+		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing.streamTiming,
+		patience: stallPatience(r.timing.silence, r.outcomes.stalled),
+		hurry:    watch.foundMore, requested: make(chan struct{}, 1), confirmed: from,
 	}
 	acks.received(from)
 	return &stream{
@@ -145,11 +145,11 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 			r.continuity.replaceSlot(causeSlotLost)
 		}
 		if r.continuity.replace == "" {
-			return r.slot.ensureFailover(ctx, conn, slot, s.isLed)
+			return r.slot.ensureFailover(ctx, conn, slot, s.hasLock)
 		}
 		r.logger.Error("slot cannot be read any further and is made anew, subscribers have to resync",
 			"reason", r.continuity.replace, "why", why, "wal_status", slot.WALStatus, "confirmed", slot.Confirmed.String())
-		if err := r.slot.whenFree(ctx, s.isLed, func() error { return r.slot.drop(ctx) }); err != nil {
+		if err := r.slot.whenFree(ctx, s.hasLock, func() error { return r.slot.drop(ctx) }); err != nil {
 			return err
 		}
 	} else if r.continuity.slotIsMissing() {

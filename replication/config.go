@@ -39,10 +39,6 @@ type Config struct {
 	// "none" (it is not), "all-tables", or a comma separated list of tables
 	// such as `orders, app."Order Lines"`.
 	CreatePublication string
-	// StatusInterval is the time between two status updates to Postgres,
-	// default 10 s. Longer keeps more WAL on the server; it must stay under
-	// the 15 s after which Postgres takes a silent reader for dead.
-	StatusInterval time.Duration
 	// Heartbeat is the idle time after which a transactional message is
 	// written, default 60 s, 0 is never. Without it an idle server keeps WAL
 	// that no consumer needs any more.
@@ -53,11 +49,10 @@ type Config struct {
 // DatabaseURL.
 func DefaultConfig() Config {
 	return Config{
-		Slot:           "walcast",
-		SlotWarnBytes:  10 << 30,
-		Publications:   []string{"supabase_realtime"},
-		StatusInterval: 10 * time.Second,
-		Heartbeat:      time.Minute,
+		Slot:          "walcast",
+		SlotWarnBytes: 10 << 30,
+		Publications:  []string{"supabase_realtime"},
+		Heartbeat:     time.Minute,
 	}
 }
 
@@ -71,7 +66,7 @@ func (c Config) Validate() error {
 		c.validateURL(),
 		c.validateSlot(),
 		c.validatePublications(),
-		c.validateTimes(),
+		c.validateHeartbeat(),
 	)
 }
 
@@ -144,12 +139,9 @@ func (c Config) validatePublications() (err error) {
 	return err
 }
 
-func (c Config) validateTimes() (err error) {
-	if c.StatusInterval < 100*time.Millisecond || c.StatusInterval > 10*time.Second {
-		err = fmt.Errorf("status-interval: want 100ms to 10s, got %v", c.StatusInterval)
-	}
+func (c Config) validateHeartbeat() error {
 	if c.Heartbeat != 0 && c.Heartbeat < time.Second {
-		err = errors.Join(err, fmt.Errorf("heartbeat: want 0 (never) or at least 1s, got %v", c.Heartbeat))
+		return fmt.Errorf("heartbeat: want 0 (never) or at least 1s, got %v", c.Heartbeat)
 	}
-	return err
+	return nil
 }

@@ -11,15 +11,17 @@ import (
 )
 
 // control is the reader's ordinary connection. It is kept open, so that types can
-// be looked up however busy the pool is. It has the leader lock: of several
-// processes with one slot only the one with the lock may end a stale walsender. Its methods may be called at once; statements run one at a time.
+// be looked up however busy the pool is. It takes the slot lock, an advisory lock
+// in Postgres: of several processes with one slot only the one that has it may end
+// a stale walsender. Its methods may be called at once; statements run one at a
+// time.
 type control struct {
 	pool *pgxpool.Pool
 	slot string
 
-	mu     sync.Mutex
-	conn   *pgxpool.Conn // nil until it is needed
-	leader bool
+	mu      sync.Mutex
+	conn    *pgxpool.Conn // nil until it is needed
+	hasLock bool          // conn has the slot lock
 }
 
 // settingsQuery makes the connection last, whatever the role's settings: TCP
@@ -32,11 +34,11 @@ const settingsQuery = `
 		('tcp_keepalives_idle', '15'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) v (name, value)
 	join pg_settings s on s.name = v.name`
 
-// lockQuery takes the leader lock. It belongs to the session, so a lost
-// connection gives it back.
+// lockQuery takes the slot lock. It belongs to the session, so a lost connection
+// gives it back.
 const lockQuery = `select pg_try_advisory_lock(hashtextextended('walcast.slot.' || $1, 0))`
 
-// unlockQuery gives the lock back and undoes the settings.
+// unlockQuery gives the slot lock back and undoes the settings.
 const unlockQuery = `
 	select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2;
 	reset idle_session_timeout; reset statement_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
@@ -76,19 +78,19 @@ func (c *control) open(ctx context.Context) (err error) {
 	return fmt.Errorf("prepare control connection: %w", err)
 }
 
-// lead tries to take the leader lock and reports whether this process has it.
-func (c *control) lead(ctx context.Context) (leader bool, err error) {
+// lockSlot tries to take the slot lock and reports whether this process has it.
+func (c *control) lockSlot(ctx context.Context) (hasLock bool, err error) {
 	err = c.use(ctx, func(db querier) error {
-		if !c.leader {
-			c.leader, err = queryBool(ctx, db, lockQuery, c.slot)
+		if !c.hasLock {
+			c.hasLock, err = queryBool(ctx, db, lockQuery, c.slot)
 		}
-		leader = c.leader
+		hasLock = c.hasLock
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("take leader lock: %w", err)
+		return false, fmt.Errorf("take slot lock: %w", err)
 	}
-	return leader, nil
+	return hasLock, nil
 }
 
 // close gives the connection back to the pool.
@@ -101,17 +103,17 @@ func (c *control) close(ctx context.Context) {
 }
 
 // release gives c.conn back. What cannot be cleaned is closed: no other user of
-// the pool may get a connection that has the leader lock. It is a step of use and
-// close, under their lock.
+// the pool may get a connection that has the slot lock. It is a step of use and
+// close, which hold c.mu.
 func (c *control) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 	defer cancel()
 	raw := c.conn.Conn()
 	if !raw.IsClosed() {
-		if _, err := raw.Exec(ctx, unlockQuery, pgx.QueryExecModeSimpleProtocol, c.slot, c.leader); err != nil {
+		if _, err := raw.Exec(ctx, unlockQuery, pgx.QueryExecModeSimpleProtocol, c.slot, c.hasLock); err != nil {
 			raw.Close(ctx) // already failed
 		}
 	}
 	c.conn.Release()
-	c.conn, c.leader = nil, false
+	c.conn, c.hasLock = nil, false
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // controlPID is the server process of the reader's control connection: the
-// one that holds the leader lock.
+// one that holds the slot lock.
 func controlPID(t *testing.T, db *devdb.DB) (pid int32) {
 	t.Helper()
 	err := db.Pool.QueryRow(t.Context(), `select coalesce(max(pid), 0) from pg_locks where locktype = 'advisory'
@@ -70,26 +70,26 @@ func TestControlGivesItsConnectionBackClean(t *testing.T) {
 	db := orders(t)
 	r := startReader(t, db, holding())
 	if controlPID(t, db) == 0 {
-		t.Error("nobody holds the leader lock")
+		t.Error("nobody holds the slot lock")
 	}
 	r.stop()
 	if pid := controlPID(t, db); pid != 0 {
-		t.Errorf("process %d still holds the leader lock", pid)
+		t.Errorf("process %d still holds the slot lock", pid)
 	}
 	waitFor(t, "all connections to be given back", func() bool { return db.Pool.Stat().AcquiredConns() == 0 })
-	var leader, again bool
+	var locked, again bool
 	c := &control{pool: db.Pool, slot: db.Name}
-	leader, err := c.lead(t.Context())
-	if err != nil || !leader {
-		t.Errorf("lead = %v, %v; want true", leader, err)
+	locked, err := c.lockSlot(t.Context())
+	if err != nil || !locked {
+		t.Errorf("lockSlot = %v, %v; want true", locked, err)
 	}
 	other := &control{pool: db.Pool, slot: db.Name}
-	if again, err = other.lead(t.Context()); err != nil || again {
-		t.Errorf("lead of a second = %v, %v; want false", again, err)
+	if again, err = other.lockSlot(t.Context()); err != nil || again {
+		t.Errorf("lockSlot of a second = %v, %v; want false", again, err)
 	}
 	c.close(t.Context())
-	if again, err = other.lead(t.Context()); err != nil || !again {
-		t.Errorf("lead of the second = %v, %v; want true after the first is gone", again, err)
+	if again, err = other.lockSlot(t.Context()); err != nil || !again {
+		t.Errorf("lockSlot of the second = %v, %v; want true after the first is gone", again, err)
 	}
 	other.close(t.Context())
 }

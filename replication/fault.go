@@ -80,29 +80,29 @@ func (f *fault) Unwrap() error { return f.err }
 // target is what an attempt connects with; the advice about its faults names it.
 type target struct{ role, database, slot string }
 
-// diagnose finds out what an error means. What it does not know is retried
+// classify finds out what an error means. What it does not know is retried
 // slowly and reported: only a certain loss starts a new history.
-func diagnose(err error, at target) *fault {
+func classify(err error, at target) *fault {
 	var known *fault
 	if errors.As(err, &known) {
 		return known
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		f := diagnosePostgres(pg, at)
+		f := classifyPostgres(pg, at)
 		f.err = err
 		return f
 	}
 	if isNetwork(err) {
 		return &fault{remedy: retryFast, cause: causeNetwork, err: err}
 	}
-	if f := diagnoseTLS(err); f != nil {
+	if f := classifyTLS(err); f != nil {
 		return f
 	}
 	return &fault{remedy: retrySlowly, cause: causeUnknown, err: err}
 }
 
-func diagnoseTLS(err error) *fault {
+func classifyTLS(err error) *fault {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case strings.Contains(err.Error(), "server refused TLS connection"):
@@ -119,29 +119,29 @@ func diagnoseTLS(err error) *fault {
 	return nil
 }
 
-// diagnosePostgres decides by SQLSTATE. The texts are compared only where one
+// classifyPostgres decides by SQLSTATE. The texts are compared only where one
 // code means several things.
-func diagnosePostgres(e *pgconn.PgError, at target) *fault {
-	if f := diagnosePassing(e); f != nil {
+func classifyPostgres(e *pgconn.PgError, at target) *fault {
+	if f := classifyPassing(e); f != nil {
 		return f
 	}
-	if f := diagnoseAccess(e, at); f != nil {
+	if f := classifyAccess(e, at); f != nil {
 		return f
 	}
-	if f := diagnoseResources(e, at); f != nil {
+	if f := classifyResources(e, at); f != nil {
 		return f
 	}
-	if f := diagnoseSlot(e, at); f != nil {
+	if f := classifySlot(e, at); f != nil {
 		return f
 	}
-	if f := diagnoseConfiguration(e); f != nil {
+	if f := classifyConfiguration(e); f != nil {
 		return f
 	}
 	return &fault{remedy: retrySlowly, cause: causeUnknown}
 }
 
-// diagnosePassing knows what goes away by itself.
-func diagnosePassing(e *pgconn.PgError) *fault {
+// classifyPassing knows what goes away by itself.
+func classifyPassing(e *pgconn.PgError) *fault {
 	switch {
 	case e.Code == "57P01" || e.Code == "57014": // admin_shutdown, query_canceled
 		return &fault{remedy: retryFast, cause: causeTerminated}
@@ -158,8 +158,8 @@ func diagnosePassing(e *pgconn.PgError) *fault {
 	return nil
 }
 
-// diagnoseAccess knows what keeps a role out.
-func diagnoseAccess(e *pgconn.PgError, at target) *fault {
+// classifyAccess knows what keeps a role out.
+func classifyAccess(e *pgconn.PgError, at target) *fault {
 	role, database := quoteIdentifier(at.role), quoteIdentifier(at.database)
 	switch {
 	case e.Code == "28P01":
@@ -191,8 +191,8 @@ func diagnoseAccess(e *pgconn.PgError, at target) *fault {
 	return nil
 }
 
-// diagnoseResources knows what the server has run out of.
-func diagnoseResources(e *pgconn.PgError, at target) *fault {
+// classifyResources knows what the server has run out of.
+func classifyResources(e *pgconn.PgError, at target) *fault {
 	switch {
 	case e.Code == "53400":
 		return &fault{
@@ -217,9 +217,9 @@ func diagnoseResources(e *pgconn.PgError, at target) *fault {
 	return nil
 }
 
-// diagnoseSlot knows what happens to slots and publications. The slot's row,
+// classifySlot knows what happens to slots and publications. The slot's row,
 // read before each start, is the better witness: a text may be translated.
-func diagnoseSlot(e *pgconn.PgError, at target) *fault {
+func classifySlot(e *pgconn.PgError, at target) *fault {
 	slot := quoteIdentifier(at.slot)
 	switch {
 	case e.Code == "55006" && concerns(e, "slot", "replication slot "):
@@ -270,8 +270,8 @@ func concerns(e *pgconn.PgError, source, beginning string) bool {
 	return strings.HasPrefix(e.Message, beginning)
 }
 
-// diagnoseConfiguration knows what no retry mends.
-func diagnoseConfiguration(e *pgconn.PgError) *fault {
+// classifyConfiguration knows what no retry mends.
+func classifyConfiguration(e *pgconn.PgError) *fault {
 	switch {
 	case e.Code == "0A000" && strings.Contains(e.Message, "in recovery"):
 		return standbyTooOld()

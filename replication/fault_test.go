@@ -101,7 +101,7 @@ func TestDiagnose(t *testing.T) {
 	at := target{role: "app", database: "shop", slot: "s"}
 	for _, c := range faultCases {
 		t.Run(c.err.Error(), func(t *testing.T) {
-			f := diagnose(fmt.Errorf("attempt: %w", c.err), at)
+			f := classify(fmt.Errorf("attempt: %w", c.err), at)
 			if f.remedy != c.remedy || f.cause != c.cause || !strings.Contains(f.advice, c.advice) {
 				t.Errorf("diagnose = remedy %d, cause %s, advice %q; want %d, %s, %q", f.remedy, f.cause, f.advice, c.remedy, c.cause, c.advice)
 			}
@@ -117,7 +117,7 @@ func TestDiagnose(t *testing.T) {
 
 func TestAnUnknownErrorIsNeverANewHistory(t *testing.T) {
 	for _, code := range []string{"XX000", "XX001", "55000", "42704", "P0001", "58P01", "25006"} {
-		if f := diagnose(pg(code, "?"), target{}); f.remedy == renew {
+		if f := classify(pg(code, "?"), target{}); f.remedy == renew {
 			t.Errorf("diagnose of %s starts a new history", code)
 		}
 	}

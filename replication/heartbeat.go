@@ -39,7 +39,7 @@ func heartbeatNumber(m *pgoutput.LogicalMessage) (number uint64, ok bool) {
 // heartbeats writes logical messages while no transaction comes, and waits for
 // each to come back through the stream. That shows that the whole way works, and
 // lets an idle server free WAL: only a transactional message does. check belongs
-// to one goroutine; arrived may be called by another.
+// to one goroutine, arrived to the one that reads the stream.
 type heartbeats struct {
 	pool       *pgxpool.Pool
 	idle       time.Duration // time without a transaction after which one is written

@@ -23,7 +23,7 @@ type server struct {
 	walLevel     string
 	started      string // when the server's present run began, in seconds since 1970
 	isStandby    bool
-	isLed        bool     // this process has the leader lock, see control
+	hasLock      bool     // this process has the slot lock, see control
 	publications []string // those to read now
 }
 
@@ -32,7 +32,7 @@ type server struct {
 func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
 	defer cancel()
-	if s.isLed, err = r.control.lead(ctx); err != nil {
+	if s.hasLock, err = r.control.lockSlot(ctx); err != nil {
 		return s, err
 	}
 	err = r.control.use(ctx, func(db querier) error {

@@ -30,7 +30,7 @@ type Reader struct {
 	retention    *retentionWatch
 
 	continuity continuity
-	failures   failures
+	outcomes   outcomes
 }
 
 // NewReader checks the config; it does no I/O. pool needs at least two
@@ -61,7 +61,7 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 		config: c, timing: t, log: log, logger: logger, metrics: newMetrics(reg, p, log), progress: p, control: control,
 		slot: &slotKeeper{
 			name: c.Slot, failover: c.SlotFailover, application: applicationName(c.Slot, newInstance()),
-			control: control, timing: t, logger: logger,
+			control: control, timing: t.connectTiming, logger: logger,
 		},
 		publications: publications{
 			names: c.Publications, create: tables, optional: &optionalPublications{names: optional}, logger: logger,
@@ -98,17 +98,17 @@ func (r *Reader) follow(ctx context.Context) error {
 			r.logger.Info("replication stopped", "position", r.progress.received().String())
 			return nil
 		}
-		f := r.judge(err)
+		f := r.faultOf(err)
 		r.progress.stopped(f.Error(), time.Now())
-		if f.remedy == operate && !r.failures.streamed {
+		if f.remedy == operate && !r.outcomes.streamed {
 			return f
 		}
-		r.failures.add(f, time.Since(began) > r.timing.steady)
+		r.outcomes.add(f, time.Since(began) > r.timing.steady)
 		r.metrics.reconnects.WithLabelValues(f.cause).Inc()
 		if f.remedy == renew {
 			r.continuity.replaceSlot(f.cause)
 		}
-		wait := r.timing.pause(f.remedy, r.failures.inARow)
+		wait := r.timing.pause(f.remedy, r.outcomes.failed)
 		r.logger.Warn("replication interrupted", "reason", f.cause, "err", f, "retry_in", wait)
 		select {
 		case <-ctx.Done():
@@ -117,34 +117,14 @@ func (r *Reader) follow(ctx context.Context) error {
 	}
 }
 
-// judge finds out what to do about the end of an attempt. An optional
-// publication that Postgres misses is no loss: what it would have sent is not
-// older than itself.
-func (r *Reader) judge(err error) *fault {
-	f := diagnose(err, target{slot: r.config.Slot})
+// faultOf finds out what to do about the end of an attempt. When Postgres misses
+// an optional publication, the stream is started again without it: it did not
+// exist yet at the change where the stream failed, so that nothing of it is lost.
+func (r *Reader) faultOf(err error) *fault {
+	f := classify(err, target{slot: r.config.Slot})
 	var pg *pgconn.PgError
 	if f.cause == causePublication && errors.As(err, &pg) && r.publications.optional.exclude(pg.Message) {
 		return &fault{remedy: retryFast, cause: causePublication, err: err}
 	}
 	return f
-}
-
-// failures is how the attempts to stream ended so far.
-type failures struct {
-	streamed bool // at least one attempt has streamed
-	inARow   int  // attempts that failed since a stream lived long enough
-	stalls   int  // streams in a row that ended for the server's silence
-}
-
-// add takes in how an attempt ended. wasSteady says that it lived long enough
-// to begin with short pauses anew.
-func (fs *failures) add(f *fault, wasSteady bool) {
-	if wasSteady {
-		fs.inARow = 0
-	}
-	fs.inARow++
-	fs.stalls++
-	if f.cause != causeStalled {
-		fs.stalls = 0
-	}
 }

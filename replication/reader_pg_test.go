@@ -198,7 +198,7 @@ func TestReaderIsNotStoppedByAnIdleServer(t *testing.T) {
 	db := orders(t)
 	r := startReader(t, db, holding(), func(s *setup) {
 		s.timing.silence = time.Second
-		s.config.StatusInterval = time.Second
+		s.timing.statusUpdate = time.Second
 	})
 	since := r.reader.Status().Since
 	deadline, cancel := context.WithTimeout(t.Context(), 3*time.Second)

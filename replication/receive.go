@@ -19,8 +19,8 @@ import (
 var errReopen = &fault{remedy: retryFast, cause: causeReopen, err: errors.New("the publications to read have changed")}
 
 // receiver takes the server's messages of one stream: it decodes changes for
-// the appender and tells the others what concerns them. It belongs to the
-// goroutine that reads.
+// the appender and tells the acknowledger and the heartbeats what concerns them. It
+// belongs to the goroutine that reads.
 type receiver struct {
 	appender     appender
 	decoder      *pgoutput.Decoder
@@ -112,7 +112,7 @@ func (r *receiver) takeKeepalive(data []byte) error {
 func (r *receiver) complete(end wal.LSN) { r.acknowledger.received(r.appender.complete(end)) }
 
 // reopen ends the stream for more publications, but only between transactions:
-// they may change the indexes inside one.
+// with more of them, the changes inside one would have other indexes.
 func (r *receiver) reopen() error {
 	if r.publications.foundMore() && !r.decoder.InTransaction() {
 		return errReopen

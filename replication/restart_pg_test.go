@@ -90,7 +90,7 @@ func TestAcknowledgedOnAGracefulStop(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, changelog.Config{Window: 0}, func(s *setup) {
-		s.config.StatusInterval, s.timing.tick = time.Hour, time.Hour // nothing is said before the end
+		s.timing.statusUpdate, s.timing.tick = time.Hour, time.Hour // nothing is said before the end
 	})
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.until("the row", func() bool { return r.log.Stats().Changes == 1 })

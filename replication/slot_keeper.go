@@ -17,7 +17,7 @@ type slotKeeper struct {
 	failover    bool   // Postgres' standbys keep the slot too
 	application string // application_name of this process' replication connections
 	control     *control
-	timing      timing
+	timing      connectTiming
 	logger      *slog.Logger
 }
 
@@ -48,19 +48,19 @@ func (k *slotKeeper) create(ctx context.Context, conn *pgconn.PgConn) error {
 }
 
 // ensureFailover makes a slot that exists survive a failover, if that is wanted.
-func (k *slotKeeper) ensureFailover(ctx context.Context, conn *pgconn.PgConn, slot *Slot, leader bool) error {
+func (k *slotKeeper) ensureFailover(ctx context.Context, conn *pgconn.PgConn, slot *Slot, hasLock bool) error {
 	if slot.Failover || !k.failover {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.timing.query+k.timing.slotGrace)
 	defer cancel()
-	return k.whenFree(ctx, leader, func() error { return enableFailover(ctx, conn, slot.Name) })
+	return k.whenFree(ctx, hasLock, func() error { return enableFailover(ctx, conn, slot.Name) })
 }
 
 // whenFree runs try until the slot is not in use by another process, for a
 // while: after a stall of the network the server needs its time-out to notice
 // that our former connection is dead.
-func (k *slotKeeper) whenFree(ctx context.Context, leader bool, try func() error) error {
+func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() error) error {
 	var first *SlotHolder
 	deadline := time.Now().Add(k.timing.slotGrace)
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, time.Second) {
@@ -78,7 +78,7 @@ func (k *slotKeeper) whenFree(ctx context.Context, leader bool, try func() error
 				first = slot.Holder
 				k.logger.Warn("slot is in use, waiting", "holder", first.String(), "at_most", k.timing.slotGrace)
 			}
-			if leader && first.Application == k.application {
+			if hasLock && first.Application == k.application {
 				k.terminate(ctx, slot.Holder)
 			}
 			if time.Now().After(deadline) || slot.Holder.lives(first) {
@@ -102,8 +102,8 @@ func (h *SlotHolder) lives(first *SlotHolder) bool {
 }
 
 // terminate ends a walsender of this process that has outlived its connection.
-// It is no other process': application_name tells this run of walcast, which
-// also has the leader lock.
+// It cannot be another process's: application_name has the name of this run of
+// walcast, which also has the slot lock.
 func (k *slotKeeper) terminate(ctx context.Context, h *SlotHolder) {
 	ctx, cancel := context.WithTimeout(ctx, k.timing.query)
 	defer cancel()

@@ -22,7 +22,8 @@ const startLimit = time.Minute
 
 // startCommand is valid on all versions: with proto_version 1 transactions
 // arrive whole, in commit order, after their commit. The position 0/0 means
-// where the slot stands; one beyond it would be obeyed, and skip in silence.
+// where the slot stands; Postgres would obey one beyond it, and skip what lies
+// between without an error.
 func startCommand(slot string, publications []string) string {
 	quoted := make([]string, len(publications))
 	for i, name := range publications {

@@ -7,51 +7,74 @@ import (
 
 // timing is how long the reader waits for what. Tests shorten it.
 type timing struct {
-	query          time.Duration // one question over the ordinary connection
-	sender         time.Duration // the server's patience with us
+	connectTiming
+	streamTiming
+	retryTiming
+}
+
+// connectTiming is for what comes before a stream.
+type connectTiming struct {
+	query          time.Duration // one question over an ordinary connection, during a stream too
+	sender         time.Duration // after which Postgres takes a silent reader for dead
 	slotGrace      time.Duration // for another process to let go of the slot
 	slotCreation   time.Duration // for open transactions to end
 	creationReport time.Duration // between two lines in the log about what blocks that
-	tick           time.Duration // between two looks at the window and the watchdog
-	silence        time.Duration // without a word from the server until it counts as dead
-	sample         time.Duration // between two looks at the server's position
-	publications   time.Duration // between two looks at the publications
-	heartbeatLate  time.Duration // for our own heartbeat to come back
-	headway        time.Duration // for a matcher that the log waits for to make headway
-	terminate      time.Duration // for the server to let go of the slot when we stop
-	retryFirst     time.Duration // first pause after what passes by itself
-	retryMost      time.Duration // longest such pause
-	slowFirst      time.Duration // first pause when an operator has to act
-	slowMost       time.Duration // longest such pause
-	steady         time.Duration // a stream that lived this long starts the pauses anew
+}
+
+// streamTiming is for what happens beside a stream.
+type streamTiming struct {
+	statusUpdate  time.Duration // between two status updates to Postgres; must stay under sender
+	tick          time.Duration // between two looks at what may be confirmed and at the silence of Postgres
+	silence       time.Duration // without a word from Postgres until it counts as dead
+	sample        time.Duration // between two looks at how much WAL Postgres has and retains
+	publications  time.Duration // between two looks at the publications
+	heartbeatLate time.Duration // for our own heartbeat to come back
+	headway       time.Duration // for a consumer that the log waits for to make headway
+	terminate     time.Duration // for Postgres to let go of the slot when we stop
+}
+
+// retryTiming is for the pauses between two attempts to stream.
+type retryTiming struct {
+	retryFirst time.Duration // first pause after what passes by itself
+	retryMost  time.Duration // longest such pause
+	slowFirst  time.Duration // first pause when an operator has to act
+	slowMost   time.Duration // longest such pause
+	steady     time.Duration // a stream that lived this long starts the pauses anew
 }
 
 func defaultTiming() timing {
 	return timing{
-		query:          10 * time.Second,
-		sender:         senderTimeout,
-		slotGrace:      senderTimeout + 10*time.Second, // the server drops a vanished reader after senderTimeout
-		slotCreation:   time.Minute,
-		creationReport: 5 * time.Second,
-		tick:           time.Second,
-		silence:        senderTimeout * 3 / 2,
-		sample:         5 * time.Second,
-		publications:   time.Minute,
-		heartbeatLate:  10 * time.Second,
-		headway:        10 * time.Second,
-		terminate:      time.Second,
-		retryFirst:     100 * time.Millisecond,
-		retryMost:      10 * time.Second,
-		slowFirst:      5 * time.Second,
-		slowMost:       time.Minute,
-		steady:         10 * time.Second,
+		connectTiming: connectTiming{
+			query:          10 * time.Second,
+			sender:         senderTimeout,
+			slotGrace:      senderTimeout + 10*time.Second, // Postgres drops a vanished reader after senderTimeout
+			slotCreation:   time.Minute,
+			creationReport: 5 * time.Second,
+		},
+		streamTiming: streamTiming{
+			statusUpdate:  10 * time.Second,
+			tick:          time.Second,
+			silence:       senderTimeout * 3 / 2,
+			sample:        5 * time.Second,
+			publications:  time.Minute,
+			heartbeatLate: 10 * time.Second,
+			headway:       10 * time.Second,
+			terminate:     time.Second,
+		},
+		retryTiming: retryTiming{
+			retryFirst: 100 * time.Millisecond,
+			retryMost:  10 * time.Second,
+			slowFirst:  5 * time.Second,
+			slowMost:   time.Minute,
+			steady:     10 * time.Second,
+		},
 	}
 }
 
 // pause is how long to wait before the attempt after the given number of
 // failures in a row, the last of which asked for the remedy. It is spread, so
 // that many servers do not come back to Postgres in step.
-func (t timing) pause(r remedy, failures int) time.Duration {
+func (t retryTiming) pause(r remedy, failures int) time.Duration {
 	first, most := t.retryFirst, t.retryMost
 	if r == retrySlowly || r == operate {
 		first, most = t.slowFirst, t.slowMost

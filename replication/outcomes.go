@@ -1,0 +1,22 @@
+package replication
+
+// outcomes is how the attempts to stream have ended so far. It belongs to the
+// goroutine in Run.
+type outcomes struct {
+	streamed bool // at least one attempt has streamed
+	failed   int  // attempts that failed in a row, since a stream lived long enough
+	stalled  int  // streams in a row that ended because Postgres was silent
+}
+
+// add takes in how an attempt ended. wasSteady says that it lived long enough
+// for the pauses to begin short again.
+func (o *outcomes) add(f *fault, wasSteady bool) {
+	if wasSteady {
+		o.failed = 0
+	}
+	o.failed++
+	o.stalled++
+	if f.cause != causeStalled {
+		o.stalled = 0
+	}
+}
