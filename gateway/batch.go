@@ -20,9 +20,9 @@ type batch struct {
 	bytes  int
 	last   bool // ends with the close frame
 
-	pieces net.Buffers // backing of rest
-	rest   net.Buffers // what writev has not written yet
-	joined []byte
+	pieces net.Buffers // the bytes of each frame
+	rest   net.Buffers // those that writev has still to write; it takes them off, and pieces keeps their memory
+	joined []byte      // all pieces in one, where there is no writev
 }
 
 func newBatch() *batch {

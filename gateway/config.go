@@ -9,7 +9,7 @@ import (
 )
 
 // Config of the gateway. DefaultConfig has the defaults; each field names the
-// setting a user writes, its unit, and what goes wrong when it is too small or
+// setting that a user writes (where it is one), its unit, and what goes wrong when it is too small or
 // too large.
 type Config struct {
 	// QueueBytes (queue-size) is what one session may have waiting to be sent,
@@ -47,12 +47,12 @@ type Timeouts struct {
 	// WriteTimeout (write-timeout) is how long a write may make no headway before
 	// the session is given up; each MiB of it adds as much again.
 	WriteTimeout time.Duration
-	// CloseTimeout, which is no setting, is how long a client has to answer our close
-	// frame before the connection is cut.
+	// CloseTimeout is how long a client has to answer our close frame before the
+	// connection is cut. It is no setting: only tests change it.
 	CloseTimeout time.Duration
-	// HeaderTimeout, which is no setting, is how long a client may take to send its
-	// request's headers, against connections that are only held open; a body may
-	// take six times as long.
+	// HeaderTimeout is how long a client may take to send its request's headers,
+	// against connections that are only held open; a body may take six times as
+	// long. It is no setting: only tests change it.
 	HeaderTimeout time.Duration
 	// DrainTimeout (drain-timeout) bounds a stop; sessions that have not left by
 	// then are cut.
@@ -152,8 +152,8 @@ func (t Timeouts) validate() (err error) {
 		{"idle-timeout", t.IdleTimeout},
 		{"ping-interval", t.PingInterval},
 		{"write-timeout", t.WriteTimeout},
-		{"close-timeout", t.CloseTimeout},
-		{"header-timeout", t.HeaderTimeout},
+		{"CloseTimeout", t.CloseTimeout},
+		{"HeaderTimeout", t.HeaderTimeout},
 		{"drain-timeout", t.DrainTimeout},
 	}
 	for _, one := range times {

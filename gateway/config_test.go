@@ -23,8 +23,8 @@ func TestValidateNamesEveryBadField(t *testing.T) {
 		t.Fatal("Validate() = nil, want errors")
 	}
 	for _, name := range []string{
-		"queue-size", "max-message-size", "idle-timeout", "ping-interval", "write-timeout", "close-timeout",
-		"header-timeout", "drain-timeout", "max-sessions", "max-sessions-per-address", "messages-per-second",
+		"queue-size", "max-message-size", "idle-timeout", "ping-interval", "write-timeout", "CloseTimeout",
+		"HeaderTimeout", "drain-timeout", "max-sessions", "max-sessions-per-address", "messages-per-second",
 		"bytes-per-second", "origins", "tls-cert, tls-key",
 	} {
 		if !strings.Contains("\n"+err.Error(), "\n"+name+": want ") {

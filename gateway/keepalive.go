@@ -41,9 +41,10 @@ func (k *keepalive) run(ctx context.Context) error {
 	}
 }
 
-// overdue are the visits that are due and not done. A busy machine drops ticks,
-// and whoever counts them pings so late that sessions end; what was missed is
-// made up for, but for no more than one ping interval.
+// overdue is the range of visits that are due by now and not done yet. It is
+// found by the clock, as a busy machine drops ticks: a visit for each tick would
+// ping so late that sessions end. Of what was missed, one ping interval at most is
+// made up for.
 func overdue(done, due int) (from, to int) {
 	return max(done, due-visits*bucketCount), due
 }

@@ -89,25 +89,6 @@ func (s *session) Close(code int, reason string) {
 	s.end(endChannels, s.closing(code, reason), false)
 }
 
-// Room waits until size more bytes fit easily, the session ends or ctx is done.
-func (s *session) Room(ctx context.Context, size int) {
-	for wait := s.queue.room(size); wait != nil; wait = s.queue.room(size) {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// overflow closes a session whose client reads too slowly.
-func (s *session) overflow() {
-	if s.end(endSlow, s.closing(protocol.CloseTryLater, "client reads too slowly"), true) {
-		s.gateway.metrics.sent.overflows.Inc()
-		s.gateway.logger.Debug("session too slow", "session", s.id, "address", s.address.String(), "queue_bytes", s.gateway.config.QueueBytes)
-	}
-}
-
 // drain tells the session that the server stops.
 func (s *session) drain() {
 	s.end(endDrain, s.closing(protocol.CloseRestart, "server is stopping"), false)

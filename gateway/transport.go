@@ -11,10 +11,14 @@ import (
 // transport is a session's connection with the deadlines of its reads and writes.
 // A deadline that is not urgent is set at most once a second: it costs more than
 // the rest of a small message.
+//
+// Whoever ends the session sets ending and then the short deadline. extendRead and
+// extendWrite set the long deadline and then look at ending. So whichever of the
+// two comes last, the short deadline is what remains.
 type transport struct {
 	net.Conn
 	timeouts *Timeouts
-	ending   *atomic.Bool // of the session's queue: the client has CloseTimeout left
+	ending   *atomic.Bool // the queue's: its last frame is queued, so the client has CloseTimeout left
 
 	readSet  time.Time // when the read deadline was last set; belongs to the reader
 	writeSet int64     // when the write deadline was, in Unix seconds; belongs to the writer
@@ -29,7 +33,7 @@ func (t *transport) extendRead() {
 	}
 	t.readSet = now
 	_ = t.SetReadDeadline(now.Add(t.timeouts.IdleTimeout))
-	if t.ending.Load() { // after the deadline: whoever ends sets it the other way round
+	if t.ending.Load() { // see transport
 		t.endRead()
 	}
 }
@@ -43,7 +47,7 @@ func (t *transport) extendWrite(size int) {
 	}
 	t.writeSet = now.Unix()
 	_ = t.SetWriteDeadline(now.Add(t.timeouts.WriteTimeout * time.Duration(1+size>>20)))
-	if t.ending.Load() { // after the deadline: whoever ends sets it the other way round
+	if t.ending.Load() { // see transport
 		t.endWrite()
 	}
 }

@@ -33,9 +33,9 @@ func (s *session) open(ctx context.Context, id channels.Identity) {
 // connection is closed before its channels: a client that returns quickly must
 // not be seen twice.
 //
-// The stack of every idle session ends here. It has to stay below 1,248 bytes,
-// or the collector leaves it at 8 KB once a message has made it grow: few
-// variables, and no function in between.
+// The goroutine of every idle session waits here. Its stack has to stay below
+// 1,248 bytes, or the collector leaves it at 8 KB once a message has made it
+// grow: few variables, and no function between this one and NextReader.
 func (s *session) run(ctx context.Context, c conversation) {
 	for {
 		kind, r, err := s.conn.NextReader()
@@ -138,7 +138,7 @@ func (s *session) handleControl() {
 
 // finish brings the connection to its end after reading failed with err.
 func (s *session) finish(err error) {
-	cause, code := diagnose(err)
+	cause, code := readCause(err)
 	if code != 0 {
 		s.end(cause, protocol.CloseFrame(code, ""), false)
 	}
@@ -153,9 +153,9 @@ func (s *session) finish(err error) {
 	s.queue.wait()
 }
 
-// diagnose says why reading failed, and with which code to close; 0 where the
+// readCause says why reading failed, and with which code to close; 0 where the
 // client is gone or the close frame is queued already.
-func diagnose(err error) (cause string, code int) {
+func readCause(err error) (cause string, code int) {
 	var closed *websocket.CloseError
 	var network net.Error
 	switch {
