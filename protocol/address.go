@@ -30,17 +30,17 @@ func (a Address) PushShared(event string, payload json.RawMessage) *Frame {
 
 // System is a system event without a code.
 func (a Address) System(extension, status, message string) *Frame {
-	return a.Push(EventSystem, System(extension, status, message, a.SubTopic()))
+	return a.Push(EventSystem, systemPayload(extension, status, message, a.SubTopic()))
 }
 
 // Problem is the system event that tells of a problem with the channel's
 // bindings.
 func (a Address) Problem(status string, p Problem) *Frame {
-	return a.Push(EventSystem, p.System(ExtensionPostgres, status, a.SubTopic()))
+	return a.Push(EventSystem, p.payload(ExtensionPostgres, status, a.SubTopic()))
 }
 
 // Resync is the system event that tells the client to fetch its data again. An
 // event stream goes on after it at the detail's position.
 func (a Address) Resync(d ResyncDetail) *Frame {
-	return a.Version.PushAt(d.Position, a.JoinRef, "", a.Topic, EventSystem, Resync(a.SubTopic(), d))
+	return a.Version.PushAt(d.Position, a.JoinRef, "", a.Topic, EventSystem, resyncPayload(a.SubTopic(), d))
 }

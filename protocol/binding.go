@@ -28,6 +28,10 @@ type Binding struct {
 
 const wildcard = "*"
 
+// maxBindings bounds what one join can make the server hold; a join with more is
+// refused with RefuseTooManyBindings, which names the number.
+const maxBindings = 10_000
+
 // optionResume is the one key of a binding that does not say what it selects.
 const optionResume = "resume"
 
@@ -144,7 +148,7 @@ func (b *Binding) take(p parameters, raw value) {
 	}
 	b.readSelect(p.columns)
 	b.checkNames()
-	if b.Err == "" && b.Event != ChangeAny && !isChange(b.Event) {
+	if b.Err == "" && b.Event != changeAny && !isChange(b.Event) {
 		b.Err = errorEvent + p.event.inspect()
 	}
 }
@@ -152,7 +156,7 @@ func (b *Binding) take(p parameters, raw value) {
 // readEvent reads a name in any case; absent and null are "*".
 func (b *Binding) readEvent(event value) string {
 	if event.isNull() {
-		return ChangeAny
+		return changeAny
 	}
 	name, ok := event.text()
 	if !ok {
@@ -165,7 +169,7 @@ func (b *Binding) readEvent(event value) string {
 }
 
 func isChange(event string) bool {
-	return event == ChangeInsert || event == ChangeUpdate || event == ChangeDelete || event == ChangeTruncate
+	return event == changeInsert || event == changeUpdate || event == changeDelete || event == changeTruncate
 }
 
 // readTable reads schema, table and filter, and says whether they are one of
@@ -257,7 +261,7 @@ func (j *Join) resumeFrom(v value) string {
 // schema, table and filter.
 func legacyBinding(subTopic string) Binding {
 	raw := []byte{'{'}
-	b := Binding{Event: ChangeAny, Table: wildcard}
+	b := Binding{Event: changeAny, Table: wildcard}
 	parts := strings.SplitN(subTopic, ":", 3)
 	for i, to := range []*string{&b.Schema, &b.Table, &b.Filter}[:len(parts)] {
 		*to = parts[i]

@@ -27,9 +27,9 @@ const TopicPrefix = "realtime:"
 
 // The names that a binding's event, and the type of a change, can have.
 const (
-	ChangeInsert   = "INSERT"
-	ChangeUpdate   = "UPDATE"
-	ChangeDelete   = "DELETE"
-	ChangeTruncate = "TRUNCATE" // only bindings that name it get it
-	ChangeAny      = "*"        // INSERT, UPDATE and DELETE
+	changeInsert   = "INSERT"
+	changeUpdate   = "UPDATE"
+	changeDelete   = "DELETE"
+	changeTruncate = "TRUNCATE" // only bindings that name it get it
+	changeAny      = "*"        // INSERT, UPDATE and DELETE
 )

@@ -24,10 +24,10 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 		"close":           func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventClose, EmptyObject) },
 		"error":           func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventError, ChannelCrash) },
 		"system": func(v Version) *Frame {
-			return v.Push(`"1"`, "", "realtime:room1", EventSystem, System(ExtensionPostgres, StatusOK, MessageSubscribed, "room1"))
+			return v.Push(`"1"`, "", "realtime:room1", EventSystem, systemPayload(ExtensionPostgres, StatusOK, MessageSubscribed, "room1"))
 		},
 		"resync": func(v Version) *Frame {
-			return v.PushAt("16/B4000100:7", `"1"`, "", "realtime:room1", EventSystem, Resync("room1", ResyncDetail{
+			return v.PushAt("16/B4000100:7", `"1"`, "", "realtime:room1", EventSystem, resyncPayload("room1", ResyncDetail{
 				Reason: "what was missed has left the log", Code: "position_too_old", From: "16/B374D848:3", Oldest: "16/B4000000:0", Position: "16/B4000100:7",
 			}))
 		},

@@ -24,12 +24,8 @@ type Join struct {
 	Warnings []string
 }
 
-const (
-	// maxBindings bounds what one join can make the server hold.
-	maxBindings = 10_000
-	// maxWarnings is how many fields are worth telling about at once.
-	maxWarnings = 16
-)
+// maxWarnings is how many fields are worth telling about at once.
+const maxWarnings = 16
 
 // ParseJoin reads a join payload for a topic. An error is a Refusal.
 func ParseJoin(subTopic string, payload []byte) (*Join, error) {

@@ -75,7 +75,7 @@ func checkBinding(t *testing.T, b *Binding, echo json.RawMessage) {
 	if b.Err == "" && (b.Schema == wildcard || b.Table == wildcard) && b.Select != nil {
 		t.Fatalf("binding %s selects columns of many tables", b.Raw)
 	}
-	if b.Err == "" && b.Event != ChangeAny && !isChange(b.Event) {
+	if b.Err == "" && b.Event != changeAny && !isChange(b.Event) {
 		t.Fatalf("binding %s has event %q", b.Raw, b.Event)
 	}
 }

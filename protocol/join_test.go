@@ -136,7 +136,7 @@ func TestLegacyJoin(t *testing.T) {
 		"public:a:id=eq.1:2": {Raw: []byte(`{"schema":"public","table":"a","filter":"id=eq.1:2"}`), Schema: "public", Table: "a", Filter: "id=eq.1:2"},
 		`p"`:                 {Raw: []byte(`{"schema":"p\""}`), Schema: `p"`, Table: "*"},
 	} {
-		want.Event = ChangeAny
+		want.Event = changeAny
 		j, err := ParseJoin(subTopic, []byte(`{"access_token":null}`))
 		if err != nil || !j.Legacy || !j.PresenceEnabled || len(j.Bindings) != 1 {
 			t.Fatalf("ParseJoin(%q, no config) = %+v, %v; want a legacy join with one binding", subTopic, j, err)

@@ -32,8 +32,8 @@ const (
 	CodeDatabaseAway       = "database_away"
 )
 
-// System is the payload of the system event that tells of the problem.
-func (p Problem) System(extension, status, subTopic string) json.RawMessage {
+// payload is the payload of the system event that tells of the problem.
+func (p Problem) payload(extension, status, subTopic string) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 128+len(p.Message)+len(p.Fix)+len(subTopic)), extension, status, p.Message, subTopic)
 	b = append(b, `,"code":`...)
 	b = appendQuoted(b, p.Code)

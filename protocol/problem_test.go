@@ -16,7 +16,7 @@ func TestProblemsHaveACodeAndMayHaveAFix(t *testing.T) {
 			`{"message":"x","status":"ok","extension":"postgres_changes","channel":"room","code":"unknown_table"}`,
 		},
 	} {
-		if got := string(c.problem.System(ExtensionPostgres, StatusOK, "room")); got != c.want {
+		if got := string(c.problem.payload(ExtensionPostgres, StatusOK, "room")); got != c.want {
 			t.Errorf("%+v:\ngot  %s\nwant %s", c.problem, got, c.want)
 		}
 	}

@@ -43,9 +43,9 @@ func PolicyRaised(table, sqlState, message string) string {
 // expect. It goes out with status ok.
 func Warning(text string) string { return "warning: " + text }
 
-// System is the payload of a system event. Without a sub-topic it has no
+// systemPayload is the payload of a system event. Without a sub-topic it has no
 // "channel".
-func System(extension, status, message, subTopic string) json.RawMessage {
+func systemPayload(extension, status, message, subTopic string) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 96+len(message)+len(subTopic)), extension, status, message, subTopic)
 	return append(b, '}')
 }
@@ -74,9 +74,9 @@ type ResyncDetail struct {
 	Position string // everything after it is delivered
 }
 
-// Resync is the payload of the system event that tells a client to fetch its
+// resyncPayload is the payload of the system event that tells a client to fetch its
 // data again.
-func Resync(subTopic string, d ResyncDetail) json.RawMessage {
+func resyncPayload(subTopic string, d ResyncDetail) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusError, "resync_required: "+d.Reason, subTopic)
 	b = append(b, `,"code":`...)
 	b = appendQuoted(b, d.Code)

@@ -7,22 +7,22 @@ func TestSystem(t *testing.T) {
 		name, got, want string
 	}{
 		{
-			"with a sub-topic", string(System(ExtensionPostgres, StatusOK, MessageSubscribed, `a"b`)),
+			"with a sub-topic", string(systemPayload(ExtensionPostgres, StatusOK, MessageSubscribed, `a"b`)),
 			`{"message":"Subscribed to PostgreSQL","status":"ok","extension":"postgres_changes","channel":"a\"b"}`,
 		},
 		{
-			"to every topic", string(System(ExtensionSystem, StatusOK, "Server requested disconnect", "")),
+			"to every topic", string(systemPayload(ExtensionSystem, StatusOK, "Server requested disconnect", "")),
 			`{"message":"Server requested disconnect","status":"ok","extension":"system"}`,
 		},
 		{
-			"resync", string(Resync("room", ResyncDetail{
+			"resync", string(resyncPayload("room", ResyncDetail{
 				Reason: "what was missed has left the log", Code: "position_too_old", From: "0/1:2", Oldest: "0/2:0", Position: "0/3:0",
 			})),
 			`{"message":"resync_required: what was missed has left the log","status":"error","extension":"postgres_changes","channel":"room",` +
 				`"code":"position_too_old","from":"0/1:2","oldest":"0/2:0","position":"0/3:0"}`,
 		},
 		{
-			"resync of an unknown client", string(Resync("room", ResyncDetail{Reason: "restarted", Code: "unknown_client", Position: "0/3:0"})),
+			"resync of an unknown client", string(resyncPayload("room", ResyncDetail{Reason: "restarted", Code: "unknown_client", Position: "0/3:0"})),
 			`{"message":"resync_required: restarted","status":"error","extension":"postgres_changes","channel":"room",` +
 				`"code":"unknown_client","from":null,"oldest":null,"position":"0/3:0"}`,
 		},

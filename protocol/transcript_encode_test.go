@@ -33,7 +33,7 @@ func TestRecordedServerFrames(t *testing.T) {
 	}
 	for event, least := range map[string]int{
 		"binary": 90, EventReply: 1300, EventClose: 70, EventError: 9, EventSystem: 400, EventPresenceState: 100,
-		EventPresenceDiff: 440, EventPostgresChanges: 320, EventBroadcast: 240, ChangeInsert: 1, ChangeUpdate: 1, ChangeDelete: 1,
+		EventPresenceDiff: 440, EventPostgresChanges: 320, EventBroadcast: 240, changeInsert: 1, changeUpdate: 1, changeDelete: 1,
 	} {
 		if built[event] < least {
 			t.Errorf("%d frames of %s rebuilt; the transcripts have %d or more", built[event], event, least)
@@ -94,12 +94,12 @@ func rebuildText(t *testing.T, l transcript.Line, data []byte) (event string) {
 	case EventSystem:
 		var p struct{ Extension, Status, Message, Channel string }
 		unmarshal(t, r.Payload, &p)
-		frames = append(frames, v.Push(joinRef, ref, topic, r.Event, System(p.Extension, p.Status, p.Message, p.Channel)))
+		frames = append(frames, v.Push(joinRef, ref, topic, r.Event, systemPayload(p.Extension, p.Status, p.Message, p.Channel)))
 	case EventPostgresChanges:
 		var p struct{ IDs, Data json.RawMessage }
 		unmarshal(t, r.Payload, &p)
 		frames = append(frames, v.Changes(topic, p.IDs, rebuildData(t, p.Data)))
-	case ChangeInsert, ChangeUpdate, ChangeDelete:
+	case changeInsert, changeUpdate, changeDelete:
 		frames = append(frames, v.Push(joinRef, ref, topic, r.Event, rebuildData(t, r.Payload)))
 	case EventBroadcast:
 		frames = rebuildBroadcast(t, v, joinRef, topic, r.Payload)
