@@ -160,7 +160,7 @@ func (ix *Index[T]) relation(rel *wal.Relation) *relationIndex {
 	}
 	ri = newRelationIndex(rel)
 	ix.relations[rel.OID], ix.byName[name] = ri, ri
-	for _, n := range []tableName{name, {rel.Schema, Wildcard}, {Wildcard, rel.Table}, {Wildcard, Wildcard}} {
+	for _, n := range []tableName{name, {rel.Schema, wildcard}, {wildcard, rel.Table}, {wildcard, wildcard}} {
 		if r := ix.names[n]; r != nil {
 			for _, m := range r.members {
 				ix.file(ri, m)

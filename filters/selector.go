@@ -6,8 +6,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// Wildcard stands for any schema or table.
-const Wildcard = "*"
+// wildcard stands for any schema or table.
+const wildcard = "*"
 
 // Guard narrows a selector to the rows that a subject may see. Guards are
 // compared with ==, so a subject's guard must be one value.
@@ -30,11 +30,11 @@ type tableName struct{ schema, table string }
 
 // covers reports whether a selector's name is that of a table.
 func (n tableName) covers(schema, table string) bool {
-	return (n.schema == Wildcard || n.schema == schema) && (n.table == Wildcard || n.table == table)
+	return (n.schema == wildcard || n.schema == schema) && (n.table == wildcard || n.table == table)
 }
 
 // literal reports whether the name is that of one table.
-func (n tableName) literal() bool { return n.schema != Wildcard && n.table != Wildcard }
+func (n tableName) literal() bool { return n.schema != wildcard && n.table != wildcard }
 
 // selectorKey is equal for equal selectors of a name.
 type selectorKey struct {

@@ -77,7 +77,9 @@ func longName(name string) string {
 	return ""
 }
 
-// quoteIdentifier quotes what is not plain lower case.
+// quoteIdentifier quotes what is not plain lower case, as format_type does. The
+// driver's function always quotes, and this package has no driver. Keywords stay
+// as they are: the name is for texts that clients read, never for SQL.
 func quoteIdentifier(s string) string {
 	plain := s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" && (s[0] < '0' || s[0] > '9')
 	if plain {
