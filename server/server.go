@@ -56,14 +56,6 @@ func (s *Server) Close() error {
 // Addr is where it listens for clients, "127.0.0.1:4000".
 func (s *Server) Addr() string { return s.clients.Addr().String() }
 
-// MetricsAddr is where it listens for readers of /metrics, "" when that is Addr.
-func (s *Server) MetricsAddr() string {
-	if s.metrics == nil {
-		return ""
-	}
-	return s.metrics.Addr().String()
-}
-
 // Ready is closed when the reader streams for the first time.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 

@@ -281,8 +281,8 @@ func TestHealthAndMetricsOnTwoListeners(t *testing.T) {
 		{s.Addr(), "/healthz", 200, "ok"},
 		{s.Addr(), "/readyz", 200, `"streaming":true`},
 		{s.Addr(), "/metrics", 404, ""},
-		{s.MetricsAddr(), "/metrics", 200, "walcast_gateway_sessions 0"},
-		{s.MetricsAddr(), "/metrics", 200, "go_goroutines"},
+		{s.metrics.Addr().String(), "/metrics", 200, "walcast_gateway_sessions 0"},
+		{s.metrics.Addr().String(), "/metrics", 200, "go_goroutines"},
 	} {
 		resp, err := http.Get("http://" + test.addr + test.path)
 		if err != nil {
