@@ -103,7 +103,7 @@ func TestDiagnose(t *testing.T) {
 		t.Run(c.err.Error(), func(t *testing.T) {
 			f := classify(fmt.Errorf("attempt: %w", c.err), at)
 			if f.remedy != c.remedy || f.cause != c.cause || !strings.Contains(f.advice, c.advice) {
-				t.Errorf("diagnose = remedy %d, cause %s, advice %q; want %d, %s, %q", f.remedy, f.cause, f.advice, c.remedy, c.cause, c.advice)
+				t.Errorf("classify = remedy %d, cause %s, advice %q; want %d, %s, %q", f.remedy, f.cause, f.advice, c.remedy, c.cause, c.advice)
 			}
 			if !slices.Contains(causes(), f.cause) {
 				t.Errorf("cause %q is not in causes()", f.cause)
@@ -118,7 +118,7 @@ func TestDiagnose(t *testing.T) {
 func TestAnUnknownErrorIsNeverANewHistory(t *testing.T) {
 	for _, code := range []string{"XX000", "XX001", "55000", "42704", "P0001", "58P01", "25006"} {
 		if f := classify(pg(code, "?"), target{}); f.remedy == renew {
-			t.Errorf("diagnose of %s starts a new history", code)
+			t.Errorf("classify of %s starts a new history", code)
 		}
 	}
 }
