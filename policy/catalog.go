@@ -34,6 +34,7 @@ type facts struct {
 
 	depends dependencies
 	sight   sight
+	lsn     wal.LSN // what commits at it or later commits after all this was read
 }
 
 // attribute is a column as the table has it now.
@@ -96,7 +97,8 @@ const sessionSQL = `select current_setting('` + ownPath + `'), current_setting('
 		current_setting('request.jwt.claim.role', true), current_setting('request.jwt.claim.email', true)) <> '',
 	coalesce((select has_function_privilege(oid, 'pg_catalog.current_setting(text, boolean)', 'EXECUTE')
 			and has_function_privilege(oid, 'pg_catalog.current_setting(text)', 'EXECUTE')
-		from pg_catalog.pg_roles where rolname = $1), false)`
+		from pg_catalog.pg_roles where rolname = $1), false),
+	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
 
 // beginPinned begins a transaction in which catalog queries mean the same, and
 // expressions print the same, whatever the session has set. Until the path is
@@ -228,10 +230,10 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
-	f := &facts{Role: role}
+	f, lsn := &facts{Role: role}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
-			&f.session.ClaimSettings, &f.session.SettingReadable)},
+			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
 		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
@@ -246,6 +248,9 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
 		}
 	})
+	if err == nil {
+		f.lsn, err = wal.ParseLSN(lsn)
+	}
 	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
 		err = errors.New("policies have changed meanwhile")
 	}

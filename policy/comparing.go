@@ -19,12 +19,21 @@ type comparing struct {
 	subject   filters.Subject // nil is ourselves
 	questions []filters.Question
 	answers   []filters.Answer
+	late      int // statements that took too long
 }
+
+// lateMost is how many statements may take too long before what is left of the
+// questions counts as too slow, one by one or not.
+const lateMost = 4
 
 // ask fills in the answers at the indexes.
 func (c *comparing) ask(ctx context.Context, indexes []int) error {
 	if c.subject == nil && c.form.schema != "pg_catalog" {
 		c.refuse(indexes, &pgconn.PgError{Code: codeInsufficientPrivilege, Message: "type " + c.form.typ + " is asked about as a subject only"})
+		return nil
+	}
+	if c.late >= lateMost {
+		c.refuse(indexes, &pgconn.PgError{Code: codeQueryCanceled, Message: "canceling statement due to statement timeout"})
 		return nil
 	}
 	whole, err := c.run(ctx, indexes)
@@ -34,7 +43,11 @@ func (c *comparing) ask(ctx context.Context, indexes []int) error {
 		return nil
 	case !answered:
 		return err
-	case whole || len(indexes) == 1:
+	}
+	if raised.Code == codeQueryCanceled {
+		c.late++
+	}
+	if whole || len(indexes) == 1 || c.late >= lateMost {
 		c.refuse(indexes, raised)
 		return nil
 	}

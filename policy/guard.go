@@ -35,7 +35,7 @@ func (g *guard) Where(rel *wal.Relation, op wal.Operation) filters.Expr {
 	if !g.subject.possible() {
 		return nil
 	}
-	r := g.tables.of(rel, g.subject.Role).look()
+	r := g.tables.of(rel, g.subject.Role).current()
 	if r == nil || r.kind != byPolicies {
 		return nil
 	}

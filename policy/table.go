@@ -57,9 +57,7 @@ type access struct {
 	depends []dependency
 	prints  prints
 	changed int
-	// blind is set when a guard was asked before anything was known: some index
-	// has no condition for this relation.
-	blind bool
+	since   wal.LSN // see View.Since
 }
 
 // of returns the entry for a relation and role, making it.
@@ -224,6 +222,13 @@ func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleErro
 	return a.view, a.role, true
 }
 
+// known returns the view as it was read last, whatever its age.
+func (a *access) known() (v View, role *RoleError, ok bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.view, a.role, !a.loaded.IsZero()
+}
+
 // expire has the catalog read again before anything else is believed.
 func (a *access) expire() {
 	a.mu.Lock()
@@ -236,18 +241,7 @@ func (a *access) expire() {
 func (a *access) trusted(epoch uint32) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return !a.blind && a.epoch == epoch
-}
-
-// look returns the rules for a guard; having none is remembered.
-func (a *access) look() *rules {
-	if r := a.current(); r != nil {
-		return r
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.blind = a.blind || a.rules == nil
-	return a.rules
+	return a.epoch == epoch
 }
 
 // confirm believes what is known as of a look that found it unchanged.
@@ -290,6 +284,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 	}
 	if a.rules != nil && (a.rules.text != r.text || !a.view.equal(v) || (a.role == nil) != (role == nil)) {
 		a.changed++
+		a.since = f.lsn
 	}
 	a.depends, a.prints = f.depends.all(), f.sight.prints
 	switch {
@@ -299,7 +294,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.rules = r
 		a.epoch++
 	}
-	v.Epoch, v.force = a.epoch, in
+	v.Epoch, v.Since, v.force = a.epoch, a.since, in
 	a.loaded, a.role, a.view = at, role, v
 	return moved
 }

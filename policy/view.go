@@ -25,9 +25,14 @@ type View struct {
 	NoPolicy, NoUsage bool
 	// Epoch counts how often the row-level security for this role has changed
 	// under this very Relation, as happens when roles change. An index that has
-	// asked guards before must Invalidate the relation when it grows, before it
-	// has a verdict for the view.
+	// asked guards before must Invalidate the relation when it grows, and when it
+	// has its first view, before it has a verdict for the view.
 	Epoch uint32
+	// Since is where the WAL was when this was read for a Relation of which
+	// something else was known before; 0 while nothing has changed. Rows that
+	// committed before it may be older than the change, and are not to be judged
+	// by this view.
+	Since wal.LSN
 
 	force  force
 	newest bool // no later Relation of the table is known
@@ -83,6 +88,21 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	}
 	v.Relation, v.newest = rel, t.isNewest(rel)
 	return &v, nil
+}
+
+// Known is the view as it was read last, whatever its age, nil for a role that
+// nobody can act as. It needs no I/O. It is not ok while there is none, or while
+// it is read again as it is known to have changed.
+func (t *tables) Known(rel *wal.Relation, s *Subject) (view *View, ok bool) {
+	if !s.possible() {
+		return nil, true
+	}
+	v, unfit, ok := t.of(rel, s.Role).known()
+	if !ok || unfit != nil {
+		return nil, ok
+	}
+	v.Relation = rel
+	return &v, true
 }
 
 // Verdict says how rows of a relation are checked for a subject.
