@@ -86,7 +86,7 @@ func newFixture(t *testing.T, config Config, statements ...string) *fixture {
 	return f
 }
 
-// run runs the hub until the test ends.
+// run runs the hub, and looks at the rules of access, until the test ends.
 func (f *fixture) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running errgroup.Group
@@ -155,6 +155,21 @@ func (f *fixture) commit(changes ...*wal.Change) {
 		c.Bytes = 100
 	}
 	f.log.Append(time.Now(), changes, f.lsn+8)
+}
+
+// present has what is committed from here on come after all that the database has
+// done: a change of access has its place among the rows.
+func (f *fixture) present() {
+	f.Helper()
+	var text string
+	if err := f.db.Pool.QueryRow(f.Context(), "select pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
+		f.Fatal(err)
+	}
+	lsn, err := wal.ParseLSN(text)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.lsn = max(f.lsn, lsn&^7)
 }
 
 func insert(rel *wal.Relation, values ...string) *wal.Change {

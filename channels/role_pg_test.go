@@ -29,9 +29,13 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 	f.commit(insert(docs, "1", "7"), insert(marks, "2"))
 	c.waitFor(protocol.EventPostgresChanges, 1)
 	f.db.Exec("grant " + editor + " to " + reader)
+	if _, err := f.hub.policy.Confirm(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
 
 	deadline := time.Now().Add(patient)
 	for id := 3; c.count(protocol.EventPostgresChanges) < 10; id++ {
+		f.present()
 		f.commit(insert(docs, fmt.Sprint(id), "7"), insert(docs, fmt.Sprint(-id), "8"))
 		<-time.After(10 * time.Millisecond)
 		if time.Now().After(deadline) {

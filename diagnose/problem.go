@@ -12,16 +12,34 @@ import (
 	"walcast/replication/wal"
 )
 
+// FilterError is that Postgres refused to decide a filter for a row.
+type FilterError struct {
+	Table string // schema.table
+	Err   *filters.BindError
+}
+
+func (e *FilterError) Error() string { return e.Err.Error() }
+
+// TooSlow is what a client is told whose binding has cost too much of Postgres'
+// time: who may see its rows, or what its filter says of them.
+func TooSlow(b *Binding, aboutRows bool) protocol.Problem {
+	what := "its filter"
+	if aboutRows {
+		what = "row-level security"
+	}
+	return protocol.Problem{Message: protocol.TooSlow(b.Spec.Schema+"."+b.Spec.Table, what), Code: protocol.CodeTooSlow}
+}
+
 // Raised is what a subject is told of a policy or filter of its binding that
 // raised for a row. Whose binding it is makes no difference to the text.
-func Raised(b *Binding, _ *policy.Subject, err error) protocol.Problem {
+func Raised(_ *Binding, _ *policy.Subject, err error) protocol.Problem {
 	var ask *policy.AskError
-	var bind *filters.BindError
+	var filter *FilterError
 	switch {
 	case errors.As(err, &ask):
 		return protocol.Problem{Message: protocol.PolicyRaised(ask.Table, ask.SQLState, ask.Message), Code: protocol.CodePolicyRaised}
-	case errors.As(err, &bind):
-		return *unusable(b, bind)
+	case errors.As(err, &filter):
+		return protocol.Problem{Message: protocol.FilterRaised(filter.Table, filter.Err.SQLState), Code: protocol.CodeFilterRaised}
 	}
 	return protocol.Problem{Message: err.Error(), Code: protocol.CodePolicyRaised}
 }

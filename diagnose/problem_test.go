@@ -33,11 +33,9 @@ func TestAPolicyOrFilterThatRaisesForARowIsTold(t *testing.T) {
 			},
 		},
 		{
-			"a filter", fmt.Errorf("match: %w", filters.NewBindError("22P02", `invalid input syntax for type integer: "x"`)),
+			"a filter", fmt.Errorf("match: %w", &FilterError{"public.a", filters.NewBindError("42P01", `relation "payroll_secret" does not exist`)}),
 			protocol.Problem{
-				Message: exception + `[event: *, schema: public, table: a, filters: [{"id", "eq", "1", false}], select: nil]. ` +
-					`Exception: ERROR 22P02 (invalid_text_representation) invalid input syntax for type integer: "x"`,
-				Code: "invalid_value",
+				Message: "Changes of public.a are not delivered: the filter raised ERROR 42P01 (the server's log has its text)", Code: "filter_raised",
 			},
 		},
 		{"anything else", errors.New("timeout"), protocol.Problem{Message: "timeout", Code: "policy_raised"}},

@@ -136,9 +136,24 @@ func TestEachPathIsFollowedOnceForARow(t *testing.T) {
 		}
 		got := 0
 		row := rowOf("1", "1", "x", "1", "", "t", "ok", `{"kind": "`+kind+`"}`, "{}", "(1,2)")
-		ix.Match(&wal.Change{Operation: wal.Insert, Relation: rel, New: row}, func(int) { got++ })
+		ix.Match(&wal.Change{Operation: wal.Insert, Relation: rel, New: row}, func(_ int, truth Truth) {
+			if truth == True {
+				got++
+			}
+		})
 		if got != want || len(ix.matcher.paths) != 1 {
 			t.Errorf("%q: %d filters match, %d paths are known; want %d, 1", kind, got, len(ix.matcher.paths), want)
 		}
 	}
+}
+
+// yes is an Asker that says yes to everything.
+type yes struct{}
+
+func (*yes) Ask(_ context.Context, _ Subject, questions []Question) ([]Answer, error) {
+	answers := make([]Answer, len(questions))
+	for i := range answers {
+		answers[i].Truth = True
+	}
+	return answers, nil
 }

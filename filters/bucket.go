@@ -103,12 +103,11 @@ func (g *group) add(m member) location {
 // predicate is an expression that several groups may share. It is evaluated
 // once for a change.
 type predicate struct {
-	expr    Expr
-	key     string
-	users   int // members of groups that need it
-	turn    uint64
-	truth   Truth
-	failure *BindError
+	expr  Expr
+	key   string
+	users int // members of groups that need it
+	turn  uint64
+	truth Truth
 }
 
 // predicates are those of one relation, by their key.

@@ -25,7 +25,6 @@ type comparison struct {
 // Postgres can.
 type test interface {
 	holds(ev *evaluation, o *operand, text string) Truth
-	mayAsk() bool // whether it may be Undecided
 }
 
 func (c *comparison) Eval(row wal.Row) Truth { return c.evaluate(&evaluation{row: row}) }

@@ -49,7 +49,7 @@ func TestFiltersTakeNoMoreThanTheirCost(t *testing.T) {
 				said += s.Filter.Cost().Bytes
 				ix.Add(s, i)
 			}
-			ix.Match(change, func(int) {})
+			ix.Match(change, func(int, Truth) {})
 			runtime.GC()
 			runtime.ReadMemStats(&after)
 			took := int(after.HeapAlloc) - int(before.HeapAlloc)

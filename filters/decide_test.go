@@ -2,14 +2,18 @@ package filters
 
 import (
 	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"walcast/replication/wal"
 )
 
-// decide evaluates an expression for a row and asks Postgres what is wanted for
-// that, as Index.Prepare does for a batch of changes.
-func decide(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
-	known := newAnswers()
+// decideAlone evaluates an expression for a row and asks Postgres what is wanted
+// for that.
+func decideAlone(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
+	known := answers{}
 	for {
 		var wanted []Question
 		ev := evaluation{row: row, answers: known, wanted: &wanted}
@@ -26,5 +30,76 @@ func decide(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
 		default:
 			return Undecided, nil
 		}
+	}
+}
+
+// away is a Postgres that does not answer.
+type away struct{}
+
+func (away) Ask(context.Context, Subject, []Question) ([]Answer, error) {
+	return nil, errors.New("away")
+}
+
+// someone is a subject.
+type someone struct{}
+
+func (someone) Actor() (role, claims string) { return "anon", "{}" }
+
+// picky answers everything with true but the value (0,0), which it refuses, and
+// counts.
+type picky struct {
+	questions int
+	as        Subject
+}
+
+func (p *picky) Ask(_ context.Context, as Subject, questions []Question) ([]Answer, error) {
+	p.questions += len(questions)
+	p.as = as
+	answers := make([]Answer, len(questions))
+	for i, q := range questions {
+		if answers[i].Truth = True; q.Value == "(0,0)" {
+			answers[i] = Answer{Err: NewBindError("22000", "refused")}
+		}
+	}
+	return answers, nil
+}
+
+func TestDecideAsksOnlyWhatSettlesTheMatter(t *testing.T) {
+	one, two, raising := rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)"), rowOf("2", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)"),
+		rowOf("2", "-", "-", "-", "-", "-", "-", "-", "-", "(0,0)")
+	for text, want := range map[string]struct {
+		decisions []Truth
+		questions int
+	}{
+		"shape=eq.(1,2)":                {[]Truth{True, True, Undecided, True}, 2}, // each question once
+		"id=eq.2,shape=eq.(1,2)":        {[]Truth{False, True, Undecided, False}, 2},
+		"or=(id.eq.1,shape.eq.(1,2))":   {[]Truth{True, True, Undecided, True}, 2},
+		"id=eq.1":                       {[]Truth{True, False, False, True}, 0},
+		"none=eq.1":                     {[]Truth{False, False, False, False}, 0},
+		"not.or=(id.eq.1,id.eq.2)":      {[]Truth{False, False, False, False}, 0},
+		"id=eq.3,shape=not.eq.(1,2)":    {[]Truth{False, False, False, False}, 0},
+		"shape=not.eq.(1,2),title=eq.a": {[]Truth{Unknown, Unknown, Unknown, Unknown}, 0},
+	} {
+		p := &picky{}
+		got, err := Decide(t.Context(), rooms(), mustParse(t, text), []wal.Row{one, two, raising, one}, utc(), p, someone{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var truths []Truth
+		for i, d := range got {
+			truths = append(truths, d.Truth)
+			if (d.Err != nil) != (d.Truth == Undecided) {
+				t.Errorf("%s of row %d = %+v; want an error where nothing is decided, and only there", text, i, d)
+			}
+		}
+		if diff := cmp.Diff(want.decisions, truths); diff != "" {
+			t.Errorf("Decide(%s) differs (-want +got):\n%s", text, diff)
+		}
+		if p.questions != want.questions || p.questions > 0 && p.as != (someone{}) {
+			t.Errorf("%s: asked %d questions as %v; want %d as the subject", text, p.questions, p.as, want.questions)
+		}
+	}
+	if _, err := Decide(t.Context(), rooms(), mustParse(t, "shape=eq.(1,2)"), []wal.Row{one}, utc(), away{}, someone{}); err == nil {
+		t.Error("Decide succeeds though Postgres is away")
 	}
 }

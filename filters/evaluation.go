@@ -13,7 +13,7 @@ type evaluation struct {
 	rows    uint64           // counts them
 	columns []columnValue    // one for each column; may be empty
 	paths   map[string]found // by the name of the operand; nil without columns
-	answers *answers         // what Postgres has said; may be nil
+	answers answers          // what Postgres has said; may be nil
 	wanted  *[]Question      // collects what it has not said; may be nil
 	failure *BindError       // what it raised, if it did
 }
@@ -78,7 +78,7 @@ func (ev *evaluation) ask(c *comparison, text string) Truth {
 		return Undecided
 	}
 	q := c.question(text)
-	if answer, ok := ev.answers.get(q); ok {
+	if answer, ok := ev.answers[q]; ok {
 		if answer.Err != nil {
 			ev.failure = answer.Err
 			return Undecided

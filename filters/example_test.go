@@ -37,7 +37,7 @@ func ExampleIndex() {
 		Operation: wal.Insert,
 		Relation:  messages,
 		New:       wal.Row{{Kind: wal.Text, Text: "2"}},
-	}, func(name string) { fmt.Println(name) })
+	}, func(name string, _ filters.Truth) { fmt.Println(name) })
 	// Unordered output:
 	// ben
 	// cleo

@@ -1,10 +1,6 @@
 package filters
 
-import (
-	"context"
-
-	"walcast/replication/wal"
-)
+import "walcast/replication/wal"
 
 // Index finds the values whose selectors match a change. It belongs to one
 // shard and is not safe for concurrent use. Adding and removing do not depend
@@ -17,7 +13,6 @@ type Index[T comparable] struct {
 	relations map[uint32]*relationIndex
 	byName    map[tableName]*relationIndex
 	count     int
-	answers   *answers
 	matcher   matcher
 }
 
@@ -41,9 +36,7 @@ func NewIndex[T comparable](l Locale) *Index[T] {
 		names:     map[tableName]*tableSelectors{},
 		relations: map[uint32]*relationIndex{},
 		byName:    map[tableName]*relationIndex{},
-		answers:   newAnswers(),
 	}
-	ix.matcher.answers = ix.answers
 	ix.matcher.whole = ix.whole
 	return ix
 }
@@ -179,22 +172,32 @@ func (ix *Index[T]) Invalidate(relation uint32) {
 	}
 	delete(ix.relations, relation)
 	delete(ix.byName, tableName{ri.rel.Schema, ri.rel.Table})
-	ix.answers.forget() // a type may have changed as well
 }
 
 // Match calls yield once for each (selector, value) that the change matches, by
-// its new row for INSERT and UPDATE and by its old row for DELETE. A TRUNCATE
-// matches whatever the filter is. A selector whose filter does not compile for
-// the relation matches nothing. yield must not change the index.
-func (ix *Index[T]) Match(c *wal.Change, yield func(T)) {
+// its new row for INSERT and UPDATE and by its old row for DELETE: with True, or
+// with Undecided where Postgres has to be asked, see Decide. A TRUNCATE matches
+// whatever the filter is. A selector whose filter does not compile for the
+// relation matches nothing. yield must not change the index.
+func (ix *Index[T]) Match(c *wal.Change, yield func(T, Truth)) {
 	if c.Relation == nil {
 		return
 	}
 	ix.find(ix.relation(c.Relation), c)
 	for _, m := range ix.matcher.matched {
-		for i := range ix.members[m].values.list {
-			yield(ix.members[m].values.list[i].value)
+		ix.each(m, True, yield)
+	}
+	for _, m := range ix.matcher.doubtful {
+		if ix.matcher.isNew(m) {
+			ix.each(m, Undecided, yield)
 		}
+	}
+}
+
+// each calls yield for the values of a member.
+func (ix *Index[T]) each(m member, t Truth, yield func(T, Truth)) {
+	for i := range ix.members[m].values.list {
+		yield(ix.members[m].values.list[i].value, t)
 	}
 }
 
@@ -209,56 +212,4 @@ func (ix *Index[T]) find(ri *relationIndex, c *wal.Change) {
 	}
 	ix.matcher.begin(c, row, len(ix.members))
 	ri.match(&ix.matcher, c.Operation)
-}
-
-// Prepare asks Postgres what Match will need to know of the changes, in one
-// call, and remembers the answers. It asks nothing when Go can decide, which is
-// nearly always. After an error Match does not yield what is undecided. The
-// answers count for all members, whoever is asked as.
-func (ix *Index[T]) Prepare(ctx context.Context, changes []*wal.Change, a Asker, as Subject) error {
-	ix.answers.turn()
-	for {
-		wanted := ix.questions(changes)
-		if len(wanted) == 0 {
-			return nil
-		}
-		if err := ix.answers.learn(ctx, a, as, wanted); err != nil {
-			return err
-		}
-	}
-}
-
-// questions are what Match would need to know.
-func (ix *Index[T]) questions(changes []*wal.Change) (wanted []Question) {
-	ix.matcher.wanted = &wanted
-	defer func() { ix.matcher.wanted = nil }()
-	for _, c := range changes {
-		if c.Relation == nil {
-			continue
-		}
-		if ri := ix.relation(c.Relation); ri.doubtful > 0 {
-			ix.find(ri, c)
-		}
-	}
-	return wanted
-}
-
-// Failed calls yield for each value whose selector Postgres refused to decide
-// for the change (Prepare), with what it raised.
-func (ix *Index[T]) Failed(c *wal.Change, yield func(T, *BindError)) {
-	if c.Relation == nil {
-		return
-	}
-	ri := ix.relation(c.Relation)
-	if ri.doubtful == 0 {
-		return
-	}
-	ix.matcher.failing = true
-	defer func() { ix.matcher.failing = false }()
-	ix.find(ri, c)
-	for _, f := range ix.matcher.failures {
-		for i := range ix.members[f.member].values.list {
-			yield(ix.members[f.member].values.list[i].value, f.err)
-		}
-	}
 }

@@ -87,10 +87,10 @@ func benchmarkMatch(b *testing.B, sizes ...int) {
 		for _, n := range sizes {
 			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
 				ix, changes, found, i := filled(n, w.selector), benchChanges(n), 0, 0
-				ix.Match(changes[0], func(int) {})
+				ix.Match(changes[0], func(int, Truth) {})
 				b.ReportAllocs()
 				for b.Loop() {
-					ix.Match(changes[i%len(changes)], func(int) { found++ })
+					ix.Match(changes[i%len(changes)], func(int, Truth) { found++ })
 					i++
 				}
 				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N)
@@ -113,7 +113,7 @@ func benchmarkJoin(b *testing.B, sizes ...int) {
 		for _, n := range sizes {
 			b.Run(fmt.Sprintf("%s/bindings=%d", w.name, n), func(b *testing.B) {
 				ix := filled(n, w.selector)
-				ix.Match(benchChange(rooms(), 5), func(int) {})
+				ix.Match(benchChange(rooms(), 5), func(int, Truth) {})
 				s := w.selector(n/4*4 + 5) // of one kind at all sizes
 				b.ReportAllocs()
 				for b.Loop() {
@@ -140,7 +140,7 @@ func benchmarkRefile(b *testing.B, bindings int) {
 			ix, c := filled(bindings, w.selector), benchChange(rooms(), 5)
 			for b.Loop() {
 				ix.Invalidate(c.Relation.OID)
-				ix.Match(c, func(int) {})
+				ix.Match(c, func(int, Truth) {})
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*bindings), "ns/binding")
 		})

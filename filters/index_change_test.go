@@ -1,8 +1,6 @@
 package filters
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +13,11 @@ import (
 // matches are the values that a change matches, sorted.
 func matches[T ~string](ix *Index[T], c *wal.Change) []T {
 	var found []T
-	ix.Match(c, func(v T) { found = append(found, v) })
+	ix.Match(c, func(v T, t Truth) {
+		if t == True {
+			found = append(found, v)
+		}
+	})
 	slices.Sort(found)
 	return found
 }
@@ -124,47 +126,19 @@ func TestEqualValuesAreYieldedOnce(t *testing.T) {
 	}
 }
 
-// away is a Postgres that does not answer.
-type away struct{}
-
-func (away) Ask(context.Context, Subject, []Question) ([]Answer, error) {
-	return nil, errors.New("away")
-}
-
-func TestWhatIsUndecidedWaitsForPostgres(t *testing.T) {
+func TestWhatIsUndecidedIsLeftToPostgres(t *testing.T) {
 	ix := NewIndex[string](utc())
 	for _, text := range []string{"shape=eq.(1,2)", "id=eq.1", "id=eq.2,shape=eq.(1,2)", "or=(id.eq.1,shape.eq.(0,0))"} {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: mustParse(t, text)}, text)
 	}
 	c := &wal.Change{Operation: wal.Insert, Relation: rooms(), New: rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)")}
-	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}, nil); err == nil {
-		t.Error("Prepare succeeds though Postgres is away")
-	}
-	certain := []string{"id=eq.1", "or=(id.eq.1,shape.eq.(0,0))"}
-	if diff := cmp.Diff(certain, matches(ix, c)); diff != "" {
-		t.Errorf("matches without Postgres differ (-want +got):\n%s", diff)
-	}
-	asked := &yes{}
-	for range 3 {
-		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, asked, nil); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(append(slices.Clone(certain), "shape=eq.(1,2)"), matches(ix, c)); diff != "" {
-			t.Errorf("matches differ (-want +got):\n%s", diff)
-		}
-	}
 	// The first condition settles the third filter, the first part the fourth.
-	if asked.questions != 1 {
-		t.Errorf("asked %d questions; want 1, once", asked.questions)
+	want := map[string]Truth{"id=eq.1": True, "or=(id.eq.1,shape.eq.(0,0))": True, "shape=eq.(1,2)": Undecided}
+	got := map[string]Truth{}
+	ix.Match(c, func(v string, truth Truth) { got[v] = truth })
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("matches differ (-want +got):\n%s", diff)
 	}
-}
-
-// yes answers everything with true.
-type yes struct{ questions int }
-
-func (y *yes) Ask(_ context.Context, _ Subject, questions []Question) ([]Answer, error) {
-	y.questions += len(questions)
-	return slices.Repeat([]Answer{{Truth: True}}, len(questions)), nil
 }
 
 // TestLogicalMessagesMatchNothing: they are of no table.
@@ -172,10 +146,6 @@ func TestLogicalMessagesMatchNothing(t *testing.T) {
 	ix := NewIndex[string](utc())
 	ix.Add(Selector{Events: rowEvents, Schema: "*", Table: "*"}, "all")
 	c := &wal.Change{Operation: wal.Message, Prefix: "x"}
-	if err := ix.Prepare(context.Background(), []*wal.Change{c}, away{}, nil); err != nil {
-		t.Error(err)
-	}
-	ix.Failed(c, func(string, *BindError) { t.Error("a message has failed") })
 	if got := matches(ix, c); len(got) > 0 {
 		t.Errorf("a message matches %v", got)
 	}

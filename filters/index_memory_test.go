@@ -13,7 +13,7 @@ func TestIndexHoldsManyBindings(t *testing.T) {
 		t.Run(w.name, func(t *testing.T) {
 			before := heapBytes()
 			ix := filled(bindings, w.selector)
-			ix.Match(benchChange(rooms(), 5), func(int) {})
+			ix.Match(benchChange(rooms(), 5), func(int, Truth) {})
 			each := (heapBytes() - before) / bindings
 			t.Logf("%d bytes a binding", each)
 			if each > limit {
@@ -38,9 +38,9 @@ func heapBytes() int {
 func TestIndexMatchAllocatesNothing(t *testing.T) {
 	for _, w := range workloads {
 		ix, c := filled(1000, w.selector), benchChange(rooms(), 5)
-		ix.Match(c, func(int) {})
+		ix.Match(c, func(int, Truth) {})
 		found := 0
-		if n := testing.AllocsPerRun(100, func() { ix.Match(c, func(int) { found++ }) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { ix.Match(c, func(int, Truth) { found++ }) }); n != 0 {
 			t.Errorf("%s: Match allocates %v times; want 0", w.name, n)
 		}
 	}

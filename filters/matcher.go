@@ -8,17 +8,10 @@ type matcher struct {
 	turn     uint64   // counts changes
 	marks    []uint64 // by member: the turn in which it was found
 	matched  []member
-	failures []failure // when failing is set
+	doubtful []member // found by what is Undecided, maybe several times, maybe matched as well
 
-	failing bool
-	change  *wal.Change
-	whole   func(member, *wal.Change) Expr // all conditions of a member on it
-}
-
-// failure is a member for which Postgres raised an error.
-type failure struct {
-	member member
-	err    *BindError
+	change *wal.Change
+	whole  func(member, *wal.Change) Expr // all conditions of a member on it
 }
 
 // begin makes ready for a row.
@@ -26,66 +19,55 @@ func (m *matcher) begin(c *wal.Change, row wal.Row, members int) {
 	m.turn++
 	m.change = c
 	m.reset(row)
-	m.matched, m.failures = m.matched[:0], m.failures[:0]
+	m.matched, m.doubtful = m.matched[:0], m.doubtful[:0]
 	for len(m.marks) < members {
 		m.marks = append(m.marks, 0)
 	}
 }
 
-// visit takes the members of those groups of a bucket whose predicate holds.
+// visit takes the members of those groups of a bucket whose predicate holds, or
+// may hold.
 func (m *matcher) visit(b *bucket) {
 	for _, g := range b.groups {
-		if g.predicate == nil || m.holds(g.predicate) {
-			for _, member := range g.members {
-				m.take(member)
-			}
-		} else if m.failing && g.predicate.failure != nil {
-			for _, member := range g.members {
-				m.fail(member, g.predicate.failure)
-			}
+		t := True
+		if g.predicate != nil {
+			t = m.truth(g.predicate)
+		}
+		if t != True && t != Undecided {
+			continue
+		}
+		for _, member := range g.members {
+			m.take(member, t)
 		}
 	}
 }
 
-// take notes a member, once.
-func (m *matcher) take(member member) {
-	if m.marks[member] != m.turn {
-		m.marks[member] = m.turn
+// take notes a member.
+func (m *matcher) take(member member, t Truth) {
+	switch {
+	case t == Undecided:
+		m.doubtful = append(m.doubtful, member)
+	case t == True && m.isNew(member):
 		m.matched = append(m.matched, member)
 	}
 }
 
-// fail notes a member that cannot be decided, once.
-func (m *matcher) fail(member member, err *BindError) {
-	if m.marks[member] != m.turn {
-		m.marks[member] = m.turn
-		m.failures = append(m.failures, failure{member, err})
+// isNew reports whether it is asked about a member for the first time in the turn.
+func (m *matcher) isNew(member member) bool {
+	if m.marks[member] == m.turn {
+		return false
 	}
+	m.marks[member] = m.turn
+	return true
 }
 
-// holds evaluates a predicate once for a change.
-func (m *matcher) holds(p *predicate) bool {
+// truth evaluates a predicate once for a change.
+func (m *matcher) truth(p *predicate) Truth {
 	if p.turn != m.turn {
 		p.turn = m.turn
-		p.truth, p.failure = m.decide(p.expr)
+		p.truth = demand(p.expr, &m.evaluation)
 	}
-	return p.truth == True
-}
-
-// decide evaluates an expression. What would have to be asked of Postgres is
-// noted only if the answer would change the result.
-func (m *matcher) decide(e Expr) (Truth, *BindError) {
-	wanted := m.wanted
-	m.wanted, m.failure = nil, nil
-	t := demand(e, &m.evaluation)
-	m.wanted = wanted
-	if t == Undecided && wanted != nil {
-		t = evaluate(e, &m.evaluation)
-	}
-	if t != Undecided {
-		return t, nil
-	}
-	return t, m.failure
+	return p.truth
 }
 
 // demand evaluates what must be True: a part of a conjunction that is Unknown
@@ -111,13 +93,7 @@ func demand(e Expr, ev *evaluation) Truth {
 func (m *matcher) visitWhole(b *bucket) {
 	for _, g := range b.groups {
 		for _, member := range g.members {
-			t, err := m.decide(m.whole(member, m.change))
-			if t == True {
-				m.take(member)
-			}
-			if m.failing && err != nil {
-				m.fail(member, err)
-			}
+			m.take(member, demand(m.whole(member, m.change), &m.evaluation))
 		}
 	}
 }

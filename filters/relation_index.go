@@ -12,14 +12,12 @@ type relationIndex struct {
 	byEvents   []*eventIndex
 	predicates predicates
 	locations  map[member]locations
-	doubtful   int // members that Postgres may have to be asked about
 }
 
 // locations are where a member is filed. Most are filed once.
 type locations struct {
 	location
-	doubtful bool // Postgres may have to be asked about the member
-	more     *[]location
+	more *[]location
 }
 
 func newRelationIndex(rel *wal.Relation) *relationIndex {
@@ -50,9 +48,6 @@ func (ri *relationIndex) file(m member, w where) {
 	for _, p := range chosen.postings {
 		ei.column(p).buckets(p, func(b *bucket) { ri.put(m, b, rest) })
 	}
-	if mayAsk(w.expr) {
-		ri.doubt(m)
-	}
 }
 
 // put puts a member into a bucket with what is left to evaluate.
@@ -74,15 +69,6 @@ func (ri *relationIndex) put(m member, b *bucket, rest []Expr) {
 	ri.locations[m] = ls
 }
 
-// doubt counts a member that Postgres may have to be asked about.
-func (ri *relationIndex) doubt(m member) {
-	if ls, filed := ri.locations[m]; filed && !ls.doubtful {
-		ls.doubtful = true
-		ri.locations[m] = ls
-		ri.doubtful++
-	}
-}
-
 // remove takes a member out wherever it is filed.
 func (ri *relationIndex) remove(m member) {
 	ls, filed := ri.locations[m]
@@ -90,9 +76,6 @@ func (ri *relationIndex) remove(m member) {
 		return
 	}
 	delete(ri.locations, m)
-	if ls.doubtful {
-		ri.doubtful--
-	}
 	ri.take(ls.location)
 	if ls.more != nil {
 		for _, l := range *ls.more {

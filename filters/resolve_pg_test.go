@@ -65,19 +65,18 @@ func TestWordsForThePresentAreAskedAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ix := NewIndex[string](l.locale)
-	ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "events", Filter: f}, "x")
-	c := &wal.Change{Operation: wal.Insert, Relation: rel, New: rowOf("2024-06-01 00:00:00+00")}
+	row := rowOf("2024-06-01 00:00:00+00")
 	for round := range 2 {
 		l.asked = nil
-		if err := ix.Prepare(context.Background(), []*wal.Change{c, c}, l, nil); err != nil {
+		got, err := Decide(t.Context(), rel, f, []wal.Row{row, row}, l.locale, l, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if len(l.asked) != 1 {
 			t.Errorf("round %d: asked %d questions; want 1", round, len(l.asked))
 		}
-		if got := matches(ix, c); len(got) != 1 {
-			t.Errorf("round %d: matched %v; want x", round, got)
+		if got[0].Truth != True || got[1].Truth != True {
+			t.Errorf("round %d: decided %+v; want true", round, got)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func (l *lab) selectRows(t *testing.T, rel *wal.Relation, text string, rows []wa
 		return nil, err.Error()
 	}
 	for i, row := range rows {
-		truth, err := decide(ctx, e, row, l)
+		truth, err := decideAlone(ctx, e, row, l)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,7 +27,7 @@ func TestAnIndexFindsWhoseRowItIs(t *testing.T) {
 		}, i)
 	}
 	match := func(c *wal.Change) (found []int) {
-		index.Match(c, func(i int) { found = append(found, i) })
+		index.Match(c, func(i int, _ filters.Truth) { found = append(found, i) })
 		return found
 	}
 	for _, i := range []int{0, 1, 4711, users - 1} {

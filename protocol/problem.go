@@ -29,6 +29,8 @@ const (
 	CodeNoPolicy           = "no_policy"
 	CodeReplicaIdentity    = "replica_identity"
 	CodePolicyRaised       = "policy_raised"
+	CodeFilterRaised       = "filter_raised"
+	CodeTooSlow            = "too_slow"
 	CodeDatabaseAway       = "database_away"
 )
 

@@ -39,6 +39,18 @@ func PolicyRaised(table, sqlState, message string) string {
 	return fmt.Sprintf("Changes of %s are not delivered: its row-level security raised ERROR %s %s", table, sqlState, message)
 }
 
+// FilterRaised tells of a filter that Postgres refused to decide for a row. What
+// it said may quote the row.
+func FilterRaised(table, sqlState string) string {
+	return fmt.Sprintf("Changes of %s are not delivered: the filter raised ERROR %s (the server's log has its text)", table, sqlState)
+}
+
+// TooSlow tells of a binding that was switched off, as deciding what it gets takes
+// Postgres too long.
+func TooSlow(table, what string) string {
+	return fmt.Sprintf("Changes of %s are not delivered to this binding any more: %s takes the database too long to decide", table, what)
+}
+
 // Warning is a message about something that works otherwise than the client may
 // expect. It goes out with status ok.
 func Warning(text string) string { return "warning: " + text }

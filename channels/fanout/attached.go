@@ -18,10 +18,17 @@ type attached struct {
 	members int // subscriptions that want messages from SQL
 
 	tables map[tableName]int  // bindings by the names they want, "*" included
+	last   concern            // what was asked last
 	roles  map[string]roleUse // roles of the bindings
 }
 
 type tableName struct{ schema, table string }
+
+// concern is whether some binding names a relation.
+type concern struct {
+	relation *wal.Relation
+	is       bool
+}
 
 // roleUse counts a role's bindings and keeps one of its subjects, as grants are
 // asked for by subject.
@@ -77,13 +84,11 @@ func (a *attached) all() iter.Seq[*Subscription] {
 	}
 }
 
-// hasRole reports whether a binding has the role.
-func (a *attached) hasRole(role string) bool { return a.roles[role].bindings > 0 }
-
 // file puts a binding into the index.
 func (a *attached) file(b *binding) {
 	a.index.Add(b.selector(a.policy), b)
 	a.tables[tableName{b.Spec.Schema, b.Spec.Table}]++
+	a.last = concern{}
 	a.roles[b.subject.Role] = roleUse{bindings: a.roles[b.subject.Role].bindings + 1, subject: b.subject}
 }
 
@@ -91,6 +96,7 @@ func (a *attached) file(b *binding) {
 func (a *attached) unfile(b *binding) {
 	a.index.Remove(b.selector(a.policy), b)
 	name := tableName{b.Spec.Schema, b.Spec.Table}
+	a.last = concern{}
 	if a.tables[name]--; a.tables[name] == 0 {
 		delete(a.tables, name)
 	}
@@ -104,17 +110,16 @@ func (a *attached) unfile(b *binding) {
 
 // concerns reports whether any binding names the relation.
 func (a *attached) concerns(rel *wal.Relation) bool {
-	if len(a.tables) == 0 || rel == nil || holdsMessages(rel) {
+	if len(a.tables) == 0 || rel == nil {
 		return false
 	}
-	return a.tables[tableName{rel.Schema, rel.Table}] > 0 || a.tables[tableName{rel.Schema, "*"}] > 0 ||
-		a.tables[tableName{"*", rel.Table}] > 0 || a.tables[tableName{"*", "*"}] > 0
+	if a.last.relation != rel { // changes of one table often follow each other
+		a.last = concern{rel, !holdsMessages(rel) && a.named(rel)}
+	}
+	return a.last.is
 }
 
-// subjects returns one subject of each role that has bindings.
-func (a *attached) subjects() (subjects []*policy.Subject) {
-	for _, use := range a.roles {
-		subjects = append(subjects, use.subject)
-	}
-	return subjects
+func (a *attached) named(rel *wal.Relation) bool {
+	return a.tables[tableName{rel.Schema, rel.Table}] > 0 || a.tables[tableName{rel.Schema, "*"}] > 0 ||
+		a.tables[tableName{"*", rel.Table}] > 0 || a.tables[tableName{"*", "*"}] > 0
 }

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"walcast/filters"
 	"walcast/policy"
 	"walcast/replication/wal"
 )
@@ -9,24 +10,43 @@ import (
 // messages from SQL, in the order of the log. It belongs to the goroutine that
 // delivers.
 type batch struct {
-	matches    []match
-	messages   []message
-	concerning []*wal.Change // those that concern a binding, of the changes to match
+	matches  []match
+	messages []message
+	secured  bool // some match counts only after a look at its rules
 
 	sent, relayed int             // of matches and messages
 	touched       []*Subscription // those that the change being sent goes to
 	appeared      []appearance
 }
 
-// match is one binding whose filter a change meets.
+// match is one binding whose filter a change meets, or may meet.
 type match struct {
 	change  *wal.Change
 	binding *binding
+	known   *relation // of the change
 	view    *policy.View
-	verdict policy.Verdict
-	visible bool
-	asked   int   // index among the changes that Postgres is asked about
-	raised  error // a policy raised for this change and subject
+	truth   filters.Truth // of the filter and what is compiled: True or Undecided
+	way     way
+	since   wal.LSN // if outdated: where the new rules begin
+	// What Postgres is asked; nil for nothing.
+	seen, holds *question
+}
+
+// way is how it is decided whether a match goes to its client.
+type way uint8
+
+const (
+	hidden   way = iota // it does not
+	open                // it does
+	compiled            // it does after a look has found the rules unchanged
+	asked               // Postgres says
+	unread              // nobody knows yet what the role may see
+	outdated            // it cannot be told: who may see what of the table has changed since
+)
+
+// isLike reports whether the same verdict is due for both matches.
+func (m *match) isLike(o *match) bool {
+	return m.view == o.view && m.binding.subject == o.binding.subject
 }
 
 // matchLimit bounds how many matches are held between matching and sending.
@@ -73,5 +93,5 @@ func (b *batch) clear() {
 	clear(b.appeared)
 	b.matches, b.messages = b.matches[:0], b.messages[:0]
 	b.appeared = b.appeared[:0]
-	b.sent, b.relayed = 0, 0
+	b.sent, b.relayed, b.secured = 0, 0, false
 }

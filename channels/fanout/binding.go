@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"strconv"
 
 	"walcast/diagnose"
@@ -14,7 +15,8 @@ import (
 // the lock of the subscription's place.
 type binding struct {
 	*diagnose.Binding
-	subscription *Subscription // nil once nothing more may come for it
+	of           *Subscription
+	subscription *Subscription // the same, nil once nothing more may come for it
 	subject      *policy.Subject
 	idText       string       // see ids
 	after        wal.Position // no row up to here
@@ -26,7 +28,7 @@ type binding struct {
 }
 
 func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *binding {
-	return &binding{Binding: b, subscription: s, subject: subject}
+	return &binding{Binding: b, of: s, subscription: s, subject: subject}
 }
 
 // ids is "[id]", ready for a frame. It is made with the first: most of many
@@ -67,6 +69,26 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 	}
 	b.told = rel
 	s := b.subscription
+	s.fanout.noteFilter(err)
 	problem := s.fanout.config.Raised(b.Binding, b.subject, err)
 	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, problem))
+}
+
+// switchOff ends a binding that has cost too much of Postgres' time. The others
+// of its channel go on, as does what waits behind its rows.
+func (b *binding) switchOff(aboutRows bool) {
+	b.of.at(func(d *delivery) {
+		s := b.of
+		i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == b.Binding })
+		if i < 0 {
+			return
+		}
+		d.attached.unfile(s.bindings[i])
+		s.bindings[i].subscription = nil
+		s.bindings = slices.Delete(s.bindings, i, i+1)
+		s.queue.detach(b.Binding)
+		d.fanout.metrics.bindings.Dec()
+		d.fanout.metrics.switchedOff.Inc()
+		s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)))
+	})
 }

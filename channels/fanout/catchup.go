@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // catchup brings one subscription that has everything up to a standing to a
@@ -24,10 +25,33 @@ type catchup struct {
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
 	c := &catchup{subscription: s, lane: to, from: from}
-	c.init(f)
-	c.pace = s.request.pace
+	c.init(f, catchingUp)
+	c.pace, c.woken = c.sendAtPace, make(chan struct{}, 1)
 	c.attach()
-	f.catchups.start(c.run)
+	f.tasks.start(c.run)
+}
+
+// sendAtPace waits for the client without keeping others from catching up.
+func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
+	<-c.fanout.turns
+	c.subscription.request.pace(ctx, size, send)
+	c.fanout.turns <- struct{}{}
+}
+
+// catchUpsAtOnce is how many catch-ups have changes matched and decided at a
+// time; others wait in turn.
+const catchUpsAtOnce = 64
+
+// bring delivers a batch once it is the catch-up's turn, and everything in it is
+// decided. It is false when ctx was done before.
+func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
+	select {
+	case c.fanout.turns <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	defer func() { <-c.fanout.turns }()
+	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
 }
 
 func (c *catchup) attach() {
@@ -72,7 +96,7 @@ func (c *catchup) chase(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !c.deliver(ctx, changes) {
+		if !c.bring(ctx, changes) {
 			return ctx.Err()
 		}
 	}
@@ -121,7 +145,7 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 func (c *catchup) move(at changelog.Standing) {
 	s := c.subscription
 	c.drop(s)
-	s.due.moveTo(at)
+	s.due.advance(at)
 	c.lane.watch(s)
 	c.lane.add(s)
 }

@@ -29,16 +29,17 @@ type columnKey struct {
 	denied, blocked bool
 }
 
-// see sets which columns the binding gets under a view.
-func (b *binding) see(view *policy.View, known *relation) {
+// see sets and returns which columns the binding gets under a view.
+func (b *binding) see(view *policy.View, known *relation) *columnSet {
 	if b.view == view {
-		return
+		return b.columns
 	}
 	b.view = view
 	b.columns = known.columnSet(columnKey{
 		mask: b.mask(view), denied: view.Denied, blocked: b.filterBlocked(view),
 		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString},
 	})
+	return b.columns
 }
 
 // mask is what the role may see, limited to the selected columns and the key.

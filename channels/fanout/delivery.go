@@ -4,39 +4,71 @@ import (
 	"context"
 	"sync"
 
+	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
 // delivery turns batches of changes into frames for the subscriptions attached
-// to it, in three steps: match (under the lock), decide who may see (without it,
-// as Postgres may be asked), send (under the lock).
+// to it, in three steps: match (under the lock), wait for a look at the rules of
+// what is under row-level security (without it), send (under the lock). What is
+// not decided then waits in the queue of its subscription until the judge has
+// asked; the delivery goes on.
 type delivery struct {
 	fanout *Fanout
-	// divert takes over a subscription one of whose changes needs asking; nil
-	// where Postgres is asked on the spot.
-	divert func(s *Subscription, position wal.Position)
-	// pace calls back when the client has room; nil where nobody is waited for.
-	pace   func(ctx context.Context, size int, send func())
+	kind   kind
+	hooks
 	leader *leader // nil for all but direct lanes
 
-	mu        sync.Mutex
-	attached  attached
-	relations relations
-	taken     wal.Position       // last change matched; later ones will be
-	sent      changelog.Standing // everything up to here has been pushed
+	mu         sync.Mutex
+	attached   attached
+	relations  relations
+	generation policy.Generation // that the relations are of, at least
+	waiting    map[*Subscription]struct{}
+	standings
 
-	// What follows belongs to the goroutine that calls deliver.
+	// What follows belongs to the goroutine that calls deliver, but for the frames
+	// and the round, which the lock guards.
 	batch  batch
 	frames frames
 	round  uint64 // counts changes, to tell hits of this one from those of others
 }
 
-func (d *delivery) init(f *Fanout) {
-	d.fanout = f
+// kind is what a delivery is for.
+type kind uint8
+
+const (
+	direct kind = iota
+	secured
+	catchingUp
+)
+
+// hooks are what deliveries of different kinds do differently.
+type hooks struct {
+	// divert takes over a subscription one of whose changes is not for everybody
+	// to see; nil where those are delivered.
+	divert func(s *Subscription, position wal.Position)
+	// spill takes over a subscription of which too much waits; nil where the
+	// delivery waits for it.
+	spill func(s *Subscription, position wal.Position)
+	// pace calls back when the client has room; nil where nobody is waited for.
+	pace func(ctx context.Context, size int, send func())
+	// woken has a token when something may have been decided; nil where that is
+	// sent by who finds it out.
+	woken chan struct{}
+}
+
+// standings are where a delivery is.
+type standings struct {
+	taken wal.Position       // last change matched; later ones will be
+	sent  changelog.Standing // everything up to here has been pushed, or waits
+}
+
+func (d *delivery) init(f *Fanout, k kind) {
+	d.fanout, d.kind = f, k
 	d.attached = newAttached(f.policy, f.config.Locale)
-	d.relations = relations{}
+	d.relations, d.waiting = relations{}, map[*Subscription]struct{}{}
 	d.frames = frames{limit: f.config.MaxChangeBytes, metrics: f.metrics, byKey: map[frameKey]*protocol.Frame{}}
 }
 
@@ -52,14 +84,18 @@ func (d *delivery) add(s *Subscription) {
 // drop takes a subscription out that is about to be added elsewhere: it is never
 // seen without a place. d.mu is held.
 func (d *delivery) drop(s *Subscription) {
+	d.discard(s)
 	d.unfileAll(s)
 	d.attached.remove(s)
+	if d.woken != nil {
+		d.signal()
+	}
 }
 
 // fileAll has the subscription's bindings match. d.mu is held.
 func (d *delivery) fileAll(s *Subscription) {
 	for _, b := range s.bindings {
-		d.file(b)
+		d.attached.file(b)
 	}
 	d.fanout.metrics.bindings.Add(float64(len(s.bindings)))
 }
@@ -72,32 +108,17 @@ func (d *delivery) unfileAll(s *Subscription) {
 	d.fanout.metrics.bindings.Sub(float64(len(s.bindings)))
 }
 
-// file puts a binding into the index. Where nothing is known yet of what its
-// role may see, the index must not ask: it compiles the table anew when that is
-// loaded, with the next change.
-func (d *delivery) file(b *binding) {
-	if !d.attached.hasRole(b.subject.Role) {
-		for oid, known := range d.relations {
-			if _, loaded := known.views[b.subject.Role]; !loaded {
-				d.attached.index.Invalidate(oid)
-			}
-		}
-	}
-	d.attached.file(b)
-}
-
 // deliver brings changes to the subscriptions that match and may see them. It
 // is false when ctx was done before they all were.
 func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
-	see := d.fanout.visibility
 	for len(changes) > 0 {
-		n, unknown, err := d.match(ctx, changes)
-		if !see.decide(ctx, d.batch.matches, d.divert == nil) {
+		n, unknown := d.match(changes)
+		if !d.confirm(ctx) {
 			return false
 		}
 		d.send(ctx)
 		changes = changes[n:]
-		if err != nil && !see.pause(ctx, "filters not decided, changes wait", err) || unknown != nil && !d.learn(ctx, unknown) {
+		if unknown != nil && !d.learn(ctx, unknown) {
 			return false
 		}
 	}
@@ -122,6 +143,9 @@ func (d *delivery) progress() changelog.Standing {
 // standing is up to where everything that a subscription of the delivery is to
 // have has been pushed. d.mu is held.
 func (d *delivery) standing(s *Subscription) changelog.Standing {
+	if s.behind() {
+		return changelog.Standing{History: d.sent.History, Position: justBefore(s.queue.steps[0].change.Position)}
+	}
 	at := s.due.rows
 	if d.sent.Position.Compare(at.Position) > 0 {
 		at = d.sent

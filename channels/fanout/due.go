@@ -36,8 +36,19 @@ func (d *due) startLive(at changelog.Standing) {
 	d.messages, d.old = at, at.History != (changelog.History{})
 }
 
-// moveTo notes that everything up to a standing has been delivered.
+// moveTo notes that everything up to a standing has been delivered, or is never
+// to come.
 func (d *due) moveTo(at changelog.Standing) { d.rows, d.messages = at, at }
+
+// advance is moveTo, but never back: after a resync to a position that the log
+// had not reached, what is due may begin later.
+func (d *due) advance(at changelog.Standing) {
+	for _, of := range []*changelog.Standing{&d.rows, &d.messages} {
+		if of.History != at.History || of.Position.Compare(at.Position) < 0 {
+			*of = at
+		}
+	}
+}
 
 // begins reports whether what is due begins at a standing or later, in the same
 // history.

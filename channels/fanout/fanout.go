@@ -17,24 +17,31 @@ import (
 // Fanout matches the changes of a log against subscriptions. It is safe for
 // concurrent use.
 type Fanout struct {
-	config     Config
-	log        *changelog.Log
-	policy     *policy.Policy
-	visibility visibility
-	messages   Messages
-	metrics    *metrics
-	shards     []*shard
-	seed       maphash.Seed
-	catchups   catchups
+	config   Config
+	log      *changelog.Log
+	policy   *policy.Policy
+	messages Messages
+	logger   *slog.Logger
+	metrics  *metrics
+	shards   []*shard
+	seed     maphash.Seed
+	views    *views
+	judge    *judge
+	tasks    tasks
+
+	complaints complaints
+	turns      chan struct{} // of catch-ups: one token for each whose turn it is
 }
 
 // New returns a fanout; nothing runs before Run.
 func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
-		config: c, log: log, policy: p, visibility: visibility{policy: p, logger: logger}, messages: m,
-		metrics: newMetrics(reg), seed: maphash.MakeSeed(),
+		config: c, log: log, policy: p, messages: m, logger: logger,
+		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce),
 	}
+	f.views, f.judge = newViews(f), newJudge(f)
+	f.metrics = newMetrics(reg, f)
 	n := c.Shards
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
@@ -45,23 +52,27 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 	return f
 }
 
-// Run runs the lanes and catch-ups. It blocks until ctx is done and everything
-// it started has returned.
+// Run runs the lanes, the catch-ups and the judge. It blocks until ctx is done and
+// everything it started has returned. policy.Run must be running, too.
 func (f *Fanout) Run(ctx context.Context) error {
-	f.catchups.open(ctx)
-	defer f.catchups.close()
+	f.tasks.open(ctx)
+	defer f.tasks.close()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range f.shards {
 		g.Go(func() error { return s.direct.run(ctx) })
-		g.Go(func() error { return s.asked.run(ctx) })
+		g.Go(func() error { return s.secured.run(ctx) })
+	}
+	for range judges {
+		g.Go(func() error { return f.judge.run(ctx) })
 	}
 	return g.Wait()
 }
 
-// Reached is the position up to which every lane has delivered the log.
+// Reached is the position up to which every lane has delivered the log, but for
+// what waits to be decided.
 func (f *Fanout) Reached() (least wal.Position) {
 	for i, s := range f.shards {
-		for j, l := range []*lane{s.direct, s.asked} {
+		for j, l := range []*lane{s.direct, s.secured} {
 			at := f.log.Reach(l.progress()).Position
 			if i+j == 0 || at.Compare(least) < 0 {
 				least = at

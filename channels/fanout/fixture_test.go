@@ -78,12 +78,18 @@ func (f *fixture) renew() {
 	f.fanout = New(f.config, f.log, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
 }
 
-// run runs the fanout until the test ends.
+// run runs the fanout, and looks at the rules of access, until the test ends.
 func (f *fixture) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	fanout := f.fanout
-	go func() { done <- fanout.Run(ctx) }()
+	fanout, rules := f.fanout, f.policy
+	go func() {
+		looked := make(chan error, 1)
+		go func() { looked <- rules.Run(ctx) }()
+		err := fanout.Run(ctx)
+		<-looked
+		done <- err
+	}()
 	f.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -113,6 +119,21 @@ func (f *fixture) commit(changes ...*wal.Change) {
 		c.Bytes = 100
 	}
 	f.log.Append(time.Now(), changes, f.lsn+8)
+}
+
+// present has what is committed from here on come after all that the database has
+// done: a change of access has its place among the rows.
+func (f *fixture) present() {
+	f.Helper()
+	var text string
+	if err := f.db.Pool.QueryRow(f.Context(), "select pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
+		f.Fatal(err)
+	}
+	lsn, err := wal.ParseLSN(text)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.lsn = max(f.lsn, lsn&^7)
 }
 
 // row is a row of text values; "NULL" is null.
@@ -247,7 +268,7 @@ func lineOf(f *protocol.Frame) string {
 		return err.Error()
 	case p.Event != protocol.EventSystem:
 		return fmt.Sprint("row ", p.Payload.Data.Record["id"])
-	case p.Payload.Code == protocol.CodePolicyRaised:
+	case p.Payload.Code == protocol.CodePolicyRaised || p.Payload.Code == protocol.CodeFilterRaised || p.Payload.Code == protocol.CodeTooSlow:
 		return "problem " + p.Payload.Code
 	}
 	return "resync " + p.Payload.Code
@@ -353,7 +374,7 @@ func (f *fixture) waitSent(s *Subscription) {
 func (f *fixture) waitLanes() {
 	f.Helper()
 	for _, s := range f.fanout.shards {
-		for _, l := range []*lane{s.direct, s.asked} {
+		for _, l := range []*lane{s.direct, s.secured} {
 			f.until("a lane has come to the log's head", func() bool {
 				return f.log.Reach(l.progress()).Position.Compare(f.log.Head()) >= 0
 			})

@@ -13,6 +13,7 @@ import (
 type frames struct {
 	limit   int // bytes of a change's values above which long ones are cut
 	metrics *metrics
+	change  *wal.Change
 	byKey   map[frameKey]*protocol.Frame
 	encoded []encoding
 }
@@ -44,8 +45,12 @@ type encoding struct {
 // larger one is given back, as clearing it would cost every later change.
 const framesKept = 1 << 10
 
-// clear drops the frames of the change before.
-func (f *frames) clear() {
+// begin drops the frames of another change.
+func (f *frames) begin(c *wal.Change) {
+	if f.change == c {
+		return
+	}
+	f.change = c
 	if len(f.byKey) > framesKept {
 		f.byKey = map[frameKey]*protocol.Frame{}
 	} else {

@@ -10,17 +10,21 @@ import (
 )
 
 // shard matches the changes for its share of the topics. Subscriptions whose
-// rows Postgres has to judge are in a lane of their own, so that the others never
-// wait for an answer.
+// rows are not for everybody are in a lane of their own, so that the others never
+// wait for Postgres.
 type shard struct {
-	direct, asked *lane
+	direct, secured *lane
 }
 
 // lane follows the log and delivers its changes to the subscriptions attached to
 // it.
 type lane struct {
 	delivery
-	asked *lane // where subscriptions go that need asking; nil in the asked lane
+	// secured is where a direct lane's subscriptions go with their first row under
+	// row-level security. It stays behind: who comes to it is not too late.
+	secured *lane
+	ahead   *lane         // of a secured lane, the direct one
+	moved   chan struct{} // has a token when that has gone on
 	// cursor is there from the beginning: a subscription may be attached before
 	// run is, and what commits in between is due to it. It belongs to run.
 	cursor *changelog.Cursor
@@ -36,13 +40,14 @@ const takeLimit = 256
 
 // newShard makes the lanes of a shard. The first one reports for all.
 func newShard(f *Fanout, isFirst bool) *shard {
-	asked := &lane{cursor: f.log.Follow()}
-	asked.init(f)
-	direct := &lane{cursor: f.log.Follow(), asked: asked}
-	direct.init(f)
-	direct.divert = direct.moveToAsked
-	s := &shard{direct: direct, asked: asked}
-	direct.leader = &leader{
+	s := &shard{direct: &lane{cursor: f.log.Follow()}, secured: &lane{cursor: f.log.Follow()}}
+	s.secured.ahead, s.secured.moved = s.direct, make(chan struct{}, 1)
+	s.secured.init(f, secured)
+	s.secured.spill = s.secured.leaveBehind
+	s.direct.init(f, direct)
+	s.direct.spill = s.direct.leaveBehind
+	s.direct.secured, s.direct.divert = s.secured, s.direct.moveToSecured
+	s.direct.leader = &leader{
 		owns:    func(t Topic) bool { return f.shardOf(t.Name) == s },
 		reports: isFirst,
 		newest:  newest{},
@@ -53,9 +58,9 @@ func newShard(f *Fanout, isFirst bool) *shard {
 // run follows the log until ctx is done.
 //
 // A direct lane holds the log: the reader waits for it rather than have all of
-// its subscriptions resync. The asked lane does not, as Postgres may be slow.
+// its subscriptions resync. The secured lane does not, as Postgres may be slow.
 func (l *lane) run(ctx context.Context) error {
-	if l.asked != nil {
+	if l.kind == direct {
 		l.cursor.Hold()
 		defer l.cursor.LetGo()
 	}
@@ -69,11 +74,40 @@ func (l *lane) run(ctx context.Context) error {
 			return nil // the context's: the fanout is stopping
 		default:
 			l.begin(l.cursor.Standing().History)
-			if !l.deliver(ctx, changes) {
+			if !l.stayBehind(ctx, l.cursor.Standing()) || !l.deliver(ctx, changes) {
 				return nil
 			}
 		}
+		l.tellSecured()
 	}
+}
+
+// tellSecured has the secured lane go on.
+func (l *lane) tellSecured() {
+	if l.secured == nil {
+		return
+	}
+	select {
+	case l.secured.moved <- struct{}{}:
+	default:
+	}
+}
+
+// stayBehind has a secured lane wait for the direct one to have come as far. It
+// is false when ctx is done.
+func (l *lane) stayBehind(ctx context.Context, to changelog.Standing) bool {
+	for l.ahead != nil {
+		at := l.ahead.progress()
+		if at.History != (changelog.History{}) && (at.History != to.History || at.Position.Compare(to.Position) >= 0) {
+			break
+		}
+		select {
+		case <-l.moved:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // begin notes the history that the lane's positions belong to. The lane has read
@@ -154,18 +188,27 @@ func (l *lane) watch(s *Subscription) {
 	}
 }
 
-// moveToAsked moves a subscription to the asked lane, to which everything after
-// position is due. l.mu is held; the asked lane's lock comes second.
-func (l *lane) moveToAsked(s *Subscription, position wal.Position) {
+// moveToSecured moves a subscription to the secured lane, to which everything
+// after position is due. l.mu is held; the secured lane's lock comes second.
+func (l *lane) moveToSecured(s *Subscription, position wal.Position) {
 	l.drop(s)
-	s.due.moveTo(changelog.Standing{History: l.sent.History, Position: position})
-	l.asked.mu.Lock()
-	defer l.asked.mu.Unlock()
-	if l.asked.taken.Compare(position) <= 0 {
-		l.asked.add(s)
+	s.due.advance(changelog.Standing{History: l.sent.History, Position: position})
+	l.secured.mu.Lock()
+	defer l.secured.mu.Unlock()
+	if l.secured.taken.Compare(position) <= 0 {
+		l.secured.add(s)
 		return
 	}
-	l.fanout.catchUp(s, l.asked, s.due.rows)
+	l.fanout.catchUp(s, l.secured, s.due.rows)
+}
+
+// leaveBehind has a subscription come back by a catch-up, to which everything
+// after position is due: too much of it waits. l.mu is held.
+func (l *lane) leaveBehind(s *Subscription, position wal.Position) {
+	l.drop(s)
+	s.due.advance(changelog.Standing{History: l.sent.History, Position: position})
+	l.fanout.metrics.spilled.Inc()
+	l.fanout.catchUp(s, l, s.due.rows)
 }
 
 // resync tells every subscription of the lane that changes are missing: the lane
@@ -179,6 +222,7 @@ func (l *lane) resync(e *changelog.ResyncError) {
 		l.leader.newest.restart(at.Position)
 	}
 	for s := range l.attached.all() {
+		l.discard(s)
 		switch {
 		case !s.due.begins(at):
 			s.lose(e)
@@ -187,4 +231,14 @@ func (l *lane) resync(e *changelog.ResyncError) {
 			s.due.messages = at // it came later than what is missing, to a lane in the history before
 		}
 	}
+}
+
+// count is how many subscriptions are attached.
+func (l *lane) count() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for range l.attached.all() {
+		n++
+	}
+	return n
 }

@@ -35,7 +35,9 @@ func BenchmarkDeliver(b *testing.B) {
 					r.Outbox, r.Member = out, nil
 					f.fanout.Subscribe(r, Start{})
 				}
-				benchmarkDeliver(b, f, rel, subscriptions)
+				benchmarkDeliver(b, f, f.fanout.shards[0].direct, func(n int) *wal.Change {
+					return insert(rel, fmt.Sprint(n), fmt.Sprint(n%subscriptions), "somebody says something")
+				})
 				if out.pushed < b.N*takeLimit {
 					b.Errorf("%d frames for %d rows; want one for each at least", out.pushed, b.N*takeLimit)
 				}
@@ -44,18 +46,70 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-func benchmarkDeliver(b *testing.B, f *fixture, rel *wal.Relation, subscriptions int) {
-	direct, at, next := f.fanout.shards[0].direct, f.lsn+0x100, 0
+// BenchmarkDeliverSecured is rows that each one of many users may see, of whom
+// every one has a subscription: with the looks that they wait for.
+func BenchmarkDeliverSecured(b *testing.B) {
+	for _, users := range []int{10, 1000, 10_000} {
+		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
+			f := newIdleFixture(b, `create table own (id int primary key, owner uuid); alter table own enable row level security;
+				grant select on own to authenticated; create policy own on own for select to authenticated using ((select auth.uid()) = owner)`)
+			f.config.Shards = 1
+			f.renew()
+			f.log.Begin(firstHistory, f.lsn, "")
+			f.look()
+			rel, out := f.relation("own"), &nowhere{}
+			user := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n%users) }
+			for i := range users {
+				r := f.request(nil, ask{role: "authenticated", claims: `{"sub":"` + user(i) + `"}`, bindings: `{"event":"*","schema":"public","table":"own"}`})
+				r.Outbox, r.Member = out, nil
+				s := f.fanout.Subscribe(r, Start{})
+				s.at(func(d *delivery) { f.fanout.shards[0].direct.moveToSecured(s, f.log.Head()) })
+			}
+			benchmarkDeliver(b, f, f.fanout.shards[0].secured, func(n int) *wal.Change { return insert(rel, fmt.Sprint(n), user(n)) })
+			if out.pushed < b.N*takeLimit {
+				b.Errorf("%d frames for %d rows; want one for each at least", out.pushed, b.N*takeLimit)
+			}
+		})
+	}
+}
+
+// look has the fixture look at the rules of access until the benchmark ends,
+// while no lane runs.
+func (f *fixture) look() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.policy.Run(ctx) }()
+	f.Cleanup(func() {
+		cancel()
+		<-done
+	})
+}
+
+func benchmarkDeliver(b *testing.B, f *fixture, l *lane, change func(n int) *wal.Change) {
+	ctx, cancel := context.WithCancel(b.Context())
+	f.fanout.tasks.open(ctx)
+	defer f.fanout.tasks.close()
+	defer cancel()
+	at, next := f.lsn+0x100, 0
 	changes := make([]*wal.Change, takeLimit)
-	b.ReportAllocs()
-	for b.Loop() {
+	take := func() {
 		at += 0x100
 		for i := range changes {
 			next++
-			changes[i] = insert(rel, fmt.Sprint(next), fmt.Sprint(next%subscriptions), "somebody says something")
+			changes[i] = change(next)
 			changes[i].Position = wal.Position{LSN: at, Seq: uint32(i)}
 		}
-		direct.deliver(b.Context(), changes)
+	}
+	l.meet(change(0).Relation)
+	f.until("the lane knows what the role may see", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.relations[change(0).Relation.OID].views) > 0
+	})
+	b.ReportAllocs()
+	for b.Loop() {
+		take()
+		l.deliver(b.Context(), changes)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*takeLimit), "ns/row")
 }

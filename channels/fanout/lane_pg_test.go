@@ -183,7 +183,7 @@ func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 	}
 	f.waitLanes()
 	for _, s := range f.fanout.shards {
-		for _, l := range []*lane{s.direct, s.asked} {
+		for _, l := range []*lane{s.direct, s.secured} {
 			l.mu.Lock()
 			a := &l.attached
 			if a.index.Len() != 0 || len(a.byTopic) != 0 || a.members != 0 || len(a.tables) != 0 || len(a.roles) != 0 {

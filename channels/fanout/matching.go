@@ -10,43 +10,124 @@ import (
 	"walcast/replication/wal"
 )
 
-// match finds the bindings of the changes until it has many or comes to a
-// relation whose grants and policies are not known yet, which it returns. n
-// changes are done. An error means that Postgres could not be asked about a
-// comparison that Go is not certain of; nothing is done then.
-func (d *delivery) match(ctx context.Context, changes []*wal.Change) (n int, unknown *wal.Relation, err error) {
+// match finds the bindings of the changes until it has many or comes to a state
+// of a relation that it does not know yet, which it returns. n changes are done.
+func (d *delivery) match(changes []*wal.Change) (n int, unknown *wal.Relation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes, unknown = d.known(changes)
-	if err := d.attached.index.Prepare(ctx, d.batch.concerning, d.fanout.config.Operators, nil); err != nil {
-		return 0, nil, err
-	}
-	for ; n < len(changes) && !d.batch.isFull(); n++ {
+	d.refresh()
+	now := time.Now()
+	for n < len(changes) && unknown == nil && !d.batch.isFull() {
 		change := changes[n]
-		d.taken = change.Position
 		switch {
 		case carriesMessage(change):
 			d.gather(change)
-		case d.attached.concerns(change.Relation):
+		case !d.attached.concerns(change.Relation):
+		case d.relations.knows(change.Relation, now):
 			d.matchRow(change)
+		default:
+			unknown = change.Relation
 		}
-	}
-	if n < len(changes) {
-		unknown = nil // not there yet
+		if unknown == nil {
+			d.taken = change.Position
+			n++
+		}
 	}
 	if d.batch.isEmpty() {
 		d.advance(d.taken)
 	}
-	return n, unknown, nil
+	return n, unknown
 }
 
 // matchRow finds the bindings of a row change. d.mu is held.
 func (d *delivery) matchRow(c *wal.Change) {
-	views := d.relations[c.Relation.OID].views
-	d.attached.index.Match(c, func(b *binding) {
-		d.batch.matches = append(d.batch.matches, match{change: c, binding: b, view: views[b.subject.Role]})
+	known := d.relations[c.Relation.OID]
+	d.attached.index.Match(c, func(b *binding, t filters.Truth) {
+		m := match{change: c, binding: b, known: known, truth: t}
+		var last *match
+		if n := len(d.batch.matches); n > 0 {
+			last = &d.batch.matches[n-1]
+		}
+		if d.sort(&m, last); m.way == hidden {
+			return
+		}
+		d.batch.secured = d.batch.secured || m.way == compiled
+		d.batch.matches = append(d.batch.matches, m)
 	})
-	d.attached.index.Failed(c, func(b *binding, err *filters.BindError) { b.fail(err, c.Relation) })
+}
+
+// sort says how a match is decided; it may be like the one before. Grants come
+// first: a filter that reads what the role may not is not so much as asked about.
+// d.mu is held.
+func (d *delivery) sort(m, last *match) {
+	b := m.binding
+	view, loaded := m.known.views[b.subject.Role]
+	m.view = view
+	switch {
+	case !loaded:
+		m.way = unread
+	case view == nil:
+		m.way = hidden
+		if fault := m.known.faults[b.subject.Role]; fault != nil && b.subscription != nil && b.wants(m.change) {
+			b.fail(fault, m.known.of)
+		}
+	case b.see(view, m.known).blocked:
+		m.way = hidden
+	case m.change.Position.LSN < view.Since:
+		m.way, m.since = outdated, view.Since
+	case m.truth == filters.Undecided:
+		m.way = asked
+	case !view.RowSecurity:
+		m.way = open
+	case last != nil && m.isLike(last) && (last.way == compiled || last.way == asked && last.truth == filters.True):
+		m.way = last.way
+	case d.fanout.policy.Verdict(view, b.subject) == policy.Compiled:
+		m.way = compiled
+	default:
+		m.way = asked
+	}
+}
+
+// confirm waits for a look that began after the batch was read and has found that
+// nothing has changed in the meantime of what the batch was judged by. It is
+// false when ctx is done.
+func (d *delivery) confirm(ctx context.Context) bool {
+	if !d.batch.secured {
+		return true
+	}
+	now, err := d.fanout.policy.Confirm(ctx, time.Now())
+	for err != nil {
+		if !d.fanout.pause(ctx, "rules of access not looked at, rows under row-level security wait", err) {
+			return false
+		}
+		now, err = d.fanout.policy.Confirm(ctx, time.Now())
+	}
+	if now == d.generation {
+		return true
+	}
+	for i := range d.batch.matches {
+		m := &d.batch.matches[i]
+		if m.way != compiled {
+			continue
+		}
+		if since, changed := d.fanout.changedSince(m.view, m.binding.subject); changed {
+			m.way, m.since = outdated, since
+		}
+	}
+	return true
+}
+
+// changedSince reports whether other rules than those of a view go for a subject
+// by now, and where the WAL was when they were read.
+func (f *Fanout) changedSince(view *policy.View, s *policy.Subject) (since wal.LSN, changed bool) {
+	now, ok := f.policy.Known(view.Relation, s)
+	switch {
+	case !ok || now == nil:
+		return 0, true
+	case isSameView(now, view):
+		return 0, false
+	}
+	return now.Since, true
 }
 
 // gather notes a message from SQL. A lane that leads reads all messages; others
@@ -66,48 +147,4 @@ func (d *delivery) gather(c *wal.Change) {
 	}
 	m.isOld = c.Position.Compare(d.fanout.log.Refilled()) <= 0
 	d.batch.messages = append(d.batch.messages, m)
-}
-
-// known cuts the changes before the first of a relation that has to be learned,
-// which it returns, and collects those that concern a binding. d.mu is held.
-func (d *delivery) known(changes []*wal.Change) ([]*wal.Change, *wal.Relation) {
-	d.batch.concerning = d.batch.concerning[:0]
-	start := time.Now()
-	for i, change := range changes {
-		rel := change.Relation
-		if !d.attached.concerns(rel) {
-			continue
-		}
-		if !d.relations.knows(rel, d.attached.roles, start) {
-			return changes[:i], rel
-		}
-		d.batch.concerning = append(d.batch.concerning, change)
-	}
-	return changes, nil
-}
-
-// learn loads what the roles may see of a relation, so that matching needs no
-// I/O. It is false when ctx is done.
-func (d *delivery) learn(ctx context.Context, rel *wal.Relation) bool {
-	views := map[string]*policy.View{}
-	for _, subject := range d.subjects() {
-		view, ok := d.fanout.visibility.view(ctx, rel, subject)
-		if !ok {
-			return false
-		}
-		views[subject.Role] = view
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.relations.learn(rel, views, time.Now()) {
-		d.attached.index.Invalidate(rel.OID)
-	}
-	return true
-}
-
-// subjects returns one subject of each role that has bindings.
-func (d *delivery) subjects() []*policy.Subject {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.attached.subjects()
 }

@@ -14,10 +14,13 @@ type metrics struct {
 	frames    prometheus.Counter
 	delivered prometheus.Counter
 	catchups  prometheus.Counter
+
+	spilled, questions, switchedOff, outdated prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer) *metrics {
+func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	f := promauto.With(reg)
+	fanout.gauges(f)
 	deliveries := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "walcast_channels_deliveries_total",
 		Help: "Frames handed to sessions, by event.",
@@ -44,5 +47,38 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "walcast_channels_catchups_total",
 			Help: "Channels that read the log from an earlier position before going live.",
 		}),
+		spilled: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_channels_spilled_total",
+			Help: "Channels that read the log again as too much of them waited to be decided.",
+		}),
+		questions: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_channels_questions_total",
+			Help: "Questions put to Postgres about one change for one subject: who may see it, or whether a filter holds.",
+		}),
+		switchedOff: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_channels_switched_off_total",
+			Help: "Bindings switched off as they took too much of Postgres' time.",
+		}),
+		outdated: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_channels_access_changed_total",
+			Help: "Channels told to resync as who may see what had changed before their rows were judged.",
+		}),
 	}
+}
+
+// gauges are what is counted anyway.
+func (f *Fanout) gauges(reg promauto.Factory) {
+	reg.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_undecided_bytes",
+		Help: "Memory of changes that wait for Postgres to decide who gets them.",
+	}, func() float64 { return float64(f.judge.queued.Load()) })
+	reg.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_secured",
+		Help: "Channels whose rows wait for a look at the rules of access: those that had one under row-level security.",
+	}, func() (n float64) {
+		for _, s := range f.shards {
+			n += float64(s.secured.count())
+		}
+		return n
+	})
 }

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"sync"
+	"time"
 
 	"walcast/diagnose"
 	"walcast/policy"
@@ -43,8 +44,22 @@ type Outbox interface {
 }
 
 // Turn has the catch-ups of one session send one after the other: each waits for
-// room, and all would use the same. The zero Turn is ready for use.
-type Turn struct{ mu sync.Mutex }
+// room, and all would use the same. It also knows what the session's bindings have
+// cost. The zero Turn is ready for use.
+type Turn struct {
+	mu sync.Mutex
+
+	cost   sync.Mutex // taken alone
+	budget budget
+}
+
+// spend has the session pay for time that Postgres took. It reports whether that
+// was too much.
+func (t *Turn) spend(now time.Time, took time.Duration, rows int) bool {
+	t.cost.Lock()
+	defer t.cost.Unlock()
+	return t.budget.spend(now, took, rows)
+}
 
 // pace calls send when the client has room for about size bytes. Catch-ups come
 // this way: they read what is in memory faster than any socket takes it, and

@@ -11,6 +11,10 @@ import (
 // codeBroadcasts is the code of a resync that gives up broadcasts and no rows.
 const codeBroadcasts = "broadcasts_missed"
 
+// codeAccessChanged is the code of a resync where who may see what has changed
+// after rows were committed and before they could be judged.
+const codeAccessChanged = "access_changed"
+
 // broadcastsMissed is told to who has no bindings. It has no positions, as such
 // a client goes by none.
 var broadcastsMissed = &changelog.ResyncError{

@@ -3,13 +3,12 @@ package fanout
 import (
 	"context"
 
-	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
 // send pushes what was matched and may be seen, in order, with the messages
-// among it.
+// among it. What is not decided waits in the queues of its subscriptions.
 func (d *delivery) send(ctx context.Context) {
 	if d.batch.isEmpty() {
 		return
@@ -35,20 +34,33 @@ func (d *delivery) sendAll() {
 	d.advance(d.taken)
 }
 
-// sendPaced is sendAll at the pace of the client. The lock is held for one step
-// at a time: others must not wait for the client.
+// sendPaced is sendAll at the pace of the client, for what is decided and what
+// has to be. The lock is held for one step at a time: others must not wait for the
+// client.
 func (d *delivery) sendPaced(ctx context.Context) {
 	for s, ok := d.batch.next(); ok; s, ok = d.batch.next() {
-		d.pace(ctx, frameSize(s.change), func() {
+		send := func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.sendStep(s)
 			d.advance(s.change.Position)
-		})
+		}
+		if d.isWaiting() {
+			send() // nothing yet: it goes behind what waits
+		} else {
+			d.pace(ctx, frameSize(s.change), send)
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.advance(d.taken)
+}
+
+// isWaiting reports whether something waits to be decided.
+func (d *delivery) isWaiting() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting) > 0
 }
 
 // frameSize is about how large a change's frame will be.
@@ -70,11 +82,22 @@ func (d *delivery) relay(m *message) {
 		m.Sent()
 		d.leader.newest.note(m.topic, m.change.Position)
 	}
-	for _, s := range d.attached.byTopic[m.topic] {
-		if s.request.Member != nil && s.due.takesMessage(m) {
+	of := d.attached.byTopic[m.topic]
+	for i := len(of) - 1; i >= 0; i-- { // one that goes is replaced by one that has had its turn
+		switch s := of[i]; {
+		case s.request.Member == nil:
+		case s.behind():
+			d.enqueue(s, step{change: m.change, message: m.alone()})
+		case s.due.takesMessage(m):
 			m.Deliver(s.request.Member)
 		}
 	}
+}
+
+// alone is a message without the batch that it is in.
+func (m *message) alone() *message {
+	own := *m
+	return &own
 }
 
 // sendChange sends one change to the subscriptions of its matches: one frame for
@@ -84,14 +107,29 @@ func (d *delivery) sendChange(c *wal.Change, matches []match) {
 	for i := range matches {
 		d.take(&matches[i])
 	}
-	d.frames.clear()
+	d.frames.begin(c)
 	for _, s := range d.batch.touched {
-		if s.place.Load() == d { // a later binding of it may have diverted it
+		switch {
+		case s.place.Load() != d: // a later binding of it may have diverted it
+		case s.behind() || s.isOpen:
+			d.enqueue(s, s.step(c))
+		default:
 			d.sendTo(s, c)
 		}
 	}
 	clear(d.batch.touched)
 	d.batch.touched = d.batch.touched[:0]
+}
+
+// step is the change being sent as the subscription has it, to be kept.
+func (s *Subscription) step(c *wal.Change) step {
+	own := make([]match, len(s.taken))
+	for i, m := range s.taken {
+		if own[i] = *m; m.way == compiled {
+			own[i].way = open // a look has been
+		}
+	}
+	return step{change: c, matches: own}
 }
 
 // take makes a match a hit of its subscription, unless the row is not for it. d.mu
@@ -101,23 +139,29 @@ func (d *delivery) take(m *match) {
 	if s == nil || s.place.Load() != d || !m.binding.wants(m.change) || !d.activate(m.binding) {
 		return
 	}
-	if m.verdict == policy.Ask && d.divert != nil {
-		d.divert(s, justBefore(m.change.Position))
+	switch {
+	case m.way == outdated:
+		d.outdate(s, m.since)
+		return
+	case d.divert != nil && (m.way == compiled || m.way == asked):
+		first := m.change
+		if s.behind() {
+			first = s.queue.steps[0].change
+		}
+		d.divert(s, justBefore(first.Position))
 		return
 	}
-	if m.raised != nil {
-		m.binding.fail(m.raised, m.change.Relation)
-	}
-	if !m.visible {
-		d.fanout.metrics.hidden.Inc()
-		return
-	}
-	m.binding.see(m.view, d.relations[m.change.Relation.OID])
 	if s.round != d.round {
-		s.round = d.round
-		s.hits = s.hits[:0]
+		s.round, s.isOpen = d.round, false
+		s.hits, s.taken = s.hits[:0], s.taken[:0]
 		d.batch.touched = append(d.batch.touched, s)
 	}
+	s.taken = append(s.taken, m)
+	if m.way == unread || m.way == asked {
+		s.isOpen = true
+		return
+	}
+	m.binding.see(m.view, m.known)
 	s.hits = append(s.hits, m.binding)
 }
 
@@ -146,7 +190,7 @@ func (d *delivery) sendTo(s *Subscription, c *wal.Change) {
 		}
 		key := frameKey{
 			topic: s.topic, version: s.request.Address.Version, legacy: s.request.Legacy,
-			ids: idsOf(s.hits, b), data: dataKey{b.columns, d.fanout.visibility.showsOld(b, c)},
+			ids: idsOf(s.hits, b), data: dataKey{b.columns, d.fanout.showsOld(b, c)},
 		}
 		key.marked = key.version == protocol.SSE && isLast(s.hits, i)
 		d.fanout.metrics.delivered.Inc()

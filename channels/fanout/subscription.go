@@ -24,9 +24,17 @@ type Subscription struct {
 	bindings []*binding
 	missing  *diagnose.Binding // none is active until this one has a table
 	due      due
-	seat     int        // among those on its topic that are attached to the place
-	hits     []*binding // of the change being sent
-	round    uint64     // of the place, that hits belongs to
+	queue    queue
+	seat     int // among those on its topic that are attached to the place
+	sending
+}
+
+// sending is what a subscription has of the change being sent.
+type sending struct {
+	round  uint64     // of the place, that the rest belongs to
+	hits   []*binding // what goes to the client
+	taken  []*match   // and all there is, in the batch
+	isOpen bool       // something of it is not decided
 }
 
 func newSubscription(f *Fanout, r Request) *Subscription {
@@ -117,6 +125,7 @@ func (s *Subscription) Detach() {
 		for _, b := range s.bindings {
 			b.subscription = nil
 		}
+		s.queue.detach(nil) // which may have them as they were for another subject
 		s.bindings = nil
 	})
 }

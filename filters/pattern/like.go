@@ -116,9 +116,6 @@ func (p *LikePattern) prepare() error {
 // Bytes is how much memory the pattern takes, about.
 func (p LikePattern) Bytes() int { return len(p.code) + 4*len(p.borders) }
 
-// Certain reports whether Match is certain for every text.
-func (p LikePattern) Certain() bool { return p.fold != FoldLocal }
-
 // Match reports whether the text matches. certain is false when only Postgres
 // can say.
 func (p LikePattern) Match(text string) (matches, certain bool) {

@@ -78,9 +78,6 @@ func Bytes(pattern string) int {
 	return n
 }
 
-// Certain reports whether Match is certain for every text.
-func (r Regexp) Certain() bool { return !r.ascii && r.size <= smallSize }
-
 // Match reports whether the expression matches somewhere in the text. certain
 // is false when only Postgres can say.
 func (r Regexp) Match(text string) (matches, certain bool) {

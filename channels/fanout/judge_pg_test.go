@@ -1,0 +1,436 @@
+package fanout
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/diagnose"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
+
+// heldTable has rows that Postgres has to be asked about: everybody may see them,
+// but asking as "held" waits while the test holds a lock.
+const heldTable = `
+	create table held (id int primary key, body text); grant select on held to authenticated;
+	create function may_see(id int) returns boolean language plpgsql stable as $$
+	begin
+		if current_setting('request.jwt.claims')::json ->> 'sub' = 'held' then
+			perform pg_advisory_xact_lock_shared(7);
+		end if;
+		return id > 0;
+	end $$;
+	alter table held enable row level security;
+	create policy held on held for select to authenticated using (may_see(id))`
+
+const (
+	heldRows = `{"event":"*","schema":"public","table":"held"}`
+	isHeld   = `{"sub":"held"}`
+	isFree   = `{"sub":"free"}`
+)
+
+// newPatientFixture is newFixture whose policies may take their time.
+func newPatientFixture(t *testing.T, statements ...string) *fixture {
+	t.Helper()
+	f := newIdleFixture(t, statements...)
+	f.policy = policy.New(policy.Config{AccessAge: time.Second, Timeout: time.Minute}, f.db.Pool, slog.New(slog.DiscardHandler), nil)
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	return f
+}
+
+// lock holds what heldTable's policy waits for, until the returned function is
+// called.
+func (f *fixture) lock() (release func()) {
+	f.Helper()
+	conn, err := pgx.ConnectConfig(f.Context(), f.db.Pool.Config().ConnConfig)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := conn.Exec(f.Context(), "select pg_advisory_lock(7)"); err != nil {
+		f.Fatal(err)
+	}
+	closed := false
+	release = func() {
+		if !closed {
+			closed = true
+			if err := conn.Close(context.Background()); err != nil {
+				f.Error(err)
+			}
+		}
+	}
+	f.Cleanup(release)
+	return release
+}
+
+// waitAsking waits until a policy waits for the lock.
+func (f *fixture) waitAsking() {
+	f.Helper()
+	f.until("a policy waits for the lock", func() bool {
+		var n int
+		err := f.db.Pool.QueryRow(f.Context(), "select count(*) from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database())").Scan(&n)
+		return err == nil && n > 0
+	})
+}
+
+func TestASlowPolicyOfOneSubjectDelaysNobodyElse(t *testing.T) {
+	f := newPatientFixture(t, messagesTable, heldTable)
+	held, messages := f.relation("held"), f.relation("messages")
+	release := f.lock()
+	slow, asked, plain := newInbox(), newInbox(), newInbox()
+	both := heldRows + "," + everyRow
+	s := f.subscribe(slow, ask{role: "authenticated", claims: isHeld, bindings: both}, Start{})
+	f.subscribe(asked, ask{role: "authenticated", claims: isFree, bindings: both}, Start{})
+	f.subscribe(plain, ask{bindings: everyRow}, Start{})
+	const n = 200
+	for i := range n {
+		f.commit(insert(held, fmt.Sprint(2*i+1), "x"), insert(messages, fmt.Sprint(2*i+2), "1", "x"))
+		if i == 0 {
+			f.waitAsking()
+		}
+	}
+	asked.wait(t, 2*n)
+	plain.wait(t, n)
+	if diff := cmp.Diff(rows(1, 2*n+1), asked.wait(t, 0)); diff != "" {
+		t.Errorf("to the other subject (-want +got):\n%s", diff)
+	}
+	if got := slow.wait(t, 0); len(got) > 0 {
+		t.Errorf("came %q while Postgres had not answered", got)
+	}
+	if at := s.Standing().Position; at.LSN > 0x1100 {
+		t.Errorf("standing %s; want it before what waits", at)
+	}
+	release()
+	if diff := cmp.Diff(rows(1, 2*n+1), slow.wait(t, 2*n)); diff != "" {
+		t.Errorf("to the slow subject (-want +got):\n%s", diff)
+	}
+	f.until("nothing waits", func() bool { return f.fanout.judge.queued.Load() == 0 })
+}
+
+// What waits is bounded: the rest is read from the log again.
+func TestMoreThanMayWaitIsCaughtUpWith(t *testing.T) {
+	f := newPatientFixture(t, messagesTable, heldTable)
+	held, messages := f.relation("held"), f.relation("messages")
+	release := f.lock()
+	b, witness := newInbox(), newInbox()
+	f.subscribe(b, ask{role: "authenticated", claims: isHeld, bindings: heldRows + "," + everyRow}, Start{})
+	f.subscribe(witness, ask{bindings: everyRow}, Start{})
+	const n = 6000
+	f.commit(insert(held, "1", "x"))
+	f.waitAsking()
+	for i := 2; i <= n; i++ {
+		if i%50 == 0 {
+			f.commit(insert(held, fmt.Sprint(i), "x"))
+			continue
+		}
+		f.commit(insert(messages, fmt.Sprint(i), "1", "x"))
+	}
+	witness.wait(t, n-n/50-1)
+	f.waitLanes()
+	if got := f.fanout.judge.queued.Load(); got > queuedMost {
+		t.Errorf("%d bytes wait; want at most %d", got, queuedMost)
+	}
+	release()
+	if diff := cmp.Diff(rows(1, n+1), b.wait(t, n)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
+	f := newPatientFixture(t, heldTable)
+	held := f.relation("held")
+	release := f.lock()
+	inboxes := map[string]*inbox{}
+	subscriptions := map[string]*Subscription{}
+	for _, name := range []string{"stays", "refiled", "detached", "closed", "idle"} {
+		inboxes[name] = newInbox()
+		subscriptions[name] = f.subscribe(inboxes[name], ask{role: "authenticated", claims: isHeld, bindings: heldRows, published: func(string, string) {}}, Start{})
+	}
+	f.commit(insert(held, "1", "x"), said("room", 2))
+	f.waitAsking()
+	f.waitLanes()
+	subscriptions["refiled"].Refile(f.subject("authenticated", isFree))
+	subscriptions["detached"].Detach()
+	subscriptions["closed"].Close()
+	subscriptions["idle"].Idle(&subscriptions["idle"].request.Bindings[0])
+	f.commit(insert(held, "3", "x"))
+	f.waitLanes()
+	release()
+	for name, want := range map[string][]string{
+		"stays": {"row 1", "message 2", "row 3"}, "refiled": {"row 1", "message 2", "row 3"},
+		"detached": {"message 2"}, "idle": {"row 1", "message 2", "row 3"},
+	} {
+		if diff := cmp.Diff(want, inboxes[name].wait(t, len(want))); diff != "" {
+			t.Errorf("to the one that is %s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := inboxes["closed"].wait(t, 0); len(got) > 0 {
+		t.Errorf("to the one that is closed came %q", got)
+	}
+	f.until("nothing waits", func() bool { return f.fanout.judge.queued.Load() == 0 })
+}
+
+// secretTable has rows that members alone may see.
+const secretTable = `
+	create table members (sub text); grant select on members to authenticated;
+	insert into members values ('member');
+	create table secrets (id int primary key, body text); grant select on secrets to authenticated;
+	alter table secrets enable row level security;
+	create policy members on secrets for select to authenticated
+		using (exists (select from members where sub = current_setting('request.jwt.claims')::json ->> 'sub'))`
+
+func TestAFilterIsNotAskedOfRowsThatTheSubjectMayNotSee(t *testing.T) {
+	f := newIdleFixture(t, secretTable)
+	asked := prometheus.NewRegistry()
+	f.config.Operators = policy.NewOperators(f.db.Pool, asked)
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	secrets := f.relation("secrets")
+	attacker, member := newInbox(), newInbox()
+	var guesses []string
+	for digit := range 10 {
+		guesses = append(guesses, fmt.Sprintf(`{"event":"*","schema":"public","table":"secrets","filter":"body=match.\"^the pin is %d(.+)(.+)(.+)(.+)(.+).*\\\\5\\\\4\\\\3\\\\2\\\\1\""}`, digit))
+	}
+	s := f.subscribe(attacker, ask{role: "authenticated", claims: `{"sub":"attacker"}`, bindings: strings.Join(guesses, ",")}, Start{})
+	f.subscribe(member, ask{role: "authenticated", claims: `{"sub":"member"}`, bindings: `{"event":"*","schema":"public","table":"secrets"}`}, Start{})
+	f.commit(insert(secrets, "1", "the pin is 7"+strings.Repeat("abcdefghij", 40)))
+	member.wait(t, 1)
+	f.waitLanes()
+	f.waitSent(s)
+	if got := attacker.wait(t, 0); len(got) > 0 {
+		t.Errorf("the attacker was told %q", got)
+	}
+	if n := counted(t, asked, "walcast_policy_comparisons_total"); n != 0 {
+		t.Errorf("Postgres was asked %v comparisons about rows that nobody who asks may see", n)
+	}
+}
+
+func TestAFilterOnAColumnWithoutSelectNeverRuns(t *testing.T) {
+	f := newIdleFixture(t, `create table partly (id int primary key, salary text, name text); grant select (id, name) on partly to anon`)
+	asked := prometheus.NewRegistry()
+	f.config.Operators = policy.NewOperators(f.db.Pool, asked)
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	rel, b, witness := f.relation("partly"), newInbox(), newInbox()
+	s := f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"partly","filter":"salary=match.(1)\\1"},
+		{"event":"*","schema":"public","table":"partly","filter":"salary=eq.11"}`}, Start{})
+	f.subscribe(witness, ask{bindings: `{"event":"*","schema":"public","table":"partly","filter":"name=match.(a)\\1"}`}, Start{})
+	f.commit(insert(rel, "1", "11", "aa"))
+	witness.wait(t, 1)
+	f.waitSent(s)
+	if got := b.wait(t, 0); len(got) > 0 {
+		t.Errorf("came %q", got)
+	}
+	if n := counted(t, asked, "walcast_policy_comparisons_total"); n != 1 {
+		t.Errorf("Postgres was asked %v comparisons; want the one about the name", n)
+	}
+}
+
+// What a filter raises may quote the row or tell what exists: the client learns
+// the SQLSTATE.
+func TestAFilterThatRaisesIsToldWithoutItsText(t *testing.T) {
+	f := newIdleFixture(t, `create table refs (id int primary key, at regclass); grant select on refs to anon`)
+	f.config.Raised = diagnose.Raised
+	f.renew()
+	f.log.Begin(firstHistory, f.lsn, "")
+	f.run()
+	rel, b := f.relation("refs"), newInbox()
+	f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"refs","filter":"at=eq.pg_class"}`}, Start{})
+	f.commit(insert(rel, "1", "payroll_secret"), insert(rel, "2", "pg_class"))
+	if diff := cmp.Diff([]string{"problem " + protocol.CodeFilterRaised, "row 2"}, b.wait(t, 2)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+	if told := string(b.frames[0].Payload()); strings.Contains(told, "payroll") || !strings.Contains(told, "42P01") {
+		t.Errorf("told %s; want the SQLSTATE and no name", told)
+	}
+}
+
+// A lane does not wait for what a role may see of a table.
+func TestATableThatNobodyKnowsYetHoldsUpNobody(t *testing.T) {
+	f := newFixture(t, messagesTable, heldTable, `create table fresh (id int primary key); grant select on fresh to authenticated, anon`)
+	messages, fresh := f.relation("messages"), f.relation("fresh")
+	both := everyRow + `,{"event":"*","schema":"public","table":"fresh"}`
+	witness, b := newInbox(), newInbox()
+	f.subscribe(witness, ask{role: "authenticated", claims: "{}", bindings: everyRow}, Start{})
+	s := f.subscribe(b, ask{role: "authenticated", claims: "{}", bindings: both}, Start{})
+	f.commit(insert(messages, "1", "1", "x"))
+	b.wait(t, 1)
+	var taken []*pgxpool.Conn
+	for range f.db.Pool.Config().MaxConns {
+		conn, err := f.db.Pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, conn)
+	}
+	f.commit(insert(fresh, "2"), said("room", 3), insert(messages, "4", "1", "x"))
+	if diff := cmp.Diff([]string{"row 1", "message 3", "row 4"}, witness.wait(t, 3)); diff != "" {
+		t.Errorf("to who does not want the table (-want +got):\n%s", diff)
+	}
+	if got := b.wait(t, 0); len(got) != 1 {
+		t.Errorf("came %q before anybody knew who may see it", got)
+	}
+	for _, conn := range taken {
+		conn.Release()
+	}
+	if diff := cmp.Diff([]string{"row 1", "row 2", "message 3", "row 4"}, b.wait(t, 4)); diff != "" {
+		t.Errorf("to who wants it (-want +got):\n%s", diff)
+	}
+	if s.place.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
+		t.Error("the subscription has left the direct lane without any row under row-level security")
+	}
+}
+
+// Filters that take Postgres too long are switched off, and hold up neither rows
+// that are certain nor others that have to be asked about.
+func TestFiltersThatTakeTooLongHoldUpNobody(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	hostile, certain, asked := newInbox(), newInbox(), newInbox()
+	var slow []string
+	for i := range 18 {
+		slow = append(slow, fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","filter":"body=match.\"^%s(.+)(.+)(.+)(.+)(.+)(.+).*\\\\6\\\\5\\\\4\\\\3\\\\2\\\\1$\""}`, strings.Repeat("a", i)))
+	}
+	f.subscribe(hostile, ask{bindings: strings.Join(slow, ",") + `,{"event":"*","schema":"public","table":"messages","filter":"channel_id=eq.1"}`}, Start{})
+	f.subscribe(certain, ask{bindings: everyRow}, Start{})
+	f.subscribe(asked, ask{role: "authenticated", claims: "{}", bindings: `{"event":"*","schema":"public","table":"messages","filter":"body=match.^(a+)b\\1"}`}, Start{})
+	body := strings.Repeat("a", 400) + "b" + strings.Repeat("a", 400)
+	const n = 20
+	for i := range n {
+		f.commit(insert(rel, fmt.Sprint(i), "1", body))
+	}
+	certain.wait(t, n)
+	if diff := cmp.Diff(rows(0, n), asked.wait(t, n)); diff != "" {
+		t.Errorf("to who is asked about (-want +got):\n%s", diff)
+	}
+	if got := hostile.wait(t, 0); len(got) > 0 {
+		t.Errorf("others had to wait for the slow filters: %q", got)
+	}
+	off := "problem " + protocol.CodeTooSlow
+	f.until("slow filters are switched off", func() bool { return slices.Contains(hostile.wait(t, 0), off) })
+}
+
+// counted is the sum of a counter.
+func counted(t *testing.T, reg *prometheus.Registry, name string) (n float64) {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				n += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return n
+}
+
+// ownTable has compiled row-level security.
+const ownTable = `create table mine (id int primary key, owner text); grant select on mine to authenticated;
+	alter table mine enable row level security;
+	create policy own on mine for select to authenticated using (owner = (select current_setting('request.jwt.claims', true)::json ->> 'sub'))`
+
+func TestRowsOfAllKindsAndMessagesComeInOrder(t *testing.T) {
+	f := newFixture(t, messagesTable, heldTable, ownTable)
+	tables := []*wal.Relation{f.relation("messages"), f.relation("held"), f.relation("mine")}
+	b := newInbox()
+	f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: everyRow + "," + heldRows + `,{"event":"*","schema":"public","table":"mine"},
+		{"event":"*","schema":"public","table":"messages","filter":"body=match.^(x+)y\\1"}`}, Start{})
+	const n = 800
+	var want []string
+	for i := range n {
+		switch k := i * 7 % 4; k {
+		case 0:
+			f.commit(insert(tables[0], fmt.Sprint(i+1), "1", "xyx"))
+		case 1:
+			f.commit(insert(tables[1], fmt.Sprint(i+1), "x"), insert(tables[1], fmt.Sprint(-i-1), "hidden"))
+		case 2:
+			f.commit(insert(tables[2], fmt.Sprint(i+1), "free"), insert(tables[2], fmt.Sprint(-i-1), "another"))
+		case 3:
+			f.commit(said("room", i+1))
+			want = append(want, fmt.Sprint("message ", i+1))
+			continue
+		}
+		want = append(want, fmt.Sprint("row ", i+1))
+	}
+	if diff := cmp.Diff(want, b.wait(t, n)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+// While Postgres cannot be reached rows under row-level security wait, and none
+// of them is lost.
+func TestNothingIsLostWhenConnectionsEnd(t *testing.T) {
+	f := newFixture(t, messagesTable, heldTable, ownTable)
+	held, mine, messages := f.relation("held"), f.relation("mine"), f.relation("messages")
+	b := newInbox()
+	f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: everyRow + "," + heldRows + `,{"event":"*","schema":"public","table":"mine"}`}, Start{})
+	admin, err := pgx.ConnectConfig(t.Context(), f.db.Pool.Config().ConnConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = admin.Close(context.Background()) })
+	const n = 60
+	for i := 1; i <= n; i += 3 {
+		if _, err := admin.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
+			t.Fatal(err)
+		}
+		f.commit(insert(held, fmt.Sprint(i), "x"), insert(mine, fmt.Sprint(i+1), "free"), insert(messages, fmt.Sprint(i+2), "1", "x"))
+	}
+	if diff := cmp.Diff(rows(1, n+1), b.wait(t, n)); diff != "" {
+		t.Errorf("delivered (-want +got):\n%s", diff)
+	}
+}
+
+// A row that was committed before a change of access is not judged by the rules
+// that go after it, compiled or asked.
+func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
+	for name, c := range map[string]struct{ table, change string }{
+		"compiled": {"mine", "alter policy own on mine using (true)"},
+		"asked":    {"held", "create or replace function may_see(id int) returns boolean language sql stable as 'select true'"},
+		"grants":   {"partly", "grant select on partly to authenticated"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t, heldTable, ownTable, "create table partly (id int primary key, body text); grant select (id) on partly to authenticated")
+			rel, b := f.relation(c.table), newInbox()
+			s := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: `{"event":"*","schema":"public","table":"` + c.table + `"}`}, Start{})
+			f.commit(insert(rel, "1", "free"))
+			b.wait(t, 1)
+			f.db.Exec(c.change)
+			if _, err := f.policy.Confirm(t.Context(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			f.commit(insert(rel, "-2", "secret of old"))
+			b.wait(t, 2)
+			f.present()
+			f.commit(insert(rel, "3", "free"))
+			if diff := cmp.Diff([]string{"row 1", "resync " + codeAccessChanged, "row 3"}, b.wait(t, 3)); diff != "" {
+				t.Errorf("delivered (-want +got):\n%s", diff)
+			}
+			f.waitSent(s)
+			position := b.read(t, 2)[1].Payload.Position
+			if position == nil {
+				t.Fatal("the resync has no position")
+			}
+			if at, err := wal.ParsePosition(*position); err != nil || at.Compare(f.log.Head()) >= 0 {
+				t.Errorf("position %s; want one before %s", *position, f.log.Head())
+			}
+		})
+	}
+}

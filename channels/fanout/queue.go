@@ -1,0 +1,295 @@
+package fanout
+
+import (
+	"context"
+
+	"walcast/diagnose"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// queue is what a subscription has on its way that is not decided yet, and what
+// comes behind it: each channel gets its rows and messages in order.
+type queue struct {
+	steps []step
+	bytes int
+}
+
+// The bounds of what waits. A subscription beyond them catches up from the log,
+// where its changes are anyway.
+const (
+	queuedMost    = 1 << 20  // bytes of one subscription
+	allQueuedMost = 64 << 20 // bytes of all
+)
+
+// bytes is about what a waiting step keeps in memory. Its change is counted in
+// full, as the log may let go of it.
+func (s *step) bytes() int { return 256 + 256*len(s.matches) + s.change.Bytes }
+
+// behind reports whether something of the subscription waits.
+func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
+
+// enqueue has a step of a subscription wait until it is decided, behind what
+// waits already. d.mu is held.
+func (d *delivery) enqueue(s *Subscription, st step) {
+	size := st.bytes()
+	if d.spill != nil && (s.queue.bytes+size > queuedMost || d.fanout.judge.queued.Load()+int64(size) > allQueuedMost) {
+		first := &st
+		if s.behind() {
+			first = &s.queue.steps[0]
+		}
+		d.spill(s, justBefore(first.change.Position))
+		return
+	}
+	s.queue.steps = append(s.queue.steps, st)
+	d.hold(s, size)
+	for i := range st.matches {
+		d.ask(&st.matches[i])
+	}
+}
+
+// hold accounts for what waits of a subscription. d.mu is held.
+func (d *delivery) hold(s *Subscription, size int) {
+	s.queue.bytes += size
+	d.fanout.judge.queued.Add(int64(size))
+	if s.behind() {
+		d.waiting[s] = struct{}{}
+	} else {
+		delete(d.waiting, s)
+		s.queue.steps = nil
+	}
+}
+
+// discard forgets what waits of a subscription. d.mu is held.
+func (d *delivery) discard(s *Subscription) {
+	for i := range s.queue.steps {
+		s.queue.steps[i].forget()
+	}
+	s.queue.steps = nil
+	d.hold(s, -s.queue.bytes)
+}
+
+// forget tells that nobody waits for the step's answers any more.
+func (s *step) forget() {
+	for i := range s.matches {
+		for _, q := range []*question{s.matches[i].seen, s.matches[i].holds} {
+			if q != nil {
+				q.interest.Add(-1)
+			}
+		}
+	}
+}
+
+// detach has nothing that waits go out for a binding, or for any with nil.
+func (q *queue) detach(of *diagnose.Binding) {
+	for i := range q.steps {
+		for k := range q.steps[i].matches {
+			if b := q.steps[i].matches[k].binding; of == nil || b.Binding == of {
+				b.subscription = nil
+			}
+		}
+	}
+}
+
+// ask has found out what a match waits for. d.mu is held.
+func (d *delivery) ask(m *match) {
+	switch m.way {
+	case unread:
+		d.fanout.views.load(d, m.known, m.binding.subject)
+	case asked:
+		d.fanout.judge.submit(m)
+	}
+}
+
+// wake sends what is decided by now of subscriptions, of all for nil.
+func (d *delivery) wake(subscriptions []*Subscription) {
+	if d.kind == catchingUp { // which waits for room before it sends
+		d.signal()
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if subscriptions == nil {
+		for s := range d.waiting {
+			subscriptions = append(subscriptions, s)
+		}
+	}
+	// A step of each in turn: equal subscriptions wait for the same changes, whose
+	// frames they share.
+	for len(subscriptions) > 0 {
+		left := subscriptions[:0]
+		for _, s := range subscriptions {
+			if s.place.Load() == d && d.release(s) {
+				left = append(left, s)
+			}
+		}
+		subscriptions = left
+	}
+}
+
+// signal wakes the goroutine of a catch-up.
+func (d *delivery) signal() {
+	select {
+	case d.woken <- struct{}{}:
+	default:
+	}
+}
+
+// release sends the first step that waits if it is decided. It is false when
+// there is nothing more to send. d.mu is held.
+func (d *delivery) release(s *Subscription) bool {
+	if !s.behind() || !d.decided(s, &s.queue.steps[0]) {
+		return false
+	}
+	st := s.queue.steps[0]
+	s.queue.steps[0] = step{}
+	s.queue.steps = s.queue.steps[1:]
+	d.hold(s, -st.bytes())
+	if st.message != nil {
+		if s.due.takesMessage(st.message) {
+			st.message.Deliver(s.request.Member)
+		}
+		return s.behind()
+	}
+	s.hits = s.hits[:0]
+	for i := range st.matches {
+		d.settle(s, &st.matches[i])
+	}
+	d.frames.begin(st.change)
+	d.sendTo(s, st.change)
+	return s.behind()
+}
+
+// decided reports whether a step can be sent, and has asked what it still waits
+// for. The subscription may have moved away, or have been told to resync. d.mu is
+// held.
+func (d *delivery) decided(s *Subscription, st *step) bool {
+	ready := true
+	for i := range st.matches {
+		m := &st.matches[i]
+		if m.way == unread {
+			d.sortAgain(m)
+		}
+		if m.way == asked {
+			m.take()
+		}
+		switch {
+		case m.way == outdated:
+			d.outdate(s, m.since)
+			return false
+		case m.way == asked && d.divert != nil:
+			d.divert(s, justBefore(st.change.Position))
+			return false
+		}
+		ready = ready && m.way != unread && m.way != asked
+	}
+	return ready
+}
+
+// sortAgain sorts a match whose view has come. Where row-level security applies
+// the index did not have it in its conditions. d.mu is held.
+func (d *delivery) sortAgain(m *match) {
+	if d.sort(m, nil); m.way == compiled {
+		m.way = asked
+	}
+	if d.divert == nil || m.way == unread {
+		d.ask(m)
+	}
+}
+
+// take takes the answers of a match that is asked about, if they are there.
+func (m *match) take() {
+	for _, q := range []*question{m.seen, m.holds} {
+		switch {
+		case q == nil:
+		case !q.done.Load():
+			return
+		case q.outdated:
+			m.way, m.since = outdated, q.since
+			return
+		case q.raised != nil || !q.yes:
+			m.way = hidden
+			return
+		}
+	}
+	if m.seen != nil || m.holds != nil {
+		m.way = open
+	}
+}
+
+// settle makes a decided match a hit of its subscription, or tells of an error.
+// d.mu is held.
+func (d *delivery) settle(s *Subscription, m *match) {
+	b := m.binding
+	if b.subscription != s {
+		return // detached
+	}
+	for _, q := range []*question{m.seen, m.holds} {
+		if q != nil && q.done.Load() && q.raised != nil {
+			b.fail(q.raised, m.known.of)
+		}
+	}
+	if m.way == hidden {
+		d.fanout.metrics.hidden.Inc()
+		return
+	}
+	b.see(m.view, m.known)
+	s.hits = append(s.hits, b)
+}
+
+// outdate tells a subscription that it cannot have what it was to get: who may
+// see what of a table has changed where the WAL was at an LSN. d.mu is held.
+func (d *delivery) outdate(s *Subscription, since wal.LSN) {
+	e := &changelog.ResyncError{
+		Code: codeAccessChanged, Reason: "who may see which rows has changed, and what was committed before cannot be judged any more",
+		From: d.standing(s).Position, Oldest: d.fanout.log.Oldest(), Position: d.taken, History: d.sent.History,
+	}
+	if at := wal.Before(since); at.Compare(e.Position) > 0 {
+		e.Position = at
+	}
+	d.discard(s)
+	s.hits, s.isOpen = s.hits[:0], false // what went before it in the change being sent
+	s.resync(e)
+	s.due.advance(changelog.Standing{History: e.History, Position: e.Position})
+	d.fanout.metrics.outdated.Inc()
+}
+
+// drain waits for what is undecided of a catch-up's subscription, and sends it at
+// the pace of the client. It is false when ctx is done.
+func (d *delivery) drain(ctx context.Context, s *Subscription) bool {
+	for {
+		size, waits := d.next(s)
+		switch {
+		case !waits:
+			return true
+		case size > 0:
+			d.pace(ctx, size, func() {
+				d.mu.Lock()
+				defer d.mu.Unlock()
+				if s.place.Load() == d {
+					d.release(s)
+				}
+			})
+			continue
+		}
+		select {
+		case <-d.woken:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// next is the size of the step that can be sent now, 0 if it is not decided;
+// waits is false when there is none.
+func (d *delivery) next(s *Subscription) (size int, waits bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s.place.Load() != d || !s.behind() {
+		return 0, false
+	}
+	if d.decided(s, &s.queue.steps[0]) {
+		return frameSize(s.queue.steps[0].change), true
+	}
+	return 0, s.behind()
+}
