@@ -39,7 +39,7 @@ func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters
 
 // What is kept of bindings that nothing was wrong with: others of the same
 // subject need no check. Who is told of a problem has it checked anew each time.
-const fineBytes = 1 << 20
+const fineBytes = 256 << 10
 
 // Check checks every binding of a subject, until one cannot work. An error means
 // that the database did not answer.

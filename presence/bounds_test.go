@@ -2,6 +2,7 @@ package presence
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 				in = append(in, g)
 			}
 		}
-		if err != error(protocol.RefuseRoomFull) || len(in) < 25 {
+		if !errors.Is(err, protocol.RefuseRoomFull) || len(in) < 25 {
 			t.Fatalf("%d members track, then %v; want some dozens and %v", len(in), err, protocol.RefuseRoomFull)
 		}
 		l.settle()
@@ -93,7 +94,7 @@ func TestPayloadsThatAreHeldBackCountToo(t *testing.T) {
 				held = append(held, g)
 			}
 		}
-		if err != error(protocol.RefuseRoomFull) {
+		if !errors.Is(err, protocol.RefuseRoomFull) {
 			t.Fatalf("%d payloads are held back, then %v; want %v", len(held), err, protocol.RefuseRoomFull)
 		}
 		if _, err := held[0].Track(payloadOf(60_000), false); err != nil {
@@ -117,7 +118,7 @@ func TestPayloadsThatAreHeldBackCountToo(t *testing.T) {
 func TestAPayloadOfOneMemberIsBounded(t *testing.T) {
 	inLobby(t, RoomsConfig{}, func(l *lobby) {
 		ann := l.appear(MemberConfig{Key: "ann"}, `{"n":1}`)
-		if _, err := ann.Track(payloadOf(memberBytes+1), false); err != error(protocol.RefuseTrackTooLarge) {
+		if _, err := ann.Track(payloadOf(memberBytes+1), false); !errors.Is(err, protocol.RefuseTrackTooLarge) {
 			t.Errorf("Track = %v; want %v", err, protocol.RefuseTrackTooLarge)
 		}
 		l.settle()
