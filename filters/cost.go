@@ -11,7 +11,7 @@ import (
 // before any of them is bound.
 type Cost struct {
 	Bytes int // memory, in each index that the filter stands in
-	// Steps are for each byte of a row that its condition reads, a few
+	// Steps are for each byte of what the conditions read of a row, a few
 	// nanoseconds each. Nearly all rows take far fewer. What Postgres is asked
 	// counts as one.
 	Steps int
@@ -22,13 +22,16 @@ func (c Cost) Plus(o Cost) Cost { return Cost{c.Bytes + o.Bytes, c.Steps + o.Ste
 
 // Measured upper limits, which a test holds.
 const (
-	filterBytes      = 1024 // of a filter, whatever is in it
-	conditionBytes   = 1024 // of a condition
-	textFactor       = 6    // of a byte of text: the filter's own, the key of its expression, what is compared
-	pathBytes        = 64   // of a step of a path
-	memberBytes      = 384  // of a value in a list: the filter may be filed under it
-	elementFactor    = 64   // of a byte of an array or a document: {1,1,1} has an element for two bytes
-	stepsOfContained = 8
+	filterBytes    = 1024 // of a filter, whatever is in it
+	conditionBytes = 1024 // of a condition
+	textFactor     = 6    // of a byte of text: the filter's own, the key of its expression, what is compared
+	pathBytes      = 64   // of a step of a path
+	memberBytes    = 384  // of a value in a list: the filter may be filed under it
+	elementFactor  = 64   // of a byte of an array or a document: {1,1,1} has an element for two bytes
+	// What is more than a look at a byte, in looks.
+	stepsOfPattern    = 2
+	stepsOfExpression = 4
+	stepsOfContained  = 8
 )
 
 // Cost is the sum of all conditions.
@@ -58,11 +61,11 @@ func (c Condition) cost() Cost {
 	switch c.Op {
 	case Like, ILike:
 		cost.Bytes += 5 * len(c.Value)
-		cost.Steps++
+		cost.Steps += stepsOfPattern
 	case Match, IMatch:
-		if size := pattern.Size(c.Value); size > 0 {
+		if pattern.Size(c.Value) > 0 {
 			cost.Bytes += pattern.Bytes(c.Value)
-			cost.Steps += size
+			cost.Steps += stepsOfExpression
 		}
 	case In:
 		cost.Bytes += memberBytes * min(1+strings.Count(c.Value, ","), maxMembers)

@@ -2,28 +2,21 @@ package pattern
 
 import (
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
-// Bounds of the expressions that Go evaluates. What is larger is left to
-// Postgres, which has a time limit. Go takes as many steps as instructions times
-// bytes at worst, and its compiler copies what is repeated: nested repeats
-// make a gigabyte of a few kilobytes.
-const (
-	MaxSize = 256 // instructions
-	// smallSize is the size up to which the length of the text does not matter.
-	smallSize = 32
-	// maxSteps bounds size times bytes of text for those that are larger.
-	maxSteps = 1 << 20
-)
+// MaxSize is how many instructions an expression may have that Go evaluates:
+// repeats are copies of what they repeat, and so a few kilobytes can make a
+// gigabyte. What is larger, or has too many states, is left to Postgres, which
+// has a time limit.
+const MaxSize = 256
 
 // Regexp is a compiled pattern of ~ or ~*, if it is one that Go and Postgres
-// read alike.
+// read alike. A match takes one step for each character of the text.
 type Regexp struct {
-	expression *regexp.Regexp
-	size       int
-	ascii      bool // certain for ASCII text only
+	automaton *automaton
+	ascii     bool // certain for ASCII text only
 }
 
 // Compile compiles what both read alike. Its errors, ErrSyntax and ErrSize, say
@@ -48,16 +41,25 @@ func Compile(pattern string, fold Case) (Regexp, error) {
 	case size > MaxSize:
 		return Regexp{}, ErrSize
 	}
-	expression, err := expressions.compile(flags + pattern)
-	if err != nil {
-		return Regexp{}, fmt.Errorf("%w: %w", ErrSyntax, err)
-	}
-	return Regexp{expression, size, ascii}, nil
+	a, err := expressions.compile(flags + pattern)
+	return Regexp{a, ascii}, err
 }
 
-// Size is how many instructions Compile would make of a pattern, at most: about
-// as many as it takes steps for a byte of text at worst. It is 0 for patterns
-// that Compile leaves to Postgres.
+// compile makes the automaton of an expression with its flags.
+func compile(expression string) (*automaton, error) {
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	}
+	return newAutomaton(program)
+}
+
+// Size is how many instructions Go makes of a pattern, at most. It is 0 for
+// patterns that Compile leaves to Postgres at first sight.
 func Size(pattern string) int {
 	s := scanner{rest: pattern}
 	if size, ok := s.alternatives(0); ok && s.rest == "" && size <= MaxSize {
@@ -67,26 +69,16 @@ func Size(pattern string) int {
 }
 
 // Bytes is how much memory a pattern takes that Compile has compiled, at most.
-// For those that begin at the start of the text Go keeps with each instruction
-// all characters that may come next.
 func Bytes(pattern string) int {
-	size := Size(pattern)
-	n := 1024 + 96*size + len(pattern)
-	if strings.HasPrefix(pattern, "^") {
-		n += 4 * size * size
-	}
-	return n
+	return 512 + maxTable + len(pattern) + 2*maxTableForInstruction*Size(pattern)
 }
 
 // Match reports whether the expression matches somewhere in the text. certain
 // is false when only Postgres can say.
 func (r Regexp) Match(text string) (matches, certain bool) {
-	if r.size > smallSize && len(text) > maxSteps/r.size {
-		return false, false
-	}
 	// Postgres counts the vertical tab among \s, Go does not.
 	if r.ascii && (!isASCII(text) || strings.IndexByte(text, '\v') >= 0) {
 		return false, false
 	}
-	return r.expression.MatchString(text), true
+	return r.automaton.match(text), true
 }

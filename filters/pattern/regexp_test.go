@@ -3,6 +3,7 @@ package pattern
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"regexp/syntax"
 	"runtime"
 	"strings"
@@ -75,23 +76,87 @@ func TestLargeExpressionsAreLeftToPostgres(t *testing.T) {
 	}
 }
 
-func TestTimeOfAnExpressionIsBounded(t *testing.T) {
-	small, err := Compile("^a.*b$", Exact)
-	if err != nil {
-		t.Fatal(err)
+func TestExpressionsWithManyStatesAreLeftToPostgres(t *testing.T) {
+	for pattern, want := range map[string]error{
+		"(a|b)*a(a|b){4}c":    nil,
+		"(a|b)*a(a|b){20}c":   ErrSize,
+		"a.{20}b.{20}c":       ErrSize,
+		"(x+x+)+y":            nil, // takes for ever where it is tried again and again
+		"error|warning|fatal": nil,
+		"(debug|info|notice|warning|error|critical|alert|emergency)": nil,
+		`^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`:                nil,
+		"(foo|bar|baz).*(quux|garply).*waldo":                        nil,
+	} {
+		if _, err := Compile(pattern, FoldASCII); !errors.Is(err, want) {
+			t.Errorf("Compile(%q): %v; want %v", pattern, err, want)
+		}
 	}
-	if _, certain := small.Match(strings.Repeat("a", 1<<20)); !certain {
-		t.Error("a small expression is not certain for a long text")
+}
+
+// checkAutomaton holds an automaton to Go's own way of matching.
+func checkAutomaton(t rapid.TB, pattern, text string) {
+	for fold, flags := range map[Case]string{Exact: "(?s)", FoldASCII: "(?is)"} {
+		r, err := Compile(pattern, fold)
+		if err != nil {
+			continue
+		}
+		if want := regexp.MustCompile(flags + pattern).MatchString(text); r.automaton.match(text) != want {
+			t.Errorf("%s%s matches %q: %t; want %t", flags, pattern, text, !want, want)
+		}
 	}
-	large, err := Compile("(a?){40}b", Exact)
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestAutomataMatchWhatExpressionsDo(t *testing.T) {
+	compiled := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		pattern := regexps.Draw(rt, "pattern")
+		if _, err := Compile(pattern, Exact); err == nil {
+			compiled++
+		}
+		for _, text := range rapid.SliceOfN(texts, 20, 20).Draw(rt, "texts") {
+			checkAutomaton(rt, pattern, text)
+		}
+	})
+	if compiled == 0 {
+		t.Error("no pattern was compiled")
 	}
-	if _, certain := large.Match(strings.Repeat("a", 4<<10)); !certain {
-		t.Error("a large expression is not certain for a text of 4 KiB")
+}
+
+func FuzzAutomaton(f *testing.F) {
+	for _, s := range []string{"^a|b$", "$", "^$", "a$|^b", "(^a|b)+c", "(a|b)*a(a|b){2}$", "[^a]$", ".", "k[a-z]S", "^(a|ab)(c|bcd)$", "a*?b", "(^|a)(b|$)"} {
+		for _, text := range []string{"", "a", "abcd", "\u212abs", "\xff", "a\nb"} {
+			f.Add(s, text)
+		}
 	}
-	if _, certain := large.Match(strings.Repeat("a", 1<<20)); certain {
-		t.Error("a large expression is put to a text of 1 MiB, instead of asking Postgres")
+	f.Fuzz(func(t *testing.T, pattern, text string) { checkAutomaton(t, pattern, text) })
+}
+
+// BenchmarkRegexp shows that the time for a byte is the same for all.
+func BenchmarkRegexp(b *testing.B) {
+	for _, pattern := range []string{"needle", "(a|b|aa)*z", "(a?){40}z", "(x+x+)+y", "(a|b)*a(a|b){4}z"} {
+		for _, n := range []int{20_000, 40_000} {
+			b.Run(fmt.Sprintf("%s/bytes=%d", pattern, n), func(b *testing.B) {
+				r, err := Compile(pattern, Exact)
+				if err != nil {
+					b.Fatal(err)
+				}
+				text := strings.Repeat("a", n)
+				for b.Loop() {
+					r.Match(text)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/byte")
+			})
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, pattern := range []string{"needle", "error|warning|fatal", `^[a-z0-9._]+@[a-z0-9]+\.[a-z]{2,24}$`, "(foo|bar|baz).*(quux|garply).*waldo", "(a|b)*a(a|b){20}c", "a.{20}b.{20}c"} {
+		b.Run(pattern, func(b *testing.B) {
+			for b.Loop() {
+				_, _ = compile("(?s)" + pattern)
+			}
+		})
 	}
 }
 
@@ -116,7 +181,8 @@ func distinct(n int) string {
 func TestExpressionsTakeNoMoreThanSaid(t *testing.T) {
 	for i, pattern := range []string{
 		"%04d", "^%04d$", `^[a-z0-9._]+@[a-z]{2,24}\.%04d$`, "(a|b|c){1,20}%04d", `^(a1|b2|c3|d4|e5|f6|g7|h8|i9|j1|k2|l3|m4|n5|o6|p7|q8|r9|s1|t2|u3|v4)%04d$`,
-		"^(" + distinct(40) + ")%04d$", "(" + distinct(40) + ")%04d$",
+		"(a|b)*a(a|b){5}%04d", "(" + distinct(20) + ")*a(a|b){2}%04d",
+		"^(" + distinct(30) + ")%04d$", "(" + distinct(30) + ")%04d$",
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			const n = 200
@@ -154,10 +220,10 @@ func TestEqualExpressionsAreOneUntilNobodyHoldsThem(t *testing.T) {
 		return r
 	}
 	a, b := compile(), compile()
-	if a.expression != b.expression {
+	if a.automaton != b.automaton {
 		t.Error("two equal expressions are compiled twice")
 	}
-	if folded, err := Compile("equal expressions (are|is) one", FoldASCII); err != nil || folded.expression == a.expression {
+	if folded, err := Compile("equal expressions (are|is) one", FoldASCII); err != nil || folded.automaton == a.automaton {
 		t.Error("one that does not tell case apart is the same as one that does")
 	}
 	if n, bytes := Held(); n == 0 || bytes == 0 {

@@ -1,7 +1,6 @@
 package pattern
 
 import (
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -11,19 +10,19 @@ import (
 // expressions are the compiled expressions that somebody holds: equal ones are
 // one, however many filters have them. The collector of garbage takes out what
 // nobody holds any more.
-var expressions = shared{entries: map[string]weak.Pointer[regexp.Regexp]{}}
+var expressions = shared{entries: map[string]weak.Pointer[automaton]{}}
 
 type shared struct {
 	mu      sync.Mutex
-	entries map[string]weak.Pointer[regexp.Regexp] // by the text with its flags
+	entries map[string]weak.Pointer[automaton] // by the text with its flags
 }
 
 // compile returns the expression of a text.
-func (s *shared) compile(text string) (*regexp.Regexp, error) {
+func (s *shared) compile(text string) (*automaton, error) {
 	if e := s.find(text); e != nil {
 		return e, nil
 	}
-	compiled, err := regexp.Compile(text)
+	compiled, err := compile(text)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +36,7 @@ func (s *shared) compile(text string) (*regexp.Regexp, error) {
 	return compiled, nil
 }
 
-func (s *shared) find(text string) *regexp.Regexp {
+func (s *shared) find(text string) *automaton {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.entries[text].Value()

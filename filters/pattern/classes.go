@@ -1,0 +1,81 @@
+package pattern
+
+import (
+	"regexp/syntax"
+	"slices"
+	"unicode"
+)
+
+// classify finds the classes of characters that no instruction tells apart. It is
+// false if that takes too long.
+func (b *builder) classify() bool {
+	instructions := b.program.Inst
+	b.starts = []rune{0}
+	for i := range instructions {
+		b.starts = append(b.starts, edges(&instructions[i])...)
+	}
+	slices.Sort(b.starts)
+	b.starts = slices.Clip(slices.Compact(b.starts))
+	if b.steps += len(b.starts) * len(instructions); b.steps > maxBuildSteps {
+		return false
+	}
+	known := map[places]uint8{}
+	for _, start := range b.starts {
+		var taking places
+		for i := range instructions {
+			if takes(&instructions[i], start) {
+				taking.add(i)
+			}
+		}
+		class, seen := known[taking]
+		if !seen {
+			if len(known) == maxStates {
+				return false
+			}
+			class = uint8(len(known))
+			known[taking] = class
+			b.takers = append(b.takers, taking)
+		}
+		b.classOf = append(b.classOf, class)
+	}
+	b.classes = len(known)
+	for c := range b.ascii {
+		b.ascii[c] = b.class(rune(c))
+	}
+	return true
+}
+
+// edges are where the characters that an instruction takes begin, and where
+// those behind them do.
+func edges(in *syntax.Inst) (at []rune) {
+	switch in.Op {
+	case syntax.InstRune, syntax.InstRune1:
+	default:
+		return nil
+	}
+	if len(in.Rune) == 1 {
+		at = append(at, in.Rune[0], in.Rune[0]+1)
+		if syntax.Flags(in.Arg)&syntax.FoldCase != 0 {
+			for r := unicode.SimpleFold(in.Rune[0]); r != in.Rune[0]; r = unicode.SimpleFold(r) {
+				at = append(at, r, r+1)
+			}
+		}
+		return at
+	}
+	for i := 0; i+1 < len(in.Rune); i += 2 {
+		at = append(at, in.Rune[i], in.Rune[i+1]+1)
+	}
+	return at
+}
+
+func takes(in *syntax.Inst, r rune) bool {
+	switch in.Op {
+	case syntax.InstRune, syntax.InstRune1:
+		return in.MatchRune(r)
+	case syntax.InstRuneAny:
+		return true
+	case syntax.InstRuneAnyNotNL:
+		return r != '\n'
+	}
+	return false
+}
