@@ -106,7 +106,7 @@ func checkSteps(t testing.TB, pattern, text string) {
 		}
 		m := likeMatch{text: text, fold: fold != Exact}
 		m.match(p)
-		if most := 3 * (len(text) + len(pattern)); m.steps > most {
+		if most := 5 * (len(text) + len(pattern)); m.steps > most {
 			t.Errorf("%.40q… of %d bytes against %d bytes takes %d steps; want at most %d", pattern, len(pattern), len(text), m.steps, most)
 		}
 	}
