@@ -20,7 +20,8 @@ type access struct {
 	hub     *Hub
 	topic   policy.Topic
 	private bool
-	deaf    bool // it wants no broadcasts
+	deaf    bool    // it wants no broadcasts
+	reader  *reader // on a private topic once the join is answered; guarded by the lock of readers
 
 	// turn is held while what was answered takes effect on the channel, so that
 	// effects come in the order of answers. It comes before all other locks.

@@ -27,7 +27,6 @@ type channel struct {
 	member   *topics.Member       // its part in the topic's broadcasts
 	present  *presence.Member     // its part in the topic's presence
 	bookmark *resume.Bookmark     // what its client has; nil without a client_id
-	reader   *reader              // of a private topic once the join is answered; guarded by the lock of readers
 	ended    atomic.Bool
 }
 

@@ -87,7 +87,7 @@ func (rs *readers) join(c *channel) {
 	if c.ended.Load() {
 		return // leave has been or will be called; it must find nothing
 	}
-	c.reader = r
+	c.access.reader = r
 	before := rs.queue.Back()
 	for before != nil && before.Value.(*reader).askedAt.After(r.askedAt) {
 		before = before.Prev() // seldom far: joins that took long are few
@@ -108,7 +108,7 @@ func (rs *readers) join(c *channel) {
 func (rs *readers) leave(c *channel) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	r := c.reader
+	r := c.access.reader
 	if r == nil || r.element == nil {
 		return
 	}

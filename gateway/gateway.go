@@ -186,15 +186,12 @@ func (g *Gateway) enlist(s *session, id channels.Identity) {
 	g.metrics.sessions.open.Inc()
 	g.metrics.sessions.opened.WithLabelValues(s.version.String()).Inc()
 	if g.logger.Enabled(context.Background(), slog.LevelDebug) {
-		g.logger.Debug("session opened", "session", s.id, "address", s.address.String(), "role", shortened(id.Claims.Role), "sub", shortened(id.Claims.Subject))
+		g.logger.Debug("session opened", "session", s.id, "address", s.address.String(), "role", id.Claims.Role, "sub", id.Claims.Subject)
 	}
 	if late := g.sessions.add(s); late {
 		s.drain()
 	}
 }
-
-// shortened is a value for the log, which a client can make long.
-func shortened(value string) string { return value[:min(len(value), 200)] }
 
 // leave is the last thing that a session's reader does.
 func (g *Gateway) leave(s *session) {
