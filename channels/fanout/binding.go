@@ -15,10 +15,10 @@ import (
 // the lock of the subscription's place.
 type binding struct {
 	*diagnose.Binding
-	of           *Subscription
-	subscription *Subscription // the same, nil once nothing more may come for it
+	subscription *Subscription
+	isDetached   bool // nothing more may come for it
 	subject      *policy.Subject
-	idText       string       // see ids
+	idText       *string      // see ids
 	after        wal.Position // no row up to here
 
 	// The columns that the binding gets, valid for one view.
@@ -28,16 +28,17 @@ type binding struct {
 }
 
 func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *binding {
-	return &binding{Binding: b, of: s, subscription: s, subject: subject}
+	return &binding{Binding: b, subscription: s, subject: subject}
 }
 
 // ids is "[id]", ready for a frame. It is made with the first: most of many
 // bindings never have one.
 func (b *binding) ids() string {
-	if b.idText == "" {
-		b.idText = "[" + strconv.FormatInt(b.Spec.ID, 10) + "]"
+	if b.idText == nil {
+		text := "[" + strconv.FormatInt(b.Spec.ID, 10) + "]"
+		b.idText = &text
 	}
-	return b.idText
+	return *b.idText
 }
 
 // as copies a binding for another subject. It is a copy because what was matched
@@ -77,14 +78,14 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 // switchOff ends a binding that has cost too much of Postgres' time. The others
 // of its channel go on, as does what waits behind its rows.
 func (b *binding) switchOff(aboutRows bool) {
-	b.of.at(func(d *delivery) {
-		s := b.of
+	b.subscription.at(func(d *delivery) {
+		s := b.subscription
 		i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == b.Binding })
 		if i < 0 {
 			return
 		}
 		d.attached.unfile(s.bindings[i])
-		s.bindings[i].subscription = nil
+		s.bindings[i].isDetached = true
 		s.bindings = slices.Delete(s.bindings, i, i+1)
 		s.queue.detach(b.Binding)
 		d.fanout.metrics.bindings.Dec()

@@ -211,7 +211,7 @@ func (j *judge) conclude(r *round, took time.Duration) (answered []*question, ov
 		}
 		for _, q := range questions {
 			for _, b := range q.bindings {
-				if over || r.charge(b.of.request.Turn, now, took) {
+				if over || r.charge(b.subscription.request.Turn, now, took) {
 					overruns = append(overruns, overrun{b, p.docket})
 				}
 			}
@@ -291,7 +291,7 @@ func (j *judge) tell(answered []*question, overruns []overrun) {
 	seen := map[*Subscription]bool{}
 	for _, q := range answered {
 		for _, b := range q.bindings {
-			s := b.of
+			s := b.subscription
 			if place := s.place.Load(); place != nil && !seen[s] {
 				seen[s] = true
 				places[place] = append(places[place], s)

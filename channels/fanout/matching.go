@@ -68,7 +68,7 @@ func (d *delivery) sort(m, last *match) {
 		m.way = unread
 	case view == nil:
 		m.way = hidden
-		if fault := m.known.faults[b.subject.Role]; fault != nil && b.subscription != nil && b.wants(m.change) {
+		if fault := m.known.faults[b.subject.Role]; fault != nil && !b.isDetached && b.wants(m.change) {
 			b.fail(fault, m.known.of)
 		}
 	case b.see(view, m.known).blocked:

@@ -85,7 +85,7 @@ func (q *queue) detach(of *diagnose.Binding) {
 	for i := range q.steps {
 		for k := range q.steps[i].matches {
 			if b := q.steps[i].matches[k].binding; of == nil || b.Binding == of {
-				b.subscription = nil
+				b.isDetached = true
 			}
 		}
 	}
@@ -221,8 +221,8 @@ func (m *match) take() {
 // d.mu is held.
 func (d *delivery) settle(s *Subscription, m *match) {
 	b := m.binding
-	if b.subscription != s {
-		return // detached
+	if b.isDetached {
+		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {
 		if q != nil && q.done.Load() && q.raised != nil {

@@ -136,7 +136,7 @@ func (s *Subscription) step(c *wal.Change) step {
 // is held.
 func (d *delivery) take(m *match) {
 	s := m.binding.subscription
-	if s == nil || s.place.Load() != d || !m.binding.wants(m.change) || !d.activate(m.binding) {
+	if m.binding.isDetached || s.place.Load() != d || !m.binding.wants(m.change) || !d.activate(m.binding) {
 		return
 	}
 	switch {

@@ -123,7 +123,7 @@ func (s *Subscription) Detach() {
 	s.at(func(d *delivery) {
 		d.unfileAll(s)
 		for _, b := range s.bindings {
-			b.subscription = nil
+			b.isDetached = true
 		}
 		s.queue.detach(nil) // which may have them as they were for another subject
 		s.bindings = nil
