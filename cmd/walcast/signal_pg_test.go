@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -104,24 +106,16 @@ func silent(t *testing.T) string {
 // keepBusy takes the processors until the test ends, so that all else is slow.
 func keepBusy(t *testing.T) {
 	t.Helper()
-	stop, done := make(chan struct{}), make(chan struct{})
-	loops := 2 * runtime.NumCPU()
-	for range loops {
-		go func() {
-			for {
-				select {
-				case <-stop:
-					done <- struct{}{}
-					return
-				default:
-				}
+	var stopped atomic.Bool
+	var busy sync.WaitGroup
+	for range 2 * runtime.NumCPU() {
+		busy.Go(func() {
+			for !stopped.Load() {
 			}
-		}()
+		})
 	}
 	t.Cleanup(func() {
-		close(stop)
-		for range loops {
-			<-done
-		}
+		stopped.Store(true)
+		busy.Wait()
 	})
 }
