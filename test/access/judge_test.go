@@ -21,6 +21,7 @@ type told struct {
 func (t told) visible(era, subject int, _ *version) bool {
 	return subject != t.besides && slices.Contains(t.seen, era)
 }
+
 func (t told) granted(_, subject, _ int, c string) bool { return subject != t.besides && c != t.hidden }
 func (t told) guarded(era, _, _ int) bool               { return !slices.Contains(t.open, era) }
 func (t told) value(era int, _ *version, _ string) json.RawMessage {
@@ -159,8 +160,11 @@ func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
 
 func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
 	all := stays([]entry{
-		{Time: 1e9, Kind: opened, Subject: 0}, {Time: 5e9, Kind: refreshed, Subject: 1}, {Time: 6e9, Kind: settled, Subject: 1},
-		{Time: 20e9, Kind: closed}, {Time: 30e9, Kind: opened, Subject: 2},
+		{Time: 1e9, Kind: opened, Subject: 0},
+		{Time: 5e9, Kind: refreshed, Subject: 1},
+		{Time: 6e9, Kind: settled, Subject: 1},
+		{Time: 20e9, Kind: closed},
+		{Time: 30e9, Kind: opened, Subject: 2},
 	})
 	for _, tt := range []struct {
 		from, until float64
