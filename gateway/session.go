@@ -41,9 +41,7 @@ type session struct {
 	conn      *websocket.Conn // for reading; its writes go nowhere after the handshake; nil for a stream
 	transport transport
 	queue     queue
-	id        channels.SessionID
-	version   protocol.Version
-	address   netip.Addr
+	client
 
 	deflater *deflater     // nil where the client did not agree to compression
 	proof    *proof        // nil without a client_id
@@ -53,9 +51,16 @@ type session struct {
 	links    links
 }
 
+// client is what is known of a session's client from its handshake.
+type client struct {
+	id      channels.SessionID
+	version protocol.Version
+	address netip.Addr
+}
+
 // newSession makes a session that has no connection yet.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
-	s := &session{gateway: g, id: id.Session, version: id.Version, address: address, queue: queue{limit: g.config.QueueBytes}}
+	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.
@@ -80,9 +85,12 @@ func (s *session) enqueue(f *protocol.Frame) {
 	case pushedStart:
 		go s.write()
 	case pushedFull:
-		s.overflow()
+		closeSlow(s)
 	}
 }
+
+// Room waits until size more bytes fit easily, the session ends or ctx is done.
+func (s *session) Room(ctx context.Context, size int) { awaitRoom(ctx, &s.queue, size) }
 
 // Close sends what is queued, then a close frame, and ends the session.
 func (s *session) Close(code int, reason string) {
