@@ -50,18 +50,17 @@ func (a *arming) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, a.turns.wake)
 	defer stop()
 	for {
-		own := a.turns.next(ctx)
+		own, first := a.turns.next(ctx)
 		if own == nil {
 			return nil
 		}
-		a.take(ctx, own)
+		a.take(ctx, own, first)
 	}
 }
 
 // take goes on with the first check of a turn. While the database does not answer
 // it says so once, and has others checked.
-func (a *arming) take(ctx context.Context, own *turn) {
-	c := own.checks[0]
+func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	if c.channel.ended.Load() {
 		a.turns.end(own)
 		return

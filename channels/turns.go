@@ -74,22 +74,22 @@ func (t *turns) wait(own *turn) {
 	t.ready.Signal()
 }
 
-// next waits for a turn; nil means that ctx is done. It must be given back by
-// goOn, end or postpone.
-func (t *turns) next(ctx context.Context) *turn {
+// next waits for a turn and returns it with its first check; nil means that ctx
+// is done. It must be given back by goOn, end or postpone.
+func (t *turns) next(ctx context.Context) (*turn, *check) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for len(t.line) == 0 && ctx.Err() == nil {
 		t.ready.Wait()
 	}
 	if ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
 	own := t.line[0]
 	t.line[0] = nil
 	t.line = t.line[1:]
 	own.checks[0].again = false
-	return own
+	return own, own.checks[0]
 }
 
 // wake has those who wait in next look at their ctx.

@@ -54,7 +54,7 @@ func TestChecksOfASessionComeInTheirOrderAndSessionsTakeTurns(t *testing.T) {
 	turns.add(all[1]) // waits already
 	var got []int
 	take := func(then func(*turn)) {
-		own := turns.next(t.Context())
+		own, _ := turns.next(t.Context())
 		for i, ch := range all {
 			if ch == own.checks[0].channel {
 				got = append(got, i)
