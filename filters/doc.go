@@ -5,8 +5,7 @@
 // It is certain or it asks. What Go cannot compare exactly as Postgres does (a
 // collation with rules of its own, a type it does not know, an odd literal)
 // evaluates to Undecided, and becomes a Question for an Asker: Resolve asks when
-// a binding is made, Decide for
-// changes that Index.Match leaves undecided, each at once for all.
+// a binding is made, Decide for changes that Index.Match leaves undecided.
 //
 // It is pure: no I/O of its own, no clock, no goroutine. It knows nothing of
 // sockets, topics or of the SQL text of policies; policy hands it a Guard.

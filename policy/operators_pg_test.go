@@ -139,3 +139,38 @@ func TestLocaleIsThatOfTheDatabase(t *testing.T) {
 		t.Errorf("Locale differs (-want +got):\n%s", diff)
 	}
 }
+
+// A call about comparisons that take too long costs four of them, whatever it
+// asks: the rest counts as too slow as well.
+func TestComparisonsThatTakeTooLongEndTheirCall(t *testing.T) {
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	o := NewOperators(db.Pool, nil)
+	o.timeout = 20 * time.Millisecond
+	questions := make([]filters.Question, 64)
+	for i := range questions {
+		questions[i] = filters.Question{
+			Schema: "pg_catalog", Type: "text", Op: filters.Match, Value: strings.Repeat("a", 400) + "b" + strings.Repeat("a", 400),
+			Literal: `^(.+)(.+)(.+)(.+)(.+)(.+).*\6\5\4\3\2\1$`,
+		}
+	}
+	c := &comparing{
+		operators: o, subject: &Subject{Role: "anon", Claims: "{}"}, form: form{schema: "pg_catalog", typ: "text", op: filters.Match},
+		questions: questions, answers: make([]filters.Answer, len(questions)),
+	}
+	all := make([]int, len(questions))
+	for i := range all {
+		all[i] = i
+	}
+	if err := c.ask(t.Context(), all); err != nil {
+		t.Fatal(err)
+	}
+	if c.late > lateMost {
+		t.Errorf("%d statements took too long; want at most %d", c.late, lateMost)
+	}
+	for i, a := range c.answers {
+		if a.Err == nil || a.Err.SQLState != codeQueryCanceled {
+			t.Fatalf("answer %d = %+v; want that it took too long", i, a)
+		}
+	}
+}

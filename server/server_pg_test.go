@@ -157,13 +157,13 @@ type received struct {
 }
 
 // next reads until a frame with the event.
-func (c *client) next(event string) received {
+func (c *client) next(events ...string) received {
 	c.t.Helper()
 	c.conn.SetReadDeadline(time.Now().Add(patience))
 	for {
 		_, text, err := c.conn.ReadMessage()
 		if err != nil {
-			c.t.Fatalf("waiting for %s: %v", event, err)
+			c.t.Fatalf("waiting for %v: %v", events, err)
 		}
 		var r received
 		if c.vsn == "1.0.0" {
@@ -174,7 +174,7 @@ func (c *client) next(event string) received {
 		if err != nil {
 			c.t.Fatalf("read %s: %v", text, err)
 		}
-		if r.Event == event {
+		if slices.Contains(events, r.Event) {
 			return r
 		}
 	}

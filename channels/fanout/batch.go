@@ -12,7 +12,8 @@ import (
 type batch struct {
 	matches  []match
 	messages []message
-	secured  bool // some match counts only after a look at its rules
+	secured  bool         // some match counts only after a look at its rules
+	outdated wal.Position // of the last match that is, zero for none
 
 	sent, relayed int             // of matches and messages
 	touched       []*Subscription // those that the change being sent goes to
@@ -93,5 +94,5 @@ func (b *batch) clear() {
 	clear(b.appeared)
 	b.matches, b.messages = b.matches[:0], b.messages[:0]
 	b.appeared = b.appeared[:0]
-	b.sent, b.relayed, b.secured = 0, 0, false
+	b.sent, b.relayed, b.secured, b.outdated = 0, 0, false, wal.Position{}
 }

@@ -40,8 +40,7 @@ func (d *due) startLive(at changelog.Standing) {
 // to come.
 func (d *due) moveTo(at changelog.Standing) { d.rows, d.messages = at, at }
 
-// advance is moveTo, but never back: after a resync to a position that the log
-// had not reached, what is due may begin later.
+// advance is moveTo, but never back: what is due may begin later.
 func (d *due) advance(at changelog.Standing) {
 	for _, of := range []*changelog.Standing{&d.rows, &d.messages} {
 		if of.History != at.History || of.Position.Compare(at.Position) < 0 {

@@ -51,7 +51,9 @@ func (d *delivery) matchRow(c *wal.Change) {
 		if d.sort(&m, last); m.way == hidden {
 			return
 		}
-		d.batch.secured = d.batch.secured || m.way == compiled
+		if d.batch.secured = d.batch.secured || m.way == compiled; m.way == outdated {
+			d.batch.outdated = c.Position
+		}
 		d.batch.matches = append(d.batch.matches, m)
 	})
 }
@@ -112,6 +114,9 @@ func (d *delivery) confirm(ctx context.Context) bool {
 		}
 		if since, changed := d.fanout.changedSince(m.view, m.binding.subject); changed {
 			m.way, m.since = outdated, since
+			if m.change.Position.Compare(d.batch.outdated) > 0 {
+				d.batch.outdated = m.change.Position
+			}
 		}
 	}
 	return true

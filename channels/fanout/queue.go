@@ -175,8 +175,8 @@ func (d *delivery) decided(s *Subscription, st *step) bool {
 		}
 		switch {
 		case m.way == outdated:
-			d.outdate(s, m.since)
-			return false
+			d.outdate(s, s.queue.lastLike(m))
+			return s.behind() && d.decided(s, &s.queue.steps[0])
 		case m.way == asked && d.divert != nil:
 			d.divert(s, justBefore(st.change.Position))
 			return false
@@ -237,21 +237,43 @@ func (d *delivery) settle(s *Subscription, m *match) {
 	s.hits = append(s.hits, b)
 }
 
-// outdate tells a subscription that it cannot have what it was to get: who may
-// see what of a table has changed where the WAL was at an LSN. d.mu is held.
-func (d *delivery) outdate(s *Subscription, since wal.LSN) {
+// outdate tells a subscription that it cannot have what it was to get up to a
+// position: who may see what of a table has changed. d.mu is held.
+func (d *delivery) outdate(s *Subscription, at wal.Position) {
 	e := &changelog.ResyncError{
-		Code: codeAccessChanged, Reason: "who may see which rows has changed, and what was committed before cannot be judged any more",
-		From: d.standing(s).Position, Oldest: d.fanout.log.Oldest(), Position: d.taken, History: d.sent.History,
+		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
+		From: d.standing(s).Position, Oldest: d.fanout.log.Oldest(), Position: at, History: d.sent.History,
 	}
-	if at := wal.Before(since); at.Compare(e.Position) > 0 {
-		e.Position = at
+	n := 0
+	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
+		s.queue.steps[n].forget()
 	}
-	d.discard(s)
+	freed := 0
+	for i := range s.queue.steps[:n] {
+		freed += s.queue.steps[i].bytes()
+	}
+	clear(s.queue.steps[:n])
+	s.queue.steps = s.queue.steps[n:]
+	d.hold(s, -freed)
 	s.hits, s.isOpen = s.hits[:0], false // what went before it in the change being sent
 	s.resync(e)
-	s.due.advance(changelog.Standing{History: e.History, Position: e.Position})
+	s.due.advance(changelog.Standing{History: e.History, Position: at})
 	d.fanout.metrics.outdated.Inc()
+}
+
+// lastLike is the position of the last waiting step that is outdated as the first
+// one is by a match: one notice is enough for all.
+func (q *queue) lastLike(m *match) (last wal.Position) {
+	last = m.change.Position
+	for i := range q.steps {
+		for k := range q.steps[i].matches {
+			o := &q.steps[i].matches[k]
+			if o.known.of == m.known.of && (m.since == 0 || o.change.Position.LSN < m.since) {
+				last = o.change.Position
+			}
+		}
+	}
+	return last
 }
 
 // drain waits for what is undecided of a catch-up's subscription, and sends it at

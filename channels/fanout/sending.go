@@ -141,7 +141,7 @@ func (d *delivery) take(m *match) {
 	}
 	switch {
 	case m.way == outdated:
-		d.outdate(s, m.since)
+		d.outdate(s, d.batch.outdated)
 		return
 	case d.divert != nil && (m.way == compiled || m.way == asked):
 		first := m.change
