@@ -43,7 +43,7 @@ type rights struct {
 }
 
 // newAccess is the access of a join with verified claims. It must be released.
-func (s *Session) newAccess(subTopic string, private bool, token string, claims *auth.Claims) *access {
+func newAccess(s *Session, subTopic string, private bool, token string, claims *auth.Claims) *access {
 	return &access{
 		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: json.RawMessage(s.identity.Headers)}, private: private,
 		token: token, sub: claims.Subject, subject: s.hub.policy.Subject(claims.Role, string(claims.Raw)),

@@ -115,6 +115,19 @@ func (c *channel) tellPosition(m protocol.Message) {
 	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
 
+// pulse pushes the sign of life of an event stream, with the position up to which
+// it has everything. It does so under the lock of what sends the channel its rows:
+// a change that came between the two would be sent again after a reconnect.
+func (c *channel) pulse() {
+	if !c.rows.HasBindings() {
+		c.out.Push(protocol.StreamAlive(""))
+		return
+	}
+	c.rows.AtStanding(func(at changelog.Standing) {
+		c.out.Push(protocol.StreamAlive(written(at.Position)))
+	})
+}
+
 // Standing is up to where everything that the channel is to have of the log has
 // been pushed.
 func (c *channel) Standing() changelog.Standing { return c.rows.Standing() }

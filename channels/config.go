@@ -10,61 +10,82 @@ import (
 	"walcast/presence"
 )
 
-// Config of the hub. DefaultConfig has the defaults.
+// Config of the hub. DefaultConfig has the defaults; each field names the setting
+// that a user writes, where it is one.
 type Config struct {
-	// Shards is how many goroutines pairs match changes; 0 is one a core. More
-	// than cores only costs memory: every shard looks at every change.
-	Shards int
-	// MaxChannels is how many topics one session may have joined; 0 is no limit.
-	// The default is twice the reference's.
+	// PrivateOnly (private-only) refuses public channels, and broadcasts to them
+	// over HTTP.
+	PrivateOnly bool
+
+	Limits
+	Checks
+	Resume
+	Presence
+	Database
+}
+
+// Limits of sessions and of what they send.
+type Limits struct {
+	// MaxChannels (max-channels) is how many topics one session may have joined;
+	// 0 is no limit. The default is twice the reference's.
 	MaxChannels int
-	// MaxBindings is how many bindings the channels of one session may have
-	// together, a kilobyte each; 0 is no limit.
+	// MaxBindings (max-bindings) is how many bindings the channels of one session
+	// may have together, a kilobyte each; 0 is no limit.
 	MaxBindings int
-	// MaxHeldBytes is how many bytes of names, filters and tokens the channels
-	// of one session may have together; 0 is no limit.
+	// MaxHeldBytes (max-held-size) is how many bytes of names, filters and tokens
+	// the channels of one session may have together; 0 is no limit.
 	MaxHeldBytes int
-	// MaxChangeBytes is the size of a change's values above which long values
-	// are cut from its payload (error 413).
+	// MaxChangeBytes (max-change-size) is the size of a change's values above
+	// which long values are cut from its payload (error 413).
 	MaxChangeBytes int
-	// MaxBroadcastBytes is the size of a broadcast's payload that is relayed;
-	// the sender of a larger one is told, nobody else.
+	// MaxBroadcastBytes (max-broadcast-size) is the size of a broadcast's payload
+	// that is relayed; the sender of a larger one is told, nobody else.
 	MaxBroadcastBytes int
-	// TokenCheck is how often a channel's token is verified again, so that a
-	// key rotation is noticed.
-	TokenCheck time.Duration
-	// WriteCheck is how long a private channel's write permission is believed.
-	WriteCheck time.Duration
-	// ReadCheck is how often it is asked again whether channels on private topics
-	// may still read them.
+}
+
+// Checks say how long it is believed what a private channel may do.
+type Checks struct {
+	// ReadCheck (read-check) is how often it is asked again whether channels on
+	// private topics may still read them.
 	ReadCheck time.Duration
-	// ReadAway is how long they go on while the database cannot be asked.
+	// ReadAway is how long they go on while the database cannot be asked. It is no
+	// setting: only tests change it.
 	ReadAway time.Duration
-	// ResumeWait is how long a client that resumes waits for the log to have its
-	// position, as when the window is read again after a restart.
+	// WriteCheck is how long a private channel's write permission is believed. It
+	// is no setting: only tests change it.
+	WriteCheck time.Duration
+}
+
+// Resume says what is kept for clients that come back.
+type Resume struct {
+	// ResumeWait (resume-wait) is how long a client that resumes waits for the log
+	// to have its position, as when the window is read again after a restart.
 	ResumeWait time.Duration
 	// StateFile is where it is kept over a restart what clients with a client_id
-	// have received; "" keeps it nowhere, so that they have to resync then.
+	// have received; "" keeps it nowhere, so that they have to resync then. The
+	// server makes it of state-dir.
 	StateFile string
-	// ResumeClients is how many topics of clients that are away are remembered.
-	ResumeClients int
-	// ResumeMemory is how long. It is longer than the log's window on purpose: a
-	// client that was away for too long is told so, not taken for a new one.
-	ResumeMemory time.Duration
-	// PresenceRate is how often a channel's track takes effect; above it the last
-	// one wins. The zero Rate is no limit.
+}
+
+// Presence says when others are told who is present.
+type Presence struct {
+	// PresenceRate (presence-rate) is how often a channel's track takes effect;
+	// above it the last one wins. The zero Rate is no limit.
 	PresenceRate presence.Rate
-	// PresenceGrace is how long somebody whose socket ended without a leave is
-	// taken for present, if the client named its presence key. Who is back by
-	// then was never away for others. 0 tells them at once.
+	// PresenceGrace (presence-grace) is how long a client whose socket ended
+	// without a leave is taken for present, if it named its presence key. One that
+	// is back by then was never away for others. 0 tells them at once.
 	PresenceGrace time.Duration
+}
+
+// Database is what the hub has to know and to ask of the database. None of it is a
+// setting: the server fills it in.
+type Database struct {
 	// Locale is what the database adds to the meaning of comparisons; what is
 	// empty is asked of Postgres.
 	Locale filters.Locale
 	// Operators decides comparisons that Go is not certain of. It is required.
 	Operators filters.Asker
-	// PrivateOnly refuses public channels, and broadcasts to them over HTTP.
-	PrivateOnly bool
 	// PrivateLogicalMessages reports whether logical messages may go to private
 	// topics at present; nil is never.
 	PrivateLogicalMessages func() bool
@@ -72,62 +93,69 @@ type Config struct {
 	Archive topics.Archive
 }
 
+const (
+	// rememberedTopics is of how many topics of clients that are away it is
+	// remembered what they have received, and of how many broadcasts are kept.
+	rememberedTopics = 100_000
+	// rememberedFor is how long. It is longer than the log's window on purpose: a
+	// client that was away for too long is told so, not taken for a new one.
+	rememberedFor = 24 * time.Hour
+)
+
 // DefaultConfig is what serve uses when nothing is set.
 func DefaultConfig() Config {
 	return Config{
-		MaxChannels:       200,
-		MaxBindings:       20_000,
-		MaxHeldBytes:      8 << 20,
-		MaxChangeBytes:    1 << 20,
-		MaxBroadcastBytes: 3_000_500,
-		TokenCheck:        5 * time.Minute,
-		WriteCheck:        30 * time.Second,
-		ReadCheck:         5 * time.Second,
-		ReadAway:          5 * time.Minute,
-		ResumeWait:        30 * time.Second,
-		ResumeClients:     100_000,
-		ResumeMemory:      24 * time.Hour,
-		PresenceRate:      presence.Rate{Events: 20, Window: time.Second},
+		Limits: Limits{
+			MaxChannels: 200, MaxBindings: 20_000, MaxHeldBytes: 8 << 20,
+			MaxChangeBytes: 1 << 20, MaxBroadcastBytes: 3_000_500,
+		},
+		Checks:   Checks{ReadCheck: 5 * time.Second, ReadAway: 5 * time.Minute, WriteCheck: 30 * time.Second},
+		Resume:   Resume{ResumeWait: 30 * time.Second},
+		Presence: Presence{PresenceRate: presence.Rate{Events: 20, Window: time.Second}},
 	}
 }
 
 // Validate names every bad field at once, as the user wrote it.
-func (c Config) Validate() (err error) {
-	if c.Shards < 0 {
-		err = errors.Join(err, fmt.Errorf("shards: want 0 or more, got %d", c.Shards))
+func (c Config) Validate() error {
+	return errors.Join(c.Limits.validate(), c.Checks.validate(), c.Presence.validate())
+}
+
+func (l Limits) validate() (err error) {
+	limits := []struct {
+		name         string
+		value, least int
+	}{
+		{"max-channels", l.MaxChannels, 0},
+		{"max-bindings", l.MaxBindings, 0},
+		{"max-held-size", l.MaxHeldBytes, 0},
+		{"max-change-size", l.MaxChangeBytes, 1024},
+		{"max-broadcast-size", l.MaxBroadcastBytes, 1024},
 	}
-	if c.MaxChannels < 0 {
-		err = errors.Join(err, fmt.Errorf("max-channels: want 0 or more, got %d", c.MaxChannels))
+	for _, one := range limits {
+		switch {
+		case one.value >= one.least:
+		case one.least == 0:
+			err = errors.Join(err, fmt.Errorf("%s: want 0 or more, got %d", one.name, one.value))
+		default:
+			err = errors.Join(err, fmt.Errorf("%s: want at least %d, got %d", one.name, one.least, one.value))
+		}
 	}
-	if c.MaxBindings < 0 {
-		err = errors.Join(err, fmt.Errorf("max-bindings: want 0 or more, got %d", c.MaxBindings))
-	}
-	if c.MaxHeldBytes < 0 {
-		err = errors.Join(err, fmt.Errorf("max-held-size: want 0 or more, got %d", c.MaxHeldBytes))
-	}
-	if c.MaxChangeBytes < 1024 {
-		err = errors.Join(err, fmt.Errorf("max-change-bytes: want at least 1024, got %d", c.MaxChangeBytes))
-	}
-	if c.MaxBroadcastBytes < 1024 {
-		err = errors.Join(err, fmt.Errorf("max-broadcast-bytes: want at least 1024, got %d", c.MaxBroadcastBytes))
-	}
-	if c.TokenCheck < time.Second {
-		err = errors.Join(err, fmt.Errorf("token-check: want at least 1s, got %s", c.TokenCheck))
-	}
-	if c.ResumeClients < 1 {
-		err = errors.Join(err, fmt.Errorf("resume-clients: want at least 1, got %d", c.ResumeClients))
-	}
-	if c.ResumeMemory < time.Second {
-		err = errors.Join(err, fmt.Errorf("resume-memory: want at least 1s, got %s", c.ResumeMemory))
-	}
-	if c.PresenceGrace < 0 || c.PresenceGrace > 5*time.Minute {
-		err = errors.Join(err, fmt.Errorf("presence-grace: want 0s to 5m, got %s", c.PresenceGrace))
-	}
-	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
-		err = errors.Join(err, fmt.Errorf("write-check: want 0s to 30s, got %s", c.WriteCheck))
-	}
+	return err
+}
+
+func (c Checks) validate() (err error) {
 	if c.ReadCheck < 100*time.Millisecond || c.ReadCheck > 30*time.Second {
 		err = errors.Join(err, fmt.Errorf("read-check: want 100ms to 30s, got %s", c.ReadCheck))
 	}
+	if c.WriteCheck < 0 || c.WriteCheck > 30*time.Second {
+		err = errors.Join(err, fmt.Errorf("WriteCheck: want 0s to 30s, got %s", c.WriteCheck))
+	}
 	return err
+}
+
+func (p Presence) validate() error {
+	if p.PresenceGrace < 0 || p.PresenceGrace > 5*time.Minute {
+		return fmt.Errorf("presence-grace: want 0s to 5m, got %s", p.PresenceGrace)
+	}
+	return nil
 }

@@ -3,18 +3,27 @@ package channels
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"walcast/auth"
 )
 
-// expiry calls recheck on channels when their time has come. One goroutine
-// serves all channels.
+// expiry ends channels when their tokens expire, or are found to be good no more.
+// One goroutine serves all channels.
 type expiry struct {
+	verifier *auth.Verifier
+	wake     chan struct{} // something earlier than the present wait came
+
 	mu    sync.Mutex
 	queue deadlines
 	at    map[*channel]*deadline
-	wake  chan struct{} // something earlier than the present wait came
 }
+
+// tokenCheck is how often a channel's token is verified again, so that a key
+// rotation is noticed.
+const tokenCheck = 5 * time.Minute
 
 type deadline struct {
 	channel *channel
@@ -22,12 +31,47 @@ type deadline struct {
 	index   int
 }
 
-func newExpiry() *expiry {
-	return &expiry{at: map[*channel]*deadline{}, wake: make(chan struct{}, 1)}
+func newExpiry(v *auth.Verifier) *expiry {
+	return &expiry{verifier: v, at: map[*channel]*deadline{}, wake: make(chan struct{}, 1)}
 }
 
-// watch sets when the channel is due, replacing what was set before.
-func (e *expiry) watch(ch *channel, when time.Time) {
+// watch has the channel's token, which is good now, verified again when it
+// expires, and now and then before. It replaces what was set before.
+func (e *expiry) watch(ch *channel, expires time.Time) {
+	e.set(ch, nextCheck(now(), expires))
+}
+
+// nextCheck is when a token that is good now is looked at again.
+func nextCheck(now, expires time.Time) time.Time {
+	if next := now.Add(tokenCheck); next.Before(expires) {
+		return next
+	}
+	return expires
+}
+
+// recheck verifies a channel's token, and ends the channel if it is not good any
+// more.
+func (e *expiry) recheck(ch *channel) {
+	claims, err := e.verifier.Verify(ch.access.bearer(), now())
+	if err != nil {
+		// phx_error, so that clients join again with the token they have by then.
+		ch.fail(tokenText(err), false)
+		return
+	}
+	e.watch(ch, claims.Expires)
+}
+
+// tokenText is what a client is told of a token that is not good.
+func tokenText(err error) string {
+	var refused *auth.Error
+	if errors.As(err, &refused) {
+		return refused.Text
+	}
+	return err.Error()
+}
+
+// set sets when the channel is due, replacing what was set before.
+func (e *expiry) set(ch *channel, when time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if ch.ended.Load() {
@@ -60,14 +104,14 @@ func (e *expiry) forget(ch *channel) {
 	}
 }
 
-// run calls recheck in time until ctx is done.
+// run rechecks the tokens of channels in time until ctx is done.
 func (e *expiry) run(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		due, next := e.due(now())
 		for _, ch := range due {
-			ch.recheck()
+			e.recheck(ch)
 		}
 		timer.Reset(next)
 		select {

@@ -23,21 +23,18 @@ import (
 // Hub is what the sessions of a project have in common. It is safe for
 // concurrent use.
 type Hub struct {
-	config    Config
-	log       *changelog.Log
-	policy    *policy.Policy
-	verifier  *auth.Verifier
-	logger    *slog.Logger
-	metrics   *metrics
-	fanout    *fanout.Fanout
-	topics    *topics.Topics
-	rooms     *presence.Rooms
-	clients   *resume.Clients
-	arming    *arming
-	expiry    *expiry
-	readers   *readers
-	roster    *roster
-	readiness *readiness
+	config   Config
+	log      *changelog.Log
+	policy   *policy.Policy
+	verifier *auth.Verifier
+	logger   *slog.Logger
+	metrics  *metrics
+	fanout   *fanout.Fanout
+	topics   *topics.Topics
+	rooms    *presence.Rooms
+	clients  *resume.Clients
+	roster   *roster
+	tasks
 }
 
 // NewHub returns a hub; nothing runs before Run. tables answers which tables
@@ -46,22 +43,22 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	logger = logger.With("component", "channels")
 	h := &Hub{
 		config: c, log: log, policy: p, verifier: v, logger: logger,
-		metrics:   newMetrics(reg),
-		expiry:    newExpiry(),
-		roster:    newRoster(),
-		readiness: newReadiness(log),
-		rooms:     presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
-		arming:    newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, logger),
+		metrics: newMetrics(reg),
+		roster:  newRoster(),
+		rooms:   presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
 	}
+	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, logger)
+	h.expiry = newExpiry(v)
+	h.readiness = newReadiness(log)
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
 	registerArming(reg, h.arming)
 	h.topics = topics.New(topics.Config{
-		Window: log.Window(), MaxTopics: c.ResumeClients, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
+		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: c.ResumeClients, Memory: c.ResumeMemory, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
+	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{
-		Shards: c.Shards, MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
+		MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
 		Raised: diagnose.Raised, Resynced: h.metrics.resynced,
 	}, log, p, sqlMessages{h.topics}, logger, reg)
 	return h
@@ -71,20 +68,14 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 // called, if at all, before the first Open.
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 
-// Run runs the fan-out, the checks of bindings and of who may read private topics,
-// presence, and the expiry of tokens and of what is kept for clients that come
-// back. It blocks until ctx is done and everything it started has returned.
+// Run runs the fan-out, presence, the tasks, and the expiry of what is kept for
+// clients that come back. It blocks until ctx is done and everything it started has returned.
 // Sessions must be closed by then, or what they have received goes unsaved.
 func (h *Hub) Run(ctx context.Context) error {
 	defer func() { h.clients.Save(now(), h.logger) }()
 	g, ctx := errgroup.WithContext(ctx)
-	for range armingWorkers {
-		g.Go(func() error { return h.arming.run(ctx) })
-	}
-	for _, run := range []func(context.Context) error{
-		h.fanout.Run, h.rooms.Run, h.arming.watch, h.expiry.run, h.readiness.run, h.forget,
-		h.readers.run, h.readers.watched.follow,
-	} {
+	h.tasks.start(ctx, g)
+	for _, run := range []func(context.Context) error{h.fanout.Run, h.rooms.Run, h.forget} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()

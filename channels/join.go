@@ -96,7 +96,7 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
 	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
-	j.channel = s.newChannel(m, asked, weighs, s.newAccess(subTopic, asked.Private, token, claims))
+	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
 		j.channel.access.release()
 		return nil, err
@@ -258,7 +258,7 @@ func (j *joining) answer() {
 	for _, warning := range j.asked.Warnings {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
-	h.expiry.watch(ch, h.nextCheck(j.claims.Expires))
+	h.expiry.watch(ch, j.claims.Expires)
 	h.roster.joined(ch)
 	if ch.access.private {
 		h.readers.join(ch)

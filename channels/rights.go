@@ -1,11 +1,72 @@
 package channels
 
 import (
+	"context"
+	"errors"
 	"time"
 
+	"walcast/auth"
 	"walcast/policy"
 	"walcast/protocol"
 )
+
+// refresh acts on access_token: a new token for this channel, which replaces
+// claims and subject. It is never answered; a bad token ends the channel.
+func (c *channel) refresh(ctx context.Context, m protocol.Message) {
+	token, ok := protocol.AccessToken(m.Payload)
+	if !ok || token == c.access.bearer() {
+		return
+	}
+	claims, err := c.session.hub.verifier.Verify(token, now())
+	if err != nil {
+		c.fail(tokenText(err), true)
+		return
+	}
+	if !c.session.hub.policy.HasRoom(claims.Role, string(claims.Raw)) {
+		c.fail(protocol.RefuseTooManySubjects.Text, false)
+		return
+	}
+	c.renew(ctx, token, claims)
+}
+
+// renew takes over a verified token. Bindings go on under the new subject at the
+// very place in the log where they are; those that were refused to the subject
+// before get another chance, live from now.
+func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) {
+	h := c.session.hub
+	began, subject := now(), h.policy.Subject(claims.Role, string(claims.Raw))
+	granted, refused := c.access.reread(ctx, subject)
+	if refused != nil {
+		h.policy.Release(subject)
+		c.refuse(refused)
+		return
+	}
+	before := c.access.become(token, claims.Subject, subject)
+	if before == nil { // it ended meanwhile
+		h.policy.Release(subject)
+		return
+	}
+	c.bookmark.Rename(claims.Role, claims.Subject)
+	if c.access.private {
+		c.allow(subject, began, granted, true)
+	}
+	h.expiry.watch(c, claims.Expires)
+	if subject != before && c.rows.HasBindings() {
+		c.rows.Refile(subject)
+		h.arming.check(c)
+	}
+	h.policy.Release(before)
+}
+
+// refuse ends the channel that may read less by its new token, or of which that
+// cannot be known.
+func (c *channel) refuse(why error) {
+	if errors.Is(why, protocol.RefuseDatabaseAway) {
+		c.fail(refusalText(why), true)
+		return
+	}
+	c.revoke(refusalText(why), true)
+}
 
 // acts reports whether the channel acts as a subject.
 func (c *channel) acts(s *policy.Subject) bool { return c.access.who() == s }

@@ -78,14 +78,6 @@ func (sel Selection) fitsIdle(s *Session) bool {
 	return sel.fitsSession(s) && sel.Topic == "" && sel.Private == nil && (sel.Sub == "" || s.named() == sel.Sub)
 }
 
-// named is the sub claim of the connection token.
-func (s *Session) named() string {
-	if s.identity.Claims == nil {
-		return ""
-	}
-	return s.identity.Claims.Subject
-}
-
 // The values of the what label of walcast_channels_ended_total.
 const (
 	endedSessions = "session"

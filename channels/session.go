@@ -122,6 +122,14 @@ func (s *Session) Mark() string { return s.ledger.Mark() }
 // nothing.
 func (s *Session) Proven(payload string) { s.ledger.Proven(payload) }
 
+// named is the sub claim of the connection token.
+func (s *Session) named() string {
+	if s.identity.Claims == nil {
+		return ""
+	}
+	return s.identity.Claims.Subject
+}
+
 // subTopicOf returns what follows "realtime:", and whether the topic has it.
 func subTopicOf(topicName string) (string, bool) {
 	return strings.CutPrefix(topicName, protocol.TopicPrefix)

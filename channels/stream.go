@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"walcast/protocol"
-	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
@@ -36,16 +35,18 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 		return nil, err
 	}
 	j.channel.access.deaf = wanted.Deaf
-	if err := j.place(ctx, wanted.From); err != nil {
+	if err := j.startAt(ctx, wanted.From); err != nil {
 		j.channel.access.release()
 		return nil, err
 	}
 	return j, j.register(ctx)
 }
 
-// place says where the bindings of a stream start, and refuses those that cannot
-// be served: on a socket that is told by an event.
-func (j *joining) place(ctx context.Context, from string) error {
+// startAt sets the position after which the bindings of a stream start, "" for
+// live. It refuses bindings that cannot be served: a client of an event stream
+// learns that from the refusal, one on a socket from a system message after the
+// reply.
+func (j *joining) startAt(ctx context.Context, from string) error {
 	if j.refused != nil {
 		return protocol.Refusal{Text: j.refused.Message}
 	}
@@ -81,16 +82,4 @@ func (s *Session) Pulse() {
 	if ch := s.stream.Load(); ch != nil {
 		ch.pulse()
 	}
-}
-
-// pulse is pushed under the lock of the place where the rows come from: a change
-// that overtook it would come again after the next reconnect.
-func (c *channel) pulse() {
-	if !c.rows.HasBindings() {
-		c.out.Push(protocol.StreamAlive(""))
-		return
-	}
-	c.rows.AtStanding(func(at changelog.Standing) {
-		c.out.Push(protocol.StreamAlive(written(at.Position)))
-	})
 }

@@ -18,11 +18,9 @@ func wrong(name, format string, args ...any) error {
 
 // renamed are fields whose packages call them otherwise than the setting.
 var renamed = map[string]string{
-	"secrets":             "jwt-secret",
-	"audience":            "jwt-audience",
-	"issuer":              "jwt-issuer",
-	"max-change-bytes":    "max-change-size",
-	"max-broadcast-bytes": "max-broadcast-size",
+	"secrets":  "jwt-secret",
+	"audience": "jwt-audience",
+	"issuer":   "jwt-issuer",
 }
 
 // named turns what the packages' Validate says, "queue_bytes: want …" a line,

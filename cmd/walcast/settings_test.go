@@ -79,8 +79,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	// What is no setting: constants, what serve and server set themselves, or what
 	// is at odds with the secret that is given here.
 	others := map[string]bool{
-		"Channels.Shards": true, "Channels.TokenCheck": true, "Channels.WriteCheck": true, "Channels.ReadAway": true,
-		"Channels.ResumeClients": true, "Channels.ResumeMemory": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
+		"Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true,
 		"Channels.Locale":                  true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,

@@ -1,0 +1,27 @@
+package channels
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// tasks are what the hub does for channels by itself, long after their join.
+type tasks struct {
+	arming    *arming    // checks of their bindings
+	expiry    *expiry    // checks of their tokens
+	readers   *readers   // questions whether they may still read private topics
+	readiness *readiness // news that messages from SQL arrive
+}
+
+// start has the group run the tasks until ctx is done.
+func (t tasks) start(ctx context.Context, g *errgroup.Group) {
+	for range armingWorkers {
+		g.Go(func() error { return t.arming.run(ctx) })
+	}
+	for _, run := range []func(context.Context) error{
+		t.arming.watch, t.expiry.run, t.readers.run, t.readers.watched.follow, t.readiness.run,
+	} {
+		g.Go(func() error { return run(ctx) })
+	}
+}
