@@ -66,7 +66,7 @@ func (a *access) who() *policy.Subject {
 	return a.subject
 }
 
-// hold is who, for somebody who has to release it: nobody else may do so meanwhile.
+// hold is who, held for the caller, who has to release it.
 // It is nil after release.
 func (a *access) hold() *policy.Subject {
 	a.mu.Lock()

@@ -73,7 +73,7 @@ func (rs *readers) ask(ctx context.Context, batch []*reader) bool {
 	return away == nil
 }
 
-// retry has those asked first again who got no answer.
+// retry has the readers that got no answer asked first again.
 func (rs *readers) retry() {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

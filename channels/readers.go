@@ -49,7 +49,7 @@ const (
 	readAtOnce  = 5000
 	readSlowest = 30 * time.Second
 	// absentLimit is of how many clients that are away the right is asked. Those
-	// beyond it, who are away longest, have to resync.
+	// beyond it, which are away longest, have to resync.
 	absentLimit = 10_000
 	// readRetry is the pause after questions that the database did not answer.
 	readRetry = time.Second
@@ -214,7 +214,8 @@ func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 }
 
 // due takes up those whose time has come, and says how long the next ones have.
-// Who would be next anyway soon comes along, so that batches are not of one each.
+// Readers that would be next soon anyway come along, so that batches are not of one
+// each.
 func (rs *readers) due(now time.Time) (batch []*reader, wait time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

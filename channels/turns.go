@@ -10,8 +10,8 @@ import (
 )
 
 // turns is the checks that wait, by session: those of one session come in their
-// order, and the sessions take turns, so that nobody waits for all that somebody
-// else has asked for. It is safe for concurrent use.
+// order, and the sessions take turns, so that no session waits for all that
+// another has asked for. It is safe for concurrent use.
 type turns struct {
 	mu     sync.Mutex
 	ready  *sync.Cond
@@ -27,7 +27,7 @@ type turn struct {
 }
 
 // check is the check of one channel's bindings. What is not guarded by the lock
-// of turns belongs to who makes it.
+// of turns belongs to the worker that makes it.
 type check struct {
 	channel *channel
 	made    *diagnose.Check // nil before the first step
@@ -92,7 +92,7 @@ func (t *turns) next(ctx context.Context) (*turn, *check) {
 	return own, own.checks[0]
 }
 
-// wake has those who wait in next look at their ctx.
+// wake has the workers that wait in next look at their ctx.
 func (t *turns) wake() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

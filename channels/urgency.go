@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// urgency is who is to be asked at once. It is not safe for concurrent use.
+// urgency says which readers are to be asked at once: those that were asked before
+// something changed. It is not safe for concurrent use.
 type urgency struct {
 	noted    bool      // something has changed that nobody was asked about yet
-	since    time.Time // who was asked before is due
+	since    time.Time // readers that were asked before are due
 	asking   bool      // and not all of these were asked yet
 	next     time.Time // no sooner than this the next ones are
 	followUp time.Time // when to ask once more; zero for not
@@ -27,8 +28,8 @@ const (
 // note takes in that something has changed.
 func (u *urgency) note() { u.noted = true }
 
-// promote begins a round if one is called for. oldest is when the one was asked who
-// was not asked for the longest time.
+// promote begins a round if one is called for. oldest is when the reader was asked
+// that has not been asked for the longest time.
 func (u *urgency) promote(now, oldest time.Time) {
 	if u.isDue(oldest) {
 		return // the round before is not over
@@ -45,7 +46,7 @@ func (u *urgency) promote(now, oldest time.Time) {
 	}
 }
 
-// isDue reports whether somebody is due who was asked at a time.
+// isDue reports whether a reader is due that was asked at a time.
 func (u *urgency) isDue(askedAt time.Time) bool { return askedAt.Before(u.since) }
 
 // wait is how long it is until promote may begin a round.

@@ -9,7 +9,7 @@ import (
 )
 
 // Binding is one postgres_changes entry of a join, read and understood. It is
-// immutable and shared by whoever matches and checks it.
+// immutable and shared by all that match and check it.
 type Binding struct {
 	Spec   *protocol.Binding
 	Filter filters.Filter

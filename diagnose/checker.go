@@ -12,8 +12,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// believed is how old may be what a binding is checked against: who has cured a
-// problem joins again at once.
+// believed is how old what a binding is checked against may be. It is short, as a
+// client joins again soon after a problem was cured.
 const believed = 2 * time.Second
 
 // Checker checks bindings against the database. It is safe for concurrent use.
@@ -38,7 +38,7 @@ func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters
 }
 
 // What is kept of bindings that nothing was wrong with: others of the same
-// subject need no check. Who is told of a problem has it checked anew each time.
+// subject need no check. One with a problem is checked anew each time.
 const fineBytes = 256 << 10
 
 // Check checks every binding of a subject, until one cannot work. An error means
@@ -145,7 +145,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 }
 
 // lacking is the refusal of a binding for a column that its relation does not
-// have. Who may not use the schema is told what it is told of columns that
+// have. A role that may not use the schema is told the same as of columns that
 // there are.
 func (c *Checker) lacking(ctx context.Context, s *policy.Subject, b *Binding, of purpose, column string, rel *wal.Relation) (*protocol.Problem, error) {
 	usable, err := c.schemas.usable(ctx, s.Role, rel.Schema, c.believed)

@@ -68,7 +68,7 @@ func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 	return p
 }
 
-// unusableSchema is the answer to whoever names a schema that its role may not
+// unusableSchema is the answer to a client that names a schema that its role may not
 // use: the same whether there is such a schema or not, and such a table.
 func unusableSchema(b *Binding) *protocol.Problem {
 	return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}

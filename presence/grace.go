@@ -17,8 +17,8 @@ type graceEntry struct {
 	size   int // in bytes
 }
 
-// What members in their grace time may take up, of all rooms. Who is beyond it
-// leaves at once.
+// What members in their grace time may take up, of all rooms. A member beyond
+// it leaves at once.
 const (
 	graceMembers = 10_000
 	graceBytes   = 32 << 20
@@ -53,7 +53,7 @@ func (b *graceBudget) giveBack(size int) {
 	b.metrics.graceMembers.Set(float64(b.members))
 }
 
-// What follows is for those who hold r.mu.
+// What follows is called with r.mu held.
 
 // linger begins the grace time of a member that tracks under a key that its
 // client can come back with.
@@ -90,7 +90,7 @@ func (r *room) reclaim(m *Member, payload json.RawMessage) {
 
 // graceOf finds the member's own entry among those of its key, -1 for none:
 // that of the same client, or one that tracks the same, or one of a client that
-// is not known by a client_id. One key may have many, as of somebody's tabs.
+// is not known by a client_id. One key may have many, such as the tabs of one browser.
 func (r *room) graceOf(m *Member, payload json.RawMessage) int {
 	client, best, rank := m.config.Client, -1, 0
 	for i, e := range r.inGrace {

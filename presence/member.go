@@ -81,7 +81,7 @@ func (r *Rooms) Member(t Topic, c MemberConfig) *Member {
 // there on, if it watches. It is due once, when frames may be pushed.
 func (m *Member) Enter() { m.Watches(m.config.Watches) }
 
-// Watches settles whether a member that has entered is told who is present, as
+// Watches sets whether a member that has entered is told who is present, as
 // when what it may read has changed.
 func (m *Member) Watches(watches bool) {
 	if !watches {
@@ -96,7 +96,7 @@ func (m *Member) Watches(watches bool) {
 }
 
 // Track sets what the member tracks: a JSON object, or nothing for an empty
-// one. Who tracks takes part, so it watches from now on if it may. A payload
+// one. A member that tracks takes part, so it watches from now on if it may. A payload
 // above the rate is held back until its time comes, or a later one has taken
 // its place. An error is a protocol.Refusal: there is no room for the payload,
 // and what was tracked before stays.

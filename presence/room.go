@@ -8,7 +8,7 @@ import (
 	"walcast/protocol"
 )
 
-// room is who takes part in the presence of one topic.
+// room is the members that take part in the presence of one topic.
 type room struct {
 	rooms *Rooms
 	topic Topic
@@ -126,7 +126,7 @@ func (r *room) flush() (members int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flushDue = false
-	diff := r.state.Flush() // who is flushed has a state
+	diff := r.state.Flush() // a room that is flushed has one
 	if diff.Empty() {
 		return len(r.members)
 	}
@@ -157,7 +157,7 @@ func (r *room) isEmpty() bool {
 	return r.deserted()
 }
 
-// What follows is for those who hold r.mu.
+// What follows is called with r.mu held.
 
 func (r *room) has(m *Member) bool {
 	_, here := r.members[m]
@@ -176,8 +176,8 @@ func (r *room) startWatching(m *Member) {
 	}
 }
 
-// encoded is the payload of presence_state: the same bytes for all who come
-// before the next flush that tells of something.
+// encoded is the payload of presence_state: the same bytes for all members that
+// come before the next flush that tells of something.
 func (r *room) encoded() []byte {
 	if r.state == nil {
 		return protocol.EmptyObject

@@ -24,7 +24,7 @@ type RoomsConfig struct {
 	// wins. The zero Rate is no limit.
 	Rate Rate
 	// Grace is how long a member whose socket ended is taken for present, if its
-	// client chose its key. Who is back by then was never away for others. 0
+	// client chose its key. A client that is back by then was never away for others. 0
 	// tells them at once.
 	Grace time.Duration
 	// Seed makes the refs of this process differ from those of others. It is
@@ -102,8 +102,8 @@ func (r *Rooms) enter(m *Member) *room {
 	return in
 }
 
-// exit settles that a member enters no room any more, and returns the one that
-// it is in, nil for none.
+// exit sets that a member enters no room any more, and returns the one that it
+// is in, nil for none.
 func (r *Rooms) exit(m *Member) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()

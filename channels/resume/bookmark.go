@@ -77,8 +77,9 @@ func (b *Bookmark) Allowed(at time.Time) {
 	b.keep(func(_ *records, r *record) { r.right.allowed = at })
 }
 
-// Bar notes that the client may not read broadcasts, be it here or away: who comes
-// back in this state has to resync, as nothing that was sent meanwhile is for it.
+// Bar notes that the client may not read broadcasts, be it here or away. If
+// it comes back in this state it has to resync, as nothing that was sent meanwhile
+// is for it.
 func (b *Bookmark) Bar() {
 	b.keep(func(_ *records, r *record) {
 		r.right.barred = true

@@ -21,8 +21,9 @@ type Clients struct {
 
 	mu      sync.Mutex
 	records *records
-	// firstRun means that there was no state at all at the start: of a new
-	// installation if the slot is new too, else the state was lost.
+	// firstRun means that the start found no state file and no marker. If this
+	// run has made the slot too, it is a new installation, and no client can have
+	// been here before. Otherwise the file was lost.
 	firstRun bool
 }
 
@@ -52,7 +53,7 @@ func (c *Clients) Expire(now time.Time) {
 func (c *Clients) size() (topics, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.records.away.Len(), c.records.size
+	return c.records.away.Len(), c.records.bytes
 }
 
 // Take gives a channel that joins the bookmark of its client, which another

@@ -13,8 +13,8 @@ type Config struct {
 	// client that was away for too long is told so, not taken for a new one.
 	Memory time.Duration
 	// RightAge is how long a client that is away is believed to have the right to
-	// a private topic, from when its bookmark was last told so by Allowed. Who
-	// comes back later has to resync. nil is for ever.
+	// a private topic, from when its bookmark was last told so by Allowed. One
+	// that comes back later has to resync. nil is for ever.
 	RightAge func() time.Duration
 }
 

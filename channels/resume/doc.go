@@ -7,6 +7,6 @@
 // what is delivered, nor of sockets.
 //
 // Neighbours: channels takes a Bookmark for each channel and asks the Ledger
-// what to put into pings; whoever else has something to keep over a restart is
-// a Section of the same file.
+// what to put into pings; other packages that have something to keep over a
+// restart are Sections of the same file.
 package resume

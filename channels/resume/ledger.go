@@ -9,8 +9,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// Place is how far one channel of a session has been served.
-type Place interface {
+// Served is how far one channel of a session has been served.
+type Served interface {
 	// Standing is up to where every change that it is to have has been pushed,
 	// zero if that is not known.
 	Standing() changelog.Standing
@@ -25,10 +25,10 @@ type Place interface {
 // everything has arrived that was pushed before its ping. A nil one, of a
 // session without a client_id, notes nothing. It is safe for concurrent use.
 type Ledger struct {
-	mu     sync.Mutex
-	serial uint64
-	places []Place
-	pings  []ping // those that were not answered yet, oldest first
+	mu       sync.Mutex
+	serial   uint64
+	channels []Served
+	pings    []ping // those that were not answered yet, oldest first
 }
 
 // ping is one ping and what its pong will prove.
@@ -50,25 +50,25 @@ type claim struct {
 // prove anything.
 const pingLimit = 64
 
-// Add has the pings from now on stand for a place too. Whoever adds one whose
-// channel may have ended meanwhile removes it again.
-func (l *Ledger) Add(p Place) {
+// Add has the pings from now on stand for a channel too. If the channel may have
+// ended meanwhile the caller removes it again.
+func (l *Ledger) Add(s Served) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.places = append(l.places, p)
+	l.channels = append(l.channels, s)
 }
 
-// Remove takes a place out.
-func (l *Ledger) Remove(p Place) {
+// Remove takes a channel out.
+func (l *Ledger) Remove(s Served) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.places = slices.DeleteFunc(l.places, func(o Place) bool { return o == p })
+	l.channels = slices.DeleteFunc(l.channels, func(other Served) bool { return other == s })
 }
 
 // Mark returns the payload of a ping that proves, when it comes back, that
@@ -78,12 +78,12 @@ func (l *Ledger) Mark() string {
 	if l == nil {
 		return ""
 	}
-	serial, places := l.next()
+	serial, channels := l.next()
 	var newest wal.Position
-	claims := make([]claim, len(places))
-	for i, p := range places {
-		claims[i] = claim{bookmark: p.Bookmark(), era: p.Bookmark().present()} // before the rest
-		claims[i].at, claims[i].heard = p.Standing(), p.Heard()
+	claims := make([]claim, len(channels))
+	for i, c := range channels {
+		claims[i] = claim{bookmark: c.Bookmark(), era: c.Bookmark().present()} // before the rest
+		claims[i].at, claims[i].heard = c.Standing(), c.Heard()
 		if at := claims[i].at.Position; at.Compare(newest) > 0 {
 			newest = at
 		}
@@ -94,11 +94,11 @@ func (l *Ledger) Mark() string {
 }
 
 // next numbers a ping and lists what it stands for.
-func (l *Ledger) next() (serial uint64, places []Place) {
+func (l *Ledger) next() (serial uint64, channels []Served) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.serial++
-	return l.serial, slices.Clone(l.places)
+	return l.serial, slices.Clone(l.channels)
 }
 
 func (l *Ledger) note(made ping) {

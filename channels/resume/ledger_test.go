@@ -6,7 +6,7 @@ import (
 	"walcast/replication/changelog"
 )
 
-// served is a Place.
+// served is a channel whose client can be recognised, or not.
 type served struct {
 	at       changelog.Standing
 	heard    uint64

@@ -8,8 +8,8 @@ import (
 	"walcast/replication/changelog"
 )
 
-// Key names a topic as one client has it. The subject belongs to it: who comes
-// with the client_id of another finds nothing of theirs.
+// Key names a topic as one client has it. The subject belongs to it: a
+// client that comes with the client_id of another subject finds nothing of it.
 type Key struct {
 	Client  string // client_id
 	Topic   string // with the prefix "realtime:"
@@ -79,8 +79,8 @@ func (r *record) size() int {
 	return 400 + len(r.Client) + len(r.Topic) + len(r.Role) + len(r.Sub)
 }
 
-// start notes from where on a channel that is new gets everything: it is owed
-// that, whether it proves anything or not.
+// start notes from where on a channel that is new gets everything. That holds
+// when it comes back, whether it has proven anything by then or not.
 func (r *record) start(at changelog.Standing) {
 	if r.resync || r.proven != (changelog.Standing{}) {
 		return

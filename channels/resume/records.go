@@ -10,24 +10,24 @@ import (
 // records holds those of the clients that are here, and of those that are away,
 // which are bounded in number, bytes and time. It is not safe for concurrent use.
 type records struct {
-	limit int           // of clients' topics that are away
-	bytes int           // of these
-	keep  time.Duration // how long they may be away
+	limit    int           // how many clients' topics may be away
+	maxBytes int           // how many bytes these may take up
+	keep     time.Duration // how long they may be away
 	// rightAge is how long it is believed that a client has the right to a private
 	// topic without a look; 0 is for ever.
 	rightAge func() time.Duration
 
 	byKey map[Key]*record
 	away  *list.List // of *record, the longest away first
-	size  int        // of those away, in bytes
+	bytes int        // what those away take up
 	// unsureUntil is until when a client without a record may have been here
 	// before: records were lost, and until then they would have been kept.
 	unsureUntil time.Time
 }
 
-func newRecords(limit, bytes int, keep time.Duration) *records {
+func newRecords(limit, maxBytes int, keep time.Duration) *records {
 	return &records{
-		limit: limit, bytes: bytes, keep: keep, byKey: map[Key]*record{}, away: list.New(),
+		limit: limit, maxBytes: maxBytes, keep: keep, byKey: map[Key]*record{}, away: list.New(),
 		rightAge: func() time.Duration { return 0 },
 	}
 }
@@ -107,14 +107,14 @@ func (s *records) restore(r *record) {
 func (s *records) store(r *record, left time.Time) {
 	r.owner, r.left = nil, left
 	r.element = s.away.PushBack(r)
-	s.size += r.size()
+	s.bytes += r.size()
 }
 
 // recall takes a record from among those away.
 func (s *records) recall(r *record) {
 	if r.element != nil {
 		s.away.Remove(r.element)
-		s.size -= r.size()
+		s.bytes -= r.size()
 		r.element = nil
 	}
 }
@@ -131,7 +131,7 @@ func (s *records) storeAll(now time.Time) {
 // bound drops those that are away longest. Their clients cannot be told from new
 // ones for as long as they would have been kept.
 func (s *records) bound(now time.Time) {
-	for s.away.Len() > s.limit || s.size > s.bytes {
+	for s.away.Len() > s.limit || s.bytes > s.maxBytes {
 		s.dropOldest()
 		s.unsureUntil = now.Add(s.keep)
 	}

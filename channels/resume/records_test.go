@@ -45,8 +45,8 @@ func TestRecordsAreBoundedAndWhatIsDroppedIsNotTakenForNew(t *testing.T) {
 				t.Errorf("%s: client %s is %v; want %v", test.name, client, got, test.want[i])
 			}
 		}
-		if s.size != 0 || s.away.Len() != 0 {
-			t.Errorf("%s: %d records of %d bytes are away when everybody is here", test.name, s.away.Len(), s.size)
+		if s.bytes != 0 || s.away.Len() != 0 {
+			t.Errorf("%s: %d records of %d bytes are away when everybody is here", test.name, s.away.Len(), s.bytes)
 		}
 	}
 }

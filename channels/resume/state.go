@@ -16,6 +16,9 @@ import (
 // The state file keeps what clients have received from one run to the next. It
 // has a line of stateHead, then lines of a JSON object with one key: "Bookmark"
 // with a savedRecord, or the name of a Section with what that has written.
+//
+// The JSON names Blind, Listened and Owed are those that format 1 began with. They
+// stay, so that a server reads the file that an older one has left.
 
 // Section is another part of the state file.
 type Section interface {
@@ -33,7 +36,7 @@ type Section interface {
 
 type stateHead struct {
 	Format      int
-	UnsureUntil time.Time `json:"Blind"` // see records
+	UnsureUntil time.Time `json:"Blind"` // as in records
 }
 
 const (

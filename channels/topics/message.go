@@ -18,8 +18,8 @@ import (
 //	  '{"topic":"room","event":"greeting","payload":{"x":1},"private":false}')
 //
 // private is true unless it says otherwise, as for realtime.send. Then it is
-// delivered only if the config trusts whoever may write such messages: the WAL
-// does not say who did, and without a REVOKE everybody may who has a connection.
+// delivered only if the config trusts the roles that may write such messages: the
+// WAL does not say which one did, and without a REVOKE every connection may.
 const MessagePrefix = "walcast.broadcast"
 
 // Message is a message sent from SQL, on its way from the log to members of its
@@ -32,9 +32,9 @@ type Message struct {
 }
 
 // Message reads the message that a change is, and the topic that it is for. It
-// is nil if the change is none, or if nobody can have it. That is reported if
-// leads is set, as of those who read the same log one should: whoever sent the
-// message has committed by now and cannot be told.
+// is nil if the change is none, or if nobody can have it. That is logged if leads
+// is set, which is so for one of those that read the same log: the client that
+// sent the message has committed by now and cannot be told.
 func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 	if !isMessage(c) {
 		return Key{}, nil

@@ -22,7 +22,7 @@ const (
 
 // Past is what was broadcast lately, by clients and over HTTP, to the topics that
 // clients with a client_id are on or have left lately, for when they come back.
-// Messages from SQL are not in it: who comes back reads them from the log. Of
+// Messages from SQL are not in it: a client that comes back reads them from the log. Of
 // every other topic it knows at least whether anything was broadcast since a
 // client was there. It is safe for concurrent use; topics note under their own
 // lock, in their order.
@@ -30,7 +30,7 @@ type Past struct {
 	window time.Duration
 	limit  int         // topics
 	began  time.Time   // when the run began
-	inUse  atomic.Bool // somebody may come back
+	inUse  atomic.Bool // a client may come back
 
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
@@ -74,8 +74,9 @@ type noted struct {
 	number uint64
 }
 
-// newPast begins with a number that no earlier run has come to, as nobody
-// broadcasts a million times a second: now is when the run began.
+// newPast begins with a number that no earlier run has come to: the microseconds
+// until now, when the run began, as nobody broadcasts a million times a second. So
+// 0 can mean a client that was never here.
 func newPast(window time.Duration, limit int, now time.Time) *Past {
 	number := uint64(now.UnixMicro())
 	return &Past{window: window, limit: limit, began: now, byTopic: map[Key]*topicPast{}, number: number, newest: newNewest(number)}

@@ -9,8 +9,8 @@ import (
 // Postgres writes it to the WAL first.
 const recentFor = 2 * time.Second
 
-// recent remembers the stored messages that were relayed a moment ago. Somebody
-// who joined just too late to get one live must find it in the archive.
+// recent remembers the stored messages that were relayed a moment ago. A client
+// that joined just too late to get one live must find it in the archive.
 type recent struct {
 	mu       sync.Mutex
 	messages []recentMessage // by time

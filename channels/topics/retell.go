@@ -11,10 +11,10 @@ import (
 // nothing else.
 const CodeBroadcastsMissed = "broadcasts_missed"
 
-// retell pushes what a client has missed since it was here, but not its own
-// broadcasts. If some are gone the client is told; its changes go on all the
-// same, from where they do. Called with the lock held, so that nothing falls
-// between what is retold and what comes live.
+// retell pushes the broadcasts that a client has missed since it was here last, but
+// not its own. If some are not kept any more the client is told; its changes are
+// not concerned, and go on from its position. Called with the lock held, so that
+// no broadcast falls between those that are retold and those that come live.
 func (t *topic) retell(m *Member) {
 	r := m.config.Returning
 	if r == nil {

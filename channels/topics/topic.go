@@ -7,7 +7,7 @@ import (
 	"walcast/protocol"
 )
 
-// topic is everybody who has joined one name.
+// topic is the channels that have joined one name.
 type topic struct {
 	key  Key
 	past *Past
@@ -29,7 +29,7 @@ func (t *topic) with(do func(*topic)) bool {
 	return true
 }
 
-// end ends a topic that nobody is on. It is false if somebody is, or if it has
+// end ends a topic without members. It is false if there are some, or if it has
 // ended before.
 func (t *topic) end() bool {
 	t.mu.Lock()

@@ -22,7 +22,7 @@ type Key struct {
 // SubTopic is the name as users know it, without "realtime:".
 func (k Key) SubTopic() string { return strings.TrimPrefix(k.Name, protocol.TopicPrefix) }
 
-// Topics are those of a project that somebody has joined. It is safe for
+// Topics are those of a project that channels have joined. It is safe for
 // concurrent use.
 type Topics struct {
 	config     Config
@@ -61,7 +61,7 @@ func (s *Topics) Expire(now time.Time) {
 // Publish sends a broadcast that comes from no channel to everybody on a topic.
 func (s *Topics) Publish(key Key, b protocol.Broadcast) {
 	s.withTopic(key, func(t *topic) { t.publish(b, nil) }, func() *topic {
-		s.past.note(key, b, "", time.Now()) // before anybody can join, who then finds it
+		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
 		return nil
 	})
 }
