@@ -133,15 +133,15 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 		}
 	}
 	_, err = filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker, s)
-	var refusal *filters.BindError
+	var unfit *filters.BindError
 	switch {
-	case !errors.As(err, &refusal):
+	case !errors.As(err, &unfit):
 		return warningsFor(b, rel, view, s.Role), nil, err
-	case refusal.Lacks != "":
-		refused, err = c.lacking(ctx, s, b, forFilter, refusal.Lacks, rel)
+	case unfit.Lacks != "":
+		refused, err = c.lacking(ctx, s, b, forFilter, unfit.Lacks, rel)
 		return nil, refused, err
 	}
-	return nil, unusable(b, refusal), nil
+	return nil, unusable(b, unfit), nil
 }
 
 // lacking is the refusal of a binding for a column that its relation does not

@@ -20,9 +20,9 @@ func unnameable(b *Binding) *protocol.Problem {
 	}
 	switch {
 	case len(b.Spec.Schema) > protocol.MaxIdentifier:
-		return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}
+		return unusableSchema(b)
 	case len(b.Spec.Table) > protocol.MaxIdentifier:
-		return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownTable}
+		return unknownTable(b)
 	}
 	for _, name := range b.Spec.Select {
 		if len(name) > protocol.MaxIdentifier {

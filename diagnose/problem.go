@@ -1,14 +1,12 @@
 package diagnose
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/catalog"
 	"walcast/replication/wal"
 )
 
@@ -42,36 +40,6 @@ func Raised(_ *Binding, _ *policy.Subject, err error) protocol.Problem {
 		return protocol.Problem{Message: protocol.FilterRaised(filter.Table, filter.Err.SQLState), Code: protocol.CodeFilterRaised}
 	}
 	return protocol.Problem{Message: err.Error(), Code: protocol.CodePolicyRaised}
-}
-
-// unpublished is why a binding concerns no published table.
-func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
-	p := &protocol.Problem{Message: notPublished(b), Code: protocol.CodeNotPublished}
-	schema, table := b.Spec.Schema, b.Spec.Table
-	name, publication := quote(schema, table), quote(cmp.Or(a.Publication, "supabase_realtime"))
-	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", publication, name)
-	switch {
-	case schema == "*": // which tables is for the user to say
-	case table == "*":
-		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", publication, quote(schema))
-	case a.Kind == "":
-		p.Code = protocol.CodeUnknownTable
-	case a.Kind != "r" && a.Kind != "p":
-		p.Code = protocol.CodeNotATable
-	case a.Leaves, a.Root:
-		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", publication, a.Leaves)
-	case !a.Persistent:
-		p.Fix = fmt.Sprintf("ALTER TABLE %s SET LOGGED; %s", name, add)
-	default:
-		p.Fix = add
-	}
-	return p
-}
-
-// unusableSchema is the answer to a client that names a schema that its role may not
-// use: the same whether there is such a schema or not, and such a table.
-func unusableSchema(b *Binding) *protocol.Problem {
-	return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}
 }
 
 // purpose is what a binding wants a column for.

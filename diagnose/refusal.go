@@ -8,12 +8,6 @@ import (
 	"walcast/protocol"
 )
 
-// notPublished is the reference server's text for a binding that no published
-// table fits.
-func notPublished(b *Binding) string {
-	return "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: " + parameters(b)
-}
-
 // refusedBy is the reference server's text for a binding that the database
 // refuses.
 func refusedBy(b *Binding, e *filters.BindError) string {
