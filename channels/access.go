@@ -66,7 +66,8 @@ func (a *access) who() *policy.Subject {
 	return a.subject
 }
 
-// hold is who, held for the caller, who has to release it.
+// hold is who, with a reference of the caller's own, so that the subject stays until
+// the caller releases it.
 // It is nil after release.
 func (a *access) hold() *policy.Subject {
 	a.mu.Lock()

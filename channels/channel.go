@@ -110,7 +110,7 @@ func (c *channel) reply(m protocol.Message, status string, response []byte) {
 func (c *channel) tellPosition(m protocol.Message) {
 	position := ""
 	if len(c.rows.Bindings()) > 0 {
-		position = written(c.rows.Standing().Position)
+		position = c.rows.Standing().Position.Text()
 	}
 	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
@@ -124,7 +124,7 @@ func (c *channel) pulse() {
 		return
 	}
 	c.rows.AtStanding(func(at changelog.Standing) {
-		c.out.Push(protocol.StreamAlive(written(at.Position)))
+		c.out.Push(protocol.StreamAlive(at.Position.Text()))
 	})
 }
 

@@ -241,7 +241,7 @@ func (j *joining) answer() {
 	s.channels[ch.address.Topic] = ch
 	position := ""
 	if len(j.bindings) > 0 {
-		position = written(ch.rows.Started().Position)
+		position = ch.rows.Started().Position.Text()
 	}
 	// A join without join_ref is answered without one.
 	ch.out.open(ch.address.Version.Joined(j.message, ch.closeRef, position, j.asked.Response(position)))
@@ -272,12 +272,4 @@ func (j *joining) answer() {
 	case len(j.bindings) > 0:
 		h.arming.check(ch)
 	}
-}
-
-// written is a position for a payload, "" where there is none.
-func written(p wal.Position) string {
-	if p.IsZero() {
-		return ""
-	}
-	return p.String()
 }

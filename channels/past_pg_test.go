@@ -25,11 +25,11 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	b := f.visit("tab", "anon", "")
 	at := b.join(topic, config).payload["response"].(map[string]any)["position"]
 	b.waitFor(protocol.EventBroadcast, 1000)
-	if diff := cmp.Diff([]any{topics.CodeBroadcastsMissed}, b.resyncs()); diff != "" {
+	if diff := cmp.Diff([]any{protocol.CodeBroadcastsMissed}, b.resyncs()); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)
 	}
 	for _, m := range b.waitFor(protocol.EventSystem, 1) {
-		if m.payload["code"] == topics.CodeBroadcastsMissed && (m.payload["from"] != at || m.payload["position"] != at) {
+		if m.payload["code"] == protocol.CodeBroadcastsMissed && (m.payload["from"] != at || m.payload["position"] != at) {
 			t.Errorf("resync of broadcasts %v; want it to give up no row after %v, where the channel goes on", m.payload, at)
 		}
 	}

@@ -86,6 +86,13 @@ type ResyncDetail struct {
 	Position string // everything after it is delivered
 }
 
+const (
+	// CodeBroadcastsMissed is the code of a resync that gives up broadcasts and
+	// nothing else, and ReasonBroadcastsMissed its reason.
+	CodeBroadcastsMissed   = "broadcasts_missed"
+	ReasonBroadcastsMissed = "broadcasts were missed that the server does not keep any more"
+)
+
 // resyncPayload is the payload of the system event that tells a client to fetch its
 // data again.
 func resyncPayload(subTopic string, d ResyncDetail) json.RawMessage {

@@ -7,10 +7,6 @@ import (
 	"walcast/replication/wal"
 )
 
-// CodeBroadcastsMissed is the code of a resync that gives up broadcasts and
-// nothing else.
-const CodeBroadcastsMissed = "broadcasts_missed"
-
 // retell pushes the broadcasts that a client has missed since it was here last, but
 // not its own. If some are not kept any more the client is told; its changes are
 // not concerned, and go on from its position. Called with the lock held, so that
@@ -39,14 +35,11 @@ func (t *topic) retell(m *Member) {
 // on at a position, which is zero if there is none.
 func (m *Member) tellMissed(at wal.Position) {
 	if count := m.topics.config.Resynced; count != nil {
-		count(CodeBroadcastsMissed)
+		count(protocol.CodeBroadcastsMissed)
 	}
-	position := ""
-	if !at.IsZero() {
-		position = at.String()
-	}
+	position := at.Text()
 	m.config.Outbox.Push(m.config.Address.Resync(protocol.ResyncDetail{
-		Code: CodeBroadcastsMissed, Reason: "broadcasts were missed that the server does not keep any more",
+		Code: protocol.CodeBroadcastsMissed, Reason: protocol.ReasonBroadcastsMissed,
 		From: position, Oldest: position, Position: position,
 	}))
 }

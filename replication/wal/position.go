@@ -38,6 +38,15 @@ func (p Position) String() string {
 	return p.LSN.String() + ":" + strconv.FormatUint(uint64(p.Seq), 10)
 }
 
+// Text is String for a message to a client, "" for the zero Position, which is none
+// that a client could go on from.
+func (p Position) Text() string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.String()
+}
+
 // Compare is negative when p is before o, 0 when they are equal.
 func (p Position) Compare(o Position) int {
 	if c := cmp.Compare(p.LSN, o.LSN); c != 0 {

@@ -40,6 +40,15 @@ func FuzzParsePosition(f *testing.F) {
 	})
 }
 
+func TestTextIsEmptyWithoutAPosition(t *testing.T) {
+	if got := (Position{}).Text(); got != "" {
+		t.Errorf("Text() of the zero position = %q; want none", got)
+	}
+	if got, want := (Position{0x16B374D848, 3}).Text(), "16/B374D848:3"; got != want {
+		t.Errorf("Text() = %q; want %q", got, want)
+	}
+}
+
 func TestPositionsAreOrdered(t *testing.T) {
 	ordered := []Position{{}, {8, 0}, {8, 1}, Before(0x10), {0x10, 0}, {1 << 32, 0}}
 	if !slices.IsSortedFunc(ordered, Position.Compare) {
