@@ -11,7 +11,12 @@ import (
 )
 
 // expiry ends channels when their tokens expire, or are found to be good no more.
-// One goroutine serves all channels.
+//
+// It is a heap that one goroutine serves, and not a timer for each channel: timers
+// start a goroutine for each expiry. When 100,000 tokens expire at one instant, more
+// than 70,000 of these were there at once, with 280 MiB of stacks, and the burst was
+// over no sooner. A watch takes 80 bytes here, and 160 with a timer; setting it takes
+// a few microseconds with either (BenchmarkExpiry, on 2 processors).
 type expiry struct {
 	verifier *auth.Verifier
 	wake     chan struct{} // something earlier than the present wait came

@@ -86,9 +86,8 @@ type ResyncDetail struct {
 	Position string // everything after it is delivered
 }
 
+// The code and the reason of a resync that gives up broadcasts and nothing else.
 const (
-	// CodeBroadcastsMissed is the code of a resync that gives up broadcasts and
-	// nothing else, and ReasonBroadcastsMissed its reason.
 	CodeBroadcastsMissed   = "broadcasts_missed"
 	ReasonBroadcastsMissed = "broadcasts were missed that the server does not keep any more"
 )
