@@ -70,7 +70,7 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 	}
 	b.told = rel
 	s := b.subscription
-	s.fanout.noteFilter(err)
+	s.fanout.complaints.noteFilter(err)
 	problem := s.fanout.config.Raised(b.Binding, b.subject, err)
 	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, problem))
 }

@@ -1,7 +1,9 @@
 package fanout
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -9,8 +11,11 @@ import (
 	"walcast/diagnose"
 )
 
-// complaints remembers when the log was told of a table on which filters raise.
+// complaints is what the log is told of Postgres' answers. It remembers when it
+// was told of a table on which filters raise.
 type complaints struct {
+	logger *slog.Logger
+
 	mu   sync.Mutex
 	told map[string]time.Time
 }
@@ -23,11 +28,11 @@ const (
 
 // noteFilter tells the log of a filter that raised, of each table at most every
 // 30 s. Texts may quote rows: only the log has them.
-func (f *Fanout) noteFilter(err error) {
+func (c *complaints) noteFilter(err error) {
 	var filter *diagnose.FilterError
-	if errors.As(err, &filter) && f.complaints.note(filter.Table, time.Now()) {
+	if errors.As(err, &filter) && c.note(filter.Table, time.Now()) {
 		text := filter.Err.Message
-		f.logger.Warn("filter raised", "table", filter.Table, "sqlstate", filter.Err.SQLState,
+		c.logger.Warn("filter raised", "table", filter.Table, "sqlstate", filter.Err.SQLState,
 			"text", strings.ToValidUTF8(text[:min(len(text), complainText)], ""))
 	}
 }
@@ -44,4 +49,22 @@ func (c *complaints) note(table string, now time.Time) bool {
 	}
 	c.told[table] = now
 	return true
+}
+
+// askRetry is the pause between two tries to ask Postgres.
+const askRetry = 500 * time.Millisecond
+
+// pause tells the log of an error and waits a moment before Postgres is asked again; false when ctx is done.
+func (c *complaints) pause(ctx context.Context, message string, err error) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	//nolint:sloglint // a constant of the caller
+	c.logger.Warn(message, "err", err, "retry_in", askRetry)
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(askRetry):
+		return true
+	}
 }

@@ -28,8 +28,12 @@ type delivery struct {
 	waiting    map[*Subscription]struct{}
 	standings
 
-	// What follows belongs to the goroutine that calls deliver, but for the frames
-	// and the round, which the lock guards.
+	delivering
+}
+
+// delivering is what a delivery has of the changes at hand. The batch belongs to
+// the goroutine that calls deliver; the lock guards the frames and the round.
+type delivering struct {
 	batch  batch
 	frames frames
 	round  uint64 // counts changes, to tell hits of this one from those of others

@@ -21,7 +21,6 @@ type Fanout struct {
 	log      *changelog.Log
 	policy   *policy.Policy
 	messages Messages
-	logger   *slog.Logger
 	metrics  *metrics
 	shards   []*shard
 	seed     maphash.Seed
@@ -29,7 +28,7 @@ type Fanout struct {
 	judge    *judge
 	tasks    tasks
 
-	complaints complaints
+	complaints *complaints
 	turns      chan struct{} // of catch-ups: one token for each whose turn it is
 }
 
@@ -37,7 +36,7 @@ type Fanout struct {
 func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
-		config: c, log: log, policy: p, messages: m, logger: logger,
+		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
 		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce),
 	}
 	f.views, f.judge = newViews(f), newJudge(f)

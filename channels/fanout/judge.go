@@ -110,7 +110,7 @@ func (j *judge) share(q *question, b *binding) *question {
 func (j *judge) put(ctx context.Context, r *round) bool {
 	started := time.Now()
 	for err := j.ask(ctx, r); err != nil; err = j.ask(ctx, r) {
-		if !j.fanout.pause(ctx, "not decided who gets rows, they wait", err) {
+		if !j.fanout.complaints.pause(ctx, "not decided who gets rows, they wait", err) {
 			return false
 		}
 		started = time.Now()
@@ -155,7 +155,7 @@ func (j *judge) askRows(ctx context.Context, r *round) error {
 	for i, p := range r.parts {
 		for k, q := range p.questions {
 			q.yes, q.raised = inquiries[i].Visible[k], inquiries[i].Errs[k]
-			q.since, q.outdated = j.fanout.changedSince(q.view, p.docket.subject)
+			q.since, q.outdated = changedSince(j.fanout.policy, q.view, p.docket.subject)
 		}
 	}
 	return nil

@@ -125,7 +125,7 @@ func TestANewHistoryIsToldToThoseWhoMissSomething(t *testing.T) {
 		want []string
 	}{
 		{"with bindings", bound, []string{"row 1", "resync " + changelog.CodeOtherCluster, "row 2", "message 3"}},
-		{"with a client_id", known, []string{"resync " + codeBroadcasts, "message 3"}},
+		{"with a client_id", known, []string{"resync " + protocol.CodeBroadcastsMissed, "message 3"}},
 		{"without", stranger, []string{"message 3"}},
 	} {
 		if diff := cmp.Diff(c.want, c.got.wait(t, len(c.want))); diff != "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -148,8 +149,8 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	f.commit(said("quiet", 3), said("busy", 4), said("unknown", 5))
 	for topic, want := range map[string][]string{
 		"quiet":   {"message 3"},
-		"busy":    {"resync " + codeBroadcasts, "message 4"},
-		"unknown": {"resync " + codeBroadcasts, "message 5"},
+		"busy":    {"resync " + protocol.CodeBroadcastsMissed, "message 4"},
+		"unknown": {"resync " + protocol.CodeBroadcastsMissed, "message 5"},
 	} {
 		if diff := cmp.Diff(want, returned[topic].wait(t, len(want))); diff != "" {
 			t.Errorf("on topic %s (-want +got):\n%s", topic, diff)
@@ -160,7 +161,7 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	f.log.Begin(changelog.History{System: "1", Slot: "walcast@2"}, f.lsn+0x1000, changelog.CodeSlotLost)
 	f.waitLanes()
 	back, _ := visit("quiet", Start{From: Proven, At: quiet})
-	if diff := cmp.Diff([]string{"resync " + codeBroadcasts}, back.wait(t, 1)); diff != "" {
+	if diff := cmp.Diff([]string{"resync " + protocol.CodeBroadcastsMissed}, back.wait(t, 1)); diff != "" {
 		t.Errorf("in another history (-want +got):\n%s", diff)
 	}
 }
@@ -236,7 +237,7 @@ func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
 	f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: ahead})
 	b.wait(t, 1)
 	f.commit(said("room", 2))
-	if diff := cmp.Diff([]string{"resync " + codeBroadcasts, "message 2"}, b.wait(t, 2)); diff != "" {
+	if diff := cmp.Diff([]string{"resync " + protocol.CodeBroadcastsMissed, "message 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
 }

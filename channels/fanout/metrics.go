@@ -20,7 +20,7 @@ type metrics struct {
 
 func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	f := promauto.With(reg)
-	fanout.gauges(f)
+	addGauges(f, fanout)
 	deliveries := f.NewCounterVec(prometheus.CounterOpts{
 		Name: "walcast_channels_deliveries_total",
 		Help: "Frames handed to sessions, by event.",
@@ -66,8 +66,8 @@ func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	}
 }
 
-// gauges are what is counted anyway.
-func (f *Fanout) gauges(reg promauto.Factory) {
+// addGauges adds what is counted anyway.
+func addGauges(reg promauto.Factory, f *Fanout) {
 	reg.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_channels_undecided_bytes",
 		Help: "Memory of changes that wait for Postgres to decide who gets them.",

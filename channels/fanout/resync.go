@@ -8,18 +8,13 @@ import (
 	"walcast/replication/wal"
 )
 
-// codeBroadcasts is the code of a resync that gives up broadcasts and no rows.
-const codeBroadcasts = "broadcasts_missed"
-
 // codeAccessChanged is the code of a resync where who may see what has changed
 // after rows were committed and before they could be judged.
 const codeAccessChanged = "access_changed"
 
-// broadcastsMissed is told to who has no bindings. It has no positions, as such
-// a client goes by none.
-var broadcastsMissed = &changelog.ResyncError{
-	Code: codeBroadcasts, Reason: "broadcasts were missed that the server does not keep any more",
-}
+// broadcastsMissed is told to clients without bindings. It has no positions, as
+// they go by none.
+var broadcastsMissed = &changelog.ResyncError{Code: protocol.CodeBroadcastsMissed, Reason: protocol.ReasonBroadcastsMissed}
 
 // lose acts on changes that the subscription cannot have any more, of which its
 // client is told: one without bindings only if it counts on messages from SQL.
@@ -51,16 +46,8 @@ func (s *Subscription) tell(e *changelog.ResyncError) {
 		count(e.Code)
 	}
 	s.request.Outbox.Push(s.request.Address.Resync(protocol.ResyncDetail{
-		Reason: e.Reason, Code: e.Code, From: text(e.From), Oldest: text(e.Oldest), Position: text(e.Position),
+		Reason: e.Reason, Code: e.Code, From: e.From.Text(), Oldest: e.Oldest.Text(), Position: e.Position.Text(),
 	}))
-}
-
-// text is a position for a frame, "" where there is none.
-func text(p wal.Position) string {
-	if p.IsZero() {
-		return ""
-	}
-	return p.String()
 }
 
 // unknown is told to clients that may have been here before.

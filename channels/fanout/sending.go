@@ -190,7 +190,7 @@ func (d *delivery) sendTo(s *Subscription, c *wal.Change) {
 		}
 		key := frameKey{
 			topic: s.topic, version: s.request.Address.Version, legacy: s.request.Legacy,
-			ids: idsOf(s.hits, b), data: dataKey{b.columns, d.fanout.showsOld(b, c)},
+			ids: idsOf(s.hits, b), data: dataKey{b.columns, showsOld(d.fanout.policy, b, c)},
 		}
 		key.marked = key.version == protocol.SSE && isLast(s.hits, i)
 		d.fanout.metrics.delivered.Inc()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"walcast/policy"
 	"walcast/replication/wal"
@@ -111,26 +110,8 @@ func (v *views) view(ctx context.Context, rel *wal.Relation, s *policy.Subject) 
 			return nil, err, true
 		}
 		err = fmt.Errorf("grants of role %q on %s.%s: %w", s.Role, rel.Schema, rel.Table, err)
-		if !v.fanout.pause(ctx, "grants not known, changes of the table wait", err) {
+		if !v.fanout.complaints.pause(ctx, "grants not known, changes of the table wait", err) {
 			return nil, nil, false
 		}
-	}
-}
-
-// askRetry is the pause between two tries to ask Postgres.
-const askRetry = 500 * time.Millisecond
-
-// pause waits a moment before Postgres is asked again; false when ctx is done.
-func (f *Fanout) pause(ctx context.Context, message string, err error) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	//nolint:sloglint // a constant of the caller
-	f.logger.Warn(message, "err", err, "retry_in", askRetry)
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(askRetry):
-		return true
 	}
 }

@@ -8,9 +8,22 @@ import (
 // showsOld says whether the subject may have the whole old row: it may where no
 // row-level security applies, and where its policies are compiled and hold for
 // the old row too. Otherwise it gets the key.
-func (f *Fanout) showsOld(b *binding, c *wal.Change) bool {
+func showsOld(p *policy.Policy, b *binding, c *wal.Change) bool {
 	if c.Old == nil || !b.view.RowSecurity {
 		return true
 	}
-	return f.policy.Verdict(b.view, b.subject) == policy.Compiled && f.policy.SeesOld(c, b.subject)
+	return p.Verdict(b.view, b.subject) == policy.Compiled && p.SeesOld(c, b.subject)
+}
+
+// changedSince reports whether other rules than those of a view go for a subject
+// by now, and where the WAL was when they were read.
+func changedSince(p *policy.Policy, view *policy.View, s *policy.Subject) (since wal.LSN, changed bool) {
+	now, ok := p.Known(view.Relation, s)
+	switch {
+	case !ok || now == nil:
+		return 0, true
+	case isSameView(now, view):
+		return 0, false
+	}
+	return now.Since, true
 }

@@ -24,11 +24,18 @@ const roundLength = 20 * time.Second
 
 func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
 
-func TestNobodySeesWhatPostgresHides(t *testing.T) {
-	// What is known to be shown to those who may not see it makes this red.
+// onDemand leaves whole rounds to make access: rows of the resume window from
+// before a change of access are not all told from later ones yet, which makes
+// rounds red, and what a round has to falsify depends on what came when.
+func onDemand(t *testing.T) {
+	t.Helper()
 	if os.Getenv("WALCAST_ACCESS") != "1" && *duration == 0 {
-		t.Skip("set WALCAST_ACCESS=1, or -duration")
+		t.Skip("make access, or WALCAST_ACCESS=1, has whole rounds")
 	}
+}
+
+func TestNobodySeesWhatPostgresHides(t *testing.T) {
+	onDemand(t)
 	first := *seed
 	if first == 0 {
 		first = uint64(time.Now().Unix())

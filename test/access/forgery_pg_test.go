@@ -103,6 +103,7 @@ func forge(t *table, w *written) entry {
 }
 
 func TestForgedAndStolenFramesAreFound(t *testing.T) {
+	onDemand(t)
 	var f forger
 	r := oneRound(t, Options{
 		Binary: buildWalcast(t), Seed: 3, Duration: 5 * time.Second, Rate: 100, Pause: time.Hour, Clients: 18, tamper: f.tamper,
