@@ -164,8 +164,9 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 		e = unknown(c.fanout.log)
 		c.subscription.resync(e)
 	} else {
-		c.subscription.lose(e)
+		c.subscription.lose(c.subscription.behindOf(e))
 	}
+	c.discard(c.subscription)
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
 	c.taken, c.sent = c.from.Position, c.from
 	c.subscription.due.moveTo(c.from)

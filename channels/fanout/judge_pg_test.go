@@ -17,6 +17,7 @@ import (
 	"walcast/diagnose"
 	"walcast/policy"
 	"walcast/protocol"
+	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
@@ -432,5 +433,29 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 				t.Errorf("position %s; want one before %s", *position, f.log.Head())
 			}
 		})
+	}
+}
+
+// The lane's cursor has read the rows that wait for an answer: when the log loses
+// its place they are lost too, and the notice must not begin behind them.
+func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
+	f := newPatientFixture(t, messagesTable, heldTable)
+	held := f.relation("held")
+	release := f.lock()
+	slow := newInbox()
+	s := f.subscribe(slow, ask{role: "authenticated", claims: isHeld, bindings: heldRows}, Start{})
+	before := s.Started().Position
+	f.commit(insert(held, "1", "x"), insert(held, "2", "x"))
+	f.waitAsking()
+	f.commit(insert(held, "3", "x"))
+	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.lsn+0x100, changelog.CodeSlotLost)
+	got := slow.read(t, 1)[0].Payload
+	release()
+	if got.Code != changelog.CodeSlotLost || got.From == nil {
+		t.Fatalf("told %+v; want %s with a position", got, changelog.CodeSlotLost)
+	}
+	from, err := wal.ParsePosition(*got.From)
+	if first := (wal.Position{LSN: f.lsn - 0x100}); err != nil || from.Compare(first) >= 0 || from.Compare(before) < 0 {
+		t.Errorf("told from %s on; want from before the first row that waited, %s", *got.From, first)
 	}
 }

@@ -222,10 +222,11 @@ func (l *lane) resync(e *changelog.ResyncError) {
 		l.leader.newest.restart(at.Position)
 	}
 	for s := range l.attached.all() {
+		own := s.behindOf(e)
 		l.discard(s)
 		switch {
 		case !s.due.begins(at):
-			s.lose(e)
+			s.lose(own)
 			s.due.moveTo(at)
 		case s.due.messages.History != at.History:
 			s.due.messages = at // it came later than what is missing, to a lane in the history before

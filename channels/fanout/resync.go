@@ -28,6 +28,20 @@ func (s *Subscription) lose(e *changelog.ResyncError) {
 	}
 }
 
+// behindOf is the error as it is true of the subscription: what waits to be decided
+// is lost with what the log does not have any more, though the cursor has read it.
+// The lock of the place is held.
+func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError {
+	if !s.behind() {
+		return e
+	}
+	own := *e
+	if first := justBefore(s.queue.steps[0].change.Position); first.Compare(own.From) < 0 {
+		own.From = first
+	}
+	return &own
+}
+
 // resync tells the client that it missed changes, why, and from where on it has
 // everything again. The lock of the place is held, if there is one yet.
 func (s *Subscription) resync(e *changelog.ResyncError) {
