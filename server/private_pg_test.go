@@ -399,6 +399,10 @@ func TestServersEndChannelsAndSessions(t *testing.T) {
 		t.Errorf("disconnect from the room = %s; want the two that are left", got)
 	}
 	idle := s.user(t, "anon", userID(9), "")
+	if err := idle.conn.WriteMessage(websocket.TextMessage, []byte(`{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"1"}`)); err != nil {
+		t.Fatal(err)
+	}
+	idle.next("phx_reply") // the session is there
 	if got := s.end(t, "disconnect", `{"sub":"`+userID(9)+`"}`); got != `200 {"disconnected":1}` {
 		t.Errorf("disconnect of who has joined nothing = %s; want one", got)
 	}

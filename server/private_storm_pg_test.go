@@ -16,12 +16,12 @@ import (
 
 const (
 	stormMembers = 220
-	stormFor     = 15 * time.Second
-	stormOut     = 4 * time.Second // how long who is removed stays out, at least
+	stormFor     = 30 * time.Second
+	stormOut     = 10 * time.Second // how long who is removed stays out, at least
 	stormCheck   = 500 * time.Millisecond
 	// stormLate is how long after a removal something may still come: read-check,
 	// and time for a loaded machine.
-	stormLate = stormCheck + 2*time.Second
+	stormLate = stormCheck + 6*time.Second
 )
 
 // TestNobodyGetsWhatIsSentWhileTheyAreOut removes members of a private room and
