@@ -64,6 +64,7 @@ type step struct {
 	change  *wal.Change
 	message *message // nil for a row change
 	matches []match
+	decided int // how many of the matches are, of a step that waits
 }
 
 func (b *batch) isEmpty() bool { return len(b.matches) == 0 && len(b.messages) == 0 }

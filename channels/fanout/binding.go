@@ -87,9 +87,18 @@ func (b *binding) switchOff(aboutRows bool) {
 		d.attached.unfile(s.bindings[i])
 		s.bindings[i].isDetached = true
 		s.bindings = slices.Delete(s.bindings, i, i+1)
-		s.queue.detach(b.Binding)
+		s.end(b.Binding)
 		d.fanout.metrics.bindings.Dec()
 		d.fanout.metrics.switchedOff.Inc()
 		s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)))
 	})
+}
+
+// end has nothing that waits go out for a binding either, which may be there as it
+// was for another subject. The lock of the place is held.
+func (s *Subscription) end(b *diagnose.Binding) {
+	if s.ended == nil {
+		s.ended = map[*diagnose.Binding]bool{}
+	}
+	s.ended[b] = true
 }

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"time"
 
 	"walcast/policy"
@@ -11,7 +12,7 @@ import (
 // other, whatever each of them asks.
 type desk struct {
 	subject *policy.Subject
-	dockets []*docket // with questions
+	dockets []*docket // with questions that are not on their way, in the order of their turns
 	asking  int       // rounds on their way
 	queued  bool      // for its turn
 }
@@ -65,14 +66,17 @@ func (j *judge) turn() *round {
 	return nil
 }
 
-// pick is the docket of a subject that has cost least of those that can be asked
-// now. j.mu is held.
+// looksFor is among how many dockets of a subject the cheapest is looked for.
+const looksFor = 32
+
+// pick is the docket of a subject that has cost least of the first that can be
+// asked now. j.mu is held.
 func (j *judge) pick(d *desk) (picked *docket) {
 	if d.asking >= roundsOfDesk {
 		return nil
 	}
-	for _, k := range d.dockets {
-		if k.asking || j.tables[k.relation] >= roundsOfTable || j.slow >= slowMost && !k.budget.isQuick() {
+	for _, k := range d.dockets[:min(looksFor, len(d.dockets))] {
+		if j.tables[k.relation] >= roundsOfTable || j.slow >= slowMost && !k.budget.isQuick() {
 			continue
 		}
 		if picked == nil || k.budget.spent < picked.budget.spent {
@@ -88,8 +92,8 @@ func (j *judge) join(r *round) {
 		if len(r.parts) >= roundDockets {
 			return
 		}
-		for _, k := range d.dockets {
-			if k.relation == r.relation() && k.isAboutRows() && k.budget.isQuick() && !k.asking && d.asking < roundsOfDesk {
+		for _, k := range d.dockets[:min(looksFor, len(d.dockets))] {
+			if k.relation == r.relation() && k.isAboutRows() && k.budget.isQuick() && d.asking < roundsOfDesk {
 				j.open(r, d, k)
 				break
 			}
@@ -101,6 +105,8 @@ func (j *judge) join(r *round) {
 func (j *judge) open(r *round, d *desk, k *docket) {
 	r.parts = append(r.parts, part{d, k, k.take()})
 	k.asking = true
+	i := slices.Index(d.dockets, k)
+	d.dockets = slices.Delete(d.dockets, i, i+1)
 	d.asking++
 }
 
@@ -123,22 +129,12 @@ func (j *judge) end(r *round) {
 	for _, p := range r.parts {
 		p.docket.asking = false
 		p.desk.asking--
-		p.desk.tidy()
+		if len(p.docket.questions) > 0 {
+			p.desk.dockets = append(p.desk.dockets, p.docket)
+		}
 		j.enqueue(p.desk)
 	}
 	j.ready.Broadcast()
-}
-
-// tidy forgets dockets without questions.
-func (d *desk) tidy() {
-	left := d.dockets[:0]
-	for _, k := range d.dockets {
-		if k.asking || len(k.questions) > 0 {
-			left = append(left, k)
-		}
-	}
-	clear(d.dockets[len(left):])
-	d.dockets = left
 }
 
 // enqueue has a subject wait for its turn if it asks anything. j.mu is held.

@@ -74,11 +74,15 @@ func (j *judge) next(ctx context.Context) *round {
 // submit has a match asked about: whether its row may be seen where row-level
 // security applies, and whether its filter holds where that is undecided.
 func (j *judge) submit(m *match) {
+	subject, rel, b := m.binding.subject, m.change.Relation, m.binding
+	filter := ""
+	if m.truth == filters.Undecided {
+		filter = b.Filter.String()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	subject, rel, b := m.binding.subject, m.change.Relation, m.binding
 	if m.truth == filters.Undecided {
-		m.holds = &question{docket: j.docket(docketKey{subject, rel, b.Filter.String()}, b), change: m.change, view: m.view}
+		m.holds = &question{docket: j.docket(docketKey{subject, rel, filter}, b), change: m.change, view: m.view}
 	}
 	if !m.view.RowSecurity {
 		m.holds = j.share(m.holds, b)

@@ -110,7 +110,7 @@ func (b *budget) spend(now time.Time, took time.Duration, rows int) bool {
 		b.began, b.spent = now, 0
 	}
 	b.used = now
-	if took >= time.Duration(rows)*dearly {
+	if took >= time.Duration(max(rows, 1))*dearly {
 		b.spent += took
 	}
 	if b.at = min(4*b.size(), together); took >= quickly {

@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 
-	"walcast/diagnose"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -24,7 +23,7 @@ const (
 
 // bytes is about what a waiting step keeps in memory. Its change is counted in
 // full, as the log may let go of it.
-func (s *step) bytes() int { return 256 + 256*len(s.matches) + s.change.Bytes }
+func (s *step) bytes() int { return 256 + 96*len(s.matches) + s.change.Bytes }
 
 // behind reports whether something of the subscription waits.
 func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
@@ -33,7 +32,7 @@ func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
 // waits already. d.mu is held.
 func (d *delivery) enqueue(s *Subscription, st step) {
 	size := st.bytes()
-	if d.spill != nil && (s.queue.bytes+size > queuedMost || d.fanout.judge.queued.Load()+int64(size) > allQueuedMost) {
+	if d.spill != nil && (s.behind() && s.queue.bytes+size > queuedMost || d.fanout.judge.queued.Load()+int64(size) > allQueuedMost) {
 		first := &st
 		if s.behind() {
 			first = &s.queue.steps[0]
@@ -80,17 +79,6 @@ func (s *step) forget() {
 	}
 }
 
-// detach has nothing that waits go out for a binding, or for any with nil.
-func (q *queue) detach(of *diagnose.Binding) {
-	for i := range q.steps {
-		for k := range q.steps[i].matches {
-			if b := q.steps[i].matches[k].binding; of == nil || b.Binding == of {
-				b.isDetached = true
-			}
-		}
-	}
-}
-
 // ask has found out what a match waits for. d.mu is held.
 func (d *delivery) ask(m *match) {
 	switch m.way {
@@ -107,24 +95,36 @@ func (d *delivery) wake(subscriptions []*Subscription) {
 		d.signal()
 		return
 	}
+	if subscriptions == nil {
+		subscriptions = d.allWaiting()
+	}
+	for len(subscriptions) > 0 {
+		subscriptions = d.releaseEach(subscriptions)
+	}
+}
+
+// releaseEach sends one step of each subscription, and returns those that have
+// more: equal ones wait for the same changes, whose frames they share. The lane
+// goes on in between.
+func (d *delivery) releaseEach(subscriptions []*Subscription) (left []*Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if subscriptions == nil {
-		for s := range d.waiting {
-			subscriptions = append(subscriptions, s)
+	left = subscriptions[:0]
+	for _, s := range subscriptions {
+		if s.place.Load() == d && d.release(s) {
+			left = append(left, s)
 		}
 	}
-	// A step of each in turn: equal subscriptions wait for the same changes, whose
-	// frames they share.
-	for len(subscriptions) > 0 {
-		left := subscriptions[:0]
-		for _, s := range subscriptions {
-			if s.place.Load() == d && d.release(s) {
-				left = append(left, s)
-			}
-		}
-		subscriptions = left
+	return left
+}
+
+func (d *delivery) allWaiting() (all []*Subscription) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for s := range d.waiting {
+		all = append(all, s)
 	}
+	return all
 }
 
 // signal wakes the goroutine of a catch-up.
@@ -161,14 +161,14 @@ func (d *delivery) release(s *Subscription) bool {
 }
 
 // decided reports whether a step can be sent, and has asked what it still waits
-// for. The subscription may have moved away, or have been told to resync. d.mu is
-// held.
+// for. The subscription may have moved away, or have been told to resync. It goes
+// on where it has stopped: a step may have thousands of matches, and is looked at
+// with each answer. d.mu is held.
 func (d *delivery) decided(s *Subscription, st *step) bool {
-	ready := true
-	for i := range st.matches {
-		m := &st.matches[i]
+	for ; st.decided < len(st.matches); st.decided++ {
+		m := &st.matches[st.decided]
 		if m.way == unread {
-			d.sortAgain(m)
+			d.sortAll(st.matches[st.decided:])
 		}
 		if m.way == asked {
 			m.take()
@@ -180,10 +180,20 @@ func (d *delivery) decided(s *Subscription, st *step) bool {
 		case m.way == asked && d.divert != nil:
 			d.divert(s, justBefore(st.change.Position))
 			return false
+		case m.way == unread || m.way == asked:
+			return false
 		}
-		ready = ready && m.way != unread && m.way != asked
 	}
-	return ready
+	return true
+}
+
+// sortAll sorts the matches again whose view may have come. d.mu is held.
+func (d *delivery) sortAll(matches []match) {
+	for i := range matches {
+		if m := &matches[i]; m.way == unread {
+			d.sortAgain(m)
+		}
+	}
 }
 
 // sortAgain sorts a match whose view has come. Where row-level security applies
@@ -221,7 +231,7 @@ func (m *match) take() {
 // d.mu is held.
 func (d *delivery) settle(s *Subscription, m *match) {
 	b := m.binding
-	if b.isDetached {
+	if b.isDetached || s.ended[b.Binding] {
 		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {

@@ -25,7 +25,8 @@ type Subscription struct {
 	missing  *diagnose.Binding // none is active until this one has a table
 	due      due
 	queue    queue
-	seat     int // among those on its topic that are attached to the place
+	ended    map[*diagnose.Binding]bool // nothing of them goes out that waits
+	seat     int                        // among those on its topic that are attached to the place
 	sending
 }
 
@@ -125,7 +126,11 @@ func (s *Subscription) Detach() {
 		for _, b := range s.bindings {
 			b.isDetached = true
 		}
-		s.queue.detach(nil) // which may have them as they were for another subject
+		for i := range s.request.Bindings {
+			if s.behind() {
+				s.end(&s.request.Bindings[i])
+			}
+		}
 		s.bindings = nil
 	})
 }
@@ -151,6 +156,7 @@ func (s *Subscription) Refile(subject *policy.Subject) {
 // attachAgain makes the bindings anew. The lock of the place is held.
 func (s *Subscription) attachAgain(subject *policy.Subject) {
 	live := s.fanout.log.Live()
+	s.ended = nil
 	for i := range s.request.Bindings {
 		again := newBinding(s, &s.request.Bindings[i], subject)
 		again.after = live
