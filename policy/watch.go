@@ -46,6 +46,7 @@ type watch struct {
 
 	mu         sync.Mutex
 	next       *look // not begun yet; nil if nobody waits
+	running    *look // nil between two
 	last       *look // the last one that succeeded
 	registered map[dependency]*int64
 	told       []func(Changed)
@@ -130,8 +131,10 @@ func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (
 func (w *watch) after(at time.Time) *look {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last != nil && w.last.began.After(at) {
-		return w.last
+	for _, l := range []*look{w.last, w.running} {
+		if l != nil && l.began.After(at) {
+			return l
+		}
 	}
 	if w.next == nil {
 		w.next = &look{done: make(chan struct{})}
@@ -151,7 +154,7 @@ func (w *watch) begin(now time.Time) *look {
 	if l == nil {
 		l = &look{done: make(chan struct{})}
 	}
-	w.next = nil
+	w.next, w.running = nil, l
 	l.began = now
 	return l
 }
@@ -159,6 +162,7 @@ func (w *watch) begin(now time.Time) *look {
 func (w *watch) end(l *look, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.running = nil
 	if l.err = err; err == nil {
 		w.last = l
 	}

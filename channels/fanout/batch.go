@@ -12,7 +12,7 @@ import (
 type batch struct {
 	matches  []match
 	messages []message
-	secured  bool         // some match counts only after a look at its rules
+	secured  []uint32     // transactions with matches that count only after a look at their rules, each once
 	outdated wal.Position // of the last match that is, zero for none
 
 	sent, relayed int             // of matches and messages
@@ -71,6 +71,17 @@ func (b *batch) isEmpty() bool { return len(b.matches) == 0 && len(b.messages) =
 
 func (b *batch) isFull() bool { return len(b.matches) >= matchLimit }
 
+// secure notes the transaction of a change with a match that counts only after a
+// look.
+func (b *batch) secure(c *wal.Change) {
+	if n := len(b.secured); n == 0 || b.secured[n-1] != c.XID {
+		b.secured = append(b.secured, c.XID)
+	}
+}
+
+// last is the position of the last match.
+func (b *batch) last() wal.Position { return b.matches[len(b.matches)-1].change.Position }
+
 // next moves to the next step; it is false at the end.
 func (b *batch) next() (s step, ok bool) {
 	switch {
@@ -95,5 +106,6 @@ func (b *batch) clear() {
 	clear(b.appeared)
 	b.matches, b.messages = b.matches[:0], b.messages[:0]
 	b.appeared = b.appeared[:0]
-	b.sent, b.relayed, b.secured, b.outdated = 0, 0, false, wal.Position{}
+	b.secured = b.secured[:0]
+	b.sent, b.relayed, b.outdated = 0, 0, wal.Position{}
 }

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"sync"
+	"time"
 
 	"walcast/policy"
 	"walcast/protocol"
@@ -31,12 +32,21 @@ type delivery struct {
 	delivering
 }
 
-// delivering is what a delivery has of the changes at hand. The batch belongs to
-// the goroutine that calls deliver; the lock guards the frames and the round.
+// delivering is what a delivery has of the changes at hand. The batch and read
+// belong to the goroutine that calls deliver; the lock guards the frames and the
+// round.
 type delivering struct {
 	batch  batch
+	read   readMark
 	frames frames
 	round  uint64 // counts changes, to tell hits of this one from those of others
+}
+
+// readMark is that everything up to a standing had been read from the WAL at a
+// time.
+type readMark struct {
+	changelog.Standing
+	at time.Time
 }
 
 // kind is what a delivery is for.

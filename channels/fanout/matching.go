@@ -51,7 +51,10 @@ func (d *delivery) matchRow(c *wal.Change) {
 		if d.sort(&m, last); m.way == hidden {
 			return
 		}
-		if d.batch.secured = d.batch.secured || m.way == compiled; m.way == outdated {
+		switch m.way {
+		case compiled:
+			d.batch.secure(c)
+		case outdated:
 			d.batch.outdated = c.Position
 		}
 		d.batch.matches = append(d.batch.matches, m)
@@ -90,19 +93,20 @@ func (d *delivery) sort(m, last *match) {
 	}
 }
 
-// confirm waits for a look that began after the batch was read and has found that
-// nothing has changed in the meantime of what the batch was judged by. It is
-// false when ctx is done.
+// confirm waits for a look that began after the batch was read from the WAL, saw
+// its transactions, and has found that nothing has changed in the meantime of what
+// the batch was judged by. It is false when ctx is done.
 func (d *delivery) confirm(ctx context.Context) bool {
-	if !d.batch.secured {
+	if len(d.batch.secured) == 0 {
 		return true
 	}
-	now, err := d.fanout.policy.Confirm(ctx, time.Now())
+	readAt := d.readBefore(d.batch.last())
+	now, err := d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
 	for err != nil {
 		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows under row-level security wait", err) {
 			return false
 		}
-		now, err = d.fanout.policy.Confirm(ctx, time.Now())
+		now, err = d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
 	}
 	if now == d.generation {
 		return true
@@ -120,6 +124,17 @@ func (d *delivery) confirm(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// readBefore is a time by which the change at a position had been read from the
+// WAL. It is the same for all that the log had then, so that one look serves all
+// batches of a backlog.
+func (d *delivery) readBefore(p wal.Position) time.Time {
+	if d.read.History != d.progress().History || p.Compare(d.read.Position) > 0 {
+		d.read.Standing = d.fanout.log.Standing()
+		d.read.at = time.Now()
+	}
+	return d.read.at
 }
 
 // gather notes a message from SQL. A lane that leads reads all messages; others

@@ -172,3 +172,73 @@ func asksOf(t *testing.T, reg *prometheus.Registry) (n float64) {
 	}
 	return n
 }
+
+// A transaction may change access and rows at once, and the WAL has it before
+// Postgres shows it to others: its rows do not go out by what held before it.
+func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
+	for way, c := range map[string]struct{ condition, taken string }{
+		"rules":  {"(select auth.uid()) = owner", "alter policy own on own using (false)"},
+		"tables": {"exists (select from friends where friend = auth.uid() and friends.id = owner)", "delete from friends"},
+	} {
+		t.Run(way, func(t *testing.T) {
+			f := newFixture(t, "create table friends (id uuid primary key, friend uuid); grant select on friends to authenticated",
+				`create table own (id int primary key, owner uuid); alter table own enable row level security;
+				grant select on own to authenticated; create policy own on own for select to authenticated using (`+c.condition+`)`)
+			f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
+			own := f.relation("own")
+			b := newInbox()
+			f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: `{"event":"*","schema":"public","table":"own"}`}, Start{})
+			f.commit(insert(own, "1", ann))
+			b.wait(t, 1)
+			tx, err := f.db.Pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }() // for a test that has failed
+			secret := insert(own, "2", ann)
+			if err := tx.QueryRow(t.Context(), "select pg_current_xact_id()::text::bigint").Scan(&secret.XID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.Exec(t.Context(), c.taken); err != nil {
+				t.Fatal(err)
+			}
+			f.commit(secret)
+			for range 5 { // looks, of which none has seen the transaction
+				if _, err := f.policy.Confirm(t.Context(), time.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := b.wait(t, 1); len(got) > 1 {
+				t.Errorf("came %q before Postgres shows what the transaction has done", got)
+			}
+			if err := tx.Commit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			f.present()
+			f.commit(insert(own, "3", ann), said("room", 4))
+			if got := b.wait(t, 2); slices.Contains(got, "row 2") || slices.Contains(got, "row 3") {
+				t.Errorf("came %q; want no row that the transaction has hidden", got)
+			}
+		})
+	}
+}
+
+// One look serves all that the log had when it was asked for.
+func TestABacklogIsConfirmedByOneLook(t *testing.T) {
+	f := newIdleFixture(t, messagesTable)
+	f.log.Begin(firstHistory, f.lsn, "")
+	messages := f.relation("messages")
+	l := f.fanout.shards[0].secured
+	l.begin(f.log.Standing().History)
+	f.commit(insert(messages, "1", "1", "x"))
+	first := f.log.Head()
+	f.commit(insert(messages, "2", "1", "x"))
+	readAt := l.readBefore(first)
+	if got := l.readBefore(f.log.Head()); !got.Equal(readAt) {
+		t.Error("a change that the log had already asks for another look")
+	}
+	f.commit(insert(messages, "3", "1", "x"))
+	if got := l.readBefore(f.log.Head()); !got.After(readAt) {
+		t.Error("a change that came later is confirmed by the earlier look")
+	}
+}
