@@ -24,6 +24,9 @@ const (
 	roundsOfDesk  = 2 // of one subject
 	roundsOfTable = 2
 	roundDockets  = 64 // that are asked about one table in one round
+	// roundQuestions is from how many questions on no more dockets join a round,
+	// as none of them is answered before all are.
+	roundQuestions = 2048
 )
 
 // round is questions that are put to Postgres at once: about one filter, or about
@@ -41,6 +44,14 @@ type part struct {
 	desk      *desk
 	docket    *docket
 	questions []*question
+}
+
+// size is how many questions it has.
+func (r *round) size() (n int) {
+	for _, p := range r.parts {
+		n += len(p.questions)
+	}
+	return n
 }
 
 func (r *round) relation() *wal.Relation { return r.parts[0].docket.relation }
@@ -89,7 +100,7 @@ func (j *judge) pick(d *desk) (picked *docket) {
 // join adds what other subjects ask about the same table. j.mu is held.
 func (j *judge) join(r *round) {
 	for _, d := range j.desks {
-		if len(r.parts) >= roundDockets {
+		if len(r.parts) >= roundDockets || r.size() >= roundQuestions {
 			return
 		}
 		for _, k := range d.dockets[:min(looksFor, len(d.dockets))] {

@@ -157,9 +157,15 @@ func (j *judge) askRows(ctx context.Context, r *round) error {
 		return err
 	}
 	for i, p := range r.parts {
+		var last *question
 		for k, q := range p.questions {
 			q.yes, q.raised = inquiries[i].Visible[k], inquiries[i].Errs[k]
-			q.since, q.outdated = changedSince(j.fanout.policy, q.view, p.docket.subject)
+			if last != nil && last.view == q.view {
+				q.since, q.outdated = last.since, last.outdated
+			} else {
+				q.since, q.outdated = changedSince(j.fanout.policy, q.view, p.docket.subject)
+			}
+			last = q
 		}
 	}
 	return nil
@@ -247,7 +253,7 @@ func (r *round) account(p part, now time.Time, took time.Duration) (over bool) {
 	switch {
 	case len(r.parts) == 1:
 		over = budget.spend(now, took, len(p.questions)) || over
-	case took >= quickly: // somebody was slow: each is asked alone to find out who
+	case !isQuickFor(took, r.size()): // somebody was slow: each is asked alone to find out who
 		budget.at = 1
 	default:
 		budget.spend(now, 0, len(p.questions))

@@ -88,9 +88,11 @@ type budget struct {
 const (
 	budgetTime = 10 * time.Second // in a minute, of rows that are dear
 	budgetLate = 3
-	// quickly is how long a round may take, beyond what any takes, without its
-	// dockets being asked alone, and few rows at a time, from then on.
-	quickly = 100 * time.Millisecond
+	// quickly and quicklyEach are how long a round and each row of it may take,
+	// beyond what any round takes, without its dockets being asked alone, and few
+	// rows at a time, from then on.
+	quickly     = 100 * time.Millisecond
+	quicklyEach = 200 * time.Microsecond
 	// dearly is from when on a row costs something: a busy table is no offence.
 	dearly = 50 * time.Millisecond
 	// together is how many rows are asked about at once when all goes well. Those
@@ -103,6 +105,11 @@ func (b *budget) size() int { return max(b.at, 1) }
 // isQuick reports whether it is known to be quick.
 func (b *budget) isQuick() bool { return b.at > 1 }
 
+// isQuickFor reports whether a round about some rows was quick.
+func isQuickFor(took time.Duration, rows int) bool {
+	return took < quickly+time.Duration(rows)*quicklyEach
+}
+
 // spend accounts for a round about some rows. It reports whether that was too
 // much.
 func (b *budget) spend(now time.Time, took time.Duration, rows int) bool {
@@ -113,7 +120,7 @@ func (b *budget) spend(now time.Time, took time.Duration, rows int) bool {
 	if took >= time.Duration(max(rows, 1))*dearly {
 		b.spent += took
 	}
-	if b.at = min(4*b.size(), together); took >= quickly {
+	if b.at = min(4*b.size(), together); !isQuickFor(took, rows) {
 		b.at = 1
 	}
 	return b.spent > budgetTime

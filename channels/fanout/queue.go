@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"context"
+	"slices"
 
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -135,29 +136,56 @@ func (d *delivery) signal() {
 	}
 }
 
-// release sends the first step that waits if it is decided. It is false when
-// there is nothing more to send. d.mu is held.
+// release sends the first step that waits if it is decided, and takes out those
+// before it of which nothing is to be seen. It is false when there is nothing more
+// to send. d.mu is held.
 func (d *delivery) release(s *Subscription) bool {
-	if !s.behind() || !d.decided(s, &s.queue.steps[0]) {
+	if d.skip(s); !s.behind() || !d.decided(s, &s.queue.steps[0]) {
 		return false
 	}
+	d.sendDecided(s, d.dequeue(s))
+	return s.behind()
+}
+
+// skip takes out the decided steps of which nothing is to be seen, up to the first
+// of which something is. d.mu is held.
+func (d *delivery) skip(s *Subscription) {
+	for s.behind() && d.decided(s, &s.queue.steps[0]) && !s.queue.steps[0].shows() {
+		d.sendDecided(s, d.dequeue(s))
+	}
+}
+
+// shows reports whether a decided step may be seen.
+func (s *step) shows() bool {
+	return s.message != nil || slices.ContainsFunc(s.matches, func(m match) bool { return m.way != hidden })
+}
+
+// dequeue takes out the first step that waits. d.mu is held.
+func (d *delivery) dequeue(s *Subscription) step {
 	st := s.queue.steps[0]
 	s.queue.steps[0] = step{}
 	s.queue.steps = s.queue.steps[1:]
 	d.hold(s, -st.bytes())
+	return st
+}
+
+// sendDecided sends a step that waited, or tells of errors that hide it. d.mu is
+// held.
+func (d *delivery) sendDecided(s *Subscription, st step) {
 	if st.message != nil {
 		if s.due.takesMessage(st.message) {
 			st.message.Deliver(s.request.Member)
 		}
-		return s.behind()
+		return
 	}
 	s.hits = s.hits[:0]
 	for i := range st.matches {
 		d.settle(s, &st.matches[i])
 	}
-	d.frames.begin(st.change)
-	d.sendTo(s, st.change)
-	return s.behind()
+	if len(s.hits) > 0 {
+		d.frames.begin(st.change)
+		d.sendTo(s, st.change)
+	}
 }
 
 // decided reports whether a step can be sent, and has asked what it still waits
@@ -318,6 +346,9 @@ func (d *delivery) next(s *Subscription) (size int, waits bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s.place.Load() != d || !s.behind() {
+		return 0, false
+	}
+	if d.skip(s); !s.behind() || s.place.Load() != d {
 		return 0, false
 	}
 	if d.decided(s, &s.queue.steps[0]) {
