@@ -237,15 +237,15 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
 			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
-		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes)},
-		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
-		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
+		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes, pgx.RowToStructByPos[attribute])},
+		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies, pgx.RowToStructByPos[policyRow])},
+		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions, scanFunction)},
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
-			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
+			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.asked, pgx.RowTo[string])},
 		}
 	})
 	if err == nil {
@@ -273,16 +273,17 @@ func scanOne(into ...any) func(pgx.Rows) error {
 	}
 }
 
-func scanAll[T any](into *[]T) func(pgx.Rows) error {
+func scanAll[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.Rows) error {
 	return func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		*into, err = pgx.CollectRows(rows, row)
 		return err
 	}
 }
 
-func scanColumn[T any](into *[]T) func(pgx.Rows) error {
-	return func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, pgx.RowTo[T])
-		return err
-	}
+// scanFunction reads a row of functionsSQL.
+func scanFunction(row pgx.CollectableRow) (d sql.Definition, err error) {
+	err = row.Scan(&d.Schema, &d.Name, &d.Body.Language, &d.Body.Source, &d.Body.Parsed, &d.Signature.Kind,
+		&d.Signature.Volatile, &d.Signature.Arguments, &d.Signature.Set, &d.Settings, &d.Signature.Returns,
+		&d.Definer, &d.Executable)
+	return d, err
 }

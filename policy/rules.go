@@ -67,7 +67,7 @@ func (r *rules) learn(f *facts) {
 // takesArguments reports whether a function of the policies may be one that
 // casts: of that nothing is to be seen in the policy's text, where the cast is
 // implicit, or a cast that looks like all others.
-func takesArguments(d sql.Definition) bool { return d.Arguments > 0 }
+func takesArguments(d sql.Definition) bool { return d.Signature.Arguments > 0 }
 
 // describe writes everything that anything is derived from.
 func (r *rules) describe(f *facts) string {
