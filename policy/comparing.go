@@ -202,44 +202,59 @@ func (c *comparing) receive(pipeline *pgconn.Pipeline, question bool, indexes []
 		if !question {
 			continue
 		}
-		holds, text := reader.Values()[0], reader.Values()[1]
-		a := filters.Answer{Truth: filters.Unknown, Text: string(text)}
-		if holds != nil {
-			a.Truth = filters.False
-			if string(holds) == "t" {
-				a.Truth = filters.True
-			}
-		}
-		c.answers[indexes[i]] = a
+		c.answers[indexes[i]] = c.answer(reader.Values())
 	}
 	_, err = reader.Close()
 	return err
 }
 
-// sql is a statement over arrays of values and literals.
+// answer reads a row of the question's result: the truth of a comparison, or the
+// text of a literal, which is NULL if it is beyond maxReadBytes.
+func (c *comparing) answer(row [][]byte) filters.Answer {
+	holds, text := row[0], row[1]
+	switch {
+	case c.form.op == "" && text == nil:
+		return filters.Answer{Err: filters.NewBindError(codeProgramLimitExceeded, "the values of a filter are too long as Postgres prints them")}
+	case holds == nil:
+		return filters.Answer{Truth: filters.Unknown, Text: string(text)}
+	case string(holds) == "t":
+		return filters.Answer{Truth: filters.True}
+	}
+	return filters.Answer{Truth: filters.False}
+}
+
+// maxReadBytes bounds how much text one statement returns of the literals that
+// Postgres has read: a numeric of a few bytes, such as 1e131071, prints as 131,072
+// digits, and an array may repeat it.
+const maxReadBytes = 1 << 20
+
+// sql returns the statement that compares, or reads, arrays of values and literals.
 func (f form) sql() string {
+	const rows = "rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))" +
+		" with ordinality as q (value, literal, ordinal)"
 	typ := pgx.Identifier{f.schema, f.typ}.Sanitize()
 	literal := "q.literal::" + typ
 	if f.array {
 		literal += "[]"
 	}
-	columns := "null::pg_catalog.bool, pg_catalog.format('%s', " + literal + ")"
+	var holds string
 	switch f.op {
 	case "":
+		return fmt.Sprintf("select null::pg_catalog.bool, case when pg_catalog.sum(pg_catalog.octet_length(r.printed)) over (order by r.ordinal) <= %d then r.printed end"+
+			" from (select pg_catalog.format('%%s', %s) as printed, q.ordinal from %s) as r order by r.ordinal", maxReadBytes, literal, rows)
 	case filters.In:
-		columns = "q.value::" + typ + " " + f.operator("=") + " any (" + literal + "), null::pg_catalog.text"
+		holds = "q.value::" + typ + " " + f.operator("=") + " any (" + literal + ")"
 	case filters.IsDistinct: // of values that are not NULL
-		columns = "not (q.value::" + typ + " " + f.operator("=") + " " + literal + "), null::pg_catalog.text"
+		holds = "not (q.value::" + typ + " " + f.operator("=") + " " + literal + ")"
 	case filters.Like, filters.ILike, filters.Match, filters.IMatch:
-		if f.typ != "bytea" { // patterns are text, whatever they are for
+		if f.typ != "bytea" { // for all other types the pattern is text
 			literal = "q.literal::pg_catalog.text"
 		}
 		fallthrough
 	default:
-		columns = strings.Join([]string{"q.value::" + typ, f.operator(symbol(f.op)), literal + ", null::pg_catalog.text"}, " ")
+		holds = strings.Join([]string{"q.value::" + typ, f.operator(symbol(f.op)), literal}, " ")
 	}
-	return "select " + columns + " from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]))" +
-		" with ordinality as q (value, literal, place) order by q.place"
+	return "select " + holds + ", null::pg_catalog.text from " + rows + " order by q.ordinal"
 }
 
 // operator is one of the type's home, else of pg_catalog, which the path names.

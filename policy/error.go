@@ -95,6 +95,7 @@ const (
 	codeQueryCanceled          = "57014"
 	codeNotInPrerequisiteState = "55000"
 	codeDuplicateStatement     = "42P05"
+	codeProgramLimitExceeded   = "54000"
 )
 
 // answer tells an answer of Postgres to the question that was asked from a
