@@ -41,7 +41,7 @@ func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err er
 		if err != nil {
 			return nil, fmt.Errorf("ask who may see rows: %w", err)
 		}
-		again, raised := a.settle(r, &early, late)
+		again, raised := a.takeOutcomes(r, &early, late)
 		tasks = append(again, tasks[n:]...)
 		refused = append(refused, r.refused...)
 		if size = min(2*size, roundTasks); raised {
@@ -73,9 +73,9 @@ func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
 	return r, r.inspect(ctx)
 }
 
-// settle takes the answers of a round. It returns what to ask again: what a
+// takeOutcomes takes the answers of a round. It returns what to ask again: what a
 // raising task cut off, and its own halves.
-func (a *asker) settle(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
+func (a *asker) takeOutcomes(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
 	for i, o := range r.outcomes {
 		t := r.tasks[i]
 		a.pg.metrics.asks.WithLabelValues(t.by).Inc()
@@ -153,7 +153,7 @@ func (r *round) prepare(ctx context.Context, tasks []*task) error {
 	}
 	for _, t := range tasks {
 		err := prepareUnder(ctx, r.conn, t.parser(), t.path, t.sql)
-		pg, ok := answer(err)
+		pg, ok := postgresError(err)
 		switch {
 		case err == nil:
 			r.tasks = append(r.tasks, t)
@@ -179,7 +179,7 @@ func (r *round) inspect(ctx context.Context) error {
 		return err
 	}
 	blame := outcome{raised: &AskError{
-		Table: r.tasks[0].question.table, SQLState: codeDuplicateStatement,
+		Table: r.tasks[0].statements.table, SQLState: codeDuplicateStatement,
 		Message: "a function of the policies changes prepared statements of the session",
 	}}
 	if r.outcomes = nil; len(r.tasks) == 1 {
@@ -189,7 +189,7 @@ func (r *round) inspect(ctx context.Context) error {
 	return nil
 }
 
-func (t *task) failure(pg *pgconn.PgError) *AskError { return newAskError(t.question.table, pg) }
+func (t *task) failure(pg *pgconn.PgError) *AskError { return newAskError(t.statements.table, pg) }
 
 // run takes the outcomes up to the first task that raises.
 func (r *round) run(ctx context.Context) (err error) {
@@ -216,7 +216,7 @@ func (r *round) run(ctx context.Context) (err error) {
 		}
 	}
 	if e := pipeline.Close(); err == nil && e != nil {
-		if _, ok := answer(e); !ok {
+		if _, ok := postgresError(e); !ok {
 			err = e
 		}
 	}
@@ -237,7 +237,7 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 		if err == nil {
 			err = o.read(reader, statement)
 		}
-		if pg, ok := answer(err); ok {
+		if pg, ok := postgresError(err); ok {
 			o.raised = t.failure(pg)
 			return o, nil
 		}
@@ -251,8 +251,8 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 
 // The statements of a task whose rows say something.
 const (
-	statementBecome   = 1
-	statementQuestion = 2
+	statementBecome = 1
+	statementAsk    = 2
 )
 
 // read reads a statement's rows; those of the question are numbers of rows, and
@@ -264,7 +264,7 @@ func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 		case err != nil:
 		case statement == statementBecome:
 			o.snapshot, err = parseSnapshot(string(values[0]))
-		case statement == statementQuestion:
+		case statement == statementAsk:
 			err = o.readPlace(values)
 		}
 	}

@@ -11,81 +11,6 @@ import (
 	"walcast/replication/wal"
 )
 
-// facts is what the catalog says of one relation for one role.
-type facts struct {
-	Role          string
-	RoleKnown     bool
-	Settable      bool   // our user may become the role
-	Member        bool   // our user is a member of it, with the right to become it or not
-	User          string // our user, who asks
-	RelationKnown bool
-	Schema, Table string // as they are now
-	RowSecurity   bool   // applies to the role
-	SchemaUsage   bool
-	Literals      bool   // the policies may have literals that code of users helps to read
-	Selectable    []bool // by the relation's columns
-
-	attributes []attribute
-	policies   []policyRow
-	asked      []string // the policies' Using as it is printed under session.RunPath
-	functions  []sql.Definition
-	session    session
-	names      names
-
-	depends dependencies
-	sight   sight
-	lsn     wal.LSN // what commits at it or later commits after all this was read
-}
-
-// attribute is a column as the table has it now.
-type attribute struct {
-	Name          string
-	Number        int16
-	Domain        bool // its input may refuse NULL
-	Toastable     bool // may be missing from an UPDATE
-	Deterministic bool // its collation, if it has one
-	// Equals is the operator of the primary key's index, "" outside the key or
-	// where the role may not name it.
-	Equals string
-}
-
-// policyRow is a policy for SELECT that applies to the role.
-type policyRow struct {
-	Name       string
-	Permissive bool
-	Using      string  // pg_get_expr with only pg_catalog on the search_path
-	Columns    []int16 // that it names, system ones below 0; not whole rows
-}
-
-// names is who may parse the text of the policies. A stored policy needs no USAGE
-// on the schemas of what it names, its text does.
-type names struct {
-	Subject []string // schemas that the role may not look into
-	Own     []string // that our own user may not look into
-	Secured bool     // a table that they read has row-level security, see question.parser
-}
-
-// session is what our own sessions have set, which is where policies are
-// evaluated.
-type session struct {
-	SearchPath      string // of our user, in which functions of policies find their names
-	Encoding        string
-	ClaimSettings   bool // a default exists for a setting that is not ours to make
-	SettingReadable bool // the role may call current_setting
-	// RunPath is pg_catalog and those schemas of SearchPath that the role may look
-	// into and in which nobody can make an object but superusers and the owners
-	// of the table and the database.
-	// Where others could, a function of theirs that fits better would be called
-	// in the place of the one that a policy's creator meant.
-	RunPath   string
-	WholePath bool // RunPath has all schemas of SearchPath that the role may look into
-}
-
-// certain reports whether expressions mean here what they mean to this package.
-func (s session) certain() bool {
-	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && sql.CatalogFirst(s.SearchPath)
-}
-
 // Settings in which a transaction keeps what the session's own path is.
 const (
 	ownPath    = "walcast.search_path"
@@ -230,31 +155,31 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
-	f, lsn := &facts{Role: role}, ""
+	f, lsn := &facts{role: roleFacts{Name: role}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
-		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
-			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
+		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
+			&f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
-		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes, pgx.RowToStructByPos[attribute])},
-		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies, pgx.RowToStructByPos[policyRow])},
-		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions, scanFunction)},
+		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
+		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
+		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
-			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.asked, pgx.RowTo[string])},
+			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.asked, pgx.RowTo[string])},
 		}
 	})
 	if err == nil {
 		f.lsn, err = wal.ParseLSN(lsn)
 	}
-	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
+	if err == nil && len(f.policies.asked) != len(f.policies.stored) { // both print what is there now
 		err = errors.New("policies have changed meanwhile")
 	}
-	if pg, ok := answer(err); ok {
+	if pg, ok := postgresError(err); ok {
 		raised := newAskError(rel.Schema+"."+rel.Table, pg)
 		raised.Message = "its grants and policies cannot be read " + textInLog
 		t.pg.noteRaised(raised, 1)

@@ -37,7 +37,7 @@ func (c *comparing) ask(ctx context.Context, indexes []int) error {
 		return nil
 	}
 	whole, err := c.run(ctx, indexes)
-	raised, answered := answer(err)
+	raised, answered := postgresError(err)
 	switch {
 	case err == nil:
 		return nil
@@ -99,7 +99,7 @@ func (w way) prepare(ctx context.Context, conn *pgx.Conn, path string) (way, err
 		}
 	}
 	err := prepareUnder(ctx, conn, w.parser, path, w.form.sql())
-	if raised, ok := answer(err); ok && raised.Code == codeUndefinedFunction && w.form.home != "" {
+	if raised, ok := postgresError(err); ok && raised.Code == codeUndefinedFunction && w.form.home != "" {
 		w.form.home = ""
 		err = prepareUnder(ctx, conn, w.parser, path, w.form.sql())
 	}

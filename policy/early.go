@@ -65,7 +65,7 @@ func (e *earliness) add(t *task, unseen map[int]bool) {
 		q.asked = time.Now()
 	case time.Since(q.asked) >= e.limit:
 		q.raise(&AskError{
-			Table: t.question.table, SQLState: codeNotInPrerequisiteState,
+			Table: t.statements.table, SQLState: codeNotInPrerequisiteState,
 			Message: "Postgres has committed the transaction but does not show it yet: does it wait for a synchronous standby?",
 		})
 		return

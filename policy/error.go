@@ -100,7 +100,7 @@ const (
 
 // answer tells an answer of Postgres to the question that was asked from a
 // connection that is lost. Only the latter is worth asking again.
-func answer(err error) (*pgconn.PgError, bool) {
+func postgresError(err error) (*pgconn.PgError, bool) {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {
 		return nil, false

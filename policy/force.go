@@ -19,17 +19,17 @@ type force struct {
 // moment is from when on something is known to have been in force.
 type moment struct {
 	at time.Time // by Postgres' clock
-	// settled says that it has been for all rows that logical slots still hold:
+	// coversSlots says that it has been for all rows that logical slots still hold:
 	// what it depends on was written by transactions that had ended when the oldest
 	// of the slots began to keep the catalog, see sight.held. No row of a
 	// transaction before that one is in the WAL that is still to be read.
-	settled bool
-	held    uint32
+	coversSlots bool
+	held        uint32
 }
 
 // covers reports whether it was in force when the change was committed.
 func (m moment) covers(c *wal.Change) bool {
-	return !c.CommitTime.Before(m.at) || m.settled && int32(c.XID-m.held) >= 0
+	return !c.CommitTime.Before(m.at) || m.coversSlots && int32(c.XID-m.held) >= 0
 }
 
 // Judges reports whether the view, and the rules that its verdict goes by, are
@@ -82,7 +82,7 @@ func newForce(own uint32, f *facts, before *memory) force {
 	}
 	if othersSame {
 		known.others = before.force.others
-		if m := f.sight.moment(added); len(added) > 0 && !m.settled {
+		if m := f.sight.moment(added); len(added) > 0 && !m.coversSlots {
 			known.others = now
 		}
 	}
@@ -106,10 +106,10 @@ type sight struct {
 // moment is from when on dependencies are known to be as they are when nothing
 // was known of them before.
 func (s *sight) moment(of []dependency) moment {
-	m := moment{at: s.at, settled: s.heldAge > 0, held: s.held}
+	m := moment{at: s.at, coversSlots: s.heldAge > 0, held: s.held}
 	for _, d := range of {
 		age, known := s.ages[d]
-		m.settled = m.settled && (!known || age > s.heldAge)
+		m.coversSlots = m.coversSlots && (!known || age > s.heldAge)
 	}
 	return m
 }

@@ -22,7 +22,7 @@ type Policy struct {
 // roles that tokens name. It starts no goroutine; Run has it notice changes early.
 func New(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
 	pg := &postgres{config: c, pool: pool, joining: newJoining(pool), log: logger.With("component", "policy"), now: time.Now}
-	pg.raised.told = map[string]time.Time{}
+	pg.raised.logged = map[string]time.Time{}
 	p := &Policy{postgres: pg, tables: &tables{pg: pg, known: map[tableKey]*table{}, newest: map[uint32]tableKey{}, memory: map[memoryKey]*memory{}}}
 	p.subjects = &subjects{tables: p.tables, held: map[subjectKey]*holding{}}
 	p.asker = &asker{pg: pg, tables: p.tables}

@@ -30,8 +30,8 @@ const mostStatements = 1000
 // parsed as a role, or as ourselves without one.
 func prepareUnder(ctx context.Context, conn *pgx.Conn, role, path, sql string) error {
 	name := statementUnder(role, path, sql)
-	kept := conn.PgConn().CustomData()
-	parsed, _ := kept[underPath].(map[string]bool)
+	data := conn.PgConn().CustomData()
+	parsed, _ := data[underPath].(map[string]bool)
 	if parsed[name] {
 		return nil
 	}
@@ -47,7 +47,7 @@ func prepareUnder(ctx context.Context, conn *pgx.Conn, role, path, sql string) e
 	}
 	if parsed == nil {
 		parsed = map[string]bool{}
-		kept[underPath] = parsed
+		data[underPath] = parsed
 	}
 	parsed[name] = true
 	return nil

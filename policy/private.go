@@ -162,7 +162,7 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []s
 	if e := leave(ctx, conn.Conn()); err == nil && e != nil {
 		return e
 	}
-	pg, ok := answer(err)
+	pg, ok := postgresError(err)
 	if !ok {
 		return err
 	}

@@ -110,10 +110,10 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTo
 		first := i == 0 || topics[i-1].Subject != topics[i].Subject
 		var step int
 		step, err = topics[i].receive(pipeline, first, i > 0)
-		if pg, ok := answer(err); ok {
+		if pg, ok := postgresError(err); ok {
 			topics[i].answer.Err = p.topicError(topics[i].Subject, conn, pg, step)
 			answered, err = i+1, pipeline.Close()
-			if _, ok := answer(err); ok {
+			if _, ok := postgresError(err); ok {
 				err = nil
 			}
 			return answered, err

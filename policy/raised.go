@@ -8,8 +8,8 @@ import (
 
 // raised remembers when the log was told of a table whose policies raise.
 type raised struct {
-	mu   sync.Mutex
-	told map[string]time.Time
+	mu     sync.Mutex
+	logged map[string]time.Time
 }
 
 const (
@@ -31,12 +31,12 @@ func (pg *postgres) noteRaised(err *AskError, times int) {
 func (r *raised) note(table string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if last, ok := r.told[table]; ok && now.Sub(last) < raisedAgain {
+	if last, ok := r.logged[table]; ok && now.Sub(last) < raisedAgain {
 		return false
 	}
-	if len(r.told) >= raisedMost {
-		clear(r.told)
+	if len(r.logged) >= raisedMost {
+		clear(r.logged)
 	}
-	r.told[table] = now
+	r.logged[table] = now
 	return true
 }

@@ -14,12 +14,12 @@ const (
 
 // task is one statement: rows of one relation, judged as one subject.
 type task struct {
-	group    *group
-	question *question
-	sql      string
-	path     string // the search_path that it is parsed and run under
-	wanted   func(field) bool
-	by       string // what is looked at, for the metric
+	group      *group
+	statements *statements
+	sql        string
+	path       string // the search_path that it is parsed and run under
+	wanted     func(field) bool
+	by         string // what is looked at, for the metric
 
 	rows    []wal.Row
 	index   []int // of the inquiry's changes
@@ -51,8 +51,8 @@ func (t *task) split() (tasks []*task) {
 			if end > start {
 				dst, lacks = append(dst, ','), append(lacks, ',')
 			}
-			dst = t.question.appendRow(dst, t.rows[end], t.wanted)
-			lacks = t.question.appendLacks(lacks, t.rows[end])
+			dst = t.statements.appendRow(dst, t.rows[end], t.wanted)
+			lacks = t.statements.appendLacks(lacks, t.rows[end])
 		}
 		p := t.part(start, end)
 		p.literal, p.lacks = string(append(dst, '}')), string(append(lacks, '}'))
@@ -68,7 +68,7 @@ func (t *task) parser() string {
 	if t.by == "key" {
 		return t.group.inquiry.Subject.Role
 	}
-	return t.question.parser
+	return t.statements.parser
 }
 
 // losesNames reports whether the error may come of how we ask: of a path that has
@@ -76,12 +76,12 @@ func (t *task) parser() string {
 // their text needs, see names. Postgres parses it again, as the subject, whenever
 // it has forgotten a plan.
 func (t *task) losesNames(err *AskError) bool {
-	if t.by != "row" || t.question.byKey == "" {
+	if t.by != "row" || t.statements.byKey == "" {
 		return false
 	}
 	switch err.SQLState {
 	case codeUndefinedTable, codeUndefinedFunction, codeUndefinedObject, codeInvalidSchema:
-		return !t.question.wholePath
+		return !t.statements.wholePath
 	case codeInsufficientPrivilege:
 		return true
 	}
@@ -93,10 +93,10 @@ func (t *task) losesNames(err *AskError) bool {
 // was deleted.
 func (t *task) byKey() (found []*task, rest *task) {
 	q, r := *t, *t
-	q.sql, q.path, q.wanted, q.by = t.question.byKey, t.question.keyPath, published, "key"
+	q.sql, q.path, q.wanted, q.by = t.statements.byKey, t.statements.keyPath, published, "key"
 	q.rows, q.index, r.rows, r.index = nil, nil, nil, nil
 	for i, row := range t.rows {
-		if t.question.findable(row) && t.group.inquiry.Changes[t.index[i]].Operation != wal.Delete {
+		if t.statements.findable(row) && t.group.inquiry.Changes[t.index[i]].Operation != wal.Delete {
 			q.add(t.index[i], row)
 		} else {
 			r.add(t.index[i], row)

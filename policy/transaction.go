@@ -57,13 +57,13 @@ const plansOf = "walcast.plans_of"
 // plans only would have them parsed again by whoever is next to run them, who may
 // have no right to the names in them.
 func (pg *postgres) renewPlans(ctx context.Context, conn *pgx.Conn) error {
-	kept, now := conn.PgConn().CustomData(), pg.Generation()
-	if since, known := kept[plansOf].(Generation); known && since != now {
+	data, now := conn.PgConn().CustomData(), pg.Generation()
+	if since, known := data[plansOf].(Generation); known && since != now {
 		if err := deallocate(ctx, conn); err != nil {
 			return err
 		}
 	}
-	kept[plansOf] = now
+	data[plansOf] = now
 	return nil
 }
 
