@@ -132,6 +132,8 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 			return nil, notGranted(b, forSelect, column, rel, s.Role), nil
 		}
 	}
+	// The filter with Postgres' readings in it is not kept: it is for this table alone,
+	// while the Binding that is matched is one for all tables that it covers.
 	_, err = filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker, s)
 	var unfit *filters.BindError
 	switch {

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// answers are what Postgres said about some rows.
+// answers is what Postgres has answered about the rows of one Decide.
 type answers map[Question]Answer
 
-// learn asks questions, each once.
+// learn asks those of the questions that have no answer yet, each once.
 func (as answers) learn(ctx context.Context, a Asker, subject Subject, questions []Question) error {
 	distinct := make([]Question, 0, len(questions))
 	for _, q := range questions {

@@ -11,8 +11,9 @@ import (
 )
 
 // compile binds a filter to a relation's columns and types. Its errors are
-// *BindError, with the SQLSTATE and message that the database would give. It
-// accepts what it is not certain of; Resolve does not.
+// *BindError, with the SQLSTATE and message that the database would give. Literals
+// and operators that it is not certain of are accepted: Resolve has asked Postgres
+// about them.
 func compile(rel *wal.Relation, f Filter, c certainty) (Expr, error) {
 	b := binder{rel: rel, certainty: c, wire: true}
 	return b.filter(f)
@@ -20,25 +21,25 @@ func compile(rel *wal.Relation, f Filter, c certainty) (Expr, error) {
 
 // Resolve binds a filter when a channel joins: it asks Postgres, as the subject,
 // about literals and operators that Go is not certain of, and returns the filter
-// with the answers in it, so that matching need not ask again. A filter for several relations is resolved
-// for one after the other. Its errors are *BindError, or the asker's.
+// with the answers in it, so that matching need not ask again. A filter for
+// several relations is resolved for each of them in turn. Its errors are
+// *BindError, or the asker's.
 func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker, as Subject) (Filter, error) {
 	f = f.clone()
 	b := binder{rel: rel, certainty: l.certainty(), wire: true}
-	if _, err := b.filter(f); err != nil || len(b.inquiries) == 0 {
+	if _, err := b.filter(f); err != nil || len(b.unresolved) == 0 {
 		return f, err
 	}
 	if err := b.inquire(ctx, a, as); err != nil {
 		return nil, err
 	}
-	_, err := b.filter(f) // what was read may be refused, for its length
+	_, err := b.filter(f) // a literal can turn out to be too long only now that it has been read
 	return f, err
 }
 
 // Compare compares a column, which may end in a JSON path, with a literal of
-// its type, as the conditions of a filter do. It is for row-level security: a
-// bytea is read as Postgres reads it, not as the wire writes it. Errors are
-// *BindError.
+// its type, as the conditions of a filter do. It is for row-level security, so it
+// reads a bytea as Postgres does, not as clients write it. Errors are *BindError.
 func Compare(rel *wal.Relation, column string, op Operator, literal string, l Locale) (Expr, error) {
 	b := binder{rel: rel, certainty: l.certainty()}
 	return b.condition(&Condition{Column: column, Op: op, Value: literal})
@@ -54,19 +55,19 @@ func (f Filter) clone() Filter {
 	return f
 }
 
-// binder makes expressions of conditions.
+// binder makes expressions of the conditions of one filter.
 type binder struct {
 	certainty
-	rel       *wal.Relation
-	wire      bool // literals are a client's: bytea may lack its \x
-	inquiries []inquiry
+	rel        *wal.Relation
+	wire       bool         // the literals are a client's, whose bytea may lack the \x
+	unresolved []unresolved // what only Postgres can say of the conditions
 }
 
-// inquiry is what Resolve asks about a condition.
-type inquiry struct {
+// unresolved is a condition that Resolve has to ask Postgres about.
+type unresolved struct {
 	question  Question
 	condition *Condition
-	typ       uint32 // the type that reads the literal
+	typ       uint32 // the OID of the type that reads the literal
 }
 
 func (b *binder) filter(f Filter) (Expr, error) {
@@ -95,8 +96,8 @@ func (b *binder) condition(c *Condition) (Expr, error) {
 // maxAskedBytes bounds a client's literals that Postgres is given with each row.
 const maxAskedBytes = 8 << 10
 
-// askable refuses a comparison for Postgres with a literal that is too long. Of
-// groups the parts have been looked at.
+// askable refuses a comparison that only Postgres can decide if its literal is too
+// long to be sent with each row. The parts of a group have each been checked.
 func askable(e Expr) error {
 	c, ok := e.(*comparison)
 	if !ok {
@@ -108,7 +109,7 @@ func askable(e Expr) error {
 	return nil
 }
 
-// positive binds a condition without its not.
+// positive binds a condition as if it were not negated.
 func (b *binder) positive(c *Condition) (Expr, error) {
 	if c.Op.grouping() {
 		return b.group(c)
@@ -150,11 +151,11 @@ func (b *binder) group(c *Condition) (Expr, error) {
 	return Or(exprs...), nil
 }
 
-// inquire asks and takes the readings into the conditions.
+// inquire asks about the unresolved conditions and stores the readings in them.
 func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
-	questions := make([]Question, len(b.inquiries))
-	for i, in := range b.inquiries {
-		questions[i] = in.question
+	questions := make([]Question, len(b.unresolved))
+	for i, u := range b.unresolved {
+		questions[i] = u.question
 	}
 	answers, err := a.Ask(ctx, as, questions)
 	if err != nil {
@@ -163,26 +164,26 @@ func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
 	if len(answers) != len(questions) {
 		return errors.New("ask about a filter: got another number of answers")
 	}
-	for i, in := range b.inquiries {
+	for i, u := range b.unresolved {
 		if err := answers[i].Err; err != nil {
-			return in.inUpstreamsWords(err)
+			return u.asUpstream(err)
 		}
-		if in.question.Op == "" && !in.question.volatile() {
-			in.condition.Readings = append(in.condition.Readings, Reading{in.typ, answers[i].Text})
+		if u.question.Op == "" && !u.question.volatile() {
+			u.condition.Readings = append(u.condition.Readings, Reading{u.typ, answers[i].Text})
 		}
 	}
 	return nil
 }
 
-// inUpstreamsWords words an error of Postgres as upstream does.
-func (in inquiry) inUpstreamsWords(err *BindError) error {
-	if op := in.question.Op; op == Match || op == IMatch {
+// asUpstream words an error of Postgres as the reference server does.
+func (u unresolved) asUpstream(err *BindError) error {
+	if op := u.question.Op; op == Match || op == IMatch {
 		return raised("invalid regular expression for %s filter: %s", op, err.Message)
 	}
 	return err
 }
 
-// bindError makes an error of the filter of a literal that a type refuses.
+// bindError makes a *BindError of the error of a type that refuses a literal.
 func bindError(err error) error {
 	var invalid *datum.Invalid
 	if errors.As(err, &invalid) {

@@ -8,29 +8,30 @@ type BindError struct {
 	SQLState  string // "P0001", "22P02"
 	Condition string // "raise_exception", "invalid_text_representation"
 	Message   string // as Postgres words it, then a blank line and the detail if there is one
-	Lacks     string // the column that the table does not have, if that is why
+	Lacks     string // the column that the table does not have; "" for other reasons
 }
 
 func (e *BindError) Error() string { return e.Message }
 
-// NewBindError names the condition of an SQLSTATE.
+// NewBindError returns the error of an SQLSTATE, with the name of its condition.
 func NewBindError(sqlState, message string) *BindError {
 	return &BindError{SQLState: sqlState, Condition: conditionName(sqlState), Message: message}
 }
 
-// raised is an error of upstream's own checks.
+// raised returns the error that a check of the reference server raises.
 func raised(format string, args ...any) *BindError {
 	return NewBindError("P0001", fmt.Sprintf(format, args...))
 }
 
+// invalidColumn returns the error of a filter on a column that the table lacks.
 func invalidColumn(name string) *BindError {
 	err := raised("invalid column for filter %s", name)
 	err.Lacks = name
 	return err
 }
 
-// conditionName is the name that Postgres' documentation gives an SQLSTATE, of
-// those that literals and operators raise; for others it is the SQLSTATE.
+// conditionName returns the name that Postgres' documentation gives an SQLSTATE
+// that literals and operators raise. For any other it returns the SQLSTATE itself.
 func conditionName(sqlState string) string {
 	switch sqlState {
 	case "P0001":
@@ -71,6 +72,7 @@ func conditionName(sqlState string) string {
 	return laterConditionName(sqlState)
 }
 
+// laterConditionName continues conditionName, which would be too long otherwise.
 func laterConditionName(sqlState string) string {
 	switch sqlState {
 	case "2200H":

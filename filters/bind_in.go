@@ -9,20 +9,21 @@ import (
 	"walcast/replication/wal"
 )
 
-// maxMembers is how many values upstream allows in a list.
-const maxMembers = 100
+// maxListValues is how many values the reference server allows in a list.
+const maxListValues = 100
 
-// in binds a list of values, an array literal of the column's type.
+// in binds the list of an in condition, which is an array literal of the column's
+// type.
 func (b *binder) in(o *operand, c *Condition) (Expr, error) {
 	if o.typ.Kind == wal.KindArray && o.typ.Element != nil {
-		// There are no arrays of arrays: the list would be one of elements.
+		// Postgres has no arrays of arrays, and would read the list as elements.
 		return nil, NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" = "+typeName(o.typ.Element))
 	}
 	typ := datum.Of(o.typ, b.Options)
 	if typ == nil {
-		return b.leaveMembers(o, c), nil
+		return b.leaveList(o, c), nil
 	}
-	m, err := b.members(o, typ, c)
+	m, err := b.listValues(o, typ, c)
 	switch {
 	case errors.Is(err, datum.ErrUncertain):
 		b.read(o, c, true)
@@ -32,13 +33,13 @@ func (b *binder) in(o *operand, c *Condition) (Expr, error) {
 	}
 	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: m}
 	if len(m.keys) == 0 && !m.null {
-		e.onNull = False // NULL may be in any list but this
+		e.onNull = False // NULL = any ('{}') is false, not unknown
 	}
 	return e, nil
 }
 
-// members reads the list, from the reading of it if there is one.
-func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, error) {
+// listValues reads the list, or the reading that Postgres has given of it.
+func (b *binder) listValues(o *operand, typ datum.Type, c *Condition) (membership, error) {
 	read := func(s string) (datum.Value, error) { return typ.In(b.spelling(o, s)) }
 	text, ok := b.reading(o, c, true)
 	if ok {
@@ -64,24 +65,25 @@ func (b *binder) members(o *operand, typ datum.Type, c *Condition) (membership, 
 		v, err := read(element.Text)
 		if err != nil {
 			if o.typ.Kind == wal.KindDomain {
-				err = datum.ErrUncertain // another value may break a constraint before
+				err = datum.ErrUncertain // Postgres may refuse an earlier value for a constraint of the domain
 			}
 			return membership{}, err
 		}
-		// A list that is too long is read for its mistakes only, which are told first.
-		if list.Length <= maxMembers && !slices.Contains(m.keys, v.Key) {
+		// Postgres reports a value that it cannot read before upstream's check sees
+		// that the list is too long, so the rest of a long list is still read.
+		if list.Length <= maxListValues && !slices.Contains(m.keys, v.Key) {
 			m.keys = append(m.keys, v.Key)
 		}
 	}
-	if list.Length > maxMembers {
+	if list.Length > maxListValues {
 		return membership{}, raised("too many values for `in` filter. Maximum 100")
 	}
 	return m, nil
 }
 
-// leaveMembers leaves a list of a type that Go does not know, and has Resolve
-// try its first value: the type may have no equality.
-func (b *binder) leaveMembers(o *operand, c *Condition) Expr {
+// leaveList leaves a list of a type that Go does not know to Postgres. Resolve
+// asks about its first value, as the type may have no equality operator.
+func (b *binder) leaveList(o *operand, c *Condition) Expr {
 	list, err := datum.ParseArray(c.Value, ',')
 	first := slices.IndexFunc(list.Elements, func(e pgarray.Element) bool { return !e.Null })
 	e := &comparison{operand: o, op: In, literal: c.Value, onNull: Unknown, test: asked{}, why: DoubtType}
@@ -92,6 +94,6 @@ func (b *binder) leaveMembers(o *operand, c *Condition) Expr {
 		b.read(o, c, true)
 		return e
 	}
-	b.inquiries = append(b.inquiries, inquiry{question: e.question(list.Elements[first].Text), condition: c})
+	b.unresolved = append(b.unresolved, unresolved{question: e.question(list.Elements[first].Text), condition: c})
 	return e
 }

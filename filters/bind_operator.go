@@ -32,7 +32,7 @@ func (b *binder) compare(o *operand, c *Condition) (Expr, error) {
 		if !typ.Ordered() || literal.Unordered {
 			return b.leave(o, c, doubtOfOrder(typ, o)), nil
 		}
-		// gt is not lte, gte is not lt: types have a total order.
+		// gt is the negation of lte, and gte that of lt, as types have a total order.
 		e.negate = c.Op == Gt || c.Op == Gte
 		inclusive := c.Op == Lte || c.Op == Gt
 		if e.op = Lt; inclusive {
@@ -43,6 +43,7 @@ func (b *binder) compare(o *operand, c *Condition) (Expr, error) {
 	return e, nil
 }
 
+// doubtOfOrder says why Go does not know the order of an operand's values.
 func doubtOfOrder(typ datum.Type, o *operand) Doubt {
 	if typ.Ordered() || o.typ.Underlying().OID == oidJSONB {
 		return DoubtType
@@ -50,20 +51,20 @@ func doubtOfOrder(typ datum.Type, o *operand) Doubt {
 	return DoubtCollation
 }
 
-// leave makes a comparison that only Postgres can decide. Postgres may refuse
-// it altogether, as for types without the operator.
+// leave makes a comparison that only Postgres can decide. For a type that Go does
+// not know Resolve asks once, as the type may not have the operator at all.
 func (b *binder) leave(o *operand, c *Condition, why Doubt) Expr {
 	e := &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: asked{}, why: why}
 	if c.Op == IsDistinct {
 		e.onNull = True
 	}
 	if why == DoubtType && c.Op != In {
-		b.inquiries = append(b.inquiries, inquiry{question: e.question(c.Value), condition: c})
+		b.unresolved = append(b.unresolved, unresolved{question: e.question(c.Value), condition: c})
 	}
 	return e
 }
 
-// literal reads a condition's literal, or the reading of it that there is.
+// literal reads a condition's literal, or the reading that Postgres has given of it.
 func (b *binder) literal(o *operand, typ datum.Type, c *Condition) (datum.Value, error) {
 	if text, ok := b.reading(o, c, false); ok {
 		if v, ok := typ.Out(text); ok {
@@ -78,8 +79,8 @@ func (b *binder) literal(o *operand, typ datum.Type, c *Condition) (datum.Value,
 	return v, err
 }
 
-// reading returns what Postgres made of the literal. Of a domain it is always
-// wanted: the literal may break a constraint.
+// reading returns how Postgres read the literal, if it has been asked. About a
+// domain's literal it always is, as the literal may break a constraint.
 func (b *binder) reading(o *operand, c *Condition, array bool) (string, bool) {
 	for _, r := range c.Readings {
 		if r.Type == o.typ.OID {
@@ -92,18 +93,18 @@ func (b *binder) reading(o *operand, c *Condition, array bool) (string, bool) {
 	return "", false
 }
 
-// read has Resolve ask how the literal reads.
+// read has Resolve ask Postgres to read the literal, once for a condition.
 func (b *binder) read(o *operand, c *Condition, array bool) {
-	for _, in := range b.inquiries {
-		if in.condition == c {
+	for _, u := range b.unresolved {
+		if u.condition == c {
 			return
 		}
 	}
 	q := Question{Schema: o.typ.Schema, Type: o.typ.Name, Home: home(o.typ), Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
-	b.inquiries = append(b.inquiries, inquiry{q, c, o.typ.OID})
+	b.unresolved = append(b.unresolved, unresolved{q, c, o.typ.OID})
 }
 
-// spelling gives a bytea its \x: on the wire it has none.
+// spelling adds the \x that a bytea literal of a client may lack.
 func (b *binder) spelling(o *operand, literal string) string {
 	if b.wire && o.typ.Underlying().OID == oidBytea && len(literal)%2 == 0 && strings.Trim(literal, "0123456789abcdefABCDEF") == "" {
 		return `\x` + literal
@@ -134,13 +135,14 @@ func is(o *operand, c *Condition) (Expr, error) {
 	return &comparison{operand: o, op: Eq, literal: c.Value, onNull: False, test: equality{typ, v.Key}}, nil
 }
 
-// textual is what a type makes of patterns.
+// textual is how a type takes pattern operators.
 type textual struct {
-	has      bool // there are such operators
-	native   bool // and Go can decide them
-	caseless bool // whatever the operator, case does not count
+	has      bool // the type has the operator
+	native   bool // Go can decide it
+	caseless bool // case does not count
 }
 
+// textualOf returns how a type takes a pattern operator.
 func textualOf(t *wal.Type, op Operator) textual {
 	t = t.Underlying()
 	switch {
@@ -159,8 +161,8 @@ func textualOf(t *wal.Type, op Operator) textual {
 	return textual{has: citext, native: citext, caseless: citext}
 }
 
-// like binds like and ilike. Postgres refuses a pattern that ends in its escape
-// character when a row comes that far; here it is refused at once.
+// like binds like and ilike. A pattern that ends in its escape character is
+// refused at once; Postgres refuses it only when a row matches up to there.
 func (b *binder) like(o *operand, c *Condition) (Expr, error) {
 	t := textualOf(o.typ, c.Op)
 	if !t.has {
@@ -178,7 +180,7 @@ func (b *binder) like(o *operand, c *Condition) (Expr, error) {
 	case err != nil:
 		return b.leave(o, c, DoubtSize), nil
 	}
-	return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: likeness{p}, why: DoubtCase}, nil
+	return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: likeMatch{p}, why: DoubtCase}, nil
 }
 
 // match binds match and imatch.
@@ -191,7 +193,7 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 	if fold, known := b.casing(t); known && t.native {
 		r, err := pattern.Compile(c.Value, fold)
 		if err == nil {
-			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: expression{r}, why: DoubtRegexp}, nil
+			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: regexpMatch{r}, why: DoubtRegexp}, nil
 		}
 		if errors.Is(err, pattern.ErrSize) {
 			why = DoubtSize
@@ -199,10 +201,11 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 	}
 	e := b.leave(o, c, why)
 	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: why}
-	b.inquiries = append(b.inquiries, inquiry{question: q, condition: c})
+	b.unresolved = append(b.unresolved, unresolved{question: q, condition: c})
 	return e, nil
 }
 
+// casing returns how a match treats case, and whether Go knows it.
 func (b *binder) casing(t textual) (fold pattern.Case, known bool) {
 	if t.caseless {
 		return b.fold, b.folds

@@ -1,33 +1,34 @@
 package filters
 
-// member is the number of a selector in the index.
-type member uint32
+// selectorID is the number that an index gives a selector.
+type selectorID uint32
 
-// bucketOwner holds a bucket, and removes it when it has become empty.
+// bucketOwner is what a bucket belongs to. bucketEmptied is called when the
+// bucket has lost its last group, so that the owner can remove the bucket.
 type bucketOwner interface{ bucketEmptied() }
 
-// bucket holds the members that are filed under one key or range, in groups by
+// bucket holds the selectors that are filed under one key or range, in groups by
 // the predicate that is left to evaluate. Neither a bucket nor a group may be
-// copied: their lists begin within themselves (few), which saves an access to
-// memory for each when a change is matched.
+// copied: a short list lies within the struct itself (few), which saves one
+// access to memory when a change is matched.
 type bucket struct {
 	owner  bucketOwner // nil for a bucket that stays when it is empty
 	groups []*group
 	few    [1]*group
-	// byPredicate finds a group when there are many.
+	// byPredicate finds a group by its predicate; nil while there are few groups.
 	byPredicate map[*predicate]*group
 }
 
-// group holds the members of a bucket that have one predicate.
+// group holds the selectors of a bucket that share one predicate.
 type group struct {
 	bucket    *bucket
 	at        int        // index in bucket.groups
-	predicate *predicate // nil for none: all rows that lead here match
-	members   []member
-	few       [2]member
+	predicate *predicate // nil if every row that leads to the bucket matches
+	selectors []selectorID
+	few       [2]selectorID
 }
 
-// manyGroups is where searching a list costs more than a map.
+// manyGroups is the length from which on searching a list costs more than a map.
 const manyGroups = 8
 
 // group returns the group of a predicate, new if need be.
@@ -44,13 +45,13 @@ func (b *bucket) group(p *predicate) *group {
 		}
 	}
 	g := &group{bucket: b, at: len(b.groups), predicate: p}
-	g.members = g.few[:0]
+	g.selectors = g.few[:0]
 	if b.groups == nil {
 		b.groups = b.few[:0]
 	}
 	b.groups = append(b.groups, g)
 	if len(b.groups) > len(b.few) {
-		clear(b.few[:]) // the list has moved out of it
+		clear(b.few[:]) // append has moved the list to the heap
 	}
 	switch {
 	case b.byPredicate != nil:
@@ -64,16 +65,17 @@ func (b *bucket) group(p *predicate) *group {
 	return g
 }
 
-// population estimates the number of members.
+// population estimates the number of selectors in the bucket.
 func (b *bucket) population() int {
 	n := len(b.groups)
 	for _, g := range b.groups[:min(n, manyGroups)] {
-		n += len(g.members)
+		n += len(g.selectors)
 	}
 	return n
 }
 
-// remove takes an empty group away, and tells the owner when it was the last.
+// remove takes an empty group out of the bucket, and tells the owner when that
+// was the last group.
 func (b *bucket) remove(g *group) {
 	last := len(b.groups) - 1
 	b.groups[g.at] = b.groups[last]
@@ -88,32 +90,32 @@ func (b *bucket) remove(g *group) {
 	}
 }
 
-// location is where a member stands in a group.
+// location is where a selector stands in a group.
 type location struct {
 	group *group
-	at    uint32 // index in group.members
+	at    uint32 // index in group.selectors
 }
 
-// add puts a member at the end.
-func (g *group) add(m member) location {
-	g.members = append(g.members, m)
-	return location{g, uint32(len(g.members) - 1)}
+// add puts a selector at the end of the group.
+func (g *group) add(id selectorID) location {
+	g.selectors = append(g.selectors, id)
+	return location{g, uint32(len(g.selectors) - 1)}
 }
 
-// predicate is an expression that several groups may share. It is evaluated
-// once for a change.
+// predicate is an expression that several groups may share. The matcher
+// evaluates it at most once for a change, and keeps the result in truth.
 type predicate struct {
 	expr  Expr
 	key   string
-	users int // members of groups that need it
-	turn  uint64
+	users int    // how many selectors in groups need it
+	turn  uint64 // the matcher's turn that truth is of
 	truth Truth
 }
 
-// predicates are those of one relation, by their key.
+// predicates are the predicates of one relation, by their key.
 type predicates map[string]*predicate
 
-// of returns the predicate of an expression, for one more user.
+// of returns the predicate of an expression and counts one more user of it.
 func (ps predicates) of(e Expr) *predicate {
 	key := e.Key()
 	p := ps[key]
@@ -125,6 +127,7 @@ func (ps predicates) of(e Expr) *predicate {
 	return p
 }
 
+// release counts one user less, and forgets a predicate without users.
 func (ps predicates) release(p *predicate) {
 	if p.users--; p.users == 0 {
 		delete(ps, p.key)

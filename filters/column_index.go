@@ -5,17 +5,17 @@ import (
 	"walcast/replication/wal"
 )
 
-// columnIndex holds the members that are filed under values of one operand.
+// columnIndex holds the selectors that are filed under values of one operand.
 type columnIndex struct {
 	operand *operand
-	typ     datum.Type // nil where only NULL is of interest
+	typ     datum.Type // nil if the conditions only test for NULL
 
 	keys     map[datum.Key]*bucket
-	emptied  int // buckets in keys without members
+	emptied  int // how many buckets of keys are empty
 	null     bucket
 	spans    spanTree
-	unequal  complement // eq's opposite
-	distinct complement // and the one that knows NULL
+	unequal  complement // for neq, which NULL does not match
+	distinct complement // for isdistinct, which NULL matches
 }
 
 func newColumnIndex(o *operand, typ datum.Type) *columnIndex {
@@ -36,7 +36,7 @@ func (ci *columnIndex) bucketEmptied() {
 	ci.emptied = 0
 }
 
-// bucket returns the bucket of a key, new if need be.
+// bucket returns the bucket of a key, which it makes if there is none.
 func (ci *columnIndex) bucket(key datum.Key) *bucket {
 	b := ci.keys[key]
 	switch {
@@ -67,7 +67,7 @@ func (ci *columnIndex) buckets(p posting, f func(*bucket)) {
 	}
 }
 
-// population estimates how many members are filed where a posting leads.
+// population estimates how many selectors are filed where a posting leads.
 func (ci *columnIndex) population(p posting) int {
 	n := 0
 	for _, key := range p.keys {
@@ -78,6 +78,7 @@ func (ci *columnIndex) population(p posting) int {
 	return n
 }
 
+// empty reports whether no selector is filed here.
 func (ci *columnIndex) empty() bool {
 	return len(ci.keys) == ci.emptied && len(ci.null.groups) == 0 && ci.spans.root == nil &&
 		len(ci.unequal.list) == 0 && len(ci.distinct.list) == 0
@@ -116,8 +117,8 @@ func (ci *columnIndex) match(m *matcher) {
 	}
 }
 
-// visitAll evaluates every member for a value that Go cannot read: only Postgres
-// knows for which of them it matches.
+// visitAll evaluates every selector for a value that Go cannot read, as only
+// Postgres knows which of the selectors the value matches.
 func (ci *columnIndex) visitAll(m *matcher) {
 	for _, b := range ci.keys {
 		m.visitWhole(b)
@@ -130,23 +131,23 @@ func (ci *columnIndex) visitAll(m *matcher) {
 	ci.spans.root.each(m.visitWhole)
 }
 
-// complement holds the members that want all values but one.
+// complement holds the selectors that match all values but one, by that value.
 type complement struct {
 	keys map[datum.Key]*otherBucket
 	list []*otherBucket
 }
 
-// otherBucket holds the members that want all values but key.
+// otherBucket holds the selectors that match all values but key.
 type otherBucket struct {
 	bucket
-	all *complement
+	of  *complement
 	key datum.Key
-	at  int // index in all.list
+	at  int // index in of.list
 }
 
 // bucketEmptied implements bucketOwner.
 func (b *otherBucket) bucketEmptied() {
-	c := b.all
+	c := b.of
 	last := len(c.list) - 1
 	c.list[b.at] = c.list[last]
 	c.list[b.at].at = b.at
@@ -155,10 +156,11 @@ func (b *otherBucket) bucketEmptied() {
 	delete(c.keys, b.key)
 }
 
+// bucket returns the bucket of all values but key, which it makes if there is none.
 func (c *complement) bucket(key datum.Key) *bucket {
 	b := c.keys[key]
 	if b == nil {
-		b = &otherBucket{all: c, key: key, at: len(c.list)}
+		b = &otherBucket{of: c, key: key, at: len(c.list)}
 		b.owner = b
 		if c.keys == nil {
 			c.keys = map[datum.Key]*otherBucket{}
@@ -169,7 +171,8 @@ func (c *complement) bucket(key datum.Key) *bucket {
 	return &b.bucket
 }
 
-// visit visits all but the bucket of the row's own value.
+// visit visits all buckets but that of the row's own value, which key is; nil is
+// NULL, for which there is no bucket to leave out.
 func (c *complement) visit(m *matcher, key *datum.Key) {
 	if len(c.list) == 0 {
 		return

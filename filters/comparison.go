@@ -7,22 +7,22 @@ import (
 	"walcast/replication/wal"
 )
 
-// comparison is one operator between an operand and a literal. Operators that
-// say the opposite of another are that other, negated: neq is not eq, gt is not
-// lte, isdistinct is not eq but knows NULL. Those that only Postgres can decide
-// are left as they are.
+// comparison is one operator between an operand and a literal. An operator that is
+// the opposite of another is stored as that other, negated: neq as not eq, gt as
+// not lte, isdistinct as not eq with another truth for NULL. An operator that only
+// Postgres can decide is stored as it is.
 type comparison struct {
 	operand *operand
 	op      Operator
 	literal string
 	negate  bool
-	onNull  Truth // of a NULL, before negation
+	onNull  Truth // the truth for a NULL, before negation
 	test    test
-	why     Doubt // what makes it uncertain beyond the values it meets
+	why     Doubt // why Postgres may have to decide; "" if only an odd value needs it
 }
 
-// test decides for one value that is not NULL. It is Undecided where only
-// Postgres can.
+// test decides a comparison for one value that is not NULL. It is Undecided where
+// only Postgres can decide.
 type test interface {
 	holds(ev *evaluation, o *operand, text string) Truth
 }
@@ -46,7 +46,7 @@ func (c *comparison) evaluate(ev *evaluation) Truth {
 	return t
 }
 
-// Key is column, operator and literal, told apart by quotes.
+// Key returns column, operator and literal; the quotes keep them apart.
 func (c *comparison) Key() string {
 	var scratch [128]byte
 	key := scratch[:0]
@@ -69,7 +69,7 @@ func (c *comparison) negation() Expr {
 	return &opposite
 }
 
-// nullTest is IS NULL, or negated IS NOT NULL.
+// nullTest is IS NULL or, if negated, IS NOT NULL.
 type nullTest struct {
 	operand *operand
 	negate  bool
@@ -94,7 +94,7 @@ func (n *nullTest) Key() string {
 
 func (n *nullTest) negation() Expr { return &nullTest{n.operand, !n.negate} }
 
-// equality holds for the values of one key.
+// equality is a test that holds for the values of one key.
 type equality struct {
 	typ datum.Type
 	key datum.Key
@@ -108,12 +108,12 @@ func (e equality) holds(ev *evaluation, o *operand, text string) Truth {
 	return truth(v.Key == e.key)
 }
 
-// membership holds for the values of several keys. With a NULL among them it is
-// Unknown for all others.
+// membership is a test that holds for the values of several keys. If NULL is in
+// the list it is Unknown for all other values.
 type membership struct {
 	typ  datum.Type
 	keys []datum.Key // each once
-	null bool
+	null bool        // NULL is in the list
 }
 
 func (m membership) holds(ev *evaluation, o *operand, text string) Truth {
@@ -132,7 +132,7 @@ func (m membership) holds(ev *evaluation, o *operand, text string) Truth {
 	return False
 }
 
-// order holds for the values below a bound.
+// order is a test that holds for the values below a bound.
 type order struct {
 	typ       datum.Type
 	bound     datum.Value
@@ -148,7 +148,7 @@ func (r order) holds(ev *evaluation, o *operand, text string) Truth {
 	return truth(c < 0 || c == 0 && r.inclusive)
 }
 
-// asked holds where Postgres says so.
+// asked is a test that Postgres decides for every value.
 type asked struct{}
 
 func (asked) holds(*evaluation, *operand, string) Truth { return Undecided }

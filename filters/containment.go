@@ -2,7 +2,7 @@ package filters
 
 import "walcast/filters/datum"
 
-// containment is @>, <@ or && between sets.
+// containment is a test by @>, <@ or && between the value and another set.
 type containment struct {
 	op    Operator
 	typ   datum.Set

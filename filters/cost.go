@@ -6,41 +6,43 @@ import (
 	"walcast/filters/pattern"
 )
 
-// Cost is what a filter takes of those who match it, at most. It needs no table:
-// a join can add up the costs of its bindings, and a session those of its joins,
-// before any of them is bound.
+// Cost is an upper limit of what it takes to store and to match a filter. It is
+// known without the table, so a join can add up the costs of its bindings, and a
+// session those of its joins, before any of them is bound.
 type Cost struct {
-	Bytes int // memory, in each index that the filter stands in
-	// Steps are for each byte of what the conditions read of a row, a few
-	// nanoseconds each. Nearly all rows take far fewer. What Postgres is asked
-	// counts as one.
+	Bytes int // memory in each index that the filter is added to
+	// Steps is how often matching looks at each byte of the values that the
+	// conditions read of a row; a step takes a few nanoseconds. Nearly all rows
+	// take far fewer. Asking Postgres counts as one step.
 	Steps int
 }
 
-// Plus is the cost of both.
+// Plus returns the cost of both.
 func (c Cost) Plus(o Cost) Cost { return Cost{c.Bytes + o.Bytes, c.Steps + o.Steps} }
 
-// Measured upper limits, which a test holds.
+// Upper limits as they were measured; a test fails when one is exceeded.
 const (
-	filterBytes    = 1024 // of a filter, whatever is in it
+	filterBytes    = 1024 // of a filter without conditions
 	conditionBytes = 1024 // of a condition
-	textFactor     = 6    // of a byte of text: the filter's own, the key of its expression, what is compared
-	pathBytes      = 64   // of a step of a path
-	memberBytes    = 384  // of a value in a list: the filter may be filed under it
-	elementFactor  = 64   // of a byte of an array or a document: {1,1,1} has an element for two bytes
-	// What is more than a look at a byte, in looks.
-	stepsOfPattern    = 2
-	stepsOfExpression = 4
-	stepsOfContained  = 8
+	textFactor     = 6    // of a byte of text, which is in the filter, in its expression's key and in what is compared
+	pathBytes      = 64   // of a step of a JSON path
+	listValueBytes = 384  // of a value in a list, as the filter may be filed under each
+	elementFactor  = 64   // of a byte of an array or a document, in which two bytes can be an element: {1,1,1}
+	// How many steps a byte takes where it is more than one.
+	stepsOfPattern     = 2
+	stepsOfRegexp      = 4
+	stepsOfContainment = 8
 )
 
-// Cost is the sum of all conditions.
+// Cost returns an upper limit of the memory and the steps that the filter takes:
+// those of the filter itself and of all its conditions, in groups too.
 func (f Filter) Cost() Cost {
 	total := Cost{Bytes: filterBytes}
 	f.addTo(&total)
 	return total
 }
 
+// addTo adds the costs of the conditions to a total.
 func (f Filter) addTo(total *Cost) {
 	for _, c := range f {
 		*total = total.Plus(c.cost())
@@ -48,12 +50,12 @@ func (f Filter) addTo(total *Cost) {
 	}
 }
 
-// cost is that of the condition itself, without what is in its group.
+// cost returns the cost of the condition without those in its group.
 func (c Condition) cost() Cost {
 	path := strings.Count(c.Column, "->")
 	cost := Cost{
 		Bytes: conditionBytes + textFactor*(len(c.Column)+len(c.Value)) + pathBytes*path,
-		Steps: 1 + path, // each reads the document
+		Steps: 1 + path, // each step of a path reads the document
 	}
 	for _, r := range c.Readings {
 		cost.Bytes += textFactor * len(r.Text)
@@ -65,13 +67,13 @@ func (c Condition) cost() Cost {
 	case Match, IMatch:
 		if pattern.Size(c.Value) > 0 {
 			cost.Bytes += pattern.Bytes(c.Value)
-			cost.Steps += stepsOfExpression
+			cost.Steps += stepsOfRegexp
 		}
 	case In:
-		cost.Bytes += memberBytes * min(1+strings.Count(c.Value, ","), maxMembers)
+		cost.Bytes += listValueBytes * min(1+strings.Count(c.Value, ","), maxListValues)
 	case Contains, ContainedBy, Overlaps:
 		cost.Bytes += elementFactor * len(c.Value)
-		cost.Steps += stepsOfContained
+		cost.Steps += stepsOfContainment
 	}
 	return cost
 }

@@ -6,24 +6,25 @@ import (
 	"walcast/replication/wal"
 )
 
-// Decision is what a filter comes to for a row.
+// Decision says whether a filter holds for a row.
 type Decision struct {
-	Truth Truth      // Undecided only with an Err
-	Err   *BindError // Postgres refused to decide
+	Truth Truth      // Undecided only if there is an Err
+	Err   *BindError // why Postgres refused to decide
 }
 
-// Decide says for which rows of a relation a filter holds, where Index.Match has
-// left it Undecided: what Go is not certain of is asked of Postgres as the
-// subject, each question once and all of them at once, and nothing if another
-// condition settles the matter. An error means that Postgres could not be asked.
-// A filter that does not work on the relation holds for no row.
+// Decide says for which rows of a relation a filter holds, after Index.Match has
+// left the filter Undecided for them. It asks Postgres, as the subject, about the
+// conditions that Go is not certain of: all questions at once, each once, and none
+// about a row for which another condition is False. An error means that Postgres
+// could not be asked. A filter that does not work on the relation holds for no row.
 //
-// It asks about values of the rows, so the subject must be known to see them.
+// The questions have values of the rows in them, so the subject must be known to
+// see the rows.
 func Decide(ctx context.Context, rel *wal.Relation, f Filter, rows []wal.Row, l Locale, a Asker, as Subject) ([]Decision, error) {
 	decisions := make([]Decision, len(rows))
 	e, err := compile(rel, f, l.certainty())
 	if err != nil {
-		return decisions, nil //nolint:nilerr // a filter that does not compile wants nothing
+		return decisions, nil //nolint:nilerr // a filter that does not compile matches nothing
 	}
 	ev := evaluation{answers: answers{}}
 	for {
@@ -41,8 +42,8 @@ func Decide(ctx context.Context, rel *wal.Relation, f Filter, rows []wal.Row, l 
 	}
 }
 
-// decide evaluates an expression for the row of an evaluation. What would have to
-// be asked of Postgres is noted only if the answer would change the result.
+// decide evaluates an expression for the row of an evaluation. It notes questions
+// for Postgres only if their answers would change the result.
 func decide(e Expr, ev *evaluation, wanted *[]Question) Decision {
 	ev.wanted = nil
 	t := demand(e, ev)

@@ -10,29 +10,29 @@ import (
 // expressions compare it.
 type evaluation struct {
 	row     wal.Row
-	rows    uint64           // counts them
-	columns []columnValue    // one for each column; may be empty
-	paths   map[string]found // by the name of the operand; nil without columns
-	answers answers          // what Postgres has said; may be nil
-	wanted  *[]Question      // collects what it has not said; may be nil
-	failure *BindError       // what it raised, if it did
+	rows    uint64               // the number of the row
+	columns []columnValue        // one for each column; may be empty
+	paths   map[string]pathValue // by the name of the operand; nil without columns
+	answers answers              // what Postgres has answered; may be nil
+	wanted  *[]Question          // collects the questions without an answer; may be nil
+	failure *BindError           // the last error that Postgres answered with
 }
 
-// found is what a path has found in a document of the row.
-type found struct {
+// pathValue is what a JSON path has found in a document of the row.
+type pathValue struct {
 	text string
 	kind wal.ValueKind
 }
 
 // columnValue is a column's value as one type reads it.
 type columnValue struct {
-	row   uint64 // which row it is of
+	row   uint64 // the number of the row that the value is of
 	typ   datum.Type
 	value datum.Value
 	ok    bool
 }
 
-// reset makes ready for another row with room for its columns.
+// reset prepares for another row, with room for the values of its columns.
 func (ev *evaluation) reset(row wal.Row) {
 	ev.row, ev.failure = row, nil
 	ev.rows++
@@ -40,13 +40,13 @@ func (ev *evaluation) reset(row wal.Row) {
 		ev.columns = append(ev.columns, columnValue{})
 	}
 	if ev.paths == nil {
-		ev.paths = map[string]found{}
+		ev.paths = map[string]pathValue{}
 	}
 	clear(ev.paths)
 }
 
-// text is the value of an operand. Each path is followed once for a row, however
-// many expressions want what it finds.
+// text returns the value of an operand as Postgres printed it. Each path is
+// followed once for a row, however many expressions use it.
 func (ev *evaluation) text(o *operand) (string, wal.ValueKind) {
 	if o.path == nil || ev.paths == nil {
 		return o.text(ev.row)
@@ -59,7 +59,8 @@ func (ev *evaluation) text(o *operand) (string, wal.ValueKind) {
 	return f.text, f.kind
 }
 
-// value reads the text of an operand.
+// value returns the text of an operand as a type reads it. Each column is read once
+// for a row as long as expressions read it by the same type.
 func (ev *evaluation) value(o *operand, t datum.Type, text string) (datum.Value, bool) {
 	if o.path != nil || o.column >= len(ev.columns) {
 		return t.Out(text)
@@ -72,7 +73,7 @@ func (ev *evaluation) value(o *operand, t datum.Type, text string) (datum.Value,
 	return c.value, c.ok
 }
 
-// ask looks for the answer of Postgres, and notes the question if there is none.
+// ask returns the answer of Postgres to a comparison, or notes the question.
 func (ev *evaluation) ask(c *comparison, text string) Truth {
 	if ev.answers == nil && ev.wanted == nil {
 		return Undecided

@@ -2,13 +2,13 @@ package filters
 
 import "walcast/filters/datum"
 
-// eventIndex holds the members of a relation that want the same set of events,
+// eventIndex holds the selectors of a relation that want the same set of events,
 // by the columns that their conditions compare.
 type eventIndex struct {
 	events    EventSet
 	columns   []*columnIndex
 	byOperand map[operandKey]*columnIndex
-	rest      bucket // the members that cannot be found by a column
+	unkeyed   bucket // the selectors that no value of a column leads to
 }
 
 // operandKey identifies an operand and how its values are read.
@@ -17,9 +17,9 @@ type operandKey struct {
 	typ  datum.Type
 }
 
-// choose takes the most selective candidate. Of those that are equally
-// selective it takes the one under which fewer members are filed already, so
-// that nothing is filed under a condition that all members share.
+// choose takes the most selective candidate. Of equally selective candidates it
+// takes the one under which the fewest selectors are filed already, so that
+// nothing is filed under a condition that all selectors share.
 func (ei *eventIndex) choose(found []candidate) (candidate, bool) {
 	best, ok := first(found)
 	if !ok || best.rank != rankKeys || len(found) == 1 {
@@ -37,7 +37,7 @@ func (ei *eventIndex) choose(found []candidate) (candidate, bool) {
 	return best, true
 }
 
-// population estimates how many members are filed where a candidate leads.
+// population estimates how many selectors are filed where a candidate leads.
 func (ei *eventIndex) population(c candidate) int {
 	n := 0
 	for _, p := range c.postings {
@@ -48,7 +48,7 @@ func (ei *eventIndex) population(c candidate) int {
 	return n
 }
 
-// column returns the index of a posting's operand, new if need be.
+// column returns the index of a posting's operand, which it makes if there is none.
 func (ei *eventIndex) column(p posting) *columnIndex {
 	key := operandKey{p.operand.name, p.typ}
 	ci := ei.byOperand[key]
@@ -60,8 +60,10 @@ func (ei *eventIndex) column(p posting) *columnIndex {
 	return ci
 }
 
+// match visits the selectors without a column, and those that the row's values
+// lead to.
 func (ei *eventIndex) match(m *matcher) {
-	m.visit(&ei.rest)
+	m.visit(&ei.unkeyed)
 	empty := 0
 	for _, ci := range ei.columns {
 		if ci.empty() {
@@ -75,8 +77,8 @@ func (ei *eventIndex) match(m *matcher) {
 	}
 }
 
-// prune forgets operands under which nothing is filed any more: clients can make
-// up any number of JSON paths.
+// prune forgets the operands under which nothing is filed any more. Clients can
+// make up any number of JSON paths, each of which is an operand.
 func (ei *eventIndex) prune() {
 	used := ei.columns[:0]
 	for _, ci := range ei.columns {

@@ -7,24 +7,24 @@ import (
 )
 
 // Expr is a boolean expression over the columns of one relation. Exprs are
-// immutable and may be evaluated at once.
+// immutable and safe for concurrent use.
 type Expr interface {
-	// Eval has the truth value that Postgres gives, or Undecided where Postgres
-	// has to be asked.
-	// A column whose Value is Absent makes a comparison Unknown.
+	// Eval returns the truth value that Postgres gives, or Undecided where Postgres
+	// has to be asked. A comparison of a column whose Value is Absent is Unknown.
 	Eval(row wal.Row) Truth
-	// Key is a canonical text: Exprs of one relation with equal keys are equal.
+	// Key returns a canonical text. Exprs of one relation with equal keys are equal.
 	Key() string
 }
 
-// node is an Expr of this package: it can use what an evaluation has read.
+// node is an Expr of this package, which can use the values that an evaluation has
+// already read.
 type node interface {
 	Expr
 	evaluate(ev *evaluation) Truth
 	negation() Expr
 }
 
-// evaluate evaluates any Expr.
+// evaluate evaluates an Expr of this or another package.
 func evaluate(e Expr, ev *evaluation) Truth {
 	if n, ok := e.(node); ok {
 		return n.evaluate(ev)
@@ -32,7 +32,7 @@ func evaluate(e Expr, ev *evaluation) Truth {
 	return e.Eval(ev.row)
 }
 
-// Constant is always t, which is True, False or Unknown (SQL's NULL).
+// Constant returns an Expr that is always t: True, False or Unknown (SQL's NULL).
 func Constant(t Truth) Expr { return constant(t) }
 
 type constant Truth
@@ -42,7 +42,7 @@ func (c constant) Key() string                { return Truth(c).String() }
 func (c constant) evaluate(*evaluation) Truth { return Truth(c) }
 func (c constant) negation() Expr             { return constant(Truth(c).not()) }
 
-// And is SQL's AND; of nothing it is True.
+// And returns SQL's AND of the Exprs. Without any it is True.
 func And(exprs ...Expr) Expr {
 	flat := make(conjunction, 0, len(exprs))
 	for _, e := range exprs {
@@ -69,7 +69,7 @@ func And(exprs ...Expr) Expr {
 	return flat
 }
 
-// Or is SQL's OR; of nothing it is False.
+// Or returns SQL's OR of the Exprs. Without any it is False.
 func Or(exprs ...Expr) Expr {
 	flat := make(disjunction, 0, len(exprs))
 	for _, e := range exprs {
@@ -96,7 +96,7 @@ func Or(exprs ...Expr) Expr {
 	return flat
 }
 
-// Not is SQL's NOT: of Unknown it is Unknown.
+// Not returns SQL's NOT of an Expr. The negation of Unknown is Unknown.
 func Not(e Expr) Expr {
 	if n, ok := e.(node); ok {
 		return n.negation()
@@ -165,7 +165,7 @@ func keyOf(word string, exprs []Expr) string {
 	return out.String()
 }
 
-// negation is NOT of an Expr of another package.
+// negation is NOT of an Expr that another package has made.
 type negation struct{ of Expr }
 
 func (n negation) Eval(row wal.Row) Truth { return n.of.Eval(row).not() }

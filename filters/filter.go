@@ -26,8 +26,8 @@ const (
 	IsDistinct Operator = "isdistinct"
 )
 
-// The operators that PostgREST has and upstream has not. Any and All head
-// groups of conditions.
+// The operators that PostgREST has and the reference server lacks. Any and All
+// stand before groups of conditions.
 const (
 	Contains    Operator = "cs"
 	ContainedBy Operator = "cd"
@@ -51,7 +51,7 @@ func (o Operator) onSets() bool { return o == Contains || o == ContainedBy || o 
 // onPatterns reports whether the operator matches text with a pattern.
 func (o Operator) onPatterns() bool { return o == Like || o == ILike || o == Match || o == IMatch }
 
-// grouping reports whether the operator heads a group.
+// grouping reports whether the operator stands before a group.
 func (o Operator) grouping() bool { return o == Any || o == All }
 
 // Condition is one "column=op.value" of a filter, or with Any and All a group
@@ -63,17 +63,17 @@ type Condition struct {
 	Negate bool
 	Group  Filter
 
-	// Readings are what Postgres made of Value when Resolve asked it.
+	// Readings is how Postgres read Value when Resolve asked.
 	Readings []Reading
 }
 
-// Reading is how a type prints a literal that it has read.
+// Reading is a literal as a type of Postgres prints it after reading it.
 type Reading struct {
-	Type uint32 // OID; for In that of the element
+	Type uint32 // the type's OID; for In that of the element type
 	Text string
 }
 
-// Filter is the conditions of a binding; all must hold. The empty Filter
+// Filter is the conditions of a binding, all of which must hold. The empty Filter
 // holds for every row.
 type Filter []Condition
 
@@ -89,8 +89,8 @@ func (f Filter) String() string {
 	return out.String()
 }
 
-// identity is a text that only filters share that hold for the same rows of any
-// relation.
+// identity returns a text that is equal only for filters that hold for the same
+// rows of any relation: the conditions and their readings.
 func (f Filter) identity() string {
 	var out strings.Builder
 	out.WriteString(f.String())
@@ -98,6 +98,7 @@ func (f Filter) identity() string {
 	return out.String()
 }
 
+// writeReadings writes the readings such that no two filters read the same.
 func (f Filter) writeReadings(out *strings.Builder) {
 	for i, c := range f {
 		c.Group.writeReadings(out)
@@ -107,7 +108,7 @@ func (f Filter) writeReadings(out *strings.Builder) {
 	}
 }
 
-// write writes a condition as it stands at the top of a filter.
+// write writes a condition that is not in a group.
 func (c Condition) write(out *strings.Builder) {
 	if c.Op.grouping() {
 		c.writeNegation(out)
@@ -125,9 +126,10 @@ func (c Condition) write(out *strings.Builder) {
 	out.WriteString(c.fittingValue(head, out.Len() > len(head)))
 }
 
-// fittingValue is the value with quotes if it needs them, unless the column has
-// opened a quote or a parenthesis: then quotes may mean something else, and the
-// condition may be the last one, which takes in all that follows.
+// fittingValue returns the value with quotes if it needs them. If the column's name
+// has a quote or a parenthesis in it, quotes around the value may read differently;
+// then it returns the spelling that parses to the value as part of the filter or,
+// as nothing may follow such a condition, at the filter's end.
 func (c Condition) fittingValue(head string, behind bool) string {
 	if c.Op == In || !strings.ContainsAny(c.Column, `"(),`) {
 		return c.writtenValue()
@@ -146,7 +148,8 @@ func (c Condition) fittingValue(head string, behind bool) string {
 	return values[0]
 }
 
-// stands reports whether a condition is a segment of its own where it is.
+// stands reports whether split finds the condition as one segment, with the given
+// segments after it and, if behind is set, another segment before it.
 func stands(behind bool, condition string, after ...string) bool {
 	want := append([]string{condition}, after...)
 	if behind {
@@ -155,12 +158,14 @@ func stands(behind bool, condition string, after ...string) bool {
 	return slices.Equal(split(strings.Join(want, ","), '='), want)
 }
 
+// writeNegation writes the not. of a negated condition.
 func (c Condition) writeNegation(out *strings.Builder) {
 	if c.Negate {
 		out.WriteString("not.")
 	}
 }
 
+// writeGroup writes the conditions of a group in parentheses.
 func (c Condition) writeGroup(out *strings.Builder) {
 	out.WriteByte('(')
 	for i, item := range c.Group {
@@ -172,7 +177,7 @@ func (c Condition) writeGroup(out *strings.Builder) {
 	out.WriteByte(')')
 }
 
-// writeItem writes a condition as it stands within a group.
+// writeItem writes a condition of a group.
 func (c Condition) writeItem(out *strings.Builder) {
 	if c.Op.grouping() {
 		c.writeNegation(out)
@@ -192,7 +197,7 @@ func (c Condition) writeItem(out *strings.Builder) {
 	out.WriteString(c.writtenValue())
 }
 
-// writtenValue is the value with quotes if it needs them.
+// writtenValue returns the value with quotes if it needs them.
 func (c Condition) writtenValue() string {
 	if c.Op == In {
 		return "(" + c.Value[1:len(c.Value)-1] + ")"
@@ -205,6 +210,7 @@ func (c Condition) writtenValue() string {
 	return out.String()
 }
 
+// writeQuoted writes s in quotes, with a backslash before quotes and backslashes.
 func writeQuoted(out *strings.Builder, s string) {
 	out.WriteByte('"')
 	for i := range len(s) {

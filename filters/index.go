@@ -3,30 +3,31 @@ package filters
 import "walcast/replication/wal"
 
 // Index finds the values whose selectors match a change. It belongs to one
-// shard and is not safe for concurrent use. Adding and removing do not depend
-// on the number of other selectors (ranges: on its logarithm).
+// shard and is not safe for concurrent use. What Add and Remove cost does not
+// depend on how many selectors there are, or for ranges on the logarithm of that.
 type Index[T comparable] struct {
 	certainty certainty
 	names     map[tableName]*tableSelectors
-	members   []*registration[T] // by member; nil is free
-	free      []member
+	selectors []*registration[T] // by selectorID; nil if the id is free
+	free      []selectorID
 	relations map[uint32]*relationIndex
 	byName    map[tableName]*relationIndex
 	count     int
 	matcher   matcher
 }
 
-// registration is a selector and the values that were added under equal ones.
+// registration is a selector and the values that were added under selectors equal
+// to it.
 type registration[T comparable] struct {
 	selector Selector
-	at       int // index in the members of its tableSelectors
+	at       int // index in the ids of its tableSelectors
 	values   values[T]
 }
 
-// tableSelectors are the selectors with one schema and table.
+// tableSelectors is the selectors with one schema and table.
 type tableSelectors struct {
-	members []member
-	byKey   map[selectorKey]member
+	ids   []selectorID
+	byKey map[selectorKey]selectorID
 }
 
 // NewIndex returns an empty index for the changes of one database.
@@ -41,9 +42,9 @@ func NewIndex[T comparable](l Locale) *Index[T] {
 	return ix
 }
 
-// whole is the expression of a member for a change, with all its conditions.
-func (ix *Index[T]) whole(m member, c *wal.Change) Expr {
-	for _, w := range ix.members[m].selector.wheres(c.Relation, ix.certainty) {
+// whole returns the expression of a selector for a change, with all its conditions.
+func (ix *Index[T]) whole(id selectorID, c *wal.Change) Expr {
+	for _, w := range ix.selectors[id].selector.wheres(c.Relation, ix.certainty) {
 		if w.events.Has(c.Operation) {
 			return w.expr
 		}
@@ -51,73 +52,73 @@ func (ix *Index[T]) whole(m member, c *wal.Change) Expr {
 	return Constant(False)
 }
 
-// Add files v under the selector. The same v may be added under several.
+// Add files v under the selector. One v may be added under several selectors.
 func (ix *Index[T]) Add(s Selector, v T) {
 	ix.count++
 	name, key := s.key()
-	r := ix.names[name]
-	if r == nil {
-		r = &tableSelectors{byKey: map[selectorKey]member{}}
-		ix.names[name] = r
+	ts := ix.names[name]
+	if ts == nil {
+		ts = &tableSelectors{byKey: map[selectorKey]selectorID{}}
+		ix.names[name] = ts
 	}
-	m, known := r.byKey[key]
+	id, known := ts.byKey[key]
 	if !known {
-		m = ix.enter(r, s)
-		r.byKey[key] = m
-		ix.eachRelation(name, func(ri *relationIndex) { ix.file(ri, m) })
+		id = ix.enter(ts, s)
+		ts.byKey[key] = id
+		ix.eachRelation(name, func(ri *relationIndex) { ix.file(ri, id) })
 	}
-	ix.members[m].values.add(v)
+	ix.selectors[id].values.add(v)
 }
 
-// enter gives a selector its number.
-func (ix *Index[T]) enter(r *tableSelectors, s Selector) member {
-	m := member(len(ix.members))
+// enter gives a selector an id.
+func (ix *Index[T]) enter(ts *tableSelectors, s Selector) selectorID {
+	id := selectorID(len(ix.selectors))
 	if n := len(ix.free); n > 0 {
-		m = ix.free[n-1]
+		id = ix.free[n-1]
 		ix.free = ix.free[:n-1]
 	} else {
-		ix.members = append(ix.members, nil)
+		ix.selectors = append(ix.selectors, nil)
 	}
-	ix.members[m] = &registration[T]{selector: s, at: len(r.members)}
-	r.members = append(r.members, m)
-	return m
+	ix.selectors[id] = &registration[T]{selector: s, at: len(ts.ids)}
+	ts.ids = append(ts.ids, id)
+	return id
 }
 
 // Remove takes back one Add with an equal selector and value.
 func (ix *Index[T]) Remove(s Selector, v T) {
 	name, key := s.key()
-	r := ix.names[name]
-	if r == nil {
+	ts := ix.names[name]
+	if ts == nil {
 		return
 	}
-	m, known := r.byKey[key]
-	if !known || !ix.members[m].values.remove(v) {
+	id, known := ts.byKey[key]
+	if !known || !ix.selectors[id].values.remove(v) {
 		return
 	}
 	ix.count--
-	if len(ix.members[m].values.list) > 0 {
+	if len(ix.selectors[id].values.list) > 0 {
 		return
 	}
-	ix.eachRelation(name, func(ri *relationIndex) { ri.remove(m) })
-	delete(r.byKey, key)
-	last := len(r.members) - 1
-	moved := r.members[last]
-	r.members[ix.members[m].at] = moved
-	ix.members[moved].at = ix.members[m].at
-	r.members = r.members[:last]
+	ix.eachRelation(name, func(ri *relationIndex) { ri.remove(id) })
+	delete(ts.byKey, key)
+	last := len(ts.ids) - 1
+	moved := ts.ids[last]
+	ts.ids[ix.selectors[id].at] = moved
+	ix.selectors[moved].at = ix.selectors[id].at
+	ts.ids = ts.ids[:last]
 	if last == 0 {
 		delete(ix.names, name)
 	}
-	ix.members[m] = nil
-	ix.free = append(ix.free, m)
+	ix.selectors[id] = nil
+	ix.free = append(ix.free, id)
 }
 
-// Len is the number of values added and not removed.
+// Len returns the number of values added and not removed.
 func (ix *Index[T]) Len() int { return ix.count }
 
 // eachRelation calls f for the known relations that a name covers.
 func (ix *Index[T]) eachRelation(name tableName, f func(*relationIndex)) {
-	if name.literal() {
+	if name.exact() {
 		if ri := ix.byName[name]; ri != nil {
 			f(ri)
 		}
@@ -130,13 +131,15 @@ func (ix *Index[T]) eachRelation(name tableName, f func(*relationIndex)) {
 	}
 }
 
-func (ix *Index[T]) file(ri *relationIndex, m member) {
-	for _, w := range ix.members[m].selector.wheres(ri.rel, ix.certainty) {
-		ri.file(m, w)
+// file files a selector in the index of a relation.
+func (ix *Index[T]) file(ri *relationIndex, id selectorID) {
+	for _, w := range ix.selectors[id].selector.wheres(ri.rel, ix.certainty) {
+		ri.file(id, w)
 	}
 }
 
-// relation returns the index of a relation as it is now.
+// relation returns the index of a relation. What was filed for another shape of
+// the relation, or for another table of the same name, is filed anew.
 func (ix *Index[T]) relation(rel *wal.Relation) *relationIndex {
 	ri := ix.relations[rel.OID]
 	if ri != nil && ri.rel == rel {
@@ -149,22 +152,22 @@ func (ix *Index[T]) relation(rel *wal.Relation) *relationIndex {
 	ix.Invalidate(rel.OID)
 	name := tableName{rel.Schema, rel.Table}
 	if former := ix.byName[name]; former != nil {
-		ix.Invalidate(former.rel.OID) // another table has taken the name
+		ix.Invalidate(former.rel.OID) // the name belongs to another table now
 	}
 	ri = newRelationIndex(rel)
 	ix.relations[rel.OID], ix.byName[name] = ri, ri
 	for _, n := range []tableName{name, {rel.Schema, wildcard}, {wildcard, rel.Table}, {wildcard, wildcard}} {
-		if r := ix.names[n]; r != nil {
-			for _, m := range r.members {
-				ix.file(ri, m)
+		if ts := ix.names[n]; ts != nil {
+			for _, id := range ts.ids {
+				ix.file(ri, id)
 			}
 		}
 	}
 	return ri
 }
 
-// Invalidate forgets what was compiled for a relation, as after a change of
-// its policies. A Relation of another shape does so by itself.
+// Invalidate forgets what was compiled for a relation. It is to be called after a
+// change of the relation's policies; a change of its columns is noticed by Match.
 func (ix *Index[T]) Invalidate(relation uint32) {
 	ri := ix.relations[relation]
 	if ri == nil {
@@ -184,20 +187,20 @@ func (ix *Index[T]) Match(c *wal.Change, yield func(T, Truth)) {
 		return
 	}
 	ix.find(ix.relation(c.Relation), c)
-	for _, m := range ix.matcher.matched {
-		ix.each(m, True, yield)
+	for _, id := range ix.matcher.matched {
+		ix.each(id, True, yield)
 	}
-	for _, m := range ix.matcher.doubtful {
-		if ix.matcher.isNew(m) {
-			ix.each(m, Undecided, yield)
+	for _, id := range ix.matcher.doubtful {
+		if ix.matcher.isNew(id) {
+			ix.each(id, Undecided, yield)
 		}
 	}
 }
 
-// each calls yield for the values of a member.
-func (ix *Index[T]) each(m member, t Truth, yield func(T, Truth)) {
-	for i := range ix.members[m].values.list {
-		yield(ix.members[m].values.list[i].value, t)
+// each calls yield for the values of a selector.
+func (ix *Index[T]) each(id selectorID, t Truth, yield func(T, Truth)) {
+	for i := range ix.selectors[id].values.list {
+		yield(ix.selectors[id].values.list[i].value, t)
 	}
 }
 
@@ -210,6 +213,6 @@ func (ix *Index[T]) find(ri *relationIndex, c *wal.Change) {
 	case wal.Truncate:
 		row = nil
 	}
-	ix.matcher.begin(c, row, len(ix.members))
+	ix.matcher.begin(c, row, len(ix.selectors))
 	ri.match(&ix.matcher, c.Operation)
 }

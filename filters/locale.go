@@ -12,16 +12,17 @@ import (
 type Locale struct {
 	Collate  string // the default collation's LC_COLLATE: "C", "en_US.UTF-8"
 	Ctype    string // its LC_CTYPE
-	TimeZone string // of the sessions that read literals: "UTC"
+	TimeZone string // the time zone in which sessions read literals: "UTC"
 }
 
 // certainty is what Go may decide under a locale.
 type certainty struct {
 	datum.Options
-	fold  pattern.Case // of patterns for which case does not count
-	folds bool         // whether that is known
+	fold  pattern.Case // how patterns compare letters where case does not count
+	folds bool         // whether fold is known
 }
 
+// certainty returns what Go may decide under the locale.
 func (l Locale) certainty() certainty {
 	c := certainty{Options: datum.Options{
 		Bytewise: bytewise(l.Collate),
@@ -47,9 +48,8 @@ func bytewise(collate string) bool {
 	return false
 }
 
-// folding says how certain it is which letters are equal but for their case.
-// Not even those of ASCII are in Turkish and its like, where the small I has no
-// dot.
+// folding says for which letters Go knows the other case. In Turkish and related
+// languages it does not even know that of ASCII's, as I is the capital of a dotless i.
 func (l Locale) folding() datum.Folding {
 	language, _, _ := strings.Cut(strings.ToLower(strings.ReplaceAll(l.Ctype, "-", "_")), "_")
 	switch language {

@@ -5,27 +5,27 @@ import "walcast/replication/wal"
 // matcher is the state of matching one change against an index.
 type matcher struct {
 	evaluation
-	turn     uint64   // counts changes
-	marks    []uint64 // by member: the turn in which it was found
-	matched  []member
-	doubtful []member // found by what is Undecided, maybe several times, maybe matched as well
+	turn     uint64       // the number of the change
+	marks    []uint64     // by selectorID: the turn in which the selector was last reported
+	matched  []selectorID // each once
+	doubtful []selectorID // reached by an Undecided predicate; may repeat, and be in matched too
 
 	change *wal.Change
-	whole  func(member, *wal.Change) Expr // all conditions of a member on it
+	whole  func(selectorID, *wal.Change) Expr // the full expression of a selector for the change
 }
 
-// begin makes ready for a row.
-func (m *matcher) begin(c *wal.Change, row wal.Row, members int) {
+// begin prepares for matching a row of a change against a number of selectors.
+func (m *matcher) begin(c *wal.Change, row wal.Row, selectors int) {
 	m.turn++
 	m.change = c
 	m.reset(row)
 	m.matched, m.doubtful = m.matched[:0], m.doubtful[:0]
-	for len(m.marks) < members {
+	for len(m.marks) < selectors {
 		m.marks = append(m.marks, 0)
 	}
 }
 
-// visit takes the members of those groups of a bucket whose predicate holds, or
+// visit notes the selectors of those groups of a bucket whose predicate holds, or
 // may hold.
 func (m *matcher) visit(b *bucket) {
 	for _, g := range b.groups {
@@ -36,32 +36,33 @@ func (m *matcher) visit(b *bucket) {
 		if t != True && t != Undecided {
 			continue
 		}
-		for _, member := range g.members {
-			m.take(member, t)
+		for _, id := range g.selectors {
+			m.note(id, t)
 		}
 	}
 }
 
-// take notes a member.
-func (m *matcher) take(member member, t Truth) {
+// note records that a selector matches the change if t is True, and that it may
+// match if t is Undecided.
+func (m *matcher) note(id selectorID, t Truth) {
 	switch {
 	case t == Undecided:
-		m.doubtful = append(m.doubtful, member)
-	case t == True && m.isNew(member):
-		m.matched = append(m.matched, member)
+		m.doubtful = append(m.doubtful, id)
+	case t == True && m.isNew(id):
+		m.matched = append(m.matched, id)
 	}
 }
 
-// isNew reports whether it is asked about a member for the first time in the turn.
-func (m *matcher) isNew(member member) bool {
-	if m.marks[member] == m.turn {
+// isNew reports whether this is its first call for the selector in this turn.
+func (m *matcher) isNew(id selectorID) bool {
+	if m.marks[id] == m.turn {
 		return false
 	}
-	m.marks[member] = m.turn
+	m.marks[id] = m.turn
 	return true
 }
 
-// truth evaluates a predicate once for a change.
+// truth returns the truth of a predicate, which is evaluated once for a change.
 func (m *matcher) truth(p *predicate) Truth {
 	if p.turn != m.turn {
 		p.turn = m.turn
@@ -70,8 +71,8 @@ func (m *matcher) truth(p *predicate) Truth {
 	return p.truth
 }
 
-// demand evaluates what must be True: a part of a conjunction that is Unknown
-// decides it as well as one that is False.
+// demand evaluates an expression of which only True counts: it stops at the first
+// part of a conjunction that is False or Unknown.
 func demand(e Expr, ev *evaluation) Truth {
 	parts, ok := e.(conjunction)
 	if !ok {
@@ -88,12 +89,13 @@ func demand(e Expr, ev *evaluation) Truth {
 	return all
 }
 
-// visitWhole evaluates the whole expression of every member of a bucket, as the
-// index cannot read the row's value and so the bucket says nothing of it.
+// visitWhole evaluates the whole expression of every selector of a bucket. It is
+// for rows whose value the index cannot read, so that the bucket's key decides
+// nothing.
 func (m *matcher) visitWhole(b *bucket) {
 	for _, g := range b.groups {
-		for _, member := range g.members {
-			m.take(member, demand(m.whole(member, m.change), &m.evaluation))
+		for _, id := range g.selectors {
+			m.note(id, demand(m.whole(id, m.change), &m.evaluation))
 		}
 	}
 }

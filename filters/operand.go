@@ -12,7 +12,7 @@ import (
 // in one.
 type operand struct {
 	column int
-	name   string      // as written; the same for equal operands of a relation
+	name   string      // as written; equal operands of a relation have equal names
 	path   *datum.Path // nil for the column itself
 	typ    *wal.Type
 }
@@ -31,12 +31,11 @@ func newOperand(rel *wal.Relation, name string) (*operand, error) {
 	return o, o.follow(rel.Columns[i].Type, name[len(column):])
 }
 
-// maxPathSteps bounds how often a document is read for one path: once for each
-// step.
+// maxPathSteps bounds the steps of a path, each of which reads the document once.
 const maxPathSteps = 32
 
-// follow reads ->key, ->>key and ->0 one after the other. As with ->> the
-// result is text, nothing can follow it.
+// follow reads the steps of a path, ->key, ->>key and ->0, into the operand. A step
+// after ->> is refused, as the result of ->> is text.
 func (o *operand) follow(document *wal.Type, path string) error {
 	o.typ, o.path = document, &datum.Path{Binary: document.Underlying().OID == oidJSONB}
 	for path != "" {
@@ -66,7 +65,7 @@ func (o *operand) follow(document *wal.Type, path string) error {
 	return nil
 }
 
-// stepOf reads a key, or an index if it is a number.
+// stepOf reads one step of a path: an index if s is a number, else a key.
 func stepOf(s string) datum.Step {
 	if n, err := strconv.ParseInt(s, 10, 32); err == nil && !strings.HasPrefix(s, "+") {
 		return datum.Step{Index: int(n), IsIndex: true}
@@ -74,7 +73,7 @@ func stepOf(s string) datum.Step {
 	return datum.Step{Key: s}
 }
 
-// text is the operand's value in a row.
+// text returns the operand's value in a row.
 func (o *operand) text(row wal.Row) (string, wal.ValueKind) {
 	if o.column >= len(row) {
 		return "", wal.Absent

@@ -8,8 +8,8 @@ import (
 	"walcast/internal/elixir"
 )
 
-// ParseError carries the message that upstream sends (docs/protocol.md, "Texts of
-// errors").
+// ParseError is a filter that cannot be read. Its message is the reference server's
+// (docs/protocol.md, "Texts of errors").
 type ParseError struct {
 	Message string
 	cause   error
@@ -17,17 +17,18 @@ type ParseError struct {
 
 func (e *ParseError) Error() string { return e.Message }
 
-// Unwrap tells ErrUnknownOperator from other errors.
+// Unwrap returns ErrUnknownOperator if the error is about an operator.
 func (e *ParseError) Unwrap() error { return e.cause }
 
-// ErrUnknownOperator is what a ParseError wraps that is about an operator.
+// ErrUnknownOperator means that a condition has an operator that does not exist.
 var ErrUnknownOperator = errors.New("unknown operator")
 
 func parseError(text string) *ParseError {
 	return &ParseError{Message: "Error parsing `filter` params: " + text}
 }
 
-// notUnderstood shows the pieces that were not understood, as upstream does.
+// notUnderstood returns the error that shows the pieces of a condition that cannot
+// be read, as the reference server shows them.
 func notUnderstood(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
 
 func unknownOperator(op, value string) error {
@@ -46,8 +47,8 @@ var (
 const (
 	maxGroupDepth   = 20       // recursion
 	maxFilterBytes  = 64 << 10 // the whole text
-	maxConditions   = 1000     // those in groups, and the groups, count as well
-	maxPatternBytes = 8 << 10  // Postgres may have to be given it with each row
+	maxConditions   = 1000     // groups count, and the conditions in them
+	maxPatternBytes = 8 << 10  // a pattern may have to be sent to Postgres with each row
 )
 
 // Parse reads the grammar of docs/protocol.md, "Filters": that of the reference
@@ -76,7 +77,7 @@ func Parse(s string) (Filter, error) {
 
 func tooMuch(format string, args ...any) error { return parseError(fmt.Sprintf(format, args...)) }
 
-// conditions counts the conditions, also in groups, and the groups.
+// conditions counts the conditions, the groups and the conditions in groups.
 func (f Filter) conditions() int {
 	n := len(f)
 	for _, c := range f {
@@ -125,7 +126,8 @@ func parseComparison(column, s string) (Condition, error) {
 	return c, nil
 }
 
-// groupOperator recognises what stands before the parenthesis of a group.
+// groupOperator reads the operator before the parenthesis of a group. It is not ok
+// for any other text.
 func groupOperator(s string) (op Operator, negate, ok bool) {
 	s, negate = strings.CutPrefix(s, "not.")
 	op = Operator(s)
@@ -148,7 +150,7 @@ func enclosed(s string) bool {
 	return !n.quoted && n.depth == 0
 }
 
-// parseGroup reads the parentheses behind or and and.
+// parseGroup reads the parenthesised conditions of a group.
 func parseGroup(op Operator, negate bool, s string, depth int) (Condition, error) {
 	if depth > maxGroupDepth {
 		return Condition{}, errTooDeep
@@ -184,12 +186,12 @@ func parseItem(s string, depth int) (Condition, error) {
 		return Condition{}, notUnderstood(s)
 	}
 	if strings.ContainsAny(column, `"()`) {
-		return Condition{}, notUnderstood(column, rest) // such a name needs quotes
+		return Condition{}, notUnderstood(column, rest) // a name with these characters needs quotes
 	}
 	return parseComparison(column, rest)
 }
 
-// unquote takes off the quotes of a value that is quoted as a whole.
+// unquote removes the quotes of a value that is quoted as a whole.
 func unquote(s string) string {
 	if s == "" || s[0] != '"' || closingQuote(s) != len(s)-1 {
 		return s
@@ -197,7 +199,8 @@ func unquote(s string) string {
 	return unescape(s[1 : len(s)-1])
 }
 
-// closingQuote is the index of the quote that ends the one at the start, or -1.
+// closingQuote returns the index of the quote that closes the quote at the start of
+// s, or -1.
 func closingQuote(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
@@ -210,7 +213,7 @@ func closingQuote(s string) int {
 	return -1
 }
 
-// unescape makes \x to x for any x.
+// unescape removes the backslash before each escaped character.
 func unescape(s string) string {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s

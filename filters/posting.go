@@ -4,15 +4,16 @@ import (
 	"walcast/filters/datum"
 )
 
-// posting is a key, a set of keys or a range of an operand under which an
-// expression is filed: all rows for which it may be true have such a value.
+// posting is a set of values of an operand under which an expression is filed: keys,
+// a range, NULL or all values but one. The expression is true only for rows whose
+// value is in the set.
 type posting struct {
 	operand *operand
 	typ     datum.Type
 	keys    []datum.Key // values of the operand, each once
-	null    bool        // and NULL
-	span    *span       // or a range of values
-	unequal bool        // or all values but keys[0]; with null also NULL
+	null    bool        // NULL is in the set too
+	span    *span       // instead of keys: a range of values
+	unequal bool        // instead of keys: all values but keys[0]
 }
 
 // ranks of postings, the most selective first.
@@ -22,16 +23,16 @@ const (
 	rankNone
 )
 
-// candidate is a way of filing a conjunction. The conjuncts that it takes over
-// need not be evaluated any more.
+// candidate is a way of filing a conjunction, by some of its conjuncts. If it is
+// exact these conjuncts need not be evaluated any more.
 type candidate struct {
 	postings []posting
 	rank     int
-	takes    []int // indexes of conjuncts
-	exact    bool  // whether the postings say all that the conjuncts do
+	takes    []int // indexes of the conjuncts
+	exact    bool  // the postings lead to exactly the rows for which these conjuncts are true
 }
 
-// candidates are the ways of filing a conjunction.
+// candidates returns the ways of filing a conjunction.
 func candidates(conjuncts []Expr) []candidate {
 	var found []candidate
 	ranges := rangesOf(conjuncts)
@@ -54,7 +55,7 @@ func candidates(conjuncts []Expr) []candidate {
 	return found
 }
 
-// keysOf recognises conditions that are true for a few values only.
+// keysOf returns the posting of a condition that is true for a few values only.
 func keysOf(e Expr) (posting, bool) {
 	switch e := e.(type) {
 	case *comparison:
@@ -75,7 +76,7 @@ func keysOf(e Expr) (posting, bool) {
 	return posting{}, false
 }
 
-// unequalOf recognises what is true for all values but one.
+// unequalOf returns the posting of a condition that is true for all values but one.
 func unequalOf(e Expr) (posting, bool) {
 	c, ok := e.(*comparison)
 	if !ok || !c.negate {
@@ -88,7 +89,8 @@ func unequalOf(e Expr) (posting, bool) {
 	return posting{operand: c.operand, typ: t.typ, keys: []datum.Key{t.key}, unequal: true, null: c.onNull == False}, true
 }
 
-// alternatives files a disjunction under each of its parts.
+// alternatives returns the candidate that files a disjunction under each of its
+// parts.
 func alternatives(d disjunction) (candidate, bool) {
 	all := candidate{rank: rankKeys, exact: true}
 	for _, e := range d {
@@ -107,7 +109,7 @@ func alternatives(d disjunction) (candidate, bool) {
 	return all, true
 }
 
-// first returns the most selective candidate, the first of equals.
+// first returns the most selective candidate, of several the first.
 func first(found []candidate) (best candidate, ok bool) {
 	for _, c := range found {
 		if !ok || c.rank < best.rank {
@@ -117,7 +119,8 @@ func first(found []candidate) (best candidate, ok bool) {
 	return best, ok
 }
 
-// rangesOf joins the bounds of each operand.
+// rangesOf returns a candidate for each operand that is compared by order: the range
+// between all its bounds.
 func rangesOf(conjuncts []Expr) []candidate {
 	var found []candidate
 	for i, e := range conjuncts {
@@ -147,7 +150,7 @@ func rangesOf(conjuncts []Expr) []candidate {
 	return found
 }
 
-// rest is what a candidate leaves to evaluate.
+// rest returns the conjuncts that are left to evaluate.
 func (c candidate) rest(conjuncts []Expr) []Expr {
 	if !c.exact {
 		return conjuncts

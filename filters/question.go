@@ -10,10 +10,10 @@ import (
 
 // Question is a comparison that only Postgres can decide: Value::Type Op
 // Literal::Type, for In Value::Type = any (Literal::Type[]), and for patterns
-// with Literal::text. Without an Op it is whether Type, or an array of it, can
-// read Literal, and how it prints it.
+// with Literal::text. Without an Op the question is whether Type, or an array of
+// Type, can read Literal, and how it prints the result.
 type Question struct {
-	Schema, Type   string // the type as pg_type has it
+	Schema, Type   string // the type's schema and name in pg_type
 	Home           string // schema of the type's operators, "" for pg_catalog
 	Array          bool   // Literal is an array of Type: for In, and maybe without Op
 	Op             Operator
@@ -27,35 +27,35 @@ type Doubt string
 // The doubts.
 const (
 	DoubtType      Doubt = "type"      // Go does not know the type, or not its order
-	DoubtCollation Doubt = "collation" // text has an order of its own
-	DoubtCase      Doubt = "case"      // which letters are equal but for case
-	DoubtRegexp    Doubt = "regexp"    // Go reads the expression differently, or may
-	DoubtLiteral   Doubt = "literal"   // the literal is odd, or depends on when it is read
-	DoubtValue     Doubt = "value"     // the row's value is odd
+	DoubtCollation Doubt = "collation" // the collation orders text by rules of its own
+	DoubtCase      Doubt = "case"      // Go does not know which letters differ only in case
+	DoubtRegexp    Doubt = "regexp"    // Go may read the regular expression differently
+	DoubtLiteral   Doubt = "literal"   // the literal is unusual, or depends on when it is read
+	DoubtValue     Doubt = "value"     // the row's value is unusual
 	DoubtSize      Doubt = "size"      // Go would need too long, or too much memory
 )
 
 // Answer answers one question.
 type Answer struct {
-	Truth Truth      // with an Op
-	Text  string     // without one
-	Err   *BindError // Postgres refused; the rest is meaningless
+	Truth Truth      // of a question with an Op
+	Text  string     // of a question without an Op
+	Err   *BindError // why Postgres refused; then the other fields mean nothing
 }
 
-// Subject is who Postgres is asked as: types may have functions of users, which
-// run with the rights of who asks.
+// Subject is the role and the claims that Postgres is asked as. Types may have
+// functions of users, which then run with the subject's rights.
 type Subject interface {
 	Actor() (role, claims string)
 }
 
 // Asker puts questions to Postgres as a subject, all of them at once. An error
-// means that it could not be asked; a question that raises has an Answer like
-// the others. As nobody (nil) only types of Postgres' own are asked about.
+// means that Postgres could not be asked; a question that raises has an Answer like
+// the others. Without a subject (nil) only built-in types can be asked about.
 type Asker interface {
 	Ask(ctx context.Context, as Subject, questions []Question) ([]Answer, error)
 }
 
-// question is what to ask about a value that is not NULL.
+// question returns what to ask about a value that is not NULL.
 func (c *comparison) question(text string) Question {
 	why := c.why
 	if why == "" {
@@ -68,8 +68,8 @@ func (c *comparison) question(text string) Question {
 	}
 }
 
-// home is the schema of a type's operators: extensions bring them along with
-// their base types. It is "" for pg_catalog, which has those of all others.
+// home returns the schema of a type's operators. A base type of an extension has
+// them in its own schema; for all others it returns "", which is pg_catalog.
 func home(t *wal.Type) string {
 	t = t.Underlying()
 	for t.Element != nil {
@@ -81,8 +81,8 @@ func home(t *wal.Type) string {
 	return t.Schema
 }
 
-// volatile reports whether the answer may be another one later: dates and times
-// have words for the present.
+// volatile reports whether the answer may change with time: literals of dates and
+// times may say "now".
 func (q Question) volatile() bool {
 	words := strings.FieldsFunc(strings.ToLower(q.Literal), func(r rune) bool { return r < 'a' || r > 'z' })
 	return slices.ContainsFunc(words, func(word string) bool {

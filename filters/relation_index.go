@@ -6,26 +6,27 @@ import (
 	"walcast/replication/wal"
 )
 
-// relationIndex finds the members that want a change of one relation.
+// relationIndex finds the selectors that may match a change of one relation.
 type relationIndex struct {
 	rel        *wal.Relation
 	byEvents   []*eventIndex
 	predicates predicates
-	locations  map[member]locations
+	locations  map[selectorID]locations
 }
 
-// locations are where a member is filed. Most are filed once.
+// locations is where a selector is filed. Most selectors are filed once; more has
+// the other locations of those that are not.
 type locations struct {
 	location
 	more *[]location
 }
 
 func newRelationIndex(rel *wal.Relation) *relationIndex {
-	return &relationIndex{rel: rel, predicates: predicates{}, locations: map[member]locations{}}
+	return &relationIndex{rel: rel, predicates: predicates{}, locations: map[selectorID]locations{}}
 }
 
-// file files a member under an expression.
-func (ri *relationIndex) file(m member, w where) {
+// file files a selector under an expression.
+func (ri *relationIndex) file(id selectorID, w where) {
 	conjuncts := []Expr{w.expr}
 	switch e := w.expr.(type) {
 	case constant:
@@ -39,25 +40,25 @@ func (ri *relationIndex) file(m member, w where) {
 	ei := ri.forEvents(w.events)
 	chosen, ok := ei.choose(candidates(conjuncts))
 	if !ok {
-		ri.put(m, &ei.rest, conjuncts)
+		ri.put(id, &ei.unkeyed, conjuncts)
 	}
 	rest := conjuncts
 	if ok {
 		rest = chosen.rest(conjuncts)
 	}
 	for _, p := range chosen.postings {
-		ei.column(p).buckets(p, func(b *bucket) { ri.put(m, b, rest) })
+		ei.column(p).buckets(p, func(b *bucket) { ri.put(id, b, rest) })
 	}
 }
 
-// put puts a member into a bucket with what is left to evaluate.
-func (ri *relationIndex) put(m member, b *bucket, rest []Expr) {
+// put puts a selector into a bucket with the conjuncts that are left to evaluate.
+func (ri *relationIndex) put(id selectorID, b *bucket, rest []Expr) {
 	var p *predicate
 	if len(rest) > 0 {
 		p = ri.predicates.of(And(rest...))
 	}
-	added := b.group(p).add(m)
-	ls := ri.locations[m]
+	added := b.group(p).add(id)
+	ls := ri.locations[id]
 	switch {
 	case ls.group == nil:
 		ls.location = added
@@ -66,34 +67,34 @@ func (ri *relationIndex) put(m member, b *bucket, rest []Expr) {
 	default:
 		*ls.more = append(*ls.more, added)
 	}
-	ri.locations[m] = ls
+	ri.locations[id] = ls
 }
 
-// remove takes a member out wherever it is filed.
-func (ri *relationIndex) remove(m member) {
-	ls, filed := ri.locations[m]
+// remove takes a selector out wherever it is filed.
+func (ri *relationIndex) remove(id selectorID) {
+	ls, filed := ri.locations[id]
 	if !filed {
 		return
 	}
-	delete(ri.locations, m)
-	ri.take(ls.location)
+	delete(ri.locations, id)
+	ri.removeAt(ls.location)
 	if ls.more != nil {
 		for _, l := range *ls.more {
-			ri.take(l)
+			ri.removeAt(l)
 		}
 	}
 }
 
-// take takes the member at a location away. The last member of its group moves
-// there, so that the group has no gap.
-func (ri *relationIndex) take(l location) {
+// removeAt removes the selector at a location. The last selector of the group
+// moves there, so that the group has no gap.
+func (ri *relationIndex) removeAt(l location) {
 	g := l.group
-	last := uint32(len(g.members) - 1)
-	if moved := g.members[last]; l.at != last {
-		g.members[l.at] = moved
+	last := uint32(len(g.selectors) - 1)
+	if moved := g.selectors[last]; l.at != last {
+		g.selectors[l.at] = moved
 		ri.move(moved, g, l.at)
 	}
-	g.members = g.members[:last]
+	g.selectors = g.selectors[:last]
 	if g.predicate != nil {
 		ri.predicates.release(g.predicate)
 	}
@@ -102,19 +103,19 @@ func (ri *relationIndex) take(l location) {
 	}
 }
 
-// move records that a member has another index in a group than before.
-func (ri *relationIndex) move(m member, g *group, at uint32) {
-	ls := ri.locations[m]
+// move records that a selector has another index in a group than before.
+func (ri *relationIndex) move(id selectorID, g *group, at uint32) {
+	ls := ri.locations[id]
 	if ls.group == g {
 		ls.at = at
-		ri.locations[m] = ls
+		ri.locations[id] = ls
 		return
 	}
 	i := slices.IndexFunc(*ls.more, func(l location) bool { return l.group == g })
 	(*ls.more)[i].at = at
 }
 
-// match visits the members that may want the change that the matcher has begun.
+// match has the matcher visit the selectors that may match its change.
 func (ri *relationIndex) match(m *matcher, op wal.Operation) {
 	for _, ei := range ri.byEvents {
 		if ei.events.Has(op) {
@@ -123,7 +124,7 @@ func (ri *relationIndex) match(m *matcher, op wal.Operation) {
 	}
 }
 
-// forEvents returns the index of a set of events, new if need be.
+// forEvents returns the index of a set of events, which it makes if there is none.
 func (ri *relationIndex) forEvents(events EventSet) *eventIndex {
 	for _, ei := range ri.byEvents {
 		if ei.events == events {

@@ -10,10 +10,10 @@ import (
 const wildcard = "*"
 
 // Guard narrows a selector to the rows that a subject may see. Guards are
-// compared with ==, so a subject's guard must be one value.
+// compared with ==, so a subject must always come with the same Guard value.
 type Guard interface {
-	// Where is the condition on rel's rows under which op is visible. It is nil
-	// where op is always visible, and where Postgres decides that afterwards.
+	// Where returns the condition on rel's rows under which op is visible. It is
+	// nil if op is always visible, or if Postgres decides after the match.
 	Where(rel *wal.Relation, op wal.Operation) Expr
 }
 
@@ -28,15 +28,15 @@ type Selector struct {
 // tableName is the schema and table of selectors; either may be the wildcard.
 type tableName struct{ schema, table string }
 
-// covers reports whether a selector's name is that of a table.
+// covers reports whether the name fits a table.
 func (n tableName) covers(schema, table string) bool {
 	return (n.schema == wildcard || n.schema == schema) && (n.table == wildcard || n.table == table)
 }
 
-// literal reports whether the name is that of one table.
-func (n tableName) literal() bool { return n.schema != wildcard && n.table != wildcard }
+// exact reports whether the name has no wildcard.
+func (n tableName) exact() bool { return n.schema != wildcard && n.table != wildcard }
 
-// selectorKey is equal for equal selectors of a name.
+// selectorKey tells selectors with one tableName apart.
 type selectorKey struct {
 	events EventSet
 	filter string
@@ -47,7 +47,7 @@ func (s Selector) key() (tableName, selectorKey) {
 	return tableName{s.Schema, s.Table}, selectorKey{s.Events, s.Filter.identity(), s.Guard}
 }
 
-// where is an expression and the operations that it is for.
+// where is an expression and the operations whose rows it applies to.
 type where struct {
 	events EventSet
 	expr   Expr
@@ -56,9 +56,9 @@ type where struct {
 // rowEvents are the operations on single rows.
 const rowEvents = EventSet(1<<wal.Insert | 1<<wal.Update | 1<<wal.Delete)
 
-// wheres are the expressions under which a selector wants the operations on a
-// relation. A TRUNCATE concerns all rows, so no filter is asked. A filter that
-// does not work on the relation wants nothing of its rows.
+// wheres returns the expressions under which operations on a relation match the
+// selector. A TRUNCATE concerns all rows, so it matches whatever the filter is. A
+// filter that does not work on the relation matches none of its rows.
 func (s Selector) wheres(rel *wal.Relation, c certainty) []where {
 	var wheres []where
 	if rows := s.Events & rowEvents; rows != 0 {
@@ -72,8 +72,8 @@ func (s Selector) wheres(rel *wal.Relation, c certainty) []where {
 	return wheres
 }
 
-// guarded adds what the guard demands, and joins operations for which that is
-// the same: they are filed once.
+// guarded adds the guard's conditions to a filter. Operations with the same
+// condition share one where, so that the selector is filed once for them.
 func (s Selector) guarded(rel *wal.Relation, events EventSet, filter Expr) []where {
 	if s.Guard == nil {
 		return []where{{events, filter}}

@@ -5,14 +5,15 @@ import "walcast/filters/datum"
 // limit is one end of a span.
 type limit struct {
 	value     datum.Value
-	set       bool // unset is no limit
+	set       bool // without it the span has no limit at this end
 	inclusive bool
 }
 
 // span is the values between two limits.
 type span struct{ low, high limit }
 
-// narrow takes a bound in: values below it, or, negated, those that are not.
+// narrow leaves in the span the values for which a test of order holds, or, if
+// negated, does not hold.
 func (s *span) narrow(o order, negated bool) {
 	if negated {
 		l := limit{o.bound, true, !o.inclusive}
@@ -27,8 +28,8 @@ func (s *span) narrow(o order, negated bool) {
 	}
 }
 
-// compareLow orders lower limits: none comes first, and a value that is
-// included before one that is not.
+// compareLow orders lower limits. No limit comes first, and of equal values the
+// inclusive limit.
 func compareLow(typ datum.Type, a, b limit) int {
 	switch {
 	case !a.set && !b.set:
@@ -44,7 +45,8 @@ func compareLow(typ datum.Type, a, b limit) int {
 	return boolOrder(b.inclusive) - boolOrder(a.inclusive)
 }
 
-// compareHigh orders upper limits: none comes last.
+// compareHigh orders upper limits. No limit comes last, and of equal values the
+// inclusive limit.
 func compareHigh(typ datum.Type, a, b limit) int {
 	switch {
 	case !a.set && !b.set:
@@ -60,6 +62,7 @@ func compareHigh(typ datum.Type, a, b limit) int {
 	return boolOrder(a.inclusive) - boolOrder(b.inclusive)
 }
 
+// boolOrder is 1 for true and 0 for false.
 func boolOrder(b bool) int {
 	if b {
 		return 1
@@ -67,7 +70,7 @@ func boolOrder(b bool) int {
 	return 0
 }
 
-// above reports whether v is not below the span.
+// above reports whether v satisfies the span's lower limit.
 func (s *span) above(typ datum.Type, v *datum.Value) bool {
 	if !s.low.set {
 		return true
@@ -76,7 +79,7 @@ func (s *span) above(typ datum.Type, v *datum.Value) bool {
 	return c > 0 || c == 0 && s.low.inclusive
 }
 
-// within reports whether v is not beyond an upper limit.
+// within reports whether v satisfies the upper limit l.
 func (l *limit) within(typ datum.Type, v *datum.Value) bool {
 	if !l.set {
 		return true

@@ -2,35 +2,35 @@ package filters
 
 import "walcast/filters/datum"
 
-// spanTree finds the spans that a value lies in: a treap ordered by lower limit,
-// in which every node knows the highest upper limit below it. Adding, removing
-// and finding the first take time in the logarithm of its size.
+// spanTree finds the spans that a value lies in. It is a treap ordered by lower
+// limit, in which every node knows the highest upper limit below it. Adding,
+// removing and finding the first span take time in the logarithm of its size.
 type spanTree struct {
 	typ  datum.Type
 	root *spanNode
 	seed uint32
 }
 
-// spanNode is one span and the members that are filed under it.
+// spanNode is one span and the selectors that are filed under it.
 type spanNode struct {
 	bucket
 	span        span
 	tree        *spanTree
 	priority    uint32
-	highest     *limit // of the nodes below and this one
+	highest     *limit // the highest upper limit of this node and those below
 	left, right *spanNode
 }
 
 // bucketEmptied implements bucketOwner.
 func (n *spanNode) bucketEmptied() { n.tree.root = n.tree.remove(n.tree.root, n) }
 
-// bucket returns the bucket of a span, new if need be.
+// bucket returns the bucket of a span, which it makes if there is none.
 func (t *spanTree) bucket(s span) *bucket {
 	if n := t.find(s); n != nil {
 		return &n.bucket
 	}
-	// xorshift: the shape of the tree needs no better chance, and none of it is
-	// a client's to choose.
+	// Priorities come from xorshift, which is random enough to keep the tree flat
+	// as long as clients cannot choose priorities.
 	t.seed ^= t.seed << 13
 	t.seed ^= t.seed >> 17
 	t.seed ^= t.seed << 5
@@ -41,6 +41,7 @@ func (t *spanTree) bucket(s span) *bucket {
 	return &n.bucket
 }
 
+// compare orders spans by lower limit, then by upper limit.
 func (t *spanTree) compare(a, b *span) int {
 	if c := compareLow(t.typ, a.low, b.low); c != 0 {
 		return c
@@ -64,7 +65,7 @@ func (t *spanTree) find(s span) *spanNode {
 	return nil
 }
 
-// insert puts n where it belongs below root and returns the new root.
+// insert adds n to the tree below root and returns the new root.
 func (t *spanTree) insert(root, n *spanNode) *spanNode {
 	if root == nil {
 		return n
@@ -83,7 +84,7 @@ func (t *spanTree) insert(root, n *spanNode) *spanNode {
 	return root
 }
 
-// split parts a tree into the nodes before n and those behind it.
+// split divides a tree into the nodes before n and the nodes behind n.
 func (t *spanTree) split(root, n *spanNode) (before, behind *spanNode) {
 	if root == nil {
 		return nil, nil
@@ -112,7 +113,7 @@ func (t *spanTree) remove(root, n *spanNode) *spanNode {
 	return root
 }
 
-// join makes one tree of two, all of a before all of b.
+// join makes one tree of two. All nodes of a come before all nodes of b.
 func (t *spanTree) join(a, b *spanNode) *spanNode {
 	switch {
 	case a == nil:
@@ -129,6 +130,7 @@ func (t *spanTree) join(a, b *spanNode) *spanNode {
 	return b
 }
 
+// update computes n.highest anew.
 func (t *spanTree) update(n *spanNode) {
 	n.highest = &n.span.high
 	for _, child := range [...]*spanNode{n.left, n.right} {
@@ -142,7 +144,7 @@ func (t *spanTree) update(n *spanNode) {
 func (n *spanNode) around(v *datum.Value, f func(*spanNode)) {
 	for n != nil && n.highest.within(n.tree.typ, v) {
 		if !n.span.above(n.tree.typ, v) {
-			n = n.left // all that is to the right starts later still
+			n = n.left // the spans to the right start even later
 			continue
 		}
 		n.left.around(v, f)
@@ -153,7 +155,7 @@ func (n *spanNode) around(v *datum.Value, f func(*spanNode)) {
 	}
 }
 
-// each calls f for each bucket.
+// each calls f for each bucket of the tree below n.
 func (n *spanNode) each(f func(*bucket)) {
 	if n != nil {
 		n.left.each(f)

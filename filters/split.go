@@ -2,17 +2,17 @@ package filters
 
 import "strings"
 
-// nesting is the parentheses and quotes that a byte of a filter stands in.
+// nesting is how deep in parentheses, and whether in quotes, a byte of a filter is.
 type nesting struct {
 	depth      int
 	quoted     bool
 	escaped    bool
-	unbalanced bool // a parenthesis was closed that was not open
+	unbalanced bool // there was a closing parenthesis too many
 }
 
-// next takes the byte at i. before is what precedes the first byte of s. A
-// quote opens only behind a point, a parenthesis or a comma; elsewhere it is an
-// ordinary character.
+// next takes in the byte at i. before is the byte that precedes s. A quote opens
+// only after a point, a parenthesis or a comma; elsewhere it is an ordinary
+// character.
 func (n *nesting) next(s string, i int, before byte) {
 	c := s[i]
 	if n.quoted {
@@ -74,8 +74,8 @@ func split(s string, assign byte) []string {
 	return append(segments, s[start:])
 }
 
-// maxOpenLiterals is how many literals whose bracket is not closed are looked
-// at, each to the end of the filter. Brackets behind them are ordinary characters.
+// maxOpenLiterals bounds how many literals without a closing bracket are read, each
+// to the end of the filter. Later brackets are ordinary characters.
 const maxOpenLiterals = 16
 
 // literalOpens reports whether the literal of an array, a range or a document
@@ -84,8 +84,8 @@ func literalOpens(s string, start, i int, assign byte) bool {
 	return strings.IndexByte("{[(", s[i]) >= 0 && i > 0 && s[i-1] == '.' && headsSet(s[start:i], assign)
 }
 
-// literalEnd is the index of the bracket that closes the one at i, or 0. A range
-// may close with another kind than it opens with.
+// literalEnd returns the index of the bracket that closes the bracket at i, or 0. A
+// range may close with another kind of bracket than it opens with.
 func literalEnd(s string, i int) int {
 	depth, quoted := 0, false
 	for ; i < len(s); i++ {
@@ -106,7 +106,7 @@ func literalEnd(s string, i int) int {
 	return 0
 }
 
-// headsSet reports whether head is column=[not.]op. of an operator on sets.
+// headsSet reports whether head is column=[not.]op. with an operator on sets.
 func headsSet(head string, assign byte) bool {
 	_, op, ok := strings.Cut(head, string(assign))
 	op = strings.TrimSuffix(strings.TrimPrefix(op, "not."), ".")

@@ -2,21 +2,22 @@ package filters
 
 import "walcast/filters/pattern"
 
-// likeness is LIKE or ILIKE. Text is taken as it is printed: the padding of
-// char(n) counts here.
-type likeness struct{ pattern pattern.LikePattern }
+// likeMatch is LIKE or ILIKE. It matches the text as Postgres prints it, in which
+// the padding of char(n) counts.
+type likeMatch struct{ pattern pattern.LikePattern }
 
-func (l likeness) holds(_ *evaluation, _ *operand, text string) Truth {
+func (l likeMatch) holds(_ *evaluation, _ *operand, text string) Truth {
 	return ifCertain(l.pattern.Match(text))
 }
 
-// expression is ~ or ~*.
-type expression struct{ regexp pattern.Regexp }
+// regexpMatch is ~ or ~*.
+type regexpMatch struct{ regexp pattern.Regexp }
 
-func (e expression) holds(_ *evaluation, _ *operand, text string) Truth {
-	return ifCertain(e.regexp.Match(text))
+func (r regexpMatch) holds(_ *evaluation, _ *operand, text string) Truth {
+	return ifCertain(r.regexp.Match(text))
 }
 
+// ifCertain is True or False if that is certain, else Undecided.
 func ifCertain(holds, certain bool) Truth {
 	if !certain {
 		return Undecided

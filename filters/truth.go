@@ -1,7 +1,7 @@
 package filters
 
-// Truth is SQL's three-valued logic, ordered False < Unknown < True, and
-// Undecided, where Postgres has to be asked which of them it is.
+// Truth is a value of SQL's three-valued logic, ordered False < Unknown < True, or
+// Undecided if only Postgres can say which of the three it is.
 type Truth int8
 
 // The truth values.
@@ -12,12 +12,12 @@ const (
 	Undecided
 )
 
-// String names the truth value in lower case.
+// String returns the name of the truth value in lower case.
 func (t Truth) String() string {
 	return [...]string{"false", "unknown", "true", "undecided"}[t]
 }
 
-// truth is True or False.
+// truth returns True or False.
 func truth(b bool) Truth {
 	if b {
 		return True
@@ -25,7 +25,7 @@ func truth(b bool) Truth {
 	return False
 }
 
-// not is SQL's NOT.
+// not returns SQL's NOT of t.
 func (t Truth) not() Truth {
 	switch t {
 	case False:
@@ -36,7 +36,7 @@ func (t Truth) not() Truth {
 	return t
 }
 
-// and is SQL's AND: False decides, and so nothing need be asked beside it.
+// and returns SQL's AND. False decides it, even beside Undecided.
 func (t Truth) and(o Truth) Truth {
 	switch {
 	case t == False || o == False:
@@ -47,7 +47,7 @@ func (t Truth) and(o Truth) Truth {
 	return min(t, o)
 }
 
-// or is SQL's OR: True decides.
+// or returns SQL's OR. True decides it, even beside Undecided.
 func (t Truth) or(o Truth) Truth {
 	switch {
 	case t == True || o == True:

@@ -18,13 +18,14 @@ const (
 	oidJSONB   = 3802
 )
 
-// textType is what ->> gives.
+// textType returns the type of what ->> finds.
 func textType() *wal.Type {
 	return &wal.Type{OID: oidText, Schema: "pg_catalog", Name: "text", Kind: wal.KindBase, Category: 'S'}
 }
 
-// typeName names a type as format_type does: integer for int4. A type outside
-// pg_catalog and public is given its schema, as it is not on the search path.
+// typeName returns the name that format_type gives a type, such as integer for
+// int4. The name of a type outside pg_catalog and public includes the schema, which
+// is not on the search path.
 func typeName(t *wal.Type) string {
 	if t.Kind == wal.KindArray && t.Element != nil {
 		return typeName(t.Element) + "[]"
@@ -42,7 +43,7 @@ func typeName(t *wal.Type) string {
 	return name
 }
 
-// longName is the SQL standard's name of a type that has one.
+// longName returns the SQL standard's name of a type, or "" if there is none.
 func longName(name string) string {
 	switch name {
 	case "bool":
@@ -77,9 +78,10 @@ func longName(name string) string {
 	return ""
 }
 
-// quoteIdentifier quotes what is not plain lower case, as format_type does. The
-// driver's function always quotes, and this package has no driver. Keywords stay
-// as they are: the name is for texts that clients read, never for SQL.
+// quoteIdentifier quotes an identifier that is not plain lower case, as format_type
+// does; the driver's function always quotes, and this package does not import the
+// driver. Keywords are not quoted: the name is for texts that clients read, never
+// for SQL.
 func quoteIdentifier(s string) string {
 	plain := s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" && (s[0] < '0' || s[0] > '9')
 	if plain {

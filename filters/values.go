@@ -1,7 +1,7 @@
 package filters
 
-// values is a small multiset that yields each value once. Most hold one, within
-// itself; it may not be copied.
+// values is a small multiset whose list has each value once. It may not be copied:
+// a list of one value, which is the usual case, lies within the struct itself (few).
 type values[T comparable] struct {
 	list []counted[T]
 	few  [1]counted[T]
@@ -13,9 +13,10 @@ type counted[T comparable] struct {
 	count int
 }
 
-// manyValues is where searching a list costs more than a map.
+// manyValues is the length from which on searching a list costs more than a map.
 const manyValues = 16
 
+// find returns the index of v in the list, or -1.
 func (vs *values[T]) find(v T) int {
 	if vs.at != nil {
 		if i, ok := vs.at[v]; ok {
@@ -31,6 +32,7 @@ func (vs *values[T]) find(v T) int {
 	return -1
 }
 
+// add adds one v.
 func (vs *values[T]) add(v T) {
 	if i := vs.find(v); i >= 0 {
 		vs.list[i].count++
@@ -41,7 +43,7 @@ func (vs *values[T]) add(v T) {
 	}
 	vs.list = append(vs.list, counted[T]{v, 1})
 	if len(vs.list) > len(vs.few) {
-		clear(vs.few[:]) // moved out
+		clear(vs.few[:]) // append has moved the list to the heap
 	}
 	switch {
 	case vs.at != nil:
@@ -54,7 +56,7 @@ func (vs *values[T]) add(v T) {
 	}
 }
 
-// remove takes one v away and reports whether there was one.
+// remove removes one v and reports whether there was one.
 func (vs *values[T]) remove(v T) bool {
 	i := vs.find(v)
 	if i < 0 {

@@ -11,82 +11,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// facts is what the catalog says of one relation for one role.
-type facts struct {
-	Role          string
-	RoleKnown     bool
-	Settable      bool   // our user may become the role
-	Member        bool   // our user is a member of it, with the right to become it or not
-	User          string // our user, who asks
-	RelationKnown bool
-	Schema, Table string // as they are now
-	RowSecurity   bool   // applies to the role
-	SchemaUsage   bool
-	Literals      bool   // the policies may have literals that code of users helps to read
-	Selectable    []bool // by the relation's columns
-
-	attributes []attribute
-	policies   []policyRow
-	asked      []string // the policies' Using as it is printed under session.RunPath
-	functions  []sql.Definition
-	session    session
-	names      names
-
-	depends dependencies
-	sight   sight
-	lsn     wal.LSN // what commits at it or later commits after all this was read
-}
-
-// attribute is a column as the table has it now.
-type attribute struct {
-	Name          string
-	Number        int16
-	Domain        bool // its input may refuse NULL
-	Toastable     bool // may be missing from an UPDATE
-	Deterministic bool // its collation, if it has one
-	// Equals is the operator of the primary key's index, "" outside the key or
-	// where the role may not name it.
-	Equals string
-}
-
-// policyRow is a policy for SELECT that applies to the role.
-type policyRow struct {
-	Name       string
-	Permissive bool
-	Using      string  // pg_get_expr with only pg_catalog on the search_path
-	Columns    []int16 // that it names, system ones below 0; not whole rows
-}
-
-// names is who may parse the text of the policies. A stored policy needs no USAGE
-// on the schemas of what it names, its text does.
-type names struct {
-	Subject []string // schemas that the role may not look into
-	Own     []string // that our own user may not look into
-	Secured bool     // a table that they read has row-level security, see question.parser
-}
-
-// session is what our own sessions have set, which is where policies are
-// evaluated.
-type session struct {
-	SearchPath      string // of our user, in which functions of policies find their names
-	Encoding        string
-	ClaimSettings   bool // a default exists for a setting that is not ours to make
-	SettingReadable bool // the role may call current_setting
-	// RunPath is pg_catalog and those schemas of SearchPath that the role may look
-	// into and in which nobody can make an object but superusers and the owners
-	// of the table and the database.
-	// Where others could, a function of theirs that fits better would be called
-	// in the place of the one that a policy's creator meant.
-	RunPath   string
-	WholePath bool // RunPath has all schemas of SearchPath that the role may look into
-}
-
-// certain reports whether expressions mean here what they mean to this package.
-func (s session) certain() bool {
-	return s.Encoding == "UTF8" && !s.ClaimSettings && s.SettingReadable && sql.CatalogFirst(s.SearchPath)
-}
-
-// Settings in which a transaction keeps what the session's own path is.
+// Settings in which a transaction keeps the session's own search_path.
 const (
 	ownPath    = "walcast.search_path"
 	ownSchemas = "walcast.schemas"
@@ -101,9 +26,9 @@ const sessionSQL = `select current_setting('` + ownPath + `'), current_setting('
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
 
 // beginPinned begins a transaction in which catalog queries mean the same, and
-// expressions print the same, whatever the session has set. Until the path is
-// pinned names are qualified and there are no operators: others may have made
-// better fitting ones in a schema of the session's path.
+// expressions print the same, whatever the session has set. Up to where it sets the
+// search_path it qualifies all names and uses no operators, as somebody may have
+// made better fitting ones in a schema of the session's path.
 const beginPinned = "begin isolation level repeatable read, read only; " + `
 	select pg_catalog.set_config('` + ownPath + `', pg_catalog.current_setting('search_path'), true),
 		pg_catalog.set_config('` + ownSchemas + `', pg_catalog.current_schemas(false)::pg_catalog.text, true),
@@ -113,10 +38,11 @@ const beginPinned = "begin isolation level repeatable read, read only; " + `
 		pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('standard_conforming_strings', 'on', true),
 		pg_catalog.set_config('quote_all_identifiers', 'off', true)`
 
-// catalogPath has pg_temp in the last place: unnamed it would be the first.
+// catalogPath names pg_temp last, as it would come first if it were not named.
 const catalogPath = "pg_catalog, pg_temp"
 
-// runPathSQL goes over to the path under which policies are asked.
+// runPathSQL sets and returns the search_path under which policies are asked about,
+// see session.RunPath.
 const runPathSQL = `select run.path, run.whole, set_config('search_path', run.path, true)
 from (
 	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.place) filter (where s.trusted), '') || ', pg_temp' as path,
@@ -135,10 +61,11 @@ from (
 	) as s
 ) as run`
 
-// accessSQL says whether our user may become the role, and whether row-level security applies as check_enable_rls does:
-// superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
-// above it. Of a column that was renamed or dropped since the row was written
-// only the grant on the whole table is left to go by.
+// accessSQL says whether our user may become the role, what the role is granted, and
+// whether row-level security applies to it. As in check_enable_rls it does not apply
+// to superusers, to roles with BYPASSRLS and, unless it is forced, to roles with the
+// owner's privileges. For a column that was renamed or dropped since the row was
+// written only a grant on the whole table counts.
 const accessSQL = `select r.oid is not null,
 	coalesce(pg_has_role(u.name, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end), false),
 	coalesce(pg_has_role(u.name, r.oid, 'MEMBER'), false), u.name,
@@ -169,7 +96,7 @@ const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
-// A policy without USING (only INSERT has none) adds nothing to what is seen.
+// policiesSQL leaves out policies without USING, which only those for INSERT lack.
 const policiesSQL = `select p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
 	array(select d.refobjsubid::int2 from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
 		and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid <> 0)
@@ -186,7 +113,7 @@ from pg_policy p, pg_roles r
 where ` + policiesWhere + `
 order by p.polname`
 
-// namesSQL goes by what the policies depend on, and the table itself.
+// namesSQL reads names: the schemas of the table, and of all that its policies name.
 const namesSQL = `select array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(r.oid, n.oid, 'USAGE') order by 1),
 	array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(u.name, n.oid, 'USAGE') order by 1),
 	exists (select from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass
@@ -204,7 +131,7 @@ const namesFrom = `(
 	left join pg_collation l on d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid
 	where ` + policiesWhere + `) as named join pg_namespace n on n.oid = named.oid`
 
-// functionsSQL has those that the policies name or that cast for them.
+// functionsSQL reads the functions that the policies call, by name or as casts.
 const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
 	f.provolatile::text, f.pronargs::int, f.proretset, coalesce(f.proconfig, '{}'), format_type(f.prorettype, null),
 	f.prosecdef, has_function_privilege(r.oid, f.oid, 'EXECUTE')
@@ -216,8 +143,9 @@ join pg_language l on l.oid = f.prolang
 cross join pg_roles r
 where ` + policiesWhere
 
-// readCatalog reads all of it in one transaction. An *AskError is an answer of
-// Postgres, any other error means that it could not be asked.
+// readCatalog reads the facts of a relation and a role in one transaction. An
+// *AskError is an answer of Postgres; any other error means that Postgres could not
+// be asked.
 func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*t.pg.config.Timeout)
 	defer cancel()
@@ -230,31 +158,31 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	for i, c := range rel.Columns {
 		names[i] = c.Name
 	}
-	f, lsn := &facts{Role: role}, ""
+	f, lsn := &facts{role: roleFacts{Name: role}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
-		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.RoleKnown, &f.Settable, &f.Member, &f.User, &f.RelationKnown,
-			&f.Schema, &f.Table, &f.RowSecurity, &f.SchemaUsage, &f.Literals, &f.Selectable)},
+		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
+			&f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
-		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.attributes)},
-		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies)},
-		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.functions)},
+		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
+		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
+		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
-			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanColumn(&f.asked)},
+			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.asked, pgx.RowTo[string])},
 		}
 	})
 	if err == nil {
 		f.lsn, err = wal.ParseLSN(lsn)
 	}
-	if err == nil && len(f.asked) != len(f.policies) { // both print what is there now
+	if err == nil && len(f.policies.asked) != len(f.policies.stored) { // pg_get_expr may see a newer catalog than the snapshot
 		err = errors.New("policies have changed meanwhile")
 	}
-	if pg, ok := answer(err); ok {
+	if pg, ok := postgresError(err); ok {
 		raised := newAskError(rel.Schema+"."+rel.Table, pg)
 		raised.Message = "its grants and policies cannot be read " + textInLog
 		t.pg.noteRaised(raised, 1)
@@ -266,6 +194,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	return f, nil
 }
 
+// scanOne reads the columns of the only row.
 func scanOne(into ...any) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, into, func() error { return nil })
@@ -273,16 +202,18 @@ func scanOne(into ...any) func(pgx.Rows) error {
 	}
 }
 
-func scanAll[T any](into *[]T) func(pgx.Rows) error {
+// scanAll collects all rows.
+func scanAll[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.Rows) error {
 	return func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, pgx.RowToStructByPos[T])
+		*into, err = pgx.CollectRows(rows, row)
 		return err
 	}
 }
 
-func scanColumn[T any](into *[]T) func(pgx.Rows) error {
-	return func(rows pgx.Rows) (err error) {
-		*into, err = pgx.CollectRows(rows, pgx.RowTo[T])
-		return err
-	}
+// scanFunction reads a row of functionsSQL.
+func scanFunction(row pgx.CollectableRow) (d sql.Definition, err error) {
+	err = row.Scan(&d.Schema, &d.Name, &d.Body.Language, &d.Body.Source, &d.Body.Parsed, &d.Signature.Kind,
+		&d.Signature.Volatile, &d.Signature.Arguments, &d.Signature.Set, &d.Settings, &d.Signature.Returns,
+		&d.Definer, &d.Executable)
+	return d, err
 }

@@ -17,12 +17,12 @@ import (
 
 func TestOnlyALostConnectionIsNoAnswer(t *testing.T) {
 	for _, code := range []string{"XX000", "22021", "57014", "53200", "58030", "40001", "08001"} {
-		if _, ok := answer(fmt.Errorf("ask: %w", &pgconn.PgError{Code: code, SeverityUnlocalized: "ERROR"})); !ok {
+		if _, ok := postgresError(fmt.Errorf("ask: %w", &pgconn.PgError{Code: code, SeverityUnlocalized: "ERROR"})); !ok {
 			t.Errorf("SQLSTATE %s counts as a lost connection", code)
 		}
 	}
 	for _, err := range []error{&pgconn.PgError{Code: "57P01", SeverityUnlocalized: "FATAL"}, errors.New("broken pipe"), nil} {
-		if _, ok := answer(err); ok {
+		if _, ok := postgresError(err); ok {
 			t.Errorf("%v counts as an answer", err)
 		}
 	}
@@ -74,7 +74,7 @@ func TestARaisingRowDoesNotHideOthersThatAreLookedUp(t *testing.T) {
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	changes := inserts(rel, l.rows(rel, "order by id")) // the second and the fourth raise
 	l.ask(rel, s)
-	l.policy.tables.of(rel, "anon").current().question.byRow = ""
+	l.policy.tables.of(rel, "anon").current().statements.byRow = ""
 	for _, rows := range [][]*wal.Change{changes[:1], changes} {
 		seen, errs, err := l.policy.Visible(t.Context(), s, rows)
 		want := []bool{true, false, true, false}[:len(rows)]
@@ -89,7 +89,7 @@ func TestTheLogIsToldOfManyTablesWithinBounds(t *testing.T) {
 	for i := range 3 * raisedMost {
 		l.policy.noteRaised(&AskError{Table: fmt.Sprint("public.t", i), SQLState: "22012", text: strings.Repeat("ü", raisedText)}, 1)
 	}
-	if n := len(l.policy.raised.told); n > raisedMost {
+	if n := len(l.policy.raised.logged); n > raisedMost {
 		t.Errorf("%d tables are remembered", n)
 	}
 }

@@ -183,7 +183,7 @@ func (l *lab) definitions(schemas ...string) (all []sql.Definition) {
 			if err != nil {
 				l.t.Fatal(err)
 			}
-			all = append(all, f.functions...)
+			all = append(all, f.policies.functions...)
 		}
 	}
 	return all

@@ -85,7 +85,7 @@ func TestNoColumnIsTakenForANameOfOurs(t *testing.T) {
 			if got := l.visible(s, changes); !slices.Equal(got, []bool{true, false}) {
 				t.Errorf("%s, %s: Visible = %v; want the first", table, using, got)
 			}
-			lookUp := l.policy.tables.of(rel, "anon").current().question
+			lookUp := l.policy.tables.of(rel, "anon").current().statements
 			lookUp.byRow = ""
 			if got := l.visible(s, changes); !slices.Equal(got, []bool{true, false}) {
 				t.Errorf("%s, %s, looked up: Visible = %v; want the first", table, using, got)

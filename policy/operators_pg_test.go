@@ -56,6 +56,27 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 	}
 }
 
+// TestOperatorsBoundWhatIsPrinted reads literals of a few bytes of which Postgres
+// prints megabytes.
+func TestOperatorsBoundWhatIsPrinted(t *testing.T) {
+	db := devdb.Open(t)
+	o := NewOperators(db.Pool, nil)
+	read := func(literal string) filters.Question {
+		return filters.Question{Schema: "pg_catalog", Type: "numeric", Array: true, Literal: literal}
+	}
+	huge := "{1e131071" + strings.Repeat(",1e131071", 9) + "}"
+	answers, err := o.Ask(context.Background(), nil, []filters.Question{read("{1e131071}"), read(huge)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(answers[0].Text), len("{}")+131_072; got != want || answers[0].Err != nil {
+		t.Errorf("one number: %d bytes, %v; want %d", got, answers[0].Err, want)
+	}
+	if got := answers[1]; got.Err == nil || got.Err.SQLState != "54000" || got.Text != "" {
+		t.Errorf("ten numbers: %d bytes, %v; want 54000", len(got.Text), got.Err)
+	}
+}
+
 // TestOperatorsIsolateWhatRaises asks many questions of which two raise.
 func TestOperatorsIsolateWhatRaises(t *testing.T) {
 	db := devdb.Open(t)

@@ -17,9 +17,9 @@ type rules struct {
 	policies   []compile.Rule
 	functions  sql.Functions
 	columns    map[string]compile.Column
-	question   *question // how to ask Postgres; for byPolicies only
-	compilable bool      // as far as can be said without a subject
-	text       string    // equal rules have equal texts
+	statements *statements // how to ask Postgres; for byPolicies only
+	compilable bool        // as far as can be said without a subject
+	text       string      // equal rules have equal texts
 }
 
 type rulesKind uint8
@@ -35,16 +35,16 @@ const (
 func newRules(rel *wal.Relation, f *facts) *rules {
 	r := &rules{}
 	switch {
-	case !f.RelationKnown:
+	case !f.relation.Known:
 		r.kind = hidden
-	case !f.RowSecurity:
+	case !f.relation.RowSecurity:
 		r.kind = openToAll
-	case !f.SchemaUsage:
+	case !f.relation.SchemaUsage:
 		r.kind = forbidden
 	default:
 		r.kind = byPolicies
 		r.learn(f)
-		r.question = newQuestion(rel, f)
+		r.statements = newStatements(rel, f)
 	}
 	r.text = r.describe(f)
 	return r
@@ -52,12 +52,12 @@ func newRules(rel *wal.Relation, f *facts) *rules {
 
 func (r *rules) learn(f *facts) {
 	r.columns = map[string]compile.Column{}
-	for _, a := range f.attributes {
+	for _, a := range f.relation.attributes {
 		r.columns[a.Name] = compile.Column{Toastable: a.Toastable, Deterministic: a.Deterministic}
 	}
-	r.functions = sql.NewFunctions(f.functions)
-	r.compilable = f.session.certain() && !slices.ContainsFunc(f.functions, takesArguments)
-	for _, p := range f.policies {
+	r.functions = sql.NewFunctions(f.policies.functions)
+	r.compilable = f.session.certain() && !slices.ContainsFunc(f.policies.functions, takesArguments)
+	for _, p := range f.policies.stored {
 		e, err := sql.Parse(p.Using)
 		r.compilable = r.compilable && err == nil
 		r.policies = append(r.policies, compile.Rule{Permissive: p.Permissive, Using: e})
@@ -67,15 +67,15 @@ func (r *rules) learn(f *facts) {
 // takesArguments reports whether a function of the policies may be one that
 // casts: of that nothing is to be seen in the policy's text, where the cast is
 // implicit, or a cast that looks like all others.
-func takesArguments(d sql.Definition) bool { return d.Arguments > 0 }
+func takesArguments(d sql.Definition) bool { return d.Signature.Arguments > 0 }
 
 // describe writes everything that anything is derived from.
 func (r *rules) describe(f *facts) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %t %q %q\n", r.kind, r.compilable, f.Schema, f.Table)
+	fmt.Fprintf(&b, "%d %t %q %q\n", r.kind, r.compilable, f.relation.Schema, f.relation.Table)
 	if r.kind != byPolicies {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v", f.attributes, f.policies, f.asked, f.functions, f.session, f.names)
+	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v", f.relation.attributes, f.policies.stored, f.policies.asked, f.policies.functions, f.session, f.names)
 	return b.String()
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"maps"
 	"runtime"
 	"sync"
 	"time"
@@ -36,11 +37,14 @@ const mostMemories = 100_000
 // tableKey is a relation's identity without keeping it alive.
 type tableKey = weak.Pointer[wal.Relation]
 
-// table is what is known of one relation, by role.
+// table is what is known of one relation.
 type table struct {
 	mu    sync.RWMutex
-	roles map[string]*access
+	roles roles
 }
+
+// roles is what is known of one relation, by role.
+type roles map[string]*access
 
 // access is what is known of one relation for one role.
 type access struct {
@@ -78,27 +82,23 @@ func (t *tables) of(rel *wal.Relation, role string) *access {
 	entry.mu.Lock()
 	defer entry.mu.Unlock()
 	if a = entry.roles[role]; a == nil {
-		if len(entry.roles) >= mostRoles {
-			entry.forgetUnfit()
-		}
-		a = &access{loading: make(chan struct{}, 1)}
-		entry.roles[role] = a
+		a = entry.roles.add(role)
 	}
 	return a
 }
 
-// mostRoles is how many roles are known of a table before those are forgotten
-// that nobody can act as: tokens may name any.
+// mostRoles is how many roles are known of a table before add forgets those that
+// nobody can act as. Tokens may name any number of these.
 const mostRoles = 1000
 
-// forgetUnfit drops entries that nobody has a view of. It is called with the
-// entry locked.
-func (entry *table) forgetUnfit() {
-	for role, a := range entry.roles {
-		if a.unfit() {
-			delete(entry.roles, role)
-		}
+// add makes the entry of a role.
+func (rs roles) add(role string) *access {
+	if len(rs) >= mostRoles {
+		maps.DeleteFunc(rs, func(_ string, a *access) bool { return a.unfit() })
 	}
+	a := &access{loading: make(chan struct{}, 1)}
+	rs[role] = a
+	return a
 }
 
 func (t *tables) add(rel *wal.Relation, key tableKey) *table {
@@ -107,7 +107,7 @@ func (t *tables) add(rel *wal.Relation, key tableKey) *table {
 	if entry := t.known[key]; entry != nil {
 		return entry
 	}
-	entry := &table{roles: map[string]*access{}}
+	entry := &table{roles: roles{}}
 	t.known[key] = entry
 	t.newest[rel.OID] = key
 	runtime.AddCleanup(rel, t.forget, key)
@@ -265,6 +265,13 @@ func (a *access) differing(found prints) (differing []dependency) {
 	return differing
 }
 
+// dependencies returns what the catalog was asked for.
+func (a *access) dependencies() []dependency {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.depends
+}
+
 // changes counts how often reading again has made a difference.
 func (a *access) changes() int {
 	a.mu.RLock()
@@ -302,10 +309,10 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 // unfit is why nobody can act as the role, nil if somebody can.
 func (f *facts) unfit() *RoleError {
 	switch {
-	case !f.RoleKnown:
-		return &RoleError{Role: f.Role}
-	case !f.Settable:
-		return &RoleError{Role: f.Role, User: f.User, member: f.Member}
+	case !f.role.Known:
+		return &RoleError{Role: f.role.Name}
+	case !f.role.Settable:
+		return &RoleError{Role: f.role.Name, User: f.role.User, member: f.role.Member}
 	}
 	return nil
 }

@@ -39,16 +39,16 @@ type View struct {
 }
 
 func newView(rel *wal.Relation, f *facts) View {
-	v := View{Columns: f.Selectable, RowSecurity: f.RowSecurity}
-	v.NoUsage = f.RelationKnown && f.RowSecurity && !f.SchemaUsage
-	v.NoPolicy = f.RelationKnown && f.RowSecurity && !slices.ContainsFunc(f.policies, func(p policyRow) bool { return p.Permissive })
+	v := View{Columns: f.relation.Selectable, RowSecurity: f.relation.RowSecurity}
+	v.NoUsage = f.relation.Known && f.relation.RowSecurity && !f.relation.SchemaUsage
+	v.NoPolicy = f.relation.Known && f.relation.RowSecurity && !slices.ContainsFunc(f.policies.stored, func(p policyRow) bool { return p.Permissive })
 	any, allKeys := false, true
 	for i, c := range rel.Columns {
-		any = any || f.Selectable[i]
-		allKeys = allKeys && (!c.Key || f.Selectable[i])
+		any = any || f.relation.Selectable[i]
+		allKeys = allKeys && (!c.Key || f.relation.Selectable[i])
 	}
 	// Of a table that is gone nothing is known, not even that.
-	v.Denied = f.RelationKnown && (!allKeys || !any && !rel.HasKey())
+	v.Denied = f.relation.Known && (!allKeys || !any && !rel.HasKey())
 	return v
 }
 
@@ -145,8 +145,8 @@ func (t *tables) Verdict(v *View, s *Subject) Verdict {
 // Visible says of each of them, or nil. It needs no I/O.
 func (t *tables) Unjudged(v *View, s *Subject) error {
 	r := t.of(v.Relation, s.Role).current()
-	if r == nil || r.kind != byPolicies || r.question.byRow != "" || r.question.byKey != "" || s.guard.bound(v.Relation, r).err == nil {
+	if r == nil || r.kind != byPolicies || r.statements.byRow != "" || r.statements.byKey != "" || s.guard.bound(v.Relation, r).err == nil {
 		return nil
 	}
-	return r.question.unjudged()
+	return r.statements.unjudged()
 }

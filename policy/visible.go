@@ -91,7 +91,7 @@ func reopen(refused []*task, again bool) (groups []*group) {
 func (a *asker) askByKey(ctx context.Context, refused []*task) error {
 	var tasks []*task
 	for _, t := range refused {
-		if t.by == "row" && t.question.byKey != "" {
+		if t.by == "row" && t.statements.byKey != "" {
 			found, rest := t.byKey()
 			tasks = append(tasks, found...)
 			rest.raise(t.refusal)
@@ -165,8 +165,8 @@ func (a *asker) judge(ctx context.Context, g *group) ([]*task, error) {
 
 // judgeRows sorts changes by what they can be judged by.
 func (g *group) judgeRows(r *rules, b *bond) []*task {
-	byRow := &task{group: g, question: r.question, sql: r.question.byRow, path: r.question.rowPath, wanted: needed, by: "row"}
-	byKey := &task{group: g, question: r.question, sql: r.question.byKey, path: r.question.keyPath, wanted: published, by: "key"}
+	byRow := &task{group: g, statements: r.statements, sql: r.statements.byRow, path: r.statements.rowPath, wanted: needed, by: "row"}
+	byKey := &task{group: g, statements: r.statements, sql: r.statements.byKey, path: r.statements.keyPath, wanted: published, by: "key"}
 	for i, c := range g.changes {
 		row := c.New
 		if c.Operation == wal.Delete {
@@ -178,14 +178,14 @@ func (g *group) judgeRows(r *rules, b *bond) []*task {
 			g.inquiry.Visible[g.first+i] = true
 		case sure:
 			g.inquiry.Visible[g.first+i] = seen
-		case r.question.complete(row):
+		case r.statements.complete(row):
 			byRow.add(g.first+i, row)
 		case c.Operation == wal.Delete:
 			g.inquiry.Visible[g.first+i] = true
-		case r.question.findable(row):
+		case r.statements.findable(row):
 			byKey.add(g.first+i, row)
 		default:
-			g.inquiry.Errs[g.first+i] = r.question.unjudged()
+			g.inquiry.Errs[g.first+i] = r.statements.unjudged()
 		}
 	}
 	return append(byRow.split(), byKey.split()...)

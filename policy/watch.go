@@ -49,7 +49,7 @@ type watch struct {
 	running    *look // nil between two
 	last       *look // the last one that succeeded
 	registered map[dependency]*int64
-	told       []func(Changed)
+	listeners  []func(Changed)
 }
 
 // look is one look at the catalog.
@@ -94,7 +94,7 @@ func (w *watch) begins(d dependency, print int64) {
 
 // OnChange has f called with what a look has found changed, before Confirm tells
 // of it. f must not block. It is to be called before Run.
-func (w *watch) OnChange(f func(Changed)) { w.told = append(w.told, f) }
+func (w *watch) OnChange(f func(Changed)) { w.listeners = append(w.listeners, f) }
 
 // Confirm waits for a look that began after readAt, and returns the generation
 // then: what was read or judged before readAt in that generation went by the
@@ -273,7 +273,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 	if !changed.empty() {
 		w.pg.generation.Add(1) // as for what was read again it has been already
 		w.pg.metrics.changes.Inc()
-		for _, f := range w.told {
+		for _, f := range w.listeners {
 			f(changed)
 		}
 	}
@@ -299,11 +299,9 @@ func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, ch
 func (w *watch) wanted(known []knownAccess) *dependencies {
 	once := map[dependency]bool{}
 	for _, k := range known {
-		k.access.mu.RLock()
-		for _, d := range k.access.depends {
+		for _, d := range k.access.dependencies() {
 			once[d] = true
 		}
-		k.access.mu.RUnlock()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

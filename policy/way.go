@@ -22,7 +22,7 @@ func (w way) statement(path string) string { return statementUnder(w.parser, pat
 // barred reports whether Postgres has refused to let somebody look into a schema
 // or use a function, outside of any code of users.
 func barred(err error) bool {
-	raised, ok := answer(err)
+	raised, ok := postgresError(err)
 	return ok && raised.Code == codeInsufficientPrivilege && ownContext(raised)
 }
 

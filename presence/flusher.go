@@ -47,7 +47,7 @@ func (f *flusher) run(ctx context.Context) {
 	}
 }
 
-// flushSoon has a room flushed. It may be called under the room's lock.
+// flushSoon has a room flushed. The mu of the room may be held.
 func (f *flusher) flushSoon(r *room) {
 	f.mu.Lock()
 	f.changed = append(f.changed, r)
@@ -55,8 +55,8 @@ func (f *flusher) flushSoon(r *room) {
 	f.rouse()
 }
 
-// schedule has a room attended to at a time, if it is not before. It may be
-// called under the room's lock.
+// schedule has a room attended to at a time, or earlier if it is due earlier. The mu
+// of the room may be held.
 func (f *flusher) schedule(r *room, at time.Time) {
 	f.mu.Lock()
 	f.timed[r] = earlier(f.timed[r], at)

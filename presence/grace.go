@@ -53,7 +53,7 @@ func (b *graceBudget) giveBack(size int) {
 	b.metrics.graceMembers.Set(float64(b.members))
 }
 
-// What follows is called with r.mu held.
+// The methods below are called while mu is held.
 
 // linger begins the grace time of a member that tracks under a key that its
 // client can come back with.

@@ -157,7 +157,7 @@ func (r *room) isEmpty() bool {
 	return r.deserted()
 }
 
-// What follows is called with r.mu held.
+// The methods below are called while mu is held.
 
 func (r *room) has(m *Member) bool {
 	_, here := r.members[m]

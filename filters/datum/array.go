@@ -10,8 +10,9 @@ import (
 	"walcast/internal/pgarray"
 )
 
-// array has one dimension that starts at 1, or none; how others compare is
-// Postgres' to say. S is a text that only equal arrays share.
+// array is an array type. Only arrays of one dimension that starts at 1, and empty
+// arrays, are compared here; all others are left to Postgres. S is a text that is
+// equal only for equal arrays.
 type array struct {
 	element   Type
 	delimiter byte
@@ -30,10 +31,11 @@ func (t array) Out(text string) (Value, bool) {
 
 func (t array) In(literal string) (Value, error) { return t.read(literal, t.element.In) }
 
+// read reads an array whose elements are read by the given function.
 func (t array) read(text string, element func(string) (Value, error)) (Value, error) {
 	parsed, err := ParseArray(text, t.delimiter)
 	if err != nil {
-		for _, e := range parsed.Elements { // from 17 on their mistakes are found first
+		for _, e := range parsed.Elements { // Postgres 17 reports wrong elements before a malformed array
 			if _, wrong := element(e.Text); wrong != nil && !e.Null {
 				return Value{}, ErrUncertain
 			}
@@ -62,7 +64,7 @@ func (t array) read(text string, element func(string) (Value, error)) (Value, er
 	return v, nil
 }
 
-// writeKey writes a key such that no two sequences of keys read the same.
+// writeKey writes a key. No two sequences of keys are written the same.
 func writeKey(out *strings.Builder, k Key) {
 	var scratch [64]byte
 	text := strconv.AppendInt(scratch[:0], k.A, 36)
@@ -76,7 +78,7 @@ func writeKey(out *strings.Builder, k Key) {
 }
 
 // Compare orders by the first elements that differ, then by length. A null is
-// greater than everything but another.
+// greater than any value and equal to another null.
 func (t array) Compare(a, b Value) int {
 	for i := range min(len(a.list()), len(b.list())) {
 		x, y := a.list()[i], b.list()[i]
@@ -97,7 +99,7 @@ func (t array) Compare(a, b Value) int {
 
 func (t array) Ordered() bool { return t.element.Ordered() }
 
-// Contains is a @> b: a null is in no array.
+// Contains is a @> b. No array contains a null.
 func (t array) Contains(a, b Value) (contains, certain bool) {
 	return !slices.ContainsFunc(b.list(), func(e Value) bool { return e.null || !a.has(e.Key) }), true
 }
@@ -108,8 +110,8 @@ func (t array) Overlaps(a, b Value) (overlaps, certain bool) {
 }
 
 // ParseArray reads {a,"b c",NULL,{d}}. Its errors are *Invalid or ErrUncertain,
-// as for literals with bounds of their own, [0:1]={a,b}; with them come the
-// elements before the mistake.
+// the latter also for literals that state their bounds, [0:1]={a,b}. With an error
+// it returns the elements before the mistake.
 func ParseArray(literal string, delimiter byte) (pgarray.Array, error) {
 	s := trimSpaces(literal)
 	if s == "" || s[0] != '{' {
@@ -130,7 +132,7 @@ func ParseArray(literal string, delimiter byte) (pgarray.Array, error) {
 
 func malformed(literal, detail string) error {
 	if literal != trimSpaces(literal) {
-		return ErrUncertain // which of the blanks are shown
+		return ErrUncertain // versions differ in which blanks they quote
 	}
 	return &Invalid{"22P02", `malformed array literal: "` + literal + "\"\n\n" + detail}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// bytea has its bytes as lower-case hexadecimal digits in S: their order is
-// that of the bytes.
+// bytea has its bytes as lower-case hexadecimal digits in S, which order as the
+// bytes do.
 type bytea struct{}
 
 func (bytea) Out(text string) (Value, bool) {
@@ -56,7 +56,7 @@ func readHex(digits string) (Value, error) {
 		}
 		if hexDigit(c) < 0 {
 			if c >= 0x80 || strings.IndexByte(" \n\t\r", c) >= 0 {
-				return Value{}, ErrUncertain // how it is shown depends on the version
+				return Value{}, ErrUncertain // versions quote this character differently
 			}
 			return Value{}, &Invalid{"22023", fmt.Sprintf(`invalid hexadecimal digit: "%c"`, c)}
 		}
@@ -71,7 +71,7 @@ func readHex(digits string) (Value, error) {
 func (bytea) Compare(a, b Value) int { return compareBytes(a, b) }
 func (bytea) Ordered() bool          { return true }
 
-// bitString is bit or varbit: its digits order as it does.
+// bitString is bit or varbit. S has its digits, which order as the value does.
 type bitString struct{}
 
 func (bitString) Out(text string) (Value, bool) {

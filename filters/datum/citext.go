@@ -2,18 +2,18 @@ package datum
 
 import "strings"
 
-// Folding says how certain it is which letters are equal but for their case.
+// Folding says for which letters the other case is known.
 type Folding uint8
 
 // The foldings.
 const (
 	FoldUnknown Folding = iota
-	FoldLocal           // the locale says; certain only for ASCII
-	FoldASCII           // A-Z are a-z and all else is itself: the locale C
+	FoldLocal           // the locale decides; only ASCII letters are certain
+	FoldASCII           // only A-Z have another case, as in the locale C
 )
 
-// citext is the extension's type: text without regard to case. S is in lower
-// case.
+// citext is the type of the extension citext, text that compares without regard to
+// case. S has the text in lower case.
 type citext struct {
 	folding  Folding
 	bytewise bool
@@ -46,7 +46,8 @@ func isASCII(s string) bool {
 	return true
 }
 
-// lowerASCII returns s itself when there is nothing to do.
+// lowerASCII writes ASCII letters in lower case. It returns s itself if there is no
+// upper case in it.
 func lowerASCII(s string) string {
 	for i := range len(s) {
 		if 'A' <= s[i] && s[i] <= 'Z' {

@@ -45,13 +45,13 @@ func parseClock(s string) (int64, bool) {
 	return sum, sum <= microsPerDay
 }
 
-// fractionMicros reads what follows the point of a second: one to six digits.
+// fractionMicros reads the digits after the point of a second, one to six.
 func fractionMicros(s string, point bool) (int64, bool) {
 	if !point {
 		return 0, true
 	}
 	if len(s) > 6 {
-		return 0, false // Postgres rounds
+		return 0, false // Postgres rounds it
 	}
 	n, ok := digits(s)
 	for range 6 - len(s) {
@@ -60,8 +60,8 @@ func fractionMicros(s string, point bool) (int64, bool) {
 	return n, ok
 }
 
-// zonedClock is time with time zone: A is the instant on a day in UTC, B the
-// zone in seconds west, by which equal instants are told apart.
+// zonedClock is time with time zone. A has the time of day in UTC, B the zone in
+// seconds west of Greenwich, which orders equal times.
 type zonedClock struct{ utc bool }
 
 func (zonedClock) Out(text string) (Value, bool) {
@@ -100,8 +100,8 @@ func cutZone(s string) (local, zone string) {
 	return s, ""
 }
 
-// parseZone reads Z, ±HH, ±HHMM, ±HH:MM or ±HH:MM:SS as seconds west of
-// Greenwich, Postgres' way.
+// parseZone reads Z, ±HH, ±HHMM, ±HH:MM or ±HH:MM:SS. It returns seconds west of
+// Greenwich, as Postgres stores a zone.
 func parseZone(s string) (int64, bool) {
 	if s == "Z" {
 		return 0, true

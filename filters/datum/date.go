@@ -25,8 +25,8 @@ func (date) Out(text string) (Value, bool) {
 	return number(days), ok
 }
 
-// In reads YYYY-MM-DD and the infinities; Postgres reads much more, and how
-// depends on DateStyle and the day it is.
+// In reads YYYY-MM-DD and the infinities. Postgres reads many more spellings, some
+// of which depend on DateStyle or on the present day.
 func (date) In(literal string) (Value, error) {
 	if v, ok := infinite(strings.ToLower(literal)); ok {
 		return v, nil
@@ -40,7 +40,7 @@ func (date) In(literal string) (Value, error) {
 func (date) Compare(a, b Value) int { return compareNumbers(a, b) }
 func (date) Ordered() bool          { return true }
 
-// infinite reads what dates and timestamps print for no date at all.
+// infinite reads infinity and -infinity, as dates and timestamps print them.
 func infinite(text string) (Value, bool) {
 	switch text {
 	case "infinity":

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// decimal is numeric. Its Key.S is the value in plain digits without a
-// superfluous zero, "-12.5", or NaN, Infinity, -Infinity. Values of the WAL are
-// compared as they stand: nothing is parsed, nothing allocated.
+// decimal is numeric. Its Key.S is the value in digits without superfluous zeros,
+// "-12.5", or NaN, Infinity, -Infinity. Values from the WAL are compared as text,
+// without parsing or allocating.
 type decimal struct{}
 
 const (
@@ -17,10 +17,11 @@ const (
 
 	// maxDecimalDigits bounds the digits of a client's literal.
 	maxDecimalDigits = 1000
-	// maxDecimalShift bounds the zeros that a client's exponent makes: 1e999 may
-	// stand in an array many times.
+	// maxDecimalShift bounds the zeros that a client's exponent adds, as an array
+	// may have 1e999 many times.
 	maxDecimalShift = 128
-	// maxNumberDigits is less than numeric has behind the point, and before.
+	// maxNumberDigits is fewer digits than numeric can hold on either side of the
+	// point.
 	maxNumberDigits = 16000
 )
 
@@ -38,7 +39,7 @@ func (decimal) Out(text string) (Value, bool) {
 	return Value{Key: Key{S: plain(text)}}, true
 }
 
-// plain takes the scale away: 1.50 is 1.5, 10.00 is 10.
+// plain removes trailing zeros of the fraction: 1.50 becomes 1.5, 10.00 becomes 10.
 func plain(text string) string {
 	if strings.IndexByte(text, '.') >= 0 {
 		text = strings.TrimRight(text, "0")
@@ -54,7 +55,7 @@ func (decimal) In(literal string) (Value, error) {
 	s := trimSpaces(literal)
 	if special := specialNumber(s); special != "" {
 		if special == notANumber && s[0] != 'n' && s[0] != 'N' {
-			return Value{}, ErrUncertain // a sign before NaN
+			return Value{}, ErrUncertain // versions differ on a sign before NaN
 		}
 		return Value{Key: Key{S: special}}, nil
 	}
@@ -72,14 +73,15 @@ func (decimal) In(literal string) (Value, error) {
 	return Value{Key: Key{S: text}}, nil
 }
 
-// looksLikeCode reports whether Postgres 16 may read what 15 refuses: 0x1F,
-// 0o17, 0b1, 1_000.
+// looksLikeCode reports whether s may be a number that only Postgres 16 and later
+// read: 0x1F, 0o17, 0b1, 1_000.
 func looksLikeCode(s string) bool {
 	return strings.ContainsAny(s, "xXoObB_") && strings.ContainsAny(s, "0123456789")
 }
 
-// oddExponent reports whether the number may overflow before Postgres comes to
-// what is wrong with it. Up to 15, blanks may stand before the exponent.
+// oddExponent reports whether Postgres may report another error than the syntax:
+// an exponent that overflows is found first. Up to Postgres 15 there may also be
+// blanks before the exponent.
 func oddExponent(s string) bool {
 	i := strings.IndexAny(s, "eE")
 	return i >= 0 && (longestNumber(s[i:]) > 4 || strings.ContainsAny(s[i:], spaces))
@@ -119,7 +121,7 @@ func splitNumber(s string) (mantissa, exponent string, ok bool) {
 	return mantissa, exponent, true
 }
 
-// unsign takes one sign away.
+// unsign removes one sign.
 func unsign(s string) string {
 	if s != "" && (s[0] == '+' || s[0] == '-') {
 		return s[1:]
@@ -127,8 +129,8 @@ func unsign(s string) string {
 	return s
 }
 
-// expand writes a mantissa and an exponent in plain digits, unless there would
-// be too many of them.
+// expand writes a mantissa and an exponent as digits without an exponent. It is not
+// ok if there would be too many digits.
 func expand(mantissa, exponent string) (string, bool) {
 	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
 	shift, ok := smallInteger(exponent)
@@ -154,9 +156,9 @@ func expand(mantissa, exponent string) (string, bool) {
 	return text, true
 }
 
-// scientific writes a mantissa and an exponent such that equal numbers read the
-// same, in hardly more bytes than they had: documents may be full of 1e999.
-// What numeric may not hold is refused.
+// scientific writes a mantissa and an exponent such that equal numbers are written
+// the same. It keeps the exponent, as a document may be full of 1e999. It is not ok
+// for numbers that numeric may not hold.
 func scientific(mantissa, exponent string) (string, bool) {
 	whole, fraction, _ := strings.Cut(unsign(mantissa), ".")
 	shift, ok := smallInteger(exponent)
@@ -178,7 +180,7 @@ func scientific(mantissa, exponent string) (string, bool) {
 	return significant, true
 }
 
-// smallInteger reads up to four digits with a sign; nothing is 0.
+// smallInteger reads up to four digits with a sign; the empty text is 0.
 func smallInteger(s string) (int, bool) {
 	n := 0
 	for _, c := range []byte(unsign(s)) {
@@ -217,6 +219,7 @@ func compareDecimals(a, b string) int {
 	return compareMagnitudes(a, b)
 }
 
+// decimalRank is 0 for numbers and orders them among NaN and the infinities.
 func decimalRank(s string) int {
 	switch s {
 	case negativeInfinity:
@@ -229,8 +232,8 @@ func decimalRank(s string) int {
 	return 0
 }
 
-// compareMagnitudes orders plain decimals without a sign: the one with more
-// digits before the point is greater, otherwise the first that differs decides.
+// compareMagnitudes orders decimals without a sign. More digits before the point
+// make a number greater; otherwise the first digit that differs decides.
 func compareMagnitudes(a, b string) int {
 	if la, lb := wholeDigits(a), wholeDigits(b); la != lb {
 		return la - lb
@@ -238,6 +241,7 @@ func compareMagnitudes(a, b string) int {
 	return strings.Compare(a, b) // a missing point or fraction sorts first
 }
 
+// wholeDigits counts the digits before the point.
 func wholeDigits(s string) int {
 	if i := strings.IndexByte(s, '.'); i >= 0 {
 		return i

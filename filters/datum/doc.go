@@ -2,10 +2,10 @@
 // Postgres does: it knows the order and the equality of types, which literals
 // a type accepts, and how it refuses the others.
 //
-// Its rule is certainty. What is not proven equal to Postgres by the
-// differential test beside it (odd literals, unknown types, text in a collation
-// with rules of its own) is reported as uncertain, never guessed.
+// The package never guesses. It reports as uncertain whatever its differential test
+// has not shown to be equal to Postgres: unusual literals, unknown types, text in a
+// collation with rules of its own.
 //
-// It knows nothing of rows or filters. Neighbours: filters
-// makes predicates of it, replication describes the types.
+// It knows nothing of rows or filters. Neighbours: filters makes predicates of its
+// types and values, replication/wal describes the types of columns.
 package datum

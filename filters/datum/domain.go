@@ -4,12 +4,14 @@ import (
 	"walcast/replication/wal"
 )
 
-// domain compares as the type underneath. Its literals are Postgres' to read
-// where a modifier would change them: a domain over varchar(3) cuts, one over
-// numeric(5,2) rounds. Whether a literal breaks a constraint of the domain is
-// not known here.
+// domain compares as the type underneath. It leaves literals to Postgres, as a
+// modifier of the type may change them: a domain over varchar(3) truncates, and a
+// domain over numeric(5,2) rounds. Whether a literal breaks a constraint of the
+// domain is not known here.
 type domain struct{ Type }
 
+// domainOf returns the type of a domain: that underneath if its literals need no
+// modifier, or nil if only Postgres can compare.
 func domainOf(t *wal.Type, o Options) Type {
 	under := t.Underlying()
 	below := Of(under, o)

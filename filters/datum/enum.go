@@ -6,9 +6,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// enum has the label in S and its rank in the order in A. A label that is not
-// known, as ALTER TYPE … ADD VALUE is not announced, is equal to itself and
-// nothing else; only Postgres knows its rank.
+// enum has the label in S and the label's rank in A. A label may be unknown, as the
+// WAL does not announce ALTER TYPE … ADD VALUE. An unknown label is equal to itself
+// only, and only Postgres knows its rank.
 type enum struct{ labels *wal.Type }
 
 func (t enum) Out(text string) (Value, bool) {

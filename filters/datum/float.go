@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// float is float4 or float8. Key.A orders as the number does: NaN equals itself
-// and is greater than everything, -0 equals 0.
+// float is float4 or float8. Key.A orders as the numbers do; NaN equals itself and
+// is greater than all numbers, and -0 equals 0.
 type float struct {
 	bits int
 	name string
@@ -18,6 +18,7 @@ func (t float) Out(text string) (Value, bool) {
 	return floatValue(f), err == nil
 }
 
+// floatValue returns the value of a number.
 func floatValue(f float64) Value {
 	switch {
 	case f != f:
@@ -51,13 +52,14 @@ func (t float) In(literal string) (Value, error) {
 	f, err := strconv.ParseFloat(s, t.bits)
 	if err != nil || f == 0 && strings.Trim(mantissaOf(s), "+-0.") != "" {
 		if s != literal {
-			return Value{}, ErrUncertain // which of the blanks are shown
+			return Value{}, ErrUncertain // versions differ in which blanks they quote
 		}
 		return Value{}, &Invalid{"22003", `"` + s + `" is out of range for type ` + t.name}
 	}
 	return floatValue(f), nil
 }
 
+// mantissaOf returns s without its exponent.
 func mantissaOf(s string) string {
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
 		return s[:i]
@@ -65,8 +67,9 @@ func mantissaOf(s string) string {
 	return s
 }
 
-// refuse leaves to Postgres what C's strtod may read, hexadecimal and nan(…),
-// and numbers with something behind them, which may be out of range first.
+// refuse returns the error for a literal that is no number. It is ErrUncertain for
+// what C's strtod may read, such as hexadecimal and nan(…), and for a number with
+// other text behind it, as Postgres may find the number out of range first.
 func (t float) refuse(s, literal string) error {
 	first := unsign(s)
 	if first != "" && (strings.ContainsAny(first[:1], "nNiI.") || isDigit(first[0])) {

@@ -33,8 +33,9 @@ func (t integer) In(literal string) (Value, error) {
 	if rest != "" && strings.ContainsRune("xXoObB_", rune(rest[0])) {
 		return Value{}, ErrUncertain // Postgres 16 reads 0x1F, 0o17, 0b1 and 1_000
 	}
-	// Postgres counts down from 0 and notices an overflow before it sees what
-	// follows the digits; the smallest number without its minus sign only then.
+	// Postgres reads the digits as a negative number and notices an overflow before
+	// it looks at what follows them. That the smallest number lacks its minus sign
+	// it notices afterwards.
 	n, err := strconv.ParseInt("-"+digits[:end], 10, t.bits)
 	if err != nil {
 		return Value{}, outOfRange(t.name, literal)
@@ -74,4 +75,5 @@ func (t oid) In(literal string) (Value, error) {
 func (oid) Compare(a, b Value) int { return compareNumbers(a, b) }
 func (oid) Ordered() bool          { return true }
 
+// number returns the value of a type that has a number in A.
 func number(n int64) Value { return Value{Key: Key{A: n}} }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// interval compares as Postgres does: a month is 30 days, a day 24 hours. A is
-// the days of that sum, B the microseconds of the rest.
+// interval has the whole days of its length in A and the remaining microseconds in
+// B. As in Postgres a month counts as 30 days and a day as 24 hours.
 type interval struct{}
 
 func (interval) Out(text string) (Value, bool) {
@@ -19,12 +19,12 @@ func (interval) Out(text string) (Value, bool) {
 	return parseInterval(text)
 }
 
-// In reads what Out does: "1 year 2 mons -3 days 04:05:06.7", and the other
+// In reads the form that Out reads, "1 year 2 mons -3 days 04:05:06.7", with all
 // names of the units.
 func (interval) In(literal string) (Value, error) {
 	negative := strings.Contains(literal, "-")
 	if negative && strings.Count(literal, " ") > 1 {
-		// Under IntervalStyle sql_standard a leading minus concerns all fields.
+		// Under IntervalStyle sql_standard a leading minus applies to all fields.
 		return Value{}, ErrUncertain
 	}
 	if longestNumber(literal) > 6 {
@@ -64,7 +64,7 @@ var intervalUnits = [...]struct {
 	{" second seconds sec secs ", 0, microsPerSecond},
 }
 
-// parseInterval reads numbers with units in descending order, then a clock.
+// parseInterval reads numbers with units in descending order, then a time HH:MM.
 func parseInterval(s string) (Value, bool) {
 	if s == "" {
 		return Value{}, false
@@ -73,7 +73,7 @@ func parseInterval(s string) (Value, bool) {
 	for unit := 0; s != ""; {
 		word, rest, more := strings.Cut(s, " ")
 		if strings.Contains(word, ":") {
-			clock, ok := parseSpan(word)
+			clock, ok := parseDuration(word)
 			return intervalValue(days, micros+clock), ok && !more && unit < 5
 		}
 		n, ok := signedDigits(word)
@@ -94,6 +94,7 @@ func parseInterval(s string) (Value, bool) {
 	return intervalValue(days, micros), true
 }
 
+// intervalValue returns the value of a number of days and microseconds.
 func intervalValue(days, micros int64) Value {
 	days += micros / microsPerDay
 	micros %= microsPerDay
@@ -112,8 +113,9 @@ func signedDigits(s string) (int64, bool) {
 	return n, ok && len(unsign(s)) <= 10
 }
 
-// parseSpan reads [±]H…:MM[:SS[.ffffff]] with any number of hours.
-func parseSpan(s string) (int64, bool) {
+// parseDuration reads [±]H…:MM[:SS[.ffffff]] with any number of hours, in
+// microseconds.
+func parseDuration(s string) (int64, bool) {
 	unsigned := unsign(s)
 	whole, rest, _ := strings.Cut(unsigned, ":")
 	hours, ok := digits(whole)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// jsonb knows equality only: S is a text that only equal documents share. The
-// order of jsonb depends on the collation of text.
+// jsonb compares by equality only, as the order of jsonb depends on the collation
+// of text. S is a text that is equal only for equal documents.
 type jsonb struct{}
 
 func (t jsonb) Out(text string) (Value, bool) {
@@ -29,8 +29,8 @@ func (jsonb) In(literal string) (Value, error) {
 func (jsonb) Compare(a, b Value) int { return compareBytes(a, b) }
 func (jsonb) Ordered() bool          { return false }
 
-// Contains is uncertain when it takes more steps than a few for each value in
-// the two documents: arrays of arrays are compared each with each.
+// Contains is uncertain if it takes more than a few steps for each value in the two
+// documents, as arrays of arrays do: each element is compared with each.
 func (jsonb) Contains(a, b Value) (contains, certain bool) {
 	t := containing{steps: minContainSteps + stepsPerValue*(a.parts.document.count+b.parts.document.count)}
 	contains = t.contain(a.parts.document.JSON, b.parts.document.JSON)
@@ -42,13 +42,13 @@ func (jsonb) Overlaps(Value, Value) (overlaps, certain bool) { return false, fal
 // document is a whole JSON text.
 type document struct {
 	JSON
-	count int // values in it
+	count int // how many values are in it
 }
 
 // JSON is a value as jsonb holds it.
 type JSON struct {
 	kind   byte   // n, t, f, # for a number, " for a string, [ or {
-	text   string // of a string; of a number its digits and an exponent
+	text   string // the string, or a number's digits and exponent
 	items  []JSON
 	fields []field // in jsonb's order, each name once
 }
@@ -59,13 +59,13 @@ type field struct {
 	value JSON
 }
 
-// compareNames orders the names of an object as jsonb does: what it has printed
-// need not be sorted.
+// compareNames orders the names of an object as jsonb does, so that a document that
+// jsonb has printed is in order.
 func compareNames(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
 }
 
-// inOrder sorts fields and keeps the last of those with one name.
+// inOrder sorts fields and keeps the last of several with one name.
 func inOrder(fields []field) []field {
 	ascending := func(a, b field) int { return compareNames(a.name, b.name) }
 	for i := 1; i < len(fields); i++ {
@@ -90,8 +90,8 @@ func (d JSON) field(name string) (JSON, bool) {
 	return d.fields[i].value, true
 }
 
-// parseDocument reads a document. It returns ErrUncertain for what is not JSON,
-// and for what jsonb may refuse (\u0000, half a surrogate pair, huge numbers).
+// parseDocument reads a document. It returns ErrUncertain for text that is not JSON
+// or that jsonb may refuse (\u0000, half a surrogate pair, huge numbers).
 func parseDocument(text string) (document, error) {
 	r := newJSONReader(text, jsonbOptions)
 	defer r.close()
@@ -102,6 +102,7 @@ func parseDocument(text string) (document, error) {
 	return document{value, r.count}, nil
 }
 
+// writeKey writes a text that is equal only for equal documents.
 func (d JSON) writeKey(out *strings.Builder) {
 	out.WriteByte(d.kind)
 	switch d.kind {
@@ -128,4 +129,5 @@ func writeLength(out *strings.Builder, n int) {
 	out.WriteByte(':')
 }
 
+// scalar reports whether d is neither an array nor an object.
 func (d JSON) scalar() bool { return d.kind != '[' && d.kind != '{' }

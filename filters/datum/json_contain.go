@@ -2,16 +2,16 @@ package datum
 
 import "slices"
 
-// Bounds of the steps that a test of containment takes.
+// Bounds of the steps of one test of containment.
 const (
 	minContainSteps = 1024
 	stepsPerValue   = 8
-	// fewPairs is how many pairs of values are compared each with each.
+	// fewPairs is up to how many pairs of values are compared each with each.
 	fewPairs = 64
 )
 
-// containing is one test whether a document contains another. Below zero steps
-// it is given up: its result counts for nothing then.
+// containing is one test whether a document contains another. When it has used up
+// its steps it gives up, and its result means nothing.
 type containing struct{ steps int }
 
 // scalar is a value that is neither an array nor an object.
@@ -20,8 +20,8 @@ type scalar struct {
 	text string
 }
 
-// contain is jsonb's d @> o: an array may contain a scalar as if it stood in
-// an array, but only at the top.
+// contain is jsonb's d @> o. At the top, and only there, an array contains a scalar
+// as it contains an array of that scalar.
 func (t *containing) contain(d, o JSON) bool {
 	if d.kind == '[' && o.scalar() {
 		return t.has(d.items, o)
@@ -29,7 +29,7 @@ func (t *containing) contain(d, o JSON) bool {
 	return t.includes(d, o)
 }
 
-// includes is containment below the top.
+// includes is containment of values that are not at the top.
 func (t *containing) includes(d, o JSON) bool {
 	if t.steps--; t.steps < 0 || d.kind != o.kind {
 		return false
@@ -46,8 +46,8 @@ func (t *containing) includes(d, o JSON) bool {
 	return d.text == o.text
 }
 
-// includesItems reports whether each item that is wanted has one that contains
-// it. Scalars are looked up when there are many.
+// includesItems reports whether for each wanted item some item contains it. Of many
+// items the scalars are found by a map.
 func (t *containing) includesItems(items, wanted []JSON) bool {
 	var scalars map[scalar]struct{}
 	if len(items)*len(wanted) > fewPairs {
@@ -74,7 +74,7 @@ func scalarsOf(items []JSON) map[scalar]struct{} {
 	return scalars
 }
 
-// has reports whether one of the items contains what is wanted.
+// has reports whether one of the items contains the wanted value.
 func (t *containing) has(items []JSON, want JSON) bool {
 	return slices.ContainsFunc(items, func(item JSON) bool { return t.includes(item, want) })
 }

@@ -1,7 +1,7 @@
 package datum
 
-// Step is one -> of a JSON path: a key, or an index into an array, which
-// counts from the end when it is negative.
+// Step is one -> of a JSON path: a key, or an index into an array. A negative index
+// counts from the end.
 type Step struct {
 	Key     string
 	Index   int
@@ -15,8 +15,8 @@ type Path struct {
 	Binary bool // the value is jsonb
 }
 
-// Extract follows the path through a document that Postgres has printed. found
-// is false where SQL has NULL.
+// Extract follows the path through a document that Postgres has printed. It is not
+// found where SQL has NULL.
 func (p Path) Extract(document string) (text string, found bool) {
 	text = document
 	for _, step := range p.Steps {
@@ -55,14 +55,14 @@ func (s Step) into(document string, binary bool) (value string, found bool) {
 	case kind == '[' && s.IsIndex:
 		return r.lastItem(-s.Index)
 	case kind != '{' && s.IsIndex && binary && (s.Index == 0 || s.Index == -1):
-		// jsonb keeps a scalar in an array of one, and ->0 finds it there.
+		// jsonb stores a scalar as an array of one element, which ->0 finds.
 		return r.raw()
 	}
 	return "", false
 }
 
-// field reads the value of the last field of that name: json keeps all of them,
-// and -> takes the last.
+// field reads the value of the last field with a name. json keeps repeated names,
+// of which -> takes the last.
 func (r *jsonReader) field(key string) (value string, found bool) {
 	for r.bracket(); r.kind() == '"'; {
 		quoted, ok := r.raw()
@@ -80,7 +80,7 @@ func (r *jsonReader) field(key string) (value string, found bool) {
 	return value, found
 }
 
-// item reads the item of an array that n others stand before.
+// item reads the item of an array at index n.
 func (r *jsonReader) item(n int) (string, bool) {
 	r.bracket()
 	for ; n > 0 && r.kind() != ']'; n-- {
@@ -91,7 +91,7 @@ func (r *jsonReader) item(n int) (string, bool) {
 	return r.raw()
 }
 
-// lastItem reads the nth item from the end.
+// lastItem reads the nth item of an array, counted from the end from 1.
 func (r *jsonReader) lastItem(n int) (string, bool) {
 	var items []string
 	for r.bracket(); r.kind() != ']'; {

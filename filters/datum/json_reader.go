@@ -14,30 +14,30 @@ import (
 const (
 	// maxJSONDepth bounds recursion over a client's literal.
 	maxJSONDepth = 1000
-	// maxJSONScratch is the longest text whose copy is kept for the next one.
+	// maxJSONScratch is up to how many bytes of memory a reader in the pool may hold.
 	maxJSONScratch = 64 << 10
 )
 
-// jsonReader reads the values of a JSON text. What it returns is part of the
-// text.
+// jsonReader reads the values of a JSON text. The texts that it returns share their
+// memory with that text.
 type jsonReader struct {
 	text    string
-	scratch []byte       // the text, as the decoder does not read strings
-	buffer  bytes.Buffer // of scratch
+	scratch []byte       // a copy of the text, as the decoder reads no strings
+	buffer  bytes.Buffer // reads scratch
 	decoder jsontext.Decoder
 	count   int // values read by document
 }
 
 var jsonReaders = sync.Pool{New: func() any { return &jsonReader{} }}
 
-// Names may repeat: the last one wins in jsonb, and json keeps them all. It
-// also keeps escapes of half a surrogate pair, which jsonb refuses.
+// Names may repeat: in jsonb the last one wins, and json keeps them all. json also
+// keeps escapes of half a surrogate pair, which jsonb refuses.
 var (
 	jsonbOptions = []jsontext.Options{jsontext.AllowDuplicateNames(true)}
 	jsonOptions  = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 )
 
-// newJSONReader returns a reader at the start of a text. Its user closes it.
+// newJSONReader returns a reader at the start of a text. The caller must close it.
 func newJSONReader(text string, options []jsontext.Options) *jsonReader {
 	r := jsonReaders.Get().(*jsonReader) // the pool makes nothing else
 	r.count, r.text, r.scratch = 0, text, append(r.scratch[:0], text...)
@@ -46,6 +46,7 @@ func newJSONReader(text string, options []jsontext.Options) *jsonReader {
 	return r
 }
 
+// close returns the reader to the pool.
 func (r *jsonReader) close() {
 	if cap(r.scratch) <= maxJSONScratch {
 		r.text = ""
@@ -53,12 +54,12 @@ func (r *jsonReader) close() {
 	}
 }
 
-// kind is the kind of the next value, or '}' or ']' at the end of an object or
-// array; 0 where neither follows.
+// kind returns the kind of the next value, '}' or ']' at the end of an object or
+// array, or 0 if none of these is next.
 func (r *jsonReader) kind() byte { return byte(r.decoder.PeekKind()) }
 
-// bracket passes the bracket that is next. Should it not be there after all, no
-// value is found behind it.
+// bracket reads the bracket that is next. An error needs no handling here, as no
+// value can be read after it.
 func (r *jsonReader) bracket() { _, _ = r.decoder.ReadToken() }
 
 // raw reads a value, or the name of a field, as it is spelled.
@@ -71,14 +72,14 @@ func (r *jsonReader) raw() (string, bool) {
 	return r.text[end-len(value) : end], true
 }
 
-// finished reports whether nothing follows the value that was read.
+// finished reports whether the text is read to its end.
 func (r *jsonReader) finished() bool {
 	_, err := r.decoder.ReadToken()
 	return errors.Is(err, io.EOF)
 }
 
-// unquoteJSON undoes the escapes of a string; false for those that jsonb may
-// refuse: \u0000, half a surrogate pair, what is not UTF-8.
+// unquoteJSON undoes the escapes of a string. It returns false for a string that
+// jsonb may refuse: with \u0000, half a surrogate pair or invalid UTF-8.
 func unquoteJSON(quoted string) (string, bool) {
 	if strings.IndexByte(quoted, '\\') < 0 {
 		return quoted[1 : len(quoted)-1], utf8.ValidString(quoted)
@@ -87,8 +88,8 @@ func unquoteJSON(quoted string) (string, bool) {
 	return string(content), err == nil && bytes.IndexByte(content, 0) < 0
 }
 
-// document reads a value as jsonb holds it; false for what is not certainly
-// JSON, or not certainly jsonb.
+// document reads a value as jsonb holds it. It is not ok unless the text is
+// certainly JSON that jsonb accepts.
 func (r *jsonReader) document() (doc JSON, ok bool) {
 	if r.decoder.StackDepth() > maxJSONDepth {
 		return JSON{}, false
@@ -148,7 +149,8 @@ func (r *jsonReader) items() (items []JSON, ok bool) {
 	return items, r.closed(']')
 }
 
-// closed passes the bracket that ends an object or array, if it is next.
+// closed reads the bracket that ends an object or array. It reports false if another
+// token is next.
 func (r *jsonReader) closed(bracket byte) bool {
 	if r.kind() != bracket {
 		return false

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// network is inet or cidr. An IPv4 address is in the upper half of A, the
-// length of its prefix in B. An IPv6 address is in A and B, and the length in S
-// as "/64".
+// network is inet or cidr. An IPv4 value has its address in the upper half of A and
+// the length of its prefix in B. An IPv6 value has its address in A and B, and the
+// length in S as "/64".
 type network struct{ cidr bool }
 
 func (network) Out(text string) (Value, bool) {
@@ -42,8 +42,8 @@ func (network) Out(text string) (Value, bool) {
 	}}, true
 }
 
-// In reads whole addresses; 10.1/16 is a cidr as well, and so much else is not
-// that Postgres has to say.
+// In reads complete addresses only. Postgres also reads short forms of cidr, such as
+// 10.1/16, and refuses a cidr with bits beyond its prefix; both are left to Postgres.
 func (t network) In(literal string) (Value, error) {
 	v, ok := t.Out(literal)
 	if !ok || t.cidr && prefixOf(v) != prefixOf(v).masked() {
@@ -52,7 +52,7 @@ func (t network) In(literal string) (Value, error) {
 	return v, nil
 }
 
-// prefix is an address of either family and how much of it counts.
+// prefix is an address of either family and the length of its prefix in bits.
 type prefix struct {
 	high, low uint64
 	length    int64
@@ -73,8 +73,8 @@ func (p prefix) masked() prefix {
 	return p
 }
 
-// Compare orders IPv4 before IPv6, then by the bits that both prefixes have,
-// then the shorter prefix first, then by the rest of the address.
+// Compare orders IPv4 before IPv6, then by the bits within both prefixes, then by
+// the length of the prefix, then by the rest of the address.
 func (network) Compare(a, b Value) int {
 	if four, six := a.S == "", b.S == ""; four != six {
 		if four {
@@ -117,7 +117,7 @@ func (t hardware) In(literal string) (Value, error) {
 	if v, ok := t.Out(literal); ok {
 		return v, nil
 	}
-	return Value{}, ErrUncertain // there are six more spellings
+	return Value{}, ErrUncertain // Postgres reads six more spellings
 }
 
 func (hardware) Compare(a, b Value) int { return compareNumbers(a, b) }

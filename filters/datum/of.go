@@ -4,10 +4,10 @@ import (
 	"walcast/replication/wal"
 )
 
-// Options is what a database adds to what its types mean.
+// Options is how a database's settings change what its types mean.
 type Options struct {
 	Bytewise bool    // text sorts by its bytes
-	Folding  Folding // of letters that differ in case
+	Folding  Folding // for which letters the other case is known
 	UTC      bool    // literals without a time zone are in UTC
 }
 
@@ -44,7 +44,8 @@ const (
 	oidJSONB       = 3802
 )
 
-// Of returns the type that compares values of t, or nil when only Postgres can.
+// Of returns the Type that reads and compares values of t, or nil if only Postgres
+// can.
 func Of(t *wal.Type, o Options) Type {
 	switch t.Kind {
 	case wal.KindBase:
@@ -62,12 +63,13 @@ func Of(t *wal.Type, o Options) Type {
 		}
 	case wal.KindRange:
 		if subtype := elementOf(t, o); subtype != nil {
-			return span{subtype}
+			return rangeType{subtype}
 		}
 	}
 	return nil
 }
 
+// elementOf returns the type of an array's elements or a range's bounds, or nil.
 func elementOf(t *wal.Type, o Options) Type {
 	if t.Element == nil {
 		return nil
@@ -75,7 +77,7 @@ func elementOf(t *wal.Type, o Options) Type {
 	return Of(t.Element, o)
 }
 
-// baseType finds the type by its OID: those of built-in types are fixed.
+// baseType finds a built-in type by its OID, which never changes.
 func baseType(typeOID uint32, o Options) Type {
 	switch typeOID {
 	case oidText, oidVarchar:

@@ -1,8 +1,8 @@
 package datum
 
-// Set is a type whose values can contain each other: arrays, ranges, documents.
-// What takes more than a few steps for each part of the two values is not
-// certain.
+// Set is a type whose values can contain each other: arrays, ranges, documents. A
+// comparison that would take more than a few steps for each part of the two values
+// is not certain.
 type Set interface {
 	Type
 	// Contains is a @> b.
@@ -11,7 +11,7 @@ type Set interface {
 	Overlaps(a, b Value) (overlaps, certain bool)
 }
 
-// SetOf returns t as a Set, whatever domains are around it.
+// SetOf returns t, or the type below a domain t, as a Set.
 func SetOf(t Type) (Set, bool) {
 	if d, ok := t.(domain); ok {
 		t = d.Type

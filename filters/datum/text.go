@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// text is text or varchar. Equality is that of bytes, since a database's
-// default collation is deterministic; the order is only if bytewise is set.
+// text is text or varchar. Texts are equal if their bytes are, since a database's
+// default collation is deterministic. They order by bytes only if bytewise is set.
 type text struct{ bytewise bool }
 
 func (text) Out(s string) (Value, bool)       { return Value{Key: Key{S: s}}, true }
@@ -14,7 +14,7 @@ func (text) In(literal string) (Value, error) { return Value{Key: Key{S: literal
 func (text) Compare(a, b Value) int           { return compareBytes(a, b) }
 func (t text) Ordered() bool                  { return t.bytewise }
 
-// padded is char(n): blanks at the end do not count in comparisons.
+// padded is char(n), in whose comparisons blanks at the end do not count.
 type padded struct{ bytewise bool }
 
 func (padded) Out(s string) (Value, bool) {
@@ -36,7 +36,7 @@ const maxNameBytes = 63
 
 func (name) Out(s string) (Value, bool) { return Value{Key: Key{S: s}}, true }
 
-// In cuts as Postgres does: to whole characters.
+// In truncates to whole characters within maxNameBytes, as Postgres does.
 func (name) In(literal string) (Value, error) {
 	if len(literal) > maxNameBytes {
 		cut := maxNameBytes

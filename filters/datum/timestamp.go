@@ -2,11 +2,11 @@ package datum
 
 import "strings"
 
-// timestamp is with or without time zone: microseconds since 2000 in A. The
-// two differ in what a zone in a literal means, and the lack of one.
+// timestamp is timestamp with or without time zone. A has microseconds since 2000.
+// The two types differ in what a zone in a literal means, and what its lack means.
 type timestamp struct {
 	zoned bool
-	utc   bool // literals without a zone are in UTC
+	utc   bool // a literal without a zone is in UTC
 }
 
 func (t timestamp) Out(text string) (Value, bool) {
@@ -29,11 +29,11 @@ func (t timestamp) Out(text string) (Value, bool) {
 	return at(days, local, zone)
 }
 
-// daysBefore2000 moves the zero to where Postgres has it: counted from 1970,
-// the last years of its range do not fit.
+// daysBefore2000 is the days from 1970 to 2000. Postgres counts microseconds from
+// 2000; counted from 1970 the last years of its range would overflow.
 const daysBefore2000 = 10957
 
-// at is an instant; without a zone it is in UTC.
+// at returns the value of a time on a day. Without a zone the time is in UTC.
 func at(days int64, local, zone string) (Value, bool) {
 	if zone == "" {
 		zone = "Z"
@@ -70,7 +70,8 @@ func (t timestamp) In(literal string) (Value, error) {
 	return v, nil
 }
 
-// literalAt gives a zone its meaning: timestamp without time zone ignores it.
+// literalAt returns the value of a literal's time on a day. timestamp without time
+// zone ignores the zone.
 func (t timestamp) literalAt(days int64, local, zone string) (Value, bool) {
 	if !t.zoned {
 		if _, ok := at(days, local, zone); !ok {

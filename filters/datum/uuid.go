@@ -2,7 +2,7 @@ package datum
 
 import "math"
 
-// uuid has its 16 bytes in A and B, such that signed order is byte order.
+// uuid has its 16 bytes in A and B, which order as the bytes do.
 type uuid struct{}
 
 func (uuid) Out(text string) (Value, bool) { return parseUUID(text) }
@@ -42,7 +42,8 @@ func parseUUID(s string) (Value, bool) {
 	return Value{Key: Key{A: signed(half[0]), B: signed(half[1])}}, s == ""
 }
 
-// signed maps unsigned order to signed order.
+// signed maps numbers such that their order as signed is that of the unsigned ones.
+// It is its own inverse.
 func signed(n uint64) int64 { return int64(n ^ (math.MaxInt64 + 1)) }
 
 func (uuid) Compare(a, b Value) int { return compareNumbers(a, b) }

@@ -8,34 +8,35 @@ import (
 	"sync"
 )
 
-// Key identifies a value among those of its type: two values are equal in
-// Postgres if and only if their Keys are ==. It serves as a map key.
+// Key identifies a value of a type: two values are equal in Postgres if and only if
+// their Keys are ==. A Key can be the key of a map.
 type Key struct {
 	A, B int64
 	S    string
 }
 
-// Value is one non-null value of a type, ready to be compared. Which fields
-// carry meaning is the type's own affair.
+// Value is one non-null value of a type, ready to be compared. Each type uses the
+// fields in its own way.
 type Value struct {
 	Key
-	Unordered bool // equality is certain, order is not: a label not known yet
-	null      bool // only within parts
+	Unordered bool // only equality is certain, as for an unknown label of an enum
+	null      bool // an element or bound is NULL; only in parts
 	parts     *parts
 }
 
-// parts are what a value is made of. They are apart, as most values have none.
+// parts is what a composed value consists of. It is apart from Value to keep the
+// others, which have none, small.
 type parts struct {
 	list     []Value  // elements of an array, bounds of a range
-	document document // of jsonb
+	document document // the value of jsonb
 	index    sync.Once
-	keys     map[Key]struct{} // of the elements, for who looks for one among many
+	keys     map[Key]struct{} // the keys of many elements, made once by has
 }
 
 // fewElements is how many elements of an array are searched one by one.
 const fewElements = 16
 
-// has reports whether a key is that of an element. Nulls have none.
+// has reports whether a non-null element has the key.
 func (v Value) has(wanted Key) bool {
 	if len(v.list()) <= fewElements {
 		return slices.ContainsFunc(v.list(), func(e Value) bool { return !e.null && e.Key == wanted })
@@ -52,6 +53,7 @@ func (v Value) has(wanted Key) bool {
 	return found
 }
 
+// list returns the elements of an array or the bounds of a range.
 func (v Value) list() []Value {
 	if v.parts == nil {
 		return nil
@@ -62,19 +64,19 @@ func (v Value) list() []Value {
 // Type reads and compares the values of one data type. Types are immutable
 // and comparable with ==.
 type Type interface {
-	// Out reads what Postgres has printed; false means that it is not certain
-	// what it says.
+	// Out reads text that Postgres has printed. It returns false if Go is not
+	// certain of its meaning.
 	Out(text string) (Value, bool)
-	// In reads what a client has written. Errors are *Invalid, where Postgres
-	// refuses the literal, or ErrUncertain.
+	// In reads a client's literal. Errors are *Invalid, if Postgres refuses the
+	// literal, or ErrUncertain.
 	In(literal string) (Value, error)
 	// Compare orders two values as the type's operators < = > do.
 	Compare(a, b Value) int
-	// Ordered reports whether Compare is certain, not only its 0.
+	// Ordered reports whether the order of Compare is certain; its 0 always is.
 	Ordered() bool
 }
 
-// ErrUncertain says that only Postgres knows how it reads a literal.
+// ErrUncertain means that only Postgres knows how it reads a literal.
 var ErrUncertain = errors.New("only Postgres can read this literal")
 
 // Invalid is a literal that Postgres refuses.
@@ -85,12 +87,12 @@ type Invalid struct {
 
 func (e *Invalid) Error() string { return e.Message }
 
-// syntax is the error of most input functions, SQLSTATE 22P02.
+// syntax returns the error of most input functions, SQLSTATE 22P02.
 func syntax(typeName, literal string) error {
 	return &Invalid{"22P02", `invalid input syntax for type ` + typeName + `: "` + literal + `"`}
 }
 
-// outOfRange is the error of the integer types, SQLSTATE 22003.
+// outOfRange returns the error of the integer types, SQLSTATE 22003.
 func outOfRange(typeName, literal string) error {
 	return &Invalid{"22003", `value "` + literal + `" is out of range for type ` + typeName}
 }
@@ -106,7 +108,7 @@ func compareNumbers(a, b Value) int {
 // compareBytes orders values by the bytes of S.
 func compareBytes(a, b Value) int { return strings.Compare(a.S, b.S) }
 
-// spaces are what C's isspace accepts in the locale C.
+// spaces are the characters that C's isspace accepts in the locale C.
 const spaces = " \t\n\v\f\r"
 
 func trimSpaces(s string) string { return strings.Trim(s, spaces) }

@@ -5,24 +5,23 @@ import (
 	"unicode/utf8"
 )
 
-// automaton decides whether an expression matches somewhere in a text, with one
-// look-up for each character, whatever the expression is. It is deterministic and
-// made whole beforehand: expressions of which it would have too many states are
-// left to Postgres. It is immutable.
+// automaton decides whether a regular expression matches somewhere in a text, with
+// one look-up for each character. It is deterministic, immutable and complete from
+// the start: expressions that would need too many states are left to Postgres.
 type automaton struct {
 	ascii   [utf8.RuneSelf]uint8 // the class of each character of ASCII
-	starts  []rune               // where intervals of characters of one class begin, sorted
-	classOf []uint8              // of each interval
+	starts  []rune               // the first characters of intervals of one class, sorted
+	classOf []uint8              // by index in starts: the class of the interval
 	classes int
-	next    []uint8 // the state behind a state and a class
+	next    []uint8 // by state and class: the state that follows
 	atEnd   []bool  // whether a text that ends in a state matches
 	always  bool    // every text matches
 }
 
-// States that are none: what follows does not matter.
+// Numbers in next that end the match, and the most states that there may be.
 const (
-	matched   = 255
-	lost      = 254
+	matched   = 255 // the text matches, whatever follows
+	lost      = 254 // the text does not match, whatever follows
 	maxStates = 250
 )
 
@@ -53,6 +52,7 @@ func (a *automaton) match(text string) bool {
 	return a.atEnd[state]
 }
 
+// class returns the class of a character.
 func (a *automaton) class(r rune) uint8 {
 	return a.classOf[sort.Search(len(a.starts), func(i int) bool { return a.starts[i] > r })-1]
 }

@@ -7,39 +7,42 @@ import (
 )
 
 const (
-	// maxBuildSteps bounds the time in which an automaton is made: 0.3 ms.
+	// maxBuildSteps bounds the time in which an automaton is made, to about 0.3 ms.
 	maxBuildSteps = 20_000
-	// An automaton has a byte for each state and class: some, and more for large
-	// programs.
+	// An automaton has one byte for each state and class. It may have maxTable of
+	// these bytes, and maxTableForInstruction more for each instruction.
 	maxTable               = 1024
 	maxTableForInstruction = 32
-	// maxProgram is more instructions than an expression of MaxSize has.
+	// maxProgram is the most instructions of a program; an expression of MaxSize has
+	// fewer.
 	maxProgram = 320
 )
 
-// places are instructions of a program.
-type places [maxProgram / 64]uint64
+// instructions is a set of instructions of a program, by their index.
+type instructions [maxProgram / 64]uint64
 
-func (p *places) add(at int)      { p[at/64] |= 1 << (at % 64) }
-func (p *places) has(at int) bool { return p[at/64]&(1<<(at%64)) != 0 }
+func (p *instructions) add(at int)      { p[at/64] |= 1 << (at % 64) }
+func (p *instructions) has(at int) bool { return p[at/64]&(1<<(at%64)) != 0 }
 
-// builder makes an automaton of a program. A state is the places where the
-// program may be: those that wait for a character or for the end of the text.
+// builder makes an automaton of a program. A state of the automaton is a set of
+// instructions at which the program may be, each of which waits for a character or
+// for the end of the text.
 type builder struct {
 	automaton
 	program *syntax.Prog
-	takers  []places // by class: what takes its characters
-	behind  []places // by instruction: where the program may be when it has taken one
-	restart places   // and where it may be as it begins to match anew
-	match   int      // the instruction that says so
-	states  map[places]uint8
-	sets    []places // by state
+	takers  []instructions // by class: the instructions that take its characters
+	behind  []instructions // by instruction: where the program may be after taking a character
+	restart instructions   // where the program may be when it begins to match at a later character
+	match   int            // the index of the instruction that reports a match
+	states  map[instructions]uint8
+	sets    []instructions // by state
 	steps   int
 }
 
-// newAutomaton returns ErrSize if it would be too large, or take too long.
+// newAutomaton makes the automaton of a program. Its error is ErrSize, if the
+// automaton would be too large or take too long to make.
 func newAutomaton(program *syntax.Prog) (*automaton, error) {
-	b := builder{program: program, states: map[places]uint8{}}
+	b := builder{program: program, states: map[instructions]uint8{}}
 	if len(program.Inst) > maxProgram || !b.classify() {
 		return nil, ErrSize
 	}
@@ -49,7 +52,7 @@ func newAutomaton(program *syntax.Prog) (*automaton, error) {
 		return &automaton{always: true}, nil
 	}
 	b.restart = b.closure(program.Start, 0)
-	b.behind = make([]places, len(program.Inst))
+	b.behind = make([]instructions, len(program.Inst))
 	for i := range program.Inst {
 		if b.waits(i) {
 			b.behind[i] = b.closure(int(program.Inst[i].Out), 0)
@@ -63,9 +66,10 @@ func newAutomaton(program *syntax.Prog) (*automaton, error) {
 	return &a, nil
 }
 
-// explore finds all states, the one at the start of the text first. No later state
-// is that one, even with the same places: the text does not start there.
-func (b *builder) explore(first places) bool {
+// explore finds all states, first that at the start of the text. A later state with
+// the same instructions is another one, as the text does not start there. It reports
+// false if there would be too many.
+func (b *builder) explore(first instructions) bool {
 	b.sets = append(b.sets, first)
 	b.atEnd = append(b.atEnd, b.endsIn(first, syntax.EmptyBeginText|syntax.EmptyEndText))
 	for state := 0; state < len(b.sets); state++ {
@@ -80,10 +84,10 @@ func (b *builder) explore(first places) bool {
 	return true
 }
 
-// closure is where the program may be from an instruction on without taking a
-// character, in a place of the text.
-func (b *builder) closure(at int, place syntax.EmptyOp) (found places) {
-	var seen places
+// closure returns where the program may get from an instruction without taking a
+// character, where the given assertions about the position in the text hold.
+func (b *builder) closure(at int, assertions syntax.EmptyOp) (found instructions) {
+	var seen instructions
 	for stack := []int{at}; len(stack) > 0; {
 		at = stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -97,7 +101,7 @@ func (b *builder) closure(at int, place syntax.EmptyOp) (found places) {
 		case in.Op == syntax.InstAlt || in.Op == syntax.InstAltMatch:
 			stack = append(stack, int(in.Out), int(in.Arg))
 		case in.Op == syntax.InstCapture || in.Op == syntax.InstNop,
-			in.Op == syntax.InstEmptyWidth && syntax.EmptyOp(in.Arg)&^place == 0:
+			in.Op == syntax.InstEmptyWidth && syntax.EmptyOp(in.Arg)&^assertions == 0:
 			stack = append(stack, int(in.Out))
 		case in.Op == syntax.InstMatch || b.waits(at):
 			found.add(at)
@@ -106,8 +110,8 @@ func (b *builder) closure(at int, place syntax.EmptyOp) (found places) {
 	return found
 }
 
-// waits reports whether anything can come of an instruction later. What waits for
-// the start of the text is too late.
+// waits reports whether an instruction waits for a character or for the end of the
+// text. An instruction that waits for the start of the text can no longer succeed.
 func (b *builder) waits(at int) bool {
 	in := &b.program.Inst[at]
 	switch in.Op {
@@ -119,9 +123,9 @@ func (b *builder) waits(at int) bool {
 	return false
 }
 
-// follow is the state behind places and a character of a class. It is not ok if
-// there are too many.
-func (b *builder) follow(from places, class int) (state uint8, ok bool) {
+// follow returns the state after a set of instructions has met a character of a
+// class. It is not ok if there are too many states.
+func (b *builder) follow(from instructions, class int) (state uint8, ok bool) {
 	then := b.restart
 	for word := range from {
 		b.steps++
@@ -135,7 +139,7 @@ func (b *builder) follow(from places, class int) (state uint8, ok bool) {
 	switch {
 	case then.has(b.match):
 		return matched, true
-	case then == places{}:
+	case then == instructions{}:
 		return lost, true
 	}
 	state, known := b.states[then]
@@ -151,11 +155,12 @@ func (b *builder) follow(from places, class int) (state uint8, ok bool) {
 	return state, true
 }
 
-// endsIn reports whether a text that ends where the program is at places matches.
-func (b *builder) endsIn(at places, place syntax.EmptyOp) bool {
+// endsIn reports whether a text matches that ends while the program is at a set of
+// instructions, where the given assertions hold.
+func (b *builder) endsIn(at instructions, assertions syntax.EmptyOp) bool {
 	for i := range b.program.Inst {
 		if at.has(i) && b.program.Inst[i].Op == syntax.InstEmptyWidth {
-			if ends := b.closure(i, place); ends.has(b.match) {
+			if ends := b.closure(i, assertions); ends.has(b.match) {
 				return true
 			}
 		}

@@ -6,24 +6,24 @@ import (
 	"unicode"
 )
 
-// classify finds the classes of characters that no instruction tells apart. It is
-// false if that takes too long.
+// classify finds the classes of characters that no instruction tells apart. It
+// reports false if that takes too long.
 func (b *builder) classify() bool {
-	instructions := b.program.Inst
+	program := b.program.Inst
 	b.starts = []rune{0}
-	for i := range instructions {
-		b.starts = append(b.starts, edges(&instructions[i])...)
+	for i := range program {
+		b.starts = append(b.starts, edges(&program[i])...)
 	}
 	slices.Sort(b.starts)
 	b.starts = slices.Clip(slices.Compact(b.starts))
-	if b.steps += len(b.starts) * len(instructions); b.steps > maxBuildSteps {
+	if b.steps += len(b.starts) * len(program); b.steps > maxBuildSteps {
 		return false
 	}
-	known := map[places]uint8{}
+	known := map[instructions]uint8{}
 	for _, start := range b.starts {
-		var taking places
-		for i := range instructions {
-			if takes(&instructions[i], start) {
+		var taking instructions
+		for i := range program {
+			if takes(&program[i], start) {
 				taking.add(i)
 			}
 		}
@@ -45,8 +45,8 @@ func (b *builder) classify() bool {
 	return true
 }
 
-// edges are where the characters that an instruction takes begin, and where
-// those behind them do.
+// edges returns the first characters of the intervals that an instruction takes, and
+// the first character behind each interval.
 func edges(in *syntax.Inst) (at []rune) {
 	switch in.Op {
 	case syntax.InstRune, syntax.InstRune1:
@@ -68,6 +68,7 @@ func edges(in *syntax.Inst) (at []rune) {
 	return at
 }
 
+// takes reports whether an instruction takes a character.
 func takes(in *syntax.Inst, r rune) bool {
 	switch in.Op {
 	case syntax.InstRune, syntax.InstRune1:

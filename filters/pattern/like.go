@@ -6,30 +6,30 @@ import (
 	"unicode/utf8"
 )
 
-// The reasons for which Like and Compile leave a pattern to Postgres, or refuse
-// it.
+// The errors of Like and Compile: the pattern is refused, or left to Postgres.
 var (
-	// ErrTrailingEscape is how Postgres refuses a LIKE pattern that ends in its
-	// escape character, SQLSTATE 22025, once a row matches everything before.
+	// ErrTrailingEscape means that a LIKE pattern ends in its escape character.
+	// Postgres refuses it, with SQLSTATE 22025, when a row matches all before it.
 	ErrTrailingEscape = errors.New("LIKE pattern must not end with escape character")
-	// ErrSize says that deciding takes more than a few steps for each byte of text.
+	// ErrSize means that a match would take more than a few steps for each byte of
+	// text, or too much memory.
 	ErrSize = errors.New("the pattern takes too long, or too much memory, for Go")
-	// ErrSyntax says that Postgres may read the expression in another way.
+	// ErrSyntax means that Postgres may read the expression in another way.
 	ErrSyntax = errors.New("only Postgres can read this expression")
 )
 
-// Case is how letters compare when case does not count.
+// Case is whether case counts and, if not, which letters differ only in case.
 type Case uint8
 
 // The ways of comparing letters.
 const (
 	Exact     Case = iota // case counts
-	FoldASCII             // A-Z are a-z, all else as it is: the locale C
-	FoldLocal             // as the locale says; certain only for ASCII
+	FoldASCII             // A-Z equal a-z and nothing else, as in the locale C
+	FoldLocal             // the locale decides; only ASCII letters are certain
 )
 
-// In the code of a pattern these bytes, which no valid UTF-8 has, stand for
-// the wildcards; all others for themselves.
+// The code of a pattern has these bytes, which valid UTF-8 never has, for the
+// wildcards. All other bytes stand for themselves.
 const (
 	anyText = 0xfe // %
 	anyChar = 0xff // _
@@ -39,13 +39,13 @@ const (
 // steps that grows with text and pattern, not with their product.
 type LikePattern struct {
 	code    string
-	borders []int32 // of all literals that are searched for and long, see literal; else nil
+	borders []int32 // by index in code, for long pieces between two %; nil if there is none
 	fold    Case
 	ascii   bool // the pattern has ASCII characters only
 }
 
-// Like compiles a pattern: % is any text, _ one character, \ takes the meaning
-// of the next. Its errors are ErrTrailingEscape and ErrSize.
+// Like compiles a pattern: % is any text, _ one character, and \ makes the next
+// character an ordinary one. Its errors are ErrTrailingEscape and ErrSize.
 func Like(pattern string, fold Case) (LikePattern, error) {
 	trailing := len(pattern) - len(strings.TrimRight(pattern, `\`))
 	if trailing%2 == 1 {
@@ -58,11 +58,11 @@ func Like(pattern string, fold Case) (LikePattern, error) {
 	return p, p.prepare()
 }
 
-// encode writes a pattern without escapes, in lower case if case does not
-// count. Of wildcards that stand together _ come first, and % once.
+// encode writes a pattern without escapes, in lower case if case does not count.
+// Of adjacent wildcards it writes each _ first and then one %.
 func encode(pattern string, fold Case) string {
 	code := make([]byte, 0, len(pattern))
-	text := false // a % is due
+	text := false // a % is still to be written
 	for i := 0; i < len(pattern); i++ {
 		c := pattern[i]
 		switch c {
@@ -90,30 +90,30 @@ func encode(pattern string, fold Case) string {
 	return string(code)
 }
 
-// prepare looks at the pieces that are searched for: those with a % on both
-// sides.
+// prepare computes the borders of long pieces with a % on both sides, which are the
+// pieces that a match searches for.
 func (p *LikePattern) prepare() error {
 	rest, start := p.code, 0
-	for piece := 0; ; piece++ {
+	for i := 0; ; i++ {
 		text, behind, found := strings.Cut(rest, string([]byte{anyText}))
 		if !found {
 			return nil
 		}
-		if l := newLiteral(text); piece > 0 && len(l.code) > wordBits {
-			if l.blanks {
+		if sought := newPiece(text); i > 0 && len(sought.code) > wordBits {
+			if sought.blanks {
 				return ErrSize
 			}
 			if p.borders == nil {
 				p.borders = make([]int32, len(p.code))
 			}
-			l.writeBorders(p.borders[start : start+len(l.code)])
+			sought.writeBorders(p.borders[start : start+len(sought.code)])
 		}
 		start += len(text) + 1
 		rest = behind
 	}
 }
 
-// Bytes is how much memory the pattern takes, about.
+// Bytes returns about how much memory the pattern takes.
 func (p LikePattern) Bytes() int { return len(p.code) + 4*len(p.borders) }
 
 // Match reports whether the text matches. certain is false when only Postgres
@@ -130,12 +130,12 @@ func (p LikePattern) Match(text string) (matches, certain bool) {
 type likeMatch struct {
 	text  string
 	fold  bool
-	steps int // how often a byte was looked at, as far as it is not once
+	steps int // how often bytes were looked at, for tests
 }
 
-// match takes the first piece of the pattern from the start of the text, the
-// last from its end, and each between them where it is found first: what
-// follows has the more room the earlier it is.
+// match finds the first piece of the pattern at the start of the text, the last at
+// its end, and each piece between them at its first occurrence, which leaves the
+// most text for the pieces that follow.
 func (m *likeMatch) match(p LikePattern) bool {
 	last := strings.LastIndexByte(p.code, anyText)
 	if last < 0 {
@@ -151,7 +151,7 @@ func (m *likeMatch) match(p LikePattern) bool {
 		if p.borders != nil {
 			borders = p.borders[at:end]
 		}
-		if !m.search(newLiteral(p.code[at:end]), borders) {
+		if !m.search(newPiece(p.code[at:end]), borders) {
 			return false
 		}
 		at = end + 1
@@ -159,7 +159,8 @@ func (m *likeMatch) match(p LikePattern) bool {
 	return true
 }
 
-// prefix takes what code stands for from the start.
+// prefix removes what code matches from the start of the text. It reports whether
+// there was a match.
 func (m *likeMatch) prefix(code string) bool {
 	for i := range len(code) {
 		if m.text == "" {
@@ -178,7 +179,8 @@ func (m *likeMatch) prefix(code string) bool {
 	return true
 }
 
-// suffix takes what code stands for from the end.
+// suffix removes what code matches from the end of the text. It reports whether
+// there was a match.
 func (m *likeMatch) suffix(code string) bool {
 	for i := len(code) - 1; i >= 0; i-- {
 		last := len(m.text) - 1
@@ -199,7 +201,7 @@ func (m *likeMatch) suffix(code string) bool {
 	return true
 }
 
-// at is a byte of the text, in lower case if case does not count.
+// at returns a byte of the text, in lower case if case does not count.
 func (m *likeMatch) at(i int) byte {
 	if m.fold {
 		return lower(m.text[i])
@@ -207,19 +209,19 @@ func (m *likeMatch) at(i int) byte {
 	return m.text[i]
 }
 
-// search takes everything up to the end of the first place of a literal, and
-// the characters that follow it.
-func (m *likeMatch) search(l literal, borders []int32) bool {
+// search removes the text up to the end of the first occurrence of a piece, with
+// the characters that must follow it. It reports whether there was one.
+func (m *likeMatch) search(p piece, borders []int32) bool {
 	end := 0
 	switch {
-	case l.code == "":
-	case len(l.code) > wordBits:
-		end = m.searchLong(l, borders)
-	case l.blanks || m.fold:
-		end = m.searchWord(l)
+	case p.code == "":
+	case len(p.code) > wordBits:
+		end = m.searchLong(p, borders)
+	case p.blanks || m.fold:
+		end = m.searchWord(p)
 	default:
-		if end = strings.Index(m.text, l.code); end >= 0 {
-			end += len(l.code)
+		if end = strings.Index(m.text, p.code); end >= 0 {
+			end += len(p.code)
 		}
 	}
 	if end < 0 {
@@ -228,7 +230,7 @@ func (m *likeMatch) search(l literal, borders []int32) bool {
 	}
 	m.steps += end
 	m.text = m.text[end:]
-	for range l.after {
+	for range p.after {
 		if m.text == "" {
 			return false
 		}
@@ -238,7 +240,7 @@ func (m *likeMatch) search(l literal, borders []int32) bool {
 	return true
 }
 
-// firstChar is the length of the first character.
+// firstChar returns the length of the first character in bytes.
 func firstChar(s string) int {
 	_, n := utf8.DecodeRuneInString(s)
 	return n

@@ -6,25 +6,26 @@ import (
 	"strings"
 )
 
-// MaxSize is how many instructions an expression may have that Go evaluates:
-// repeats are copies of what they repeat, and so a few kilobytes can make a
-// gigabyte. What is larger, or has too many states, is left to Postgres, which
-// has a time limit.
+// MaxSize is the most instructions of an expression that Go evaluates. A repeat is
+// compiled to copies of what it repeats, so a few kilobytes of expression could
+// become a gigabyte. Larger expressions are left to Postgres, which has a time
+// limit.
 const MaxSize = 256
 
-// Regexp is a compiled pattern of ~ or ~*, if it is one that Go and Postgres
-// read alike. A match takes one step for each character of the text.
+// Regexp is a compiled pattern of ~ or ~* that Go and Postgres read alike. A match
+// takes one step for each character of the text.
 type Regexp struct {
 	automaton *automaton
-	ascii     bool // certain for ASCII text only
+	ascii     bool // only matches of ASCII text are certain
 }
 
-// Compile compiles what both read alike. Its errors, ErrSyntax and ErrSize, say
-// why only Postgres can.
+// Compile compiles a regular expression that Go and Postgres read alike. Its errors,
+// ErrSyntax and ErrSize, say why only Postgres can evaluate the expression.
+//
 // Alike are plain characters, the dot, groups, alternatives, the anchors at
 // both ends, * + ? {m,n} and their lazy forms, sets of ASCII characters, \d \w
-// \s on ASCII text, and escaped punctuation. Everything else of Postgres'
-// syntax Go lacks or reads in another way.
+// \s on ASCII text, and escaped punctuation. Go lacks the rest of Postgres' syntax,
+// or reads it in another way.
 func Compile(pattern string, fold Case) (Regexp, error) {
 	s := scanner{rest: pattern}
 	size, ok := s.alternatives(0)
@@ -45,7 +46,7 @@ func Compile(pattern string, fold Case) (Regexp, error) {
 	return Regexp{a, ascii}, err
 }
 
-// compile makes the automaton of an expression with its flags.
+// compile makes the automaton of an expression that begins with its flags.
 func compile(expression string) (*automaton, error) {
 	parsed, err := syntax.Parse(expression, syntax.Perl)
 	if err != nil {
@@ -58,8 +59,8 @@ func compile(expression string) (*automaton, error) {
 	return newAutomaton(program)
 }
 
-// Size is how many instructions Go makes of a pattern, at most. It is 0 for
-// patterns that Compile leaves to Postgres at first sight.
+// Size returns an upper limit of the instructions that Go makes of a pattern. It is 0
+// for patterns that Compile leaves to Postgres without compiling them.
 func Size(pattern string) int {
 	s := scanner{rest: pattern}
 	if size, ok := s.alternatives(0); ok && s.rest == "" && size <= MaxSize {
@@ -68,7 +69,7 @@ func Size(pattern string) int {
 	return 0
 }
 
-// Bytes is how much memory a pattern takes that Compile has compiled, at most.
+// Bytes returns an upper limit of the memory that a compiled pattern takes.
 func Bytes(pattern string) int {
 	return 512 + maxTable + len(pattern) + 2*maxTableForInstruction*Size(pattern)
 }
@@ -76,7 +77,7 @@ func Bytes(pattern string) int {
 // Match reports whether the expression matches somewhere in the text. certain
 // is false when only Postgres can say.
 func (r Regexp) Match(text string) (matches, certain bool) {
-	// Postgres counts the vertical tab among \s, Go does not.
+	// For Postgres \s includes the vertical tab, for Go it does not.
 	if r.ascii && (!isASCII(text) || strings.IndexByte(text, '\v') >= 0) {
 		return false, false
 	}

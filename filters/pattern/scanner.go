@@ -2,11 +2,11 @@ package pattern
 
 import "strings"
 
-// scanner accepts what Go and Postgres read alike, and counts the instructions
-// that Go would make of it, at least as many as there will be.
+// scanner accepts the regular expressions that Go and Postgres read alike. It also
+// computes an upper limit of the instructions that Go makes of one.
 type scanner struct {
 	rest    string
-	classes bool // \d, \w or \s: what they contain depends on the locale
+	classes bool // there is a \d, \w or \s, which depends on the locale
 }
 
 // maxGroups bounds the nesting of groups.
@@ -30,14 +30,13 @@ func (s *scanner) alternatives(depth int) (size int, ok bool) {
 	}
 }
 
-// branch reads pieces up to | or ). It must not be empty: Postgres has its own
-// ideas of that.
+// branch reads atoms up to | or ). Go and Postgres differ on empty branches, so
+// these are not ok.
 func (s *scanner) branch(depth int) (size int, ok bool) {
-	pieces := 0
-	for ; s.rest != "" && s.rest[0] != '|' && s.rest[0] != ')'; pieces++ {
+	atoms := 0
+	for ; s.rest != "" && s.rest[0] != '|' && s.rest[0] != ')'; atoms++ {
 		if s.rest[0] == '^' || s.rest[0] == '$' {
-			// An anchor in the middle never matches or matches nothing; both agree,
-			// but not on what may repeat it.
+			// Go and Postgres agree on anchors anywhere, but not on repeated ones.
 			s.rest = s.rest[1:]
 			if s.quantified() {
 				return 0, false
@@ -54,7 +53,7 @@ func (s *scanner) branch(depth int) (size int, ok bool) {
 		}
 		size = saturate(size + n)
 	}
-	return size, pieces > 0
+	return size, atoms > 0
 }
 
 // quantified reports whether a quantifier is next.
@@ -62,6 +61,7 @@ func (s *scanner) quantified() bool {
 	return s.rest != "" && strings.IndexByte("*+?{", s.rest[0]) >= 0
 }
 
+// take reads one given byte, if it is next.
 func (s *scanner) take(c byte) bool {
 	if s.rest == "" || s.rest[0] != c {
 		return false
@@ -70,6 +70,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
+// atom reads a character, a group, a set or an escape.
 func (s *scanner) atom(depth int) (size int, ok bool) {
 	switch c := s.rest[0]; c {
 	case '(':
@@ -94,7 +95,7 @@ func (s *scanner) atom(depth int) (size int, ok bool) {
 	}
 }
 
-// escape reads \d \w \s, or punctuation without its meaning.
+// escape reads \d \w \s, or escaped punctuation.
 func (s *scanner) escape() bool {
 	if len(s.rest) < 2 {
 		return false
@@ -110,7 +111,7 @@ func (s *scanner) escape() bool {
 	return true
 }
 
-// set reads [abc], [a-z] or [^…] of ASCII letters, digits and harmless marks.
+// set reads [abc], [a-z] or [^…] of the characters that setMember accepts.
 func (s *scanner) set() bool {
 	body, rest, ok := strings.Cut(s.rest[1:], "]")
 	body = strings.TrimPrefix(body, "^")
@@ -132,6 +133,7 @@ func (s *scanner) set() bool {
 	return true
 }
 
+// setMember accepts ASCII letters, digits and marks without a meaning in sets.
 func setMember(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_ .,;!@#%+*/|(){}$?'\"", c) >= 0
 }
@@ -139,8 +141,8 @@ func setMember(c byte) bool {
 // maxRepeat is the largest count that Postgres allows.
 const maxRepeat = 255
 
-// quantifier reads * + ? {m} {m,} {m,n}, and a ? behind it, or nothing, and says
-// what becomes of the size of what is repeated.
+// quantifier reads * + ? {m} {m,} {m,n}, with or without a ? behind, or nothing. It
+// returns the size of the repeated expression, given the size of one repetition.
 func (s *scanner) quantifier(size int) (repeated int, ok bool) {
 	switch {
 	case s.take('*'), s.take('+'), s.take('?'):
@@ -150,7 +152,7 @@ func (s *scanner) quantifier(size int) (repeated int, ok bool) {
 		if !ok {
 			return 0, false
 		}
-		// Each turn is a copy, and each that may be left out has a branch.
+		// Each repetition is a copy, and each optional one needs a branch.
 		size = max(size, 1)*max(high, 1) + high - low + 2
 	default:
 		return size, true
@@ -159,7 +161,8 @@ func (s *scanner) quantifier(size int) (repeated int, ok bool) {
 	return saturate(size), true
 }
 
-// bounds reads what follows the brace. Without an upper bound high is low.
+// bounds reads the numbers of a quantifier behind its brace. Without an upper bound
+// high is low.
 func (s *scanner) bounds() (low, high int, ok bool) {
 	low, ok = s.count()
 	if !ok || s.take('}') {
@@ -175,7 +178,7 @@ func (s *scanner) bounds() (low, high int, ok bool) {
 	return low, high, ok && low <= high && s.take('}')
 }
 
-// count reads a number. One that begins with a zero is none to Go.
+// count reads a number. Go takes no number that begins with a zero.
 func (s *scanner) count() (n int, ok bool) {
 	if len(s.rest) > 1 && s.rest[0] == '0' && '0' <= s.rest[1] && s.rest[1] <= '9' {
 		return 0, false
@@ -187,5 +190,5 @@ func (s *scanner) count() (n int, ok bool) {
 	return n, ok && n <= maxRepeat
 }
 
-// saturate keeps sizes from growing without end: repeats multiply.
+// saturate bounds a size, as nested repeats multiply and could overflow.
 func saturate(size int) int { return min(size, 1<<30) }

@@ -7,17 +7,18 @@ import (
 	"weak"
 )
 
-// expressions are the compiled expressions that somebody holds: equal ones are
-// one, however many filters have them. The collector of garbage takes out what
-// nobody holds any more.
+// expressions are the compiled regular expressions that filters hold. Filters with
+// equal expressions share one automaton. The garbage collector removes an entry
+// when no filter holds its automaton any more.
 var expressions = shared{entries: map[string]weak.Pointer[automaton]{}}
 
+// shared is a set of automata that are freed when nothing else holds them.
 type shared struct {
 	mu      sync.Mutex
-	entries map[string]weak.Pointer[automaton] // by the text with its flags
+	entries map[string]weak.Pointer[automaton] // by expression, with its flags
 }
 
-// compile returns the expression of a text.
+// compile returns the automaton of an expression, which it makes if there is none.
 func (s *shared) compile(text string) (*automaton, error) {
 	if e := s.find(text); e != nil {
 		return e, nil
@@ -29,20 +30,22 @@ func (s *shared) compile(text string) (*automaton, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.entries[text].Value(); e != nil {
-		return e, nil // somebody else was faster
+		return e, nil // another goroutine has made it meanwhile
 	}
 	s.entries[text] = weak.Make(compiled)
 	runtime.AddCleanup(compiled, s.forget, text)
 	return compiled, nil
 }
 
+// find returns the automaton of an expression, or nil.
 func (s *shared) find(text string) *automaton {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.entries[text].Value()
 }
 
-// forget takes an entry out, unless its text was compiled again meanwhile.
+// forget removes the entry of an automaton that was freed, unless the expression was
+// compiled again meanwhile.
 func (s *shared) forget(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +54,8 @@ func (s *shared) forget(text string) {
 	}
 }
 
-// Held is how many different expressions somebody holds, and their bytes.
+// Held returns how many different expressions filters hold, and about their memory in
+// bytes.
 func Held() (n, bytes int) {
 	expressions.mu.Lock()
 	defer expressions.mu.Unlock()

@@ -6,34 +6,44 @@ import "strings"
 type function struct {
 	name    string // qualified, quoted
 	returns TypeName
-	body    Expression // nil when it is not one of those that are understood
+	body    Expression // nil if the function is not understood
 }
 
 // Definition is what pg_proc says of a function.
 type Definition struct {
 	Schema, Name string
-	Language     string
-	Source       string // prosrc
-	Parsed       bool   // has an SQL-standard body instead
-	Kind         string // prokind
-	Volatile     string // provolatile
-	Arguments    int
-	Set          bool // returns a set
-	Settings     []string
-	Returns      string // format_type
-	Definer      bool   // security definer: current_user is its owner
-	Executable   bool   // by the role
+	Body         Body
+	Signature    Signature
+	Settings     []string // proconfig
+	Definer      bool     // SECURITY DEFINER: current_user is the function's owner
+	Executable   bool     // the role may execute the function
 }
 
-// newFunction reads a definition. The body is compiled only if it does nothing
-// but look into the claims, whichever role made the function; whether that is
-// so is found out when the body is evaluated.
+// Body is what a function does.
+type Body struct {
+	Language string
+	Source   string // prosrc
+	Parsed   bool   // the function has an SQL-standard body instead of Source
+}
+
+// Signature is how a function is declared.
+type Signature struct {
+	Kind      string // prokind
+	Volatile  string // provolatile
+	Arguments int
+	Set       bool   // the function returns a set
+	Returns   string // the result's type, by format_type
+}
+
+// newFunction reads a definition. The body is kept only if the declaration lets it
+// be evaluated here; whether the body does nothing but look into the claims turns
+// out when it is evaluated.
 func newFunction(d Definition) *function {
-	f := &function{name: Qualified(d.Schema, d.Name), returns: TypeName(d.Returns)}
-	plain := d.Language == "sql" && !d.Parsed && d.Kind == "f" && !d.Set && d.Arguments == 0
+	f := &function{name: Qualified(d.Schema, d.Name), returns: TypeName(d.Signature.Returns)}
+	plain := d.Body.Language == "sql" && !d.Body.Parsed && d.Signature.Kind == "f" && !d.Signature.Set && d.Signature.Arguments == 0
 	// A volatile function with such a body gives the same for every row, but its
 	// declaration says otherwise.
-	if !plain || d.Volatile == "v" || d.Definer || !d.Executable || strings.ContainsRune(d.Source, '\\') {
+	if !plain || d.Signature.Volatile == "v" || d.Definer || !d.Executable || strings.ContainsRune(d.Body.Source, '\\') {
 		return f
 	}
 	for _, setting := range d.Settings {
@@ -42,7 +52,7 @@ func newFunction(d Definition) *function {
 			return f
 		}
 	}
-	if body, err := ParseBody(d.Source); err == nil {
+	if body, err := ParseBody(d.Body.Source); err == nil {
 		f.body = body
 	}
 	return f
@@ -63,8 +73,8 @@ func CatalogFirst(path string) bool {
 // Functions are the functions that policies of a table call, by name.
 type Functions map[string]*function
 
-// NewFunctions understands definitions. Two of one name are told apart by
-// arguments only, which is not done here: neither is understood.
+// NewFunctions reads definitions. Functions of one name differ by their arguments,
+// which are not looked at here, so none of them is understood.
 func NewFunctions(definitions []Definition) Functions {
 	functions := Functions{}
 	for _, d := range definitions {

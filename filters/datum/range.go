@@ -4,20 +4,20 @@ import (
 	"strings"
 )
 
-// span is a range type. A has the flags below, parts the lower and the upper
-// bound, of which an infinite one is null. S is a text that only equal ranges
-// share.
-type span struct{ subtype Type }
+// rangeType is a range type. A value has the flags below in A and its lower and
+// upper bound in parts, where an infinite bound is null. S is a text that is equal
+// only for equal ranges.
+type rangeType struct{ subtype Type }
 
 const (
-	spanEmpty = 1 << iota
+	rangeEmpty = 1 << iota
 	lowerInclusive
 	upperInclusive
 )
 
-func (t span) Out(text string) (Value, bool) {
+func (t rangeType) Out(text string) (Value, bool) {
 	if text == "empty" {
-		return Value{Key: Key{A: spanEmpty}}, true
+		return Value{Key: Key{A: rangeEmpty}}, true
 	}
 	if len(text) < len("(,)") {
 		return Value{}, false
@@ -51,7 +51,7 @@ func (t span) Out(text string) (Value, bool) {
 	return v, known && ok1 && ok2 && rest == ""
 }
 
-// boundText is how a bound is spelled; nothing at all is an infinite one.
+// boundText is how a bound is spelled; an infinite bound has no spelling at all.
 type boundText struct {
 	text     string
 	infinite bool
@@ -83,13 +83,13 @@ func cutBound(s string, separator byte) (bound boundText, rest string, ok bool) 
 	return boundText{string(text), !seen}, "", separator == 0 && !quoted
 }
 
-// In leaves ranges to Postgres, which brings those of discrete types into one
-// form: [1,4] is [1,5).
-func (span) In(string) (Value, error) { return Value{}, ErrUncertain }
+// In leaves all literals to Postgres, which rewrites ranges of discrete types:
+// [1,4] becomes [1,5).
+func (rangeType) In(string) (Value, error) { return Value{}, ErrUncertain }
 
 // Compare orders the empty range first, then by lower and by upper bound.
-func (t span) Compare(a, b Value) int {
-	emptyA, emptyB := a.A&spanEmpty != 0, b.A&spanEmpty != 0
+func (t rangeType) Compare(a, b Value) int {
+	emptyA, emptyB := a.A&rangeEmpty != 0, b.A&rangeEmpty != 0
 	switch {
 	case emptyA && emptyB:
 		return 0
@@ -104,7 +104,7 @@ func (t span) Compare(a, b Value) int {
 	return t.compareBounds(t.upper(a), t.upper(b))
 }
 
-func (t span) Ordered() bool { return t.subtype.Ordered() }
+func (t rangeType) Ordered() bool { return t.subtype.Ordered() }
 
 // bound is one end of a range.
 type bound struct {
@@ -113,12 +113,12 @@ type bound struct {
 	inclusive bool
 }
 
-func (span) lower(v Value) bound { return bound{v.parts.list[0], true, v.A&lowerInclusive != 0} }
-func (span) upper(v Value) bound { return bound{v.parts.list[1], false, v.A&upperInclusive != 0} }
+func (rangeType) lower(v Value) bound { return bound{v.parts.list[0], true, v.A&lowerInclusive != 0} }
+func (rangeType) upper(v Value) bound { return bound{v.parts.list[1], false, v.A&upperInclusive != 0} }
 
-// compareBounds follows range_cmp_bounds: equal values differ by which side
-// of the value the bound is on.
-func (t span) compareBounds(a, b bound) int {
+// compareBounds follows range_cmp_bounds. Bounds with equal values differ by the
+// side of the value that they are on.
+func (t rangeType) compareBounds(a, b bound) int {
 	switch {
 	case a.value.null && b.value.null && a.lower == b.lower:
 		return 0
@@ -133,7 +133,7 @@ func (t span) compareBounds(a, b bound) int {
 	return a.offset() - b.offset()
 }
 
-// side is which end of everything an infinite bound is at.
+// side is -1 for a lower bound and 1 for an upper bound.
 func (b bound) side() int {
 	if b.lower {
 		return -1
@@ -141,7 +141,8 @@ func (b bound) side() int {
 	return 1
 }
 
-// offset is where a bound is relative to its value: before it, at it or behind.
+// offset is where a bound is relative to its value: -1 is before, 0 at and 1
+// behind the value.
 func (b bound) offset() int {
 	if b.inclusive {
 		return 0
@@ -150,19 +151,19 @@ func (b bound) offset() int {
 }
 
 // Contains is a @> b.
-func (t span) Contains(a, b Value) (contains, certain bool) {
+func (t rangeType) Contains(a, b Value) (contains, certain bool) {
 	switch {
-	case b.A&spanEmpty != 0:
+	case b.A&rangeEmpty != 0:
 		return true, true
-	case a.A&spanEmpty != 0:
+	case a.A&rangeEmpty != 0:
 		return false, true
 	}
 	return t.compareBounds(t.lower(a), t.lower(b)) <= 0 && t.compareBounds(t.upper(a), t.upper(b)) >= 0, true
 }
 
 // Overlaps is a && b.
-func (t span) Overlaps(a, b Value) (overlaps, certain bool) {
-	if a.A&spanEmpty != 0 || b.A&spanEmpty != 0 {
+func (t rangeType) Overlaps(a, b Value) (overlaps, certain bool) {
+	if a.A&rangeEmpty != 0 || b.A&rangeEmpty != 0 {
 		return false, true
 	}
 	la, lb := t.lower(a), t.lower(b)

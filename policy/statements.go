@@ -13,7 +13,7 @@ import (
 // Rows travel as one array of the table's row type, so that every value is
 // read by its type's own input function; back come the numbers, from 1, of
 // those that are visible.
-type question struct {
+type statements struct {
 	// byRow evaluates the policies on the values of the change itself, so that
 	// the answer is that of the change, exactly; "" when they cannot be.
 	byRow string
@@ -63,17 +63,17 @@ func acting(role string) string {
 	return "current_user operator(pg_catalog.=) " + sql.QuoteText(role) + "::pg_catalog.name"
 }
 
-// newQuestion writes the statements. Names are qualified, as the policies' are,
+// newStatements writes the statements. Names are qualified, as the policies' are,
 // so that the statements mean the same for every role.
-func newQuestion(rel *wal.Relation, f *facts) *question {
-	table := sql.Qualified(f.Schema, f.Table)
-	q := &question{
-		table:   f.Schema + "." + f.Table,
+func newStatements(rel *wal.Relation, f *facts) *statements {
+	table := sql.Qualified(f.relation.Schema, f.relation.Table)
+	q := &statements{
+		table:   f.relation.Schema + "." + f.relation.Table,
 		rowPath: f.session.RunPath, keyPath: f.session.SearchPath, wholePath: f.session.WholePath,
 	}
 	needs, possible := neededColumns(f)
 	key := true
-	for _, a := range f.attributes {
+	for _, a := range f.relation.attributes {
 		c := field{column: rel.Column(a.Name)}
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		c.key = c.column >= 0 && rel.Columns[c.column].Key
@@ -85,10 +85,10 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 	}
 	q.parser, q.barred = f.parser()
 	if possible && len(q.unsent) == 0 && len(q.barred) == 0 {
-		q.byRow = rowQuestion(f, table)
+		q.byRow = byRowSQL(f, table)
 	}
 	if key && rel.HasKey() {
-		q.byKey = q.keyQuestion(f, table)
+		q.byKey = q.byKeySQL(f, table)
 	}
 	return q
 }
@@ -100,16 +100,16 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 // is run as. barred are the schemas for which nobody can.
 func (f *facts) parser() (role string, barred []string) {
 	switch {
-	case !f.Literals && len(f.names.Own) == 0 && (len(f.names.Subject) == 0 || !f.names.Secured):
+	case !f.policies.Literals && len(f.names.Own) == 0 && (len(f.names.Subject) == 0 || !f.names.Secured):
 		return "", nil
 	case len(f.names.Subject) == 0:
-		return f.Role, nil
+		return f.role.Name, nil
 	}
 	return "", f.names.Subject
 }
 
 // unjudged is the answer about a row that nobody can judge.
-func (q *question) unjudged() *AskError {
+func (q *statements) unjudged() *AskError {
 	reads := "read what the change does not have"
 	switch {
 	case len(q.unsent) > 0:
@@ -123,7 +123,7 @@ func (q *question) unjudged() *AskError {
 	}
 }
 
-// keyQuestion looks rows up. An answer is about the row as it is now, so it says
+// byKeySQL looks rows up. An answer is about the row as it is now, so it says
 // too whether that is the version that was sent: all columns that the change has
 // must have the same image, which no operator of a user decides. All columns of
 // what was sent get names of ours, so that none of the table's is taken for one.
@@ -131,13 +131,13 @@ func (q *question) unjudged() *AskError {
 // The offset keeps it a look-up for each row: in a join Postgres would evaluate
 // the policies for other rows of the table too, and what raises for one of them
 // would hide all.
-func (q *question) keyQuestion(f *facts, table string) string {
+func (q *statements) byKeySQL(f *facts, table string) string {
 	var names, equal, images, now []string
 	for i, c := range q.fields {
-		name, column := fmt.Sprintf("c%d", i), "present."+sql.QuoteName(f.attributes[i].Name)
+		name, column := fmt.Sprintf("c%d", i), "present."+sql.QuoteName(f.relation.attributes[i].Name)
 		names = append(names, name)
 		if c.key {
-			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.attributes[i].Equals, name))
+			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.relation.attributes[i].Equals, name))
 		}
 		if c.column >= 0 {
 			images = append(images, "sent."+name)
@@ -146,19 +146,19 @@ func (q *question) keyQuestion(f *facts, table string) string {
 	}
 	return fmt.Sprintf("select sent.place, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
 		"with ordinality as sent (%s, lacks, place) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",
-		sent(table), lacksSetting, strings.Join(names, ", "), strings.Join(now, ", "), strings.Join(images, ", "), table, strings.Join(equal, " and "), acting(f.Role))
+		sent(table), lacksSetting, strings.Join(names, ", "), strings.Join(now, ", "), strings.Join(images, ", "), table, strings.Join(equal, " and "), acting(f.role.Name))
 }
 
-// rowQuestion puts the policies where Postgres has them, in a WHERE, so that
+// byRowSQL puts the policies where Postgres has them, in a WHERE, so that
 // it takes the same short cuts around what may raise. What was sent has the
 // table's name and its columns', as the policies know them.
-func rowQuestion(f *facts, table string) string {
+func byRowSQL(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
 		return fmt.Sprintf("select numbered.place from (select pg_catalog.row_number() over () as place, exists (select where %s) as visible "+
-			"from %s as %s) as numbered where %s and numbered.visible", combined(f), sent(table), sql.QuoteName(f.Table), acting(f.Role))
+			"from %s as %s) as numbered where %s and numbered.visible", combined(f), sent(table), sql.QuoteName(f.relation.Table), acting(f.role.Name))
 	}
-	names := make([]string, len(f.attributes))
-	for i, a := range f.attributes {
+	names := make([]string, len(f.relation.attributes))
+	for i, a := range f.relation.attributes {
 		names[i] = sql.QuoteName(a.Name)
 	}
 	place := "place"
@@ -166,12 +166,12 @@ func rowQuestion(f *facts, table string) string {
 		place += "_"
 	}
 	return fmt.Sprintf(`select %s from %s with ordinality as %s (%s, %[1]s) where %[5]s and %[6]s`,
-		sql.QuoteName(place), sent(table), sql.QuoteName(f.Table), strings.Join(names, ", "), acting(f.Role), combined(f))
+		sql.QuoteName(place), sent(table), sql.QuoteName(f.relation.Table), strings.Join(names, ", "), acting(f.role.Name), combined(f))
 }
 
 // wholeRow reports whether a policy may name the row as a value.
 func wholeRow(f *facts) bool {
-	return slices.ContainsFunc(f.policies, func(p policyRow) bool { return strings.Contains(p.Using, ".*") })
+	return slices.ContainsFunc(f.policies.stored, func(p policyRow) bool { return strings.Contains(p.Using, ".*") })
 }
 
 // neededColumns returns which attributes the policies read; possible is false
@@ -181,7 +181,7 @@ func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	named := map[int16]bool{}
 	all := wholeRow(f)
 	possible = sql.CatalogFirst(f.session.SearchPath)
-	for _, p := range f.policies {
+	for _, p := range f.policies.stored {
 		for _, n := range p.Columns {
 			named[n] = true
 			possible = possible && n > 0
@@ -195,11 +195,11 @@ func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 // them). The order matters to what raises.
 func combined(f *facts) string {
 	var permissive, restrictive []string
-	for i, p := range f.policies {
+	for i, p := range f.policies.stored {
 		if p.Permissive {
-			permissive = append(permissive, "("+f.asked[i]+")")
+			permissive = append(permissive, "("+f.policies.asked[i]+")")
 		} else {
-			restrictive = append(restrictive, "("+f.asked[i]+")")
+			restrictive = append(restrictive, "("+f.policies.asked[i]+")")
 		}
 	}
 	slices.Reverse(permissive)
@@ -210,7 +210,7 @@ func combined(f *facts) string {
 }
 
 // complete reports whether the row has all that byRow needs.
-func (q *question) complete(row wal.Row) bool {
+func (q *statements) complete(row wal.Row) bool {
 	if q.byRow == "" || row == nil {
 		return false
 	}
@@ -223,7 +223,7 @@ func (q *question) complete(row wal.Row) bool {
 }
 
 // findable reports whether the row has its whole key.
-func (q *question) findable(row wal.Row) bool {
+func (q *statements) findable(row wal.Row) bool {
 	if q.byKey == "" || row == nil {
 		return false
 	}
@@ -239,7 +239,7 @@ func needed(f field) bool    { return f.needed }
 func published(f field) bool { return f.column >= 0 }
 
 // appendLacks adds the row's element of lacksSetting.
-func (q *question) appendLacks(dst []byte, row wal.Row) []byte {
+func (q *statements) appendLacks(dst []byte, row wal.Row) []byte {
 	for _, f := range q.fields {
 		if f.column >= 0 && row[f.column].Kind == wal.Absent {
 			dst = append(dst, '1')
@@ -253,7 +253,7 @@ func (q *question) appendLacks(dst []byte, row wal.Row) []byte {
 // appendRow adds a row as an element of an array literal of the row type: what
 // is quoted in the row is quoted once more in the array. Columns that are not
 // asked for are NULL, which costs nothing to read.
-func (q *question) appendRow(dst []byte, row wal.Row, wanted func(field) bool) []byte {
+func (q *statements) appendRow(dst []byte, row wal.Row, wanted func(field) bool) []byte {
 	dst = append(dst, '"', '(')
 	for i, f := range q.fields {
 		if i > 0 {
