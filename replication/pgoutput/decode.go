@@ -69,6 +69,18 @@ type Decoded struct {
 // position of a keepalive means nothing meanwhile.
 func (d *Decoder) InTransaction() bool { return d.tx.open }
 
+// XID is the transaction whose messages come, 0 outside of one.
+func (d *Decoder) XID() uint32 {
+	if !d.tx.open {
+		return 0
+	}
+	return d.tx.xid
+}
+
+// IsRelation reports whether data, the payload of XLogData, is a Relation message:
+// the description of a table as of the transaction that is being read.
+func IsRelation(data []byte) bool { return len(data) > 0 && data[0] == 'R' }
+
 // Decode reads one message of proto_version 1, the payload of XLogData. data
 // may be overwritten afterwards: one copy is made, and values share it.
 func (d *Decoder) Decode(data []byte) (Decoded, error) {
