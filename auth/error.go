@@ -14,7 +14,7 @@ const (
 	CodeSigner    = "JwtSignerError"
 )
 
-// Error is a refused token, with the texts of the reference for each place. It
+// Error is a refused token, with the texts of upstream for each place. It
 // never contains the token, a secret or a claim's value, but may name a key ID.
 type Error struct {
 	Code string // MalformedJWT, InvalidJWTToken, JwtSignatureError, JwtSignerError; "" has no name upstream
@@ -90,7 +90,8 @@ func noSigner(kid string) *Error {
 		"Failed to generate JWT signer for key ID (kid) \"%s\", check your JWT secret or JWKS configuration", clip(kid))}
 }
 
-// unnamed is what upstream has no text for; only Text says what it was.
+// unnamed is an error for which upstream has no code. A handshake gets its generic
+// error; only Text says what is wrong.
 func unnamed(text string) *Error {
 	return &Error{
 		Text:    text,

@@ -17,7 +17,7 @@ type Binding struct {
 }
 
 // Parse reads the bindings of a join. If one of them cannot be read none is
-// returned, and the problem says why: the reference server serves all or none.
+// returned, and the problem says why: upstream serves all or none.
 func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Problem) {
 	bindings = make([]Binding, len(specs)) // one allocation: a join may have thousands
 	for i := range specs {

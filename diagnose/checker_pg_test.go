@@ -33,7 +33,7 @@ const tables = `
 
 const publication = `create publication rows for table plain, parts, ungranted, keyless_grant, unpoliced, closed.t`
 
-// sorry begins what the reference server says of a binding that cannot work.
+// sorry begins what upstream says of a binding that cannot work.
 const (
 	sorry     = "Unable to subscribe to changes with given parameters. "
 	notThere  = sorry + "Please check Realtime is enabled for the given connect parameters: "
@@ -295,7 +295,7 @@ func TestWildcardsDoNotWarnOfWhatTheyLeaveOut(t *testing.T) {
 	}
 }
 
-// TestOneBindingThatCannotWorkRefusesAll, as the reference server has it; which
+// TestOneBindingThatCannotWorkRefusesAll, as upstream has it; which
 // one waits for a table is known.
 func TestOneBindingThatCannotWorkRefusesAll(t *testing.T) {
 	l := newLab(t, tables, publication)

@@ -8,7 +8,7 @@ import (
 	"walcast/replication/catalog"
 )
 
-// notPublished is the reference server's text for a binding that no published
+// notPublished is upstream's text for a binding that no published
 // table fits.
 func notPublished(b *Binding) string {
 	return "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: " + parameters(b)

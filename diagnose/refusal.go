@@ -8,14 +8,14 @@ import (
 	"walcast/protocol"
 )
 
-// refusedBy is the reference server's text for a binding that the database
+// refusedBy is upstream's text for a binding that the database
 // refuses.
 func refusedBy(b *Binding, e *filters.BindError) string {
 	return fmt.Sprintf("Unable to subscribe to changes with given parameters. An exception happened so please check your connect parameters: %s. Exception: ERROR %s (%s) %s",
 		parameters(b), e.SQLState, e.Condition, e.Message)
 }
 
-// parameters lists what a binding asked for as the reference server does: bare
+// parameters lists what a binding asked for as upstream does: bare
 // names, Elixir lists for filters and select.
 func parameters(b *Binding) string {
 	event := strings.ToUpper(b.Spec.Event)

@@ -25,7 +25,7 @@ func warningsFor(b *Binding, rel *wal.Relation, view *policy.View, role string) 
 	return warnings
 }
 
-// grantWarnings is what a role does not get of a table's columns. The reference
+// grantWarnings is what a role does not get of a table's columns. Upstream
 // server says nothing, or Error 401 with each row.
 func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.Problem {
 	name := quote(rel.Schema, rel.Table)

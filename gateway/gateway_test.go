@@ -36,7 +36,8 @@ const (
 type fakeHub struct {
 	mu       sync.Mutex
 	sessions map[*fakeSession]struct{}
-	opened   chan *fakeSession // when not nil
+	inOpen   func(*fakeSession) // when not nil, called before open returns
+	opened   chan *fakeSession  // when not nil
 }
 
 type fakeSession struct {
@@ -51,7 +52,11 @@ func (h *fakeHub) open(out channels.Outbox, id channels.Identity) conversation {
 	s := &fakeSession{hub: h, out: out, id: id}
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
+	inOpen := h.inOpen
 	h.mu.Unlock()
+	if inOpen != nil {
+		inOpen(s)
+	}
 	if h.opened != nil {
 		h.opened <- s
 	}
@@ -64,6 +69,19 @@ func (h *fakeHub) say(f *protocol.Frame) {
 	for s := range h.sessions {
 		s.out.Push(f)
 	}
+}
+
+// disconnect ends every session.
+func (h *fakeHub) disconnect() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		s.disconnect()
+	}
+}
+
+func (s *fakeSession) disconnect() {
+	s.out.Close(protocol.CloseNormal, protocol.MessageDisconnected)
 }
 
 func (h *fakeHub) size() int {

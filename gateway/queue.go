@@ -22,6 +22,7 @@ type queue struct {
 
 	mu      sync.Mutex
 	pending pending
+	held    bool // there is no connection yet to write to: begin ends that
 	writing bool
 	dead    bool          // nothing is sent any more
 	idle    chan struct{} // made by wait, closed when no writer is left
@@ -35,6 +36,7 @@ type pushed uint8
 const (
 	pushedQueued  pushed = iota // a writer is on its way
 	pushedStart                 // the caller must start the writer
+	pushedHeld                  // it waits for the connection: who calls begin starts the writer
 	pushedFull                  // no room: the caller must end the session
 	pushedIgnored               // the session is ending
 	pushedDropped               // a broadcast that found no room, and may be dropped
@@ -63,11 +65,24 @@ func (q *queue) push(f *protocol.Frame) pushed {
 
 func (q *queue) add(f *protocol.Frame) pushed {
 	q.pending.add(f, q.limit)
-	if q.writing {
+	switch {
+	case q.held:
+		return pushedHeld
+	case q.writing:
 		return pushedQueued
 	}
 	q.writing = true
 	return pushedStart
+}
+
+// begin says that the connection is there. It reports whether the caller must
+// start the writer, as something waits already.
+func (q *queue) begin() (start bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.held = false
+	q.writing = q.pending.bytes > 0
+	return q.writing
 }
 
 // end queues a close frame as the last one; with drop, what still waits is

@@ -58,9 +58,10 @@ type client struct {
 	address netip.Addr
 }
 
-// newSession makes a session that has no connection yet.
+// newSession makes a session that has no connection yet, and holds what is pushed
+// until begin.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
-	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes}}
+	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes, held: true}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.
@@ -69,6 +70,17 @@ func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
 	}
 	return s
 }
+
+// begin has written what was pushed since the channels know the session, and what
+// follows. The connection must be there.
+func (s *session) begin() {
+	if s.queue.begin() {
+		go s.write()
+	}
+}
+
+// isStream reports whether the client reads an event stream.
+func (s *session) isStream() bool { return s.version == protocol.SSE }
 
 // Push queues a frame. It never blocks; a full queue ends the session, since a
 // slow client must not hold back the others and can come back for what it
@@ -106,8 +118,11 @@ func (s *session) drain() {
 // reports whether this was the first reason to end.
 func (s *session) end(cause string, f *protocol.Frame, drop bool) bool {
 	started := s.queue.end(cause, f, drop)
-	if started == pushedIgnored {
+	switch started {
+	case pushedIgnored:
 		return false
+	case pushedHeld: // and the connection may be given to the session at this moment
+		return true
 	}
 	s.transport.endWrite() // a write that is under way may have been given more time
 	if started == pushedStart {

@@ -98,10 +98,11 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	setUserTimeout(conn, g.config.IdleTimeout)
 	s.transport.extendWrite(len(head))
 	// Not by the queue, which may drop what waits in it: without a head nothing
-	// makes sense. There is no writer yet.
+	// makes sense. There is no writer before s.begin.
 	if _, err := conn.Write(protocol.StreamHead(head, reconnectDelay()).Wire()); err != nil {
 		s.queue.kill(endGone)
 	}
+	s.begin()
 	g.enlist(s, id)
 	begin()
 	go s.watch()
@@ -130,7 +131,7 @@ func reconnectDelay() time.Duration { return time.Second + rand.N(2*time.Second)
 // closing is the last frame of the session: a close frame, or what stands for
 // one in a stream.
 func (s *session) closing(code int, reason string) *protocol.Frame {
-	if s.stream != nil {
+	if s.isStream() {
 		return protocol.StreamEnd(code, reason, reconnectDelay())
 	}
 	return protocol.CloseFrame(code, reason)

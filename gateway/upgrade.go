@@ -81,7 +81,8 @@ func (g *Gateway) identify(r *http.Request, now time.Time) (channels.Identity, *
 	}, nil
 }
 
-// accept completes the handshake and starts the session.
+// accept completes the handshake and starts the session. The hub knows the session
+// before its client is answered: who is connected can be disconnected.
 func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *http.Request, address netip.Addr, id channels.Identity) *rejection {
 	if text := handshakeFault(r.Header); text != "" {
 		return rejectHandshake(text)
@@ -89,9 +90,13 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 	if !g.sessions.reserve() {
 		return rejectStopping
 	}
+	s := newSession(g, id, address)
+	c := s.introduce(id)
 	h := &hijacker{ResponseWriter: w}
 	conn, err := g.upgrader.Upgrade(h, r, nil)
 	if err != nil {
+		s.queue.kill(endGone) // so that nothing is written
+		c.Close()
 		g.sessions.release()
 		if h.conn != nil {
 			return rejectLost
@@ -99,11 +104,12 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 		return rejectHandshake(err.Error())
 	}
 	h.conn.muted = true
-	s := newSession(g, id, address)
 	s.conn, s.transport.Conn = conn, h.conn.Conn
 	if h.conn.compressed {
 		s.deflater = g.pools.deflater
 	}
-	s.open(sessions, id)
+	s.open()
+	g.enlist(s, id)
+	go s.run(sessions, c)
 	return nil
 }

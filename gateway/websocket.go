@@ -14,26 +14,30 @@ import (
 	"walcast/protocol"
 )
 
-// open makes the session known and starts its reader. The HTTP handler must
-// return soon after: its goroutine and its request weigh more than a session.
-func (s *session) open(ctx context.Context, id channels.Identity) {
-	g := s.gateway
-	s.conn.SetReadLimit(g.config.MaxFrame)
-	s.handleControl()
-	s.received()
-	c := g.open(s, id)
+// introduce makes the session known to the hub, which may push to it and end it
+// from here on: the queue holds that until there is a connection.
+func (s *session) introduce(id channels.Identity) conversation {
+	c := s.gateway.open(s, id)
 	if p, ok := c.(prover); ok && id.ClientID != "" {
 		s.proof = &proof{prover: p}
 	}
-	g.enlist(s, id)
-	go s.run(ctx, c)
+	return c
+}
+
+// open prepares the connection for the reader, and lets the writer have it.
+func (s *session) open() {
+	s.conn.SetReadLimit(s.gateway.config.MaxFrame)
+	s.handleControl()
+	s.received()
+	s.begin()
 }
 
 // run reads and handles messages until reading fails, then ends the session. The
 // connection is closed before its channels: a client that returns quickly must
 // not be seen twice.
 //
-// The goroutine of every idle session waits here. Its stack has to stay below
+// The HTTP handler returns meanwhile: its goroutine and its request weigh more than
+// a session. The goroutine of every idle session waits here. Its stack has to stay below
 // 1,248 bytes, or the collector leaves it at 8 KB once a message has made it
 // grow: few variables, and no function between this one and NextReader.
 func (s *session) run(ctx context.Context, c conversation) {

@@ -78,12 +78,12 @@ func TestCommitTimesMayJump(t *testing.T) {
 			log: log, metrics: newMetrics(nil, p, log), progress: p,
 			lastTransaction: newAtomicTime(time.Now()), batch: batch{upTo: 0x100},
 		},
-		decoder: pgoutput.NewDecoder(nil), describer: &describer{},
+		decoder: pgoutput.NewDecoder(nil), describer: &describer{seen: 7}, // the transaction that the messages are of
 		acknowledger: &acknowledger{}, publications: &publicationWatch{},
 	}
 	take := func(m []byte) {
 		t.Helper()
-		if err := r.takeWAL(append(make([]byte, walDataHeader), m...)); err != nil {
+		if err := r.takeWAL(t.Context(), append(make([]byte, walDataHeader), m...)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -44,6 +44,7 @@ const (
 	causeReopen        = "publications_changed"
 	causeConfiguration = "configuration"
 	causeControl       = "control_connection"
+	causeUnseen        = "commit_not_visible"
 	causeUnknown       = "unknown"
 )
 
@@ -52,7 +53,7 @@ func causes() []string {
 	return []string{
 		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
 		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen,
-		causeConfiguration, causeControl, causeUnknown,
+		causeConfiguration, causeControl, causeUnseen, causeUnknown,
 	}
 }
 

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"walcast/replication/catalog"
 	"walcast/replication/pgoutput"
 	"walcast/replication/wal"
 )
@@ -32,10 +30,10 @@ type receiver struct {
 }
 
 // take handles one message.
-func (r *receiver) take(msg pgproto3.BackendMessage) error {
+func (r *receiver) take(ctx context.Context, msg pgproto3.BackendMessage) error {
 	switch msg := msg.(type) {
 	case *pgproto3.CopyData:
-		return r.takeData(msg.Data)
+		return r.takeData(ctx, msg.Data)
 	case *pgproto3.NoticeResponse:
 		return r.notice(msg)
 	case *pgproto3.ParameterStatus:
@@ -47,23 +45,28 @@ func (r *receiver) take(msg pgproto3.BackendMessage) error {
 }
 
 // takeData handles the content of one CopyData.
-func (r *receiver) takeData(data []byte) error {
+func (r *receiver) takeData(ctx context.Context, data []byte) error {
 	if len(data) == 0 {
 		return errors.New("read replication message: it is empty")
 	}
 	switch data[0] {
 	case walDataByte:
-		return r.takeWAL(data)
+		return r.takeWAL(ctx, data)
 	case keepaliveByte:
 		return r.takeKeepalive(data)
 	}
 	return fmt.Errorf("read replication message: unknown kind %q", data[0])
 }
 
-func (r *receiver) takeWAL(data []byte) error {
+func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	payload, err := parseWALData(data)
 	if err != nil {
 		return err
+	}
+	if pgoutput.IsRelation(payload) {
+		if err := r.describer.awaitCommit(ctx, r.decoder.XID()); err != nil {
+			return err
+		}
 	}
 	d, err := r.decoder.Decode(payload)
 	if err != nil {
@@ -132,30 +135,4 @@ func (r *receiver) notice(m *pgproto3.NoticeResponse) error {
 		return &fault{remedy: renew, cause: causePublication, err: errors.New(m.Message)}
 	}
 	return nil
-}
-
-// describer looks relations up in the catalog for the decoder. If that fails,
-// the stream is started again rather than going on: without its types a table's
-// numbers would be sent to clients as text. Nothing is lost by it, and row-level
-// security cannot be judged without the catalog anyway.
-type describer struct {
-	control *control
-	limit   time.Duration // of one query
-	failed  error         // why the catalog could not be asked, if that happened
-}
-
-func (d *describer) describe(ctx context.Context, relation uint32, types []uint32) (found wal.Description, err error) {
-	for range 2 { // the second time on a new connection, if the first was lost
-		limited, cancel := context.WithTimeout(ctx, d.limit)
-		err = d.control.use(limited, func(db querier) error {
-			found, err = catalog.New(db, nil).Describe(limited, relation, types)
-			return err
-		})
-		cancel()
-		if err == nil {
-			return found, nil
-		}
-	}
-	d.failed = &fault{remedy: retryFast, cause: causeControl, err: err}
-	return wal.Description{}, err
 }

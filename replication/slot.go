@@ -14,10 +14,26 @@ import (
 
 // Slot is a logical replication slot as Postgres reports it.
 type Slot struct {
-	Name      string // unique in the server
-	Database  string
-	Plugin    string // pgoutput for ours
-	Active    bool   // a process reads it
+	Name     string // unique in the server
+	Database string
+	Plugin   string // pgoutput for ours
+	Active   bool   // a process reads it
+	SlotWAL
+	// Holder is the process that reads it, nil when none does.
+	Holder *SlotHolder
+	// Failover says that standbys keep it too, from 17 on.
+	Failover bool
+
+	slotKind
+	invalidation string // why it was invalidated, from 17 on
+	conflicting  bool   // from 16 on, on a standby
+}
+
+// slotKind is what a slot was made as.
+type slotKind struct{ temporary, logical, twoPhase bool }
+
+// SlotWAL is the WAL that Postgres keeps for a slot.
+type SlotWAL struct {
 	WALStatus string // reserved, extended, unreserved, lost
 	// Restart is where the WAL begins that Postgres keeps for the slot.
 	Restart wal.LSN
@@ -28,17 +44,6 @@ type Slot struct {
 	// RetainedFor is the age of the oldest of that WAL: at least so old. It is
 	// negative where this role may not know.
 	RetainedFor time.Duration
-	// Holder is the process that reads it, nil when none does.
-	Holder *SlotHolder
-
-	// Failover says that standbys keep it too, from 17 on.
-	Failover bool
-
-	temporary    bool
-	logical      bool
-	twoPhase     bool
-	invalidation string // why it was invalidated, from 17 on
-	conflicting  bool   // from 16 on, on a standby
 }
 
 // SlotHolder is the server process that reads a slot. Postgres hides name and

@@ -12,11 +12,11 @@ func TestSlotLost(t *testing.T) {
 		slot Slot
 		lost bool
 	}{
-		{"healthy", Slot{Confirmed: 1, WALStatus: "reserved"}, false},
-		{"near the limit", Slot{Confirmed: 1, WALStatus: "unreserved"}, false},
-		{"beyond the limit", Slot{Confirmed: 1, WALStatus: "lost"}, true},
-		{"idle for too long, 18", Slot{Confirmed: 1, WALStatus: "reserved", invalidation: "idle_timeout"}, true},
-		{"conflicting, 16", Slot{Confirmed: 1, conflicting: true}, true},
+		{"healthy", Slot{SlotWAL: SlotWAL{Confirmed: 1, WALStatus: "reserved"}}, false},
+		{"near the limit", Slot{SlotWAL: SlotWAL{Confirmed: 1, WALStatus: "unreserved"}}, false},
+		{"beyond the limit", Slot{SlotWAL: SlotWAL{Confirmed: 1, WALStatus: "lost"}}, true},
+		{"idle for too long, 18", Slot{SlotWAL: SlotWAL{Confirmed: 1, WALStatus: "reserved"}, invalidation: "idle_timeout"}, true},
+		{"conflicting, 16", Slot{SlotWAL: SlotWAL{Confirmed: 1}, conflicting: true}, true},
 		{"being made", Slot{Active: true}, false},
 		{"half made", Slot{}, true},
 	}
@@ -28,7 +28,7 @@ func TestSlotLost(t *testing.T) {
 }
 
 func TestSlotOfSomebodyElseIsRefused(t *testing.T) {
-	ours := Slot{Name: "s", Database: "shop", Plugin: "pgoutput", logical: true}
+	ours := Slot{Name: "s", Database: "shop", Plugin: "pgoutput", slotKind: slotKind{logical: true}}
 	if err := ours.refuse("shop"); err != nil {
 		t.Errorf("refuse of our own = %v", err)
 	}

@@ -120,7 +120,7 @@ func (s *stream) read(ctx context.Context) error {
 		if refused, ok := msg.(*pgproto3.ErrorResponse); ok {
 			return fmt.Errorf("read from slot %q: %w", s.slot, pgconn.ErrorResponseToPgError(refused))
 		}
-		if err := s.receiver.take(msg); err != nil {
+		if err := s.receiver.take(ctx, msg); err != nil {
 			return err
 		}
 		if ctx.Err() != nil {

@@ -25,19 +25,7 @@ type Config struct {
 	// MetricsListen (metrics-listen) is where /metrics is served instead, for
 	// networks that clients do not reach; "" serves it on Listen.
 	MetricsListen string
-	// PoolSize (pool-size) is how many ordinary connections to Postgres there
-	// may be, beside the one that streams. Default 4: walcast runs beside an app
-	// and must not eat its connections. The reader keeps one, so at least 2; one
-	// more is left, if there are so many, that joins do not use, and decides who
-	// may see rows. With few, checks of row-level security wait for each other.
-	PoolSize int
-	// StartTimeout (start-timeout) is how long Postgres may be out of reach
-	// before a start is given up. Default 30 s: databases often start together
-	// with us. Once streaming, walcast waits for ever.
-	StartTimeout time.Duration
-	// Migrate (migrate) makes the schema realtime at the start, or brings it up
-	// to date, as "walcast migrate" does. Without it one that exists is used.
-	Migrate bool
+	DatabaseConfig
 
 	// LogicalMessageRoles (logical-message-roles) are the roles that may send to
 	// private topics by pg_logical_emit_message. The WAL does not say who did,
@@ -56,16 +44,34 @@ type Config struct {
 	Gateway     gateway.Config
 }
 
+// DatabaseConfig is how the database is used beside the connection that streams.
+type DatabaseConfig struct {
+	// PoolSize (pool-size) is how many ordinary connections to Postgres there
+	// may be, beside the one that streams. Default 4: walcast runs beside an app
+	// and must not eat its connections. The reader keeps one, so at least 2; one
+	// more is left, if there are so many, that joins do not use, and decides who
+	// may see rows. With few, checks of row-level security wait for each other.
+	PoolSize int
+	// StartTimeout (start-timeout) is how long Postgres may be out of reach
+	// before a start is given up. Default 30 s: databases often start together
+	// with us. Once streaming, walcast waits for ever.
+	StartTimeout time.Duration
+	// Migrate (migrate) makes the schema realtime at the start, or brings it up
+	// to date, as "walcast migrate" does. Without it one that exists is used.
+	Migrate bool
+}
+
 // DefaultConfig is what serve uses when nothing is set. It has no database and
 // accepts no token.
 func DefaultConfig() Config {
 	return Config{
-		Listen: ":4000", PoolSize: 4, StartTimeout: 30 * time.Second,
-		Log:         changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
-		Replication: replication.DefaultConfig(),
-		Channels:    channels.DefaultConfig(),
-		Policy:      policy.DefaultConfig(),
-		Gateway:     gateway.DefaultConfig(),
+		Listen:         ":4000",
+		DatabaseConfig: DatabaseConfig{PoolSize: 4, StartTimeout: 30 * time.Second},
+		Log:            changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
+		Replication:    replication.DefaultConfig(),
+		Channels:       channels.DefaultConfig(),
+		Policy:         policy.DefaultConfig(),
+		Gateway:        gateway.DefaultConfig(),
 	}
 }
 

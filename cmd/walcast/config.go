@@ -23,6 +23,7 @@ type settings struct {
 	listenSettings   `group:"Listening"`
 	sessionSettings  `group:"Sessions"`
 	channelSettings  `group:"Channels"`
+	accessSettings   `group:"Access"`
 	outputSettings   `group:"Output"`
 }
 
@@ -38,6 +39,7 @@ func (s settings) config() (server.Config, error) {
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()
 	c.Channels, errs[3] = s.channelSettings.config(c.Channels)
+	c.Channels.PrivateOnly, c.Channels.ReadCheck = s.PrivateOnly, s.ReadCheck
 	c.Policy.AccessAge, c.Policy.Timeout = s.AccessAge, s.PolicyTimeout
 	c.Gateway, errs[2] = gatewayConfig(c.Gateway, s.listenSettings, s.sessionSettings)
 	if err := errors.Join(errs[:]...); err != nil {
@@ -114,10 +116,8 @@ func (s tokenSettings) apiKeys() (map[string]string, error) {
 }
 
 func (s channelSettings) config(c channels.Config) (channels.Config, error) {
-	c.MaxChannels, c.PrivateOnly = s.MaxChannels, s.PrivateOnly
-	c.MaxBindings, c.MaxHeldBytes = s.MaxBindings, int(s.MaxHeldSize)
+	c.MaxChannels, c.MaxBindings, c.MaxHeldBytes = s.MaxChannels, s.MaxBindings, int(s.MaxHeldSize)
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
-	c.ReadCheck = s.ReadCheck
 	c.ResumeWait, c.PresenceGrace, c.PresenceRate = s.ResumeWait, s.PresenceGrace, presence.Rate{}
 	switch {
 	case s.ResumeWait < 0:

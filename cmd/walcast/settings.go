@@ -45,16 +45,20 @@ type tokenSettings struct {
 }
 
 type channelSettings struct {
-	MaxChannels         int           `default:"200" help:"Channels one session may have joined; 0 is no limit."`
-	MaxBindings         int           `default:"20000" help:"Bindings of row changes that the channels of one session may have together; 0 is no limit."`
-	MaxHeldSize         size          `default:"8MiB" help:"Size that the joins of one session's channels may have together, with their names, filters and tokens; 0 is no limit."`
-	MaxChangeSize       size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
-	MaxBroadcastSize    size          `default:"3000500" help:"Largest broadcast payload."`
+	MaxChannels      int           `default:"200" help:"Channels one session may have joined; 0 is no limit."`
+	MaxBindings      int           `default:"20000" help:"Bindings of row changes that the channels of one session may have together; 0 is no limit."`
+	MaxHeldSize      size          `default:"8MiB" help:"Size that the joins of one session's channels may have together, with their names, filters and tokens; 0 is no limit."`
+	MaxChangeSize    size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
+	MaxBroadcastSize size          `default:"3000500" help:"Largest broadcast payload."`
+	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
+	PresenceGrace    time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
+	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
+}
+
+// accessSettings are about what clients may see.
+type accessSettings struct {
 	PrivateOnly         bool          `help:"Refuse public channels."`
 	LogicalMessageRoles []string      `placeholder:"ROLE" help:"Roles that may send to private topics by pg_logical_emit_message. Postgres does not say who did, so that it works only while nobody else may call that function: revoke it from PUBLIC. Without any, such messages go to public topics only; realtime.send goes to both."`
-	PresenceRate        int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
-	PresenceGrace       time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
-	ResumeWait          time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 	AccessAge           time.Duration `default:"1s" help:"How long what the database says of who may see what is believed: grants, policies, functions, types, roles and their membership."`
 	ReadCheck           time.Duration `default:"5s" help:"How often it is asked again whether channels on private topics may still read them, 100ms to 30s; with more than 5,000 of them in turn, all within 30s."`
 	PolicyTimeout       time.Duration `default:"5s" help:"How long Postgres may take to judge rows by policies that only it can evaluate; a row that takes longer is hidden."`

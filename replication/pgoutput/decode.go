@@ -38,9 +38,9 @@ type transaction struct {
 // NewDecoder returns a decoder at the start of a stream. describe resolves
 // what pgoutput does not say of a relation; it is the Describe of a
 // catalog.Catalog. It is called when a relation is new or may have changed,
-// never per row. When it fails the stream goes on: built-in types are known,
-// others are text until a later change of the relation finds describe working
-// again.
+// never per row. When it fails the decoder goes on with what it knows: built-in
+// types, and text for the others until describe works again at a later change of
+// the relation. A caller that must not send such rows stops decoding instead.
 func NewDecoder(describe func(relation uint32, types []uint32) (wal.Description, error)) *Decoder {
 	return &Decoder{relations: newRelations(describe), limit: maxMessage}
 }
@@ -68,6 +68,18 @@ type Decoded struct {
 // InTransaction reports whether a Begin has come and its Commit has not. The
 // position of a keepalive means nothing meanwhile.
 func (d *Decoder) InTransaction() bool { return d.tx.open }
+
+// XID is the transaction whose messages come, 0 outside of one.
+func (d *Decoder) XID() uint32 {
+	if !d.tx.open {
+		return 0
+	}
+	return d.tx.xid
+}
+
+// IsRelation reports whether data, the payload of XLogData, is a Relation message:
+// the description of a table as of the transaction that is being read.
+func IsRelation(data []byte) bool { return len(data) > 0 && data[0] == 'R' }
 
 // Decode reads one message of proto_version 1, the payload of XLogData. data
 // may be overwritten afterwards: one copy is made, and values share it.

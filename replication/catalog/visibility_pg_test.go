@@ -1,0 +1,55 @@
+package catalog
+
+import (
+	"testing"
+
+	"walcast/internal/devdb"
+)
+
+func TestSeesATransactionOnceItHasEnded(t *testing.T) {
+	t.Parallel()
+	db := devdb.Open(t)
+	c := New(db.Pool, nil)
+	tx, err := db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var xid uint32
+	if err := tx.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid); err != nil {
+		t.Fatal(err)
+	}
+	want := func(what string, xid uint32, want bool) {
+		t.Helper()
+		if got, err := c.Sees(t.Context(), xid); err != nil || got != want {
+			t.Errorf("%s: Sees(%d) = %v, %v; want %v", what, xid, got, err, want)
+		}
+	}
+	want("under way", xid, false)
+	want("not begun", xid+1_000_000, false)
+	want("long ago", 3, true)
+	want("none", 0, true)
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("committed", xid, true)
+}
+
+// TestSeesAcrossTheWrapOfIds compares ids as if the counter of 32 bits had begun
+// anew: one from before is a high number.
+func TestSeesAcrossTheWrapOfIds(t *testing.T) {
+	t.Parallel()
+	db := devdb.Open(t)
+	for _, c := range []struct{ id, next, want int64 }{
+		{5, 10, 5},
+		{10, 5, 10},
+		{4294967290, 4294967296 + 5, 4294967290},
+		{7, 4294967296 + 5, 4294967296 + 7},
+		{4, 4294967290, 4294967296 + 4},
+		{4294967290, 2*4294967296 + 5, 2*4294967296 - 6},
+	} {
+		var got int64
+		if err := db.Pool.QueryRow(t.Context(), "select "+fullID+" from (values ($2::bigint)) as snapshot (next)", c.id, c.next).Scan(&got); err != nil || got != c.want {
+			t.Errorf("id %d next to %d = %d, %v; want %d", c.id, c.next, got, err, c.want)
+		}
+	}
+}
