@@ -79,7 +79,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	v, unfit, ok := a.fresh(t.pg.now(), age)
 	if !ok {
 		var err error
-		if v, unfit, err = a.load(ctx, t, rel, s.Role, age); err != nil {
+		if v, unfit, err = a.load(ctx, t, rel, s.Role, age, t.readCatalog); err != nil {
 			return nil, err
 		}
 	}
