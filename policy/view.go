@@ -20,8 +20,8 @@ type View struct {
 	// RLS enabled and neither the role nor ownership bypasses it.
 	RowSecurity bool
 	// NoPolicy says that row-level security hides all rows, as no policy lets
-	// the role SELECT any; NoUsage that the role may not look into the schema,
-	// which its policies are evaluated in.
+	// the role SELECT any; NoUsage that the role may not look into the schema, so
+	// that Postgres shows it no row, whatever it may SELECT.
 	NoPolicy, NoUsage bool
 	// Epoch counts how often the row-level security for this role has changed
 	// under this very Relation, as happens when roles change. An index that has
@@ -40,12 +40,14 @@ type View struct {
 
 func newView(rel *wal.Relation, f *facts) View {
 	v := View{Columns: f.Selectable, RowSecurity: f.RowSecurity}
-	v.NoUsage = f.RelationKnown && f.RowSecurity && !f.SchemaUsage
+	if v.NoUsage = f.RelationKnown && !f.SchemaUsage; v.NoUsage && !f.RowSecurity {
+		v.Columns = make([]bool, len(rel.Columns)) // else who judges rows says so
+	}
 	v.NoPolicy = f.RelationKnown && f.RowSecurity && !slices.ContainsFunc(f.policies, func(p policyRow) bool { return p.Permissive })
 	any, allKeys := false, true
 	for i, c := range rel.Columns {
-		any = any || f.Selectable[i]
-		allKeys = allKeys && (!c.Key || f.Selectable[i])
+		any = any || v.Columns[i]
+		allKeys = allKeys && (!c.Key || v.Columns[i])
 	}
 	// Of a table that is gone nothing is known, not even that.
 	v.Denied = f.RelationKnown && (!allKeys || !any && !rel.HasKey())
