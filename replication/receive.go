@@ -65,6 +65,9 @@ func (r *receiver) takeWAL(data []byte) error {
 	if err != nil {
 		return err
 	}
+	if changed := r.describer.types.take(); changed != nil {
+		r.decoder.Outdate(changed)
+	}
 	d, err := r.decoder.Decode(payload)
 	if err != nil {
 		return fmt.Errorf("decode change: %w", err)
@@ -140,6 +143,7 @@ func (r *receiver) notice(m *pgproto3.NoticeResponse) error {
 // security cannot be judged without the catalog anyway.
 type describer struct {
 	control *control
+	types   *typeWatch
 	limit   time.Duration // of one query
 	failed  error         // why the catalog could not be asked, if that happened
 }
@@ -153,6 +157,7 @@ func (d *describer) describe(ctx context.Context, relation uint32, types []uint3
 		})
 		cancel()
 		if err == nil {
+			d.types.described(found.Types)
 			return found, nil
 		}
 	}
