@@ -30,6 +30,8 @@ func warningsFor(b *Binding, rel *wal.Relation, view *policy.View, role string) 
 func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.Problem {
 	name := quote(rel.Schema, rel.Table)
 	switch {
+	case view.NoUsage:
+		return nil // what rowWarnings says comes first
 	case !slices.Contains(view.Columns, true):
 		fix := grant(rel, role)
 		return []protocol.Problem{warning(protocol.CodeNotGranted, fix, fmt.Sprintf(
@@ -53,7 +55,7 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.P
 	name := quote(rel.Schema, rel.Table)
 	switch {
 	case view.NoUsage:
-		fix := fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", quote(rel.Schema), quote(role))
+		fix := grantUsage(rel, role)
 		return []protocol.Problem{warning(protocol.CodeSchemaNotGranted, fix, fmt.Sprintf(
 			"role %q may not use schema %s, which hides all rows of %s. To see them: %s", role, quote(rel.Schema), name, fix))}
 	case view.NoPolicy:
@@ -94,6 +96,11 @@ func grant(rel *wal.Relation, role string, columns ...string) string {
 		of = " (" + strings.Join(quoted, ", ") + ")"
 	}
 	return fmt.Sprintf("GRANT SELECT%s ON %s TO %s;", of, quote(rel.Schema, rel.Table), quote(role))
+}
+
+// grantUsage is the SQL that lets a role use the schema of a table.
+func grantUsage(rel *wal.Relation, role string) string {
+	return fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", quote(rel.Schema), quote(role))
 }
 
 // quote is a name as SQL has it, qualified if it has several parts.

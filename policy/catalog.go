@@ -143,6 +143,40 @@ join pg_language l on l.oid = f.prolang
 cross join pg_roles r
 where ` + policiesWhere
 
+// catalogReader is readCatalog, or what stands for it.
+type catalogReader func(ctx context.Context, rel *wal.Relation, role string) (*facts, error)
+
+// readOnce is readCatalog for all that one look has found changed. A table whose
+// access changes often has many Relations in the log, and roles and schemas
+// concern them all: what the catalog says of one of them it says of all that have
+// the same columns.
+func (t *tables) readOnce() catalogReader {
+	type key struct {
+		oid           uint32
+		role, columns string
+	}
+	once := map[key]*facts{}
+	return func(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
+		k := key{rel.OID, role, fmt.Sprintf("%q", columnNames(rel))}
+		if f := once[k]; f != nil {
+			return f, nil
+		}
+		f, err := t.readCatalog(ctx, rel, role)
+		if err == nil {
+			once[k] = f
+		}
+		return f, err
+	}
+}
+
+func columnNames(rel *wal.Relation) []string {
+	names := make([]string, len(rel.Columns))
+	for i, c := range rel.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // readCatalog reads the facts of a relation and a role in one transaction. An
 // *AskError is an answer of Postgres; any other error means that Postgres could not
 // be asked.
@@ -154,15 +188,11 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
 	defer conn.Release()
-	names := make([]string, len(rel.Columns))
-	for i, c := range rel.Columns {
-		names[i] = c.Name
-	}
 	f, lsn := &facts{role: roleFacts{Name: role}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
-		{sql: accessSQL, args: []any{role, rel.OID, names, t.pg.askingUser()}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
+		{sql: accessSQL, args: []any{role, rel.OID, columnNames(rel), t.pg.askingUser()}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
 			&f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},

@@ -319,7 +319,7 @@ func (f *facts) unfit() *RoleError {
 
 // load has the catalog read by one caller at a time, who serves them all that
 // want it no older than age.
-func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role string, age time.Duration) (v View, unfit *RoleError, err error) {
+func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role string, age time.Duration, read catalogReader) (v View, unfit *RoleError, err error) {
 	select {
 	case a.loading <- struct{}{}:
 		defer func() { <-a.loading }()
@@ -330,7 +330,7 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 	if v, unfit, ok := a.fresh(now, age); ok {
 		return v, unfit, nil
 	}
-	f, err := t.readCatalog(ctx, rel, role)
+	f, err := read(ctx, rel, role)
 	if err != nil {
 		t.pg.metrics.loads.WithLabelValues("failed").Inc()
 		return View{}, nil, err

@@ -20,8 +20,8 @@ type View struct {
 	// RLS enabled and neither the role nor ownership bypasses it.
 	RowSecurity bool
 	// NoPolicy says that row-level security hides all rows, as no policy lets
-	// the role SELECT any; NoUsage that the role may not look into the schema,
-	// which its policies are evaluated in.
+	// the role SELECT any; NoUsage that the role may not look into the schema, so
+	// that Postgres shows it no row, whatever it may SELECT.
 	NoPolicy, NoUsage bool
 	// Epoch counts how often the row-level security for this role has changed
 	// under this very Relation, as happens when roles change. An index that has
@@ -40,12 +40,14 @@ type View struct {
 
 func newView(rel *wal.Relation, f *facts) View {
 	v := View{Columns: f.relation.Selectable, RowSecurity: f.relation.RowSecurity}
-	v.NoUsage = f.relation.Known && f.relation.RowSecurity && !f.relation.SchemaUsage
+	if v.NoUsage = f.relation.Known && !f.relation.SchemaUsage; v.NoUsage && !f.relation.RowSecurity {
+		v.Columns = make([]bool, len(rel.Columns)) // else who judges rows says so
+	}
 	v.NoPolicy = f.relation.Known && f.relation.RowSecurity && !slices.ContainsFunc(f.policies.stored, func(p policyRow) bool { return p.Permissive })
 	any, allKeys := false, true
 	for i, c := range rel.Columns {
-		any = any || f.relation.Selectable[i]
-		allKeys = allKeys && (!c.Key || f.relation.Selectable[i])
+		any = any || v.Columns[i]
+		allKeys = allKeys && (!c.Key || v.Columns[i])
 	}
 	// Of a table that is gone nothing is known, not even that.
 	v.Denied = f.relation.Known && (!allKeys || !any && !rel.HasKey())
@@ -79,7 +81,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	v, unfit, ok := a.fresh(t.pg.now(), age)
 	if !ok {
 		var err error
-		if v, unfit, err = a.load(ctx, t, rel, s.Role, age); err != nil {
+		if v, unfit, err = a.load(ctx, t, rel, s.Role, age, t.readCatalog); err != nil {
 			return nil, err
 		}
 	}

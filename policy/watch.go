@@ -251,6 +251,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 	}
 	found := sight.prints
 	changed := w.compare(found)
+	read := w.tables.readOnce()
 	for _, k := range known {
 		differing := k.access.differing(found)
 		if len(differing) == 0 {
@@ -266,7 +267,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 				changed.add(d)
 			}
 		}
-		if err := w.reread(ctx, rel, k, &changed); err != nil {
+		if err := w.reread(ctx, rel, k, read, &changed); err != nil {
 			return seen, err
 		}
 	}
@@ -281,10 +282,10 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 }
 
 // reread reads what is known of a relation for a role again.
-func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, changed *Changed) error {
+func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, read catalogReader, changed *Changed) error {
 	before := k.access.changes()
 	k.access.expire()
-	_, _, err := k.access.load(ctx, w.tables, rel, k.role, 0)
+	_, _, err := k.access.load(ctx, w.tables, rel, k.role, 0, read)
 	var unreadable *AskError
 	if err != nil && !errors.As(err, &unreadable) {
 		return err

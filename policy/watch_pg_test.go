@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -100,6 +101,34 @@ func TestALookFindsEveryChangeOfAccess(t *testing.T) {
 	if relations[docs.OID] < 10 || relations[places.OID] < 4 || len(types) != 3 {
 		t.Errorf("told of %v and types %v", relations, types)
 	}
+}
+
+// The log has many Relations of a table whose policies change often. What concerns
+// them all is not read once for each: looks would take longer and longer, and rows
+// wait for them.
+func TestOneReadingServesAllRelationsOfATable(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.watching()
+	s := l.subject("authenticated", user1)
+	rels := make([]*wal.Relation, 20)
+	for i := range rels {
+		rels[i] = l.relation("docs")
+		l.view(rels[i], s)
+	}
+	l.confirm()
+	taken := func() int64 { return l.policy.pool.Stat().AcquireCount() }
+	before := taken()
+	l.Exec("alter table docs disable row level security")
+	l.confirm()
+	if n := taken() - before; n > 5 {
+		t.Errorf("%d connections were taken to read what 20 Relations of one table are; want one, and few for the test", n)
+	}
+	for _, rel := range rels {
+		if v, ok := l.policy.Known(rel, s); !ok || v.RowSecurity {
+			t.Fatalf("Known = %+v, %t; want no row-level security", v, ok)
+		}
+	}
+	runtime.KeepAlive(rels)
 }
 
 func TestWhatHasChangedIsReadAgainBeforeAnybodyIsTold(t *testing.T) {

@@ -107,7 +107,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 				log: r.log, metrics: r.metrics, progress: r.progress, logger: r.logger,
 				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: from},
 			},
-			describer:    &describer{control: r.control, limit: r.timing.query},
+			describer:    &describer{control: r.control, types: r.control.types, limit: r.timing.query},
 			acknowledger: acks, heartbeats: beats, publications: watch, logger: r.logger,
 		},
 	}, nil

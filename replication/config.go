@@ -43,6 +43,10 @@ type Config struct {
 	// written, default 60 s, 0 is never. Without it an idle server keeps WAL
 	// that no consumer needs any more.
 	Heartbeat time.Duration
+	// TypesFound is told of types that columns have, by OID, after they were read
+	// from the catalog: whoever can tell when they change calls TypesChanged then,
+	// and also once it has begun to look. It must not block. nil tells nobody.
+	TypesFound func(types []uint32)
 }
 
 // DefaultConfig is what the reader uses when nothing is set. It has no

@@ -19,6 +19,8 @@ type control struct {
 	pool *pgxpool.Pool
 	slot string
 
+	types *typeWatch
+
 	mu      sync.Mutex
 	conn    *pgxpool.Conn // nil until it is needed
 	hasLock bool          // conn has the slot lock

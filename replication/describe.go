@@ -16,6 +16,7 @@ import (
 // goroutine that reads.
 type describer struct {
 	control *control
+	types   *typeWatch
 	limit   time.Duration // of one query, and until a commit is seen
 	seen    uint32        // the newest transaction that was found to be seen
 	failed  error         // why the catalog could not be asked, if that happened
@@ -74,6 +75,7 @@ func (d *describer) describe(ctx context.Context, relation uint32, types []uint3
 		d.failed = err // and stays so: one message may have several relations described
 		return wal.Description{}, err
 	}
+	d.types.described(found.Types)
 	return found, nil
 }
 

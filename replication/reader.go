@@ -53,7 +53,7 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 	}
 	logger = logger.With("component", "replication", "slot", c.Slot)
 	p := &progress{since: time.Now(), retention: retention{warnBytes: c.SlotWarnBytes}}
-	control := &control{pool: pool, slot: c.Slot}
+	control := &control{pool: pool, slot: c.Slot, types: &typeWatch{found: c.TypesFound}}
 	optional := slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
 		return slices.Contains(c.Publications, name)
 	})

@@ -68,6 +68,9 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 			return err
 		}
 	}
+	if changed := r.describer.types.take(); changed != nil {
+		r.decoder.Outdate(changed)
+	}
 	d, err := r.decoder.Decode(payload)
 	if err != nil {
 		return fmt.Errorf("decode change: %w", err)

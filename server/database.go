@@ -29,11 +29,21 @@ func newPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
 		config.ConnConfig.RuntimeParams["application_name"] = "walcast"
 	}
+	config.ConnConfig.AfterConnect = withoutJIT
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open pool of connections to Postgres: %w", err)
 	}
 	return pool, nil
+}
+
+// withoutJIT has Postgres compile nothing for a session. What walcast reads of the
+// catalog is a few rows, for which the planner expects very many: compiling the
+// statement takes seconds where a processor is busy, running it a millisecond.
+// It is set here, as poolers refuse a connection that asks for it at its start.
+func withoutJIT(ctx context.Context, conn *pgconn.PgConn) error {
+	_, err := conn.Exec(ctx, "set jit = off").ReadAll()
+	return err
 }
 
 // awaitDatabase returns when Postgres answers, be it with a refusal: what is

@@ -36,6 +36,7 @@ type project struct {
 	gateway  *gateway.Gateway
 	api      *api.API
 	writers  *writers
+	types    *types
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -43,7 +44,7 @@ type project struct {
 func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p = &project{config: c, logger: logger.With("component", "server")}
+	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
 	if p.pool, err = newPool(ctx, c); err != nil {
 		return nil, err
 	}
@@ -56,6 +57,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
+	c.Replication.TypesFound = p.types.found
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
@@ -68,6 +70,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	p.policy = policy.New(c.Policy, p.pool, logger, registry)
+	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
 	p.hub.Restore()
@@ -118,6 +121,7 @@ func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) [
 		{"migrations", p.upkeep},
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
+		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
 		{"policy", p.look},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients, p.api.Handler()) }},

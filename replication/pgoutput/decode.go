@@ -65,6 +65,10 @@ type Decoded struct {
 	Message *LogicalMessage
 }
 
+// Outdate has what is known of types, by OID, read again before the next row that
+// has any of them.
+func (d *Decoder) Outdate(types []uint32) { d.relations.outdate(types) }
+
 // InTransaction reports whether a Begin has come and its Commit has not. The
 // position of a keepalive means nothing meanwhile.
 func (d *Decoder) InTransaction() bool { return d.tx.open }

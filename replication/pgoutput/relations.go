@@ -33,6 +33,7 @@ type known struct {
 
 	incomplete bool      // describe failed
 	tried      time.Time // commit time of that
+	outdated   bool      // a type has changed
 }
 
 // enumColumn has the labels that values of a column may have. A label that is
@@ -63,10 +64,24 @@ func (rs *relations) find(oid uint32, at time.Time) (*known, error) {
 		}
 		rs.last = r
 	}
-	if r.incomplete && at.Sub(r.tried).Abs() >= describeAgain {
+	if r.outdated || r.incomplete && at.Sub(r.tried).Abs() >= describeAgain {
 		rs.refresh(r, at)
 	}
 	return r, nil
+}
+
+// outdate has the relations described again that have columns of the types.
+func (rs *relations) outdate(types []uint32) {
+	for _, r := range rs.known {
+		r.outdated = r.outdated || slices.ContainsFunc(r.relation.Columns, func(c wal.Column) bool {
+			for part := range c.Type.Parts() {
+				if slices.Contains(types, part.OID) {
+					return true
+				}
+			}
+			return false
+		})
+	}
 }
 
 // hint reads a Type message.
@@ -94,7 +109,7 @@ func (rs *relations) learn(f *fields, at time.Time) error {
 	r.relation, r.message = rel, message
 	// Only the default identity shows the primary key. An index or FULL hides
 	// it, and the same message may follow a change of the key.
-	if same && !r.incomplete && showsKey(rel) {
+	if same && !r.incomplete && !r.outdated && showsKey(rel) {
 		again := *previous
 		r.relation = &again
 		return nil
@@ -106,7 +121,7 @@ func (rs *relations) learn(f *fields, at time.Time) error {
 	return nil
 }
 
-// refresh describes a relation again and replaces it.
+// refresh describes a relation again and replaces it, unless it is as it was.
 func (rs *relations) refresh(r *known, at time.Time) {
 	rel := *r.relation
 	rel.Columns = slices.Clone(rel.Columns)
@@ -117,6 +132,9 @@ func (rs *relations) refresh(r *known, at time.Time) {
 	previous := r.relation
 	r.relation = &rel
 	rs.resolve(r, oids, previous, at)
+	if r.relation.SameShape(previous) {
+		r.relation = previous // what depends on it need not be read again
+	}
 }
 
 // resolve completes r.relation, which has names and flags only, with types and key.
@@ -132,7 +150,7 @@ func (rs *relations) resolve(r *known, oids []uint32, previous *wal.Relation, at
 	if len(custom) > 0 || !showsKey(rel) {
 		description, err = rs.describe(rel.OID, custom)
 	}
-	r.incomplete, r.tried = err != nil, at
+	r.incomplete, r.tried, r.outdated = err != nil, at, false
 	for oid, t := range description.Types {
 		rs.types[oid] = t
 	}

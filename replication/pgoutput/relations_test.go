@@ -154,3 +154,39 @@ func TestKeyAndTypesSurviveAnUnreachableCatalog(t *testing.T) {
 		t.Errorf("columns %+v; want the key and the type known before: id and an enum", r.Columns)
 	}
 }
+
+// A renamed label comes with no message, and the Relation messages that come for
+// other reasons are as they were.
+func TestAnOutdatedTypeIsDescribedAgain(t *testing.T) {
+	catalog := &fakeCatalog{answer: wal.Description{Types: moodType("sad")}}
+	d := NewDecoder(catalog.describe)
+	decodeAll(t, d, beginMessage(1, testTime), relationMessage('d', idAndMood...), commitMessage(1, 2))
+	first := decodeMood(t, d, testTime)
+	catalog.answer.Types = moodType("sad", "gloomy")
+	if got := decodeMood(t, d, testTime); got != first {
+		t.Errorf("labels %v before anybody has said that they changed", got.Labels)
+	}
+	d.Outdate([]uint32{testEnum + 1})
+	if got := decodeMood(t, d, testTime); got != first {
+		t.Errorf("labels %v after another type has changed", got.Labels)
+	}
+	d.Outdate([]uint32{testEnum})
+	second := decodeMood(t, d, testTime)
+	if !slices.Equal(second.Labels, []string{"sad", "gloomy"}) {
+		t.Errorf("labels %v once the type is outdated; want sad and gloomy", second.Labels)
+	}
+	asked := len(catalog.asked)
+	if got := decodeMood(t, d, testTime); got != second || len(catalog.asked) != asked {
+		t.Errorf("described %d times more than needed", len(catalog.asked)-asked)
+	}
+	d.Outdate([]uint32{testEnum})
+	if got := decodeMood(t, d, testTime); got != second {
+		t.Error("what is as it was makes another relation")
+	}
+	catalog.answer.Types = moodType("fine")
+	d.Outdate([]uint32{testEnum})
+	decodeAll(t, d, beginMessage(1, testTime), relationMessage('d', idAndMood...), commitMessage(1, 2))
+	if got := decodeMood(t, d, testTime); !slices.Equal(got.Labels, []string{"fine"}) {
+		t.Errorf("labels %v behind a Relation message that says what the last did; want fine", got.Labels)
+	}
+}

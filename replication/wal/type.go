@@ -1,6 +1,9 @@
 package wal
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // TypeKind is pg_type.typtype, with arrays told apart.
 type TypeKind byte
@@ -44,6 +47,28 @@ func (t *Type) Underlying() *Type {
 		t = t.Base
 	}
 	return t
+}
+
+// Parts are the type and all that it is made of.
+func (t *Type) Parts() iter.Seq[*Type] {
+	return func(yield func(*Type) bool) { t.visit(map[*Type]bool{}, yield) }
+}
+
+// visit is false when yield was.
+func (t *Type) visit(seen map[*Type]bool, yield func(*Type) bool) bool {
+	if t == nil || seen[t] {
+		return true
+	}
+	seen[t] = true
+	if !yield(t) || !t.Element.visit(seen, yield) || !t.Base.visit(seen, yield) {
+		return false
+	}
+	for _, f := range t.Fields {
+		if !f.Type.visit(seen, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // same reports whether values of both types read the same.
