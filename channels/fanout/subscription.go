@@ -25,7 +25,8 @@ type Subscription struct {
 	missing  *diagnose.Binding // none is active until this one has a table
 	due      due
 	queue    queue
-	seat     int // among those on its topic that are attached to the place
+	isApart  bool // it stays with a delivery of its own
+	seat     int  // among those on its topic that are attached to the place
 	sending
 }
 
@@ -46,6 +47,9 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}
 	s.request.Subject, s.request.After = nil, nil
+	if r.Apart {
+		s.setApart()
+	}
 	return s
 }
 
@@ -100,6 +104,9 @@ func (s *Subscription) Close() {
 	s.at(func(d *delivery) {
 		s.place.Store(nil)
 		d.drop(s)
+		if s.isApart {
+			s.fanout.metrics.apart.Dec()
+		}
 	})
 }
 
