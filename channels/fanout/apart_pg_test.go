@@ -93,7 +93,7 @@ func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f.commit(insert(rel, "0", "1", "missed"))
 	f.waitLanes()
 	release := make(chan struct{})
-	for range cap(f.fanout.working) {
+	for range cap(f.fanout.working) { // as if so many computed
 		started := make(chan struct{})
 		go f.fanout.working.do(func() {
 			close(started)

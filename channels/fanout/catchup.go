@@ -133,11 +133,13 @@ func (c *catchup) chase(ctx context.Context) error {
 		return err
 	}
 	c.begin(cursor.Standing())
-	for !c.handOver(cursor.Standing()) {
+	for near := true; !near || !c.goesOver(cursor.Standing()); {
 		changes, err := c.next(ctx, cursor)
 		if err != nil {
 			return err
 		}
+		// Whoever is far behind does not ask for the lane's lock.
+		near = len(changes) < c.piece || c.hasLeft()
 		if !c.bring(ctx, changes) {
 			return ctx.Err()
 		}
@@ -148,7 +150,7 @@ func (c *catchup) chase(ctx context.Context) error {
 // next waits for changes; there are none when the subscription has left.
 func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Change, error) {
 	for {
-		changes, wait, err := cursor.Take(c.piece)
+		changes, wait, err := c.take(cursor)
 		if wait == nil || c.hasLeft() {
 			return changes, err
 		}
@@ -159,6 +161,13 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// take takes a piece when few others compute: they would all ask for the log's
+// lock, and the reader with them.
+func (c *catchup) take(cursor *changelog.Cursor) (changes []*wal.Change, wait <-chan struct{}, err error) {
+	c.fanout.working.do(func() { changes, wait, err = cursor.Take(c.piece) })
+	return changes, wait, err
 }
 
 // find waits for the log to have the position, as it is read again after a
@@ -180,6 +189,12 @@ func (c *catchup) begin(at changelog.Standing) {
 		c.subscription.due.rows.History = at.History
 	}
 	c.sent = at
+}
+
+// goesOver hands over when few others compute.
+func (c *catchup) goesOver(at changelog.Standing) (done bool) {
+	c.fanout.working.do(func() { done = c.handOver(at) })
+	return done
 }
 
 // handOver moves the subscription to the lane if the lane has not yet taken
