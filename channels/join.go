@@ -96,6 +96,7 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
 	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
+	weighs.scans = scansOf(j.bindings)
 	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
 		j.channel.access.release()
@@ -225,6 +226,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Topic:   fanout.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
+		Apart:     j.session.isDear(ch.weight),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {

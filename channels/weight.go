@@ -1,16 +1,44 @@
 package channels
 
-import "walcast/protocol"
+import (
+	"walcast/diagnose"
+	"walcast/protocol"
+)
 
 // weight is what a channel takes of its session's share, so that no session
 // fills the memory.
 type weight struct {
 	channels, bindings int
 	bytes              int // of the join: names, filters and the token are parts of it
+	scans              int // steps for each byte of a row's text, see filters.Filter.Scans
 }
 
 func (w weight) add(other weight) weight {
-	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes}
+	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.scans + other.scans}
+}
+
+// What lanes, which many share, may have of a channel and of a session. It is far
+// above what apps ask for; the channels beyond it have changes matched for them
+// alone.
+const (
+	laneBindings         = 1000 // of a channel: they are filed while the lane waits
+	laneBindingsTogether = 10_000
+	laneScansTogether    = 200
+)
+
+// isDear reports whether a channel of the session is too much for a lane, beside
+// those that the session has.
+func (s *Session) isDear(own weight) bool {
+	all := s.held().add(own)
+	return own.bindings > laneBindings || own.bindings > 0 && all.bindings > laneBindingsTogether || own.scans > 0 && all.scans > laneScansTogether
+}
+
+// scansOf adds up the scans of bindings.
+func scansOf(bindings []diagnose.Binding) (scans int) {
+	for i := range bindings {
+		scans += bindings[i].Filter.Scans()
+	}
+	return scans
 }
 
 // held is the weight of the session's channels that have not ended.

@@ -42,6 +42,31 @@ func (f Filter) Cost() Cost {
 	return total
 }
 
+// Scans is how many steps for each byte of its text every row takes, whether the
+// filter is for it or not: patterns and sets have to be tried, while an index leads
+// from a row's values to the filters that name them.
+func (f Filter) Scans() (steps int) {
+	for _, c := range f {
+		switch {
+		case (c.Op == Eq || c.Op == In || c.Op == Is) && !c.Negate:
+			return 0 // the rest is tried on rows with these values alone
+		case c.Op.grouping():
+			steps += c.Group.scansOfGroup()
+		case c.Op.onPatterns() || c.Op.onSets():
+			steps += c.cost().Steps
+		}
+	}
+	return steps
+}
+
+// scansOfGroup adds up what any of the group's conditions may have tried.
+func (f Filter) scansOfGroup() (steps int) {
+	for _, c := range f {
+		steps += Filter{c}.Scans()
+	}
+	return steps
+}
+
 // addTo adds the costs of the conditions to a total.
 func (f Filter) addTo(total *Cost) {
 	for _, c := range f {

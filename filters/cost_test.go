@@ -90,3 +90,26 @@ func TestStepsOfACostFollowWhatIsDone(t *testing.T) {
 		}
 	}
 }
+
+func TestScansAreWhatNoIndexSaves(t *testing.T) {
+	for text, want := range map[string]int{
+		"":                                  0,
+		"id=eq.1":                           0,
+		"id=gt.1,title=neq.a":               0,
+		"title=like.%a":                     3,
+		"title=not.ilike.%a,title=match.ab": 3 + 5,
+		"id=eq.1,title=like.%a":             0,
+		"id=not.in.(1,2),title=like.%a":     3,
+		"tags=cs.{a}":                       9,
+		"or=(id.eq.1,title.match.ab)":       5,
+		"or=(id.eq.1,id.gt.5)":              0,
+	} {
+		f, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Scans(); got != want {
+			t.Errorf("%q has %d scans; want %d", text, got, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"time"
 
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -10,21 +11,23 @@ import (
 
 // catchup brings one subscription that has everything up to a standing to a
 // lane: it reads the log by a delivery of its own until it has come as far as the
-// lane, and hands over there. Live delivery and catching up are the same code.
+// lane, and hands over there. One that is apart stays with it. Live delivery and
+// catching up are the same code.
 type catchup struct {
 	delivery
 	subscription *Subscription
 	lane         *lane
 	// from is after what the subscription has. A position that a client names
 	// has no history; nothing at all is known of a zero one.
-	from changelog.Standing
+	from  changelog.Standing
+	piece int // how many changes are delivered next
 }
 
 // catchUp brings a subscription, which must be attached nowhere, from a standing
 // to a lane.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
-	c := &catchup{subscription: s, lane: to, from: from}
+	c := &catchup{subscription: s, lane: to, from: from, piece: firstPiece}
 	c.init(f, catchingUp)
 	c.pace, c.woken = c.sendAtPace, make(chan struct{}, 1)
 	c.attach()
@@ -34,13 +37,20 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 // sendAtPace waits for the client without keeping others from catching up.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
 	<-c.fanout.turns
-	c.subscription.request.pace(ctx, size, send)
+	c.subscription.request.pace(ctx, size, func() { c.fanout.working.do(send) })
 	c.fanout.turns <- struct{}{}
 }
 
 // catchUpsAtOnce is how many catch-ups have changes matched and decided at a
 // time; others wait in turn.
 const catchUpsAtOnce = 64
+
+// How many changes a catch-up delivers in one go, so that the others have their
+// turn soon: few at first, and as many as are matched in about pieceTime.
+const (
+	firstPiece = 4
+	pieceTime  = 2 * time.Millisecond
+)
 
 // bring delivers a batch once it is the catch-up's turn, and everything in it is
 // decided. It is false when ctx was done before.
@@ -52,6 +62,38 @@ func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
 	}
 	defer func() { <-c.fanout.turns }()
 	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
+}
+
+// deliver is that of a delivery, but matches when few others do.
+func (c *catchup) deliver(ctx context.Context, changes []*wal.Change) bool {
+	for len(changes) > 0 {
+		var n int
+		var unknown *wal.Relation
+		c.fanout.working.do(func() {
+			started := time.Now()
+			n, unknown = c.match(changes)
+			c.measure(time.Since(started))
+		})
+		if !c.confirm(ctx) {
+			return false
+		}
+		c.send(ctx)
+		changes = changes[n:]
+		if unknown != nil && !c.learn(ctx, unknown) {
+			return false
+		}
+	}
+	return true
+}
+
+// measure takes in how long a piece has taken.
+func (c *catchup) measure(took time.Duration) {
+	switch {
+	case took < pieceTime/2:
+		c.piece = min(2*c.piece, takeLimit)
+	case took > 2*pieceTime:
+		c.piece = max(c.piece/2, 1)
+	}
 }
 
 func (c *catchup) attach() {
@@ -91,16 +133,41 @@ func (c *catchup) chase(ctx context.Context) error {
 		return err
 	}
 	c.begin(cursor.Standing())
-	for !c.handOver(cursor.Standing()) {
-		changes, err := cursor.Next(ctx, takeLimit)
+	for near := true; !near || !c.goesOver(cursor.Standing()); {
+		changes, err := c.next(ctx, cursor)
 		if err != nil {
 			return err
 		}
+		// Whoever is far behind does not ask for the lane's lock.
+		near = len(changes) < c.piece || c.hasLeft()
 		if !c.bring(ctx, changes) {
 			return ctx.Err()
 		}
 	}
 	return nil
+}
+
+// next waits for changes; there are none when the subscription has left.
+func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Change, error) {
+	for {
+		changes, wait, err := c.take(cursor)
+		if wait == nil || c.hasLeft() {
+			return changes, err
+		}
+		select {
+		case <-wait:
+		case <-c.woken:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take takes a piece when few others compute: they would all ask for the log's
+// lock, and the reader with them.
+func (c *catchup) take(cursor *changelog.Cursor) (changes []*wal.Change, wait <-chan struct{}, err error) {
+	c.fanout.working.do(func() { changes, wait, err = cursor.Take(c.piece) })
+	return changes, wait, err
 }
 
 // find waits for the log to have the position, as it is read again after a
@@ -124,9 +191,18 @@ func (c *catchup) begin(at changelog.Standing) {
 	c.sent = at
 }
 
+// goesOver hands over when few others compute.
+func (c *catchup) goesOver(at changelog.Standing) (done bool) {
+	c.fanout.working.do(func() { done = c.handOver(at) })
+	return done
+}
+
 // handOver moves the subscription to the lane if the lane has not yet taken
 // anything beyond at. It is true when there is nothing more to do.
 func (c *catchup) handOver(at changelog.Standing) bool {
+	if c.stays() {
+		return c.hasLeft()
+	}
 	c.lane.mu.Lock()
 	defer c.lane.mu.Unlock()
 	c.mu.Lock()
@@ -139,6 +215,13 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 	}
 	c.move(at)
 	return true
+}
+
+// stays reports whether no lane is to have the subscription.
+func (c *catchup) stays() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.subscription.isApart
 }
 
 // move gives the subscription to the lane. The locks of both are held.
@@ -170,7 +253,7 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
 	c.taken, c.sent = c.from.Position, c.from
 	c.subscription.due.moveTo(c.from)
-	if c.lane.taken.Compare(c.from.Position) > 0 {
+	if c.subscription.isApart || c.lane.taken.Compare(c.from.Position) > 0 {
 		return false
 	}
 	c.move(c.from)

@@ -5,7 +5,7 @@
 // A Subscription is a channel's place in the log. It is attached to one delivery
 // at a time: to a lane, which follows the log for many, or to a catch-up, which
 // reads for one subscription from an earlier position on and hands it over to a
-// lane once it has come as far. A shard has two lanes, direct and secured: a
+// lane once it has come as far, unless its bindings cost too much for one. A shard has two lanes, direct and secured: a
 // subscription moves to the secured lane with the first of its changes that is
 // under row-level security or has to be asked about, at exactly that change.
 // What has to be asked waits in the queue of its subscription, with what comes

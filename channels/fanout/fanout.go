@@ -30,6 +30,7 @@ type Fanout struct {
 
 	complaints *complaints
 	turns      chan struct{} // of catch-ups: one token for each whose turn it is
+	working    working       // catch-ups that compute
 }
 
 // New returns a fanout; nothing runs before Run.
@@ -37,7 +38,7 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
-		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce),
+		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce), working: newWorking(),
 	}
 	f.views, f.judge = newViews(f), newJudge(f)
 	f.metrics = newMetrics(reg, f)

@@ -311,7 +311,7 @@ type ask struct {
 	version             protocol.Version
 	bindings            string // entries of postgres_changes
 	after               []wal.Position
-	recognised          bool
+	recognised, apart   bool
 	turn                *Turn
 	published           func(schema, table string)
 }
@@ -350,7 +350,7 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
 		Topic:    Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
-		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn,
+		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Apart: a.apart,
 		Published: a.published, Recognised: a.recognised,
 	}
 }

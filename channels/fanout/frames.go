@@ -103,6 +103,7 @@ func idsOf(hits []*binding, b *binding) string {
 	if len(hits) == 1 {
 		return b.ids()
 	}
+	b.subscription.crowded(len(hits))
 	ids := []byte{'['}
 	seen := idSet{}
 	for _, other := range hits {

@@ -11,9 +11,9 @@ import (
 
 // hitsOf are bindings with the ids that see the same columns.
 func hitsOf(ids ...int64) (hits []*binding) {
-	columns := &columnSet{}
+	columns, s := &columnSet{}, &Subscription{isApart: true}
 	for _, id := range ids {
-		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, columns: columns})
+		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, subscription: s, columns: columns})
 	}
 	return hits
 }

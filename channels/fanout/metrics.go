@@ -16,6 +16,8 @@ type metrics struct {
 	catchups  prometheus.Counter
 
 	spilled, questions, switchedOff, outdated prometheus.Counter
+
+	apart prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
@@ -43,13 +45,17 @@ func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 			Help: "Frames built for row changes; each is shared by all who get the same bytes.",
 		}),
 		delivered: deliveries.WithLabelValues(protocol.EventPostgresChanges),
+		apart: f.NewGauge(prometheus.GaugeOpts{
+			Name: "walcast_channels_apart",
+			Help: "Channels whose bindings cost too much for a lane that others share: changes are matched for each of them alone.",
+		}),
 		catchups: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_catchups_total",
 			Help: "Channels that read the log from an earlier position before going live.",
 		}),
 		spilled: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_spilled_total",
-			Help: "Channels that read the log again as too much of them waited to be decided.",
+			Help: "Channels that left their lane as too much of them waited to be decided, or too many of their bindings matched the same rows.",
 		}),
 		questions: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_questions_total",

@@ -29,6 +29,8 @@ type Request struct {
 	// Published is called when the first row comes of the table that bindings
 	// are idle for.
 	Published func(schema, table string)
+	// Apart says that the bindings cost too much for a lane that others share.
+	Apart bool
 	// Recognised says that the client has a client_id, so that it counts on
 	// messages from SQL over reconnects.
 	Recognised bool
@@ -49,8 +51,9 @@ type Outbox interface {
 type Turn struct {
 	mu sync.Mutex
 
-	cost   sync.Mutex // taken alone
+	cost   sync.Mutex // taken last
 	budget budget
+	crowd  crowd
 }
 
 // spend has the session pay for time that Postgres took. It reports whether that

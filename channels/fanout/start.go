@@ -38,13 +38,32 @@ func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 	case start.From == Named:
 		f.subscribeNamed(s, direct, r.After, start.Forgotten)
 	case !start.Forgotten:
-		direct.attach(s, start.Resync)
+		f.subscribeLive(s, direct, start.Resync)
 	case f.log.Standing() == changelog.Standing{}: // what it misses is known when the log begins
 		f.catchUp(s, direct, changelog.Standing{})
 	default:
-		direct.attach(s, unknown(f.log))
+		f.subscribeLive(s, direct, unknown(f.log))
 	}
 	return s
+}
+
+// subscribeLive starts a subscription from now, once it has been told to resync if
+// e is not nil. Before the log has begun all are on lanes: what is live is not known
+// yet.
+func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
+	live := f.log.Standing()
+	if !s.isApart || live.Position.IsZero() {
+		direct.attach(s, e)
+		return
+	}
+	s.started, s.due = live, due{rows: live}
+	s.due.startLive(direct.live())
+	if e != nil {
+		told := *e
+		told.Oldest, told.Position, told.History = f.log.Oldest(), live.Position, live.History
+		s.resync(&told)
+	}
+	f.catchUp(s, direct, live)
 }
 
 func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Standing) {

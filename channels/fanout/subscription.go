@@ -26,6 +26,7 @@ type Subscription struct {
 	due      due
 	queue    queue
 	ended    map[*diagnose.Binding]bool // nothing of them goes out that waits
+	isApart  bool                       // it stays with a delivery of its own
 	seat     int                        // among those on its topic that are attached to the place
 	sending
 }
@@ -47,6 +48,9 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}
 	s.request.Subject, s.request.After = nil, nil
+	if r.Apart {
+		s.setApart()
+	}
 	return s
 }
 
@@ -101,6 +105,9 @@ func (s *Subscription) Close() {
 	s.at(func(d *delivery) {
 		s.place.Store(nil)
 		d.drop(s)
+		if s.isApart {
+			s.fanout.metrics.apart.Dec()
+		}
 	})
 }
 

@@ -21,7 +21,7 @@ func (c *Cursor) Next(ctx context.Context, limit int) ([]*wal.Change, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		changes, wait, err := c.take(limit)
+		changes, wait, err := c.Take(limit)
 		if wait == nil {
 			return changes, err
 		}
@@ -43,9 +43,9 @@ func (c *Cursor) Standing() Standing {
 	return Standing{c.log.epoch.history, c.position}
 }
 
-// take is Next without waiting: it returns changes, an error, or what to wait
+// Take is Next without waiting: it returns changes, an error, or what to wait
 // for.
-func (c *Cursor) take(limit int) ([]*wal.Change, <-chan struct{}, error) {
+func (c *Cursor) Take(limit int) ([]*wal.Change, <-chan struct{}, error) {
 	l := c.log
 	l.mu.Lock()
 	defer l.mu.Unlock()

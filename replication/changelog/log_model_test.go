@@ -195,7 +195,7 @@ func (m *model) step(c *modelCursor, limit int) bool {
 		}
 	}
 	mustResync := c.history != m.history || m.missing(c.after)
-	got, wait, err := c.take(limit)
+	got, wait, err := c.Take(limit)
 	var resync *ResyncError
 	switch {
 	case errors.As(err, &resync) && mustResync:

@@ -54,7 +54,7 @@ func wantNext(t *testing.T, c *Cursor, limit int, want ...string) {
 // wantNothing fails if the cursor has something to return.
 func wantNothing(t *testing.T, c *Cursor) {
 	t.Helper()
-	if got, wait, err := c.take(0); wait == nil {
+	if got, wait, err := c.Take(0); wait == nil {
 		t.Fatalf("cursor at %v has %v, error %v; want it to wait", c.position, positions(got), err)
 	}
 }

@@ -1,0 +1,116 @@
+package fanout
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// isOnLane reports whether a subscription is attached to a lane.
+func (f *fixture) isOnLane(s *Subscription) bool {
+	shard, place := f.fanout.shardOf(s.request.Topic.Name), s.place.Load()
+	return place == &shard.direct.delivery || place == &shard.secured.delivery
+}
+
+// One that is apart is on no lane, and has all that it would have there.
+func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
+	f := newFixture(t, messagesTable, heldTable)
+	messages, held := f.relation("messages"), f.relation("held")
+	b, dared := newInbox(), newInbox()
+	both := everyRow + "," + heldRows
+	apart := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: both, apart: true}, Start{})
+	f.subscribe(dared, ask{role: "authenticated", claims: isFree, bindings: both}, Start{})
+	if got, want := apart.Started(), f.log.Standing(); got != want {
+		t.Errorf("Started = %v; want %v", got, want)
+	}
+	var want []string
+	const n = 300
+	for i := 1; i <= n; i += 3 {
+		f.commit(insert(messages, fmt.Sprint(i), "1", "x"), said("room", i+1), insert(held, fmt.Sprint(i+2), "x"))
+		want = append(want, fmt.Sprint("row ", i), fmt.Sprint("message ", i+1), fmt.Sprint("row ", i+2))
+	}
+	for name, b := range map[string]*inbox{"apart": b, "on a lane": dared} {
+		if diff := cmp.Diff(want, b.wait(t, n)); diff != "" {
+			t.Errorf("to the one %s (-want +got):\n%s", name, diff)
+		}
+	}
+	f.waitSent(apart)
+	if f.isOnLane(apart) {
+		t.Error("the subscription that is to be apart is on a lane")
+	}
+	apart.Close()
+	f.commit(insert(messages, "1000", "1", "x"))
+	dared.wait(t, n+1)
+	if got := b.wait(t, n); len(got) > n {
+		t.Errorf("after Close came %q", got[n:])
+	}
+}
+
+func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	var many []string
+	const bindings = 500
+	for i := range bindings {
+		many = append(many, fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","filter":"id=gt.-%d"}`, i+1))
+	}
+	crowd, few := newInbox(), newInbox()
+	hostile := f.subscribe(crowd, ask{bindings: strings.Join(many, ",")}, Start{})
+	ordinary := f.subscribe(few, ask{bindings: strings.Join(many[:crowdFew], ",")}, Start{})
+	const n = 4 * crowdLimit / bindings
+	for i := range n {
+		f.commit(insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
+		if i == n/2 { // the lane still has some of it on its way
+			f.until("the bindings leave the lane", func() bool { return !f.isOnLane(hostile) })
+		}
+	}
+	var want []string
+	for i := range n {
+		want = append(want, fmt.Sprint("row ", i), fmt.Sprint("message ", i))
+	}
+	for name, b := range map[string]*inbox{"many": crowd, "few": few} {
+		if got := b.wait(t, len(want)); !slices.Equal(got, want) {
+			t.Errorf("to the one with %s bindings (-want +got):\n%s", name, cmp.Diff(want, got))
+		}
+	}
+	f.waitSent(hostile)
+	if f.isOnLane(hostile) {
+		t.Error("bindings that match the same rows are on the lane again")
+	}
+	if !f.isOnLane(ordinary) {
+		t.Error("few bindings that match the same rows have left the lane")
+	}
+}
+
+// Whoever comes back waits until others have caught up, and lanes do not.
+func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	rel := f.relation("messages")
+	at := f.log.Standing()
+	f.commit(insert(rel, "0", "1", "missed"))
+	f.waitLanes()
+	release := make(chan struct{})
+	for range cap(f.fanout.working) { // as if so many computed
+		started := make(chan struct{})
+		go f.fanout.working.do(func() {
+			close(started)
+			<-release
+		})
+		<-started
+	}
+	late, live := newInbox(), newInbox()
+	f.subscribe(late, ask{bindings: everyRow}, Start{From: Proven, At: at})
+	f.subscribe(live, ask{bindings: everyRow}, Start{})
+	f.commit(insert(rel, "1", "1", "live"))
+	live.wait(t, 1)
+	if got := late.wait(t, 0); len(got) > 0 {
+		t.Errorf("%q came while enough others catch up", got)
+	}
+	close(release)
+	if diff := cmp.Diff(rows(0, 2), late.wait(t, 2)); diff != "" {
+		t.Errorf("to who comes back (-want +got):\n%s", diff)
+	}
+}
