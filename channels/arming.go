@@ -71,7 +71,9 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 		if !c.away {
 			c.away = true
 			a.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
-			c.channel.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
+			// A warning: the bindings match already, and nothing that commits is lost.
+			away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
+			c.channel.problem(protocol.StatusOK, away.Warning())
 		}
 		a.turns.postpone(own, armingRetry)
 	case !done:

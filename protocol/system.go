@@ -52,7 +52,8 @@ func TooSlow(table, what string) string {
 }
 
 // Warning is a message about something that works otherwise than the client may
-// expect. It goes out with status ok.
+// expect. It goes out with status ok: error is for channels that have stopped, or
+// all of whose bindings have, since there are clients that then join anew.
 func Warning(text string) string { return "warning: " + text }
 
 // systemPayload is the payload of a system event. Without a sub-topic it has no
@@ -93,9 +94,10 @@ const (
 )
 
 // resyncPayload is the payload of the system event that tells a client to fetch its
-// data again.
+// data again. The status is ok, as the channel goes on: there are clients that give
+// a channel up, or join it anew, when they read error.
 func resyncPayload(subTopic string, d ResyncDetail) json.RawMessage {
-	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusError, "resync_required: "+d.Reason, subTopic)
+	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusOK, "resync_required: "+d.Reason, subTopic)
 	b = append(b, `,"code":`...)
 	b = appendQuoted(b, d.Code)
 	for _, position := range []struct{ key, text string }{
