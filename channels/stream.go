@@ -9,7 +9,7 @@ import (
 
 // streams reports whether the client reads an event stream: it has one topic,
 // joined before the stream begins, and says nothing afterwards.
-func (s *Session) streams() bool { return s.identity.Version == protocol.SSE }
+func (s *Session) streams() bool { return s.identity.Version.IsStream() }
 
 // Stream is what the join of an event stream says beside its message.
 type Stream struct {

@@ -82,7 +82,7 @@ func (v Version) PushAt(position string, joinRef, ref Ref, topic, event string, 
 // PushShared is Push for a payload that many frames have: they share its memory,
 // so it must not change any more.
 func (v Version) PushShared(joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
-	if v == SSE {
+	if v.IsStream() {
 		return v.Push(joinRef, ref, topic, event, payload) // it may be spelled otherwise there
 	}
 	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event}
