@@ -52,6 +52,7 @@ var (
 var (
 	RefusePayloadTooLarge = Refusal{Text: "payload_size_exceeded"} // upstream's text, there a bare string
 	RefusePayloadNotMap   = Refusal{Text: "Broadcast payload must be a map"}
+	RefuseHugeNumber      = Refusal{Text: "The payload has a number that a double cannot hold"}
 	RefuseTooManyMessages = Refusal{Text: "Too many messages per second"}
 	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
