@@ -27,7 +27,8 @@ type streamer interface {
 // serveStream answers a request for an event stream (Server-Sent Events). Once
 // it has begun, it is a session like those of WebSockets.
 func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
-	g.connect(w, r, func(address netip.Addr) *rejection { return g.admitStream(w, r, address) })
+	g.connect(r, func(address netip.Addr) *rejection { return g.admitStream(w, r, address) },
+		func(rejected *rejection) { rejected.write(w) })
 }
 
 // admitStream begins a stream, or says why not.

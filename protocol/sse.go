@@ -83,10 +83,7 @@ func (v Version) StreamEnd(code int, reason string, retry time.Duration) *Frame 
 	}
 	e := envelope{version: v, event: EventSystem}
 	e.openSSE(len(`{"message":"","status":"error","extension":"system","code":1000}`) + len(reason))
-	e.buf = appendSystem(e.buf, ExtensionSystem, StatusError, reason, "")
-	e.buf = append(e.buf, `,"code":`...)
-	e.buf = strconv.AppendInt(e.buf, int64(code), 10)
-	e.buf = append(e.buf, '}')
+	e.buf = codedSystem(e.buf, code, reason)
 	return &Frame{wire: append(wire, e.sealSSE().wire...)}
 }
 

@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // The extensions that system events speak for.
@@ -61,6 +62,20 @@ func Warning(text string) string { return "warning: " + text }
 func systemPayload(extension, status, message, subTopic string) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 96+len(message)+len(subTopic)), extension, status, message, subTopic)
 	return append(b, '}')
+}
+
+// Refused is the system event that tells why there is no session. No channel is
+// meant, so its topic is that of the socket.
+func (v Version) Refused(code int, reason string) *Frame {
+	return v.Push("", "", TopicPhoenix, EventSystem, codedSystem(nil, code, reason))
+}
+
+// codedSystem is the payload of the system event that stands for a close code, or
+// before one.
+func codedSystem(dst []byte, code int, reason string) []byte {
+	dst = appendSystem(dst, ExtensionSystem, StatusError, reason, "")
+	dst = append(dst, `,"code":`...)
+	return append(strconv.AppendInt(dst, int64(code), 10), '}')
 }
 
 func appendSystem(dst []byte, extension, status, message, subTopic string) []byte {
