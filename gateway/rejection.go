@@ -71,7 +71,7 @@ func rejectJoin(err error) *rejection {
 		r.status = http.StatusUnauthorized
 	case protocol.RefuseTooManyJoins.Code, protocol.RefuseTooManyChannels.Code:
 		r.status = http.StatusTooManyRequests
-	case protocol.RefuseDatabaseAway.Code, protocol.RefuseMissingPartition.Code:
+	case protocol.RefuseDatabaseAway.Code, protocol.RefuseMissingPartition.Code, protocol.CodeSubscribeTimeout:
 		r.status, r.failed = http.StatusServiceUnavailable, false
 	}
 	return r

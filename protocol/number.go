@@ -48,7 +48,7 @@ func isOfNumber(c byte) bool {
 }
 
 func isHuge(number []byte) bool {
-	if len(number) <= maxPlainNumber && bytes.IndexAny(number, "eE") < 0 {
+	if len(number) <= maxPlainNumber && !bytes.ContainsAny(number, "eE") {
 		return false
 	}
 	f, _ := strconv.ParseFloat(string(number), 64) // the error says the same

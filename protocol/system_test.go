@@ -31,6 +31,10 @@ func TestSystem(t *testing.T) {
 			`Changes of public.todos are not delivered: its row-level security raised ERROR 22P02 invalid input syntax for type uuid: ""`,
 		},
 		{"warning", Warning("x"), "warning: x"},
+		{
+			"reason with a cure", string(Reason(Unserve(Problem{Message: "no", Code: CodeNotPublished, Fix: `ALTER "x";`}))),
+			`{"reason":"RealtimeDisabledForConfiguration: no","code":"not_published","fix":"ALTER \"x\";"}`,
+		},
 		{"reason", string(Reason(Refusal{Text: "say \"why\"\n"})), `{"reason":"say \"why\"\n"}`},
 	} {
 		if c.got != c.want {

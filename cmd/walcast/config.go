@@ -114,7 +114,7 @@ func (s tokenSettings) apiKeys() (map[string]string, error) {
 }
 
 func (s channelSettings) config(c channels.Config) (channels.Config, error) {
-	c.MaxChannels, c.PrivateOnly = s.MaxChannels, s.PrivateOnly
+	c.MaxChannels, c.PrivateOnly, c.StrictBindings = s.MaxChannels, s.PrivateOnly, s.StrictBindings
 	c.MaxBindings, c.MaxHeldBytes = s.MaxBindings, int(s.MaxHeldSize)
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
 	c.ReadCheck = s.ReadCheck

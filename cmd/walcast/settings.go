@@ -51,6 +51,7 @@ type channelSettings struct {
 	MaxChangeSize       size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
 	MaxBroadcastSize    size          `default:"3000500" help:"Largest broadcast payload."`
 	PrivateOnly         bool          `help:"Refuse public channels."`
+	StrictBindings      bool          `help:"Answer joins once their bindings are checked, and refuse those whose bindings do not work. Without it only clients that ask for that have it, and others are told by a system message."`
 	LogicalMessageRoles []string      `placeholder:"ROLE" help:"Roles that may send to private topics by pg_logical_emit_message. Postgres does not say who did, so that it works only while nobody else may call that function: revoke it from PUBLIC. Without any, such messages go to public topics only; realtime.send goes to both."`
 	PresenceRate        int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`
 	PresenceGrace       time.Duration `default:"0s" help:"How long somebody with a presence key whose connection is lost is taken for present, so that a reconnect is not seen as leaving and coming; 5m at most."`
