@@ -36,6 +36,9 @@ func (e *Error) ConnectText() string {
 	return e.Text
 }
 
+// HasExpired reports whether the token was good once: another may be fetched.
+func (e *Error) HasExpired() bool { return e.connect == connectExpired }
+
 // Status is the HTTP status of a refused handshake. All other HTTP answers to
 // a refused token are 401.
 func (e *Error) Status() int {
@@ -57,11 +60,14 @@ func missingClaims() *Error {
 	return &Error{Code: CodeInvalid, Text: "Fields `role` and `exp` are required in JWT"}
 }
 
+// connectExpired is what a handshake is told of an expired token.
+const connectExpired = "Token has expired"
+
 func expired(seconds int64) *Error {
 	return &Error{
 		Code:    CodeInvalid,
 		Text:    fmt.Sprintf("Token has expired %d seconds ago", max(0, seconds)),
-		connect: "Token has expired",
+		connect: connectExpired,
 	}
 }
 

@@ -68,10 +68,16 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	done, err := a.goOn(ctx, c)
 	switch {
 	case err != nil && ctx.Err() == nil:
-		if !c.away {
+		waits := c.channel.out.deferral.waits()
+		if waits {
+			c.channel.out.deferral.miss()
+		}
+		if !waits && !c.away {
 			c.away = true
 			a.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
-			c.channel.problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway})
+			// A warning: the bindings match already, and nothing that commits is lost.
+			away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
+			c.channel.problem(protocol.StatusOK, away.Warning())
 		}
 		a.turns.postpone(own, armingRetry)
 	case !done:
@@ -103,8 +109,18 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 }
 
 // conclude acts on what a check has found. Bindings of a table that is not
-// published stay where they are: it may be one day.
+// published stay where they are: it may be one day. A join whose reply has waited
+// for this is answered, or refused.
 func (a *arming) conclude(ch *channel, found diagnose.Finding) {
+	if reply := ch.out.deferral; reply.waits() {
+		if found.Refused != nil {
+			reply.refuse(protocol.Unserve(*found.Refused))
+			return
+		}
+		if !reply.answer() {
+			return
+		}
+	}
 	switch {
 	case found.Absent != nil:
 		ch.rows.Idle(found.Absent)

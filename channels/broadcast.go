@@ -29,8 +29,12 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 }
 
 // relayed is a client's message as its receivers get it. A text payload that is
-// no object breaks clients, so it is refused to its sender.
+// no object, or has a number that is none to many parsers, breaks clients, so it is
+// refused to its sender.
 func relayed(m protocol.Message) (b protocol.Broadcast, err error) {
+	if m.IsJSON() && protocol.HasHugeNumber(m.Payload) {
+		return b, protocol.RefuseHugeNumber
+	}
 	switch m.Kind {
 	case protocol.UserBroadcast:
 		return protocol.Broadcast{Event: m.UserEvent, Encoding: m.Encoding, Payload: m.Payload}, nil

@@ -55,6 +55,7 @@ func (c *channel) end(lingers bool) bool {
 		return false
 	}
 	h := c.session.hub
+	c.out.deferral.abandon()
 	c.session.ledger.Remove(c)
 	c.rows.Close()
 	c.member.Leave()
@@ -69,8 +70,12 @@ func (c *channel) end(lingers bool) bool {
 }
 
 // fail ends the channel with a system error. final says whether the client is
-// meant to stay away (phx_close) or to join again (phx_error).
+// meant to stay away (phx_close) or to join again (phx_error). A join that was not
+// answered yet is refused.
 func (c *channel) fail(message string, final bool) {
+	if c.out.deferral.refuse(protocol.Refusal{Text: message}) {
+		return
+	}
 	if !c.end(!final) {
 		return
 	}

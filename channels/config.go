@@ -16,6 +16,9 @@ type Config struct {
 	// PrivateOnly (private-only) refuses public channels, and broadcasts to them
 	// over HTTP.
 	PrivateOnly bool
+	// StrictBindings (strict-bindings) has every join wait until its bindings are
+	// checked, and refuses it if they do not work.
+	StrictBindings bool
 
 	Limits
 	Checks

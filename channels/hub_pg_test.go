@@ -152,6 +152,40 @@ func TestAStaleLeaveIsIgnoredAndALeaveEndsDelivery(t *testing.T) {
 	}
 }
 
+// Clients for Kotlin and C# name no join in what they send after it, and wait for
+// the answer to their leave.
+func TestAMessageWithoutJoinRefMeansThePresentJoin(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	c, witness := f.connect("anon", ""), f.connect("anon", "")
+	first := c.send("realtime:room", protocol.EventJoin, `{"config":{"presence":{"enabled":false}}}`)
+	second := c.send("realtime:room", protocol.EventJoin, `{"config":{"broadcast":{"ack":true},"presence":{"enabled":false}}}`)
+	witness.join("realtime:room", `{"presence":{"enabled":false}}`)
+	say := func(ref, event, payload string) {
+		c.session.Handle(t.Context(), protocol.Message{Ref: protocol.Ref(`"` + ref + `"`), Topic: "realtime:room", Event: event, Payload: []byte(payload)})
+	}
+	say("7", protocol.EventBroadcast, `{"event":"greeting"}`)
+	say("8", protocol.EventPresence, `{"event":"track","payload":{}}`)
+	say("9", protocol.EventLeave, `{}`)
+	say("10", protocol.EventBroadcast, `{"event":"too late"}`)
+	want := []string{
+		first + " phx_reply " + first, second + " phx_reply " + second, first + " phx_close " + first, // the joins
+		second + " phx_reply 7", second + " phx_reply 8", second + " phx_reply 9", second + " phx_close " + second, "null phx_reply 10",
+	}
+	c.waitFor(protocol.EventReply, 6)
+	var got []string
+	for _, m := range c.wait(1) {
+		if strings.HasPrefix(m.event, "phx_") {
+			got = append(got, m.joinRef+" "+m.event+" "+m.ref)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if got := witness.waitFor(protocol.EventBroadcast, 1); got[0].payload["event"] != "greeting" {
+		t.Errorf("the other channel heard %v; want the greeting", got)
+	}
+}
+
 func TestAnExpiredTokenEndsTheChannelSoThatClientsRejoin(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	c := f.connect("anon", "")
@@ -240,8 +274,8 @@ func TestANewHistoryTellsEveryChannelOnce(t *testing.T) {
 	f.log.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeOtherCluster)
 	got := c.waitFor(protocol.EventSystem, 2)[1]
 	f.commit(insert(rel, "2", "2", "x"))
-	if got.payload["status"] != "error" || got.payload["code"] != changelog.CodeOtherCluster {
-		t.Errorf("system event = %v; want status error and code %s", got.payload, changelog.CodeOtherCluster)
+	if got.payload["status"] != "ok" || got.payload["code"] != changelog.CodeOtherCluster {
+		t.Errorf("system event = %v; want status ok and code %s", got.payload, changelog.CodeOtherCluster)
 	}
 	if rows := records(c.waitFor(protocol.EventPostgresChanges, 2), "id"); rows[1] != 2.0 {
 		t.Errorf("rows = %v; want the new history's after the resync", rows)
@@ -302,7 +336,7 @@ func TestAPositionThatIsNoneIsToldToResync(t *testing.T) {
 			c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+from+`"}}`))
 			for {
 				told := c.waitFor(protocol.EventSystem, 2)
-				if i := slices.IndexFunc(told, func(m message) bool { return m.payload["status"] == "error" }); i >= 0 {
+				if i := slices.IndexFunc(told, func(m message) bool { return m.payload["code"] != nil }); i >= 0 {
 					if message := told[i].payload["message"].(string); !strings.HasPrefix(message, "resync_required: ") {
 						t.Errorf("message = %q; want resync_required", message)
 					}

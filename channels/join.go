@@ -25,23 +25,28 @@ func (s *Session) join(ctx context.Context, m protocol.Message) {
 		delete(s.channels, m.Topic)
 		old.end(true)
 	}
-	s.admit(ctx, m)
-	if old != nil {
+	if answered := s.admit(ctx, m, old); answered && old != nil {
 		old.pushClose()
 	}
 }
 
-// admit decides on a join and answers it.
-func (s *Session) admit(ctx context.Context, m protocol.Message) {
+// admit decides on a join and answers it, or has the answer wait: then answered is
+// false, and the phx_close of the former channel waits for it too.
+func (s *Session) admit(ctx context.Context, m protocol.Message, old *channel) (answered bool) {
 	j, err := s.authorise(ctx, m)
 	if err == nil {
 		err = j.register(ctx)
 	}
 	if err != nil {
 		s.refuse(m, err)
-		return
+		return true
+	}
+	if j.waits() > 0 {
+		j.hold(old)
+		return false
 	}
 	j.answer()
+	return true
 }
 
 func (s *Session) refuse(m protocol.Message, err error) {
@@ -147,6 +152,10 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 // is registered.
 func (j *joining) register(ctx context.Context) error {
 	h, ch, client := j.session.hub, j.channel, j.session.identity.ClientID
+	if j.refused != nil && j.waits() > 0 {
+		ch.access.release()
+		return protocol.Unserve(*j.refused)
+	}
 	key := topics.Key{Name: ch.address.Topic, Private: j.asked.Private}
 	known := j.recall()
 	ch.member = h.topics.Join(key, topics.MemberConfig{
@@ -234,13 +243,40 @@ func (j *joining) subscribe(start fanout.Start) {
 	}
 }
 
-// answer sends the reply and lets what has waited follow it. Then it says what
-// there is to say beside.
+// answer takes the channel in, sends the reply and says whether the bindings work.
 func (j *joining) answer() {
+	ch := j.channel
+	if ch.out.deferral != nil { // of a stream, which was entered and checked before
+		j.reply()
+		return
+	}
+	j.reply()
+	j.enter()
+	switch {
+	case j.refused != nil:
+		ch.problem(protocol.StatusError, *j.refused)
+	case len(j.bindings) > 0:
+		j.session.hub.arming.check(ch)
+	}
+}
+
+// enter makes the channel known to its session, and to all that watch over it.
+func (j *joining) enter() {
+	ch, h := j.channel, j.session.hub
+	h.metrics.channels.Inc()
+	j.session.channels[ch.address.Topic] = ch
+	h.expiry.watch(ch, j.claims.Expires)
+	h.roster.joined(ch)
+	if ch.access.private {
+		h.readers.join(ch)
+	}
+}
+
+// reply sends the reply and lets what has waited follow it. Then it says what
+// there is to say beside.
+func (j *joining) reply() {
 	s, ch, h := j.session, j.channel, j.session.hub
 	h.metrics.joins.WithLabelValues("ok").Inc()
-	h.metrics.channels.Inc()
-	s.channels[ch.address.Topic] = ch
 	position := ""
 	if len(j.bindings) > 0 {
 		position = ch.rows.Started().Position.Text()
@@ -260,18 +296,7 @@ func (j *joining) answer() {
 	for _, warning := range j.asked.Warnings {
 		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
 	}
-	h.expiry.watch(ch, j.claims.Expires)
-	h.roster.joined(ch)
-	if ch.access.private {
-		h.readers.join(ch)
-	}
 	if j.asked.ReplicationReady {
 		h.readiness.tell(ch)
-	}
-	switch {
-	case j.refused != nil:
-		ch.problem(protocol.StatusError, *j.refused)
-	case len(j.bindings) > 0:
-		h.arming.check(ch)
 	}
 }

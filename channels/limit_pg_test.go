@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -84,6 +86,30 @@ func TestPresenceAboveTheRateIsMerged(t *testing.T) {
 	}
 	if quick.session.joined("realtime:room") == nil {
 		t.Error("the channel of who tracks too often has ended; want it to stay")
+	}
+}
+
+// A client in Swift closes its socket at a frame with such a number.
+func TestNumbersThatADoubleCannotHoldAreRefusedToTheirSender(t *testing.T) {
+	f := newFixture(t, DefaultConfig())
+	c, witness := f.connect("anon", ""), f.connect("anon", "")
+	c.join("realtime:room", `{"broadcast":{"ack":true},"presence":{"enabled":false}}`)
+	witness.join("realtime:room", `{"presence":{"enabled":false}}`)
+	c.send("realtime:room", protocol.EventBroadcast, `{"event":"e","payload":{"x":1e999}}`)
+	c.session.Handle(t.Context(), protocol.Message{
+		JoinRef: `"1"`, Ref: `"9"`, Topic: "realtime:room", Event: protocol.EventBroadcast,
+		Kind: protocol.UserBroadcast, UserEvent: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`[-1e999]`),
+	})
+	c.send("realtime:room", protocol.EventPresence, `{"event":"track","payload":{"x":1e999}}`)
+	for _, reply := range c.waitFor(protocol.EventReply, 4)[1:] {
+		want := map[string]any{"reason": protocol.RefuseHugeNumber.Text}
+		if diff := cmp.Diff(want, reply.payload["response"]); reply.payload["status"] != protocol.StatusError || diff != "" {
+			t.Errorf("reply = %v; want the number refused", reply.payload)
+		}
+	}
+	c.send("realtime:room", protocol.EventBroadcast, `{"event":"fine","payload":{"x":1e300,"y":"1e999"}}`)
+	if got := witness.waitFor(protocol.EventBroadcast, 1)[0].payload["event"]; got != "fine" {
+		t.Errorf("the other channel heard %v; want only what every client can read", got)
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 // first: what arrives between the registration of a channel and the reply to its
 // join waits, and follows the reply. It is safe for concurrent use.
 type outbox struct {
-	session *Session
-	isOpen  atomic.Bool
+	session  *Session
+	isOpen   atomic.Bool
+	deferral *deferral // of a join whose reply waits, set before others know the channel
 
 	mu      sync.Mutex
 	waiting []*protocol.Frame // until it is open

@@ -41,6 +41,8 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 		c.reply(m, protocol.StatusError, protocol.Reason(protocol.RefuseTrackTooLarge))
 	case len(payload) > 0 && payload[0] != '{': // none at all is an empty one
 		c.reply(m, protocol.StatusError, protocol.Reason(protocol.RefuseTrackNotMap))
+	case protocol.HasHugeNumber(payload):
+		c.reply(m, protocol.StatusError, protocol.Reason(protocol.RefuseHugeNumber))
 	case !c.access.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:

@@ -12,13 +12,13 @@ import (
 
 // readiness tells channels that asked for it that messages from SQL arrive, as
 // soon as the log has begun. Unlike with the reference server a channel stays
-// when the log has not begun in time: the rest of it works.
+// when the log has not begun in time: it is warned, as the rest of it works.
 type readiness struct {
 	log  *changelog.Log
 	wake chan struct{}
 
 	mu      sync.Mutex
-	waiting map[*channel]time.Time // until when each is to hear
+	waiting map[*channel]time.Time // until when each is to hear; zero once it was told to wait on
 }
 
 // readinessLimit is how long a channel waits to hear that messages arrive.
@@ -74,8 +74,10 @@ func (r *readiness) due(now time.Time) map[*channel]time.Time {
 		case c.ended.Load():
 		case isFollowing:
 			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
-		case now.After(until):
-			c.system(protocol.ExtensionSystem, protocol.StatusError, protocol.MessageReplicationAway)
+		case !until.IsZero() && now.After(until):
+			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.Warning(protocol.MessageReplicationAway))
+			r.waiting[c] = time.Time{}
+			continue
 		default:
 			continue
 		}

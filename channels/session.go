@@ -89,15 +89,16 @@ func (s *Session) joined(topicName string) *channel {
 	return nil
 }
 
-// leave answers phx_leave: a leave of what is not joined is fine, one with
-// another join_ref is meant for a join that is gone and ignored.
+// leave answers phx_leave: a leave of what is not joined is fine. One without
+// join_ref ends the join that there is, as several clients never name one; one
+// with another join_ref is meant for a join that is gone, and ignored.
 func (s *Session) leave(m protocol.Message) {
 	ch := s.joined(m.Topic)
 	if ch == nil {
 		s.reply(m.JoinRef, m, protocol.StatusOK, protocol.EmptyObject)
 		return
 	}
-	if !ch.closeRef.IsNull() && m.JoinRef != ch.closeRef {
+	if !m.JoinRef.IsNull() && !ch.closeRef.IsNull() && m.JoinRef != ch.closeRef {
 		return
 	}
 	delete(s.channels, m.Topic)

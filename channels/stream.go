@@ -9,7 +9,7 @@ import (
 
 // streams reports whether the client reads an event stream: it has one topic,
 // joined before the stream begins, and says nothing afterwards.
-func (s *Session) streams() bool { return s.identity.Version == protocol.SSE }
+func (s *Session) streams() bool { return s.identity.Version.IsStream() }
 
 // Stream is what the join of an event stream says beside its message.
 type Stream struct {
@@ -39,7 +39,11 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 		j.channel.access.release()
 		return nil, err
 	}
-	return j, j.register(ctx)
+	if err := j.register(ctx); err != nil || j.waits() == 0 {
+		return j, err
+	}
+	// Nobody else waits for this request, and its status can still tell.
+	return j, <-j.hold(nil).outcome
 }
 
 // startAt sets the position after which the bindings of a stream start, "" for

@@ -16,6 +16,7 @@ type rejection struct {
 	reason string // in the JSON body; "" for an empty body
 	plain  string // a body without a type, as upstream's WebSocket library gives
 	failed bool   // counts as a failure of the address, which is slowed down for many
+	code   int    // by which errors=frame closes; 0 is answered over HTTP whatever was asked
 }
 
 // The rejections whose text does not depend on the request, in upstream's words
@@ -24,14 +25,14 @@ var (
 	rejectMethod   = &rejection{status: http.StatusBadRequest, label: "method"}
 	rejectStream   = &rejection{status: http.StatusMethodNotAllowed, label: "method", reason: "An event stream is read with GET"}
 	rejectVersion  = &rejection{status: http.StatusForbidden, label: "version"}
-	rejectOrigin   = &rejection{status: http.StatusForbidden, label: "origin", reason: "Origin is not allowed"}
-	rejectMissing  = &rejection{status: http.StatusUnauthorized, label: "token", reason: "API key is missing", failed: true}
+	rejectOrigin   = &rejection{status: http.StatusForbidden, label: "origin", reason: "Origin is not allowed", code: protocol.CloseOrigin}
+	rejectMissing  = &rejection{status: http.StatusUnauthorized, label: "token", reason: "API key is missing", failed: true, code: protocol.CloseToken}
 	rejectSessions = &rejection{status: http.StatusTooManyRequests, label: limitSessions, reason: "Too many connected users"}
 	rejectAddress  = &rejection{status: http.StatusTooManyRequests, label: limitAddress, reason: "Too many connected users from this address"}
 	rejectClientID = &rejection{status: http.StatusBadRequest, label: "client_id", reason: "client_id must have at most 128 bytes"}
 	rejectStopping = &rejection{status: http.StatusServiceUnavailable, label: "stopping", reason: "Server is stopping"}
 	rejectLost     = &rejection{label: "lost"} // the connection broke; nobody reads an answer
-	rejectInternal = &rejection{status: http.StatusInternalServerError, label: "token", reason: "Error connecting to Realtime", failed: true}
+	rejectInternal = &rejection{status: http.StatusInternalServerError, label: "token", reason: "Error connecting to Realtime", failed: true, code: protocol.CloseToken}
 )
 
 // rejectHandshake is for requests that are no WebSocket handshake.
@@ -47,7 +48,11 @@ func rejectToken(err error, given bool) *rejection {
 	case !given:
 		return rejectMissing
 	case errors.As(err, &refused):
-		return &rejection{status: refused.Status(), label: "token", reason: refused.ConnectText(), failed: true}
+		code := protocol.CloseToken
+		if refused.HasExpired() {
+			code = protocol.CloseExpired
+		}
+		return &rejection{status: refused.Status(), label: "token", reason: refused.ConnectText(), failed: true, code: code}
 	}
 	return rejectInternal
 }
@@ -66,7 +71,7 @@ func rejectJoin(err error) *rejection {
 		r.status = http.StatusUnauthorized
 	case protocol.RefuseTooManyJoins.Code, protocol.RefuseTooManyChannels.Code:
 		r.status = http.StatusTooManyRequests
-	case protocol.RefuseDatabaseAway.Code, protocol.RefuseMissingPartition.Code:
+	case protocol.RefuseDatabaseAway.Code, protocol.RefuseMissingPartition.Code, protocol.CodeSubscribeTimeout:
 		r.status, r.failed = http.StatusServiceUnavailable, false
 	}
 	return r

@@ -27,7 +27,8 @@ type streamer interface {
 // serveStream answers a request for an event stream (Server-Sent Events). Once
 // it has begun, it is a session like those of WebSockets.
 func (g *Gateway) serveStream(w http.ResponseWriter, r *http.Request) {
-	g.connect(w, r, func(address netip.Addr) *rejection { return g.admitStream(w, r, address) })
+	g.connect(r, func(address netip.Addr) *rejection { return g.admitStream(w, r, address) },
+		func(rejected *rejection) { rejected.write(w) })
 }
 
 // admitStream begins a stream, or says why not.
@@ -47,6 +48,7 @@ func (g *Gateway) admitStream(w http.ResponseWriter, r *http.Request, address ne
 	if err != nil {
 		return rejectJoin(err)
 	}
+	id.Version = query.version
 	if rejected := g.limits.admit(address); rejected != nil {
 		return rejected
 	}
@@ -57,8 +59,8 @@ func (g *Gateway) admitStream(w http.ResponseWriter, r *http.Request, address ne
 	return nil
 }
 
-// identifyStream reads the client's token from the request. Streams have no
-// versions, and go on by Last-Event-ID instead of a client_id.
+// identifyStream reads the client's token from the request. Which version a stream
+// has its query says; it goes on by Last-Event-ID instead of a client_id.
 func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Identity, *rejection) {
 	token, given := streamToken(r)
 	claims, err := g.verifier.Verify(token, now)
@@ -66,7 +68,7 @@ func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Ident
 		return channels.Identity{}, rejectToken(err, given)
 	}
 	return channels.Identity{
-		Version: protocol.SSE, Token: strings.Clone(token), Claims: claims, Session: channels.NewSessionID(),
+		Token: strings.Clone(token), Claims: claims, Session: channels.NewSessionID(),
 		Headers: captured(r.Header),
 	}, nil
 }
@@ -132,7 +134,7 @@ func reconnectDelay() time.Duration { return time.Second + rand.N(2*time.Second)
 // one in a stream.
 func (s *session) closing(code int, reason string) *protocol.Frame {
 	if s.isStream() {
-		return protocol.StreamEnd(code, reason, reconnectDelay())
+		return s.version.StreamEnd(code, reason, reconnectDelay())
 	}
 	return protocol.CloseFrame(code, reason)
 }

@@ -17,7 +17,8 @@ import (
 // streamQuery is what the query of a request asks an event stream for.
 type streamQuery struct {
 	channels.Stream
-	join protocol.Message
+	version protocol.Version
+	join    protocol.Message
 }
 
 // streamRef is join_ref and ref of a stream's only message.
@@ -48,9 +49,11 @@ type streamBinding struct {
 // is wrong with it; the bindings themselves are judged with the join.
 func readStreamQuery(query url.Values, h http.Header) (streamQuery, error) {
 	var config streamConfig
-	broadcast := true
+	broadcast, named := true, true
 	var err error
-	for name, to := range map[string]*bool{"private": &config.Private, "presence": &config.Presence.Enabled, "broadcast": &broadcast} {
+	for name, to := range map[string]*bool{
+		"private": &config.Private, "presence": &config.Presence.Enabled, "broadcast": &broadcast, "named": &named,
+	} {
 		if *to, err = readFlag(query, name, *to); err != nil {
 			return streamQuery{}, err
 		}
@@ -62,7 +65,12 @@ func readStreamQuery(query url.Values, h http.Header) (streamQuery, error) {
 	if !utf8.ValidString(topic) {
 		return streamQuery{}, errors.New("topic is not UTF-8")
 	}
+	version := protocol.SSE
+	if !named {
+		version = protocol.UnnamedSSE
+	}
 	return streamQuery{
+		version: version,
 		join: protocol.Message{
 			JoinRef: streamRef, Ref: streamRef, Topic: protocol.TopicPrefix + topic, Event: protocol.EventJoin,
 			Payload: encode(map[string]any{"config": config}),

@@ -36,6 +36,7 @@ func TestReadStreamQuery(t *testing.T) {
 		{"a slip in private", "topic=room&private=ture", "", `private must be true or false, got: "ture"`},
 		{"an empty private", "topic=room&private", "", `private must be true or false, got: ""`},
 		{"a slip in presence", "topic=room&presence=1", "", `presence must be true or false, got: "1"`},
+		{"a slip in named", "topic=room&named=no", "", `named must be true or false, got: "no"`},
 		{"a slip in broadcast", "topic=room&broadcast=off", "", `broadcast must be true or false, got: "off"`},
 		{"two tables", "topic=room&table=a&table=b", "", "table is given twice: several bindings are written as bindings=[{…},{…}]"},
 		{"both notations", "topic=room&table=a&bindings=[]", "", "table and bindings are both given: one or the other"},
@@ -71,9 +72,12 @@ func TestReadStreamQueryBesideTheJoin(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := readStreamQuery(values, http.Header{}); got.Stream != want || err != nil {
-			t.Errorf("readStreamQuery(%q) = %+v, %v; want %+v", query, got.Stream, err, want)
+		if got, err := readStreamQuery(values, http.Header{}); got.Stream != want || got.version != protocol.SSE || err != nil {
+			t.Errorf("readStreamQuery(%q) = %+v, %v; want %+v with names", query, got, err, want)
 		}
+	}
+	if got, err := readStreamQuery(url.Values{"topic": {"room"}, "named": {"false"}}, http.Header{}); got.version != protocol.UnnamedSSE || err != nil {
+		t.Errorf("readStreamQuery with named=false = %+v, %v; want events without names", got, err)
 	}
 }
 

@@ -15,12 +15,13 @@ const maxClientID = 128
 
 // upgrade answers a WebSocket handshake.
 func (g *Gateway) upgrade(sessions context.Context, w http.ResponseWriter, r *http.Request) {
-	g.connect(w, r, func(address netip.Addr) *rejection { return g.admit(sessions, w, r, address) })
+	g.connect(r, func(address netip.Addr) *rejection { return g.admit(sessions, w, r, address) },
+		func(rejected *rejection) { g.answerHandshake(w, r, rejected) })
 }
 
 // connect answers a request for a session. A rejection is answered at once, unless
 // the address has had many.
-func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, admit func(netip.Addr) *rejection) {
+func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, answer func(*rejection)) {
 	start := time.Now()
 	address := g.config.clientAddress(r)
 	if rejected := admit(address); rejected != nil {
@@ -31,7 +32,7 @@ func (g *Gateway) connect(w http.ResponseWriter, r *http.Request, admit func(net
 		if rejected.failed {
 			g.failures.pause(r.Context(), g.failures.note(address, start))
 		}
-		rejected.write(w)
+		answer(rejected)
 	}
 	g.metrics.sessions.handshakes.Observe(time.Since(start).Seconds())
 }

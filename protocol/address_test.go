@@ -20,7 +20,7 @@ func TestAddressFramesCarryJoinRefAndTopic(t *testing.T) {
 		},
 		{
 			"resync", a.Resync(ResyncDetail{Reason: "gone", Code: "position_too_old", Position: "16/B4000100:7"}),
-			`["3",null,"realtime:room1","system",{"message":"resync_required: gone","status":"error","extension":"postgres_changes","channel":"room1","code":"position_too_old","from":null,"oldest":null,"position":"16/B4000100:7"}]`,
+			`["3",null,"realtime:room1","system",{"message":"resync_required: gone","status":"ok","extension":"postgres_changes","channel":"room1","code":"position_too_old","from":null,"oldest":null,"position":"16/B4000100:7"}]`,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

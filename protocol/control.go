@@ -15,6 +15,13 @@ const (
 	CloseTryLater      = 1013 // the client reads too slowly
 )
 
+// Close codes of our own, for handshakes that ask to be refused by frames.
+const (
+	CloseToken   = 4001 // no token, or a bad one
+	CloseExpired = 4002 // the token has expired
+	CloseOrigin  = 4003 // the page's origin is not allowed
+)
+
 // maxControl is the longest payload of a control frame (RFC 6455, 5.5).
 const maxControl = 125
 

@@ -17,7 +17,7 @@ type envelope struct {
 // allocation does.
 func (e *envelope) open(size int) {
 	const around = len(`{"ref":null,"event":"","payload":,"topic":""}`) + len("null")
-	if e.version == SSE {
+	if e.version.IsStream() {
 		e.openSSE(size)
 		return
 	}
@@ -31,7 +31,7 @@ func (e *envelope) open(size int) {
 
 // seal ends the frame.
 func (e *envelope) seal() *Frame {
-	if e.version == SSE {
+	if e.version.IsStream() {
 		return e.sealSSE()
 	}
 	if e.version == V1 {

@@ -10,7 +10,7 @@ import (
 
 // TestFramesAsTheyGoOut writes one frame of each kind to a file that a person
 // can read: <case>.v1.json, <case>.v2.json, or .v2.hex where it is binary, and
-// <case>.sse.txt.
+// <case>.sse.txt, and <case>.unnamed.txt for streams without names.
 func TestFramesAsTheyGoOut(t *testing.T) {
 	for name, build := range map[string]func(v Version) *Frame{
 		"join-reply": func(v Version) *Frame {
@@ -64,10 +64,10 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for suffix, v := range map[string]Version{".v1": V1, ".v2": V2, ".sse": SSE} {
+			for suffix, v := range map[string]Version{".v1": V1, ".v2": V2, ".sse": SSE, ".unnamed": UnnamedSSE} {
 				path := filepath.Join("..", "testdata", "frames", name+suffix)
 				f := build(v)
-				if f != nil && v == SSE {
+				if f != nil && v.IsStream() {
 					golden.Compare(t, path+".txt", f.Wire())
 					continue
 				}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Join is the payload of phx_join after coercion (docs/protocol.md, "Joining").
@@ -17,7 +18,8 @@ type Join struct {
 	PresenceEnabled  bool    // true unless explicitly false
 	PresenceKey      string  // "" to be generated
 	Bindings         []Binding
-	AccessToken      *string // the channel token; nil: use the connection's
+	Wait             time.Duration // how long the reply is to wait until the bindings are checked; 0 is not at all
+	AccessToken      *string       // the channel token; nil: use the connection's
 
 	// Warnings are messages for system events with status ok: fields that were
 	// invalid and took their default.
@@ -70,7 +72,7 @@ func (j *Join) configure(config value) error {
 	if config.kind() != '{' {
 		return notMap("config", config)
 	}
-	var private, broadcast, presence, changes value
+	var private, broadcast, presence, changes, options value
 	for name, v := range config.members() {
 		switch string(name) {
 		case "private":
@@ -81,6 +83,8 @@ func (j *Join) configure(config value) error {
 			presence = v
 		case "postgres_changes":
 			changes = v
+		case "postgres_changes_options":
+			options = v
 		}
 	}
 	if private != nil {
@@ -93,6 +97,7 @@ func (j *Join) configure(config value) error {
 		return err
 	}
 	j.configurePresence(presence)
+	j.configureWait(options)
 	return j.bind(changes)
 }
 

@@ -37,6 +37,11 @@ type Message struct {
 	OddTopic json.RawMessage
 }
 
+// IsJSON reports whether the payload is JSON, or its sender says so.
+func (m Message) IsJSON() bool {
+	return m.Kind == JSON || m.Kind == UserBroadcast && m.Encoding == EncodingJSON
+}
+
 // Decode reads one WebSocket message. Its errors mean "malformed": upstream
 // drops such a frame and keeps the socket.
 func (v Version) Decode(data []byte, binary bool) (Message, error) {

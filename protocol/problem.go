@@ -9,6 +9,12 @@ type Problem struct {
 	Fix     string // the SQL that cures it; "" where none does
 }
 
+// Warning is the problem as it is told on a channel that works all the same.
+func (p Problem) Warning() Problem {
+	p.Message = Warning(p.Message)
+	return p
+}
+
 // The codes of problems. They are in docs/protocol.md and do not change.
 const (
 	CodeInvalidBinding     = "invalid_binding"

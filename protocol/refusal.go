@@ -29,6 +29,28 @@ const (
 	codeReplay          = "UnableToReplayMessages"
 )
 
+// CodeSubscribeTimeout is the code of a join whose bindings were not checked within
+// the time that it waits for that.
+const CodeSubscribeTimeout = "PostgresChangesSubscribeTimeout"
+
+// Unserved is the refusal of a join that waits for its bindings, with why they do
+// not work. It is an error.
+type Unserved struct {
+	Refusal Refusal
+	Problem Problem // its code and fix stand beside the reason; the message is the refusal's
+}
+
+// Unserve refuses a join for a problem of its bindings.
+func Unserve(p Problem) Unserved {
+	return Unserved{Refusal: Refusal{"RealtimeDisabledForConfiguration", p.Message}, Problem: p}
+}
+
+// Error is the reason of the refusal.
+func (u Unserved) Error() string { return u.Refusal.Error() }
+
+// Unwrap is the refusal.
+func (u Unserved) Unwrap() error { return u.Refusal }
+
 // The refusals of joins.
 var (
 	RefuseUnmatchedTopic    = Refusal{Text: "unmatched topic"}
@@ -45,6 +67,7 @@ var (
 	RefuseReplayParams      = Refusal{codeReplay, "Replay params are not valid"}
 	RefuseReplayFailed      = Refusal{codeReplay, "Realtime was unable to replay messages"}
 	RefuseTooManySubjects   = Refusal{"TooManySubjects", "The server has no room for the claims of one more token"}
+	RefuseSubscribeFlood    = Refusal{CodeSubscribeTimeout, "More changes came than can wait for the postgres_changes subscription"}
 	RefuseUnknown           = Refusal{Text: "Unknown Error on Channel"}
 )
 
@@ -52,6 +75,7 @@ var (
 var (
 	RefusePayloadTooLarge = Refusal{Text: "payload_size_exceeded"} // upstream's text, there a bare string
 	RefusePayloadNotMap   = Refusal{Text: "Broadcast payload must be a map"}
+	RefuseHugeNumber      = Refusal{Text: "The payload has a number that a double cannot hold"}
 	RefuseTooManyMessages = Refusal{Text: "Too many messages per second"}
 	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}

@@ -1,6 +1,9 @@
 package protocol
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // The values of a reply's status. Clients know no other.
 const (
@@ -15,12 +18,21 @@ var EmptyObject = json.RawMessage("{}")
 // ChannelCrash is the payload of phx_error. It is read-only.
 var ChannelCrash = json.RawMessage(`{"reason":"channel_crash"}`)
 
-// Reason is the response of a refusal: {"reason":"…"}.
+// Reason is the response of a refusal: {"reason":"…"}. Of one for bindings that do
+// not work the problem's code and fix stand beside it.
 func Reason(refusal error) json.RawMessage {
+	var unserved Unserved
+	errors.As(refusal, &unserved) // else it has neither
 	text := refusal.Error()
-	b := make([]byte, 0, len(`{"reason":""}`)+len(text))
+	b := make([]byte, 0, len(`{"reason":"","code":"","fix":""}`)+len(text)+len(unserved.Problem.Code)+len(unserved.Problem.Fix))
 	b = append(b, `{"reason":`...)
 	b = appendQuoted(b, text)
+	for _, beside := range []struct{ key, text string }{{`,"code":`, unserved.Problem.Code}, {`,"fix":`, unserved.Problem.Fix}} {
+		if beside.text != "" {
+			b = append(b, beside.key...)
+			b = appendQuoted(b, beside.text)
+		}
+	}
 	return append(b, '}')
 }
 
@@ -82,7 +94,7 @@ func (v Version) PushAt(position string, joinRef, ref Ref, topic, event string, 
 // PushShared is Push for a payload that many frames have: they share its memory,
 // so it must not change any more.
 func (v Version) PushShared(joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
-	if v == SSE {
+	if v.IsStream() {
 		return v.Push(joinRef, ref, topic, event, payload) // it may be spelled otherwise there
 	}
 	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event}

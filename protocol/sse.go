@@ -9,24 +9,38 @@ import (
 // In an event stream (Server-Sent Events, WHATWG HTML 9.2) a frame is a block of
 // lines: the name of the event, its payload, and as id the position at which a
 // client goes on that has everything up to the block. There are no references
-// and no topic: a stream has one join.
+// and no topic: a stream has one join. In UnnamedSSE the data is an object of the
+// event's name and its payload.
 
 // openSSE writes what comes before the payload of size bytes.
 func (e *envelope) openSSE(size int) {
-	e.buf = make([]byte, 0, len("event: \nid: \ndata: \n\n")+len(e.event)+len(e.position)+size)
-	e.buf = append(e.buf, "event: "...)
-	e.buf = append(e.buf, e.event...)
-	if e.position != "" {
-		e.buf = append(e.buf, "\nid: "...)
-		e.buf = append(e.buf, e.position...)
+	const around = len("event: \nid: \ndata: \n\n") + len(`{"event":"","payload":}`)
+	e.buf = make([]byte, 0, around+len(e.event)+len(e.position)+size)
+	if e.version == SSE {
+		e.buf = append(e.buf, "event: "...)
+		e.buf = append(e.buf, e.event...)
+		e.buf = append(e.buf, '\n')
 	}
-	e.buf = append(e.buf, "\ndata: "...)
+	if e.position != "" {
+		e.buf = append(e.buf, "id: "...)
+		e.buf = append(e.buf, e.position...)
+		e.buf = append(e.buf, '\n')
+	}
+	e.buf = append(e.buf, "data: "...)
 	e.payload = len(e.buf)
+	if e.version == UnnamedSSE {
+		e.buf = append(e.buf, `{"event":`...)
+		e.buf = appendQuoted(e.buf, e.event)
+		e.buf = append(e.buf, `,"payload":`...)
+	}
 }
 
 // sealSSE ends the block. The payload becomes one line: in JSON line breaks
 // stand only where space does as well.
 func (e *envelope) sealSSE() *Frame {
+	if e.version == UnnamedSSE {
+		e.buf = append(e.buf, '}')
+	}
 	flatten(e.buf[e.payload:])
 	return &Frame{wire: append(e.buf, "\n\n"...)}
 }
@@ -62,16 +76,15 @@ func StreamAlive(position string) *Frame {
 // StreamEnd is the last frame of an event stream: how long to wait before coming
 // back, and as a system event what a WebSocket is told by its close frame.
 // Without a reason there is no event.
-func StreamEnd(code int, reason string, retry time.Duration) *Frame {
+func (v Version) StreamEnd(code int, reason string, retry time.Duration) *Frame {
 	wire := appendRetry(nil, retry)
 	if reason == "" {
 		return &Frame{wire: append(wire, '\n')}
 	}
-	wire = append(wire, "event: "+EventSystem+"\ndata: "...)
-	wire = appendSystem(wire, ExtensionSystem, StatusError, reason, "")
-	wire = append(wire, `,"code":`...)
-	wire = strconv.AppendInt(wire, int64(code), 10)
-	return &Frame{wire: append(wire, "}\n\n"...)}
+	e := envelope{version: v, event: EventSystem}
+	e.openSSE(len(`{"message":"","status":"error","extension":"system","code":1000}`) + len(reason))
+	e.buf = codedSystem(e.buf, code, reason)
+	return &Frame{wire: append(wire, e.sealSSE().wire...)}
 }
 
 func appendRetry(dst []byte, retry time.Duration) []byte {

@@ -17,10 +17,14 @@ func TestEventStreamBlocks(t *testing.T) {
 		{"a sign of life with a position", StreamAlive("16/B374D848:3"), ":\nid: 16/B374D848:3\n\n"},
 		{"a sign of life without", StreamAlive(""), ":\n\n"},
 		{
-			"the end, and why", StreamEnd(CloseRestart, "server is stopping", 2*time.Second),
+			"the end, and why", SSE.StreamEnd(CloseRestart, "server is stopping", 2*time.Second),
 			"retry: 2000\nevent: system\ndata: " + `{"message":"server is stopping","status":"error","extension":"system","code":1012}` + "\n\n",
 		},
-		{"the end, said before", StreamEnd(CloseNormal, "", 2*time.Second), "retry: 2000\n\n"},
+		{"the end, said before", SSE.StreamEnd(CloseNormal, "", 2*time.Second), "retry: 2000\n\n"},
+		{
+			"the end without names", UnnamedSSE.StreamEnd(CloseRestart, "server is stopping", 2*time.Second),
+			"retry: 2000\ndata: " + `{"event":"system","payload":{"message":"server is stopping","status":"error","extension":"system","code":1012}}` + "\n\n",
+		},
 		{
 			"an event without a position", SSE.Push(`"1"`, `"2"`, "realtime:room", EventPresenceState, EmptyObject),
 			"event: presence_state\ndata: {}\n\n",
@@ -42,6 +46,7 @@ func TestEventStreamPayloadsAreOneLine(t *testing.T) {
 		"replayed":  SSE.Replayed(`"1"`, "realtime:room", Broadcast{Event: "e", Encoding: EncodingJSON, Payload: payload}),
 		"change":    SSE.ChangesAt("1/2:3", "realtime:room", []byte("[1]"), payload),
 		"reply":     SSE.Joined(Message{}, "", "1/2:3", payload),
+		"nameless":  UnnamedSSE.PushShared("", "", "realtime:room", "a\nid: 1", payload),
 	} {
 		wire := string(f.Wire())
 		lines := strings.Split(strings.TrimSuffix(wire, "\n\n"), "\n")
@@ -49,6 +54,9 @@ func TestEventStreamPayloadsAreOneLine(t *testing.T) {
 			t.Errorf("%s is %q; want one line of data at the end", name, wire)
 		}
 		want := 2
+		if name == "nameless" {
+			want = 1
+		}
 		if strings.Contains(wire, "\nid: 1/2:3\n") {
 			want = 3
 		}

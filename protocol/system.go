@@ -3,6 +3,7 @@ package protocol
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 )
 
 // The extensions that system events speak for.
@@ -52,7 +53,8 @@ func TooSlow(table, what string) string {
 }
 
 // Warning is a message about something that works otherwise than the client may
-// expect. It goes out with status ok.
+// expect. It goes out with status ok: error is for channels that have stopped, or
+// all of whose bindings have, since there are clients that then join anew.
 func Warning(text string) string { return "warning: " + text }
 
 // systemPayload is the payload of a system event. Without a sub-topic it has no
@@ -60,6 +62,20 @@ func Warning(text string) string { return "warning: " + text }
 func systemPayload(extension, status, message, subTopic string) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 96+len(message)+len(subTopic)), extension, status, message, subTopic)
 	return append(b, '}')
+}
+
+// Refused is the system event that tells why there is no session. No channel is
+// meant, so its topic is that of the socket.
+func (v Version) Refused(code int, reason string) *Frame {
+	return v.Push("", "", TopicPhoenix, EventSystem, codedSystem(nil, code, reason))
+}
+
+// codedSystem is the payload of the system event that stands for a close code, or
+// before one.
+func codedSystem(dst []byte, code int, reason string) []byte {
+	dst = appendSystem(dst, ExtensionSystem, StatusError, reason, "")
+	dst = append(dst, `,"code":`...)
+	return append(strconv.AppendInt(dst, int64(code), 10), '}')
 }
 
 func appendSystem(dst []byte, extension, status, message, subTopic string) []byte {
@@ -93,9 +109,10 @@ const (
 )
 
 // resyncPayload is the payload of the system event that tells a client to fetch its
-// data again.
+// data again. The status is ok, as the channel goes on: there are clients that give
+// a channel up, or join it anew, when they read error.
 func resyncPayload(subTopic string, d ResyncDetail) json.RawMessage {
-	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusError, "resync_required: "+d.Reason, subTopic)
+	b := appendSystem(make([]byte, 0, 256+len(d.Reason)), ExtensionPostgres, StatusOK, "resync_required: "+d.Reason, subTopic)
 	b = append(b, `,"code":`...)
 	b = appendQuoted(b, d.Code)
 	for _, position := range []struct{ key, text string }{

@@ -18,12 +18,12 @@ func TestSystem(t *testing.T) {
 			"resync", string(resyncPayload("room", ResyncDetail{
 				Reason: "what was missed has left the log", Code: "position_too_old", From: "0/1:2", Oldest: "0/2:0", Position: "0/3:0",
 			})),
-			`{"message":"resync_required: what was missed has left the log","status":"error","extension":"postgres_changes","channel":"room",` +
+			`{"message":"resync_required: what was missed has left the log","status":"ok","extension":"postgres_changes","channel":"room",` +
 				`"code":"position_too_old","from":"0/1:2","oldest":"0/2:0","position":"0/3:0"}`,
 		},
 		{
 			"resync of an unknown client", string(resyncPayload("room", ResyncDetail{Reason: "restarted", Code: "unknown_client", Position: "0/3:0"})),
-			`{"message":"resync_required: restarted","status":"error","extension":"postgres_changes","channel":"room",` +
+			`{"message":"resync_required: restarted","status":"ok","extension":"postgres_changes","channel":"room",` +
 				`"code":"unknown_client","from":null,"oldest":null,"position":"0/3:0"}`,
 		},
 		{
@@ -31,6 +31,10 @@ func TestSystem(t *testing.T) {
 			`Changes of public.todos are not delivered: its row-level security raised ERROR 22P02 invalid input syntax for type uuid: ""`,
 		},
 		{"warning", Warning("x"), "warning: x"},
+		{
+			"reason with a cure", string(Reason(Unserve(Problem{Message: "no", Code: CodeNotPublished, Fix: `ALTER "x";`}))),
+			`{"reason":"RealtimeDisabledForConfiguration: no","code":"not_published","fix":"ALTER \"x\";"}`,
+		},
 		{"reason", string(Reason(Refusal{Text: "say \"why\"\n"})), `{"reason":"say \"why\"\n"}`},
 	} {
 		if c.got != c.want {

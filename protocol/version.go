@@ -10,10 +10,14 @@ type Version uint8
 
 // The versions.
 const (
-	V1  Version = iota + 1 // vsn 1.0.0: JSON objects
-	V2                     // vsn 2.0.0: JSON arrays and binary frames
-	SSE                    // Server-Sent Events: text, and only from the server
+	V1         Version = iota + 1 // vsn 1.0.0: JSON objects
+	V2                            // vsn 2.0.0: JSON arrays and binary frames
+	SSE                           // Server-Sent Events: text, and only from the server
+	UnnamedSSE                    // the same for clients that only get events without a name
 )
+
+// IsStream reports whether it is one of event streams.
+func (v Version) IsStream() bool { return v == SSE || v == UnnamedSSE }
 
 // ParseVersion reads the vsn parameter of a handshake: a full semantic version
 // 1.0.x or 2.0.x without a pre-release. "" is 1.0.0, for a client that sends
@@ -40,15 +44,15 @@ func ParseVersion(vsn string) (Version, error) {
 	return 0, fmt.Errorf("parse vsn %.40q: want 1.0.x or 2.0.x", vsn)
 }
 
-// String is the version as clients write it: "1.0.0" or "2.0.0"; "sse" for the
-// one that they do not write.
+// String is the version as clients write it: "1.0.0" or "2.0.0"; "sse" for those
+// that they do not write.
 func (v Version) String() string {
 	switch v {
 	case V1:
 		return "1.0.0"
 	case V2:
 		return "2.0.0"
-	case SSE:
+	case SSE, UnnamedSSE:
 		return "sse"
 	}
 	return "unknown"

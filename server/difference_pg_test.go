@@ -39,10 +39,14 @@ func TestWhileTheDatabaseIsAway(t *testing.T) {
 	if reply := string(late.next("phx_reply").Payload); !strings.Contains(reply, `"status":"ok"`) {
 		t.Errorf("join without the database = %s, want ok", reply)
 	}
-	late.wantSystem("error", "Realtime was unable to connect to the project database")
+	late.wantSystem("ok", "warning: Realtime was unable to connect to the project database")
 	late.send("2", "realtime:late", "broadcast", `{"type":"broadcast","event":"e","payload":{"still":"here"}}`)
 	if got := string(late.next("broadcast").Payload); !strings.Contains(got, `"still":"here"`) {
 		t.Errorf("broadcast = %s, want what was sent", got)
+	}
+	late.send("3", "realtime:waits", "phx_join", `{"config":{"postgres_changes_options":{"wait":true,"timeout":2000},"postgres_changes":[{"event":"*","schema":"public","table":"others"}]}}`)
+	if reply := string(late.next("phx_reply").Payload); !strings.Contains(reply, `"PostgresChangesSubscribeTimeout: Timed out after 2000ms `) || !strings.Contains(reply, `"code":"database_away"`) {
+		t.Errorf("join that waits without the database = %s, want it refused when its time is over", reply)
 	}
 	if err := db.Server.StartAgain(t.Context()); err != nil {
 		t.Fatal(err)

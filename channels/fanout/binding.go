@@ -72,7 +72,7 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 	s := b.subscription
 	s.fanout.complaints.noteFilter(err)
 	problem := s.fanout.config.Raised(b.Binding, b.subject, err)
-	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, problem))
+	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
 }
 
 // switchOff ends a binding that has cost too much of Postgres' time. The others
@@ -90,7 +90,11 @@ func (b *binding) switchOff(aboutRows bool) {
 		s.end(b.Binding)
 		d.fanout.metrics.bindings.Dec()
 		d.fanout.metrics.switchedOff.Inc()
-		s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)))
+		status, problem := protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)
+		if len(s.bindings) > 0 {
+			status, problem = protocol.StatusOK, problem.Warning()
+		}
+		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})
 }
 

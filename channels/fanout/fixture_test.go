@@ -236,7 +236,7 @@ type pushed struct {
 			Errors            []string
 			Seq               int
 		}
-		Code                   string
+		Status, Code           string
 		From, Oldest, Position *string
 	}
 }
@@ -268,6 +268,8 @@ func lineOf(f *protocol.Frame) string {
 		return err.Error()
 	case p.Event != protocol.EventSystem:
 		return fmt.Sprint("row ", p.Payload.Data.Record["id"])
+	case p.Payload.Status == protocol.StatusError:
+		return "stopped " + p.Payload.Code
 	case p.Payload.Code == protocol.CodePolicyRaised || p.Payload.Code == protocol.CodeFilterRaised || p.Payload.Code == protocol.CodeTooSlow:
 		return "problem " + p.Payload.Code
 	}

@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 
-	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -192,7 +191,7 @@ func (d *delivery) sendTo(s *Subscription, c *wal.Change) {
 			topic: s.topic, version: s.request.Address.Version, legacy: s.request.Legacy,
 			ids: idsOf(s.hits, b), data: dataKey{b.columns, showsOld(d.fanout.policy, b, c)},
 		}
-		key.marked = key.version == protocol.SSE && isLast(s.hits, i)
+		key.marked = key.version.IsStream() && isLast(s.hits, i)
 		d.fanout.metrics.delivered.Inc()
 		s.request.Outbox.Push(d.frames.of(c, key))
 	}

@@ -49,6 +49,9 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {
 		err = fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
 	}
+	if err == nil && stored.Encoding == protocol.EncodingJSON && protocol.HasHugeNumber(stored.Payload) {
+		err = errors.New("its payload has a number that a double cannot hold, which ends the sockets of some clients")
+	}
 	if err != nil {
 		if leads {
 			s.metrics.messages.WithLabelValues(resultRefused).Inc()

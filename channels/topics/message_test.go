@@ -25,6 +25,7 @@ func TestWhatIsAMessage(t *testing.T) {
 		{"private row", row("room", "e", "t", "1", `{"n":1}`, "NULL"), private, `"meta":{"id":"1"}`},
 		{"logical message", logical(`{"topic":"room","event":"e","payload":[1],"private":false}`), public, `{"event":"e","payload":[1],"type":"broadcast"}`},
 		{"logical message that is private", logical(`{"topic":"room","event":"e","payload":[1]}`), private, `"payload":[1]`},
+		{"row of a number as text", row("room", "e", "f", "1", `{"n":"1e999"}`, "NULL"), public, `"payload":{"n":"1e999"}`},
 		{"row of another table", other, Key{}, ""},
 		{"row that changes", update, Key{}, ""},
 		{"message of others", &wal.Change{Operation: wal.Message, Prefix: "theirs", Content: "{}"}, Key{}, ""},
@@ -42,6 +43,21 @@ func TestWhatIsAMessage(t *testing.T) {
 	}
 	if f.log.Len() > 0 {
 		t.Errorf("log %s; want nothing", f.log)
+	}
+}
+
+func TestMessagesThatEndSocketsAreNotDelivered(t *testing.T) {
+	f := newFixture(t, Config{})
+	for _, c := range []*wal.Change{
+		row("room", "e", "f", "1", `{"n":`+strings.Repeat("9", 400)+`}`, "NULL"), // as jsonb prints 1e400
+		logical(`{"topic":"room","event":"e","payload":1e999,"private":false}`),
+	} {
+		if _, m := f.Message(c, true); m != nil {
+			t.Errorf("a message of %v is delivered; want its number refused", c)
+		}
+	}
+	if !strings.Contains(f.log.String(), "a number that a double cannot hold") {
+		t.Errorf("log %s; want why", f.log)
 	}
 }
 

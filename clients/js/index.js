@@ -58,7 +58,7 @@ class Resumption {
   #event(event, payload, pass) {
     if (event === 'postgres_changes') return this.#change(payload, pass)
     pass()
-    if (event === 'system' && payload?.status === 'error' && payload.message?.startsWith(RESYNC)) this.#resync(payload)
+    if (event === 'system' && payload?.message?.startsWith(RESYNC)) this.#resync(payload)
     if (this.#wire.state === 'closed') this.#end()
   }
 

@@ -39,7 +39,7 @@ func (s settings) config() (server.Config, error) {
 	c.Replication, errs[0] = s.databaseSettings.config(c.Replication)
 	c.Auth, errs[1] = s.tokenSettings.config()
 	c.Channels, errs[3] = s.channelSettings.config(c.Channels)
-	c.Channels.PrivateOnly, c.Channels.ReadCheck = s.PrivateOnly, s.ReadCheck
+	c.Channels.PrivateOnly, c.Channels.StrictBindings, c.Channels.ReadCheck = s.PrivateOnly, s.StrictBindings, s.ReadCheck
 	c.Policy.AccessAge, c.Policy.Timeout = s.AccessAge, s.PolicyTimeout
 	c.Gateway, errs[2] = gatewayConfig(c.Gateway, s.listenSettings, s.sessionSettings)
 	if err := errors.Join(errs[:]...); err != nil {

@@ -58,6 +58,7 @@ type channelSettings struct {
 // accessSettings are about what clients may see.
 type accessSettings struct {
 	PrivateOnly         bool          `help:"Refuse public channels."`
+	StrictBindings      bool          `help:"Answer joins once their bindings are checked, and refuse those whose bindings do not work. Without it only clients that ask for that have it, and others are told by a system message."`
 	LogicalMessageRoles []string      `placeholder:"ROLE" help:"Roles that may send to private topics by pg_logical_emit_message. Postgres does not say who did, so that it works only while nobody else may call that function: revoke it from PUBLIC. Without any, such messages go to public topics only; realtime.send goes to both."`
 	AccessAge           time.Duration `default:"1s" help:"How long what the database says of who may see what is believed: grants, policies, functions, types, roles and their membership."`
 	ReadCheck           time.Duration `default:"5s" help:"How often it is asked again whether channels on private topics may still read them, 100ms to 30s; with more than 5,000 of them in turn, all within 30s."`

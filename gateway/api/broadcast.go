@@ -137,6 +137,9 @@ func (b *broadcasts) single(r request) response {
 	if len(p.Payload) > b.hub.MaxBroadcast() {
 		return *invalidField("payload", tooBig)
 	}
+	if p.Encoding == protocol.EncodingJSON && protocol.HasHugeNumber(p.Payload) {
+		return *invalidField("payload", hugeNumber)
+	}
 	if err := p.CheckHeader(protocol.TopicPrefix + p.Topic); err != nil {
 		return message(http.StatusUnprocessableEntity, err.Error())
 	}

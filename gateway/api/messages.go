@@ -16,6 +16,9 @@ const (
 	invalid = "is invalid"
 )
 
+// hugeNumber is ours: upstream calls such a body no JSON.
+const hugeNumber = "has a number that a double cannot hold"
+
 // fieldErrors says what is wrong with one message, by field; it is empty if nothing is.
 type fieldErrors map[string][]string
 
@@ -87,6 +90,8 @@ func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publicat
 		faults["payload"] = []string{invalid}
 	case len(payload) > limit:
 		faults["payload"] = []string{tooBig}
+	case protocol.HasHugeNumber(payload):
+		faults["payload"] = []string{hugeNumber}
 	default:
 		b.Payload = payload
 	}

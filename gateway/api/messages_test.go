@@ -41,6 +41,10 @@ func TestReadMessagesSaysWhatIsWrong(t *testing.T) {
 			`{"errors":{"messages":[{"payload":["Payload size exceeds tenant limit"]}]}}`,
 		},
 		{
+			`{"messages":[{"topic":"a","event":"e","payload":{"x":1e999}},{"topic":"a","event":"e","payload":{"x":"1e999"}}]}`,
+			`{"errors":{"messages":[{"payload":["has a number that a double cannot hold"]},{}]}}`,
+		},
+		{
 			`{"messages":[{"topic":"a\u0000","event":"e","payload":{}},{"topic":"` + strings.Repeat("x", 1025) + `","event":"e","payload":{}}]}`,
 			`{"errors":{"messages":[{"topic":["A topic name has no control characters"]},{"topic":["A topic name has at most 1024 bytes"]}]}}`,
 		},

@@ -17,7 +17,7 @@ const (
 	opened    entryKind = iota // a connection, as Subject; it comes back as Back says
 	joined                     // the join was answered; At is where the channel starts
 	armed                      // the bindings work
-	trouble                    // a system event with an error; Code and Text are its
+	trouble                    // a system event about rows that do not come; Code and Text are its
 	resync                     // the client was told to resync, from From up to At
 	shown                      // a change came: Frame, at At
 	progress                   // everything up to At was sent before

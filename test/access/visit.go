@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -254,6 +255,9 @@ func (v *visit) row(payload []byte) error {
 	return nil
 }
 
+// withheld are the codes of warnings that say that rows do not come.
+var withheld = []string{"policy_raised", "filter_raised", "too_slow", "database_away"}
+
 // system notes what the server says of the bindings.
 func (v *visit) system(payload []byte) error {
 	var p struct {
@@ -276,7 +280,7 @@ func (v *visit) system(payload []byte) error {
 		v.advance(e.At)
 		v.diary.note(e)
 		return errors.Join(err1, err2)
-	case p.Status == "error":
+	case p.Status == "error", slices.Contains(withheld, p.Code):
 		v.diary.note(entry{Kind: trouble, Code: p.Code, Text: p.Message})
 	case p.Message == "Subscribed to PostgreSQL":
 		v.diary.note(entry{Kind: armed})

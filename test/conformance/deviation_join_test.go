@@ -39,6 +39,13 @@ var joinDeviations = concat(
 		{section: "topic null, number, object", why: "answered as other odd topics are", line: `["realtime:x"],"phx_reply"`, also: []string{
 			`[null,"1",{},"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`,
 		}},
+		{section: "leave with another join_ref, and with none [vsn 1.0.0]", why: "51", line: `"ref":"3"`, pushed: true, also: []string{
+			`{"event":"phx_reply","payload":{"response":{},"status":"ok"},"ref":"3","topic":"realtime:leave-36-1"}`,
+			`{"event":"phx_close","payload":{},"ref":"1","topic":"realtime:leave-36-1"}`,
+		}},
+		{section: "leave with another join_ref, and with none [vsn 2.0.0]", why: "51", line: `null,"3"`, pushed: true, also: []string{
+			`["1","3","realtime:leave-36-2","phx_reply",{"response":{},"status":"ok"}]`, `["1","1","realtime:leave-36-2","phx_close",{}]`,
+		}},
 		{section: "access_token: three words", why: "wording", line: "invalid_byte", instead: refusal("tok", "MalformedJWT: The token provided is not a valid JWT")},
 		{section: "malformed text frames…[vsn 2.0.0]", why: "payload numbers are kept as text", line: `"hb29"`, instead: []string{
 			`[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`, `[null,"hb29","phoenix","phx_reply",{"status":"ok","response":{}}]`,

@@ -31,6 +31,7 @@ var elsewhere = map[string]struct{ file, text string }{
 	"44": {"testdata/transcripts/02-join.jsonl", "push on a joined topic with stale, absent and null join_ref"},
 	"45": {"test/conformance/deviation_token_test.go", `":signature_error"`},
 	"46": {"server/difference_pg_test.go", "TestWhileTheDatabaseIsAway"},
+	"53": {"test/e2e/waits.test.mjs", "a join that waits is refused with what is wrong and its cure"},
 	"48": {"testdata/filters/upstream.jsonl", `{"filter": "t=isdistinct.null"`},
 }
 

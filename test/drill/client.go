@@ -106,7 +106,7 @@ func (c *client) system(payload []byte) error {
 		return fmt.Errorf("read system event: %w", err)
 	}
 	if !strings.HasPrefix(p.Message, "resync_required") {
-		if p.Status == "error" {
+		if p.Status == "error" || p.Code == "database_away" {
 			c.diary.note(entry{Kind: told, Text: p.Message})
 		}
 		return nil

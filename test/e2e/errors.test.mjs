@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import WebSocket from 'ws'
 import { connect, listen, subscribed } from './lib/clients.mjs'
 import { database, table } from './lib/database.mjs'
 import { raw } from './lib/raw.mjs'
@@ -28,6 +29,32 @@ test('bad tokens are refused with the reason, at connect and at join', async (t)
   assert.equal(event, 'phx_reply')
   assert.equal(payload.status, 'error')
   assert.match(payload.response.reason, /^InvalidJWTToken: Token has expired 100\d seconds ago$/)
+})
+
+test('a page can read why its handshake was refused', async (t) => {
+  const server = await serve(t, { flags: ['--origins', 'https://app.example'] })
+  const cases = [
+    [token({}, { secret: 'another secret' }), undefined, 4001, 'Failed to validate JWT signature'],
+    [token({}, { ttl: -1000 }), undefined, 4002, 'Token has expired'],
+    [token(), 'https://evil.example', 4003, 'Origin is not allowed'],
+  ]
+  for (const [key, origin, code, reason] of cases) {
+    const seen = []
+    class Seen extends WebSocket {
+      constructor(url) {
+        super(url, { origin })
+        this.on('message', (data) => seen.push(JSON.parse(data)))
+        this.on('close', (...end) => seen.push([end[0], end[1].toString()]))
+      }
+    }
+    const client = connect(t, server, { key, options: { transport: Seen, params: { errors: 'frame' } } })
+    client.channel('room').subscribe()
+    await until(() => seen.length >= 2, () => `to be told, have ${JSON.stringify(seen)}`)
+    assert.deepEqual(seen.slice(0, 2), [
+      [null, null, 'phoenix', 'system', { message: reason, status: 'error', extension: 'system', code }], [code, reason],
+    ])
+    await client.removeAllChannels()
+  }
 })
 
 test('bad filters are answered by a system event and disturb nobody', async (t) => {

@@ -167,6 +167,26 @@ test('who is online', async (t) => {
   assert.deepEqual([Object.keys(state), state.ann.metas[0].name], [['ann'], 'Ann'])
 })
 
+test('event streams for who has onmessage alone', async (t) => {
+  const todos = await table(t, 'id int primary key')
+  const server = await serveMessages(t, { tables: [todos] })
+  const [shown, heard, told] = [[], [], []]
+  const stream = new EventSource(`${server.url}/realtime/v1/sse?` +
+    new URLSearchParams({ topic: 'room', table: todos, apikey: token(), named: 'false' }))
+  t.after(() => stream.close())
+  stream.onmessage = ({ data, lastEventId }) => {
+    const { event, payload } = JSON.parse(data)
+    if (event === 'postgres_changes') shown.push([payload.data.type, payload.data.record.id, `${payload.data.lsn}:${payload.data.seq}` === lastEventId])
+    if (event === 'broadcast') heard.push([payload.event, payload.payload.x])
+    if (event === 'system') told.push(payload.message)
+  }
+  await eventually(() => told.includes('Subscribed to PostgreSQL'), 'the bindings to be checked')
+  await database.query(`insert into ${todos} values (1)`)
+  await database.query(`select realtime.send('{"x": 1}', 'said', 'room', false)`)
+  await eventually(() => shown.length > 0 && heard.length > 0, 'a row and a broadcast')
+  assert.deepEqual([shown, heard], [[['INSERT', 1, true]], [['said', 1]]])
+})
+
 test('event streams', async (t) => {
   const todos = await table(t, 'id int primary key')
   const server = await serveMessages(t, { tables: [todos] })

@@ -1,0 +1,171 @@
+package channels
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"walcast/protocol"
+)
+
+// deferral is a join whose reply waits until its bindings are checked, as
+// postgres_changes_options.wait and strict-bindings want it. Its channel is there
+// meanwhile, and what comes for it waits in its outbox. It is settled once:
+// answered, refused, or given up because its channel has ended. A nil one is of a
+// join that is answered at once. It is safe for concurrent use.
+type deferral struct {
+	joining  *joining
+	replaced *channel // the former channel of the topic, whose phx_close follows the reply; may be nil
+	limit    time.Duration
+	outcome  chan error // of an event stream, in place of a reply
+
+	mu      sync.Mutex
+	timer   *time.Timer
+	settled bool
+	away    bool // the database has not answered
+}
+
+const (
+	// waitLimit is how long a join waits at most, which is what the reference
+	// server allows.
+	waitLimit = 20 * time.Second
+	// strictWait is how long one waits whose client did not ask for it: clients
+	// give a join up that has no reply after 10 s.
+	strictWait = 8 * time.Second
+)
+
+// errEnded is for a stream whose channel ends while its join waits.
+var errEnded = errors.New("the channel has ended")
+
+// waits is how long the reply may wait for the check of the bindings; 0 is not
+// at all.
+func (j *joining) waits() time.Duration {
+	switch {
+	case len(j.asked.Bindings) == 0:
+		return 0
+	case j.asked.Wait > 0:
+		return min(j.asked.Wait, waitLimit)
+	case j.session.hub.config.StrictBindings:
+		return strictWait
+	}
+	return 0
+}
+
+// hold has the reply wait. The channel must be registered.
+func (j *joining) hold(replaced *channel) *deferral {
+	d := &deferral{joining: j, replaced: replaced, limit: j.waits()}
+	if j.session.streams() {
+		d.outcome = make(chan error, 1)
+	}
+	ch := j.channel
+	ch.out.deferral = d
+	ch.out.setLimit(waitingLimit)
+	j.enter()
+	d.mu.Lock()
+	d.timer = time.AfterFunc(d.limit, d.expire)
+	d.mu.Unlock()
+	j.session.hub.arming.check(ch)
+	return d
+}
+
+// settle calls do, unless the join was settled before.
+func (d *deferral) settle(do func()) bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.settled {
+		return false
+	}
+	d.settled = true
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	do()
+	return true
+}
+
+// waits reports whether the reply has still to be given.
+func (d *deferral) waits() bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return !d.settled
+}
+
+// answer gives the reply. It is false if the join has been settled meanwhile.
+func (d *deferral) answer() bool {
+	j := d.joining
+	if !j.channel.out.setLimit(0) {
+		d.refuse(protocol.RefuseSubscribeFlood)
+		return false
+	}
+	return d.settle(func() {
+		if d.outcome != nil {
+			d.outcome <- nil // the reply is begin's
+			return
+		}
+		j.reply()
+		d.closeReplaced()
+	})
+}
+
+// refuse ends the channel and gives err as the reply. It is false if the join has
+// been settled before.
+func (d *deferral) refuse(err error) bool {
+	if !d.settle(func() { d.joining.channel.out.discard() }) {
+		return false
+	}
+	j := d.joining
+	j.channel.end(false) // first: a client that has the reply may join again at once
+	if d.outcome != nil {
+		d.outcome <- err
+		return true
+	}
+	j.session.refuse(j.message, err)
+	d.closeReplaced()
+	return true
+}
+
+// abandon gives the join up, as its channel has ended: nothing is pushed for it
+// once it returns.
+func (d *deferral) abandon() {
+	d.settle(func() {
+		d.joining.channel.out.discard()
+		if d.outcome != nil {
+			d.outcome <- errEnded
+		}
+	})
+}
+
+// miss notes that the database did not answer.
+func (d *deferral) miss() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.away = true
+}
+
+// expire refuses the join whose time is over.
+func (d *deferral) expire() {
+	d.mu.Lock()
+	away := d.away
+	d.mu.Unlock()
+	late := protocol.Unserved{Refusal: protocol.Refusal{
+		Code: protocol.CodeSubscribeTimeout,
+		Text: fmt.Sprintf("Timed out after %dms waiting for the postgres_changes subscription", d.limit.Milliseconds()),
+	}}
+	if away {
+		late.Problem.Code = protocol.CodeDatabaseAway
+	}
+	d.refuse(late)
+}
+
+func (d *deferral) closeReplaced() {
+	if d.replaced != nil {
+		d.replaced.pushClose()
+	}
+}

@@ -1,0 +1,19 @@
+package fanout
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// There are clients that give their channel up when they read error.
+func TestABindingThatIsSwitchedOffIsAnErrorOnlyIfItWasTheLast(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	b := newInbox()
+	s := f.subscribe(b, ask{bindings: everyRow + `,{"event":"INSERT","schema":"public","table":"messages"}`}, Start{})
+	s.bindings[0].switchOff(false)
+	s.bindings[0].switchOff(true)
+	if diff := cmp.Diff([]string{"problem too_slow", "stopped too_slow"}, b.wait(t, 2)); diff != "" {
+		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
