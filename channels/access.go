@@ -153,7 +153,7 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 	granted, err := a.hub.policy.MayRead(ctx, subject, a.topic, presence)
 	var raised *policy.AskError
 	switch {
-	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition):
+	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition), errors.Is(err, policy.ErrNotGranted):
 		return granted, err
 	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
 		return policy.Grants{}, a.notReadable()
@@ -205,6 +205,8 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 		return protocol.RefuseWrite(a.topic.Name)
 	case errors.Is(err, policy.ErrNoMessagesTable):
 		return policy.ErrNoMessagesTable
+	case errors.Is(err, policy.ErrNotGranted):
+		return policy.ErrNotGranted
 	case errors.Is(err, policy.ErrMissingPartition):
 		return protocol.RefuseMissingPartition
 	}

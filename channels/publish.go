@@ -75,6 +75,8 @@ func refusalOf(err error) protocol.Refusal {
 	switch {
 	case errors.Is(err, policy.ErrNoMessagesTable):
 		return protocol.Refusal{Text: policy.ErrNoMessagesTable.Error()}
+	case errors.Is(err, policy.ErrNotGranted):
+		return protocol.Refusal{Text: policy.ErrNotGranted.Error()}
 	case errors.Is(err, policy.ErrMissingPartition):
 		return protocol.Refusal{Text: "Missing messages partition"}
 	case errors.As(err, &raised) && raised.SQLState == codeQueryCanceled:

@@ -149,7 +149,7 @@ func (q *inquiry) release(p *policy.Policy) {
 func isAway(err error) bool {
 	var raised *policy.AskError
 	return err != nil && !errors.As(err, &raised) && !errors.Is(err, policy.ErrUnknownRole) &&
-		!errors.Is(err, policy.ErrNoMessagesTable) && !errors.Is(err, policy.ErrMissingPartition)
+		!errors.Is(err, policy.ErrNoMessagesTable) && !errors.Is(err, policy.ErrMissingPartition) && !errors.Is(err, policy.ErrNotGranted)
 }
 
 // conclude acts on the answer for one reader.
@@ -196,7 +196,7 @@ func (rs *readers) count(result string) { rs.metrics.checks.WithLabelValues(resu
 
 // failure is what a channel is told for which nothing could be answered.
 func failure(err error, a *access) string {
-	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) {
+	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) || errors.Is(err, policy.ErrNotGranted) {
 		return err.Error()
 	}
 	return refusalText(a.notReadable())

@@ -15,7 +15,7 @@ import (
 type Archive struct{ pool *pgxpool.Pool }
 
 // NewArchive returns an archive that reads over pool, whose user must own the
-// table or have BYPASSRLS.
+// table, have BYPASSRLS or be one that GrantTo was called for.
 func NewArchive(pool *pgxpool.Pool) *Archive { return &Archive{pool} }
 
 // Message is one private broadcast as it was stored.
@@ -31,16 +31,16 @@ type Message struct {
 // a little ahead must not hide a message, as upstream has it.
 const newest = `
 	select id::text, event, coalesce(convert_to(payload::text, 'UTF8'), binary_payload), payload is null
-	from realtime.messages
+	from %s
 	where topic = $1 and private is true and extension = 'broadcast' and event is not null
 		and (payload is not null or binary_payload is not null)
 		and inserted_at >= $2 and inserted_at < (now() at time zone 'UTC') + interval '1 minute'
-	order by inserted_at desc, ctid desc
+	order by inserted_at desc, %s desc
 	limit $3`
 
 // visible counts those of the messages that queries see. The time keeps it to
 // the partitions of late.
-const visible = `select count(*) from realtime.messages
+const visible = `select count(*) from %s
 	where id = any($1::text[]::uuid[]) and inserted_at > (now() at time zone 'UTC') - interval '1 hour'`
 
 const (
@@ -53,11 +53,15 @@ const (
 // whose commit is in the WAL: the answer is of a time when they are visible, or
 // 200 ms later.
 func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, limit int, committed []string) ([]Message, error) {
-	if err := a.await(ctx, committed); err != nil {
+	from, err := a.source(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.await(ctx, from, committed); err != nil {
 		return nil, err
 	}
 	// inserted_at is a timestamp without zone, in UTC.
-	rows, err := a.pool.Query(ctx, newest, topic, since.UTC(), limit)
+	rows, err := a.pool.Query(ctx, fmt.Sprintf(newest, from.relation, from.place), topic, since.UTC(), limit)
 	if err != nil {
 		return nil, fmt.Errorf("read stored messages: %w", err)
 	}
@@ -69,14 +73,38 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 	return messages, nil
 }
 
+// source is where all messages can be read, and the column with the order of those of
+// one transaction.
+type source struct{ relation, place string }
+
+// throughView is whether this role was granted a view of the messages because
+// row-level security hides them from it.
+const throughView = `
+	select coalesce((select has_table_privilege(v.oid, 'select') and not pg_has_role(m.relowner, 'usage')
+		from pg_namespace n
+		join pg_class m on m.relnamespace = n.oid and m.relname = 'messages'
+		join pg_class v on v.relnamespace = n.oid and v.relname = 'walcast_messages'
+		where n.nspname = 'realtime'), false)`
+
+func (a *Archive) source(ctx context.Context) (source, error) {
+	var view bool
+	if err := a.pool.QueryRow(ctx, throughView).Scan(&view); err != nil {
+		return source{}, fmt.Errorf("find stored messages: %w", err)
+	}
+	if view {
+		return source{"realtime.walcast_messages", "place"}, nil
+	}
+	return source{"realtime.messages", "ctid"}, nil
+}
+
 // await waits until the messages are visible to queries.
-func (a *Archive) await(ctx context.Context, committed []string) error {
+func (a *Archive) await(ctx context.Context, from source, committed []string) error {
 	for range visibleTries {
 		if len(committed) == 0 {
 			return nil
 		}
 		var seen int
-		if err := a.pool.QueryRow(ctx, visible, committed).Scan(&seen); err != nil {
+		if err := a.pool.QueryRow(ctx, fmt.Sprintf(visible, from.relation), committed).Scan(&seen); err != nil {
 			return fmt.Errorf("look for messages that were just committed: %w", err)
 		}
 		if seen >= len(committed) {

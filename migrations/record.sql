@@ -6,7 +6,7 @@ from (
 	where nspname = 'realtime' and xmin = pg_current_xact_id()::xid
 	union all
 	select 'pg_class', oid from pg_class
-	where relnamespace = 'realtime'::regnamespace and relkind in ('r', 'p') and not relispartition and xmin = pg_current_xact_id()::xid
+	where relnamespace = 'realtime'::regnamespace and relkind in ('r', 'p', 'v') and not relispartition and xmin = pg_current_xact_id()::xid
 	union all
 	select 'pg_proc', oid from pg_proc
 	where pronamespace = 'realtime'::regnamespace and xmin = pg_current_xact_id()::xid

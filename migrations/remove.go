@@ -63,7 +63,7 @@ func removeOwn(ctx context.Context, tx pgx.Tx) (removal Removal, err error) {
 // with it, may need realtime.topic().
 func rank(object string) int {
 	kind, _, _ := strings.Cut(object, " ")
-	return slices.Index([]string{"publication", "table", "function", "schema"}, kind)
+	return slices.Index([]string{"publication", "view", "table", "function", "schema"}, kind)
 }
 
 // drop takes back an object, written as "kind identity". What depends on it is

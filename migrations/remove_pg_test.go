@@ -24,7 +24,9 @@ func TestRemoveTakesBackWhatApplyMade(t *testing.T) {
 		}
 		want := []string{
 			"publication supabase_realtime_messages_publication",
-			"table realtime.messages", "table realtime.walcast_migrations",
+			"view realtime.walcast_messages",
+			"table realtime.walcast_serving", "table realtime.messages", "table realtime.walcast_migrations",
+			"function realtime.walcast_keep(timestamp with time zone,integer,interval)",
 			"function realtime.broadcast_changes(pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.text,pg_catalog.record,pg_catalog.record,pg_catalog.text)",
 			"function realtime.send_binary(pg_catalog.bytea,pg_catalog.text,pg_catalog.text,boolean)",
 			"function realtime.send(pg_catalog.jsonb,pg_catalog.text,pg_catalog.text,boolean)",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Retention is how long messages are kept at least, as upstream does; a
@@ -33,7 +34,7 @@ func Maintain(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, err
 	}
 	switch origin {
 	case own:
-		u, err = upkeep(ctx, conn, `select * from realtime.walcast_upkeep($1, $2::int, $3::interval)`, now, daysAhead, Retention)
+		u, err = maintainOwn(ctx, conn, now)
 	case foreign:
 		u, err = maintainForeign(ctx, conn, now)
 	}
@@ -41,6 +42,43 @@ func Maintain(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, err
 		return u, fmt.Errorf("keep up the partitions of realtime.messages: %w", err)
 	}
 	return u, nil
+}
+
+// keepSQL names the function that this role calls: whoever has no rights of the
+// owner of messages, but was granted to serve, calls the one that has them.
+const keepSQL = `
+	select case when keep.oid is not null and has_function_privilege(keep.oid, 'execute') and not pg_has_role(m.relowner, 'usage')
+		then 'walcast_keep' else 'walcast_upkeep' end
+	from pg_class m, (select to_regprocedure('realtime.walcast_keep(timestamptz, int, interval)') as oid) keep
+	where m.oid = to_regclass('realtime.messages')`
+
+// maintainOwn does the upkeep of a schema that walcast made.
+func maintainOwn(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, err error) {
+	var usable bool
+	if err := conn.QueryRow(ctx, `select has_schema_privilege('realtime', 'usage')`).Scan(&usable); err != nil {
+		return u, err
+	}
+	if !usable {
+		return u, notServing(conn)
+	}
+	var function string
+	if err := conn.QueryRow(ctx, keepSQL).Scan(&function); err != nil {
+		return u, err
+	}
+	u, err = upkeep(ctx, conn, `select * from realtime.`+function+`($1, $2::int, $3::interval)`, now, daysAhead, Retention)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == codeInsufficientPrivilege {
+		return u, notServing(conn)
+	}
+	return u, err
+}
+
+// codeInsufficientPrivilege is the SQLSTATE of what a role may not do.
+const codeInsufficientPrivilege = "42501"
+
+// notServing says what lets the role of a connection serve.
+func notServing(conn *pgx.Conn) error {
+	return fmt.Errorf(`role %q may not: as owner of the database, run "walcast migrate --grant-to %[1]s"`, conn.Config().User)
 }
 
 // maintainForeign brings its own function, for the transaction only.

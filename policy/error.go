@@ -91,6 +91,7 @@ const (
 	codeInvalidSchema          = "3F000"
 	codeInvalidParameter       = "22023"
 	codeCheckViolation         = "23514"
+	codeWithCheckOption        = "44000"
 	codeNotSupported           = "0A000"
 	codeNotInRepertoire        = "22021"
 	codeQueryCanceled          = "57014"

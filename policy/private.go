@@ -20,10 +20,14 @@ var ErrNoMessagesTable = errors.New("private channels need the table realtime.me
 // ErrMissingPartition means that realtime.messages has no partition for today.
 var ErrMissingPartition = errors.New("realtime.messages has no partition for today: run \"walcast migrate\"")
 
+// ErrNotGranted means that walcast's own role may not use the schema realtime.
+var ErrNotGranted = errors.New("private channels need rights in the schema realtime that walcast's own role does not have: as owner of the database, run \"walcast migrate --grant-to ROLE\" with the role of database-url")
+
 // private asks Postgres about private topics.
 type private struct {
-	pg    *postgres
-	watch *watch // looks for changes of what the answers depend on
+	pg      *postgres
+	watch   *watch // looks for changes of what the answers depend on
+	probing probing
 }
 
 // Grants is what a subject may do on a private topic.
@@ -61,10 +65,9 @@ const (
 )
 
 // MayRead asks what the subject may receive on the topic. It asks about presence only
-// if presence is set, as the reference server does. Only the Read fields of the
-// result are set. An *AskError (a policy raised), ErrUnknownRole and
-// ErrNoMessagesTable mean a refusal; after any other error MayRead may be called
-// again.
+// if presence is set, as upstream does. Only the Read fields of the result are set. An *AskError (a
+// policy raised), ErrUnknownRole, ErrNoMessagesTable and ErrNotGranted mean a
+// refusal; after any other error MayRead may be called again.
 func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
 	p.pg.metrics.private.WithLabelValues(questionRead).Inc()
 	extensions := []string{extensionBroadcast}
@@ -91,13 +94,6 @@ func (p *private) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, 
 	return g, nil
 }
 
-// insertProbe leaves event, payload and private at their defaults: policies
-// must not depend on them.
-const insertProbe = `insert into realtime.messages (id, topic, extension, inserted_at, updated_at)
-	select probe.i::pg_catalog.uuid, probe.topic, probe.e, probe.t, probe.t
-	from (select i, topic, e, pg_catalog.timezone('utc', pg_catalog.now()) as t
-		from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) as probe (i, topic, e)) as probe`
-
 // foundProbe returns the extensions of the probes that the subject can see.
 const foundProbe = "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])"
 
@@ -117,21 +113,25 @@ func (p *private) readable(ctx context.Context, s *Subject, t Topic, extensions 
 		})
 		return err
 	}
-	err := p.probeTopic(ctx, s, t, []step{
-		{sql: insertProbe, args: []any{ids, topics, extensions}},
-		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
-		{sql: foundProbe, args: []any{ids}, scan: found},
-	}, 1)
+	err := p.probeTopic(ctx, s, t, 1, func(relation string) []step {
+		return []step{
+			{sql: insertProbe(relation), args: []any{ids, topics, extensions}},
+			{sql: becomeOnSQL, args: p.becomeOn(s, t)},
+			{sql: foundProbe, args: []any{ids}, scan: found},
+		}
+	})
 	return granted, err
 }
 
 // writable reports whether the subject itself can insert a message. The insert has no
 // RETURNING, as that would need a policy for SELECT too.
 func (p *private) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
-	err := p.probeTopic(ctx, s, t, []step{
-		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
-		{sql: insertProbe, args: []any{[]string{uuid.NewString()}, []string{t.Name}, []string{extension}}},
-	}, 0)
+	err := p.probeTopic(ctx, s, t, 0, func(string) []step {
+		return []step{
+			{sql: becomeOnSQL, args: p.becomeOn(s, t)},
+			{sql: insertProbe(messagesTable), args: []any{[]string{uuid.NewString()}, []string{t.Name}, []string{extension}}},
+		}
+	})
 	var raised *AskError
 	if errors.As(err, &raised) && raised.SQLState == codeInsufficientPrivilege {
 		return false, nil
@@ -139,9 +139,10 @@ func (p *private) writable(ctx context.Context, s *Subject, t Topic, extension s
 	return err == nil, err
 }
 
-// probeTopic runs the steps and rolls them back. becomes is the index of the step
-// that sets the role: what fails before it is our user's fault, not the subject's.
-func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []step, becomes int) error {
+// probeTopic runs the steps and rolls them back; our own row goes into relation.
+// becomes is the index of the step that sets the role: what fails before it is our
+// user's fault, not the subject's.
+func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes int, steps func(relation string) []step) error {
 	if !s.possible() {
 		return &RoleError{Role: s.Role}
 	}
@@ -160,7 +161,13 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []s
 		return err
 	}
 	defer conn.Release()
-	err = transact(ctx, conn, beginWrite, steps, rollback)
+	relation, err := p.probing.into(ctx, conn.Conn())
+	if err != nil {
+		return err
+	}
+	if err = transact(ctx, conn, beginWrite, steps(relation), rollback); err == nil && becomes > 0 {
+		p.probing.worked(relation, true)
+	}
 	if e := leave(ctx, conn.Conn()); err == nil && e != nil {
 		return e
 	}
@@ -185,8 +192,7 @@ func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, ste
 	case pg.Code == codeCheckViolation && pg.ConstraintName == "":
 		return ErrMissingPartition
 	case step < 0:
-		raised.Message = "walcast's own user, who must own the table or have BYPASSRLS, cannot put a row into " + messagesTable
-		p.pg.noteRaised(raised, 1)
+		return p.refused(conn, raised)
 	case step == 0:
 		return refusedRole(s, conn, pg)
 	case pg.Code != codeInsufficientPrivilege: // which is how an INSERT policy says no

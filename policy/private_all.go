@@ -78,14 +78,18 @@ func (p *private) readAll(ctx context.Context, topics []*readTopic) (answered in
 		return 0, err
 	}
 	defer conn.Release()
-	answered, err = p.readOver(ctx, conn.Conn(), topics)
+	relation, err := p.probing.into(ctx, conn.Conn())
+	if err != nil {
+		return 0, err
+	}
+	answered, err = p.readOver(ctx, conn.Conn(), relation, topics)
 	if e := leave(ctx, conn.Conn()); err == nil {
 		err = e
 	}
 	return answered, err
 }
 
-func (p *private) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTopic) (answered int, err error) {
+func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string, topics []*readTopic) (answered int, err error) {
 	pipeline := conn.PgConn().StartPipeline(ctx)
 	for i, t := range topics {
 		first := i == 0 || topics[i-1].Subject != t.Subject
@@ -94,7 +98,7 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTo
 				pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
 			}
 			pipeline.SendQueryParams(beginWrite, nil, nil, nil, nil)
-			pipeline.SendQueryParams(insertProbe, probes(topics[i:]), nil, nil, nil)
+			pipeline.SendQueryParams(insertProbe(relation), probes(topics[i:]), nil, nil, nil)
 		}
 		become := p.becomeOn(t.Subject, t.Topic)
 		args := make([][]byte, len(become))

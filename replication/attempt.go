@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walcast/internal/conninfo"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -55,6 +56,7 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err != nil {
 		return err
 	}
+	server.host = conninfo.Host(ctx, config, conn.Conn().RemoteAddr())
 	return r.stream(ctx, conn, socket, server, from)
 }
 
@@ -65,11 +67,11 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 	if err != nil {
 		return err
 	}
-	r.progress.started(from)
+	r.progress.started(from, server.host)
 	r.retention.started(pid)
 	defer r.retention.stopped()
 	r.outcomes.streamed = true
-	r.logger.Info("replication started", "position", from.String(), "publications", server.publications)
+	r.logger.Info("replication started", "position", from.String(), "host", server.host, "publications", server.publications)
 	return s.run(ctx)
 }
 

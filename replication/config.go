@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"walcast/internal/conninfo"
 )
 
 // Config says what the reader reads. Package defaults come from DefaultConfig.
@@ -74,17 +74,16 @@ func (c Config) Validate() error {
 	)
 }
 
-// validateURL does not repeat the parser's error: it quotes the URL and with
-// it, in some malformed ones, the password.
+// validateURL never quotes the URL.
 func (c Config) validateURL() error {
 	if c.DatabaseURL == "" {
 		return errors.New("database-url: not set; want postgres://user:password@host:5432/database")
 	}
-	if !unmistakable(c.DatabaseURL) {
+	if !unmistakable(conninfo.Tidy(c.DatabaseURL)) {
 		return errors.New("database-url: what is not a letter or digit in user and password has to be percent-encoded: @ is %40, / is %2F, ? is %3F, # is %23")
 	}
-	if _, err := pgxpool.ParseConfig(c.DatabaseURL); err != nil {
-		return errors.New("database-url: cannot be read; want postgres://user:password@host:5432/database, with special characters in user and password percent-encoded")
+	if _, err := conninfo.Parse(c.DatabaseURL); err != nil {
+		return fmt.Errorf("database-url: %w", err)
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/internal/conninfo"
 )
 
 // senderTimeout is the wal_sender_timeout of our own connection: the server
@@ -70,7 +71,7 @@ func applicationName(slot, instance string) string {
 // replicationConfig reads database-url for a replication connection that reads
 // through socket.
 func replicationConfig(databaseURL, application string, socket *socketReader) (*pgconn.Config, error) {
-	pool, err := pgxpool.ParseConfig(databaseURL) // knows pool_… and leaves them out
+	pool, err := conninfo.Parse(databaseURL)
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +113,7 @@ var optionsKey = regexp.MustCompile(`(^|\s)options\s*=`)
 
 // hasOptions reports whether the user wrote options into database-url.
 func hasOptions(databaseURL string) bool {
+	databaseURL = conninfo.Tidy(databaseURL)
 	if u, err := url.Parse(databaseURL); err == nil && u.Scheme != "" {
 		return u.Query().Has("options")
 	}
@@ -125,8 +127,10 @@ func connectReplication(ctx context.Context, c *pgconn.Config) (*pgconn.PgConn, 
 	if err != nil {
 		return nil, err
 	}
+	want := pinned()
+	want["client_encoding"] = conninfo.Encoding(conn)
 	for _, name := range reported {
-		if err := checkReported(name, conn.ParameterStatus(name)); err != nil {
+		if err := checkReported(name, conn.ParameterStatus(name), want[name]); err != nil {
 			closeQuietly(conn)
 			return nil, err
 		}
@@ -135,9 +139,8 @@ func connectReplication(ctx context.Context, c *pgconn.Config) (*pgconn.PgConn, 
 }
 
 // checkReported compares a reported setting with what it is pinned to.
-func checkReported(name, value string) error {
-	want, ok := pinned()[name]
-	if !ok || value == want || name == "TimeZone" && value == "Etc/UTC" {
+func checkReported(name, value, want string) error {
+	if value == want || name == "TimeZone" && value == "Etc/UTC" {
 		return nil
 	}
 	return &fault{

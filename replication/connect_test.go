@@ -56,12 +56,12 @@ func TestInstancesDiffer(t *testing.T) {
 }
 
 func TestCheckReported(t *testing.T) {
-	for _, ok := range [][2]string{{"DateStyle", "ISO, YMD"}, {"TimeZone", "Etc/UTC"}, {"server_version", "15.3"}} {
-		if err := checkReported(ok[0], ok[1]); err != nil {
+	for _, ok := range [][3]string{{"DateStyle", "ISO, YMD", "ISO, YMD"}, {"TimeZone", "Etc/UTC", "UTC"}} {
+		if err := checkReported(ok[0], ok[1], ok[2]); err != nil {
 			t.Errorf("checkReported(%q): %v", ok, err)
 		}
 	}
-	err := checkReported("DateStyle", "German, DMY")
+	err := checkReported("DateStyle", "German, DMY", "ISO, YMD")
 	if err == nil || !strings.Contains(err.Error(), `DateStyle "German, DMY"`) {
 		t.Errorf("checkReported = %v; want a fault that names both", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -126,6 +127,9 @@ func classifyPostgres(e *pgconn.PgError, at target) *fault {
 	if f := classifyPassing(e); f != nil {
 		return f
 	}
+	if f := classifyParameter(e); f != nil {
+		return f
+	}
 	if f := classifyAccess(e, at); f != nil {
 		return f
 	}
@@ -149,14 +153,41 @@ func classifyPassing(e *pgconn.PgError) *fault {
 	case e.Code == "57P02" || e.Code == "57P03": // crash_shutdown, cannot_connect_now
 		return &fault{remedy: retryFast, cause: causeStopping}
 	case e.Code == "08P01" && strings.Contains(e.Message, "startup parameter"):
-		return &fault{
-			remedy: operate, cause: causeConfiguration,
-			advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port",
-		}
+		return pooler()
+	case e.Code == "26000" || e.Code == "42P05": // a statement was prepared on one connection and looked for on another
+		return pooler()
 	case strings.HasPrefix(e.Code, "08"):
 		return &fault{remedy: retryFast, cause: causeNetwork}
 	}
 	return nil
+}
+
+func pooler() *fault {
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port",
+	}
+}
+
+// parameter finds the name of a setting in what Postgres says of it, in whatever
+// language: it is quoted.
+var parameter = regexp.MustCompile(`["«„“»]\s?([\w.]+)\s?["»“”«]`)
+
+// classifyParameter knows what Postgres refuses of the parameters in database-url
+// that go to it as settings of the session. In the life of a connection only its
+// beginning is refused with FATAL.
+func classifyParameter(e *pgconn.PgError) *fault {
+	if e.SeverityUnlocalized != "FATAL" || !concerns(e, "guc", "unrecognized configuration parameter ") {
+		return nil
+	}
+	name := "a parameter"
+	if found := parameter.FindStringSubmatch(e.Message); found != nil {
+		name = "parameter " + found[1]
+	}
+	return &fault{
+		remedy: operate, cause: causeConfiguration,
+		advice: "Postgres does not take " + name + " of database-url: correct it, or leave it out",
+	}
 }
 
 // classifyAccess knows what keeps a role out.

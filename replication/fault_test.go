@@ -40,6 +40,11 @@ var faultCases = []struct {
 	{pg("57014", "canceling statement due to user request"), retryFast, causeTerminated, ""},
 	{pg("08006", "connection failure"), retryFast, causeNetwork, ""},
 	{pg("08P01", "unsupported startup parameter: replication"), operate, causeConfiguration, "pooler"},
+	{pg("26000", `prepared statement "stmtcache_1" does not exist`), operate, causeConfiguration, "pooler"},
+	{pg("42P05", `prepared statement "stmtcache_1" already exists`), operate, causeConfiguration, "pooler"},
+	{fatal("42704", `unrecognized configuration parameter "schema"`), operate, causeConfiguration, "parameter schema of database-url"},
+	{fatal("22023", `ungültiger Wert für Parameter »work_mem«: »x«`), operate, causeConfiguration, "parameter work_mem of database-url"},
+	{fatal("42501", `permission denied to set parameter "log_statement"`), operate, causeConfiguration, "parameter log_statement of database-url"},
 
 	{pg("28P01", `password authentication failed for user "app"`), operate, causeAuth, `password of role "app"`},
 	{pg("28000", `no pg_hba.conf entry for host "10.0.0.1", user "app", database "shop", no encryption`), operate, causeAuth, "pg_hba.conf"},
@@ -83,6 +88,11 @@ var faultCases = []struct {
 
 func pg(code, message string) *pgconn.PgError {
 	return &pgconn.PgError{Severity: "ERROR", Code: code, Message: message}
+}
+
+// fatal is what Postgres says of a setting in the startup message.
+func fatal(code, message string) *pgconn.PgError {
+	return &pgconn.PgError{Severity: "FATAL", SeverityUnlocalized: "FATAL", Code: code, Message: message, File: "guc.c"}
 }
 
 func detailed(code, message, detail string) *pgconn.PgError {

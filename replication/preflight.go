@@ -25,6 +25,7 @@ type server struct {
 	isStandby    bool
 	hasLock      bool     // this process has the slot lock, see control
 	publications []string // those to read now
+	host         string   // host and port of the replication connection
 }
 
 // preflight looks at the server over the ordinary connection, which gives

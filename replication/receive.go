@@ -37,7 +37,11 @@ func (r *receiver) take(ctx context.Context, msg pgproto3.BackendMessage) error 
 	case *pgproto3.NoticeResponse:
 		return r.notice(msg)
 	case *pgproto3.ParameterStatus:
-		return checkReported(msg.Name, msg.Value)
+		want, isPinned := pinned()[msg.Name]
+		if !isPinned || msg.Name == "client_encoding" { // which of two it is was checked at the beginning
+			return nil
+		}
+		return checkReported(msg.Name, msg.Value, want)
 	case *pgproto3.CommandComplete, *pgproto3.CopyDone:
 		return &fault{remedy: retryFast, cause: causeStopping, err: errors.New("the server ended the stream")}
 	}

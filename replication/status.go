@@ -16,6 +16,7 @@ type Status struct {
 	LagSeconds float64   `json:"lag_seconds"` // age of the oldest commit not yet received, 0 when caught up
 	Since      time.Time `json:"since"`       // start of the present state
 	Error      string    `json:"error,omitempty"`
+	Host       string    `json:"-"` // host and port that is streamed from, or was last; database-url may name several
 }
 
 // progress is how far the reader has come, as Status and the metrics tell it. All
@@ -25,6 +26,7 @@ type progress struct {
 	streaming bool
 	since     time.Time
 	confirmed wal.LSN
+	host      string
 	fault     string // why it does not stream, or what will stop it; "" if all is well
 	lag       lag
 	retention retention
@@ -40,14 +42,15 @@ func (p *progress) status(now time.Time) Status {
 	return Status{
 		Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
 		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
-		Since: p.since, Error: p.fault,
+		Since: p.since, Error: p.fault, Host: p.host,
 	}
 }
 
-// started begins the state of streaming from a position.
-func (p *progress) started(from wal.LSN) {
+// started begins the state of streaming from a position, over a connection to host.
+func (p *progress) started(from wal.LSN, host string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.host = host
 	p.streaming, p.since, p.fault = true, time.Now(), ""
 	p.confirmed = from
 	p.lag = lag{received: max(from, p.lag.received), end: p.lag.end, samples: p.lag.samples}

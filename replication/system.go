@@ -30,10 +30,9 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 	r, err := pglogrepl.IdentifySystem(ctx, conn)
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == "42601" {
-		return system{}, &fault{
-			remedy: operate, cause: causeConfiguration, err: err,
-			advice: "database-url leads to a pooler that does not pass the replication protocol: use the server's own host and port",
-		}
+		f := pooler()
+		f.err = err
+		return system{}, f
 	}
 	if err != nil {
 		return system{}, fmt.Errorf("identify system: %w", err)

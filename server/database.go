@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/internal/conninfo"
 )
 
 // retryInterval is how often a database that is not there yet is tried.
@@ -21,9 +24,9 @@ const attemptTimeout = 5 * time.Second
 
 // newPool does not connect yet.
 func newPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(c.Replication.DatabaseURL)
+	config, err := conninfo.Parse(c.Replication.DatabaseURL)
 	if err != nil {
-		return nil, errors.New("database-url: cannot be read") // err may quote the password
+		return nil, fmt.Errorf("database-url: %w", err)
 	}
 	config.MaxConns = int32(c.PoolSize)
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
@@ -76,7 +79,7 @@ func reach(ctx context.Context, pool *pgxpool.Pool) error {
 	defer cancel()
 	err := pool.Ping(ctx)
 	var answer *pgconn.PgError
-	if errors.As(err, &answer) && !comingUp(answer) {
+	if errors.As(err, &answer) && !comingUp(answer) || noTLS(err) {
 		return nil
 	}
 	return err
@@ -84,6 +87,12 @@ func reach(ctx context.Context, pool *pgxpool.Pool) error {
 
 // comingUp is cannot_connect_now: starting up, shutting down, in recovery.
 func comingUp(e *pgconn.PgError) bool { return e.Code == "57P03" }
+
+// noTLS reports whether there is a server, and it speaks no TLS or not the right one.
+func noTLS(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	return errors.As(err, &certificate) || err != nil && strings.Contains(err.Error(), "server refused TLS connection")
+}
 
 // oneLine flattens pgx's list of addresses tried.
 func oneLine(err error) string {

@@ -17,6 +17,7 @@ import (
 	"walcast/filters"
 	"walcast/gateway"
 	"walcast/gateway/api"
+	"walcast/internal/conninfo"
 	"walcast/migrations"
 	"walcast/policy"
 	"walcast/replication"
@@ -47,6 +48,9 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
 	if p.pool, err = newPool(ctx, c); err != nil {
 		return nil, err
+	}
+	if ignored := conninfo.Ignored(c.Replication.DatabaseURL); len(ignored) > 0 {
+		p.logger.Info("parameters in database-url that are meant for other clients are ignored", "parameters", ignored)
 	}
 	defer func() {
 		if err != nil {
@@ -114,22 +118,22 @@ func (p *project) close() { p.pool.Close() }
 
 // stages in the order of the road: each consumes what the ones before provide,
 // so they stop from the last to the first. /metrics stays up to the end.
-func (p *project) stages(clients, metrics net.Listener, ready chan<- struct{}) []stage {
+func (p *project) stages(s *Server) []stage {
 	stages := []stage{
 		{"replication", p.read},
-		{"ready", func(ctx context.Context) error { return p.announce(ctx, ready) }},
+		{"ready", func(ctx context.Context) error { return p.announce(ctx, s) }},
 		{"migrations", p.upkeep},
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
 		{"policy", p.look},
 		{"channels", p.hub.Run},
-		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, clients, p.api.Handler()) }},
+		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, s.clients, p.api.Handler()) }},
 	}
-	if metrics == nil {
+	if s.metrics == nil {
 		return stages
 	}
-	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, metrics, p.api.Metrics()) }}
+	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, s.metrics, p.api.Metrics()) }}
 	return append([]stage{serve}, stages...)
 }
 
@@ -155,8 +159,8 @@ func (p *project) read(ctx context.Context) error {
 	return p.reader.Run(ctx)
 }
 
-// announce closes ready when the reader streams for the first time.
-func (p *project) announce(ctx context.Context, ready chan<- struct{}) error {
+// announce says that s is ready when the reader streams for the first time.
+func (p *project) announce(ctx context.Context, s *Server) error {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !p.reader.Status().Streaming {
@@ -166,7 +170,8 @@ func (p *project) announce(ctx context.Context, ready chan<- struct{}) error {
 		case <-ticker.C:
 		}
 	}
-	close(ready)
+	s.host = p.reader.Status().Host
+	close(s.ready)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 
+	"walcast/internal/conninfo"
 	"walcast/internal/quiet"
 )
 
@@ -16,6 +17,7 @@ type Server struct {
 	clients net.Listener
 	metrics net.Listener // nil when clients serves the metrics
 	ready   chan struct{}
+	host    string // of Postgres, once ready is closed
 }
 
 // New validates the config and listens; nothing else runs before Run. A Server
@@ -59,6 +61,17 @@ func (s *Server) Addr() string { return s.clients.Addr().String() }
 // Ready is closed when the reader streams for the first time.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
+// Database is host, port and name of the database that is served, without user and
+// password. It is known once Ready is closed.
+func (s *Server) Database() string {
+	<-s.ready
+	c, err := conninfo.Parse(s.config.Replication.DatabaseURL)
+	if err != nil { // Validate has refused such a URL
+		return s.host
+	}
+	return s.host + "/" + c.ConnConfig.Database
+}
+
 // Run serves until ctx is done, then stops in order: gateway (drain), shards,
 // reader (acknowledges the position), Postgres. It returns nil after a drain,
 // and an error when a part of it cannot go on; its text is one sentence that
@@ -69,6 +82,6 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.Join(err, s.Close())
 	}
 	defer p.close()
-	err = runStages(ctx, p.stages(s.clients, s.metrics, s.ready), p.logger)
+	err = runStages(ctx, p.stages(s), p.logger)
 	return errors.Join(err, s.Close())
 }

@@ -68,7 +68,12 @@ func configFor(db *devdb.DB) Config {
 // launch starts a server without waiting until it is ready.
 func launch(t *testing.T, c Config) *running {
 	t.Helper()
-	s, err := New(c, slog.New(slog.NewTextHandler(testWriter{t}, nil)))
+	return launchLogging(t, c, slog.New(slog.NewTextHandler(testWriter{t}, nil)))
+}
+
+func launchLogging(t *testing.T, c Config, logger *slog.Logger) *running {
+	t.Helper()
+	s, err := New(c, logger)
 	if err != nil {
 		t.Fatal(err)
 	}

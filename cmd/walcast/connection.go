@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walcast/internal/conninfo"
 	"walcast/replication"
 )
 
@@ -27,7 +28,11 @@ func (s connectionSettings) connect(ctx context.Context, c replication.Config) (
 	if err := named(c.Validate()); err != nil {
 		return nil, err
 	}
-	conn, err := pgx.Connect(ctx, c.DatabaseURL)
+	config, err := conninfo.Parse(c.DatabaseURL)
+	if err != nil {
+		return nil, wrong("database-url", "%v", err)
+	}
+	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return nil, fmt.Errorf("connect to Postgres: %w", err)
 	}

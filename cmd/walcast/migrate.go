@@ -17,6 +17,8 @@ type migrateCmd struct {
 
 	Print  bool `env:"-" xor:"action" help:"Print the SQL and do nothing."`
 	Remove bool `env:"-" xor:"action" help:"Take back what migrate made, stored messages included."`
+
+	GrantTo string `env:"-" xor:"action" placeholder:"ROLE" help:"Grant what it needs to the role that serve connects as, if that is not the one of this command."`
 }
 
 // Run makes the schema, prints it or takes it back.
@@ -41,7 +43,30 @@ func (c *migrateCmd) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	return printMigrated(term.out, report)
+	if err := printMigrated(term.out, report); err != nil || c.GrantTo == "" {
+		return err
+	}
+	serving, err := migrations.GrantTo(ctx, conn, c.GrantTo)
+	if err != nil {
+		return err
+	}
+	return printServing(term.out, serving)
+}
+
+// printServing tells what was granted, and fails if something is left to be run by
+// somebody with more rights.
+func printServing(out io.Writer, s migrations.Serving) error {
+	for _, statement := range s.Granted {
+		fmt.Fprintf(out, "done: %s\n", statement)
+	}
+	for _, refused := range s.Refused {
+		fmt.Fprintf(out, "to be run by somebody who may (%s):\n  %s;\n", refused.Reason, refused.Statement)
+	}
+	if len(s.Refused) > 0 {
+		return fmt.Errorf("role %q lacks what %d statements above would grant", s.Role, len(s.Refused))
+	}
+	fmt.Fprintf(out, "role %q has what serve needs\n", s.Role)
+	return nil
 }
 
 func removeSchema(ctx context.Context, conn *pgx.Conn, out io.Writer) error {

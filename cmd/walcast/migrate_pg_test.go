@@ -54,6 +54,40 @@ func TestMigrateSaysWhatAForeignSchemaLacks(t *testing.T) {
 	}
 }
 
+func TestMigrateGrantsToTheRoleThatServes(t *testing.T) {
+	cleared(t)
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	owner, role := db.Name+"_owner", db.Name+"_walcast"
+	db.Exec("create role " + owner + " login createrole")
+	db.Exec("create role " + role + " login")
+	db.Exec("alter database " + db.Name + " owner to " + owner)
+	t.Setenv("DATABASE_URL", strings.Replace(db.DSN, "postgres@", owner+"@", 1))
+	if code, _, errOut := command(t, "migrate", "--grant-to=nobody_here"); code != exitFailed || !strings.Contains(errOut, `"nobody_here": there is no such role`) {
+		t.Errorf("migrate --grant-to=nobody_here exits %d with %q; want that there is no such role", code, errOut)
+	}
+	code, out, errOut := command(t, "migrate", "--grant-to="+role)
+	for _, want := range []string{
+		"done: grant usage on schema realtime to " + role, "done: grant select, insert on realtime.walcast_messages to " + role,
+		"to be run by somebody who may (", "\n  alter role " + role + " replication;\n",
+	} {
+		if code != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("migrate --grant-to exits %d with %q, %q; want %q", code, out, errOut, want)
+		}
+	}
+	t.Setenv("DATABASE_URL", db.DSN)
+	if code, out, errOut := command(t, "migrate", "--grant-to="+role); code != 0 || !strings.Contains(out, "has what serve needs") {
+		t.Errorf("migrate --grant-to by a superuser exits %d with %q, %q", code, out, errOut)
+	}
+	var replicates, member bool
+	const question = `select rolreplication, pg_has_role(oid, 'authenticated', 'member') from pg_roles where rolname = $1`
+	if err := db.Pool.QueryRow(t.Context(), question, role).Scan(&replicates, &member); err != nil || !replicates || !member {
+		t.Errorf("replication %t, member of authenticated %t, %v; want both", replicates, member, err)
+	}
+	db.Exec("alter database " + db.Name + " owner to postgres")
+	db.Exec("drop owned by " + role + "; drop role " + role + "; reassign owned by " + owner + " to postgres; drop role " + owner)
+}
+
 func TestMigrateRefusesTwoActions(t *testing.T) {
 	cleared(t)
 	if code, _, errOut := command(t, "migrate", "--print", "--remove"); code != exitUsage {

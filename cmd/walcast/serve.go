@@ -11,7 +11,6 @@ import (
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/coreos/go-systemd/v22/daemon"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/server"
 )
@@ -45,7 +44,7 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 		return named(err) // an address that cannot be listened on
 	}
 	run := running{server: s, stopLimit: config.Gateway.DrainTimeout + afterDrain, logger: logger}
-	return run.serve(ctx, func() { c.announce(s.Addr(), config, term) })
+	return run.serve(ctx, func() { c.announce(s, config, term) })
 }
 
 // limitMemory makes the collector know a container's memory limit, which Go
@@ -105,10 +104,10 @@ func (r running) serve(ctx context.Context, ready func()) error {
 
 // announce prints the one line that says it works, in the form of the log, to
 // standard output where no other line goes.
-func (c *serveCmd) announce(address string, config server.Config, term terminal) {
+func (c *serveCmd) announce(s *server.Server, config server.Config, term terminal) {
 	facts := []any{
-		"address", address,
-		"database", databaseName(config.Replication.DatabaseURL),
+		"address", s.Addr(),
+		"database", s.Database(),
 		"slot", config.Replication.Slot,
 		"publication", strings.Join(config.Replication.Publications, ","),
 	}
@@ -126,14 +125,4 @@ func printFacts(w io.Writer, message string, facts []any) {
 		fmt.Fprintf(&line, " %s=%s", facts[i], facts[i+1])
 	}
 	fmt.Fprintln(w, line.String())
-}
-
-// databaseName is host, port and database of a URL that Validate has accepted,
-// without user and password.
-func databaseName(url string) string {
-	c, err := pgconn.ParseConfig(url)
-	if err != nil {
-		return "?"
-	}
-	return fmt.Sprintf("%s:%d/%s", c.Host, c.Port, c.Database)
 }

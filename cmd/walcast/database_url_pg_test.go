@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"walcast/internal/devdb"
+)
+
+// servedBy runs serve with a database URL until it is ready, and returns the ready
+// line and the log; or, if it ends before, "" and the log.
+func servedBy(t *testing.T, db *devdb.DB, databaseURL string, more ...string) (ready, log string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	o, e := newOutput(), newOutput()
+	ended := make(chan int, 1)
+	args := append([]string{"serve", "--listen=127.0.0.1:0", "--database-url=" + databaseURL, "--jwt-secret=" + testSecret, "--slot=" + db.Name}, more...)
+	go func() { ended <- run(ctx, args, terminal{out: o, err: e}) }()
+	for {
+		select {
+		case <-o.grew:
+			if strings.Contains(o.String(), "walcast ready") {
+				cancel()
+				<-ended
+				return o.String(), e.String()
+			}
+		case code := <-ended:
+			if code == 0 {
+				t.Fatalf("serve ended by itself with 0 and was not ready; the log is:\n%s", e)
+			}
+			return "", e.String()
+		}
+	}
+}
+
+func TestServeTakesURLsAsFrameworksWriteThem(t *testing.T) {
+	cleared(t)
+	db, _ := served(t)
+	for _, c := range []struct{ add, ignored string }{
+		{"&schema=public", "[schema]"},
+		{"&pgbouncer=true&connection_limit=1&pool_timeout=0", "[connection_limit pgbouncer pool_timeout]"},
+		{"&ssl=false&currentSchema=app", "[currentSchema ssl]"},
+		{"\n", ""},
+	} {
+		ready, log := servedBy(t, db, db.DSN+c.add)
+		if ready == "" {
+			t.Errorf("serve with %q in its URL does not start:\n%s", c.add, log)
+		} else if !strings.Contains(log, c.ignored) {
+			t.Errorf("the log with %q does not name %s:\n%s", c.add, c.ignored, log)
+		}
+	}
+}
+
+func TestServeNamesAParameterThatPostgresRefuses(t *testing.T) {
+	cleared(t)
+	db, _ := served(t)
+	for parameter, name := range map[string]string{"nonsense=1": "nonsense", "work_mem=much": "work_mem", "shared_buffers=1GB": "shared_buffers"} {
+		ready, log := servedBy(t, db, db.DSN+"&"+parameter)
+		if want := "walcast: Postgres does not take parameter " + name + " of database-url"; ready != "" || !strings.Contains(log, want) {
+			t.Errorf("serve with %s: ready %q, log:\n%s\nwant %s", parameter, ready, log, want)
+		}
+	}
+}
+
+func TestServeNamesACertificateThatItCannotRead(t *testing.T) {
+	cleared(t)
+	missing := filepath.Join(t.TempDir(), "ca.pem")
+	code, _, e := command(t, "serve", "--jwt-secret="+testSecret, "--database-url=postgres://app@127.0.0.1/app?sslmode=verify-full&sslrootcert="+missing)
+	if want := "walcast: --database-url: sslrootcert cannot be read: open " + missing; code == 0 || !strings.HasPrefix(e, want) {
+		t.Errorf("exit code %d, %q; want %q", code, e, want)
+	}
+}
+
+// TestServeDoesNotWaitForEncryption: a server without TLS has it after no time.
+func TestServeDoesNotWaitForEncryption(t *testing.T) {
+	cleared(t)
+	db := devdb.OpenServer(t, devdb.Options{TCP: true})
+	asked := strings.Replace(db.DSN, "sslmode=disable", "ssl=true", 1)
+	ready, log := servedBy(t, db, asked, "--start-timeout=10m")
+	if want := "walcast: the server does not speak TLS"; ready != "" || !strings.Contains(log, want) {
+		t.Errorf("serve with ssl=true on a server without TLS: ready %q, log:\n%s\nwant %s", ready, log, want)
+	}
+}
+
+// TestReadyLineNamesTheHostInUse: of several hosts the first may be down.
+func TestReadyLineNamesTheHostInUse(t *testing.T) {
+	cleared(t)
+	db := devdb.OpenServer(t, devdb.Options{TCP: true})
+	devdb.SupabaseRoles(db)
+	db.Exec(demoSchema)
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed.Close()
+	port := closed.Addr().(*net.TCPAddr).Port
+	closed.Close()
+	u, err := url.Parse(db.DSN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hosts := fmt.Sprintf("127.0.0.1:%d,localhost:%s", port, strconv.Itoa(db.Server.Port))
+	ready, log := servedBy(t, db, strings.Replace(db.DSN, u.Host, hosts, 1))
+	if want := "database=localhost:" + strconv.Itoa(db.Server.Port) + "/" + db.Name; !strings.Contains(ready, want) {
+		t.Errorf("ready line is %q; want %s in it; the log is:\n%s", ready, want, log)
+	}
+}

@@ -1,0 +1,112 @@
+package conninfo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ErrUnreadable is all that is said of a URL that cannot be taken apart: the
+// parser's own error quotes it and with it, in some malformed ones, the password.
+var ErrUnreadable = errors.New("cannot be read; want postgres://user:password@host:5432/database, with special characters in user and password percent-encoded")
+
+// Parse reads a URL, or key=value pairs, as libpq does. Parameters that other
+// clients add are left out, see Ignored. What remains and is none of libpq's goes
+// to Postgres as a setting of the session; Postgres refuses what it does not know.
+func Parse(databaseURL string) (*pgxpool.Config, error) {
+	c, _, err := parse(databaseURL)
+	return c, err
+}
+
+// Ignored are the names of the parameters that Parse leaves out, in order.
+func Ignored(databaseURL string) []string {
+	_, ignored, err := parse(databaseURL)
+	if err != nil {
+		return nil
+	}
+	return ignored
+}
+
+func parse(databaseURL string) (c *pgxpool.Config, ignored []string, err error) {
+	text := Tidy(databaseURL)
+	c, err = pgxpool.ParseConfig(withSSLMode(text))
+	if err != nil {
+		return nil, nil, explain(err)
+	}
+	settings := c.ConnConfig.RuntimeParams
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if isForeign(name) {
+			delete(settings, name)
+			ignored = append(ignored, name)
+		}
+	}
+	// An ordinary connection that asked for replication could prepare no statement.
+	forget(settings, "replication")
+	pinEncoding(&c.ConnConfig.Config)
+	return c, ignored, nil
+}
+
+// forget takes a setting of the session out. Its name ignores case.
+func forget(settings map[string]string, name string) {
+	maps.DeleteFunc(settings, func(other, _ string) bool { return strings.EqualFold(other, name) })
+}
+
+// scheme is how a URL begins: drivers of other languages put their own name into
+// it, as in postgresql+asyncpg:// and jdbc:postgresql://.
+var scheme = regexp.MustCompile(`^(?:jdbc:)?(?:postgres|postgresql|postgis|ecto)(?:\+[a-z0-9_]+)?://`)
+
+// Tidy takes away what surrounds a URL in files and variables (blanks, line ends
+// and quotes), and gives it the scheme that libpq knows.
+func Tidy(databaseURL string) string {
+	text := strings.TrimSpace(databaseURL)
+	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
+		text = strings.TrimSpace(text[1 : n-1])
+	}
+	return scheme.ReplaceAllString(text, "postgres://")
+}
+
+// explain says what keeps a URL from being used, if that can be said without
+// quoting it: what is wrong with TLS and its files.
+func explain(err error) error {
+	var parsing *pgconn.ParseConfigError
+	if !errors.As(err, &parsing) {
+		return ErrUnreadable
+	}
+	cause := parsing.Unwrap()
+	var file *fs.PathError
+	switch {
+	case cause == nil:
+		return ErrUnreadable
+	case errors.As(cause, &file):
+		return fmt.Errorf("%s cannot be read: %w", fileParameter(cause.Error()), file)
+	case slices.Contains(tlsErrors, cause.Error()):
+		return fmt.Errorf("TLS cannot be set up: %w", cause)
+	}
+	return ErrUnreadable
+}
+
+// tlsErrors are those of pgconn that say nothing of the URL but what is wrong.
+var tlsErrors = []string{
+	"unable to add CA to cert pool", "sslmode is invalid", `both "sslcert" and "sslkey" are required`,
+	"failed to decode sslkey", "unable to find sslpassword",
+}
+
+// fileParameter is the parameter that named a file, by pgconn's text.
+func fileParameter(text string) string {
+	switch {
+	case strings.Contains(text, "CA file"):
+		return "sslrootcert"
+	case strings.Contains(text, "sslkey"):
+		return "sslkey"
+	case strings.Contains(text, "cert"):
+		return "sslcert"
+	}
+	return "a file"
+}
