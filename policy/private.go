@@ -65,9 +65,9 @@ const (
 )
 
 // MayRead asks what the subject may receive on the topic. It asks about presence only
-// if presence is set, as upstream does. Only the Read fields of the result are set. An *AskError (a
-// policy raised), ErrUnknownRole, ErrNoMessagesTable and ErrNotGranted mean a
-// refusal; after any other error MayRead may be called again.
+// if presence is set, as upstream does. Only the Read fields of the result are set.
+// An *AskError (a policy raised), ErrUnknownRole, ErrNoMessagesTable and
+// ErrNotGranted mean a refusal; after any other error MayRead may be called again.
 func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
 	p.pg.metrics.private.WithLabelValues(questionRead).Inc()
 	extensions := []string{extensionBroadcast}
