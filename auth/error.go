@@ -14,7 +14,7 @@ const (
 	CodeSigner    = "JwtSignerError"
 )
 
-// Error is a refused token, with the texts of the reference for each place. It
+// Error is a refused token, with the texts of upstream for each place. It
 // never contains the token, a secret or a claim's value, but may name a key ID.
 type Error struct {
 	Code string // MalformedJWT, InvalidJWTToken, JwtSignatureError, JwtSignerError; "" has no name upstream

@@ -207,7 +207,7 @@ func TestBroadcastChangesFailsTheStatementOfAMisuse(t *testing.T) {
 		_, err := conn.Exec(t.Context(), "select realtime.broadcast_changes("+c.arguments+")")
 		wantPgError(t, c.arguments, err, c.code, c.message)
 	}
-	// A user whom no policy lets send: the reference drops the message.
+	// A user whom no policy lets send: upstream drops the message.
 	db.Exec(triggerOn + "grant insert on public.items to authenticated")
 	err := pgx.BeginFunc(t.Context(), connect(t, db, ""), func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), "set local role authenticated; insert into public.items values (1)")

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Retention is how long messages are kept at least, as the reference does; a
+// Retention is how long messages are kept at least, as upstream does; a
 // client can ask for a replay of no more.
 const Retention = 72 * time.Hour
 

@@ -13,7 +13,7 @@ import (
 // ErrPayload means that a tracked payload is not a JSON object. Its text is
 // the reason that clients get.
 //
-//lint:ignore ST1005 the reference server writes it so
+//lint:ignore ST1005 upstream writes it so
 var ErrPayload = errors.New("Presence track payload must be a map")
 
 // Meta is what one channel tracks under a key. It is immutable once made, and
@@ -56,7 +56,7 @@ func appendFields(out, payload []byte) ([]byte, error) {
 	if !utf8.Valid(payload) {
 		return nil, ErrPayload // browsers close a socket that sends such text
 	}
-	// The last of two equal names wins at the client, as with the reference.
+	// The last of two equal names wins at the client, as with upstream.
 	// Half a surrogate pair, escaped ("\ud83d"), passes as it came.
 	d := jsontext.NewDecoder(bytes.NewBuffer(payload), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
@@ -95,7 +95,7 @@ func reserved(name jsontext.Value) bool {
 	return string(name) == `"phx_ref"` || string(name) == `"phx_ref_prev"`
 }
 
-// tracks says whether both metas carry the same payload; like the reference it
+// tracks says whether both metas carry the same payload; like upstream it
 // ignores the order of fields.
 func (m *Meta) tracks(other *Meta) bool {
 	a, b := m.JSON[m.fields:], other.JSON[other.fields:]

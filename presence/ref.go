@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// RefSource makes refs: 16 characters of URL-safe base64, as the reference has
+// RefSource makes refs: 16 characters of URL-safe base64, as upstream has
 // them. One source never repeats itself; two with random seeds meet with a
 // chance of about 2^-96 for each pair of their refs.
 type RefSource struct {

@@ -24,7 +24,7 @@ type frame struct {
 
 func frameOf(t *testing.T, l transcript.Line) (f frame) {
 	t.Helper()
-	// The reference sends a client's own phx_ref beside the true one, which
+	// Upstream sends a client's own phx_ref beside the true one, which
 	// breaks every client; ours leaves it out.
 	text := bytes.ReplaceAll(l.Frame, []byte(`,"phx_ref":"mine","phx_ref_prev":"mine too"}]`), []byte(`}]`))
 	if len(text) == 0 || text[0] != '[' {
@@ -42,7 +42,7 @@ func frameOf(t *testing.T, l transcript.Line) (f frame) {
 	return f
 }
 
-// TestRecordedConversations sends what clients sent to the reference server
+// TestRecordedConversations sends what clients sent to upstream
 // through a State, and wants the states and diffs that they got. The order of
 // changes of different clients is not the server's promise, so it is not compared.
 func TestRecordedConversations(t *testing.T) {
@@ -178,7 +178,7 @@ func (r *replay) presence(l transcript.Line, f frame, rest []transcript.Line) {
 	r.flush(tp)
 }
 
-// recorded looks ahead for the key and the ref that the reference gave to a
+// recorded looks ahead for the key and the ref that upstream gave to a
 // tracked payload; a track that changes nothing has none.
 func (r *replay) recorded(s *State, ch *replayChannel, payload []byte, rest []transcript.Line) (key, ref string) {
 	meta, err := newMeta("", payload, "", "")

@@ -79,7 +79,7 @@ func checkFrame(t *testing.T, f *Frame, want string) {
 	}
 }
 
-// The reference splices what a client calls JSON into text frames, which breaks
+// Upstream splices what a client calls JSON into text frames, which breaks
 // its receivers, and their socket when it is not UTF-8. Relayed as it is, in a
 // binary frame, it harms no client.
 func TestBroadcastsThatAreNotJSON(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxTopic is the length of the longest topic and presence key, in bytes.
-	// The reference has no limit, but its frames have room for 255.
+	// Upstream has no limit, but its frames have room for 255.
 	maxTopic = 1024
 	// MaxIdentifier is the length of the longest name of a schema, table or
 	// column that Postgres can have, in bytes.

@@ -10,7 +10,7 @@ import (
 	"walcast/internal/transcript"
 )
 
-// Frames of 2.0.0 that the reference did not react to and walcast reads, and why.
+// Frames of 2.0.0 that upstream did not react to and walcast reads, and why.
 var decodesOtherwise = map[string]string{
 	// Upstream's parser has no number that large. Ours keeps payloads as they are.
 	`[null,"1","phoenix","heartbeat",{"n":1e999}]`: "payload numbers are kept as text",
@@ -34,13 +34,13 @@ func TestRecordedClientFrames(t *testing.T) {
 					if expectsMalformed(s, i, data) {
 						malformed++
 						if err == nil {
-							t.Errorf("Decode(%s) = %+v; the reference did not react to it", l.Frame, m)
+							t.Errorf("Decode(%s) = %+v; upstream did not react to it", l.Frame, m)
 						}
 						continue
 					}
 					decoded++
 					if err != nil {
-						t.Errorf("Decode(%s): %v; the reference read it", l.Frame, err)
+						t.Errorf("Decode(%s): %v; upstream read it", l.Frame, err)
 						continue
 					}
 					checkMessage(t, l, data, isBinary, m)

@@ -9,7 +9,7 @@ import (
 	"walcast/internal/transcript"
 )
 
-// TestRecordedServerFrames takes each recorded frame of the reference apart and
+// TestRecordedServerFrames takes each recorded frame of upstream apart and
 // builds it again.
 func TestRecordedServerFrames(t *testing.T) {
 	built := map[string]int{}

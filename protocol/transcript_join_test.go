@@ -9,7 +9,7 @@ import (
 	"walcast/internal/transcript"
 )
 
-// joinDeviation is a join that walcast answers otherwise than the reference, and
+// joinDeviation is a join that walcast answers otherwise than upstream, and
 // what in docs/protocol.md says so: a line of "Where walcast differs" or a section.
 type joinDeviation struct {
 	section string
@@ -102,7 +102,7 @@ func readJoin(t *testing.T, l transcript.Line) (Message, bool) {
 	return m, err == nil && m.Event == EventJoin && m.OddTopic == nil
 }
 
-// joinAnswer is what the reference said to a join.
+// joinAnswer is what upstream said to a join.
 type joinAnswer struct {
 	Status   string
 	Response json.RawMessage

@@ -16,7 +16,7 @@ func TestTheBusiestClientOfTheRecipesHitsNoLimit(t *testing.T) {
 	db := appDatabase(t)
 	s := startServer(t, configFor(db))
 	c := s.dial(t, "2.0.0")
-	const rooms = 150 // the reference allows 100
+	const rooms = 150 // upstream allows 100
 	binding := `{"event":"*","schema":"public","table":"messages","filter":"channel_id=eq.%d"}`
 	bindings := strings.TrimSuffix(strings.Repeat(fmt.Sprintf(binding, 1)+",", 50), ",")
 	for i := range rooms { // all at once, as after a reconnect

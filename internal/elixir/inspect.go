@@ -1,6 +1,6 @@
-// Package elixir renders strings as Elixir's inspect does. Some texts of the
-// reference server contain such renderings of what a client has sent, and
-// walcast's are the same.
+// Package elixir renders strings as Elixir's inspect does. Some texts of
+// upstream, Supabase Realtime, contain such renderings of what a client has sent,
+// and walcast's are the same.
 //
 // It is pure. Neighbours: protocol renders whole JSON values with it, filters
 // the parts of a filter that it does not understand.

@@ -23,7 +23,7 @@ func deleteDeviations() (all []deviation) {
 
 // filterOutcomes are filters of the recorded table whose outcome is meant to be
 // another here.
-var filterOutcomes = map[string]struct{ decides, outcome string }{
+var filterOutcomes = map[string]struct{ why, outcome string }{
 	"ch=eq.a":                   {"2", "[5]"},
 	"ch=eq.ab":                  {"2", "[1]"},
 	"ch=eq.ab  ":                {"2", "[1]"},

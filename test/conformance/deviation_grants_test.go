@@ -35,5 +35,5 @@ func unpoliced(section, conn, table, role string) deviation {
 
 // told has a warning come before a channel is told that it is subscribed.
 func told(section, conn, topic, text string) deviation {
-	return deviation{section: section, conn: conn, decides: "17", line: subscribed, before: []string{postgresMessage(topic, "ok", "warning: "+text)}}
+	return deviation{section: section, conn: conn, why: "17", line: subscribed, before: []string{postgresMessage(topic, "ok", "warning: "+text)}}
 }

@@ -5,12 +5,12 @@ var connectOmissions = []omission{
 }
 
 var connectDeviations = []deviation{
-	{section: "wrong path /", decides: "there is no page to look at", line: `"path":"/?`, instead: []string{`{"status":404}`}},
-	{section: "long poll", decides: "there is no long polling", line: `"path":"/socket/longpoll`, instead: []string{`{"status":404}`}},
+	{section: "wrong path /", why: "there is no page to look at", line: `"path":"/?`, instead: []string{`{"status":404}`}},
+	{section: "long poll", why: "there is no long polling", line: `"path":"/socket/longpoll`, instead: []string{`{"status":404}`}},
 }
 
 var stopDeviations = []deviation{
-	{section: "SIGTERM to the server while sockets are open", conn: "unjoined", decides: "everybody is told", replace: "1006", by: "1012"},
+	{section: "SIGTERM to the server while sockets are open", conn: "unjoined", why: "everybody is told", replace: "1006", by: "1012"},
 }
 
 var httpOmissions = []omission{
@@ -26,11 +26,11 @@ var httpOmissions = []omission{
 }
 
 var httpDeviations = []deviation{
-	{section: "ping, health, root, unknown paths", decides: "one project answers on any host", line: "nosuchtenant", instead: []string{`{"status":200,"body":{"message":"Success"}}`}},
-	{section: "ping, health, root, unknown paths", decides: "there is no page to look at", line: `"path":"/"}`, instead: []string{`{"status":404}`}},
-	{section: "ping, health, root, unknown paths", decides: "there is no page to look at", line: `"path":"/status"`, instead: []string{`{"status":404}`}},
-	{section: "ping, health, root, unknown paths", decides: "41", line: `"path":"/realtime/v1/api/ping"`, instead: []string{`{"status":200,"body":{"message":"Success"}}`}},
-	{section: "CORS", decides: "41", line: `"OPTIONS","path":"/api/broadcast`, instead: []string{`{"status":204,"body":""}`}},
-	{section: "CORS", decides: "41", line: `"OPTIONS","path":"/api/ping`, instead: []string{`{"status":204,"body":""}`}},
-	{section: "CORS", decides: "there is no long polling", line: `"path":"/socket/longpoll"`, instead: []string{`{"status":404}`}},
+	{section: "ping, health, root, unknown paths", why: "one project answers on any host", line: "nosuchtenant", instead: []string{`{"status":200,"body":{"message":"Success"}}`}},
+	{section: "ping, health, root, unknown paths", why: "there is no page to look at", line: `"path":"/"}`, instead: []string{`{"status":404}`}},
+	{section: "ping, health, root, unknown paths", why: "there is no page to look at", line: `"path":"/status"`, instead: []string{`{"status":404}`}},
+	{section: "ping, health, root, unknown paths", why: "41", line: `"path":"/realtime/v1/api/ping"`, instead: []string{`{"status":200,"body":{"message":"Success"}}`}},
+	{section: "CORS", why: "41", line: `"OPTIONS","path":"/api/broadcast`, instead: []string{`{"status":204,"body":""}`}},
+	{section: "CORS", why: "41", line: `"OPTIONS","path":"/api/ping`, instead: []string{`{"status":204,"body":""}`}},
+	{section: "CORS", why: "there is no long polling", line: `"path":"/socket/longpoll"`, instead: []string{`{"status":404}`}},
 }

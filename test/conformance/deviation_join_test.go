@@ -32,18 +32,18 @@ var joinDeviations = concat(
 	presenceKeyDeviations(),
 	shapeDeviations(),
 	[]deviation{
-		{section: "broadcast.replay null on a public channel", decides: "10", line: reply, instead: []string{
+		{section: "broadcast.replay null on a public channel", why: "10", line: reply, instead: []string{
 			`["1","1","realtime:room","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}]`,
 		}},
-		{section: `replication_ready "false" (a string)`, decides: "11", line: "Replication connection established", drop: true},
-		{section: "topic null, number, object", decides: "answered as other odd topics are", line: `["realtime:x"],"phx_reply"`, also: []string{
+		{section: `replication_ready "false" (a string)`, why: "11", line: "Replication connection established", drop: true},
+		{section: "topic null, number, object", why: "answered as other odd topics are", line: `["realtime:x"],"phx_reply"`, also: []string{
 			`[null,"1",{},"phx_reply",{"status":"error","response":{"reason":"unmatched topic"}}]`,
 		}},
-		{section: "access_token: three words", decides: "wording", line: "invalid_byte", instead: refusal("tok", "MalformedJWT: The token provided is not a valid JWT")},
-		{section: "malformed text frames…[vsn 2.0.0]", decides: "payload numbers are kept as text", line: `"hb29"`, instead: []string{
+		{section: "access_token: three words", why: "wording", line: "invalid_byte", instead: refusal("tok", "MalformedJWT: The token provided is not a valid JWT")},
+		{section: "malformed text frames…[vsn 2.0.0]", why: "payload numbers are kept as text", line: `"hb29"`, instead: []string{
 			`[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`, `[null,"hb29","phoenix","phx_reply",{"status":"ok","response":{}}]`,
 		}},
-		{section: "binary frames that fit nothing…[vsn 2.0.0]", decides: "a join is a join", line: "expected params to be a :map", instead: []string{
+		{section: "binary frames that fit nothing…[vsn 2.0.0]", why: "a join is a join", line: "expected params to be a :map", instead: []string{
 			`["1","1","realtime:bin","phx_reply",{"status":"ok","response":{"postgres_changes":[]}}]`,
 			`["1",null,"realtime:bin","presence_state",{}]`,
 		}},
@@ -61,7 +61,7 @@ func concat(lists ...[]deviation) (all []deviation) {
 func privateDeviations() (all []deviation) {
 	for conn, shown := range map[string]string{`"yes"`: `"yes"`, `""`: `""`, "1": "1", "0": "0", "null": "nil", "[]": "[]", "{}": "%{}"} {
 		all = append(all, deviation{
-			section: "private of every type…", conn: "private=" + conn, decides: "9", line: reply,
+			section: "private of every type…", conn: "private=" + conn, why: "9", line: reply,
 			instead: refusal("closed", "InvalidJoinPayload: config.private must be true or false, got: "+shown),
 		})
 	}
@@ -75,7 +75,7 @@ func flagDeviations(section, conn, topic, about string) (all []deviation) {
 			continue
 		}
 		all = append(all, deviation{
-			section: section, conn: conn + "=" + value, decides: "9",
+			section: section, conn: conn + "=" + value, why: "9",
 			line: `"1","1",`, also: warning(fmt.Sprint(topic, i), about),
 		})
 	}
@@ -93,7 +93,7 @@ func presenceFlagDeviations() (all []deviation) {
 		if value != "null" {
 			also = append(also, warning(topic, "config.presence.enabled: unable to parse, expected boolean; true is used")...)
 		}
-		all = append(all, deviation{section: "presence.enabled of every type…", conn: "enabled=" + value, decides: "9, 25", line: reply, also: also})
+		all = append(all, deviation{section: "presence.enabled of every type…", conn: "enabled=" + value, why: "9, 25", line: reply, also: also})
 	}
 	return all
 }
@@ -103,10 +103,10 @@ func presenceFlagDeviations() (all []deviation) {
 func presenceKeyDeviations() []deviation {
 	const section, about = "presence.key of every type…", "config.presence.key: unable to parse, expected string; a generated key is used"
 	return []deviation{
-		{section: section, conn: "key=[]", decides: "9", line: `"1","1",`, also: warning("pk5", about)},
-		{section: section, conn: "key=[]", decides: "9", replace: `{"":`, by: `{"<uuid-90>":`},
-		{section: section, conn: "key={}", decides: "9", line: `"1","1","realtime:pk7","phx_reply"`, also: warning("pk7", about)},
-		{section: section, conn: "key={}", decides: "9", line: "channel_crash", instead: []string{
+		{section: section, conn: "key=[]", why: "9", line: `"1","1",`, also: warning("pk5", about)},
+		{section: section, conn: "key=[]", why: "9", replace: `{"":`, by: `{"<uuid-90>":`},
+		{section: section, conn: "key={}", why: "9", line: `"1","1","realtime:pk7","phx_reply"`, also: warning("pk7", about)},
+		{section: section, conn: "key={}", why: "9", line: "channel_crash", instead: []string{
 			`[null,null,"realtime:pk7","presence_diff",{"joins":{"<uuid-91>":{"metas":[{"phx_ref":"<phx_ref-90>","n":7}]}},"leaves":{}}]`,
 		}},
 	}
@@ -115,17 +115,17 @@ func presenceKeyDeviations() []deviation {
 // shapeDeviations say where a map or an array was expected.
 func shapeDeviations() (all []deviation) {
 	for name, shown := range map[string]string{"config is a string": `"x"`, "config is a number": "1", "config is an array": "[]", "config is a non-empty array": "[1]", "config true": "true"} {
-		all = append(all, deviation{section: name, decides: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config to be a map, got: "+shown)})
+		all = append(all, deviation{section: name, why: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config to be a map, got: "+shown)})
 	}
 	for name, shown := range map[string]string{"a string": `"x"`, "a number": "1", "[]": "[]", "[1]": "[1]", "true": "true"} {
 		all = append(all,
-			deviation{section: "config.broadcast is " + name, decides: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config.broadcast to be a map, got: "+shown)},
-			deviation{section: "config.presence is " + name, decides: "9", line: reply, also: warning("room", "config.presence: unable to parse, expected a map; defaults are used")},
+			deviation{section: "config.broadcast is " + name, why: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config.broadcast to be a map, got: "+shown)},
+			deviation{section: "config.presence is " + name, why: "9", line: reply, also: warning("room", "config.presence: unable to parse, expected a map; defaults are used")},
 		)
 	}
 	for _, name := range []string{"a string", "a number", "true", "{}"} {
 		all = append(all, deviation{
-			section: "config.postgres_changes is " + name, decides: "9", line: reply,
+			section: "config.postgres_changes is " + name, why: "9", line: reply,
 			also: warning("room", "config.postgres_changes: unable to parse, expected an array of maps; there are no bindings"),
 		})
 	}

@@ -46,17 +46,17 @@ func brokenPolls() (all []deviation) {
 		null := badRow(4, "t", `"the filtered column is null"`, "<id-194>")
 		if c.column == "arr" { // only the poll with the row fails
 			all = append(all,
-				deviation{section: section, conn: "bad", decides: "1", line: subscribed, last: []string{badRow(2, "arr", "[1]", "<id-900>")}},
-				deviation{section: section, conn: "other-table", decides: "1", line: `"after"`, before: []string{other(2, "same transaction")}},
-				deviation{section: section, conn: "same-table", decides: "1", line: `"id": 4`, before: []string{same(2)}},
-				deviation{section: section, conn: "same-table", decides: "1", line: `"id": 6`, before: []string{same(5)}},
+				deviation{section: section, conn: "bad", why: "1", line: subscribed, last: []string{badRow(2, "arr", "[1]", "<id-900>")}},
+				deviation{section: section, conn: "other-table", why: "1", line: `"after"`, before: []string{other(2, "same transaction")}},
+				deviation{section: section, conn: "same-table", why: "1", line: `"id": 4`, before: []string{same(2)}},
+				deviation{section: section, conn: "same-table", why: "1", line: `"id": 6`, before: []string{same(5)}},
 			)
 			continue
 		}
 		all = append(all,
-			deviation{section: section, conn: "bad", decides: "told at join", line: subscribed, instead: []string{noOperator(c.column, c.literal, c.typ)}},
-			deviation{section: section, conn: "other-table", decides: "1", line: `"before"`, last: []string{other(2, "same transaction"), other(3, "after")}},
-			deviation{section: section, conn: "same-table", decides: "1", line: `"id": 6`, before: []string{same(2), null, same(5)}},
+			deviation{section: section, conn: "bad", why: "told at join", line: subscribed, instead: []string{noOperator(c.column, c.literal, c.typ)}},
+			deviation{section: section, conn: "other-table", why: "1", line: `"before"`, last: []string{other(2, "same transaction"), other(3, "after")}},
+			deviation{section: section, conn: "same-table", why: "1", line: `"id": 6`, before: []string{same(2), null, same(5)}},
 		)
 	}
 	return all

@@ -17,7 +17,7 @@ func deleteWarning(topic, joinRef, table, column string) string {
 // warned has the warning come before a channel is told that it is subscribed.
 func warned(section, conn, topic, joinRef, table, column string) deviation {
 	return deviation{
-		section: section, conn: conn, decides: "14",
+		section: section, conn: conn, why: "14",
 		line: fmt.Sprintf(`[%q,null,"realtime:%s","system",{"message":"%s"`, joinRef, topic, subscribed), before: []string{deleteWarning(topic, joinRef, table, column)},
 	}
 }
@@ -29,23 +29,23 @@ func postgresMessage(topic, status, message string) string {
 
 var postgresDeviations = concat(idDeviations(), eventDeviations(), warningDeviations(), otherRows(), []deviation{
 	ungranted("table without grants", "", "pg", "tr_nogrant", "anon"),
-	{section: "an id from the client", decides: "the last id of two is the server's", replace: `"id":42,`, by: ""},
-	{section: "table name with LIKE wildcards: tr_tod_", decides: "7", line: subscribed, instead: notServed("tr_tod_")},
-	{section: "table name with LIKE wildcards: tr%do", decides: "7", line: subscribed, instead: notServed("tr%do")},
-	{section: "role null in the token", decides: "wording", replace: `role \"null\" does not exist`, by: `role \"\" does not exist`},
-	{section: "in with 101 values", decides: "wording", replace: `[\n  {\"id\", \"in\",\n   \"{0`, by: `[{\"id\", \"in\", \"{0`},
-	{section: "in with 101 values", decides: "wording", replace: `100}\",\n   false}\n]`, by: `100}\", false}]`},
-	{section: `filter "m=eq.angry"`, decides: "wording", replace: "enum tr_mood", by: "enum public.tr_mood"},
-	{section: `filter "vc=like.a%"`, decides: "6", line: "operator like requires", instead: []string{
+	{section: "an id from the client", why: "the last id of two is the server's", replace: `"id":42,`, by: ""},
+	{section: "table name with LIKE wildcards: tr_tod_", why: "7", line: subscribed, instead: notServed("tr_tod_")},
+	{section: "table name with LIKE wildcards: tr%do", why: "7", line: subscribed, instead: notServed("tr%do")},
+	{section: "role null in the token", why: "wording", replace: `role \"null\" does not exist`, by: `role \"\" does not exist`},
+	{section: "in with 101 values", why: "wording", replace: `[\n  {\"id\", \"in\",\n   \"{0`, by: `[{\"id\", \"in\", \"{0`},
+	{section: "in with 101 values", why: "wording", replace: `100}\",\n   false}\n]`, by: `100}\", false}]`},
+	{section: `filter "m=eq.angry"`, why: "wording", replace: "enum tr_mood", by: "enum public.tr_mood"},
+	{section: `filter "vc=like.a%"`, why: "6", line: "operator like requires", instead: []string{
 		deleteWarning("pg", "1", "tr_todo", "vc"), postgresMessage("pg", "ok", subscribed),
 	}},
-	{section: `filter "vc=match.a"`, decides: "6", line: "operator match requires", instead: []string{
+	{section: `filter "vc=match.a"`, why: "6", line: "operator match requires", instead: []string{
 		deleteWarning("pg", "1", "tr_todo", "vc"), postgresMessage("pg", "ok", subscribed),
 	}},
-	{section: `filter "or=(id.eq.1,id.eq.2)"`, decides: "operators beyond upstream's", line: "Error parsing", instead: []string{
+	{section: `filter "or=(id.eq.1,id.eq.2)"`, why: "operators beyond upstream's", line: "Error parsing", instead: []string{
 		postgresMessage("pg", "ok", subscribed),
 	}},
-	{section: `filter "arr=cs.{1}"`, decides: "operators beyond upstream's", line: "Error parsing", instead: []string{
+	{section: `filter "arr=cs.{1}"`, why: "operators beyond upstream's", line: "Error parsing", instead: []string{
 		deleteWarning("pg", "1", "tr_todo", "arr"), postgresMessage("pg", "ok", subscribed),
 	}},
 })
@@ -57,7 +57,7 @@ func notServed(table string) []string {
 
 func eventDeviations() (all []deviation) {
 	for _, event := range []string{`"bogus"`, `""`, "5", `["INSERT"]`} {
-		all = append(all, deviation{section: "event " + event, decides: "8", line: subscribed, instead: []string{
+		all = append(all, deviation{section: "event " + event, why: "8", line: subscribed, instead: []string{
 			postgresMessage("pg", "error", "Error parsing `event` params: expected *, INSERT, UPDATE, DELETE or TRUNCATE, got: "+event),
 		}})
 	}
@@ -78,9 +78,9 @@ func warningDeviations() (all []deviation) {
 // otherRows came from sections that were recorded at the same time.
 func otherRows() (all []deviation) {
 	for _, section := range []string{"schema only", "schema '*'", "schema '*', table '*'", "table '*'"} {
-		all = append(all, deviation{section: section, decides: "rows of another section", line: `"tr_ids"`, drop: true})
+		all = append(all, deviation{section: section, why: "rows of another section", line: `"tr_ids"`, drop: true})
 	}
-	return append(all, deviation{section: "ids in events…", decides: "rows of another section", line: "not listened to", drop: true})
+	return append(all, deviation{section: "ids in events…", why: "rows of another section", line: "not listened to", drop: true})
 }
 
 // idDeviations list an id once, and in another order.
@@ -92,7 +92,7 @@ func idDeviations() (all []deviation) {
 		`"<id-74307548>","<id-10885285>","<id-13369623>","<id-10885285>"`:                  `"<id-10885285>","<id-74307548>","<id-13369623>"`,
 		`"<id-126330750>","<id-10885285>"`:                                                 `"<id-10885285>","<id-126330750>"`,
 	} {
-		all = append(all, deviation{section: section, decides: "50", replace: recorded, by: here})
+		all = append(all, deviation{section: section, why: "50", replace: recorded, by: here})
 	}
 	return all
 }

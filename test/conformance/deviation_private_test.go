@@ -4,11 +4,11 @@ import "fmt"
 
 var privateChannelDeviations = concat(refusedWrites(), []deviation{
 	{
-		section: "presence not enabled: only broadcast is asked about", conn: "d", decides: "26", pushed: true, line: `"payload":{"a":2}`,
+		section: "presence not enabled: only broadcast is asked about", conn: "d", why: "26", pushed: true, line: `"payload":{"a":2}`,
 		also: []string{`["1",null,"realtime:pv-br-bw-pr-pw-noenable","presence_state",{"e":{"metas":[{"phx_ref":"<phx_ref-4>","a":1}]}}]`},
 	},
 	{
-		section: "presence not enabled: only broadcast is asked about", conn: "d", decides: "a diff is one frame for everybody",
+		section: "presence not enabled: only broadcast is asked about", conn: "d", why: "a diff is one frame for everybody",
 		replace: `["1",null,"realtime:pv-br-bw-pr-pw-noenable","presence_diff"`, by: `[null,null,"realtime:pv-br-bw-pr-pw-noenable","presence_diff"`,
 	},
 })
@@ -30,7 +30,7 @@ func refusedWrites() (all []deviation) {
 		{"the refused write is remembered; a new token asks again", "role-1", 4},
 	} {
 		all = append(all, deviation{
-			section: c.section, decides: "23", pushed: true, line: fmt.Sprintf(`"%d","realtime:%s","broadcast"`, c.ref, c.topic),
+			section: c.section, why: "23", pushed: true, line: fmt.Sprintf(`"%d","realtime:%s","broadcast"`, c.ref, c.topic),
 			also: []string{fmt.Sprintf(`["1","%d","realtime:%s","phx_reply",{"status":"error","response":{"reason":"Unauthorized: You do not have permissions to write to this Channel topic: %[2]s"}}]`, c.ref, c.topic)},
 		})
 	}

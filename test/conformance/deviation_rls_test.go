@@ -5,10 +5,10 @@ import "fmt"
 var rlsDeviations = concat(grantDeviations(), deletesOfOthers(), quickChanges(), withoutKey(), oldRows(), []deviation{
 	warned("rows with a filter and RLS together", "user1", "tr_own", "1", "tr_own", "body"),
 	warned("rows with a filter and RLS together", "user2", "tr_own", "1", "tr_own", "body"),
-	{section: raising, conn: "service", decides: "1", line: `"type":"DELETE"`, before: []string{
+	{section: raising, conn: "service", why: "1", line: `"type":"DELETE"`, before: []string{
 		rowOf("tr_err", "tr_err", "INSERT", "id int4,d int4,body text", `"record":{"id":2,"d":0,"body":"raises"}`, "<id-11>"),
 	}},
-	{section: raising, conn: "user1", decides: "1", line: `"id": 1, "body": "fine"`, last: []string{systemMessage(
+	{section: raising, conn: "user1", why: "1", line: `"id": 1, "body": "fine"`, last: []string{systemMessage(
 		"tr_err", "postgres_changes", "error", "Changes of public.tr_err are not delivered: its row-level security raised ERROR 22012 (the server's log has its text)",
 	)}},
 })
@@ -24,11 +24,11 @@ func deletesOfOthers() []deviation {
 	const deleted = `"type":"DELETE"`
 	full := "rows owned by a user; replica identity full"
 	return []deviation{
-		{section: "rows owned by a user…", conn: "anon", decides: "15", line: deleted, drop: true},
-		{section: "RLS on, no policy at all", conn: "user1", decides: "15", line: deleted, drop: true},
-		{section: full, conn: "user1", decides: "15", line: deleted, drop: true},
-		{section: full, conn: "user2", decides: "15", line: `"old_record":{"id": 3}`, drop: true},
-		{section: "RLS and no primary key, replica identity full", conn: "user2", decides: "15", line: deleted, drop: true},
+		{section: "rows owned by a user…", conn: "anon", why: "15", line: deleted, drop: true},
+		{section: "RLS on, no policy at all", conn: "user1", why: "15", line: deleted, drop: true},
+		{section: full, conn: "user1", why: "15", line: deleted, drop: true},
+		{section: full, conn: "user2", why: "15", line: `"old_record":{"id": 3}`, drop: true},
+		{section: "RLS and no primary key, replica identity full", conn: "user2", why: "15", line: deleted, drop: true},
 	}
 }
 
@@ -39,10 +39,10 @@ func oldRows() []deviation {
 		return fmt.Sprintf(`"old_record":{"id": %d, "body": %q, "owner": %q}`, id, body, owner)
 	}
 	return []deviation{
-		{section: full, conn: "user2", decides: "12", replace: owned(1, "one, changed", user1ID), by: `"old_record":{"id": 1}`},
-		{section: full, conn: "user1", decides: "12", replace: owned(2, "two", user2ID), by: `"old_record":{"id": 2}`},
-		{section: full, decides: "12", replace: `"old_record":{"id": 11}`, by: owned(11, "one, changed", user2ID)},
-		{section: full, conn: "service", decides: "12", replace: `"old_record":{"id": 3}`, by: owned(3, "of nobody here", "00000000-0000-4000-8000-000000000003")},
+		{section: full, conn: "user2", why: "12", replace: owned(1, "one, changed", user1ID), by: `"old_record":{"id": 1}`},
+		{section: full, conn: "user1", why: "12", replace: owned(2, "two", user2ID), by: `"old_record":{"id": 2}`},
+		{section: full, why: "12", replace: `"old_record":{"id": 11}`, by: owned(11, "one, changed", user2ID)},
+		{section: full, conn: "service", why: "12", replace: `"old_record":{"id": 3}`, by: owned(3, "of nobody here", "00000000-0000-4000-8000-000000000003")},
 	}
 }
 
@@ -54,10 +54,10 @@ func withoutKey() []deviation {
 	}
 	record := func(name, body string) string { return fmt.Sprintf(`%q:{"owner":%q,"body":%q}`, name, user1ID, body) }
 	return []deviation{
-		{section: section, conn: "user2", decides: "17", line: bad, drop: true},
-		{section: section, conn: "user1", decides: "17", line: `"INSERT","record":{}`, instead: row("INSERT", record("record", "x"))},
-		{section: section, conn: "user1", decides: "17", line: `"UPDATE","record":{}`, instead: row("UPDATE", record("record", "y")+","+record("old_record", "x"))},
-		{section: section, conn: "user1", decides: "12", line: `"type":"DELETE"`, instead: row("DELETE", record("old_record", "y"))},
+		{section: section, conn: "user2", why: "17", line: bad, drop: true},
+		{section: section, conn: "user1", why: "17", line: `"INSERT","record":{}`, instead: row("INSERT", record("record", "x"))},
+		{section: section, conn: "user1", why: "17", line: `"UPDATE","record":{}`, instead: row("UPDATE", record("record", "y")+","+record("old_record", "x"))},
+		{section: section, conn: "user1", why: "12", line: `"type":"DELETE"`, instead: row("DELETE", record("old_record", "y"))},
 	}
 }
 
@@ -68,9 +68,9 @@ func quickChanges() []deviation {
 		return rowOf("tr_own", "tr_own", "INSERT", "id int4,owner uuid,body text", fmt.Sprintf(`"record":{"id":%d,"owner":%q,"body":%q}`, id, user1ID, body), "<id-1>")
 	}
 	return []deviation{
-		{section: section, decides: "16", line: `"old_record":{"id": 20}`, before: []string{row(20, "gone soon")}},
-		{section: section, decides: "16", line: `"old_record":{"id": 21}`, before: []string{row(21, "x")}},
-		{section: section, decides: "16", line: `"first"`, before: []string{row(22, "x")}},
-		{section: section, decides: "16", line: `"old_record":{"id": 24}`, before: []string{row(24, "x")}},
+		{section: section, why: "16", line: `"old_record":{"id": 20}`, before: []string{row(20, "gone soon")}},
+		{section: section, why: "16", line: `"old_record":{"id": 21}`, before: []string{row(21, "x")}},
+		{section: section, why: "16", line: `"first"`, before: []string{row(22, "x")}},
+		{section: section, why: "16", line: `"old_record":{"id": 24}`, before: []string{row(24, "x")}},
 	}
 }

@@ -14,7 +14,7 @@ import (
 type deviation struct {
 	section string // of the file; … stands for any text
 	conn    string // of the section, "" for each
-	decides string // row of the table "Where walcast differs" in docs/protocol.md, or why
+	why     string // row of the table "Where walcast differs" in docs/protocol.md, or why
 	line    string // part of the recorded frames concerned
 	pushed  bool   // they are the client's: what also says comes though upstream says nothing
 

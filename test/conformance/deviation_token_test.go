@@ -20,30 +20,30 @@ var expiring = []string{
 }
 
 var tokenDeviations = concat(textDeviations(), expiryDeviations(), []deviation{
-	{section: "access_token on a public channel: three words", decides: "wording", line: "channel_crash", instead: []string{
+	{section: "access_token on a public channel: three words", why: "wording", line: "channel_crash", instead: []string{
 		systemMessage("tok12", "system", "error", "The token provided is not a valid JWT"), `["1","1","realtime:tok12","phx_close",{}]`,
 	}},
-	{section: "token of 8 s, given at connect and join…", decides: "30", replace: "expired 2 seconds ago", by: "expired <secs> seconds ago"},
+	{section: "token of 8 s, given at connect and join…", why: "30", replace: "expired 2 seconds ago", by: "expired <secs> seconds ago"},
 	{
 		section: "token of 8 s in the join only, with postgres_changes and presence; another socket watches", conn: "a",
-		decides: "30", line: `"leaves":{"me"`, drop: true, // nothing follows the end of a channel
+		why: "30", line: `"leaves":{"me"`, drop: true, // nothing follows the end of a channel
 	},
 })
 
 func textDeviations() (all []deviation) {
 	for _, t := range tokenTexts {
-		all = append(all, deviation{section: "access_token …", decides: "30", replace: t.recorded, by: t.here})
+		all = append(all, deviation{section: "access_token …", why: "30", replace: t.recorded, by: t.here})
 	}
 	return all
 }
 
 func expiryDeviations() []deviation {
 	all := []deviation{{
-		section: "token of 8 s, given at connect and join, expires on a quiet channel [vsn 1.0.0]", decides: "30",
+		section: "token of 8 s, given at connect and join, expires on a quiet channel [vsn 1.0.0]", why: "30",
 		replace: `"event":"phx_close","payload":{}`, by: `"event":"phx_error","payload":{"reason":"channel_crash"}`,
 	}}
 	for _, section := range expiring {
-		all = append(all, deviation{section: section, decides: "30", replace: `"phx_close",{}`, by: `"phx_error",{"reason":"channel_crash"}`})
+		all = append(all, deviation{section: section, why: "30", replace: `"phx_close",{}`, by: `"phx_error",{"reason":"channel_crash"}`})
 	}
 	return all
 }

@@ -99,7 +99,7 @@ func TestPublicationsAreRespected(t *testing.T) {
 }
 
 // TestRefusedJoinsHoldNothingUp: each of many is answered at once, and so is
-// what comes after them. The reference takes five seconds each.
+// what comes after them. Upstream takes five seconds each.
 func TestRefusedJoinsHoldNothingUp(t *testing.T) {
 	db := appDatabase(t)
 	s := startServer(t, configFor(db))
