@@ -59,8 +59,8 @@ func (cs claimSet) check(c Config, now time.Time) (expires time.Time, err error)
 // maxRole is the length of the longest name that a role of Postgres can have.
 const maxRole = 63
 
-// isRole reports whether a role may have the name. What holds characters that
-// nobody types is no role, and would come back from Postgres as an error.
+// isRole reports whether a role may have the name. Postgres would answer one with
+// control characters with an error.
 func isRole(name string) bool {
 	return len(name) <= maxRole && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
@@ -83,8 +83,9 @@ func (cs claimSet) started(now time.Time) error {
 	return nil
 }
 
-// expiry reads "exp", which must be later than the second of now. An expired
-// fraction is the generic error upstream, except for the text.
+// expiry reads "exp", which must be later than the second of now. A
+// handshake with an expired "exp" that is no whole number gets the generic error,
+// as from upstream.
 func (cs claimSet) expiry(now time.Time) (time.Time, error) {
 	raw, ok := cs["exp"]
 	if !ok {

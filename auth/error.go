@@ -90,7 +90,8 @@ func noSigner(kid string) *Error {
 		"Failed to generate JWT signer for key ID (kid) \"%s\", check your JWT secret or JWKS configuration", clip(kid))}
 }
 
-// unnamed is what upstream has no text for; only Text says what it was.
+// unnamed is an error for which upstream has no code. A handshake gets its generic
+// error; only Text says what is wrong.
 func unnamed(text string) *Error {
 	return &Error{
 		Text:    text,

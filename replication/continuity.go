@@ -105,7 +105,7 @@ func (l lineage) continues(now system, ended func(timeline int32) (wal.LSN, erro
 		return changelog.CodeOtherCluster, nil
 	case now.timeline < l.timeline:
 		return changelog.CodeDiverged, nil
-	// A server that was promoted since is still one that has what it sent.
+	// A standby that was promoted after it was read from still has all that it sent.
 	case now.timeline == l.timeline, now.instance != "" && now.instance == l.instance:
 		// Behind what it has sent: it was put back to an older state.
 		if now.end < l.complete {

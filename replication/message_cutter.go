@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	// largeMessage is from which size on a logical message is looked at before it
-	// is whole; that of smaller ones is no matter. It fits into socketBuffer.
+	// largeMessage is the size from which on it is decided about a logical message
+	// before all of it has come. Smaller ones take too little memory to matter. It
+	// fits into socketBuffer.
 	largeMessage = 32 << 10
 	// largestMessage is how large one of ours may be.
 	largestMessage = 16 << 20
@@ -21,15 +22,15 @@ const (
 	prefixAt      = messageHeader + walDataHeader + 1 + 9 // of a logical message: after its kind, flags and LSN
 )
 
-// isOurs reports whether a logical message is of ours, or for our clients. All
-// else is from other tools, and only counted.
+// isOurs reports by its prefix whether a logical message was written by walcast or
+// for its clients. Those of other tools are only counted.
 func isOurs(prefix []byte) bool {
 	return string(prefix) == messagePrefix || strings.HasPrefix(string(prefix), messagePrefix+".")
 }
 
-// messageCutter takes the content out of logical messages that nobody wants, as
-// their bytes come: pg_logical_emit_message takes up to 1 GB, and whoever waits
-// for a message to be whole holds all of it. It changes nothing else. It works
+// messageCutter takes the content out of logical messages that nobody wants while
+// their bytes come: pg_logical_emit_message takes up to 1 GB, all of which would
+// otherwise be in memory once the message is complete. It changes nothing else. It works
 // on what was read so far of the server's messages.
 type messageCutter struct {
 	pass int // bytes still to come of a message that stays as it is

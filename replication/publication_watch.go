@@ -39,8 +39,8 @@ func (w *publicationWatch) isOptional(message string) bool {
 	return ok
 }
 
-// check looks if it is time to. A missing publication is told before a change
-// needs it.
+// check looks at the publications if the last look was long enough ago. A missing
+// one is logged before a change needs it.
 func (w *publicationWatch) check(ctx context.Context) {
 	now := time.Now()
 	if now.Sub(w.checked) < w.every {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// timing is how long the reader waits for what. Tests shorten it.
+// timing has the time-outs and intervals of the reader. Tests shorten them.
 type timing struct {
 	connectTiming
 	streamTiming
@@ -14,7 +14,7 @@ type timing struct {
 
 // connectTiming is for what comes before a stream.
 type connectTiming struct {
-	query          time.Duration // one question over an ordinary connection, during a stream too
+	query          time.Duration // one statement over an ordinary connection, during a stream too
 	sender         time.Duration // after which Postgres takes a silent reader for dead
 	slotGrace      time.Duration // for another process to let go of the slot
 	slotCreation   time.Duration // for open transactions to end

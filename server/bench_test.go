@@ -46,7 +46,7 @@ func serveForBench(tb testing.TB) *bench {
 	devdb.SupabaseRoles(db)
 	db.Exec(benchSchema)
 	c := configFor(db)
-	c.Log.Bytes = 1 << 30 // who falls behind is slow, not lost
+	c.Log.Bytes = 1 << 30 // a client that falls behind is slow, and need not resync
 	c.Gateway.QueueBytes = 64 << 20
 	// Postgres notes what it is asked.
 	c.Replication.DatabaseURL += "&options=-c%20log_statement%3Dall"

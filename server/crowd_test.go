@@ -94,7 +94,7 @@ func parseFrames(text string) (n int64, err error) {
 	return n, err
 }
 
-// arrive connects everybody; who does not meet joins as well.
+// arrive connects all members; they join as well, unless they are to meet.
 func (c crowd) arrive() ([]*member, error) {
 	members := make([]*member, c.Sessions)
 	tokens := c.tokens()

@@ -6,7 +6,7 @@ import (
 )
 
 // A transaction many times the log's size is read no faster than it is matched:
-// who is live gets all of it, and nobody has to resync.
+// clients that are connected get all of it, and nobody has to resync.
 func TestATransactionLargerThanTheLogReachesWhoIsLive(t *testing.T) {
 	db := appDatabase(t)
 	config := configFor(db)

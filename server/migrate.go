@@ -42,7 +42,7 @@ func (p *project) migrate(ctx context.Context) error {
 	return nil
 }
 
-// stopping takes an error that comes of being stopped for none.
+// stopping returns no error when ctx is done: a stop is the reason for it then.
 func stopping(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

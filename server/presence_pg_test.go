@@ -82,7 +82,7 @@ func (o *online) leave(m metas) {
 	}
 }
 
-// sees is the state, with what is wrong in front of it.
+// sees is the state as text, with an error in front of it if there is one.
 func (o *online) sees() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -90,7 +90,7 @@ func (o *online) sees() string {
 	return o.fault + string(encoded)
 }
 
-// present asks the server who is present on a topic.
+// present asks the server for the presence of a topic.
 func (s *running) present(t *testing.T, subTopic string) string {
 	t.Helper()
 	claims := jwt.MapClaims{"role": "service_role", "exp": time.Now().Add(time.Hour).Unix()}

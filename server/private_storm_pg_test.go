@@ -17,7 +17,7 @@ import (
 const (
 	stormMembers = 220
 	stormFor     = 30 * time.Second
-	stormOut     = 10 * time.Second // how long who is removed stays out, at least
+	stormOut     = 10 * time.Second // how long a member that was removed stays out, at least
 	stormCheck   = 500 * time.Millisecond
 	// stormLate is how long after a removal something may still come: read-check,
 	// and time for a loaded machine.

@@ -93,8 +93,9 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 // localeWait is how long a start is held up for the database's locale.
 const localeWait = 2 * time.Second
 
-// locale reads what the database adds to comparisons. Without it Postgres is
-// asked more often, which costs time and changes no result.
+// locale reads the settings of the database that comparisons of text and times
+// depend on. Without them Postgres is asked to compare more often, which costs time
+// and changes no result.
 func (p *project) locale(ctx context.Context, operators *policy.Operators) filters.Locale {
 	ctx, cancel := context.WithTimeout(ctx, localeWait)
 	defer cancel()

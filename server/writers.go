@@ -13,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// writersInterval is how late it is noticed that somebody else may write
-// logical messages.
+// writersInterval is how late it is noticed that another role may write logical
+// messages.
 const writersInterval = 10 * time.Second
 
 // writers says whether logical messages may go to private topics. The WAL does
@@ -26,12 +26,13 @@ type writers struct {
 	roles   []string // that the settings name; none trusts nobody
 	logger  *slog.Logger
 	trusted atomic.Bool
-	others  []writer // who else could, at the last look; belongs to the one who looks
+	others  []writer // all others that could write at the last look; belongs to the goroutine that looks
 	looked  bool
 }
 
-// othersQuery lists who may call one of the functions that write logical messages
-// and should not. pg_proc is each database's own, and so are these grants.
+// othersQuery lists the roles that may call one of the functions that write
+// logical messages and should not. pg_proc is each database's own, and so are these
+// grants.
 const othersQuery = `
 	select distinct coalesce(r.rolname::text, 'PUBLIC'), p.oid::regprocedure::text
 	from pg_proc p

@@ -68,7 +68,7 @@ func runDemo(ctx context.Context, d demo) error {
 	return group.Wait()
 }
 
-// quiet is nil for whatever goes wrong after ctx is done: that was the stop. It
+// quiet returns no error once ctx is done: the stop is the reason for it then. It
 // has to be the ctx that the stop ends: one derived from it is done a moment
 // later, when the server may have closed the socket already.
 func quiet(ctx context.Context, err error) error {

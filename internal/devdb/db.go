@@ -161,7 +161,7 @@ func (db *DB) drop() {
 	}
 }
 
-// dropSlots ends who uses the slots of a database and drops them; the loop
+// dropSlots ends the processes that use the slots of a database and drops them; the loop
 // waits for an ended walsender to let go.
 func dropSlots(database string) string {
 	return fmt.Sprintf(`do $$

@@ -15,7 +15,7 @@ import (
 // ErrRunning means that StartAgain was called on a server that runs.
 var ErrRunning = errors.New("postgres is running")
 
-// Waits of Stop before it becomes ruder: a connected walsender that confirms
+// How long Stop waits before it uses a harder signal: a connected walsender that confirms
 // nothing can hold up a fast shutdown.
 const (
 	fastLimit      = 5 * time.Second
@@ -104,8 +104,8 @@ func (s *Server) logTail() string {
 	return string(bytes.TrimSpace(text))
 }
 
-// StopFast asks for a fast shutdown, as an operator does, and waits until ctx
-// ends. It is harsh on nobody: the error says that Postgres still runs.
+// StopFast asks for a fast shutdown, as an operator does, and waits for it until
+// ctx ends. It kills nothing: if Postgres still runs then, that is the error.
 func (s *Server) StopFast(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package property makes property tests repeatable. A package whose tests
-// import it draws the same values in every run, so that nobody's change fails
-// for what chance found; go test -rapid.seed=N looks elsewhere, and a seed of
+// import it draws the same values in every run, so that a change does not fail
+// because of a value that has nothing to do with it; go test -rapid.seed=N looks elsewhere, and a seed of
 // 0 anywhere. It is for tests only.
 package property
 

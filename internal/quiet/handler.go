@@ -16,7 +16,8 @@ type handler struct {
 	kinds     *kinds // shared by all that come from one New
 }
 
-// New returns a handler that passes on to next what is worth it.
+// New returns a handler that passes entries on to next, fewer of those that say the
+// same, and tidied.
 func New(next slog.Handler) slog.Handler {
 	return &handler{next: next, kinds: newKinds()}
 }

@@ -9,7 +9,7 @@ import (
 
 const (
 	longest    = 200  // bytes of a value
-	longestSQL = 2000 // bytes of SQL of our own, which is of no use in part
+	longestSQL = 2000 // bytes of SQL of our own, which is of no use if it is cut
 )
 
 // tidy cuts an attribute's value and takes secrets out of it.
@@ -30,7 +30,7 @@ func tidy(a slog.Attr) slog.Attr {
 		}
 		a.Value = slog.GroupValue(tidied...)
 	case slog.KindAny:
-		// Anything else stays as it is unless its text needs a hand.
+		// Anything else stays as it is unless its text is too long or has secrets.
 		text := fmt.Sprintf("%+v", a.Value.Any())
 		_, isError := a.Value.Any().(error)
 		if better := short(redacted(text), limit); better != text || isError {

@@ -12,8 +12,8 @@ import (
 // publishedQuery lists the columns that pgoutput sends of published tables.
 // pg_publication_tables already knows leaf or root of partitioned tables. Its
 // attnames exist from 15 on, so they are read through jsonb, which has null for
-// what is missing; up to 17 they include generated columns, which are not sent. A table of several publications is sent with
-// the columns of all.
+// what is missing; up to 17 they include generated columns, which are not sent. A
+// table of several publications is sent with the columns of all.
 const publishedQuery = `
 	with published as (
 		select c.oid, t.schemaname, t.tablename, c.relreplident, to_jsonb(t) -> 'attnames' as columns

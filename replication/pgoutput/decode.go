@@ -38,9 +38,9 @@ type transaction struct {
 // NewDecoder returns a decoder at the start of a stream. describe resolves
 // what pgoutput does not say of a relation; it is the Describe of a
 // catalog.Catalog. It is called when a relation is new or may have changed,
-// never per row. When it fails the stream goes on: built-in types are known,
-// others are text until a later change of the relation finds describe working
-// again.
+// never per row. When it fails the decoder goes on with what it knows: built-in
+// types, and text for the others until describe works again at a later change of
+// the relation. A caller that must not send such rows stops decoding instead.
 func NewDecoder(describe func(relation uint32, types []uint32) (wal.Description, error)) *Decoder {
 	return &Decoder{relations: newRelations(describe), limit: maxMessage}
 }

@@ -5,6 +5,6 @@
 // lock. What the messages do not say of a relation, types and primary keys, it
 // asks of a function that it is given.
 //
-// Neighbours: replication brings the messages, catalog answers the questions,
+// Neighbours: replication brings the messages, catalog says what it asks for,
 // changelog takes the changes.
 package pgoutput

@@ -25,8 +25,8 @@ const (
 	logicalHead = 1 + 8 // flags, LSN
 
 	flagTransactional = 1
-	// FlagCut is set on a logical message by who has left out its content, as it is
-	// too large. Postgres uses no such flag.
+	// FlagCut marks a logical message whose content was left out on the way here
+	// because it is too large. Postgres uses no such flag.
 	FlagCut = 0x80
 )
 

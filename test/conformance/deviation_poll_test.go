@@ -30,7 +30,7 @@ func badRow(id int, column, value, binding string) string {
 }
 
 // brokenPolls are filters that make upstream's poll fail, with the changes of
-// everybody in it. Here innocent subscribers get everything.
+// everybody in it. Here all other subscribers get everything.
 func brokenPolls() (all []deviation) {
 	other := func(id int, text string) string {
 		return rowOf("innocent", "tr_upd", "INSERT", "id int4,i int4,t text", fmt.Sprintf(`"record":{"id":%d,"i":1,"t":%q}`, id, text), "<id-193>")

@@ -91,7 +91,7 @@ func cutRows() []deviation {
 	}
 }
 
-// renamedColumns lose nothing: a row has the columns of its moment.
+// renamedColumns lose nothing: a row has the columns that its table had when it was written.
 func renamedColumns() []deviation {
 	const renamed = "columns renamed inside a transaction: the poll fails and its changes are lost for everybody"
 	row := func(id int, column, value string) string {

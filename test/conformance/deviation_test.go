@@ -9,12 +9,12 @@ import (
 	"walcast/internal/transcript"
 )
 
-// deviation is a difference between a recording and walcast that was decided.
+// deviation is a difference between a recording and walcast that is on purpose.
 // Exactly one of drop, replace, instead, before and also says what is different.
 type deviation struct {
 	section string // of the file; … stands for any text
 	conn    string // of the section, "" for each
-	why     string // row of the table "Where walcast differs" in docs/protocol.md, or why
+	why     string // row of the table "Where walcast differs" in docs/protocol.md, or the reason
 	line    string // part of the recorded frames concerned
 	pushed  bool   // they are the client's: what also says comes though upstream says nothing
 

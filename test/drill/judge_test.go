@@ -124,8 +124,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// Every diary that lacks one row, has one twice, or two swapped is faulty,
-// wherever that is and whoever is told no positions.
+// A diary that lacks one row, has one twice or two in the wrong order is at fault,
+// wherever in the diary that is, also if the client is told no positions.
 func TestJudgeFindsEveryLossDoubleAndSwap(t *testing.T) {
 	var numbers []int
 	var rows []written

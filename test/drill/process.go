@@ -85,8 +85,8 @@ func (p *process) start() error {
 }
 
 // end sends a signal and waits for the end. A stop that takes too long, or that
-// is no success, is a fault. Who was just started is asked to stop once it can
-// hear that.
+// is no success, is a fault. A process that was just started gets the signal once
+// it can handle signals.
 func (p *process) end(signal syscall.Signal) {
 	p.mu.Lock()
 	r := p.run

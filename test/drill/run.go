@@ -203,8 +203,8 @@ func (d *drill) mess(ctx context.Context) error {
 	return d.pulse(ctx, lastLimit)
 }
 
-// pulse writes rows for everybody until everybody has got one. Who has not when
-// limit is over has fallen silent.
+// pulse writes rows for all clients until each has got one. A client that has got
+// none when limit is over is at fault.
 func (d *drill) pulse(ctx context.Context, limit time.Duration) error {
 	first := d.pulses
 	end := time.Now().Add(limit)

@@ -12,7 +12,7 @@ type subscription struct {
 	Tables []string
 	Filter string // as it is sent
 	Shards []int  // what it selects, beside shard 0; nil is all
-	User   string // who asks; "" is anon
+	User   string // sub of the client's token; "" is a token of anon
 }
 
 // subscriptions are shared out among the clients.
