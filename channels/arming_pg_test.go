@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -46,7 +47,7 @@ const twoTables = `create table here (id int primary key); grant select on here 
 // later makes a table and publishes it.
 func (f *fixture) later(t *testing.T) *wal.Relation {
 	f.db.Exec(`create table later (id int primary key); grant select on later to anon; alter publication rows add table later`)
-	return f.relation("later")
+	return f.Relation("later")
 }
 
 // TestRowsOfATableThatIsPublishedLaterComeWithoutARejoin: the first row shows
@@ -54,15 +55,15 @@ func (f *fixture) later(t *testing.T) *wal.Relation {
 func TestRowsOfATableThatIsPublishedLaterComeWithoutARejoin(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), twoTables)
 	f.db.Exec("drop publication rows; create publication rows for table here")
-	here := f.relation("here")
+	here := f.Relation("here")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"here"},{"event":"*","schema":"public","table":"later"}`))
 	if told := c.waitFor(protocol.EventSystem, 1)[0].payload; told["code"] != "unknown_table" {
 		t.Fatalf("told %v; want unknown_table", told)
 	}
-	f.commit(insert(here, "1")) // upstream: none of a channel's bindings is active if one is not
+	f.Commit(logtest.Insert(here, "1")) // upstream: none of a channel's bindings is active if one is not
 	later := f.later(t)
-	f.commit(insert(here, "2"), insert(later, "3"), insert(here, "4"))
+	f.Commit(logtest.Insert(here, "2"), logtest.Insert(later, "3"), logtest.Insert(here, "4"))
 	if diff := cmp.Diff([]any{3.0, 4.0}, records(c.waitFor(protocol.EventPostgresChanges, 2), "id")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -75,7 +76,7 @@ func TestRowsOfATableThatIsPublishedLaterComeWithoutARejoin(t *testing.T) {
 func TestAChannelIsToldWhenItsTableIsPublished(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), twoTables)
 	f.db.Exec("drop publication rows; create publication rows for table here")
-	here := f.relation("here")
+	here := f.Relation("here")
 	c, gone := f.connect("anon", ""), f.connect("anon", "")
 	for _, client := range []*client{c, gone} {
 		client.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"here"},{"event":"*","schema":"public","table":"later"}`))
@@ -87,7 +88,7 @@ func TestAChannelIsToldWhenItsTableIsPublished(t *testing.T) {
 	if told := c.waitFor(protocol.EventSystem, 2)[1].payload; told["message"] != protocol.MessageSubscribed {
 		t.Errorf("told %v; want %s", told, protocol.MessageSubscribed)
 	}
-	f.commit(insert(here, "5"))
+	f.Commit(logtest.Insert(here, "5"))
 	if diff := cmp.Diff([]any{5.0}, records(c.waitFor(protocol.EventPostgresChanges, 1), "id")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}

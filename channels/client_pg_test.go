@@ -12,9 +12,9 @@ import (
 
 	"walcast/auth"
 	"walcast/channels/topics"
+	"walcast/internal/logtest"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/catalog"
 	"walcast/replication/changelog"
 )
 
@@ -48,20 +48,20 @@ func (c *client) resyncs() (codes []any) {
 
 func TestAClientThatReturnsGoesOnAfterWhatItHasAnswered(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	a := f.visit("tab", "anon", "")
 	a.join("realtime:room", bindings(everyRow))
-	f.commit(insert(rel, "1", "1", "proven"))
+	f.Commit(logtest.Insert(rel, "1", "1", "proven"))
 	a.ids(1)
 	f.waitSent(a)
 	a.answer()
-	f.commit(insert(rel, "2", "1", "sent, not proven"))
+	f.Commit(logtest.Insert(rel, "2", "1", "sent, not proven"))
 	a.ids(2)
 	a.session.Close()
-	f.commit(insert(rel, "3", "1", "missed"))
+	f.Commit(logtest.Insert(rel, "3", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
-	f.commit(insert(rel, "4", "1", "live"))
+	f.Commit(logtest.Insert(rel, "4", "1", "live"))
 	if diff := cmp.Diff([]any{2.0, 3.0, 4.0}, b.ids(3)); diff != "" {
 		t.Errorf("delivered after the return (-want +got):\n%s", diff)
 	}
@@ -75,13 +75,13 @@ func (f *fixture) waitSent(c *client) {
 	for deadline := time.Now().Add(patient); ; <-ticker.C {
 		done := true
 		for _, ch := range c.session.channels {
-			done = done && ch.Standing().Position.Compare(f.log.Head()) >= 0
+			done = done && ch.Standing().Position.Compare(f.Changes.Head()) >= 0
 		}
 		if done {
 			return
 		}
 		if time.Now().After(deadline) {
-			f.Fatalf("channels have not come to %s", f.log.Head())
+			f.Fatalf("channels have not come to %s", f.Changes.Head())
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (f *fixture) waitSent(c *client) {
 func (f *fixture) releaseAll() {
 	f.Helper()
 	f.waitDelivered()
-	f.log.Release(time.Now().Add(2 * time.Hour))
+	f.Changes.Release(time.Now().Add(2 * time.Hour))
 }
 
 // waitDelivered waits until every lane has come to the end of the log.
@@ -99,16 +99,16 @@ func (f *fixture) waitDelivered() {
 	f.Helper()
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(patient); f.hub.fanout.Reached().Compare(f.log.Head()) < 0; <-ticker.C {
+	for deadline := time.Now().Add(patient); f.hub.fanout.Reached().Compare(f.Changes.Head()) < 0; <-ticker.C {
 		if time.Now().After(deadline) {
-			f.Fatalf("the lanes have not come to %s", f.log.Head())
+			f.Fatalf("the lanes have not come to %s", f.Changes.Head())
 		}
 	}
 }
 
 func TestOnlyTheSameClientWithTheSameBindingsGoesOn(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	for i, test := range []struct {
 		name, client, role, sub, bindings string
 		missed                            bool
@@ -124,10 +124,10 @@ func TestOnlyTheSameClientWithTheSameBindingsGoesOn(t *testing.T) {
 		a.join(topic, bindings(everyRow))
 		a.answer()
 		a.session.Close()
-		f.commit(insert(rel, "1", "1", "missed"))
+		f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 		b := f.visit(test.client, test.role, test.sub)
 		b.join(topic, bindings(test.bindings))
-		f.commit(insert(rel, "2", "1", "live"))
+		f.Commit(logtest.Insert(rel, "2", "1", "live"))
 		want := []any{2.0}
 		if test.missed {
 			want = []any{1.0, 2.0}
@@ -143,11 +143,11 @@ func TestOnlyTheSameClientWithTheSameBindingsGoesOn(t *testing.T) {
 
 func TestTheNewestSessionOfAClientHasItsState(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	dead := f.visit("tab", "anon", "")
 	dead.join("realtime:room", bindings(everyRow))
 	dead.answer()
-	f.commit(insert(rel, "1", "1", "into the void"))
+	f.Commit(logtest.Insert(rel, "1", "1", "into the void"))
 	dead.ids(1)
 	next := f.visit("tab", "anon", "") // before the server has noticed that the other is gone
 	next.join("realtime:room", bindings(everyRow))
@@ -164,7 +164,7 @@ func TestTheNewestSessionOfAClientHasItsState(t *testing.T) {
 
 func TestALeaveForgetsAndAnImpatientOneDoesNot(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	for _, test := range []struct {
 		confirms bool
 		want     []any
@@ -178,10 +178,10 @@ func TestALeaveForgetsAndAnImpatientOneDoesNot(t *testing.T) {
 		c.send(topic, protocol.EventLeave, "{}")
 		c.session.Handle(t.Context(), protocol.Message{JoinRef: `"1"`, Ref: `"9"`, Topic: topic, Event: protocol.EventLeave, Payload: []byte("{}")})
 		c.waitFor(protocol.EventClose, 1)
-		f.commit(insert(rel, "1", "1", "between"))
+		f.Commit(logtest.Insert(rel, "1", "1", "between"))
 		again := f.visit("tab", "anon", "")
 		again.join(topic, bindings(everyRow))
-		f.commit(insert(rel, "2", "1", "after"))
+		f.Commit(logtest.Insert(rel, "2", "1", "after"))
 		if diff := cmp.Diff(test.want, again.ids(len(test.want))); diff != "" {
 			t.Errorf("confirmed %t (-want +got):\n%s", test.confirms, diff)
 		}
@@ -207,8 +207,8 @@ func TestAResyncIsToldUntilItIsConfirmed(t *testing.T) {
 
 func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	f.log = changelog.New(changelog.Config{Window: time.Hour})
+	rel := f.Relation("messages")
+	f.Changes = changelog.New(changelog.Config{Window: time.Hour})
 	config := DefaultConfig()
 	config.ResumeWait = time.Millisecond // passes many times before the log begins
 	f.rerun(config, func() {})
@@ -221,10 +221,10 @@ func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 			t.Errorf("the client %s is told %v before the log has begun; want nothing", name, got)
 		}
 	}
-	f.log.Begin(changelog.History{System: "1"}, f.lsn, "")
+	f.Changes.Begin(changelog.History{System: "1"}, f.LSN, "")
 	forgotten.waitForResync()
-	f.commit(insert(rel, "1", "1", "one"))
-	f.commit(insert(rel, "2", "1", "two"))
+	f.Commit(logtest.Insert(rel, "1", "1", "one"))
+	f.Commit(logtest.Insert(rel, "2", "1", "two"))
 	for name, c := range map[string]*client{"forgotten": forgotten, "naming a position": named} {
 		if diff := cmp.Diff([]any{1.0, 2.0}, c.ids(2)); diff != "" {
 			t.Errorf("to the client %s (-want +got):\n%s", name, diff)
@@ -243,14 +243,14 @@ func TestWhileTheDatabaseIsAwayAClientWaitsToBeToldWhatItMisses(t *testing.T) {
 
 func TestAClientThatWasAwayTooLongIsToldOnceItConfirms(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	a := f.visit("tab", "anon", "")
 	a.join("realtime:room", bindings(everyRow))
 	a.answer()
 	a.session.Close()
-	f.commit(insert(rel, "1", "1", "lost"))
+	f.Commit(logtest.Insert(rel, "1", "1", "lost"))
 	f.releaseAll()
-	f.commit(insert(rel, "2", "1", "kept"))
+	f.Commit(logtest.Insert(rel, "2", "1", "kept"))
 	for i, want := range [][]any{{changelog.CodeTooOld}, {changelog.CodeTooOld}, nil} {
 		c := f.visit("tab", "anon", "")
 		c.join("realtime:room", bindings(everyRow))
@@ -276,18 +276,18 @@ func (c *client) waitForResync() {
 
 func TestAQuietClientDoesNotFallBehind(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable, `create table other (id int); grant all on other to anon`)
-	other := f.relation("other")
+	other := f.Relation("other")
 	a := f.visit("tab", "anon", "")
 	a.join("realtime:room", bindings(everyRow))
-	f.commit(insert(other, "1"))
-	f.log.Append(time.Now(), nil, f.lsn+0x50) // a keepalive
+	f.Commit(logtest.Insert(other, "1"))
+	f.Changes.Append(time.Now(), nil, f.LSN+0x50) // a keepalive
 	f.waitSent(a)
 	a.answer()
 	a.session.Close()
 	f.releaseAll()
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
-	f.commit(insert(f.relation("messages"), "2", "1", "live"))
+	f.Commit(logtest.Insert(f.Relation("messages"), "2", "1", "live"))
 	b.ids(1)
 	if got := b.resyncs(); got != nil {
 		t.Errorf("was told %v; want nothing", got)
@@ -317,20 +317,20 @@ func (f *fixture) renewWith(config Config, p *policy.Policy) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	tables := catalog.New(f.db.Pool, []string{"rows"})
+	tables := logtest.Catalog(f.db)
 	config.Operators = policy.NewOperators(f.db.Pool, nil)
 	f.policy = p
-	f.hub = NewHub(config, f.log, tables, p, verifier, logger, prometheus.NewRegistry())
+	f.hub = NewHub(config, f.Changes, tables, p, verifier, logger, prometheus.NewRegistry())
 }
 
 func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	config := DefaultConfig()
 	config.StateFile = filepath.Join(t.TempDir(), "state", "walcast.clients")
 	f := newIdleFixture(t, config, messagesTable)
-	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
-	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeSlotMissing) // the first run makes its slot
+	f.Changes = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
+	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.LSN, changelog.CodeSlotMissing) // the first run makes its slot
 	f.rerun(config, func() {})
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	hub := f.hub
 
 	a := f.visit("tab", "anon", "")
@@ -340,7 +340,7 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
 	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // nobody was back in between
-	f.commit(insert(rel, "1", "1", "missed"))
+	f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
 	if diff := cmp.Diff([]any{1.0}, b.ids(1)); diff != "" {

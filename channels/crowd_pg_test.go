@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -23,7 +24,7 @@ const crowdTables = `
 func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 	const users = 10_000
 	f := newFixture(t, DefaultConfig(), crowdTables)
-	docs, marks := f.relation("docs"), f.relation("marks")
+	docs, marks := f.Relation("docs"), f.Relation("marks")
 	crowd := make([]*client, users)
 	for i := range crowd {
 		crowd[i] = f.connect("authenticated", userID(i))
@@ -33,13 +34,13 @@ func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 	for _, c := range crowd {
 		c.waitFor(protocol.EventSystem, 1)
 	}
-	f.commit(insert(docs, "1000000", "00000000-0000-4000-9000-000000000000", "nobody's"), insert(marks, "1"))
+	f.Commit(logtest.Insert(docs, "1000000", "00000000-0000-4000-9000-000000000000", "nobody's"), logtest.Insert(marks, "1"))
 	for _, c := range crowd {
 		c.wantRows(f, []any{1.0})
 	}
 	before := f.db.Pool.Stat().AcquireCount()
 	want := f.flow(docs, users)
-	f.commit(insert(marks, "2"))
+	f.Commit(logtest.Insert(marks, "2"))
 	for i, c := range crowd {
 		c.wantRows(f, slices.Concat([]any{1.0}, want[i], []any{2.0}))
 	}
@@ -56,17 +57,17 @@ func (f *fixture) flow(docs *wal.Relation, users int) [][]any {
 	for chunk := range slices.Chunk(order, 100) {
 		var changes []*wal.Change
 		for _, i := range chunk {
-			changes = append(changes, insert(docs, fmt.Sprint(i), userID(i), "mine"))
+			changes = append(changes, logtest.Insert(docs, fmt.Sprint(i), userID(i), "mine"))
 			want[i] = append(want[i], float64(i))
 			if i%10 == 0 {
 				next := (i + 1) % users
 				changes = append(changes, &wal.Change{
-					Operation: wal.Update, Relation: docs, New: row(fmt.Sprint(i), userID(next), "given"),
+					Operation: wal.Update, Relation: docs, New: logtest.Row(fmt.Sprint(i), userID(next), "given"),
 				})
 				want[next] = append(want[next], float64(i))
 			}
 		}
-		f.commit(changes...)
+		f.Commit(changes...)
 	}
 	return want
 }
@@ -86,7 +87,7 @@ func (c *client) wantRows(f *fixture, want []any) {
 func TestABindingTakesOneKiB(t *testing.T) {
 	const sessions, each, limit = 1000, 100, 1024
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	before := heapBytes()
 	crowd := make([]*client, sessions)
 	for i := range crowd {
@@ -101,7 +102,7 @@ func TestABindingTakesOneKiB(t *testing.T) {
 		c.waitFor(protocol.EventSystem, 1)
 		c.box.drop()
 	}
-	f.commit(insert(rel, "1", "4711", "here"))
+	f.Commit(logtest.Insert(rel, "1", "4711", "here"))
 	crowd[47].waitFor(protocol.EventPostgresChanges, 1)
 	took := (heapBytes() - before) / (sessions * each)
 	t.Logf("%d bytes a binding", took)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 )
 
@@ -48,14 +49,14 @@ func (c *client) wantLines(want ...string) {
 
 func TestAReplyThatWaitsForTheBindingsComesBeforeWhatTheyDeliver(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	c.send("realtime:room", protocol.EventJoin, `{"config":{"presence":{"enabled":false}}}`)
 	c.send("realtime:room", protocol.EventJoin, `{"config":`+waitingFor(everyMessage, `{"wait":true}`)+`}`)
 	c.send(protocol.TopicPhoenix, protocol.EventHeartbeat, `{}`)
 	c.send("realtime:other", protocol.EventJoin, `{"config":{"presence":{"enabled":false}}}`)
 	c.wantLines("phx_reply 1 ok", "phx_reply 3 ok", "phx_reply 4 ok") // nobody waits with it
-	f.commit(insert(rel, "1", "2", "x"))
+	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	f.run()
 	c.waitFor(protocol.EventPostgresChanges, 1)
 	closed := c.waitFor(protocol.EventClose, 1)[0]

@@ -19,11 +19,10 @@ import (
 
 	"walcast/auth"
 	"walcast/internal/devdb"
+	"walcast/internal/logtest"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/catalog"
 	"walcast/replication/changelog"
-	"walcast/replication/wal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(devdb.Main(m)) }
@@ -36,11 +35,10 @@ const (
 // fixture is a hub on a real Postgres whose log the test writes by hand.
 type fixture struct {
 	*testing.T
+	*logtest.Writer
 	db     *devdb.DB
-	log    *changelog.Log
 	hub    *Hub
 	policy *policy.Policy
-	lsn    wal.LSN
 	reg    *prometheus.Registry
 }
 
@@ -104,76 +102,19 @@ func (f *fixture) run() {
 // newIdleFixture is newFixture, but nothing runs yet.
 func newIdleFixture(t *testing.T, config Config, statements ...string) *fixture {
 	t.Helper()
-	db := devdb.Open(t)
-	devdb.SupabaseRoles(db)
-	for _, s := range statements {
-		db.Exec(s)
-	}
-	db.Exec("create publication rows for all tables")
+	db := logtest.Database(t, statements...)
 	logger := slog.New(slog.DiscardHandler)
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{secret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{T: t, db: db, log: changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour}), lsn: 0x1000, reg: prometheus.NewRegistry()}
-	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn, "")
-	tables := catalog.New(db.Pool, []string{"rows"})
+	f := &fixture{T: t, Writer: logtest.NewWriter(t, db), db: db, reg: prometheus.NewRegistry()}
+	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.LSN, "")
+	tables := logtest.Catalog(db)
 	config.Operators = policy.NewOperators(db.Pool, nil)
 	f.policy = policy.New(policy.DefaultConfig(), db.Pool, logger, nil)
-	f.hub = NewHub(config, f.log, tables, f.policy, verifier, logger, f.reg)
+	f.hub = NewHub(config, f.Changes, tables, f.policy, verifier, logger, f.reg)
 	return f
-}
-
-// relation is a published table as the stream would describe it.
-func (f *fixture) relation(table string) *wal.Relation {
-	f.Helper()
-	rels, err := catalog.New(f.db.Pool, []string{"rows"}).Published(f.Context(), "public", table)
-	if err != nil || len(rels) != 1 {
-		f.Fatalf("Published(%q) = %v, %v; want one relation", table, rels, err)
-	}
-	return rels[0]
-}
-
-// row is a row of text values; "NULL" is null.
-func row(values ...string) (r wal.Row) {
-	for _, v := range values {
-		if v == "NULL" {
-			r = append(r, wal.Value{Kind: wal.Null})
-			continue
-		}
-		r = append(r, wal.Value{Kind: wal.Text, Text: v})
-	}
-	return r
-}
-
-// commit appends one transaction of changes to the log.
-func (f *fixture) commit(changes ...*wal.Change) {
-	f.lsn += 0x100
-	for i, c := range changes {
-		c.Position = wal.Position{LSN: f.lsn, Seq: uint32(i)}
-		c.CommitTime = time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
-		c.Bytes = 100
-	}
-	f.log.Append(time.Now(), changes, f.lsn+8)
-}
-
-// present has what is committed from here on come after all that the database has
-// done: a change of access has its place among the rows.
-func (f *fixture) present() {
-	f.Helper()
-	var text string
-	if err := f.db.Pool.QueryRow(f.Context(), "select pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
-		f.Fatal(err)
-	}
-	lsn, err := wal.ParseLSN(text)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.lsn = max(f.lsn, lsn&^7)
-}
-
-func insert(rel *wal.Relation, values ...string) *wal.Change {
-	return &wal.Change{Operation: wal.Insert, Relation: rel, New: row(values...)}
 }
 
 // token signs claims with an hour to live unless they say otherwise.
@@ -314,6 +255,18 @@ func (c *client) join(topic, config string) message {
 	}
 	c.f.Fatalf("no reply to join %s: %s", ref, c.box.dump())
 	return message{}
+}
+
+// count is how many frames of an event have come.
+func (c *client) count(event string) (n int) {
+	c.box.mu.Lock()
+	defer c.box.mu.Unlock()
+	for _, frame := range c.box.frames {
+		if c.read(frame).event == event {
+			n++
+		}
+	}
+	return n
 }
 
 // records are the values of a column in the rows delivered so far.

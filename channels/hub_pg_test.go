@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -23,14 +24,14 @@ func bindings(list string) string {
 
 func TestAMatchingChangeIsDeliveredOnceToEachChannel(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	reply := c.join("realtime:room", bindings(`{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"}`))
 	response := reply.payload["response"].(map[string]any)
-	if got, want := response["position"], f.log.Live().String(); got != want {
+	if got, want := response["position"], f.Changes.Live().String(); got != want {
 		t.Errorf("position of the join reply = %v; want %v", got, want)
 	}
-	f.commit(insert(rel, "1", "42", "here"), insert(rel, "2", "7", "elsewhere"), insert(rel, "3", "42", "NULL"))
+	f.Commit(logtest.Insert(rel, "1", "42", "here"), logtest.Insert(rel, "2", "7", "elsewhere"), logtest.Insert(rel, "3", "42", "NULL"))
 	got := c.waitFor(protocol.EventPostgresChanges, 2)
 	want := []any{
 		map[string]any{"id": 1.0, "channel_id": 42.0, "body": "here"},
@@ -55,12 +56,12 @@ func TestAMatchingChangeIsDeliveredOnceToEachChannel(t *testing.T) {
 
 func TestNothingIsLostBetweenAJoinAndTheStartOfTheHub(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	first := insert(rel, "1", "2", "x")
-	f.commit(first)
+	rel := f.Relation("messages")
+	first := logtest.Insert(rel, "1", "2", "x")
+	f.Commit(first)
 	live, resumed := f.connect("anon", ""), f.connect("anon", "")
 	live.join("realtime:live", bindings(`{"event":"*","schema":"public","table":"messages"}`))
-	f.commit(insert(rel, "2", "2", "x"))
+	f.Commit(logtest.Insert(rel, "2", "2", "x"))
 	resumed.join("realtime:resumed", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+first.Position.String()+`"}}`))
 	f.run()
 	for name, c := range map[string]*client{"live": live, "resumed": resumed} {
@@ -72,10 +73,10 @@ func TestNothingIsLostBetweenAJoinAndTheStartOfTheHub(t *testing.T) {
 
 func TestAFilterThatOnlyPostgresCanDecide(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","filter":"body=match.^(a+)b\\1$"}`))
-	f.commit(insert(rel, "1", "2", "aba"), insert(rel, "2", "2", "aab"), insert(rel, "3", "2", "aabaa"))
+	f.Commit(logtest.Insert(rel, "1", "2", "aba"), logtest.Insert(rel, "2", "2", "aab"), logtest.Insert(rel, "3", "2", "aabaa"))
 	if diff := cmp.Diff([]any{1.0, 3.0}, records(c.waitFor(protocol.EventPostgresChanges, 2), "id")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -83,13 +84,13 @@ func TestAFilterThatOnlyPostgresCanDecide(t *testing.T) {
 
 func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	config := bindings(`{"event":"*","schema":"public","table":"messages"}`)
 	a, b, other := f.connect("anon", ""), f.connect("anon", "x"), f.connect("anon", "")
 	a.join("realtime:room", config)
 	b.join("realtime:room", config)
 	other.join("realtime:elsewhere", config)
-	f.commit(insert(rel, "1", "2", "x"))
+	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	first := a.waitFor(protocol.EventPostgresChanges, 1)[0].frame
 	if got := b.waitFor(protocol.EventPostgresChanges, 1)[0].frame; got != first {
 		t.Error("equal subscriptions to one topic got two frames; want one shared")
@@ -101,12 +102,12 @@ func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 
 func TestBindingsOfAChannelShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"},
 		{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"},
 		{"event":"INSERT","schema":"public","table":"messages","select":["body"]}`))
-	f.commit(insert(rel, "1", "42", "x"))
+	f.Commit(logtest.Insert(rel, "1", "42", "x"))
 	got := c.waitFor(protocol.EventPostgresChanges, 2)
 	if n := len(got[0].payload["ids"].([]any)); n != 2 {
 		t.Errorf("ids of the first frame = %v; want two", got[0].payload["ids"])
@@ -134,18 +135,18 @@ func TestARejoinRepliesFirstThenClosesTheOldChannel(t *testing.T) {
 
 func TestAStaleLeaveIsIgnoredAndALeaveEndsDelivery(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
 	c.waitFor(protocol.EventSystem, 1)
 	c.session.Handle(t.Context(), protocol.Message{JoinRef: `"77"`, Ref: `"9"`, Topic: "realtime:room", Event: protocol.EventLeave, Payload: []byte("{}")})
-	f.commit(insert(rel, "1", "2", "x"))
+	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	c.waitFor(protocol.EventPostgresChanges, 1)
 	c.session.Handle(t.Context(), protocol.Message{JoinRef: `"1"`, Ref: `"10"`, Topic: "realtime:room", Event: protocol.EventLeave, Payload: []byte("{}")})
 	n := len(c.waitFor(protocol.EventClose, 1))
 	witness := f.connect("anon", "")
 	witness.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
-	f.commit(insert(rel, "2", "2", "x"))
+	f.Commit(logtest.Insert(rel, "2", "2", "x"))
 	witness.waitFor(protocol.EventPostgresChanges, 1)
 	if got := c.waitFor(protocol.EventPostgresChanges, 1); len(got) != 1 || n != 1 {
 		t.Errorf("got %d changes and %d closes; want the one before the leave, and one close", len(got), n)
@@ -207,12 +208,12 @@ func TestAnExpiredTokenEndsTheChannelSoThatClientsRejoin(t *testing.T) {
 
 func TestANewTokenRearmsWithoutLossOrRepetition(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
 	const n = 400
 	for i := range n {
-		f.commit(insert(rel, fmt.Sprint(i), "2", "x"))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "2", "x"))
 		if i%20 == 0 {
 			c.send("realtime:room", protocol.EventAccessToken, `{"access_token":"`+token(t, "authenticated", fmt.Sprint(i), time.Hour)+`"}`)
 		}
@@ -236,7 +237,7 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable, ownTable)
 	ann, bob := "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-	messages, own := f.relation("messages"), f.relation("own")
+	messages, own := f.Relation("messages"), f.Relation("own")
 	c := f.connect("authenticated", ann)
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"},{"event":"*","schema":"public","table":"own"}`))
 	const n = 300
@@ -245,7 +246,7 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 		if i%3 == 0 {
 			owner = bob
 		}
-		f.commit(insert(messages, fmt.Sprint(3*i), "2", "x"), insert(own, fmt.Sprint(3*i+1), owner), insert(messages, fmt.Sprint(3*i+2), "2", "x"))
+		f.Commit(logtest.Insert(messages, fmt.Sprint(3*i), "2", "x"), logtest.Insert(own, fmt.Sprint(3*i+1), owner), logtest.Insert(messages, fmt.Sprint(3*i+2), "2", "x"))
 	}
 	var want []any
 	for i := range n {
@@ -263,17 +264,17 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 
 func TestANewHistoryTellsEveryChannelOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	c, plain := f.connect("anon", ""), f.connect("anon", "")
 	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages"}`))
 	c.waitFor(protocol.EventSystem, 1)
 	plain.join("realtime:room", `{"presence":{"enabled":false}}`)
-	f.commit(insert(rel, "1", "2", "x"))
+	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	c.waitFor(protocol.EventPostgresChanges, 1)
-	f.lsn = 0x100000
-	f.log.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeOtherCluster)
+	f.LSN = 0x100000
+	f.Changes.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.LSN, changelog.CodeOtherCluster)
 	got := c.waitFor(protocol.EventSystem, 2)[1]
-	f.commit(insert(rel, "2", "2", "x"))
+	f.Commit(logtest.Insert(rel, "2", "2", "x"))
 	if got.payload["status"] != "ok" || got.payload["code"] != changelog.CodeOtherCluster {
 		t.Errorf("system event = %v; want status ok and code %s", got.payload, changelog.CodeOtherCluster)
 	}
@@ -287,12 +288,12 @@ func TestANewHistoryTellsEveryChannelOnce(t *testing.T) {
 
 func TestAStormOfSessionsLeavesNothing(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	for round := range 200 {
 		c := f.connect("anon", "")
 		for i := range 3 {
 			c.send(fmt.Sprintf("realtime:room-%d", i), protocol.EventJoin, `{"config":`+bindings(`{"event":"*","schema":"public","table":"messages"}`)+`}`)
-			f.commit(insert(rel, fmt.Sprint(round), "2", "x"))
+			f.Commit(logtest.Insert(rel, fmt.Sprint(round), "2", "x"))
 		}
 		c.session.Close()
 	}
@@ -305,20 +306,20 @@ func TestAStormOfSessionsLeavesNothing(t *testing.T) {
 
 func TestAClientResumesFromAPosition(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	var changes []*wal.Change
 	for i := range 500 {
-		changes = append(changes, insert(rel, fmt.Sprint(i), "2", "x"))
+		changes = append(changes, logtest.Insert(rel, fmt.Sprint(i), "2", "x"))
 	}
-	f.commit(changes[:200]...)
+	f.Commit(changes[:200]...)
 	from := changes[99].Position
-	f.commit(changes[200:400]...)
+	f.Commit(changes[200:400]...)
 	c := f.connect("anon", "")
 	reply := c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+from.String()+`"}}`))
 	if got := reply.payload["response"].(map[string]any)["position"]; got != from.String() {
 		t.Errorf("position of the join reply = %v; want %s", got, from)
 	}
-	f.commit(changes[400:]...)
+	f.Commit(changes[400:]...)
 	for i, id := range records(c.waitFor(protocol.EventPostgresChanges, 400), "id") {
 		if id != float64(100+i) {
 			t.Fatalf("row %d has id %v; want %d", i, id, 100+i)
@@ -330,8 +331,8 @@ func TestAPositionThatIsNoneIsToldToResync(t *testing.T) {
 	for _, from := range []string{"nonsense", "0/10:0"} {
 		t.Run(from, func(t *testing.T) {
 			f := newFixture(t, DefaultConfig(), messagesTable)
-			rel := f.relation("messages")
-			f.commit(insert(rel, "1", "2", "x"))
+			rel := f.Relation("messages")
+			f.Commit(logtest.Insert(rel, "1", "2", "x"))
 			c := f.connect("anon", "")
 			c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"messages","resume":{"from":"`+from+`"}}`))
 			for {
@@ -343,7 +344,7 @@ func TestAPositionThatIsNoneIsToldToResync(t *testing.T) {
 					break
 				}
 			}
-			f.commit(insert(rel, "2", "2", "x"))
+			f.Commit(logtest.Insert(rel, "2", "2", "x"))
 			if got := records(c.waitFor(protocol.EventPostgresChanges, 1), "id"); got[0] != 2.0 {
 				t.Errorf("rows after the resync = %v; want what came after it", got)
 			}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/replication/changelog"
 )
 
@@ -13,18 +14,18 @@ import (
 // told a position it gets everything after that, whenever it committed.
 func TestAfterAResyncAChannelThatJoinedBeforeTheLogBeganGetsEverything(t *testing.T) {
 	f := newIdleFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	f.log = changelog.New(changelog.Config{Window: time.Hour})
+	rel := f.Relation("messages")
+	f.Changes = changelog.New(changelog.Config{Window: time.Hour})
 	f.renew(DefaultConfig())
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(everyRow))
-	f.log.Begin(changelog.History{System: "1"}, f.lsn, "")
-	f.commit(insert(rel, "1", "1", "gone before a lane has read it"))
-	f.log.Release(time.Now().Add(2 * time.Hour))
-	position := f.log.Head().String()
+	f.Changes.Begin(changelog.History{System: "1"}, f.LSN, "")
+	f.Commit(logtest.Insert(rel, "1", "1", "gone before a lane has read it"))
+	f.Changes.Release(time.Now().Add(2 * time.Hour))
+	position := f.Changes.Head().String()
 	f.run()
 	c.waitForResync()
-	f.commit(insert(rel, "2", "1", "of long ago, as commit times go"))
+	f.Commit(logtest.Insert(rel, "2", "1", "of long ago, as commit times go"))
 	if diff := cmp.Diff([]any{2.0}, c.ids(1)); diff != "" {
 		t.Errorf("delivered after the resync (-want +got):\n%s", diff)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/channels/topics"
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -104,7 +105,7 @@ func TestMessagesAndRowsComeInCommitOrder(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable, ownTable)
 	ann := "00000000-0000-4000-8000-00000000000a"
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-	messages, own := f.relation("messages"), f.relation("own")
+	messages, own := f.Relation("messages"), f.Relation("own")
 	_, certain := f.writer("", "anon", "", "realtime:room", bindings(everyRow))
 	_, judged := f.writer("", "authenticated", ann, "realtime:room",
 		bindings(everyRow+`,{"event":"*","schema":"public","table":"own"}`))
@@ -112,8 +113,8 @@ func TestMessagesAndRowsComeInCommitOrder(t *testing.T) {
 	const n = 400
 	var all, rows, talk []string
 	for i := range n {
-		f.commit(numbered("room", 3*i), insert(messages, fmt.Sprint(3*i+1), "1", "x"))
-		f.commit(insert(own, fmt.Sprint(3*i+2), ann))
+		f.Commit(numbered("room", 3*i), logtest.Insert(messages, fmt.Sprint(3*i+1), "1", "x"))
+		f.Commit(logtest.Insert(own, fmt.Sprint(3*i+2), ann))
 		all = append(all, fmt.Sprint("message ", 3*i), fmt.Sprint("row ", 3*i+1), fmt.Sprint("row ", 3*i+2))
 		rows = append(rows, fmt.Sprint("message ", 3*i), fmt.Sprint("row ", 3*i+1))
 		talk = append(talk, fmt.Sprint("message ", 3*i))
@@ -133,25 +134,25 @@ func TestMessagesAndRowsComeInCommitOrder(t *testing.T) {
 // the rows, and what is committed from then on after them, each once.
 func TestMessagesAndRowsOfACatchUpComeInCommitOrder(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	s, before := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
-	f.commit(insert(rel, "0", "1", "x"))
+	f.Commit(logtest.Insert(rel, "0", "1", "x"))
 	before.wait(t, 1)
 	f.waitSent(&client{f: f, session: s})
 	s.Proven(s.Mark())
 	s.Close()
 	const n = 2000
 	want := []string{"message 0"}
-	f.commit(numbered("room", 0))
+	f.Commit(numbered("room", 0))
 	for i := 1; i < n; i++ {
-		f.commit(insert(rel, fmt.Sprint(i), "1", "x"))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", "x"))
 		want = append(want, fmt.Sprint("row ", i))
 	}
 	f.waitDelivered()
 	_, after := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	after.wait(t, 2)
 	for i := n; i < n+50; i++ {
-		f.commit(numbered("room", i), insert(rel, fmt.Sprint(i), "1", "x"))
+		f.Commit(numbered("room", i), logtest.Insert(rel, fmt.Sprint(i), "1", "x"))
 		want = append(want, fmt.Sprint("message ", i), fmt.Sprint("row ", i))
 	}
 	if diff := cmp.Diff(want, after.wait(t, len(want))); diff != "" {
@@ -165,24 +166,24 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	f := newFixture(t, config)
 	f.hub.Restore()
 	s, before := f.writer("tab", "anon", "", "realtime:room", `{}`)
-	f.commit(numbered("room", 1))
+	f.Commit(numbered("room", 1))
 	before.wait(t, 1)
 	s.Proven(s.Mark())
 	s.Close()
 	// A restart: the log is read again from a while ago, up to now.
 	hub := f.hub
-	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.lsn+0x10, changelog.CodeSlotAdvanced)
-	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
-	first := f.lsn - 0x100
-	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
-	f.lsn = first
+	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, f.LSN+0x10, changelog.CodeSlotAdvanced)
+	f.Changes = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
+	first := f.LSN - 0x100
+	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "walcast"}, first, "")
+	f.LSN = first
 	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
 	_, back := f.writer("tab", "anon", "", "realtime:room", `{}`)
 	_, stranger := f.writer("", "anon", "", "realtime:room", `{}`)
-	f.log.Refill(first + 0x300)
-	f.commit(numbered("room", 1)) // read again
-	f.commit(numbered("room", 2)) // while it was down
-	f.commit(numbered("room", 3)) // from now on
+	f.Changes.Refill(first + 0x300)
+	f.Commit(numbered("room", 1)) // read again
+	f.Commit(numbered("room", 2)) // while it was down
+	f.Commit(numbered("room", 3)) // from now on
 	if diff := cmp.Diff([]string{"message 2", "message 3"}, back.wait(t, 2)); diff != "" {
 		t.Errorf("to who was here before (-want +got):\n%s", diff)
 	}
@@ -192,7 +193,7 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	later, late := f.writer("tab 2", "anon", "", "realtime:room", `{}`)
 	later.Close()
 	_, again := f.writer("tab 2", "anon", "", "realtime:room", `{}`)
-	f.commit(numbered("room", 4))
+	f.Commit(numbered("room", 4))
 	if diff := cmp.Diff([]string{"message 4"}, again.wait(t, 1)); diff != "" || len(late.lines) > 0 {
 		t.Errorf("to who came after it and came back (-want +got):\n%s; before %q", diff, late.lines)
 	}
@@ -201,18 +202,18 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 // Broadcasts and rows that are gone are one resync.
 func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	s, _ := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	s.Proven(s.Mark())
 	s.Close()
 	for range 1001 { // more than are kept of a topic
 		f.hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	}
-	f.commit(insert(rel, "1", "1", "lost"))
+	f.Commit(logtest.Insert(rel, "1", "1", "lost"))
 	f.releaseAll()
 	_, back := f.writer("tab", "anon", "", "realtime:room", bindings(everyRow))
 	back.until(t, func() bool { return len(back.codes) > 0 })
-	f.commit(insert(rel, "2", "1", "kept"))
+	f.Commit(logtest.Insert(rel, "2", "1", "kept"))
 	back.until(t, func() bool { return slices.Contains(back.lines, "row 2") })
 	if diff := cmp.Diff([]string{changelog.CodeTooOld}, back.codes); diff != "" {
 		t.Errorf("resyncs (-want +got):\n%s", diff)

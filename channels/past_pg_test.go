@@ -7,12 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"walcast/channels/topics"
+	"walcast/internal/logtest"
 	"walcast/protocol"
 )
 
 func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	topic, config := "realtime:room", bindings(everyRow)
 	a := f.visit("tab", "anon", "")
 	a.join(topic, config)
@@ -21,7 +22,7 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	for n := range 1000 + 1 {
 		f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
 	}
-	f.commit(insert(rel, "1", "1", "missed"))
+	f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	at := b.join(topic, config).payload["response"].(map[string]any)["position"]
 	b.waitFor(protocol.EventBroadcast, 1000)

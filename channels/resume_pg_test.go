@@ -7,19 +7,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 )
 
 func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable, `create table other (id int); grant all on other to anon`)
-	rel, other := f.relation("messages"), f.relation("other")
+	rel, other := f.Relation("messages"), f.Relation("other")
 	c := f.connect("anon", "")
 	c.join("realtime:room", bindings(everyRow))
-	f.commit(insert(rel, "1", "1", "mine"))
+	f.Commit(logtest.Insert(rel, "1", "1", "mine"))
 	c.waitFor(protocol.EventPostgresChanges, 1)
-	f.commit(insert(other, "1"))
-	f.log.Append(time.Now(), nil, f.lsn+0x50) // a keepalive
+	f.Commit(logtest.Insert(other, "1"))
+	f.Changes.Append(time.Now(), nil, f.LSN+0x50) // a keepalive
 	f.waitSent(c)
 	c.join("realtime:none", `{}`)
 	var told message
@@ -31,11 +32,11 @@ func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
 		}
 	}
 	position := told.payload["response"].(map[string]any)["position"]
-	if want := f.log.Head().String(); position != want {
+	if want := f.Changes.Head().String(); position != want {
 		t.Errorf("position of the quiet channel = %v; want %s, where the log is", position, want)
 	}
 	f.releaseAll() // the row is gone from the log
-	f.commit(insert(rel, "2", "1", "missed"))
+	f.Commit(logtest.Insert(rel, "2", "1", "missed"))
 	again := f.connect("anon", "")
 	again.join("realtime:room", bindings(fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}`, position)))
 	if diff := cmp.Diff([]any{2.0}, again.ids(1)); diff != "" {
@@ -49,10 +50,10 @@ func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
 // Its rows go on, but nobody knows which broadcasts it has missed.
 func TestAForgottenClientThatNamesAPositionIsToldOfItsBroadcasts(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	first := insert(rel, "1", "1", "had")
-	f.commit(first)
-	f.commit(insert(rel, "2", "1", "missed"))
+	rel := f.Relation("messages")
+	first := logtest.Insert(rel, "1", "1", "had")
+	f.Commit(first)
+	f.Commit(logtest.Insert(rel, "2", "1", "missed"))
 	f.hub.Restore() // nothing is known of an earlier run
 	position := first.Position.String()
 	resuming := bindings(fmt.Sprintf(`{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}`, position))

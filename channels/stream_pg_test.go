@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -129,14 +130,14 @@ const inserts = `{"event":"INSERT","schema":"public","table":"messages"}`
 
 func TestAStreamGoesOnAfterEachOfItsEvents(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	first := f.follow(inserts, "")
-	f.commit(insert(rel, "1", "1", "a"), insert(rel, "2", "1", "b"))
-	f.commit(insert(rel, "3", "1", "c"))
+	f.Commit(logtest.Insert(rel, "1", "1", "a"), logtest.Insert(rel, "2", "1", "b"))
+	f.Commit(logtest.Insert(rel, "3", "1", "c"))
 	first.ids(3)
 	seen := append(first.waitFor(protocol.EventReply, 1), first.waitFor(protocol.EventPostgresChanges, 3)...)
 	all := []any{1.0, 2.0, 3.0, 4.0}
-	f.commit(insert(rel, "4", "1", "d"))
+	f.Commit(logtest.Insert(rel, "4", "1", "d"))
 	for i, e := range seen {
 		if e.id == "" {
 			t.Fatalf("event %d has no id: %v", i, e)
@@ -151,23 +152,23 @@ func TestAStreamGoesOnAfterEachOfItsEvents(t *testing.T) {
 // A stream that is cut between two events of one change has not had the change.
 func TestOnlyTheLastEventOfAChangeHasItsPosition(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	r := f.follow(inserts+`,{"event":"INSERT","schema":"public","table":"messages","select":["body"]},`+
 		`{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.1"}`, "")
-	f.commit(insert(rel, "1", "1", "x"))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"))
 	got := r.waitFor(protocol.EventPostgresChanges, 2)
-	if got[0].id != "" || got[1].id != (wal.Position{LSN: f.lsn}).String() {
-		t.Errorf("ids = %q, %q; want none and %s", got[0].id, got[1].id, wal.Position{LSN: f.lsn})
+	if got[0].id != "" || got[1].id != (wal.Position{LSN: f.LSN}).String() {
+		t.Errorf("ids = %q, %q; want none and %s", got[0].id, got[1].id, wal.Position{LSN: f.LSN})
 	}
 }
 
 func TestEqualStreamsShareOneFrame(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	a, b := f.follow(inserts, ""), f.follow(inserts, "")
 	socket := f.connect("anon", "")
 	socket.join("realtime:room", bindings(inserts))
-	f.commit(insert(rel, "1", "1", "x"))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"))
 	change := func(r *eventReader) *protocol.Frame {
 		r.waitFor(protocol.EventPostgresChanges, 1)
 		i := slices.IndexFunc(r.events, func(e event) bool { return e.name == protocol.EventPostgresChanges })
@@ -183,14 +184,14 @@ func TestEqualStreamsShareOneFrame(t *testing.T) {
 
 func TestAStreamWithoutMatchesDoesNotFallBehind(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	const rare = `{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"}`
 	r := f.follow(rare, "")
 	start := r.waitFor(protocol.EventReply, 1)[0].id
-	f.commit(insert(rel, "1", "1", "not for it"))
-	f.commit(insert(rel, "2", "1", "not for it"))
+	f.Commit(logtest.Insert(rel, "1", "1", "not for it"))
+	f.Commit(logtest.Insert(rel, "2", "1", "not for it"))
 	// It has come this far when the log's head is all it has to hear of.
-	head := f.log.Head().String()
+	head := f.Changes.Head().String()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.Now().Add(patient)
@@ -200,7 +201,7 @@ func TestAStreamWithoutMatchesDoesNotFallBehind(t *testing.T) {
 			t.Fatalf("stream is at %s; want %s", at, head)
 		}
 	}
-	f.commit(insert(rel, "3", "42", "for it"))
+	f.Commit(logtest.Insert(rel, "3", "42", "for it"))
 	again := f.follow(rare, head)
 	if diff := cmp.Diff([]any{3.0}, again.ids(1)); diff != "" {
 		t.Errorf("after %s (-want +got):\n%s", head, diff)
@@ -216,13 +217,13 @@ func TestAStreamWithoutMatchesDoesNotFallBehind(t *testing.T) {
 // A sign of life that fell behind a change would bring it again.
 func TestAStreamsPositionsNeverGoBack(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	r := f.follow(inserts, "")
 	const rows = 2000
 	var work sync.WaitGroup
 	work.Go(func() {
 		for range rows {
-			f.commit(insert(rel, "1", "1", "x"))
+			f.Commit(logtest.Insert(rel, "1", "1", "x"))
 		}
 	})
 	pulsing := make(chan struct{})
@@ -282,8 +283,8 @@ func TestAStreamThatIsRefusedHearsNothing(t *testing.T) {
 
 func TestAStreamFromNowhereIsToldToResync(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
-	rel := f.relation("messages")
-	f.commit(insert(rel, "1", "1", "before"))
+	rel := f.Relation("messages")
+	f.Commit(logtest.Insert(rel, "1", "1", "before"))
 	r := f.follow(inserts, "garbage")
 	var told event
 	for _, e := range r.waitFor(protocol.EventSystem, 1) {
@@ -291,10 +292,10 @@ func TestAStreamFromNowhereIsToldToResync(t *testing.T) {
 			told = e
 		}
 	}
-	if want := f.log.Standing().Position.String(); told.id != want || !strings.Contains(told.data, `"position":"`+want+`"`) {
+	if want := f.Changes.Standing().Position.String(); told.id != want || !strings.Contains(told.data, `"position":"`+want+`"`) {
 		t.Errorf("told %v; want a resync with the position %s as id", told, want)
 	}
-	f.commit(insert(rel, "2", "1", "after"))
+	f.Commit(logtest.Insert(rel, "2", "1", "after"))
 	if diff := cmp.Diff([]any{2.0}, r.ids(1)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -357,8 +358,8 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 func TestAStreamWaitsForItsPosition(t *testing.T) {
 	config := DefaultConfig()
 	f := newIdleFixture(t, config, messagesTable)
-	begun := f.log
-	f.log = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
+	begun := f.Changes
+	f.Changes = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
 	config.ResumeWait = 50 * time.Millisecond
 	f.rerun(config, func() {})
 	f.run()
@@ -381,7 +382,7 @@ func TestAStreamWaitsForItsPosition(t *testing.T) {
 		}
 		admitted <- begin
 	}()
-	f.log.Begin(begun.History(), f.lsn, "")
+	f.Changes.Begin(begun.History(), f.LSN, "")
 	if begin := <-admitted; begin != nil {
 		begin()
 		if id := waiting.waitFor(protocol.EventReply, 1)[0].id; id == "" {

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 const (
 	testSecret = "a secret of at least 32 characters, for tests"
-	patience   = 20 * time.Second // for what must happen
+	patience   = time.Minute // for what must happen
 )
 
 // schema is what an app has: a table that the clients may read, published.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"walcast/internal/logtest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -18,18 +20,18 @@ func (f *fixture) isOnLane(s *Subscription) bool {
 // One that is apart is on no lane, and has all that it would have there.
 func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
 	f := newFixture(t, messagesTable, heldTable)
-	messages, held := f.relation("messages"), f.relation("held")
+	messages, held := f.Relation("messages"), f.Relation("held")
 	b, dared := newInbox(), newInbox()
 	both := everyRow + "," + heldRows
 	apart := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: both, apart: true}, Start{})
 	f.subscribe(dared, ask{role: "authenticated", claims: isFree, bindings: both}, Start{})
-	if got, want := apart.Started(), f.log.Standing(); got != want {
+	if got, want := apart.Started(), f.Changes.Standing(); got != want {
 		t.Errorf("Started = %v; want %v", got, want)
 	}
 	var want []string
 	const n = 300
 	for i := 1; i <= n; i += 3 {
-		f.commit(insert(messages, fmt.Sprint(i), "1", "x"), said("room", i+1), insert(held, fmt.Sprint(i+2), "x"))
+		f.Commit(logtest.Insert(messages, fmt.Sprint(i), "1", "x"), said("room", i+1), logtest.Insert(held, fmt.Sprint(i+2), "x"))
 		want = append(want, fmt.Sprint("row ", i), fmt.Sprint("message ", i+1), fmt.Sprint("row ", i+2))
 	}
 	for name, b := range map[string]*inbox{"apart": b, "on a lane": dared} {
@@ -42,7 +44,7 @@ func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
 		t.Error("the subscription that is to be apart is on a lane")
 	}
 	apart.Close()
-	f.commit(insert(messages, "1000", "1", "x"))
+	f.Commit(logtest.Insert(messages, "1000", "1", "x"))
 	dared.wait(t, n+1)
 	if got := b.wait(t, n); len(got) > n {
 		t.Errorf("after Close came %q", got[n:])
@@ -51,7 +53,7 @@ func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
 
 func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	var many []string
 	const bindings = 500
 	for i := range bindings {
@@ -62,7 +64,7 @@ func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
 	ordinary := f.subscribe(few, ask{bindings: strings.Join(many[:crowdFew], ",")}, Start{})
 	const n = 4 * crowdLimit / bindings
 	for i := range n {
-		f.commit(insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
 		if i == n/2 { // the lane still has some of it on its way
 			f.until("the bindings leave the lane", func() bool { return !f.isOnLane(hostile) })
 		}
@@ -88,9 +90,9 @@ func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
 // Whoever comes back waits until others have caught up, and lanes do not.
 func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
-	at := f.log.Standing()
-	f.commit(insert(rel, "0", "1", "missed"))
+	rel := f.Relation("messages")
+	at := f.Changes.Standing()
+	f.Commit(logtest.Insert(rel, "0", "1", "missed"))
 	f.waitLanes()
 	release := make(chan struct{})
 	for range cap(f.fanout.working) { // as if so many computed
@@ -104,7 +106,7 @@ func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	late, live := newInbox(), newInbox()
 	f.subscribe(late, ask{bindings: everyRow}, Start{From: Proven, At: at})
 	f.subscribe(live, ask{bindings: everyRow}, Start{})
-	f.commit(insert(rel, "1", "1", "live"))
+	f.Commit(logtest.Insert(rel, "1", "1", "live"))
 	live.wait(t, 1)
 	if got := late.wait(t, 0); len(got) > 0 {
 		t.Errorf("%q came while enough others catch up", got)

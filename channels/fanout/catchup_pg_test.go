@@ -10,26 +10,27 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
 func TestASubscriptionGoesOnAfterTheNamedPosition(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	var changes []*wal.Change
 	for i := range 500 {
-		changes = append(changes, insert(rel, fmt.Sprint(i), "2", "x"))
+		changes = append(changes, logtest.Insert(rel, fmt.Sprint(i), "2", "x"))
 	}
-	f.commit(changes[:200]...)
+	f.Commit(changes[:200]...)
 	from := changes[99].Position
-	f.commit(changes[200:400]...)
+	f.Commit(changes[200:400]...)
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: everyRow, after: []wal.Position{from}}, Start{From: Named})
 	if got, want := s.Started(), (changelog.Standing{History: firstHistory, Position: from}); got != want {
 		t.Errorf("Started = %v; want %v", got, want)
 	}
-	f.commit(changes[400:]...)
+	f.Commit(changes[400:]...)
 	if diff := cmp.Diff(rows(100, 500), b.wait(t, 400)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -40,8 +41,8 @@ func TestBindingsGoOnWhereEachOfThemWas(t *testing.T) {
 	f := newFixture(t, messagesTable, `create table a (id int); create table b (id int); create table c (id int); grant all on a, b, c to anon`)
 	var after []wal.Position
 	for _, table := range []string{"a", "b", "c"} {
-		old, next := insert(f.relation(table), "1"), insert(f.relation(table), "2")
-		f.commit(old, next)
+		old, next := logtest.Insert(f.Relation(table), "1"), logtest.Insert(f.Relation(table), "2")
+		f.Commit(old, next)
 		after = append(after, old.Position)
 	}
 	after[1] = wal.Position{} // names none
@@ -50,7 +51,7 @@ func TestBindingsGoOnWhereEachOfThemWas(t *testing.T) {
 		bindings: `{"event":"*","schema":"public","table":"a"},{"event":"*","schema":"public","table":"b"},{"event":"*","schema":"public","table":"c"}`,
 		after:    after,
 	}, Start{From: Named})
-	f.commit(insert(f.relation("b"), "3"))
+	f.Commit(logtest.Insert(f.Relation("b"), "3"))
 	if diff := cmp.Diff([]string{"row 2", "row 2", "row 3"}, b.wait(t, 3)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -60,13 +61,13 @@ func TestWhatIsGoneIsToldAndTheRestFollows(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.config.ResumeWait = time.Millisecond // of a position that never comes
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	rel := f.relation("messages")
-	at := f.log.Standing()
-	f.commit(insert(rel, "1", "1", "gone"))
+	rel := f.Relation("messages")
+	at := f.Changes.Standing()
+	f.Commit(logtest.Insert(rel, "1", "1", "gone"))
 	f.releaseAll()
-	f.commit(insert(rel, "2", "1", "kept"))
+	f.Commit(logtest.Insert(rel, "2", "1", "kept"))
 	f.waitLanes()
 	for _, c := range []struct {
 		name  string
@@ -77,15 +78,15 @@ func TestWhatIsGoneIsToldAndTheRestFollows(t *testing.T) {
 		{"proven, but left the log", Start{From: Proven, At: at}, wal.Position{}, changelog.CodeTooOld},
 		{"proven, of another history", Start{From: Proven, At: changelog.Standing{History: changelog.History{System: "2"}, Position: at.Position}}, wal.Position{}, changelog.CodeHistory},
 		{"named, but left the log", Start{From: Named}, at.Position, changelog.CodeTooOld},
-		{"named, but no position of a change", Start{From: Named}, wal.Position{LSN: f.lsn + 8}, changelog.CodeUnknown},
+		{"named, but no position of a change", Start{From: Named}, wal.Position{LSN: f.LSN + 8}, changelog.CodeUnknown},
 		{"forgotten", Start{Forgotten: true}, wal.Position{}, changelog.CodeUnknown},
 		{"no position at all", Start{Resync: &changelog.ResyncError{Code: changelog.CodeUnknown}}, wal.Position{}, changelog.CodeUnknown},
 	} {
 		b := newInbox()
 		f.subscribe(b, ask{bindings: everyRow, after: []wal.Position{c.after}}, c.start)
-		position := f.log.Live().String()
+		position := f.Changes.Live().String()
 		b.wait(t, 1)
-		f.commit(insert(rel, "3", "1", "news"))
+		f.Commit(logtest.Insert(rel, "3", "1", "news"))
 		if diff := cmp.Diff([]string{"resync " + c.code, "row 3"}, b.wait(t, 2)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
@@ -98,10 +99,10 @@ func TestWhatIsGoneIsToldAndTheRestFollows(t *testing.T) {
 // Its rows go on, but nobody knows which broadcasts it has missed.
 func TestAForgottenClientThatNamesAPositionIsToldBeforeItsRows(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
-	first := insert(rel, "1", "1", "had")
-	f.commit(first)
-	f.commit(insert(rel, "2", "1", "missed"))
+	rel := f.Relation("messages")
+	first := logtest.Insert(rel, "1", "1", "had")
+	f.Commit(first)
+	f.Commit(logtest.Insert(rel, "2", "1", "missed"))
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow, after: []wal.Position{first.Position}}, Start{From: Named, Forgotten: true})
 	if diff := cmp.Diff([]string{"resync " + changelog.CodeUnknown, "row 2"}, b.wait(t, 2)); diff != "" {
@@ -121,17 +122,17 @@ func TestBeforeTheLogBeginsNobodyIsToldWhatItMisses(t *testing.T) {
 	f.subscribe(forgotten, ask{bindings: everyRow}, Start{Forgotten: true})
 	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{{LSN: 0xFFF}}}, Start{From: Named})
 	gone := f.fanout.Subscribe(f.request(newInbox(), ask{bindings: everyRow}), Start{Forgotten: true})
-	rel := f.relation("messages") // which takes longer than ResumeWait
+	rel := f.Relation("messages") // which takes longer than ResumeWait
 	gone.Close()
 	for name, b := range map[string]*inbox{"forgotten": forgotten, "naming a position": named} {
 		if got := b.wait(t, 0); len(got) > 0 {
 			t.Errorf("the client %s is told %q before the log has begun; want nothing", name, got)
 		}
 	}
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	forgotten.wait(t, 1)
-	f.commit(insert(rel, "1", "1", "one"))
-	f.commit(insert(rel, "2", "1", "two"))
+	f.Commit(logtest.Insert(rel, "1", "1", "one"))
+	f.Commit(logtest.Insert(rel, "2", "1", "two"))
 	want := []string{"resync " + changelog.CodeUnknown, "row 1", "row 2"}
 	if diff := cmp.Diff(want, forgotten.wait(t, 3)); diff != "" {
 		t.Errorf("to the client that is forgotten (-want +got):\n%s", diff)
@@ -148,10 +149,10 @@ func TestBeforeTheLogBeginsNobodyIsToldWhatItMisses(t *testing.T) {
 // session one catch-up sends at a time.
 func TestCatchUpsWaitForRoom(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
-	at := f.log.Standing()
+	rel := f.Relation("messages")
+	at := f.Changes.Standing()
 	for i := range 10 {
-		f.commit(insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
 	}
 	f.waitLanes()
 	slow, second, other, live := newInbox(), newInbox(), newInbox(), newInbox()
@@ -172,7 +173,7 @@ func TestCatchUpsWaitForRoom(t *testing.T) {
 	for i := range 11 {
 		want = append(want, fmt.Sprint("row ", i), fmt.Sprint("message ", i))
 	}
-	f.commit(insert(rel, "10", "1", "x"), said("room", 10))
+	f.Commit(logtest.Insert(rel, "10", "1", "x"), said("room", 10))
 	if diff := cmp.Diff(want, other.wait(t, len(want))); diff != "" {
 		t.Errorf("to another session (-want +got):\n%s", diff)
 	}
@@ -193,9 +194,9 @@ func TestCatchUpsWaitForRoom(t *testing.T) {
 // A fanout that stops does not wait for clients.
 func TestStoppingDoesNotWaitForRoom(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	f.log.Begin(firstHistory, f.lsn, "")
-	at := f.log.Standing()
-	f.commit(insert(f.relation("messages"), "1", "1", "x"))
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	at := f.Changes.Standing()
+	f.Commit(logtest.Insert(f.Relation("messages"), "1", "1", "x"))
 	b := newInbox()
 	b.full = make(chan struct{})
 	f.subscribe(b, ask{bindings: everyRow}, Start{From: Proven, At: at})
@@ -229,13 +230,13 @@ const (
 func TestEveryDeliveryBringsEverythingOnceAndInOrder(t *testing.T) {
 	f := newFixture(t, messagesTable, friendsTable)
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-	messages, own := f.relation("messages"), f.relation("own")
+	messages, own := f.Relation("messages"), f.Relation("own")
 	var lines []string // all that is committed, one line a change
 	var mu sync.Mutex
 	position := func() (changelog.Standing, int) { // and how much was committed by then
 		mu.Lock()
 		defer mu.Unlock()
-		return f.log.Standing(), len(lines)
+		return f.Changes.Standing(), len(lines)
 	}
 	var work sync.WaitGroup
 	stop := make(chan struct{})
@@ -249,8 +250,8 @@ func TestEveryDeliveryBringsEverythingOnceAndInOrder(t *testing.T) {
 			case <-ticker.C:
 			}
 			mu.Lock()
-			f.commit(said("room", 4*i), insert(messages, fmt.Sprint(4*i+1), "1", "x"), insert(own, fmt.Sprint(4*i+2), ann),
-				said("elsewhere", 0), said("room", 4*i+3), insert(own, "0", bob))
+			f.Commit(said("room", 4*i), logtest.Insert(messages, fmt.Sprint(4*i+1), "1", "x"), logtest.Insert(own, fmt.Sprint(4*i+2), ann),
+				said("elsewhere", 0), said("room", 4*i+3), logtest.Insert(own, "0", bob))
 			lines = append(lines, fmt.Sprint("message ", 4*i), fmt.Sprint("row ", 4*i+1), fmt.Sprint("row ", 4*i+2), fmt.Sprint("message ", 4*i+3))
 			mu.Unlock()
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/replication/wal"
 )
 
@@ -18,7 +19,7 @@ const grantedTables = `
 
 func TestAPayloadHasTheColumnsThatTheRoleMaySee(t *testing.T) {
 	f := newFixture(t, grantedTables)
-	partly, keyless := f.relation("partly"), f.relation("keyless")
+	partly, keyless := f.Relation("partly"), f.Relation("keyless")
 	bindings := `{"event":"*","schema":"public","table":"partly"},{"event":"*","schema":"public","table":"keyless"}`
 	for _, c := range []struct {
 		name string
@@ -32,14 +33,14 @@ func TestAPayloadHasTheColumnsThatTheRoleMaySee(t *testing.T) {
 	} {
 		b := newInbox()
 		f.subscribe(b, c.ask, Start{})
-		f.commit(insert(partly, "1", "o", "s", "7"))
+		f.Commit(logtest.Insert(partly, "1", "o", "s", "7"))
 		if diff := cmp.Diff(c.want, b.read(t, 1)[0].Payload.Data.Record); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
 	b := newInbox()
 	f.subscribe(b, ask{bindings: bindings}, Start{})
-	f.commit(insert(keyless, "1", "x"))
+	f.Commit(logtest.Insert(keyless, "1", "x"))
 	if got := b.read(t, 1)[0].Payload.Data; len(got.Record) > 0 || len(got.Errors) != 1 {
 		t.Errorf("data without the key's grant = %+v; want an error and no record", got)
 	}
@@ -48,12 +49,12 @@ func TestAPayloadHasTheColumnsThatTheRoleMaySee(t *testing.T) {
 // A filter on a column that the role may not see would tell of its values.
 func TestAFilterOnAColumnWithoutAGrantShowsNothing(t *testing.T) {
 	f := newFixture(t, grantedTables)
-	rel := f.relation("partly")
+	rel := f.Relation("partly")
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"partly","filter":"secret=eq.s"},
 		{"event":"*","schema":"public","table":"partly","filter":"id=eq.2"}`}, Start{})
-	f.commit(insert(rel, "1", "o", "s", "7"))
-	f.commit(insert(rel, "2", "o", "s", "7"))
+	f.Commit(logtest.Insert(rel, "1", "o", "s", "7"))
+	f.Commit(logtest.Insert(rel, "2", "o", "s", "7"))
 	f.waitSent(s)
 	got := b.read(t, 1)
 	if len(b.lines) != 1 || len(got[0].Payload.IDs) != 1 || got[0].Payload.Data.Record["id"] != 2.0 {
@@ -64,14 +65,14 @@ func TestAFilterOnAColumnWithoutAGrantShowsNothing(t *testing.T) {
 // The old row is shown in full only to who could see it; others get its key.
 func TestAnOldRowIsJudgedByItself(t *testing.T) {
 	f := newFixture(t, grantedTables)
-	rel := f.relation("own")
+	rel := f.Relation("own")
 	b := newInbox()
 	f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: `{"event":"UPDATE","schema":"public","table":"own"}`}, Start{})
-	f.commit(
-		&wal.Change{Operation: wal.Update, Relation: rel, Old: row("1", ann, "before"), New: row("1", ann, "after")},
-		&wal.Change{Operation: wal.Update, Relation: rel, Old: row("2", bob, "before"), New: row("2", ann, "given")},
-		&wal.Change{Operation: wal.Update, Relation: rel, Old: row("3", ann, "before"), New: row("3", bob, "taken")},
-		&wal.Change{Operation: wal.Update, Relation: rel, Old: row("4", ann, "before"), New: row("4", ann, "after")},
+	f.Commit(
+		&wal.Change{Operation: wal.Update, Relation: rel, Old: logtest.Row("1", ann, "before"), New: logtest.Row("1", ann, "after")},
+		&wal.Change{Operation: wal.Update, Relation: rel, Old: logtest.Row("2", bob, "before"), New: logtest.Row("2", ann, "given")},
+		&wal.Change{Operation: wal.Update, Relation: rel, Old: logtest.Row("3", ann, "before"), New: logtest.Row("3", bob, "taken")},
+		&wal.Change{Operation: wal.Update, Relation: rel, Old: logtest.Row("4", ann, "before"), New: logtest.Row("4", ann, "after")},
 	)
 	want := []map[string]any{
 		{"id": 1.0, "owner": ann, "note": "before"},
@@ -89,7 +90,7 @@ func TestLongValuesAreCutFromWhatIsTooLarge(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.config.MaxChangeBytes = 200
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow}, Start{})
@@ -97,7 +98,7 @@ func TestLongValuesAreCutFromWhatIsTooLarge(t *testing.T) {
 	for i := range long {
 		long[i] = 'x'
 	}
-	f.commit(insert(f.relation("messages"), "1", "2", string(long)))
+	f.Commit(logtest.Insert(f.Relation("messages"), "1", "2", string(long)))
 	got := b.read(t, 1)[0].Payload.Data
 	if diff := cmp.Diff(map[string]any{"id": 1.0, "channel_id": 2.0}, got.Record); diff != "" || len(got.Errors) != 1 {
 		t.Errorf("errors %q, record (-want +got):\n%s", got.Errors, diff)

@@ -14,9 +14,9 @@ import (
 
 	"walcast/diagnose"
 	"walcast/internal/devdb"
+	"walcast/internal/logtest"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/catalog"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -28,13 +28,12 @@ const patient = 20 * time.Second // how long a test waits for what must come
 // fixture is a fanout on a real Postgres whose log the test writes by hand.
 type fixture struct {
 	testing.TB
+	*logtest.Writer
 	db     *devdb.DB
 	config Config
-	log    *changelog.Log
 	policy *policy.Policy
 	spoken *spoken
 	fanout *Fanout
-	lsn    wal.LSN
 }
 
 var firstHistory = changelog.History{System: "1", Timeline: 1, Slot: "walcast"}
@@ -44,7 +43,7 @@ var firstHistory = changelog.History{System: "1", Timeline: 1, Slot: "walcast"}
 func newFixture(t testing.TB, statements ...string) *fixture {
 	t.Helper()
 	f := newIdleFixture(t, statements...)
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
 	return f
 }
@@ -52,15 +51,9 @@ func newFixture(t testing.TB, statements ...string) *fixture {
 // newIdleFixture is newFixture, but the log has not begun and nothing runs yet.
 func newIdleFixture(t testing.TB, statements ...string) *fixture {
 	t.Helper()
-	db := devdb.Open(t)
-	devdb.SupabaseRoles(db)
-	for _, s := range statements {
-		db.Exec(s)
-	}
-	db.Exec("create publication rows for all tables")
+	db := logtest.Database(t, statements...)
 	f := &fixture{
-		TB: t, db: db, lsn: 0x1000, spoken: &spoken{},
-		log:    changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour}),
+		TB: t, Writer: logtest.NewWriter(t, db), db: db, spoken: &spoken{},
 		policy: policy.New(policy.DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), nil),
 		config: Config{
 			MaxChangeBytes: 1 << 20, ResumeWait: patient, Operators: policy.NewOperators(db.Pool, nil),
@@ -75,7 +68,7 @@ func newIdleFixture(t testing.TB, statements ...string) *fixture {
 
 // renew makes another fanout on the log as it is, which does not run yet.
 func (f *fixture) renew() {
-	f.fanout = New(f.config, f.log, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+	f.fanout = New(f.config, f.Changes, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
 }
 
 // run runs the fanout, and looks at the rules of access, until the test ends.
@@ -96,60 +89,6 @@ func (f *fixture) run() {
 			f.Errorf("Run = %v; want nil", err)
 		}
 	})
-}
-
-// relation is a published table as the stream would describe it.
-func (f *fixture) relation(table string) *wal.Relation {
-	f.Helper()
-	rels, err := catalog.New(f.db.Pool, []string{"rows"}).Published(f.Context(), "public", table)
-	if err != nil || len(rels) != 1 {
-		f.Fatalf("Published(%q) = %v, %v; want one relation", table, rels, err)
-	}
-	return rels[0]
-}
-
-// commit appends one transaction of changes to the log.
-func (f *fixture) commit(changes ...*wal.Change) {
-	f.lsn += 0x100
-	for i, c := range changes {
-		c.Position = wal.Position{LSN: f.lsn, Seq: uint32(i)}
-		if c.CommitTime.IsZero() {
-			c.CommitTime = time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
-		}
-		c.Bytes = 100
-	}
-	f.log.Append(time.Now(), changes, f.lsn+8)
-}
-
-// present has what is committed from here on come after all that the database has
-// done: a change of access has its place among the rows.
-func (f *fixture) present() {
-	f.Helper()
-	var text string
-	if err := f.db.Pool.QueryRow(f.Context(), "select pg_current_wal_insert_lsn()::text").Scan(&text); err != nil {
-		f.Fatal(err)
-	}
-	lsn, err := wal.ParseLSN(text)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.lsn = max(f.lsn, lsn&^7)
-}
-
-// row is a row of text values; "NULL" is null.
-func row(values ...string) (r wal.Row) {
-	for _, v := range values {
-		if v == "NULL" {
-			r = append(r, wal.Value{Kind: wal.Null})
-			continue
-		}
-		r = append(r, wal.Value{Kind: wal.Text, Text: v})
-	}
-	return r
-}
-
-func insert(rel *wal.Relation, values ...string) *wal.Change {
-	return &wal.Change{Operation: wal.Insert, Relation: rel, New: row(values...)}
 }
 
 // spoken reads messages from SQL whose content is a topic's name and a number.
@@ -368,7 +307,7 @@ func (f *fixture) subject(role, claims string) *policy.Subject {
 func (f *fixture) waitSent(s *Subscription) {
 	f.Helper()
 	f.until("the subscription has come to the log's head", func() bool {
-		return s.Standing().Position.Compare(f.log.Head()) >= 0
+		return s.Standing().Position.Compare(f.Changes.Head()) >= 0
 	})
 }
 
@@ -378,7 +317,7 @@ func (f *fixture) waitLanes() {
 	for _, s := range f.fanout.shards {
 		for _, l := range []*lane{s.direct, s.secured} {
 			f.until("a lane has come to the log's head", func() bool {
-				return f.log.Reach(l.progress()).Position.Compare(f.log.Head()) >= 0
+				return f.Changes.Reach(l.progress()).Position.Compare(f.Changes.Head()) >= 0
 			})
 		}
 	}
@@ -389,7 +328,7 @@ func (f *fixture) waitLanes() {
 func (f *fixture) releaseAll() {
 	f.Helper()
 	f.waitLanes()
-	f.log.Release(time.Now().Add(2 * time.Hour))
+	f.Changes.Release(time.Now().Add(2 * time.Hour))
 }
 
 func (f *fixture) until(what string, done func() bool) {

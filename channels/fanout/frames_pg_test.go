@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -28,7 +29,7 @@ func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 		o.bindings = everyRow
 		f.subscribe(o.got, o.ask, Start{})
 	}
-	f.commit(insert(f.relation("messages"), "1", "2", "x"))
+	f.Commit(logtest.Insert(f.Relation("messages"), "1", "2", "x"))
 	first.wait(t, 1)
 	for name, o := range others {
 		o.got.wait(t, 1)
@@ -40,12 +41,12 @@ func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 
 func TestBindingsShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow + `,
 		{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"},
 		{"event":"INSERT","schema":"public","table":"messages","select":["body"]}`}, Start{})
-	f.commit(insert(rel, "1", "42", "x"))
+	f.Commit(logtest.Insert(rel, "1", "42", "x"))
 	got := b.read(t, 2)
 	if n := len(got[0].Payload.IDs); n != 2 {
 		t.Errorf("ids of the first frame = %v; want two", got[0].Payload.IDs)
@@ -59,13 +60,13 @@ func TestBindingsShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
 // A stream that is cut between two events of one change has not had the change.
 func TestOnlyTheLastFrameOfAChangeHasItsPosition(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	const inserts = `{"event":"INSERT","schema":"public","table":"messages"}`
 	f.subscribe(b, ask{version: protocol.SSE, bindings: inserts +
 		`,{"event":"INSERT","schema":"public","table":"messages","select":["body"]}` +
 		`,{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.1"}`}, Start{})
-	f.commit(insert(rel, "1", "1", "x"))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"))
 	b.wait(t, 2)
 	var positions []string
 	for _, frame := range b.frames {
@@ -75,7 +76,7 @@ func TestOnlyTheLastFrameOfAChangeHasItsPosition(t *testing.T) {
 		}
 		positions = append(positions, position)
 	}
-	if diff := cmp.Diff([]string{"", wal.Position{LSN: f.lsn}.String()}, positions); diff != "" {
+	if diff := cmp.Diff([]string{"", wal.Position{LSN: f.LSN}.String()}, positions); diff != "" {
 		t.Errorf("positions of the frames (-want +got):\n%s", diff)
 	}
 }
@@ -87,7 +88,7 @@ func TestOldClientsGetAChangeUnderItsOperation(t *testing.T) {
 	r.Legacy = true
 	s := f.fanout.Subscribe(r, Start{})
 	t.Cleanup(s.Close)
-	f.commit(insert(f.relation("messages"), "1", "1", "x"))
+	f.Commit(logtest.Insert(f.Relation("messages"), "1", "1", "x"))
 	if got := b.read(t, 1)[0].Event; got != "INSERT" {
 		t.Errorf("event = %s; want INSERT", got)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/diagnose"
+	"walcast/internal/logtest"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
@@ -47,7 +48,7 @@ func newPatientFixture(t *testing.T, statements ...string) *fixture {
 	f := newIdleFixture(t, statements...)
 	f.policy = policy.New(policy.Config{AccessAge: time.Second, Timeout: time.Minute}, f.db.Pool, slog.New(slog.DiscardHandler), nil)
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
 	return f
 }
@@ -88,7 +89,7 @@ func (f *fixture) waitAsking() {
 
 func TestASlowPolicyOfOneSubjectDelaysNobodyElse(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
-	held, messages := f.relation("held"), f.relation("messages")
+	held, messages := f.Relation("held"), f.Relation("messages")
 	release := f.lock()
 	slow, asked, plain := newInbox(), newInbox(), newInbox()
 	both := heldRows + "," + everyRow
@@ -97,7 +98,7 @@ func TestASlowPolicyOfOneSubjectDelaysNobodyElse(t *testing.T) {
 	f.subscribe(plain, ask{bindings: everyRow}, Start{})
 	const n = 200
 	for i := range n {
-		f.commit(insert(held, fmt.Sprint(2*i+1), "x"), insert(messages, fmt.Sprint(2*i+2), "1", "x"))
+		f.Commit(logtest.Insert(held, fmt.Sprint(2*i+1), "x"), logtest.Insert(messages, fmt.Sprint(2*i+2), "1", "x"))
 		if i == 0 {
 			f.waitAsking()
 		}
@@ -123,20 +124,20 @@ func TestASlowPolicyOfOneSubjectDelaysNobodyElse(t *testing.T) {
 // What waits is bounded: the rest is read from the log again.
 func TestMoreThanMayWaitIsCaughtUpWith(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
-	held, messages := f.relation("held"), f.relation("messages")
+	held, messages := f.Relation("held"), f.Relation("messages")
 	release := f.lock()
 	b, witness := newInbox(), newInbox()
 	f.subscribe(b, ask{role: "authenticated", claims: isHeld, bindings: heldRows + "," + everyRow}, Start{})
 	f.subscribe(witness, ask{bindings: everyRow}, Start{})
 	const n = 6000
-	f.commit(insert(held, "1", "x"))
+	f.Commit(logtest.Insert(held, "1", "x"))
 	f.waitAsking()
 	for i := 2; i <= n; i++ {
 		if i%50 == 0 {
-			f.commit(insert(held, fmt.Sprint(i), "x"))
+			f.Commit(logtest.Insert(held, fmt.Sprint(i), "x"))
 			continue
 		}
-		f.commit(insert(messages, fmt.Sprint(i), "1", "x"))
+		f.Commit(logtest.Insert(messages, fmt.Sprint(i), "1", "x"))
 	}
 	witness.wait(t, n-n/50-1)
 	f.waitLanes()
@@ -151,7 +152,7 @@ func TestMoreThanMayWaitIsCaughtUpWith(t *testing.T) {
 
 func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
 	f := newPatientFixture(t, heldTable)
-	held := f.relation("held")
+	held := f.Relation("held")
 	release := f.lock()
 	inboxes := map[string]*inbox{}
 	subscriptions := map[string]*Subscription{}
@@ -159,14 +160,14 @@ func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
 		inboxes[name] = newInbox()
 		subscriptions[name] = f.subscribe(inboxes[name], ask{role: "authenticated", claims: isHeld, bindings: heldRows, published: func(string, string) {}}, Start{})
 	}
-	f.commit(insert(held, "1", "x"), said("room", 2))
+	f.Commit(logtest.Insert(held, "1", "x"), said("room", 2))
 	f.waitAsking()
 	f.waitLanes()
 	subscriptions["refiled"].Refile(f.subject("authenticated", isFree))
 	subscriptions["detached"].Detach()
 	subscriptions["closed"].Close()
 	subscriptions["idle"].Idle(&subscriptions["idle"].request.Bindings[0])
-	f.commit(insert(held, "3", "x"))
+	f.Commit(logtest.Insert(held, "3", "x"))
 	f.waitLanes()
 	release()
 	for name, want := range map[string][]string{
@@ -197,9 +198,9 @@ func TestAFilterIsNotAskedOfRowsThatTheSubjectMayNotSee(t *testing.T) {
 	asked := prometheus.NewRegistry()
 	f.config.Operators = policy.NewOperators(f.db.Pool, asked)
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	secrets := f.relation("secrets")
+	secrets := f.Relation("secrets")
 	attacker, member := newInbox(), newInbox()
 	var guesses []string
 	for digit := range 10 {
@@ -207,7 +208,7 @@ func TestAFilterIsNotAskedOfRowsThatTheSubjectMayNotSee(t *testing.T) {
 	}
 	s := f.subscribe(attacker, ask{role: "authenticated", claims: `{"sub":"attacker"}`, bindings: strings.Join(guesses, ",")}, Start{})
 	f.subscribe(member, ask{role: "authenticated", claims: `{"sub":"member"}`, bindings: `{"event":"*","schema":"public","table":"secrets"}`}, Start{})
-	f.commit(insert(secrets, "1", "the pin is 7"+strings.Repeat("abcdefghij", 40)))
+	f.Commit(logtest.Insert(secrets, "1", "the pin is 7"+strings.Repeat("abcdefghij", 40)))
 	member.wait(t, 1)
 	f.waitLanes()
 	f.waitSent(s)
@@ -224,13 +225,13 @@ func TestAFilterOnAColumnWithoutSelectNeverRuns(t *testing.T) {
 	asked := prometheus.NewRegistry()
 	f.config.Operators = policy.NewOperators(f.db.Pool, asked)
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	rel, b, witness := f.relation("partly"), newInbox(), newInbox()
+	rel, b, witness := f.Relation("partly"), newInbox(), newInbox()
 	s := f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"partly","filter":"salary=match.(1)\\1"},
 		{"event":"*","schema":"public","table":"partly","filter":"salary=eq.11"}`}, Start{})
 	f.subscribe(witness, ask{bindings: `{"event":"*","schema":"public","table":"partly","filter":"name=match.(a)\\1"}`}, Start{})
-	f.commit(insert(rel, "1", "11", "aa"))
+	f.Commit(logtest.Insert(rel, "1", "11", "aa"))
 	witness.wait(t, 1)
 	f.waitSent(s)
 	if got := b.wait(t, 0); len(got) > 0 {
@@ -247,11 +248,11 @@ func TestAFilterThatRaisesIsToldWithoutItsText(t *testing.T) {
 	f := newIdleFixture(t, `create table refs (id int primary key, at regclass); grant select on refs to anon`)
 	f.config.Raised = diagnose.Raised
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	rel, b := f.relation("refs"), newInbox()
+	rel, b := f.Relation("refs"), newInbox()
 	f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"refs","filter":"at=eq.pg_class"}`}, Start{})
-	f.commit(insert(rel, "1", "payroll_secret"), insert(rel, "2", "pg_class"))
+	f.Commit(logtest.Insert(rel, "1", "payroll_secret"), logtest.Insert(rel, "2", "pg_class"))
 	if diff := cmp.Diff([]string{"problem " + protocol.CodeFilterRaised, "row 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -263,12 +264,12 @@ func TestAFilterThatRaisesIsToldWithoutItsText(t *testing.T) {
 // A lane does not wait for what a role may see of a table.
 func TestATableThatNobodyKnowsYetHoldsUpNobody(t *testing.T) {
 	f := newFixture(t, messagesTable, heldTable, `create table fresh (id int primary key); grant select on fresh to authenticated, anon`)
-	messages, fresh := f.relation("messages"), f.relation("fresh")
+	messages, fresh := f.Relation("messages"), f.Relation("fresh")
 	both := everyRow + `,{"event":"*","schema":"public","table":"fresh"}`
 	witness, b := newInbox(), newInbox()
 	f.subscribe(witness, ask{role: "authenticated", claims: "{}", bindings: everyRow}, Start{})
 	s := f.subscribe(b, ask{role: "authenticated", claims: "{}", bindings: both}, Start{})
-	f.commit(insert(messages, "1", "1", "x"))
+	f.Commit(logtest.Insert(messages, "1", "1", "x"))
 	b.wait(t, 1)
 	var taken []*pgxpool.Conn
 	for range f.db.Pool.Config().MaxConns {
@@ -278,7 +279,7 @@ func TestATableThatNobodyKnowsYetHoldsUpNobody(t *testing.T) {
 		}
 		taken = append(taken, conn)
 	}
-	f.commit(insert(fresh, "2"), said("room", 3), insert(messages, "4", "1", "x"))
+	f.Commit(logtest.Insert(fresh, "2"), said("room", 3), logtest.Insert(messages, "4", "1", "x"))
 	if diff := cmp.Diff([]string{"row 1", "message 3", "row 4"}, witness.wait(t, 3)); diff != "" {
 		t.Errorf("to who does not want the table (-want +got):\n%s", diff)
 	}
@@ -300,7 +301,7 @@ func TestATableThatNobodyKnowsYetHoldsUpNobody(t *testing.T) {
 // that are certain nor others that have to be asked about.
 func TestFiltersThatTakeTooLongHoldUpNobody(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	hostile, certain, asked := newInbox(), newInbox(), newInbox()
 	var slow []string
 	for i := range 18 {
@@ -312,7 +313,7 @@ func TestFiltersThatTakeTooLongHoldUpNobody(t *testing.T) {
 	body := strings.Repeat("a", 400) + "b" + strings.Repeat("a", 400)
 	const n = 20
 	for i := range n {
-		f.commit(insert(rel, fmt.Sprint(i), "1", body))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", body))
 	}
 	certain.wait(t, n)
 	if diff := cmp.Diff(rows(0, n), asked.wait(t, n)); diff != "" {
@@ -349,7 +350,7 @@ const ownTable = `create table mine (id int primary key, owner text); grant sele
 
 func TestRowsOfAllKindsAndMessagesComeInOrder(t *testing.T) {
 	f := newFixture(t, messagesTable, heldTable, ownTable)
-	tables := []*wal.Relation{f.relation("messages"), f.relation("held"), f.relation("mine")}
+	tables := []*wal.Relation{f.Relation("messages"), f.Relation("held"), f.Relation("mine")}
 	b := newInbox()
 	f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: everyRow + "," + heldRows + `,{"event":"*","schema":"public","table":"mine"},
 		{"event":"*","schema":"public","table":"messages","filter":"body=match.^(x+)y\\1"}`}, Start{})
@@ -358,13 +359,13 @@ func TestRowsOfAllKindsAndMessagesComeInOrder(t *testing.T) {
 	for i := range n {
 		switch k := i * 7 % 4; k {
 		case 0:
-			f.commit(insert(tables[0], fmt.Sprint(i+1), "1", "xyx"))
+			f.Commit(logtest.Insert(tables[0], fmt.Sprint(i+1), "1", "xyx"))
 		case 1:
-			f.commit(insert(tables[1], fmt.Sprint(i+1), "x"), insert(tables[1], fmt.Sprint(-i-1), "hidden"))
+			f.Commit(logtest.Insert(tables[1], fmt.Sprint(i+1), "x"), logtest.Insert(tables[1], fmt.Sprint(-i-1), "hidden"))
 		case 2:
-			f.commit(insert(tables[2], fmt.Sprint(i+1), "free"), insert(tables[2], fmt.Sprint(-i-1), "another"))
+			f.Commit(logtest.Insert(tables[2], fmt.Sprint(i+1), "free"), logtest.Insert(tables[2], fmt.Sprint(-i-1), "another"))
 		case 3:
-			f.commit(said("room", i+1))
+			f.Commit(said("room", i+1))
 			want = append(want, fmt.Sprint("message ", i+1))
 			continue
 		}
@@ -379,7 +380,7 @@ func TestRowsOfAllKindsAndMessagesComeInOrder(t *testing.T) {
 // of them is lost.
 func TestNothingIsLostWhenConnectionsEnd(t *testing.T) {
 	f := newFixture(t, messagesTable, heldTable, ownTable)
-	held, mine, messages := f.relation("held"), f.relation("mine"), f.relation("messages")
+	held, mine, messages := f.Relation("held"), f.Relation("mine"), f.Relation("messages")
 	b := newInbox()
 	f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: everyRow + "," + heldRows + `,{"event":"*","schema":"public","table":"mine"}`}, Start{})
 	admin, err := pgx.ConnectConfig(t.Context(), f.db.Pool.Config().ConnConfig)
@@ -392,7 +393,7 @@ func TestNothingIsLostWhenConnectionsEnd(t *testing.T) {
 		if _, err := admin.Exec(t.Context(), "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"); err != nil {
 			t.Fatal(err)
 		}
-		f.commit(insert(held, fmt.Sprint(i), "x"), insert(mine, fmt.Sprint(i+1), "free"), insert(messages, fmt.Sprint(i+2), "1", "x"))
+		f.Commit(logtest.Insert(held, fmt.Sprint(i), "x"), logtest.Insert(mine, fmt.Sprint(i+1), "free"), logtest.Insert(messages, fmt.Sprint(i+2), "1", "x"))
 	}
 	if diff := cmp.Diff(rows(1, n+1), b.wait(t, n)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
@@ -409,18 +410,18 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, heldTable, ownTable, "create table partly (id int primary key, body text); grant select (id) on partly to authenticated")
-			rel, b := f.relation(c.table), newInbox()
+			rel, b := f.Relation(c.table), newInbox()
 			s := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: `{"event":"*","schema":"public","table":"` + c.table + `"}`}, Start{})
-			f.commit(insert(rel, "1", "free"))
+			f.Commit(logtest.Insert(rel, "1", "free"))
 			b.wait(t, 1)
 			f.db.Exec(c.change)
 			if _, err := f.policy.Confirm(t.Context(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
-			f.commit(insert(rel, "-2", "secret of old"))
+			f.Commit(logtest.Insert(rel, "-2", "secret of old"))
 			b.wait(t, 2)
-			f.present()
-			f.commit(insert(rel, "3", "free"))
+			f.CatchUp()
+			f.Commit(logtest.Insert(rel, "3", "free"))
 			if diff := cmp.Diff([]string{"row 1", "resync " + codeAccessChanged, "row 3"}, b.wait(t, 3)); diff != "" {
 				t.Errorf("delivered (-want +got):\n%s", diff)
 			}
@@ -429,8 +430,8 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 			if position == nil {
 				t.Fatal("the resync has no position")
 			}
-			if at, err := wal.ParsePosition(*position); err != nil || at.Compare(f.log.Head()) >= 0 {
-				t.Errorf("position %s; want one before %s", *position, f.log.Head())
+			if at, err := wal.ParsePosition(*position); err != nil || at.Compare(f.Changes.Head()) >= 0 {
+				t.Errorf("position %s; want one before %s", *position, f.Changes.Head())
 			}
 		})
 	}
@@ -440,22 +441,22 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 // its place they are lost too, and the notice must not begin behind them.
 func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
-	held := f.relation("held")
+	held := f.Relation("held")
 	release := f.lock()
 	slow := newInbox()
 	s := f.subscribe(slow, ask{role: "authenticated", claims: isHeld, bindings: heldRows}, Start{})
 	before := s.Started().Position
-	f.commit(insert(held, "1", "x"), insert(held, "2", "x"))
+	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(held, "2", "x"))
 	f.waitAsking()
-	f.commit(insert(held, "3", "x"))
-	f.log.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.lsn+0x100, changelog.CodeSlotLost)
+	f.Commit(logtest.Insert(held, "3", "x"))
+	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.LSN+0x100, changelog.CodeSlotLost)
 	got := slow.read(t, 1)[0].Payload
 	release()
 	if got.Code != changelog.CodeSlotLost || got.From == nil {
 		t.Fatalf("told %+v; want %s with a position", got, changelog.CodeSlotLost)
 	}
 	from, err := wal.ParsePosition(*got.From)
-	if first := (wal.Position{LSN: f.lsn - 0x100}); err != nil || from.Compare(first) >= 0 || from.Compare(before) < 0 {
+	if first := (wal.Position{LSN: f.LSN - 0x100}); err != nil || from.Compare(first) >= 0 || from.Compare(before) < 0 {
 		t.Errorf("told from %s on; want from before the first row that waited, %s", *got.From, first)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -24,8 +25,8 @@ func BenchmarkDeliver(b *testing.B) {
 				f := newIdleFixture(b, messagesTable)
 				f.config.Shards = 1
 				f.renew()
-				f.log.Begin(firstHistory, f.lsn, "")
-				rel, out := f.relation("messages"), &nowhere{}
+				f.Changes.Begin(firstHistory, f.LSN, "")
+				rel, out := f.Relation("messages"), &nowhere{}
 				for i := range subscriptions {
 					n := i
 					if to == "all" {
@@ -36,7 +37,7 @@ func BenchmarkDeliver(b *testing.B) {
 					f.fanout.Subscribe(r, Start{})
 				}
 				benchmarkDeliver(b, f, f.fanout.shards[0].direct, func(n int) *wal.Change {
-					return insert(rel, fmt.Sprint(n), fmt.Sprint(n%subscriptions), "somebody says something")
+					return logtest.Insert(rel, fmt.Sprint(n), fmt.Sprint(n%subscriptions), "somebody says something")
 				})
 				if out.pushed < b.N*takeLimit {
 					b.Errorf("%d frames for %d rows; want one for each at least", out.pushed, b.N*takeLimit)
@@ -55,17 +56,17 @@ func BenchmarkDeliverSecured(b *testing.B) {
 				grant select on own to authenticated; create policy own on own for select to authenticated using ((select auth.uid()) = owner)`)
 			f.config.Shards = 1
 			f.renew()
-			f.log.Begin(firstHistory, f.lsn, "")
+			f.Changes.Begin(firstHistory, f.LSN, "")
 			f.look()
-			rel, out := f.relation("own"), &nowhere{}
+			rel, out := f.Relation("own"), &nowhere{}
 			user := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n%users) }
 			for i := range users {
 				r := f.request(nil, ask{role: "authenticated", claims: `{"sub":"` + user(i) + `"}`, bindings: `{"event":"*","schema":"public","table":"own"}`})
 				r.Outbox, r.Member = out, nil
 				s := f.fanout.Subscribe(r, Start{})
-				s.at(func(d *delivery) { f.fanout.shards[0].direct.moveToSecured(s, f.log.Head()) })
+				s.at(func(d *delivery) { f.fanout.shards[0].direct.moveToSecured(s, f.Changes.Head()) })
 			}
-			benchmarkDeliver(b, f, f.fanout.shards[0].secured, func(n int) *wal.Change { return insert(rel, fmt.Sprint(n), user(n)) })
+			benchmarkDeliver(b, f, f.fanout.shards[0].secured, func(n int) *wal.Change { return logtest.Insert(rel, fmt.Sprint(n), user(n)) })
 			if out.pushed < b.N*takeLimit {
 				b.Errorf("%d frames for %d rows; want one for each at least", out.pushed, b.N*takeLimit)
 			}
@@ -90,7 +91,7 @@ func benchmarkDeliver(b *testing.B, f *fixture, l *lane, change func(n int) *wal
 	f.fanout.tasks.open(ctx)
 	defer f.fanout.tasks.close()
 	defer cancel()
-	at, next := f.lsn+0x100, 0
+	at, next := f.LSN+0x100, 0
 	changes := make([]*wal.Change, takeLimit)
 	take := func() {
 		at += 0x100

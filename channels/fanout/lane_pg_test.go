@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -15,13 +16,13 @@ import (
 
 func TestAMatchingRowIsDeliveredOnceToEachSubscription(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: `{"event":"INSERT","schema":"public","table":"messages","filter":"channel_id=eq.42"}`}, Start{})
-	if got, want := s.Started(), f.log.Standing(); got != want {
+	if got, want := s.Started(), f.Changes.Standing(); got != want {
 		t.Errorf("Started = %v; want %v", got, want)
 	}
-	f.commit(insert(rel, "1", "42", "here"), insert(rel, "2", "7", "elsewhere"), insert(rel, "3", "42", "NULL"))
+	f.Commit(logtest.Insert(rel, "1", "42", "here"), logtest.Insert(rel, "2", "7", "elsewhere"), logtest.Insert(rel, "3", "42", "NULL"))
 	got := b.read(t, 2)
 	want := []map[string]any{
 		{"id": 1.0, "channel_id": 42.0, "body": "here"},
@@ -39,10 +40,10 @@ func TestAMatchingRowIsDeliveredOnceToEachSubscription(t *testing.T) {
 
 func TestAFilterThatOnlyPostgresCanDecide(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"messages","filter":"body=match.^(a+)b\\1$"}`}, Start{})
-	f.commit(insert(rel, "1", "2", "aba"), insert(rel, "2", "2", "aab"), insert(rel, "3", "2", "aabaa"))
+	f.Commit(logtest.Insert(rel, "1", "2", "aba"), logtest.Insert(rel, "2", "2", "aab"), logtest.Insert(rel, "3", "2", "aabaa"))
 	if diff := cmp.Diff([]string{"row 1", "row 3"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -50,13 +51,13 @@ func TestAFilterThatOnlyPostgresCanDecide(t *testing.T) {
 
 func TestNothingIsLostBeforeTheFanoutRuns(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	f.log.Begin(firstHistory, f.lsn, "")
-	rel := f.relation("messages")
-	first := insert(rel, "1", "2", "x")
-	f.commit(first)
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	rel := f.Relation("messages")
+	first := logtest.Insert(rel, "1", "2", "x")
+	f.Commit(first)
 	live, named := newInbox(), newInbox()
 	f.subscribe(live, ask{bindings: everyRow}, Start{})
-	f.commit(insert(rel, "2", "2", "x"))
+	f.Commit(logtest.Insert(rel, "2", "2", "x"))
 	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{first.Position}}, Start{From: Named})
 	f.run()
 	for name, b := range map[string]*inbox{"live": live, "named": named} {
@@ -70,16 +71,16 @@ func TestNothingIsLostBeforeTheFanoutRuns(t *testing.T) {
 // told a position it gets everything after that, whenever it committed.
 func TestAfterAResyncASubscriptionFromBeforeTheLogBeganGetsEverything(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow}, Start{})
-	f.log.Begin(firstHistory, f.lsn, "")
-	f.commit(insert(rel, "1", "1", "gone before a lane has read it"))
-	f.log.Release(time.Now().Add(2 * time.Hour))
-	position := f.log.Head().String()
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	f.Commit(logtest.Insert(rel, "1", "1", "gone before a lane has read it"))
+	f.Changes.Release(time.Now().Add(2 * time.Hour))
+	position := f.Changes.Head().String()
 	f.run()
 	b.wait(t, 1)
-	f.commit(insert(rel, "2", "1", "of long ago, as commit times go"))
+	f.Commit(logtest.Insert(rel, "2", "1", "of long ago, as commit times go"))
 	if diff := cmp.Diff([]string{"resync " + changelog.CodeTooOld, "row 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -92,14 +93,14 @@ func TestAfterAResyncASubscriptionFromBeforeTheLogBeganGetsEverything(t *testing
 // before the log began, live from then: commit times tell.
 func TestASubscriptionFromBeforeTheLogBeganGetsWhatCommitsAfterwards(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow}, Start{Resync: &changelog.ResyncError{Code: changelog.CodeUnknown}})
-	f.log.Begin(firstHistory, f.lsn, "")
-	news := insert(rel, "2", "1", "news")
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	news := logtest.Insert(rel, "2", "1", "news")
 	news.CommitTime = time.Now()
-	f.commit(insert(rel, "1", "1", "of long ago"))
-	f.commit(news)
+	f.Commit(logtest.Insert(rel, "1", "1", "of long ago"))
+	f.Commit(news)
 	f.run()
 	if diff := cmp.Diff([]string{"resync " + changelog.CodeUnknown, "row 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
@@ -108,17 +109,17 @@ func TestASubscriptionFromBeforeTheLogBeganGetsWhatCommitsAfterwards(t *testing.
 
 func TestANewHistoryIsToldToThoseWhoMissSomething(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	bound, known, stranger := newInbox(), newInbox(), newInbox()
 	f.subscribe(bound, ask{bindings: everyRow}, Start{})
 	f.subscribe(known, ask{recognised: true}, Start{})
 	f.subscribe(stranger, ask{}, Start{})
-	f.commit(insert(rel, "1", "2", "x"))
+	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	bound.wait(t, 1)
-	f.lsn = 0x100000
-	f.log.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.lsn, changelog.CodeOtherCluster)
+	f.LSN = 0x100000
+	f.Changes.Begin(changelog.History{System: "2", Timeline: 1, Slot: "walcast"}, f.LSN, changelog.CodeOtherCluster)
 	bound.wait(t, 2)
-	f.commit(insert(rel, "2", "2", "x"), said("room", 3))
+	f.Commit(logtest.Insert(rel, "2", "2", "x"), said("room", 3))
 	for _, c := range []struct {
 		name string
 		got  *inbox
@@ -139,15 +140,15 @@ func TestANewHistoryIsToldToThoseWhoMissSomething(t *testing.T) {
 
 func TestASubscriptionMadeBehindTheLanesGapIsNotToldOfIt(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	f.log.Begin(firstHistory, f.lsn, "")
-	rel := f.relation("messages")
-	f.commit(insert(rel, "1", "1", "gone before the lanes have read it"), said("room", 1))
-	f.log.Release(time.Now().Add(2 * time.Hour))
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	rel := f.Relation("messages")
+	f.Commit(logtest.Insert(rel, "1", "1", "gone before the lanes have read it"), said("room", 1))
+	f.Changes.Release(time.Now().Add(2 * time.Hour))
 	b := newInbox()
 	f.subscribe(b, ask{bindings: everyRow, recognised: true}, Start{})
 	f.run()
 	f.waitLanes()
-	f.commit(insert(rel, "2", "1", "x"), said("room", 2))
+	f.Commit(logtest.Insert(rel, "2", "1", "x"), said("room", 2))
 	if diff := cmp.Diff([]string{"row 2", "message 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -155,8 +156,8 @@ func TestASubscriptionMadeBehindTheLanesGapIsNotToldOfIt(t *testing.T) {
 
 func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
-	from := f.log.Standing()
+	rel := f.Relation("messages")
+	from := f.Changes.Standing()
 	for round := range 200 {
 		for i := range 3 {
 			b := newInbox()
@@ -165,7 +166,7 @@ func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 				start = Start{From: Proven, At: from}
 			}
 			s := f.fanout.Subscribe(f.request(b, ask{topic: fmt.Sprint("room-", i), bindings: everyRow}), start)
-			f.commit(insert(rel, fmt.Sprint(round), "2", "x"), said("room-0", round))
+			f.Commit(logtest.Insert(rel, fmt.Sprint(round), "2", "x"), said("room-0", round))
 			s.Close()
 			b.mu.Lock()
 			n := len(b.lines)
@@ -198,14 +199,14 @@ func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 // place.
 func TestStandingsMoveOnAndNeverGoBack(t *testing.T) {
 	f := newFixture(t, messagesTable, `create table other (id int); grant all on other to anon`)
-	rel, other := f.relation("messages"), f.relation("other")
+	rel, other := f.Relation("messages"), f.Relation("other")
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: everyRow, version: protocol.SSE}, Start{})
 	pushed := make(chan struct{})
 	go func() {
 		defer close(pushed)
 		for i := range 1000 {
-			f.commit(insert(rel, fmt.Sprint(i), "1", "x"))
+			f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", "x"))
 		}
 	}()
 	for pulsing := true; pulsing; {
@@ -231,10 +232,10 @@ func TestStandingsMoveOnAndNeverGoBack(t *testing.T) {
 		last = at
 	}
 	b.mu.Unlock()
-	f.commit(insert(other, "1"))
-	f.log.Append(time.Now(), nil, f.lsn+0x50) // a keepalive
+	f.Commit(logtest.Insert(other, "1"))
+	f.Changes.Append(time.Now(), nil, f.LSN+0x50) // a keepalive
 	f.waitSent(s)
-	if got, want := s.Standing(), f.log.Standing(); got != want {
+	if got, want := s.Standing(), f.Changes.Standing(); got != want {
 		t.Errorf("standing of a quiet subscription = %v; want %v", got, want)
 	}
 }

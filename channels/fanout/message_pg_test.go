@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/logtest"
 	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -18,15 +19,15 @@ import (
 // live subscription gets it, while its rows begin behind it.
 func TestALiveSubscriptionGetsTheMessagesThatItsLaneHasNotSent(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	f.log.Begin(firstHistory, f.lsn, "")
-	rel := f.relation("messages")
-	f.commit(said("room", 1), insert(rel, "2", "1", "x"))
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	rel := f.Relation("messages")
+	f.Commit(said("room", 1), logtest.Insert(rel, "2", "1", "x"))
 	live, named := newInbox(), newInbox()
 	f.subscribe(live, ask{bindings: everyRow}, Start{})
 	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{wal.Before(0x1000)}}, Start{From: Named})
 	f.run()
 	f.waitLanes()
-	f.commit(said("room", 3), said("elsewhere", 4), insert(rel, "5", "1", "x"))
+	f.Commit(said("room", 3), said("elsewhere", 4), logtest.Insert(rel, "5", "1", "x"))
 	for _, c := range []struct {
 		name string
 		got  *inbox
@@ -43,14 +44,14 @@ func TestALiveSubscriptionGetsTheMessagesThatItsLaneHasNotSent(t *testing.T) {
 
 func TestMessagesFromNowOnAreForWhoNamesAPosition(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
-	at := f.log.Standing()
-	f.commit(said("room", 1), insert(rel, "2", "1", "x"))
+	rel := f.Relation("messages")
+	at := f.Changes.Standing()
+	f.Commit(said("room", 1), logtest.Insert(rel, "2", "1", "x"))
 	f.waitLanes()
 	named, proven := newInbox(), newInbox()
 	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{at.Position}}, Start{From: Named})
 	f.subscribe(proven, ask{bindings: everyRow}, Start{From: Proven, At: at})
-	f.commit(said("room", 3), insert(rel, "4", "1", "x"))
+	f.Commit(said("room", 3), logtest.Insert(rel, "4", "1", "x"))
 	if diff := cmp.Diff([]string{"row 2", "message 3", "row 4"}, named.wait(t, 3)); diff != "" {
 		t.Errorf("named (-want +got):\n%s", diff)
 	}
@@ -63,20 +64,20 @@ func TestMessagesFromNowOnAreForWhoNamesAPosition(t *testing.T) {
 func TestOldMessagesAreForThoseWhoWereHereBefore(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.run()
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	atBegin := changelog.Standing{History: changelog.History{System: "1"}, Position: wal.Position{LSN: 0x1100}} // kept over the restart
 	back, backWithRows, stranger, named := newInbox(), newInbox(), newInbox(), newInbox()
 	f.subscribe(back, ask{recognised: true}, Start{From: Proven, At: atBegin})
 	f.subscribe(backWithRows, ask{bindings: everyRow, recognised: true}, Start{From: Proven, At: atBegin})
 	f.subscribe(stranger, ask{}, Start{})
 	f.subscribe(named, ask{bindings: everyRow, after: []wal.Position{atBegin.Position}}, Start{From: Named})
-	f.log.Begin(firstHistory, f.lsn, "")
-	f.log.Refill(0x1300)
-	f.commit(said("room", 1))                             // read again
-	f.commit(said("room", 2), insert(rel, "2", "1", "x")) // while it was down
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	f.Changes.Refill(0x1300)
+	f.Commit(said("room", 1))                                     // read again
+	f.Commit(said("room", 2), logtest.Insert(rel, "2", "1", "x")) // while it was down
 	late := newInbox()
 	f.subscribe(late, ask{}, Start{})
-	f.commit(said("room", 3), insert(rel, "3", "1", "x")) // from now on
+	f.Commit(said("room", 3), logtest.Insert(rel, "3", "1", "x")) // from now on
 	for _, c := range []struct {
 		name string
 		got  *inbox
@@ -100,12 +101,12 @@ func TestOneLaneLeadsForEachMessage(t *testing.T) {
 	f := newIdleFixture(t, messagesTable, friendsTable)
 	f.config.Shards = 3
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	at := f.log.Standing()
+	at := f.Changes.Standing()
 	var want []string
 	for i, topic := range []string{"a", "b", "c", "d", "e"} {
-		f.commit(said(topic, i), &wal.Change{Operation: wal.Message, Content: "nonsense"})
+		f.Commit(said(topic, i), &wal.Change{Operation: wal.Message, Content: "nonsense"})
 		want = append(want, "message "+string(rune('0'+i)))
 	}
 	b := newInbox()
@@ -127,7 +128,7 @@ func TestOneLaneLeadsForEachMessage(t *testing.T) {
 // if it missed a message, or if nobody knows.
 func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	visit := func(topic string, start Start) (*inbox, changelog.Standing) {
 		b := newInbox()
 		s := f.fanout.Subscribe(f.request(b, ask{topic: topic, recognised: true}), start)
@@ -137,16 +138,16 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	}
 	_, quiet := visit("quiet", Start{})
 	_, busy := visit("busy", Start{})
-	unknown := f.log.Standing() // of a topic that nobody has been on
-	f.commit(insert(rel, "1", "1", "x"), said("busy", 1))
+	unknown := f.Changes.Standing() // of a topic that nobody has been on
+	f.Commit(logtest.Insert(rel, "1", "1", "x"), said("busy", 1))
 	f.releaseAll()
-	f.commit(insert(rel, "2", "1", "x"))
+	f.Commit(logtest.Insert(rel, "2", "1", "x"))
 	f.waitLanes()
 	returned := map[string]*inbox{}
 	for topic, at := range map[string]changelog.Standing{"quiet": quiet, "busy": busy, "unknown": unknown} {
 		returned[topic], _ = visit(topic, Start{From: Proven, At: at})
 	}
-	f.commit(said("quiet", 3), said("busy", 4), said("unknown", 5))
+	f.Commit(said("quiet", 3), said("busy", 4), said("unknown", 5))
 	for topic, want := range map[string][]string{
 		"quiet":   {"message 3"},
 		"busy":    {"resync " + protocol.CodeBroadcastsMissed, "message 4"},
@@ -158,7 +159,7 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	}
 	// What a lane has missed itself nobody knows.
 	_, quiet = visit("quiet", Start{})
-	f.log.Begin(changelog.History{System: "1", Slot: "walcast@2"}, f.lsn+0x1000, changelog.CodeSlotLost)
+	f.Changes.Begin(changelog.History{System: "1", Slot: "walcast@2"}, f.LSN+0x1000, changelog.CodeSlotLost)
 	f.waitLanes()
 	back, _ := visit("quiet", Start{From: Proven, At: quiet})
 	if diff := cmp.Diff([]string{"resync " + protocol.CodeBroadcastsMissed}, back.wait(t, 1)); diff != "" {
@@ -170,20 +171,20 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 // log for nothing.
 func TestWhoHasMissedNoMessageReadsNoLog(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	s := f.fanout.Subscribe(f.request(newInbox(), ask{recognised: true}), Start{})
 	f.waitSent(s)
 	at := s.Standing()
 	s.Close()
-	f.commit(insert(rel, "1", "1", "x"), said("elsewhere", 1))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"), said("elsewhere", 1))
 	f.waitLanes()
 	b := newInbox()
 	s = f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: at})
 	if s.place.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
 		t.Error("a client that has missed nothing catches up; want it live at once")
 	}
-	f.commit(said("room", 2))
-	f.commit(said("room", 3))
+	f.Commit(said("room", 2))
+	f.Commit(said("room", 3))
 	b.wait(t, 2)
 	s.Close()
 	again := newInbox()
@@ -209,13 +210,13 @@ func TestNewestIsBounded(t *testing.T) {
 // A row of realtime.messages is a message, and no row for a binding.
 func TestRowsOfTheMessagesTableAreNoRows(t *testing.T) {
 	f := newFixture(t, messagesTable, `create schema if not exists realtime; create table realtime.messages_1 (id int); grant all on realtime.messages_1 to anon`)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	table := &wal.Relation{OID: 1, Schema: "realtime", Table: "messages_1", Columns: rel.Columns}
 	b := newInbox()
 	f.subscribe(b, ask{bindings: `{"event":"*","schema":"*","table":"*"}`}, Start{})
-	stored := insert(table, "1", "1", "x")
+	stored := logtest.Insert(table, "1", "1", "x")
 	stored.Content = "room 1" // as the test's messages are read
-	f.commit(stored, &wal.Change{Operation: wal.Delete, Relation: table, Old: row("1", "1", "x")}, insert(rel, "2", "1", "x"))
+	f.Commit(stored, &wal.Change{Operation: wal.Delete, Relation: table, Old: logtest.Row("1", "1", "x")}, logtest.Insert(rel, "2", "1", "x"))
 	if diff := cmp.Diff([]string{"message 1", "row 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -227,16 +228,16 @@ func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
 	f := newIdleFixture(t)
 	f.config.ResumeWait = time.Millisecond
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
 	f.subscribe(newInbox(), ask{recognised: true}, Start{}) // has the topic's messages noted
-	f.commit(said("elsewhere", 1))
+	f.Commit(said("elsewhere", 1))
 	f.waitLanes()
 	b := newInbox()
-	ahead := changelog.Standing{History: changelog.History{System: "1"}, Position: wal.Position{LSN: f.lsn + 0x1000}}
+	ahead := changelog.Standing{History: changelog.History{System: "1"}, Position: wal.Position{LSN: f.LSN + 0x1000}}
 	f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: ahead})
 	b.wait(t, 1)
-	f.commit(said("room", 2))
+	f.Commit(said("room", 2))
 	if diff := cmp.Diff([]string{"resync " + protocol.CodeBroadcastsMissed, "message 2"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -247,16 +248,16 @@ func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
 func TestMessagesOfAnOutageOfTheReaderReachThoseWhoWereHere(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	here, late := newInbox(), newInbox()
-	f.commit(said("room", 1))
+	f.Commit(said("room", 1))
 	f.waitLanes()
 	f.subscribe(here, ask{}, Start{})
-	f.log.Refill(f.lsn + 0x300) // the reader is back and says what it reads first
-	f.commit(said("room", 2))
+	f.Changes.Refill(f.LSN + 0x300) // the reader is back and says what it reads first
+	f.Commit(said("room", 2))
 	f.waitLanes()
 	f.subscribe(late, ask{}, Start{})
-	f.commit(said("room", 3))
-	f.commit(said("room", 4))
-	f.commit(said("room", 5))
+	f.Commit(said("room", 3))
+	f.Commit(said("room", 4))
+	f.Commit(said("room", 5))
 	if diff := cmp.Diff([]string{"message 2", "message 3", "message 4", "message 5"}, here.wait(t, 4)); diff != "" {
 		t.Errorf("to who was here (-want +got):\n%s", diff)
 	}

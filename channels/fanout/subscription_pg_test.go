@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"testing"
 
+	"walcast/internal/logtest"
+
 	"github.com/google/go-cmp/cmp"
 )
 
 func TestAnotherSubjectTakesOverAtTheVeryPlace(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: everyRow}, Start{})
 	const n = 400
 	for i := range n {
-		f.commit(insert(rel, fmt.Sprint(i), "2", "x"))
+		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "2", "x"))
 		if i%20 == 0 {
 			s.Refile(f.subject("authenticated", fmt.Sprintf(`{"sub":"%d"}`, i)))
 		}
@@ -29,13 +31,13 @@ func TestAnotherSubjectTakesOverAtTheVeryPlace(t *testing.T) {
 
 func TestRowsAreJudgedForTheNewSubject(t *testing.T) {
 	f := newFixture(t, grantedTables)
-	rel := f.relation("own")
+	rel := f.Relation("own")
 	b := newInbox()
 	s := f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: `{"event":"*","schema":"public","table":"own"}`}, Start{})
-	f.commit(insert(rel, "1", ann, "x"), insert(rel, "2", bob, "x"))
+	f.Commit(logtest.Insert(rel, "1", ann, "x"), logtest.Insert(rel, "2", bob, "x"))
 	f.waitSent(s)
 	s.Refile(f.subject("authenticated", `{"sub":"`+bob+`"}`))
-	f.commit(insert(rel, "3", ann, "x"), insert(rel, "4", bob, "x"))
+	f.Commit(logtest.Insert(rel, "3", ann, "x"), logtest.Insert(rel, "4", bob, "x"))
 	if diff := cmp.Diff([]string{"row 1", "row 4"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
@@ -43,19 +45,19 @@ func TestRowsAreJudgedForTheNewSubject(t *testing.T) {
 
 func TestDetachedBindingsRestUntilAnotherSubjectHasThem(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	b := newInbox()
 	s := f.subscribe(b, ask{bindings: everyRow}, Start{})
-	f.commit(insert(rel, "1", "1", "x"))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"))
 	b.wait(t, 1)
 	s.Detach()
 	if got := s.Bindings(); got != nil {
 		t.Errorf("bindings = %v; want none", got)
 	}
-	f.commit(insert(rel, "2", "1", "x"), said("room", 3))
+	f.Commit(logtest.Insert(rel, "2", "1", "x"), said("room", 3))
 	b.wait(t, 2)
 	s.Refile(f.subject("authenticated", "{}"))
-	f.commit(insert(rel, "4", "1", "x"), said("room", 5))
+	f.Commit(logtest.Insert(rel, "4", "1", "x"), said("room", 5))
 	if diff := cmp.Diff([]string{"row 1", "message 3", "row 4", "message 5"}, b.wait(t, 4)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -64,7 +66,7 @@ func TestDetachedBindingsRestUntilAnotherSubjectHasThem(t *testing.T) {
 // TestIdleBindingsWaitForTheirTable: its first row shows that it is there.
 func TestIdleBindingsWaitForTheirTable(t *testing.T) {
 	f := newFixture(t, `create table here (id int primary key); create table later (id int primary key); grant select on here, later to anon`)
-	here, later := f.relation("here"), f.relation("later")
+	here, later := f.Relation("here"), f.Relation("later")
 	b := newInbox()
 	published := make(chan string, 10)
 	s := f.subscribe(b, ask{
@@ -72,8 +74,8 @@ func TestIdleBindingsWaitForTheirTable(t *testing.T) {
 		published: func(schema, table string) { published <- schema + "." + table },
 	}, Start{})
 	s.Idle(&s.Bindings()[1])
-	f.commit(insert(here, "1"), said("room", 1))
-	f.commit(insert(here, "2"), insert(later, "3"), insert(here, "4"), insert(later, "5"))
+	f.Commit(logtest.Insert(here, "1"), said("room", 1))
+	f.Commit(logtest.Insert(here, "2"), logtest.Insert(later, "3"), logtest.Insert(here, "4"), logtest.Insert(later, "5"))
 	if diff := cmp.Diff([]string{"message 1", "row 3", "row 4", "row 5"}, b.wait(t, 4)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
@@ -83,7 +85,7 @@ func TestIdleBindingsWaitForTheirTable(t *testing.T) {
 	}
 	s.Idle(&s.Bindings()[1])
 	s.Idle(nil)
-	f.commit(insert(here, "6"))
+	f.Commit(logtest.Insert(here, "6"))
 	if got := b.wait(t, 5)[4]; got != "row 6" {
 		t.Errorf("came %s; want row 6, as nothing is idle any more", got)
 	}

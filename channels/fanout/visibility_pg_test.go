@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/internal/logtest"
 	"walcast/policy"
 )
 
@@ -19,7 +20,7 @@ const bothTables = everyRow + `,{"event":"*","schema":"public","table":"own"}`
 func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 	f := newFixture(t, messagesTable, friendsTable)
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-	messages, own := f.relation("messages"), f.relation("own")
+	messages, own := f.Relation("messages"), f.Relation("own")
 	b := newInbox()
 	s := f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: bothTables}, Start{})
 	const n = 300
@@ -29,8 +30,8 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 		if i%3 == 0 {
 			owner = bob
 		}
-		f.commit(insert(messages, fmt.Sprint(4*i), "2", "x"), insert(own, fmt.Sprint(4*i+1), owner), said("room", 4*i+2),
-			insert(messages, fmt.Sprint(4*i+3), "2", "x"))
+		f.Commit(logtest.Insert(messages, fmt.Sprint(4*i), "2", "x"), logtest.Insert(own, fmt.Sprint(4*i+1), owner), said("room", 4*i+2),
+			logtest.Insert(messages, fmt.Sprint(4*i+3), "2", "x"))
 		want = append(want, fmt.Sprint("row ", 4*i))
 		if i%3 != 0 {
 			want = append(want, fmt.Sprint("row ", 4*i+1))
@@ -48,12 +49,12 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 // Rows that are certain do not wait for others' rows that are asked about.
 func TestTheDirectLaneDoesNotWaitForPostgres(t *testing.T) {
 	f := newFixture(t, messagesTable, friendsTable)
-	messages, own := f.relation("messages"), f.relation("own")
+	messages, own := f.Relation("messages"), f.Relation("own")
 	certain, asked := newInbox(), newInbox()
 	f.subscribe(certain, ask{bindings: everyRow}, Start{})
 	f.subscribe(asked, ask{role: "authenticated", claims: annsClaims, bindings: bothTables}, Start{})
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-	f.commit(insert(messages, "1", "1", "x"), insert(own, "2", ann))
+	f.Commit(logtest.Insert(messages, "1", "1", "x"), logtest.Insert(own, "2", ann))
 	asked.wait(t, 2) // what both lanes look up once
 	locked, err := f.db.Pool.Begin(t.Context())
 	if err != nil {
@@ -62,7 +63,7 @@ func TestTheDirectLaneDoesNotWaitForPostgres(t *testing.T) {
 	if _, err := locked.Exec(t.Context(), "lock table friends"); err != nil {
 		t.Fatal(err)
 	}
-	f.commit(insert(messages, "3", "1", "x"), insert(own, "4", ann), said("room", 5))
+	f.Commit(logtest.Insert(messages, "3", "1", "x"), logtest.Insert(own, "4", ann), said("room", 5))
 	if diff := cmp.Diff([]string{"row 1", "row 3", "message 5"}, certain.wait(t, 3)); diff != "" {
 		t.Errorf("to who needs no asking (-want +got):\n%s", diff)
 	}
@@ -81,10 +82,10 @@ func TestAPolicyThatRaisesIsToldOnce(t *testing.T) {
 	f := newFixture(t, `create table faulty (id int primary key, body text); grant select on faulty to authenticated;
 		alter table faulty enable row level security;
 		create policy faulty on faulty for select to authenticated using (exists (select where body::int > random()))`)
-	rel := f.relation("faulty")
+	rel := f.Relation("faulty")
 	b := newInbox()
 	s := f.subscribe(b, ask{role: "authenticated", claims: "{}", bindings: `{"event":"*","schema":"public","table":"faulty"}`}, Start{})
-	f.commit(insert(rel, "1", "10"), insert(rel, "2", "x"), insert(rel, "3", "y"), insert(rel, "4", "10"))
+	f.Commit(logtest.Insert(rel, "1", "10"), logtest.Insert(rel, "2", "x"), logtest.Insert(rel, "3", "y"), logtest.Insert(rel, "4", "10"))
 	f.waitSent(s)
 	if diff := cmp.Diff([]string{"row 1", "problem policy_raised", "row 4"}, b.wait(t, 3)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)
@@ -93,11 +94,11 @@ func TestAPolicyThatRaisesIsToldOnce(t *testing.T) {
 
 func TestARoleThatIsNoneIsShownNothing(t *testing.T) {
 	f := newFixture(t, messagesTable)
-	rel := f.relation("messages")
+	rel := f.Relation("messages")
 	nobody, witness := newInbox(), newInbox()
 	s := f.subscribe(nobody, ask{role: "nobody", claims: "{}", bindings: everyRow}, Start{})
 	f.subscribe(witness, ask{bindings: everyRow}, Start{})
-	f.commit(insert(rel, "1", "1", "x"))
+	f.Commit(logtest.Insert(rel, "1", "1", "x"))
 	witness.wait(t, 1)
 	f.waitSent(s)
 	if got := nobody.wait(t, 0); len(got) > 0 {
@@ -115,11 +116,11 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 	asks := prometheus.NewRegistry()
 	f.policy = policy.New(policy.Config{AccessAge: 200 * time.Millisecond, Timeout: 5 * time.Second}, f.db.Pool, slog.New(slog.DiscardHandler), asks)
 	f.renew()
-	f.log.Begin(firstHistory, f.lsn, "")
+	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
-	docs, b := f.relation("docs"), newInbox()
+	docs, b := f.Relation("docs"), newInbox()
 	s := f.subscribe(b, ask{role: reader, claims: "{}", bindings: `{"event":"*","schema":"public","table":"docs"}`}, Start{})
-	f.commit(insert(docs, "1", "7"))
+	f.Commit(logtest.Insert(docs, "1", "7"))
 	f.waitSent(s)
 	f.db.Exec("grant " + editor + " to " + reader)
 	if _, err := f.policy.Confirm(t.Context(), time.Now()); err != nil {
@@ -127,8 +128,8 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 	}
 	id := 2
 	f.until("rows come once the role is granted", func() bool {
-		f.present()
-		f.commit(insert(docs, fmt.Sprint(id), "7"), insert(docs, fmt.Sprint(-id), "8"))
+		f.CatchUp()
+		f.Commit(logtest.Insert(docs, fmt.Sprint(id), "7"), logtest.Insert(docs, fmt.Sprint(-id), "8"))
 		id++
 		return len(b.wait(t, 0)) >= 10
 	})
@@ -185,24 +186,24 @@ func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
 				`create table own (id int primary key, owner uuid); alter table own enable row level security;
 				grant select on own to authenticated; create policy own on own for select to authenticated using (`+c.condition+`)`)
 			f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")
-			own := f.relation("own")
+			own := f.Relation("own")
 			b := newInbox()
 			f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: `{"event":"*","schema":"public","table":"own"}`}, Start{})
-			f.commit(insert(own, "1", ann))
+			f.Commit(logtest.Insert(own, "1", ann))
 			b.wait(t, 1)
 			tx, err := f.db.Pool.Begin(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }() // for a test that has failed
-			secret := insert(own, "2", ann)
+			secret := logtest.Insert(own, "2", ann)
 			if err := tx.QueryRow(t.Context(), "select pg_current_xact_id()::text::bigint").Scan(&secret.XID); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := tx.Exec(t.Context(), c.taken); err != nil {
 				t.Fatal(err)
 			}
-			f.commit(secret)
+			f.Commit(secret)
 			for range 5 { // looks, of which none has seen the transaction
 				if _, err := f.policy.Confirm(t.Context(), time.Now()); err != nil {
 					t.Fatal(err)
@@ -214,8 +215,8 @@ func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
 			if err := tx.Commit(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			f.present()
-			f.commit(insert(own, "3", ann), said("room", 4))
+			f.CatchUp()
+			f.Commit(logtest.Insert(own, "3", ann), said("room", 4))
 			if got := b.wait(t, 2); slices.Contains(got, "row 2") || slices.Contains(got, "row 3") {
 				t.Errorf("came %q; want no row that the transaction has hidden", got)
 			}
@@ -226,19 +227,19 @@ func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
 // One look serves all that the log had when it was asked for.
 func TestABacklogIsConfirmedByOneLook(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
-	f.log.Begin(firstHistory, f.lsn, "")
-	messages := f.relation("messages")
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	messages := f.Relation("messages")
 	l := f.fanout.shards[0].secured
-	l.begin(f.log.Standing().History)
-	f.commit(insert(messages, "1", "1", "x"))
-	first := f.log.Head()
-	f.commit(insert(messages, "2", "1", "x"))
+	l.begin(f.Changes.Standing().History)
+	f.Commit(logtest.Insert(messages, "1", "1", "x"))
+	first := f.Changes.Head()
+	f.Commit(logtest.Insert(messages, "2", "1", "x"))
 	readAt := l.readBefore(first)
-	if got := l.readBefore(f.log.Head()); !got.Equal(readAt) {
+	if got := l.readBefore(f.Changes.Head()); !got.Equal(readAt) {
 		t.Error("a change that the log had already asks for another look")
 	}
-	f.commit(insert(messages, "3", "1", "x"))
-	if got := l.readBefore(f.log.Head()); !got.After(readAt) {
+	f.Commit(logtest.Insert(messages, "3", "1", "x"))
+	if got := l.readBefore(f.Changes.Head()); !got.After(readAt) {
 		t.Error("a change that came later is confirmed by the earlier look")
 	}
 }

@@ -59,6 +59,7 @@ var may = map[string][]string{
 	"internal/quiet":    nil,
 	"internal/pgarray":  nil,
 	"internal/elixir":   nil,
+	"internal/logtest":  {"replication/catalog", "replication/changelog", "replication/wal", "internal/devdb"},
 	// A command that finds a Postgres for make.
 	"internal/devdb":      nil,
 	"internal/devdb/find": {"internal/devdb"},
@@ -77,7 +78,8 @@ const forTests = "test"
 
 // onlyForTests are packages that no program may import.
 var onlyForTests = []string{
-	"walcast/internal/clock", "walcast/internal/golden", "walcast/internal/once", "walcast/internal/property", "walcast/internal/transcript",
+	"walcast/internal/clock", "walcast/internal/golden", "walcast/internal/logtest", "walcast/internal/once", "walcast/internal/property",
+	"walcast/internal/transcript",
 }
 
 func TestImportsPointDownTheRoad(t *testing.T) {
