@@ -11,19 +11,18 @@ import (
 )
 
 const (
-	// roundTasks and roundBytes bound what is on its way at once.
+	// roundTasks and roundBytes bound how much is asked at once.
 	roundTasks = 128
 	roundBytes = 4 << 20
-	// patience is how many time-outs one call may cost before what is left of
-	// it counts as too slow, row by row or not.
+	// patience is how many time-outs one call may take. After these a task that
+	// times out is not split any more, and all its rows count as too slow.
 	patience = 4
 )
 
-// ask puts all tasks to Postgres, and again in halves those that raise, until
-// only the rows are left that raise by themselves. A task that raises ends its
-// round, so rounds are short after one and grow again. Rows that were asked
-// about too early are asked about again. Tasks whose statement does not parse are
-// returned.
+// ask puts all tasks to Postgres. A task that raises is asked again in halves, until
+// it is known which rows raise by themselves. It also ends its round, so the next
+// rounds are short and grow again. Rows that were asked about too early are asked
+// about again. The tasks whose statement does not parse are returned.
 func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
 	late := time.Now().Add(patience * a.pg.config.Timeout)
 	early := earliness{limit: a.pg.config.Timeout}
@@ -51,9 +50,9 @@ func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err er
 	return refused, nil
 }
 
-// askRound asks as much as goes together.
+// askRound asks tasks over one connection.
 func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
-	// Postgres ends each task by itself; this is for a server that hangs.
+	// Postgres' own time limit ends each task; this one is for a server that hangs.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*a.pg.config.Timeout)
 	defer cancel()
 	conn, err := a.pg.acquire(ctx, a.pg.askPool())
@@ -73,8 +72,8 @@ func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
 	return r, r.inspect(ctx)
 }
 
-// takeOutcomes takes the answers of a round. It returns what to ask again: what a
-// raising task cut off, and its own halves.
+// takeOutcomes stores the answers of a round. It returns the tasks to ask again: the
+// halves of a task that raised, and the tasks behind it.
 func (a *asker) takeOutcomes(r *round, early *earliness, late time.Time) (again []*task, raised bool) {
 	for i, o := range r.outcomes {
 		t := r.tasks[i]
@@ -103,7 +102,8 @@ func (a *asker) takeOutcomes(r *round, early *earliness, late time.Time) (again 
 	return append(again, r.tasks[len(r.outcomes):]...), raised || r.alone
 }
 
-// loseNames asks by key where that can be.
+// loseNames handles a task for which losesNames is true: it returns tasks by key for
+// the rows that have one, and the others in smaller tasks or with the error.
 func (a *asker) loseNames(t *task, raised *AskError) (again []*task) {
 	again, rest := t.byKey()
 	switch {
@@ -119,32 +119,30 @@ func (a *asker) loseNames(t *task, raised *AskError) (again []*task) {
 	return rest.halves()
 }
 
-// round is tasks on their way over one connection, in one go, but each in a
-// transaction of its own: a subject must not share one with another, as a
-// policy's function may keep what it found in a setting.
+// round is tasks that are sent at once over one connection, each in a transaction of
+// its own: subjects must not share a transaction, as the function of a policy may
+// keep what it has found in a setting.
 type round struct {
 	conn     *pgx.Conn
 	timeout  time.Duration
-	named    bool // statements are prepared; otherwise a pooler may be between
+	named    bool // statements are prepared; false if a pooler may be in between
 	tasks    []*task
 	outcomes []outcome // of the first tasks, up to the first that raised
-	refused  []*task   // whose statement did not parse
-	alone    bool      // one of the tasks spoils the connection for others
+	refused  []*task   // tasks whose statement does not parse
+	alone    bool      // a task has changed the connection; the next rounds are of one task
 }
 
-// outcome is what became of a task.
+// outcome is the result of a task.
 type outcome struct {
-	acting     bool     // Postgres let us act as the subject
-	snapshot   snapshot // when acting: the question saw this or more
+	acting     bool     // Postgres let us become the subject
+	snapshot   snapshot // if acting: the statement saw at least this
 	seen       []int    // numbers of the visible rows, from 1
-	superseded []int    // of rows that are visible as they are now, but not as they were sent
+	superseded []int    // numbers of the rows that are visible, but in a later version than was sent
 	raised     *AskError
 }
 
-// prepare has statements parsed, once for each connection: as ourselves where no
-// code of users can take part in it. As a policy was parsed as its creator, the
-// subject needs no USAGE on the schemas that it names. Tasks whose statement
-// does not parse are left out.
+// prepare has the statements parsed, once for each connection, by the role that
+// task.parser names. Tasks whose statement does not parse are moved to refused.
 func (r *round) prepare(ctx context.Context, tasks []*task) error {
 	r.named = r.conn.Config().DefaultQueryExecMode == pgx.QueryExecModeCacheStatement
 	if !r.named {
@@ -167,9 +165,9 @@ func (r *round) prepare(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
-// inspect makes sure that the answers are those of our own statements. If they
-// may not be, a single task has itself to blame, and others are asked again one
-// by one, each on a connection of its own.
+// inspect checks that the answers came from our own statements. If they may not
+// have, the answers are dropped: a single task gets an error, and several tasks are
+// asked again one by one, each on a connection of its own.
 func (r *round) inspect(ctx context.Context) error {
 	bad, err := touched(ctx, r.conn)
 	if err != nil || !bad {
@@ -189,9 +187,10 @@ func (r *round) inspect(ctx context.Context) error {
 	return nil
 }
 
+// failure returns an error of Postgres as the answer to a task.
 func (t *task) failure(pg *pgconn.PgError) *AskError { return newAskError(t.statements.table, pg) }
 
-// run takes the outcomes up to the first task that raises.
+// run sends the tasks and reads their outcomes up to the first task that raises.
 func (r *round) run(ctx context.Context) (err error) {
 	pipeline := r.conn.PgConn().StartPipeline(ctx)
 	for _, t := range r.tasks {
@@ -249,14 +248,15 @@ func (t *task) receive(pipeline *pgconn.Pipeline) (o outcome, err error) {
 	return o, nil
 }
 
-// The statements of a task whose rows say something.
+// Those of a task's four statements whose rows are read.
 const (
 	statementBecome = 1
 	statementAsk    = 2
 )
 
-// read reads a statement's rows; those of the question are numbers of rows, and
-// when they were looked up whether they are the version that was sent.
+// read reads the rows of one statement. Those of statementAsk are the numbers of
+// visible rows and, if they were looked up by key, whether each is the version that
+// was sent.
 func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 	for reader.NextRow() {
 		values := reader.Values()
@@ -265,7 +265,7 @@ func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 		case statement == statementBecome:
 			o.snapshot, err = parseSnapshot(string(values[0]))
 		case statement == statementAsk:
-			err = o.readPlace(values)
+			err = o.readNumber(values)
 		}
 	}
 	if _, e := reader.Close(); e != nil {
@@ -274,12 +274,13 @@ func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 	return err
 }
 
-func (o *outcome) readPlace(values [][]byte) error {
-	place, err := strconv.Atoi(string(values[0]))
+// readNumber reads one row of statementAsk.
+func (o *outcome) readNumber(values [][]byte) error {
+	number, err := strconv.Atoi(string(values[0]))
 	if len(values) > 1 && string(values[1]) != "t" {
-		o.superseded = append(o.superseded, place)
+		o.superseded = append(o.superseded, number)
 	} else {
-		o.seen = append(o.seen, place)
+		o.seen = append(o.seen, number)
 	}
 	return err
 }

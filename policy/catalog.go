@@ -11,7 +11,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// Settings in which a transaction keeps what the session's own path is.
+// Settings in which a transaction keeps the session's own search_path.
 const (
 	ownPath    = "walcast.search_path"
 	ownSchemas = "walcast.schemas"
@@ -26,9 +26,9 @@ const sessionSQL = `select current_setting('` + ownPath + `'), current_setting('
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
 
 // beginPinned begins a transaction in which catalog queries mean the same, and
-// expressions print the same, whatever the session has set. Until the path is
-// pinned names are qualified and there are no operators: others may have made
-// better fitting ones in a schema of the session's path.
+// expressions print the same, whatever the session has set. Up to where it sets the
+// search_path it qualifies all names and uses no operators, as somebody may have
+// made better fitting ones in a schema of the session's path.
 const beginPinned = "begin isolation level repeatable read, read only; " + `
 	select pg_catalog.set_config('` + ownPath + `', pg_catalog.current_setting('search_path'), true),
 		pg_catalog.set_config('` + ownSchemas + `', pg_catalog.current_schemas(false)::pg_catalog.text, true),
@@ -38,10 +38,11 @@ const beginPinned = "begin isolation level repeatable read, read only; " + `
 		pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('standard_conforming_strings', 'on', true),
 		pg_catalog.set_config('quote_all_identifiers', 'off', true)`
 
-// catalogPath has pg_temp in the last place: unnamed it would be the first.
+// catalogPath names pg_temp last, as it would come first if it were not named.
 const catalogPath = "pg_catalog, pg_temp"
 
-// runPathSQL goes over to the path under which policies are asked.
+// runPathSQL sets and returns the search_path under which policies are asked about,
+// see session.RunPath.
 const runPathSQL = `select run.path, run.whole, set_config('search_path', run.path, true)
 from (
 	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.place) filter (where s.trusted), '') || ', pg_temp' as path,
@@ -60,10 +61,11 @@ from (
 	) as s
 ) as run`
 
-// accessSQL says whether our user may become the role, and whether row-level security applies as check_enable_rls does:
-// superusers, BYPASSRLS and, unless forced, who has the owner's privileges, are
-// above it. Of a column that was renamed or dropped since the row was written
-// only the grant on the whole table is left to go by.
+// accessSQL says whether our user may become the role, what the role is granted, and
+// whether row-level security applies to it. As in check_enable_rls it does not apply
+// to superusers, to roles with BYPASSRLS and, unless it is forced, to roles with the
+// owner's privileges. For a column that was renamed or dropped since the row was
+// written only a grant on the whole table counts.
 const accessSQL = `select r.oid is not null,
 	coalesce(pg_has_role(u.name, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end), false),
 	coalesce(pg_has_role(u.name, r.oid, 'MEMBER'), false), u.name,
@@ -94,7 +96,7 @@ const attributesSQL = `select a.attname, a.attnum, t.typtype = 'd', a.attstorage
 from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_collation l on l.oid = a.attcollation
 where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped order by a.attnum`
 
-// A policy without USING (only INSERT has none) adds nothing to what is seen.
+// policiesSQL leaves out policies without USING, which only those for INSERT lack.
 const policiesSQL = `select p.polname, p.polpermissive, pg_get_expr(p.polqual, p.polrelid),
 	array(select d.refobjsubid::int2 from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
 		and d.refclassid = 'pg_class'::regclass and d.refobjid = p.polrelid and d.refobjsubid <> 0)
@@ -111,7 +113,7 @@ from pg_policy p, pg_roles r
 where ` + policiesWhere + `
 order by p.polname`
 
-// namesSQL goes by what the policies depend on, and the table itself.
+// namesSQL reads names: the schemas of the table, and of all that its policies name.
 const namesSQL = `select array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(r.oid, n.oid, 'USAGE') order by 1),
 	array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(u.name, n.oid, 'USAGE') order by 1),
 	exists (select from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass
@@ -129,7 +131,7 @@ const namesFrom = `(
 	left join pg_collation l on d.refclassid = 'pg_collation'::regclass and l.oid = d.refobjid
 	where ` + policiesWhere + `) as named join pg_namespace n on n.oid = named.oid`
 
-// functionsSQL has those that the policies name or that cast for them.
+// functionsSQL reads the functions that the policies call, by name or as casts.
 const functionsSQL = `select distinct n.nspname, f.proname, l.lanname, f.prosrc, f.prosqlbody is not null, f.prokind::text,
 	f.provolatile::text, f.pronargs::int, f.proretset, coalesce(f.proconfig, '{}'), format_type(f.prorettype, null),
 	f.prosecdef, has_function_privilege(r.oid, f.oid, 'EXECUTE')
@@ -141,8 +143,9 @@ join pg_language l on l.oid = f.prolang
 cross join pg_roles r
 where ` + policiesWhere
 
-// readCatalog reads all of it in one transaction. An *AskError is an answer of
-// Postgres, any other error means that it could not be asked.
+// readCatalog reads the facts of a relation and a role in one transaction. An
+// *AskError is an answer of Postgres; any other error means that Postgres could not
+// be asked.
 func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*t.pg.config.Timeout)
 	defer cancel()
@@ -176,7 +179,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	if err == nil {
 		f.lsn, err = wal.ParseLSN(lsn)
 	}
-	if err == nil && len(f.policies.asked) != len(f.policies.stored) { // both print what is there now
+	if err == nil && len(f.policies.asked) != len(f.policies.stored) { // pg_get_expr may see a newer catalog than the snapshot
 		err = errors.New("policies have changed meanwhile")
 	}
 	if pg, ok := postgresError(err); ok {
@@ -191,6 +194,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	return f, nil
 }
 
+// scanOne reads the columns of the only row.
 func scanOne(into ...any) func(pgx.Rows) error {
 	return func(rows pgx.Rows) error {
 		_, err := pgx.ForEachRow(rows, into, func() error { return nil })
@@ -198,6 +202,7 @@ func scanOne(into ...any) func(pgx.Rows) error {
 	}
 }
 
+// scanAll collects all rows.
 func scanAll[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.Rows) error {
 	return func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, row)

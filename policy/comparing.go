@@ -12,21 +12,21 @@ import (
 	"walcast/filters"
 )
 
-// comparing is questions of one form on their way, and their answers.
+// comparing is the asking of questions of one form, with their answers.
 type comparing struct {
 	operators *Operators
 	form      form
-	subject   filters.Subject // nil is ourselves
+	subject   filters.Subject // nil means our own user
 	questions []filters.Question
 	answers   []filters.Answer
-	late      int // statements that took too long
+	late      int // how many statements took too long
 }
 
-// lateMost is how many statements may take too long before what is left of the
-// questions counts as too slow, one by one or not.
+// lateMost is how many statements may take too long. After these all questions
+// without an answer count as too slow.
 const lateMost = 4
 
-// ask fills in the answers at the indexes.
+// ask asks the questions at the indexes, and again in halves if one of them raises.
 func (c *comparing) ask(ctx context.Context, indexes []int) error {
 	if c.subject == nil && c.form.schema != "pg_catalog" {
 		c.refuse(indexes, &pgconn.PgError{Code: codeInsufficientPrivilege, Message: "type " + c.form.typ + " is asked about as a subject only"})
@@ -58,7 +58,7 @@ func (c *comparing) ask(ctx context.Context, indexes []int) error {
 	return c.ask(ctx, indexes[half:])
 }
 
-// refuse answers with an error.
+// refuse answers the questions at the indexes with an error.
 func (c *comparing) refuse(indexes []int, raised *pgconn.PgError) {
 	message := raised.Message
 	if raised.Detail != "" {
@@ -72,23 +72,22 @@ func (c *comparing) refuse(indexes []int, raised *pgconn.PgError) {
 	}
 }
 
-// comparisonSQL pins what the text of values, and the meaning of literals,
-// depend on. TimeZone and the order of day and month are left to the database:
-// they are what its users expect of literals.
+// comparisonSQL sets what the text of values depends on. TimeZone and the order of
+// day and month stay the database's, as its users expect that of literals.
 const comparisonSQL = `select pg_catalog.set_config('DateStyle', 'ISO', true), pg_catalog.set_config('bytea_output', 'hex', true),
 	pg_catalog.set_config('extra_float_digits', '3', true)`
 
-// actor is who asks.
+// actor returns the actor that asks.
 func (c *comparing) actor() actor {
-	a := actor{role: "none", path: catalogPath, timeout: c.operators.timeout} // none is ourselves
+	a := actor{role: "none", path: catalogPath, timeout: c.operators.timeout} // "none" is our own user
 	if c.subject != nil {
 		a.role, a.claims = c.subject.Actor()
 	}
 	return a
 }
 
-// prepare has the question parsed under a path. Operators are those of the type's
-// home, or else Postgres' own, to which its values may be cast.
+// prepare has the statement parsed under a path. It takes the operators of the type's
+// home or, if there is none, the built-in ones, to whose types Postgres may cast.
 func (w way) prepare(ctx context.Context, conn *pgx.Conn, path string) (way, error) {
 	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
 		return w, nil
@@ -106,7 +105,7 @@ func (w way) prepare(ctx context.Context, conn *pgx.Conn, path string) (way, err
 	return w, err
 }
 
-// run asks in one statement. whole says that an error is that of all questions.
+// run asks in one statement. whole means that an error concerns all questions.
 func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*c.operators.timeout) // for a server that hangs
 	defer cancel()
@@ -129,7 +128,7 @@ func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err err
 	return !acting, err
 }
 
-// runOne asks in one way. Where that is barred no transaction stays open.
+// runOne asks in one way. If that is barred no transaction stays open.
 func (c *comparing) runOne(ctx context.Context, conn *pgx.Conn, a actor, w way, indexes []int) (acting bool, err error) {
 	w, err = w.prepare(ctx, conn, a.path)
 	if err != nil {
@@ -144,8 +143,8 @@ func (c *comparing) runOne(ctx context.Context, conn *pgx.Conn, a actor, w way, 
 	return acting, err
 }
 
-// converse sends one transaction and reads the answers. acting says that
-// Postgres let us act as the subject.
+// converse sends one transaction and reads the answers. acting means that Postgres
+// let us become the subject.
 func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, w way, indexes []int) (acting bool, err error) {
 	args, err := c.arguments(conn.TypeMap(), indexes)
 	if err != nil {
@@ -171,7 +170,7 @@ func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, w way
 	return acting, err
 }
 
-// arguments are values and literals as arrays of text.
+// arguments returns the values and the literals as two arrays of text.
 func (c *comparing) arguments(types *pgtype.Map, indexes []int) ([][]byte, error) {
 	values, literals := make([]string, len(indexes)), make([]string, len(indexes))
 	for i, at := range indexes {
@@ -187,9 +186,9 @@ func (c *comparing) arguments(types *pgtype.Map, indexes []int) ([][]byte, error
 	return args, nil
 }
 
-// receive reads a statement's result; that of the question has one row for each
-// index, in their order.
-func (c *comparing) receive(pipeline *pgconn.Pipeline, question bool, indexes []int) error {
+// receive reads the result of one statement. The result of the comparison has one
+// row for each index, in their order.
+func (c *comparing) receive(pipeline *pgconn.Pipeline, compares bool, indexes []int) error {
 	results, err := pipeline.GetResults()
 	if err != nil {
 		return err
@@ -199,7 +198,7 @@ func (c *comparing) receive(pipeline *pgconn.Pipeline, question bool, indexes []
 		return fmt.Errorf("unexpected result %T", results)
 	}
 	for i := 0; reader.NextRow(); i++ {
-		if !question {
+		if !compares {
 			continue
 		}
 		c.answers[indexes[i]] = c.answer(reader.Values())
@@ -208,7 +207,7 @@ func (c *comparing) receive(pipeline *pgconn.Pipeline, question bool, indexes []
 	return err
 }
 
-// answer reads a row of the question's result: the truth of a comparison, or the
+// answer reads a row of the comparison's result: the truth of a comparison, or the
 // text of a literal, which is NULL if it is beyond maxReadBytes.
 func (c *comparing) answer(row [][]byte) filters.Answer {
 	holds, text := row[0], row[1]
@@ -257,7 +256,8 @@ func (f form) sql() string {
 	return "select " + holds + ", null::pg_catalog.text from " + rows + " order by q.ordinal"
 }
 
-// operator is one of the type's home, else of pg_catalog, which the path names.
+// operator writes an operator of the type's home or, without a home, of pg_catalog,
+// which is on the search_path.
 func (f form) operator(symbol string) string {
 	if f.home == "" {
 		return symbol

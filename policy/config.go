@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Config is how long answers of the database are believed and waited for.
+// Config says how long answers of the database are believed and waited for.
 type Config struct {
-	// AccessAge is how long what the catalog says of who may see what is believed
-	// (grants, policies, functions, types, roles and their membership): Relation
-	// messages tell of a part of it only. Default 1 s. Smaller looks at the catalog
-	// more often, larger shows rows for longer after access to them is gone.
+	// AccessAge is how long it is believed what the catalog says of access (grants,
+	// policies, functions, types, roles and their membership), as Relation messages
+	// announce only some of its changes. Default 1 s. A smaller value reads the
+	// catalog more often, a larger value shows rows for longer after access to them
+	// was revoked.
 	AccessAge time.Duration
 	// Timeout is how long Postgres may take to judge one batch. Default 5 s. A
 	// policy that takes longer for one row hides the row, as if it had raised.

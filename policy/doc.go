@@ -2,17 +2,18 @@
 // row-level security compiled to predicates or asked of Postgres, and the
 // checks of private channels.
 //
-// Postgres is asked as the subject itself, in a transaction of its own, with the
-// values of the change; so the answer is that of the change, and exact. That runs
-// code of users (policies, functions, checks of domains): read only, rolled back
-// and never with our own rights, as far as Postgres allows, see AskOver. What is
-// compiled (packages sql and compile) must never show a row that Postgres would
-// hide: a differential test with random policies, rows, roles and claims holds
-// both to the server.
+// Postgres is asked as the subject itself, in a transaction of its own, and with the
+// values of the change, so that the answer holds for exactly that change. Asking
+// runs code of users (policies, functions, checks of domains). It runs read only, is
+// rolled back and never has our own rights, as far as Postgres allows that (see
+// AskOver). A compiled policy (packages sql and compile) must never show a row that
+// Postgres would hide; a differential test with random policies, rows, roles and
+// claims compares both with the server.
 //
-// What is known of a relation is filed by its pointer, so a Relation message
-// makes it anew in WAL order; what hangs on roles has a time limit besides.
+// What is known of a relation is kept under the pointer of its wal.Relation. A
+// Relation message makes a new one, so that the catalog is read again exactly in WAL
+// order. What depends on roles expires with time as well.
 //
-// Neighbours: channels asks it about changes and topics, filters provides the
-// predicates. It knows nothing of sockets or of a topic's members.
+// Neighbours: channels asks about changes and topics, filters provides the
+// predicates. The package knows nothing of sockets or of a topic's members.
 package policy

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// earliness is what was asked about too early: the WAL has told of a commit
-// before Postgres' snapshots see it. No answer counts then, as it is that of the
-// moment before the transaction: the row is not there or is an older version,
-// and so is what policies read besides it.
+// earliness is the rows that were asked about too early: a commit is in the WAL
+// before snapshots see it. The answers do not count, as they are from before the
+// transaction: the row does not exist or is an older version, and so is what
+// policies read besides the row.
 type earliness struct {
 	limit time.Duration // how long a row is asked about again
-	pause time.Duration // before the next time
+	pause time.Duration // how long to wait before asking again
 	tasks []*task
 }
 
@@ -21,7 +21,7 @@ const (
 	earlyMost  = 50 * time.Millisecond
 )
 
-// unseen are the numbers of the rows, from 1, that were asked about too early.
+// unseen returns the numbers of the rows, from 1, that were asked about too early.
 func (t *task) unseen(o *outcome) map[int]bool {
 	if !o.acting {
 		return nil
@@ -38,7 +38,7 @@ func (t *task) unseen(o *outcome) map[int]bool {
 	return unseen
 }
 
-// countOthers counts the numbers that are not among some.
+// countOthers counts the numbers that are not in some.
 func countOthers(numbers []int, some map[int]bool) (n int) {
 	for _, number := range numbers {
 		if !some[number] {
@@ -48,7 +48,7 @@ func countOthers(numbers []int, some map[int]bool) (n int) {
 	return n
 }
 
-// add has rows of a task asked about again, unless that has been done for too long.
+// add has rows of a task asked about again. After the limit they get an error instead.
 func (e *earliness) add(t *task, unseen map[int]bool) {
 	if len(unseen) == 0 {
 		return
@@ -73,7 +73,7 @@ func (e *earliness) add(t *task, unseen map[int]bool) {
 	e.tasks = append(e.tasks, q.split()...)
 }
 
-// wait pauses, longer each time, and returns what to ask again.
+// wait pauses, longer each time, and returns the tasks to ask again.
 func (e *earliness) wait(ctx context.Context) ([]*task, error) {
 	e.pause = min(max(2*e.pause, earlyFirst), earlyMost)
 	if err := sleep(ctx, e.pause); err != nil {
@@ -84,7 +84,7 @@ func (e *earliness) wait(ctx context.Context) ([]*task, error) {
 	return tasks, nil
 }
 
-// sleep waits, unless ctx is done before.
+// sleep waits for a time, or until ctx is done.
 func sleep(ctx context.Context, pause time.Duration) error {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -9,17 +9,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrUnknownRole means that nobody can act as a role: the database has none of
-// that name, or walcast's user may not become it. It is wrapped by the *RoleError
-// that names it.
+// ErrUnknownRole means that nobody can act as a role: the database has no role of
+// that name, or walcast's user may not become it. The error is a *RoleError, which
+// names the role.
 var ErrUnknownRole = errors.New("role does not exist")
 
 // RoleError is ErrUnknownRole as Postgres words it.
 type RoleError struct {
 	Role string
-	// User is who may not become the role; "" when there is no such role.
+	// User is the user that may not become the role; "" if there is no such role.
 	User   string
-	member bool // but without the right to SET it
+	member bool // User is a member of the role, but without the SET option
 }
 
 func (e *RoleError) Error() string {
@@ -29,7 +29,7 @@ func (e *RoleError) Error() string {
 	return fmt.Sprintf("role \"%s\" does not exist", e.Role)
 }
 
-// Cure is the SQL after which the role can be acted as.
+// Cure returns the SQL after which clients can act as the role.
 func (e *RoleError) Cure() string {
 	role, user := pgx.Identifier{e.Role}.Sanitize(), pgx.Identifier{e.User}.Sanitize()
 	switch {
@@ -44,34 +44,35 @@ func (e *RoleError) Cure() string {
 // Unwrap makes the error an ErrUnknownRole.
 func (e *RoleError) Unwrap() error { return ErrUnknownRole }
 
-// AskError is how Postgres answered a question with an error: a policy that
-// raised, or that it would not evaluate as the subject. It is the answer to its
-// own question and worth no second try.
+// AskError is an error that Postgres answered with: a policy raised, or could not be
+// evaluated as the subject. Asking again would give the same answer.
 type AskError struct {
 	Table    string // schema.table
 	SQLState string
-	Message  string // what anybody may be told
+	Message  string // for clients
 
-	text string // as it was raised, which may quote what nobody may see; for the log
+	text string // for the log: as raised, which may quote rows that clients may not see
 }
 
 func (e *AskError) Error() string { return e.Message }
 
-// textInLog stands for the text of an error that code of users has raised.
+// textInLog is told to clients instead of the text that code of users has raised.
 const textInLog = "(the server's log has its text)"
 
-// newAskError takes an answer of Postgres about a table.
+// newAskError makes an error of Postgres about a table an AskError.
 func newAskError(table string, pg *pgconn.PgError) *AskError {
 	e := &AskError{Table: table, SQLState: pg.Code, Message: textInLog, text: pg.Message}
-	// These Postgres words itself, and names no more than what lacks a grant.
+	// Postgres itself words these errors, which name at most the object without a
+	// grant.
 	if ownContext(pg) && (pg.Code == codeInsufficientPrivilege || pg.Code == codeQueryCanceled) {
 		e.Message = pg.Message
 	}
 	return e
 }
 
-// ownContext reports whether an error was raised outside of any function of a
-// user: Postgres says in which it was raised, and where in a JSON document.
+// ownContext reports whether an error was raised outside of users' functions. An
+// error's context names the functions that it was raised in; it may also say where
+// in a JSON document, which is no function.
 func ownContext(pg *pgconn.PgError) bool {
 	for line := range strings.Lines(pg.Where) {
 		if !strings.HasPrefix(line, "JSON data, line ") {
@@ -81,7 +82,7 @@ func ownContext(pg *pgconn.PgError) bool {
 	return true
 }
 
-// The SQLSTATEs that something is decided by.
+// The SQLSTATEs that decisions depend on.
 const (
 	codeInsufficientPrivilege  = "42501"
 	codeUndefinedTable         = "42P01"
@@ -98,8 +99,8 @@ const (
 	codeProgramLimitExceeded   = "54000"
 )
 
-// answer tells an answer of Postgres to the question that was asked from a
-// connection that is lost. Only the latter is worth asking again.
+// postgresError returns the error with which Postgres answered a statement. It is
+// not ok for a lost connection, after which the statement is worth a second try.
 func postgresError(err error) (*pgconn.PgError, bool) {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {

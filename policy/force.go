@@ -6,55 +6,55 @@ import (
 	"walcast/replication/wal"
 )
 
-// force is since when what is known of a relation for a role is known to have
-// been in force, and so which rows it may judge: not those that are older than a
-// change of access.
+// force says since when the facts of a relation for a role are known to hold. They
+// must not judge rows that are older than a change of access.
 type force struct {
-	all    moment
-	others moment        // all but the relation's own rows in the catalog, of which Relation messages tell
-	read   time.Time     // when it was read, by Postgres' clock
-	grace  time.Duration // Config.AccessAge when it was the first reading for the Relation
+	all    moment        // of all facts
+	others moment        // of all facts but the relation's own catalog rows, whose changes Relation messages announce
+	read   time.Time     // when the catalog was read, by Postgres' clock
+	grace  time.Duration // Config.AccessAge if this was the first reading for the Relation, else 0
 }
 
-// moment is from when on something is known to have been in force.
+// moment is the time since which something is known to hold.
 type moment struct {
 	at time.Time // by Postgres' clock
-	// coversSlots says that it has been for all rows that logical slots still hold:
-	// what it depends on was written by transactions that had ended when the oldest
-	// of the slots began to keep the catalog, see sight.held. No row of a
-	// transaction before that one is in the WAL that is still to be read.
+	// coversSlots means that it holds for all rows in the WAL that logical slots have
+	// still to read. The catalog rows that it depends on were written by transactions
+	// that had ended at the oldest catalog snapshot that a slot keeps, which is before
+	// transaction held; see sight.held.
 	coversSlots bool
 	held        uint32
 }
 
-// covers reports whether it was in force when the change was committed.
+// covers reports whether it is known to have held when the change was committed.
 func (m moment) covers(c *wal.Change) bool {
 	return !c.CommitTime.Before(m.at) || m.coversSlots && int32(c.XID-m.held) >= 0
 }
 
-// Judges reports whether the view, and the rules that its verdict goes by, are
-// known to have been in force when the change was committed. If not, access to
-// the table has changed since, as far as anybody knows, and who would get the
-// change has to read the table again. It takes a few comparisons and no lock.
+// Judges reports whether the view, and the rules of its verdict, are known to have
+// held when the change was committed. If not, access to the table may have changed
+// since, and channels that would get the change have to read the table again. Judges
+// takes a few comparisons and no lock.
 //
-// A Relation message comes before the next row whenever the table's own columns,
-// grants, row-level security or policies have changed. So a row of the newest
-// Relation is behind these, unless another such change has come behind the row;
-// one is taken to have not if the Relation was new when it was read, within
-// Config.AccessAge of the commit.
+// When the table's own columns, grants, row-level security or policies change, a
+// Relation message precedes the next row. So a row of the newest Relation comes after
+// the last such change in the WAL, but there may be a later one behind the row that
+// the view already knows. This is ruled out if the view was first read for that
+// Relation within Config.AccessAge of the row's commit.
 func (v *View) Judges(c *wal.Change) bool {
 	f := &v.force
 	return f.all.covers(c) || v.newest && f.read.Sub(c.CommitTime) <= f.grace && f.others.covers(c)
 }
 
-// memory is what was last read of a table for a role, whatever its Relation was.
+// memory is what was last read of a table for a role, for this or an earlier
+// Relation.
 type memory struct {
 	prints prints
 	force  force
 }
 
-// newForce compares what the catalog says with what it said before, for the same
-// Relation or an earlier one; nil if nothing was known.
+// newForce compares what the catalog says with what it said when it was last read,
+// for this or an earlier Relation. before is nil if it was never read.
 func newForce(own uint32, f *facts, before *memory) force {
 	now := moment{at: f.sight.at}
 	known := force{read: f.sight.at, all: now, others: now}
@@ -89,22 +89,22 @@ func newForce(own uint32, f *facts, before *memory) force {
 	return known
 }
 
-// sight is what a look at the catalog, or reading it, has found.
+// sight is the fingerprints that were found when the catalog was read or looked at.
 type sight struct {
 	prints prints
-	ages   map[dependency]int32 // of the newest row in the catalog, in transactions
+	ages   map[dependency]int32 // the age of the newest catalog row, in transactions
 
-	at       time.Time // Postgres' clock, after the snapshot
+	at       time.Time // Postgres' clock after the snapshot was taken
 	snapshot snapshot
-	// held is the oldest transaction of which the database's logical slots keep
-	// what the catalog was like; all before it had ended at a place in the WAL that
-	// the slots have passed. heldAge is its age, 0 without a slot.
+	// held is the oldest catalog_xmin of the database's logical slots: all
+	// transactions before it had ended at a position that the slots have passed.
+	// heldAge is its age in transactions, 0 without a slot.
 	held    uint32
 	heldAge int32
 }
 
-// moment is from when on dependencies are known to be as they are when nothing
-// was known of them before.
+// moment returns since when dependencies are known to be as they are, if nothing was
+// known of them before.
 func (s *sight) moment(of []dependency) moment {
 	m := moment{at: s.at, coversSlots: s.heldAge > 0, held: s.held}
 	for _, d := range of {

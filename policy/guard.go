@@ -9,8 +9,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// guard is a subject as the match index sees it. What it has bound is kept for
-// the newest rules of each table.
+// guard is a subject's part in the match index. It keeps the newest rules of each
+// table, bound to the subject.
 type guard struct {
 	tables  *tables
 	subject *Subject
@@ -19,18 +19,18 @@ type guard struct {
 	bonds map[uint32]*bond // by OID
 }
 
-// mostBonds are kept of a subject: binding again costs microseconds.
+// mostBonds is how many bonds are kept for a subject; binding again costs microseconds.
 const mostBonds = 1000
 
 // bond is rules bound to a subject.
 type bond struct {
 	rules *rules
-	err   error // Postgres must be asked
+	err   error // not nil if Postgres must be asked
 	where compile.Where
 }
 
-// Where is the condition on rel's rows under which op is visible; nil means
-// always, or that Verdict says Ask.
+// Where returns the condition on rel's rows under which op is visible. It is nil if
+// op is always visible, or if Verdict says Ask.
 func (g *guard) Where(rel *wal.Relation, op wal.Operation) filters.Expr {
 	if !g.subject.possible() {
 		return nil
@@ -75,7 +75,7 @@ func newBond(rel *wal.Relation, r *rules, s *Subject) *bond {
 	return b
 }
 
-// holds evaluates what was bound; ok is false where only Postgres knows.
+// holds evaluates the bound rules. It is not ok where only Postgres knows.
 func (b *bond) holds(op wal.Operation, row wal.Row) (visible, ok bool) {
 	if b.err != nil {
 		return false, false
@@ -87,9 +87,9 @@ func (b *bond) holds(op wal.Operation, row wal.Row) (visible, ok bool) {
 	return truth == filters.True, truth != filters.Undecided
 }
 
-// SeesOld reports whether the subject may have the whole old row of a change:
-// it could see it under compiled policies, and all of it is there. Without row-
-// level security everybody may, which is not asked here.
+// SeesOld reports whether the subject may get the whole old row of a change: the WAL
+// has all of the row, and compiled policies let the subject see it. It is for tables
+// with row-level security; of other tables everybody may get the old row.
 func (t *tables) SeesOld(change *wal.Change, s *Subject) bool {
 	rel := change.Relation
 	if change.Old == nil || rel.ReplicaIdentity != wal.IdentityFull || !s.possible() {

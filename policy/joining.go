@@ -6,14 +6,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// reserved is how many connections of the pool are not for joins: one for the reader,
-// and one to decide who may see rows and to ask again who may read private topics,
-// which must not wait for those who join them.
+// reserved is how many connections of the pool are not for joins. One is for the
+// reader of the WAL, and one for asking about rows and for checking rights to
+// private topics again, which must not wait for joins.
 const reserved = 2
 
-// joining is the connections that may be in use at once for what clients ask when
-// they join and send. However many they are, one is left that decides who may see
-// rows.
+// joining limits how many connections joins and sends of clients may use at once, so
+// that some are always left for asking about rows.
 type joining chan struct{}
 
 func newJoining(pool *pgxpool.Pool) joining {
@@ -23,9 +22,9 @@ func newJoining(pool *pgxpool.Pool) joining {
 	return make(joining, max(1, int(pool.Config().MaxConns)-reserved))
 }
 
-// Join waits until one more connection may be used for a join, or ctx is done.
-// Whoever has it uses one connection at a time, asks neither MayRead nor MayWrite,
-// which wait by themselves, and calls done.
+// Join waits until one more connection may be used for a join, or ctx is done. The
+// caller must call done, use one connection at a time, and until then call neither
+// MayRead nor MayWrite, which call Join themselves.
 func (pg *postgres) Join(ctx context.Context) (done func(), err error) {
 	select {
 	case pg.joining <- struct{}{}:

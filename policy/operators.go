@@ -12,7 +12,7 @@ import (
 	"walcast/filters"
 )
 
-// Operators decides with Postgres' own operators what filters is not certain
+// Operators asks Postgres about the comparisons that package filters is not certain
 // of. It implements filters.Asker and is safe for concurrent use.
 type Operators struct {
 	pool    *pgxpool.Pool
@@ -21,13 +21,13 @@ type Operators struct {
 	seconds prometheus.Histogram
 }
 
-// comparisonTimeout is how long Postgres may take for one statement: a regular
-// expression can take for ever. A comparison that is too slow by itself counts
-// as refused.
+// comparisonTimeout is how long Postgres may take for one statement, as a regular
+// expression could take for ever. A comparison that alone takes longer counts as
+// refused.
 const comparisonTimeout = time.Second
 
-// NewOperators returns operators that are asked over pool, whose user must be a
-// member of the roles that tokens name.
+// NewOperators returns Operators that asks over pool, whose user must be a member of
+// the roles that tokens name.
 func NewOperators(pool *pgxpool.Pool, reg prometheus.Registerer) *Operators {
 	f := promauto.With(reg)
 	return &Operators{
@@ -45,17 +45,16 @@ func NewOperators(pool *pgxpool.Pool, reg prometheus.Registerer) *Operators {
 	}
 }
 
-// form is what questions of one statement have in common.
+// form is what the questions of one statement have in common.
 type form struct {
 	schema, typ, home string
 	array             bool
 	op                filters.Operator
 }
 
-// Ask implements filters.Asker: one statement for each type and operator, and
-// again in halves those in which something raises. Reading a literal and
-// comparing may run code of users, as a domain's checks: it runs as the subject,
-// read only.
+// Ask implements filters.Asker. It sends one statement for each type and operator;
+// if one raises, it is sent again in halves. Reading literals and comparing may run
+// code of users, such as checks of domains, so Ask runs as the subject, read only.
 func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []filters.Question) ([]filters.Answer, error) {
 	started := time.Now()
 	defer func() { o.seconds.Observe(time.Since(started).Seconds()) }()
@@ -79,7 +78,7 @@ func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []fil
 	return answers, nil
 }
 
-// symbols are SQL's operators.
+// symbol returns the SQL operator of a filter's operator.
 func symbol(op filters.Operator) string {
 	switch op {
 	case filters.Eq:

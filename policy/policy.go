@@ -11,15 +11,16 @@ import (
 // Policy answers questions of visibility. It is safe for concurrent use.
 type Policy struct {
 	*postgres // the way to the database; the generation
-	*subjects // who asks
+	*subjects // the roles and claims that channels act as
 	*tables   // what is known of relations: views, verdicts
 	*asker    // asks Postgres about rows
-	*watch    // looks whether anything has changed
-	*private  // private topics
+	*watch    // looks for changes of the catalog
+	*private  // asks Postgres about private topics
 }
 
 // New returns a policy that asks over pool, whose user must be a member of the
-// roles that tokens name. It starts no goroutine; Run has it notice changes early.
+// roles that tokens name. New starts no goroutine; the policy notices changes of the
+// catalog early only while Run runs.
 func New(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
 	pg := &postgres{config: c, pool: pool, joining: newJoining(pool), log: logger.With("component", "policy"), now: time.Now}
 	pg.raised.logged = map[string]time.Time{}

@@ -8,13 +8,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// postgres is the way to the database, with what all who take it have in common:
-// limits, what is counted and logged of the answers, and the generation.
+// postgres is the way to the database, and what all users of it share: limits,
+// metrics, the log and the generation.
 type postgres struct {
 	config  Config
-	joining joining // connections for what clients ask when they join
+	joining joining // limits the connections in use for joins
 	pool    *pgxpool.Pool
-	asking  *pgxpool.Pool // see AskOver; nil is pool
+	asking  *pgxpool.Pool // see AskOver; nil means pool
 	log     *slog.Logger
 	metrics *metrics
 	raised  raised
@@ -24,13 +24,14 @@ type postgres struct {
 }
 
 // AskOver has code of users (policies, with the functions that they call) run
-// over another pool than the one that the catalog is read over. What runs as a
-// subject can take back the rights of the user that the session began with, as
-// "reset role" does; so that user should have none itself, but be a member of
-// the roles that tokens name and that row-level security applies to. It is to be
-// called before the policy is used.
+// over another pool than the one that the catalog is read over. Code that runs as a
+// subject can get back the rights of the session's user, for example by "reset
+// role". That user should therefore have no rights of its own beyond membership in
+// the roles that tokens name, and row-level security should apply to it. AskOver
+// must be called before the policy is used.
 func (pg *postgres) AskOver(pool *pgxpool.Pool) { pg.asking = pool }
 
+// askPool returns the pool over which code of users runs.
 func (pg *postgres) askPool() *pgxpool.Pool {
 	if pg.asking != nil {
 		return pg.asking
@@ -38,7 +39,7 @@ func (pg *postgres) askPool() *pgxpool.Pool {
 	return pg.pool
 }
 
-// askingUser is the user of AskOver, "" for that of pool.
+// askingUser returns the user of AskOver's pool, or "" without AskOver.
 func (pg *postgres) askingUser() string {
 	if pg.asking == nil {
 		return ""
@@ -46,5 +47,5 @@ func (pg *postgres) askingUser() string {
 	return pg.asking.Config().ConnConfig.User
 }
 
-// Generation is the present one.
+// Generation returns the present generation.
 func (pg *postgres) Generation() Generation { return Generation(pg.generation.Load()) }

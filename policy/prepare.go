@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// statementUnder is the name of a statement that a role parses under a
+// statementUnder returns the name of a statement that is parsed by a role under a
 // search_path.
 func statementUnder(role, path, sql string) string {
 	h := fnv.New128a()
@@ -17,17 +17,17 @@ func statementUnder(role, path, sql string) string {
 	return fmt.Sprintf("walcast_%x", h.Sum(nil))
 }
 
-// underPath is where a connection keeps which statements it has parsed.
+// underPath is the key of a connection's CustomData for the names of the statements
+// that it has parsed.
 const underPath = "walcast.under_path"
 
-// mostStatements is how many a connection has when it begins to do something:
-// one with more forgets them first.
+// mostStatements is how many statements a connection keeps. A connection with more
+// drops them all when it is acquired.
 const mostStatements = 1000
 
-// prepareUnder has a statement parsed under a search_path, once for each
-// connection. Postgres parses a prepared statement anew when it meets it under
-// another path than that of its parsing, so it must be run under it too. It is
-// parsed as a role, or as ourselves without one.
+// prepareUnder has a statement parsed under a search_path, once for each connection,
+// by a role or, for "", by our own user. The statement must be run under the same
+// path, as Postgres parses prepared statements again under any other.
 func prepareUnder(ctx context.Context, conn *pgx.Conn, role, path, sql string) error {
 	name := statementUnder(role, path, sql)
 	data := conn.PgConn().CustomData()
@@ -53,7 +53,8 @@ func prepareUnder(ctx context.Context, conn *pgx.Conn, role, path, sql string) e
 	return nil
 }
 
-// parseUnder uses no statement with a name, see actor.begin.
+// parseUnder parses the statement. To set path and role it uses no prepared statement,
+// for the reason in actor.begin.
 func parseUnder(ctx context.Context, conn *pgconn.PgConn, name, role, path, sql string) error {
 	set := "select pg_catalog.set_config('search_path', $1, true)"
 	args := [][]byte{[]byte(path)}

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Kind is a kind of what answers depend on.
+// Kind is a kind of catalog object that answers depend on.
 type Kind string
 
 // The kinds.
@@ -18,30 +18,30 @@ const (
 	DependFunction Kind = "function"
 	DependType     Kind = "type" // with labels, fields and constraints
 
-	// dependRest is one for all that has no OID of its own here: roles, their
-	// membership and settings, schemas, and what may fit a name better.
+	// dependRest stands for all that is not looked at by OID: roles, their membership
+	// and settings, schemas, and new functions, operators and casts.
 	dependRest Kind = "rest"
 )
 
-// dependency is something in the catalog that answers depend on.
+// dependency is a catalog object that answers depend on.
 type dependency struct {
 	kind Kind
 	oid  uint32
 }
 
-// prints are fingerprints of dependencies. What the database does not have is
-// not among them.
+// prints is the fingerprints of dependencies. Objects that the database does not have
+// are not in it.
 type prints map[dependency]int64
 
 // sightSQL takes the fingerprints of relations, functions and types by OID, and
-// of the rest. It finds rows by index and goes through small catalogs only. A
-// row's identity (xmin and ctid) changes with every change of it; where Postgres
-// changes rows for reasons of its own, as in pg_class, it is their contents. The
-// largest OIDs tell of new functions, operators and casts, which nothing depends
-// on yet and which may fit a name better than those that are meant.
+// of the rest. It finds rows by index and scans small catalogs only. The fingerprint
+// of a row is its identity (xmin and ctid), which every change of the row changes. In
+// pg_class, whose rows Postgres changes for reasons of its own, it is the contents.
+// The largest OIDs are in the rest because a new function, operator or cast may fit
+// a call better than the one that was meant.
 //
-// Beside each stands the age of its newest row. What was deleted has none, and
-// roles have none that we may read.
+// With each fingerprint comes the age of the newest catalog row in it. Deleted rows
+// have none, and that of roles we may not read.
 const sightSQL = `
 select 'relation', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, a.print, p.print,
 	(select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indclass), ',') from pg_index i where i.indrelid = c.oid and i.indisprimary)), 0),
@@ -79,7 +79,7 @@ select 'now', coalesce((select s.catalog_xmin::text::oid from pg_replication_slo
 
 const slotsWhere = `s.database = current_database() and s.catalog_xmin is not null`
 
-// dependencies of one answer, as sightSQL takes them.
+// dependencies is the OIDs that one answer depends on, as sightSQL takes them.
 type dependencies struct{ relations, functions, types []uint32 }
 
 func (d *dependencies) add(of dependency) {
@@ -95,7 +95,7 @@ func (d *dependencies) add(of dependency) {
 
 func (d *dependencies) args() []any { return []any{d.relations, d.functions, d.types} }
 
-// all lists them, and the rest.
+// all lists the dependencies and the rest.
 func (d *dependencies) all() []dependency {
 	all := []dependency{{kind: dependRest}}
 	for kind, oids := range map[Kind][]uint32{DependRelation: d.relations, DependFunction: d.functions, DependType: d.types} {
@@ -106,7 +106,7 @@ func (d *dependencies) all() []dependency {
 	return all
 }
 
-// but lists all, except for a relation.
+// but lists the same as all except for a relation.
 func (d *dependencies) but(relation uint32) []dependency {
 	return slices.DeleteFunc(d.all(), func(of dependency) bool { return of == dependency{DependRelation, relation} })
 }
@@ -150,7 +150,8 @@ const dependenciesSQL = `select array(select $1::oid union select relid::oid fro
 		where below.oid <> 0)
 	select used.oid from used where used.oid >= 16384)`
 
-// readSight looks over a session whose search_path is pinned.
+// readSight reads the fingerprints of dependencies, over a session whose search_path
+// is catalogPath.
 func readSight(ctx context.Context, conn *pgx.Conn, of *dependencies) (*sight, error) {
 	rows, err := conn.Query(ctx, sightSQL, of.args()...)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrNoMessagesTable means that the database has no realtime.messages, on
-// which the policies of private channels stand.
+// ErrNoMessagesTable means that the database has no table realtime.messages, whose
+// policies decide about private channels.
 var ErrNoMessagesTable = errors.New("private channels need the table realtime.messages, which this database does not have: run \"walcast migrate\"")
 
-// ErrMissingPartition means that realtime.messages has no partition for now.
+// ErrMissingPartition means that realtime.messages has no partition for today.
 var ErrMissingPartition = errors.New("realtime.messages has no partition for today: run \"walcast migrate\"")
 
 // private asks Postgres about private topics.
 type private struct {
 	pg    *postgres
-	watch *watch // over what the answers depend on
+	watch *watch // looks for changes of what the answers depend on
 }
 
 // Grants is what a subject may do on a private topic.
@@ -32,7 +32,7 @@ type Grants struct {
 	ReadPresence, WritePresence   bool
 }
 
-// Topic is a private topic as its policies see it.
+// Topic is what policies see of a private topic.
 type Topic struct {
 	Name    string          // sub-topic, without "realtime:"
 	Headers json.RawMessage // request.headers: a JSON object with lower-case names; nil is {}
@@ -41,6 +41,7 @@ type Topic struct {
 // possible reports whether Postgres can have such a topic.
 func (t Topic) possible() bool { return nameable(t.Name) && storable(string(t.Headers)) }
 
+// errTopic returns the error for a topic that Postgres cannot have.
 func errTopic() error {
 	return &AskError{Table: messagesTable, SQLState: codeNotInRepertoire, Message: "the topic has characters that none can have"}
 }
@@ -53,16 +54,17 @@ const (
 
 const messagesTable = "realtime.messages"
 
-// The questions, as a metric has them.
+// The values of a metric's label question.
 const (
 	questionRead  = "read"
 	questionWrite = "write"
 )
 
-// MayRead asks what the subject may receive on the topic; presence only when
-// asked for, as upstream does. Only the Read fields of the result are set. A
-// policy that raises is an *AskError, a role that nobody can act as ErrUnknownRole:
-// both mean a refusal, as does ErrNoMessagesTable; after any other error ask again.
+// MayRead asks what the subject may receive on the topic. It asks about presence only
+// if presence is set, as the reference server does. Only the Read fields of the
+// result are set. An *AskError (a policy raised), ErrUnknownRole and
+// ErrNoMessagesTable mean a refusal; after any other error MayRead may be called
+// again.
 func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
 	p.pg.metrics.private.WithLabelValues(questionRead).Inc()
 	extensions := []string{extensionBroadcast}
@@ -96,11 +98,11 @@ const insertProbe = `insert into realtime.messages (id, topic, extension, insert
 	from (select i, topic, e, pg_catalog.timezone('utc', pg_catalog.now()) as t
 		from rows from (pg_catalog.unnest($1::pg_catalog.text[]), pg_catalog.unnest($2::pg_catalog.text[]), pg_catalog.unnest($3::pg_catalog.text[])) as probe (i, topic, e)) as probe`
 
-// foundProbe gives the extensions of the probes that the subject finds.
+// foundProbe returns the extensions of the probes that the subject can see.
 const foundProbe = "select messages.extension from realtime.messages where messages.id operator(pg_catalog.=) any ($1::pg_catalog.text[]::pg_catalog.uuid[])"
 
-// readable puts one message for each extension into the table as ourselves and
-// looks which of them the subject finds. Nothing of it is kept.
+// readable inserts one message for each extension as our own user and returns which
+// of them the subject can see. The messages are rolled back.
 func (p *private) readable(ctx context.Context, s *Subject, t Topic, extensions []string) (map[string]bool, error) {
 	ids, topics := make([]string, len(extensions)), make([]string, len(extensions))
 	for i := range ids {
@@ -123,8 +125,8 @@ func (p *private) readable(ctx context.Context, s *Subject, t Topic, extensions 
 	return granted, err
 }
 
-// writable lets the subject itself insert a message. There is no RETURNING: it
-// would need a policy for reading too.
+// writable reports whether the subject itself can insert a message. The insert has no
+// RETURNING, as that would need a policy for SELECT too.
 func (p *private) writable(ctx context.Context, s *Subject, t Topic, extension string) (bool, error) {
 	err := p.probeTopic(ctx, s, t, []step{
 		{sql: becomeOnSQL, args: p.becomeOn(s, t)},
@@ -137,8 +139,8 @@ func (p *private) writable(ctx context.Context, s *Subject, t Topic, extension s
 	return err == nil, err
 }
 
-// probeTopic runs the steps and takes them back. becomes is the step that sets
-// the role: what fails after it is the subject's doing, before it ours.
+// probeTopic runs the steps and rolls them back. becomes is the index of the step
+// that sets the role: what fails before it is our user's fault, not the subject's.
 func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []step, becomes int) error {
 	if !s.possible() {
 		return &RoleError{Role: s.Role}
@@ -173,8 +175,8 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, steps []s
 	return p.topicError(s, conn.Conn(), pg, at.step-becomes)
 }
 
-// topicError is what an answer of Postgres means to who asks about a topic.
-// Before 0 the step was ours, at 0 it was to become the subject.
+// topicError translates an error of Postgres about a topic. step is relative to the
+// step that sets the role, which is 0.
 func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int) error {
 	raised := newAskError(messagesTable, pg)
 	switch {
@@ -193,7 +195,7 @@ func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, ste
 	return raised
 }
 
-// refusedRole is why Postgres would not let us become a subject.
+// refusedRole returns why Postgres did not let us become a subject.
 func refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
 	switch pg.Code {
 	case codeInvalidParameter:
@@ -204,14 +206,16 @@ func refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
 	return newAskError(messagesTable, pg)
 }
 
-// becomeOnSQL is becomeSQL with all that policies of private topics may look at.
-// Functions find their names on the session's own search_path.
+// becomeOnSQL makes the rest of a transaction run as a subject on a private topic,
+// with all settings that policies of private topics may look at. The search_path
+// stays the session's own.
 const becomeOnSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $1, true),
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('row_security', 'on', true),
 	pg_catalog.set_config('realtime.topic', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),
 	pg_catalog.set_config('request.jwt.claim.sub', $4, true), pg_catalog.set_config('request.jwt.claim.role', $5, true),
 	pg_catalog.set_config('request.headers', $6, true), pg_catalog.set_config('role', $5, true)`
 
+// becomeOn returns the arguments of becomeOnSQL.
 func (p *private) becomeOn(s *Subject, t Topic) []any {
 	headers := string(t.Headers)
 	if headers == "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// ReadQuestion is MayRead for one of many.
+// ReadQuestion is the arguments of MayRead, as MayReadAll takes them.
 type ReadQuestion struct {
 	Subject  *Subject
 	Topic    Topic
@@ -24,12 +24,12 @@ type ReadAnswer struct {
 	Err    error
 }
 
-// readRound is how many questions are on their way at once.
+// readRound is how many questions are asked at once.
 const readRound = 128
 
-// MayReadAll is MayRead for many. The topics of a subject that follow each other
-// share a transaction with one insert, and those of several subjects are on
-// their way together. Where one raises, the others are asked without it.
+// MayReadAll is MayRead for many subjects and topics at once. Adjacent questions of
+// one subject share a transaction with one insert, and all are sent together. If one
+// raises, the others are asked again without it.
 func (p *private) MayReadAll(ctx context.Context, questions []ReadQuestion) []ReadAnswer {
 	p.pg.metrics.private.WithLabelValues(questionRead).Add(float64(len(questions)))
 	answers := make([]ReadAnswer, len(questions))
@@ -62,14 +62,14 @@ func (p *private) MayReadAll(ctx context.Context, questions []ReadQuestion) []Re
 	return answers
 }
 
-// readTopic is a question on its way.
+// readTopic is a question that is being asked.
 type readTopic struct {
 	ReadQuestion
 	answer *ReadAnswer
-	ids    []string // of its probes: broadcast, presence
+	ids    []string // the ids of its probes: broadcast, presence
 }
 
-// readAll asks in one go, up to the first that raises.
+// readAll asks all questions at once, up to the first that raises.
 func (p *private) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.pg.config.Timeout)
 	defer cancel()
@@ -126,7 +126,8 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, topics []*readTo
 	return answered, err
 }
 
-// probes are the arguments of insertProbe for the topics of the first's subject.
+// probes returns the arguments of insertProbe for the first topics, those with one
+// subject.
 func probes(topics []*readTopic) [][]byte {
 	var ids, names, extensions []string
 	for _, t := range topics {
@@ -146,7 +147,7 @@ func probes(topics []*readTopic) [][]byte {
 	return [][]byte{textArray(ids), textArray(names), textArray(extensions)}
 }
 
-// textArray is an array as Postgres reads it.
+// textArray writes an array in Postgres' text form.
 func textArray(items []string) []byte {
 	text, err := pgtype.NewMap().Encode(pgtype.TextArrayOID, pgtype.TextFormatCode, items, nil)
 	if err != nil {
@@ -155,14 +156,14 @@ func textArray(items []string) []byte {
 	return text
 }
 
-// receive reads the results of a topic, with those that come before them. step
-// is as topicError has it.
+// receive reads the results of a topic's statements, and of those that come before
+// them. step is relative to the step that sets the role, which is 0.
 func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step int, err error) {
 	from := 0
 	if first {
-		from = -2 // begin and insert
+		from = -2 // begin and insert come first
 		if ends {
-			from = -3 // and the end of the transaction before
+			from = -3 // and before these the rollback of the last transaction
 		}
 	}
 	for step = from; step <= 1; step++ {
@@ -191,13 +192,13 @@ func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step i
 // MessagesReads is what the policies of realtime.messages depend on.
 type MessagesReads struct {
 	Relation  uint32   // realtime.messages itself
-	Tables    []uint32 // that they read, as far as Postgres knows: not those in bodies of functions
-	Functions []uint32 // that they call, with those that these are known to call
+	Tables    []uint32 // the tables that they read, as far as Postgres records it: not those in functions' bodies
+	Functions []uint32 // the functions that they call, and those that these are recorded to call
 }
 
-// messagesReadsSQL follows what Postgres knows of what the policies depend on: the
+// messagesReadsSQL follows the dependencies of the policies that Postgres records: the
 // tables that they read, with their partitions and policies, the tables below
-// views, and functions whose bodies are parsed.
+// views, and functions with SQL-standard bodies.
 const messagesReadsSQL = `with recursive used (class, oid) as (
 	select d.refclassid, d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
 		where p.polrelid = to_regclass('realtime.messages') and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
@@ -221,9 +222,9 @@ select to_regclass('realtime.messages')::oid,
 		select to_regclass('realtime.messages')::oid union all select relid from pg_partition_tree(to_regclass('realtime.messages')))),
 	array(select u.oid from used u where u.class = 'pg_proc'::regclass)`
 
-// MessagesReads reads what the right to private topics depends on, and has Run
-// look for changes of it since: when OnChange names one of these or the rest, or a row
-// of one of the tables changes, who may read is to be asked again.
+// MessagesReads reads what the right to private topics depends on, and has Run look
+// for changes from then on. When OnChange names one of these objects or the rest, or
+// a row of one of the tables changes, the rights are to be asked again.
 func (p *private) MessagesReads(ctx context.Context) (reads MessagesReads, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*p.pg.config.Timeout)
 	defer cancel()

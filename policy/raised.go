@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// raised remembers when the log was told of a table whose policies raise.
+// raised remembers when a raising policy of a table was last logged.
 type raised struct {
 	mu     sync.Mutex
 	logged map[string]time.Time
@@ -14,12 +14,13 @@ type raised struct {
 
 const (
 	raisedAgain = 30 * time.Second
-	raisedMost  = 1000 // tables that are remembered
-	raisedText  = 200  // bytes of a text in the log
+	raisedMost  = 1000 // how many tables are remembered
+	raisedText  = 200  // how many bytes of an error's text are logged
 )
 
-// noteRaised counts what a raising policy cost, and tells the log of each table
-// at most every 30 s. Texts may quote rows and claims: only the log has them.
+// noteRaised counts the changes or topics that a raising policy concerned. It logs
+// each table at most every 30 s. The text of the error may quote rows and claims, so
+// it goes nowhere but to the log.
 func (pg *postgres) noteRaised(err *AskError, times int) {
 	pg.metrics.raised.Add(float64(times))
 	if pg.raised.note(err.Table, pg.now()) {
@@ -27,7 +28,7 @@ func (pg *postgres) noteRaised(err *AskError, times int) {
 	}
 }
 
-// note reports whether it is time to tell of the table.
+// note reports whether the table is to be logged now.
 func (r *raised) note(table string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

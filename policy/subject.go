@@ -9,8 +9,8 @@ import (
 	"walcast/filters"
 )
 
-// Subject is who a channel acts as: a database role and claims. Equal subjects
-// are one pointer as long as somebody holds them. It is immutable.
+// Subject is the database role and the claims that a channel acts as. Equal subjects
+// are one pointer as long as they are held. A Subject is immutable.
 type Subject struct {
 	Role   string
 	Claims string // the claims object as JSON text
@@ -18,26 +18,27 @@ type Subject struct {
 	guard *guard
 }
 
-// Actor is who Postgres is asked as; it makes a subject one of package filters.
+// Actor returns the role and the claims. It makes a Subject a filters.Subject.
 func (s *Subject) Actor() (role, claims string) { return s.Role, s.Claims }
 
-// possible reports whether Postgres can have such a role. "none" would give
-// back our own role where it is set, and with it everything we may see.
+// possible reports whether Postgres can have such a role and claims. Setting the
+// role "none" would restore our own user, with everything that it may see.
 func (s *Subject) possible() bool { return possibleRole(s.Role) && storable(s.Claims) }
 
+// possibleRole reports whether Postgres can have a role of that name.
 func possibleRole(role string) bool { return role != "" && role != "none" && nameable(role) }
 
-// storable reports whether Postgres can have the text. One that it cannot have
-// would be refused with all that is asked beside it.
+// storable reports whether Postgres accepts the text. Otherwise it would refuse the
+// whole statement, with all other questions in it.
 func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// nameable reports whether the text may name something: it can be stored, and
-// has no control characters.
+// nameable reports whether the text can be a name: Postgres accepts it, and it has no
+// control characters.
 func nameable(s string) bool {
 	return storable(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
 }
 
-// claim is a top-level claim as Postgres' ->> has it, "" when it is absent.
+// claim returns a top-level claim as Postgres' ->> does, or "" if it is absent.
 func (s *Subject) claim(name string) string {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal([]byte(s.Claims), &fields) != nil {
@@ -53,35 +54,37 @@ func (s *Subject) claim(name string) string {
 	return *text
 }
 
-// subjects holds one value for equal subjects, counted.
+// subjects holds one Subject for equal roles and claims, and counts its users.
 type subjects struct {
 	tables *tables // for guards
 
 	mu    sync.Mutex
 	held  map[subjectKey]*holding
-	bytes int // of all
+	bytes int // memory of all subjects
 }
 
 const (
 	// subjectsBytes bounds what distinct subjects may hold in memory.
 	subjectsBytes = 256 << 20
-	// subjectCost is what one takes beside its texts: structs, and its part of
-	// maps.
+	// subjectCost is the memory of a subject without its texts: structs, and its
+	// part of maps.
 	subjectCost = 300
 )
 
+// size returns the memory of a subject in bytes.
 func (k subjectKey) size() int { return len(k.role) + len(k.claims) + subjectCost }
 
 type subjectKey struct{ role, claims string }
 
+// holding is a Subject and how often it was taken.
 type holding struct {
 	subject *Subject
 	count   int
 }
 
-// Subject returns the one value for equal role and claims; each call must be
-// matched by one Release. Claims that differ only in iat and exp are equal
-// only if no policy could tell, so they are kept apart.
+// Subject returns the one value for equal role and claims. Each call must be matched
+// by one Release. Claims that differ only in iat and exp are different subjects, as
+// a policy may look at these.
 func (ss *subjects) Subject(role, claims string) *Subject {
 	key := subjectKey{role, claims}
 	ss.mu.Lock()
@@ -96,9 +99,8 @@ func (ss *subjects) Subject(role, claims string) *Subject {
 	return h.subject
 }
 
-// HasRoom reports whether there is room for a subject: whoever acts for a client
-// asks before it takes one that may be new. Claims have the length of a token at
-// most, and are the client's in part.
+// HasRoom reports whether there is room for a subject. It is to be asked before
+// Subject is called for a client, as clients decide in part what claims have in them.
 func (ss *subjects) HasRoom(role, claims string) bool {
 	key := subjectKey{role, claims}
 	ss.mu.Lock()
@@ -106,7 +108,7 @@ func (ss *subjects) HasRoom(role, claims string) bool {
 	return ss.held[key] != nil || ss.bytes+key.size() <= subjectsBytes
 }
 
-// size is how many bytes they hold.
+// size returns the memory of all subjects in bytes.
 func (ss *subjects) size() float64 {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -139,7 +141,7 @@ func (ss *subjects) newSubject(role, claims string) *Subject {
 // be compiled (then Visible must be asked).
 func (ss *subjects) Guard(s *Subject) filters.Guard { return s.guard }
 
-// count is how many there are.
+// count returns the number of subjects.
 func (ss *subjects) count() float64 {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

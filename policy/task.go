@@ -12,20 +12,20 @@ const (
 	taskBytes = 1 << 20
 )
 
-// task is one statement: rows of one relation, judged as one subject.
+// task is one statement, which asks about rows of one relation as one subject.
 type task struct {
 	group      *group
 	statements *statements
 	sql        string
 	path       string // the search_path that it is parsed and run under
 	wanted     func(field) bool
-	by         string // what is looked at, for the metric
+	by         string // "row" or "key": what the statement looks at
 
 	rows    []wal.Row
-	index   []int // of the inquiry's changes
+	index   []int // by row: the index of its change in the inquiry
 	literal string
 	lacks   string
-	refusal *AskError // the statement did not parse
+	refusal *AskError // why the statement does not parse
 	asked   time.Time // when rows were first asked about too early
 }
 
@@ -34,15 +34,15 @@ func (t *task) add(i int, row wal.Row) {
 	t.index = append(t.index, i)
 }
 
-// part is a task with some of the rows.
+// part returns a task with some of the rows.
 func (t *task) part(start, end int) *task {
 	p := *t
 	p.rows, p.index, p.literal = t.rows[start:end], t.index[start:end], ""
 	return &p
 }
 
-// split makes tasks of a size that Postgres is asked about at once, none of no
-// rows.
+// split divides a task into tasks within taskRows and taskBytes. There is none
+// without rows.
 func (t *task) split() (tasks []*task) {
 	for start := 0; start < len(t.rows); {
 		dst, lacks := []byte{'{'}, []byte{'{'}
@@ -62,8 +62,8 @@ func (t *task) split() (tasks []*task) {
 	return tasks
 }
 
-// parser is the role that the statement is parsed as; "" is our own. A look-up is
-// parsed as the subject in any case, see facts.parser.
+// parser returns the role that the statement is parsed as; "" is our own user. A
+// look-up by key is always parsed as the subject.
 func (t *task) parser() string {
 	if t.by == "key" {
 		return t.group.inquiry.Subject.Role
@@ -71,10 +71,10 @@ func (t *task) parser() string {
 	return t.statements.parser
 }
 
-// losesNames reports whether the error may come of how we ask: of a path that has
-// fewer schemas than functions of the policies count on, or of a right that only
-// their text needs, see names. Postgres parses it again, as the subject, whenever
-// it has forgotten a plan.
+// losesNames reports whether the error may come from how we ask and not from the
+// policies: the search_path may lack a schema that their functions need, or the
+// subject a right that only their text needs (see names), as Postgres parses a
+// statement again as the subject when it has dropped the plan.
 func (t *task) losesNames(err *AskError) bool {
 	if t.by != "row" || t.statements.byKey == "" {
 		return false
@@ -88,9 +88,9 @@ func (t *task) losesNames(err *AskError) bool {
 	return false
 }
 
-// byKey asks about the same rows by key, as Postgres has the policies itself, on
-// the path that functions expect. rest is what cannot be found so, as a row that
-// was deleted.
+// byKey returns tasks that look the same rows up by key. Postgres then applies the
+// policies as it has stored them, under the search_path that functions expect. rest
+// has the rows that cannot be looked up, such as deleted ones.
 func (t *task) byKey() (found []*task, rest *task) {
 	q, r := *t, *t
 	q.sql, q.path, q.wanted, q.by = t.statements.byKey, t.statements.keyPath, published, "key"
@@ -105,13 +105,13 @@ func (t *task) byKey() (found []*task, rest *task) {
 	return q.split(), &r
 }
 
-// halves splits a task of which some row raises.
+// halves splits a task in two, to find the row for which it raises.
 func (t *task) halves() []*task {
 	middle := len(t.rows) / 2
 	return append(t.part(0, middle).split(), t.part(middle, len(t.rows)).split()...)
 }
 
-// see takes the numbers of the visible rows, from 1, but for those left out.
+// see marks rows as visible, by their numbers from 1, except for those in but.
 func (t *task) see(positions []int, but map[int]bool) {
 	for _, n := range positions {
 		if !but[n] {
@@ -120,7 +120,7 @@ func (t *task) see(positions []int, but map[int]bool) {
 	}
 }
 
-// raise hides all rows.
+// raise answers all rows with an error, which hides them.
 func (t *task) raise(err *AskError) {
 	for _, i := range t.index {
 		t.group.inquiry.Errs[i] = err

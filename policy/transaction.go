@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// acquire takes a connection whose plans are of this generation.
+// acquire takes a connection without plans of an earlier generation.
 func (pg *postgres) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	conn, err := acquireFrom(ctx, pool)
 	if err != nil {
@@ -22,9 +22,9 @@ func (pg *postgres) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.C
 	return conn, nil
 }
 
-// acquireFrom takes a connection and makes sure that statements mean what they
-// say in it. Both are the defaults of nearly every database; the server reports
-// them, so looking costs nothing.
+// acquireFrom takes a connection and makes sure of the two settings that decide how
+// statements are read. Nearly every database has these values by default, and the
+// server reports them, so checking costs nothing.
 func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -48,14 +48,14 @@ func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error)
 	return conn, nil
 }
 
-// plansOf is where a connection keeps the generation of its plans.
+// plansOf is the key of a connection's CustomData for the generation of its plans.
 const plansOf = "walcast.plans_of"
 
-// renewPlans has no plan outlive its generation: a plan holds the policies that
-// applied to the role when it was made, and no change of roles or of their
-// membership makes Postgres plan anew. The statements go too: to discard their
-// plans only would have them parsed again by whoever is next to run them, who may
-// have no right to the names in them.
+// renewPlans drops the plans of an earlier generation. A plan has the policies that
+// applied to the role when it was made, and changes of roles or of their membership
+// do not make Postgres plan again. The prepared statements are dropped too: if only
+// their plans were, Postgres would parse them again as the next role to run them,
+// which may have no right to the names in them.
 func (pg *postgres) renewPlans(ctx context.Context, conn *pgx.Conn) error {
 	data, now := conn.PgConn().CustomData(), pg.Generation()
 	if since, known := data[plansOf].(Generation); known && since != now {
@@ -71,7 +71,7 @@ func (pg *postgres) renewPlans(ctx context.Context, conn *pgx.Conn) error {
 type step struct {
 	sql  string
 	args []any
-	scan func(pgx.Rows) error // nil discards them
+	scan func(pgx.Rows) error // nil discards the rows
 }
 
 // stepError tells which step Postgres refused.
@@ -91,16 +91,16 @@ const (
 	rollback   = "rollback"
 )
 
-// transact sends a whole transaction at once: one round trip when the pool has
-// the statements prepared. pgx prepares before it begins, so statements are
-// parsed as ourselves even when a step changes the role, as a policy was parsed
-// as its creator: the subject needs no USAGE on the schemas it names. They are
-// parsed under whatever search_path the session has, so they qualify all names.
+// transact sends a whole transaction at once, which is one round trip if the
+// connection has the statements prepared. pgx prepares before the transaction
+// begins, so statements are parsed as our own user even if a step changes the role,
+// and the subject needs no USAGE on the schemas that they name. They are parsed
+// under the session's search_path, whatever that is, so they qualify all names.
 func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []step, end string) error {
 	err := send(ctx, conn, append([]step{{sql: begin}}, steps...), end)
 	var at *stepError
 	if errors.As(err, &at) {
-		at.step-- // begin is none of the caller's
+		at.step-- // the caller's steps do not include begin
 	}
 	return err
 }
@@ -117,7 +117,7 @@ func transactPinned(ctx context.Context, conn *pgxpool.Conn, steps []step, more 
 	return send(ctx, conn, more(), commit)
 }
 
-// send sends steps at once. With an end or an error no transaction stays open.
+// send sends steps at once. After an end, or an error, no transaction is open.
 func send(ctx context.Context, conn *pgxpool.Conn, steps []step, end string) error {
 	batch := &pgx.Batch{}
 	for _, s := range steps {
