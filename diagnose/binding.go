@@ -8,16 +8,16 @@ import (
 	"walcast/replication/wal"
 )
 
-// Binding is one postgres_changes entry of a join, read and understood. It is
-// immutable and shared by all that match and check it.
+// Binding is one postgres_changes entry of a join, parsed. It is immutable, and
+// matching and checks share it.
 type Binding struct {
 	Spec   *protocol.Binding
 	Filter filters.Filter
 	Events filters.EventSet
 }
 
-// Parse reads the bindings of a join. If one of them cannot be read none is
-// returned, and the problem says why: upstream serves all or none.
+// Parse reads the bindings of a join. If one cannot be read it returns none of them,
+// as upstream does, and the problem says why.
 func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Problem) {
 	bindings = make([]Binding, len(specs)) // one allocation: a join may have thousands
 	for i := range specs {
@@ -34,7 +34,7 @@ func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Prob
 	return bindings, nil
 }
 
-// invalid is why a binding or its filter cannot be read.
+// invalid returns why a binding or its filter cannot be read.
 func invalid(b *protocol.Binding, filter error) *protocol.Problem {
 	if b.Err != "" {
 		return &protocol.Problem{Message: b.Err, Code: protocol.CodeInvalidBinding}

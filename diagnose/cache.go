@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// cache holds values for a time after their last use, within so many bytes: what
-// was used longest ago goes first. It is safe for concurrent use.
+// cache holds values for a time after their last use, within a limit of bytes. Beyond
+// the limit it drops the values that were used longest ago. It is safe for
+// concurrent use.
 type cache[K comparable, V any] struct {
 	limit int           // bytes
 	age   time.Duration // since the last use
 
 	mu    sync.Mutex
 	byKey map[K]*list.Element
-	order list.List // of *cached[K, V], what was used longest ago first
+	order list.List // of *cached[K, V], in order of last use, oldest first
 	bytes int
 }
 
@@ -25,8 +26,8 @@ type cached[K comparable, V any] struct {
 	used  time.Time
 }
 
-// cachedCost is what an entry takes beside its bytes: structs, and its part of
-// maps and lists.
+// cachedCost is the memory of an entry without its key and value: structs, and its
+// part of maps and lists.
 const cachedCost = 300
 
 func newCache[K comparable, V any](limit int, age time.Duration) *cache[K, V] {
@@ -46,8 +47,8 @@ func (c *cache[K, V]) get(key K, now time.Time) (value V, ok bool) {
 	return e.value, true
 }
 
-// put takes the place of what the key had. size is that of key and value. What is
-// larger than all that may be kept is not.
+// put stores a value, which replaces the key's former value. size is the memory of
+// key and value. A value that is larger than the limit is not kept.
 func (c *cache[K, V]) put(key K, value V, size int, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +67,7 @@ func (c *cache[K, V]) remove(key K) {
 	c.drop(c.byKey[key])
 }
 
-// drop takes an entry out, which may be nil.
+// drop removes an entry, which may be nil. It is called while mu is held.
 func (c *cache[K, V]) drop(at *list.Element) {
 	if at == nil {
 		return
@@ -77,7 +78,7 @@ func (c *cache[K, V]) drop(at *list.Element) {
 	c.bytes -= e.size
 }
 
-// expire drops what has not been used for long.
+// expire drops the values that were not used for the cache's age.
 func (c *cache[K, V]) expire(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,6 +87,7 @@ func (c *cache[K, V]) expire(now time.Time) {
 	}
 }
 
+// size returns the memory of the cache in bytes.
 func (c *cache[K, V]) size() (bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

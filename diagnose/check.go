@@ -12,15 +12,15 @@ import (
 	"walcast/replication/wal"
 )
 
-// Finding is what a check of bindings came to.
+// Finding is the result of a check of bindings.
 type Finding struct {
 	Refused  *protocol.Problem  // why none of the bindings can work
-	Absent   *Binding           // the one without a published table, if that is why
-	Warnings []protocol.Problem // each once, and no more than are told
+	Absent   *Binding           // the binding without a published table, if that is why
+	Warnings []protocol.Problem // each once, at most warningsTold
 }
 
-// warningsTold is how many warnings a client gets: a binding with wildcards may
-// have some for each of many tables.
+// warningsTold is how many warnings a client gets at most, as a binding with
+// wildcards may have warnings for each of many tables.
 const warningsTold = 10
 
 func (f *Finding) warn(warnings []protocol.Problem) {
@@ -31,30 +31,30 @@ func (f *Finding) warn(warnings []protocol.Problem) {
 	}
 }
 
-// Check is the check of a join's bindings, which goes on for as long as somebody
-// takes steps of it. It belongs to one goroutine at a time.
+// Check is the check of a join's bindings, which its owner does step by step. It
+// must not be used by two goroutines at once.
 type Check struct {
 	checker  *Checker
 	subject  *policy.Subject
 	bindings []Binding // still to be checked
-	of       selection // the first of these
+	of       selection // what the first of bindings selects
 	rest     []*wal.Relation
-	begun    bool // rest is the tables of the first that are still to be checked
-	clean    bool // nothing was wrong with the first so far
+	begun    bool // rest has the tables that the first of bindings is still to be checked against
+	clean    bool // the first of bindings has no problem so far
 	found    Finding
 }
 
-// Begin returns a check of every binding of a subject, until one cannot work.
+// Begin returns a check of a subject's bindings, which ends at the first binding that
+// cannot work.
 func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
 	return &Check{checker: c, subject: s, bindings: bindings}
 }
 
-// Finding is what the steps so far came to.
+// Finding returns the result of the steps so far.
 func (k *Check) Finding() Finding { return k.found }
 
-// Step checks one binding against one table. It reports whether that was the
-// last. An error means that the database did not answer; the step may be taken
-// again.
+// Step checks one binding against one table. It reports whether the check is done. An
+// error means that the database did not answer; Step may then be called again.
 func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	if len(k.bindings) == 0 {
 		return true, nil
@@ -84,7 +84,7 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	return k.advance(), nil
 }
 
-// look finds the tables of a binding.
+// look finds the tables that a binding is to be checked against.
 func (k *Check) look(ctx context.Context, b *Binding) error {
 	relations, err := k.checker.tables.published(ctx, nameOf(b), k.checker.believed)
 	if err != nil {
@@ -101,15 +101,15 @@ func (k *Check) look(ctx context.Context, b *Binding) error {
 	return nil
 }
 
-// advance goes on to the next binding. It reports whether there is none.
+// advance goes on to the next binding. It reports whether there is no other.
 func (k *Check) advance() (done bool) {
 	k.rest, k.begun = nil, false
 	k.bindings = k.bindings[1:]
 	return len(k.bindings) == 0
 }
 
-// selection is what a subject asks for with a binding, and all that its check
-// depends on.
+// selection is what a subject selects by a binding. The result of the check depends
+// on nothing else of the binding.
 type selection struct {
 	subject              *policy.Subject
 	event, schema, table string
@@ -126,14 +126,14 @@ func selectionOf(s *policy.Subject, b *Binding) selection {
 	return selection{subject: s, event: b.Spec.Event, schema: b.Spec.Schema, table: b.Spec.Table, filter: b.Spec.Filter, selected: selected.String()}
 }
 
-// size is what a selection holds in memory, in bytes. The claims of its subject
-// may be held by it alone.
+// size returns the memory of a selection in bytes. It includes the subject's claims,
+// which nothing else may hold.
 func (s selection) size() int {
 	return len(s.event) + len(s.schema) + len(s.table) + len(s.filter) + len(s.selected) + len(s.subject.Role) + len(s.subject.Claims)
 }
 
-// clone is the selection with memory of its own: its texts are parts of a join's
-// payload.
+// clone returns a selection whose texts have memory of their own. They are parts of a
+// join's payload otherwise, which would stay in memory with them.
 func (s selection) clone() selection {
 	for _, text := range []*string{&s.event, &s.schema, &s.table, &s.filter} {
 		*text = strings.Clone(*text)

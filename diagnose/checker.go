@@ -12,8 +12,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// believed is how old what a binding is checked against may be. It is short, as a
-// client joins again soon after a problem was cured.
+// believed is for how long an answer of the catalog is used for checks. It is short,
+// as clients join again soon after a problem was cured.
 const believed = 2 * time.Second
 
 // Checker checks bindings against the database. It is safe for concurrent use.
@@ -21,14 +21,14 @@ type Checker struct {
 	catalog  catalog.Catalog
 	tables   *tableCache
 	schemas  *schemaCache
-	checked  *cache[selection, time.Time] // when nothing was found to be wrong
+	checked  *cache[selection, time.Time] // when a check last found no problem
 	policy   *policy.Policy
 	locale   filters.Locale
 	asker    filters.Asker
 	believed time.Duration
 }
 
-// NewChecker returns a checker of bindings. The locale and the asker are those
+// NewChecker returns a checker of bindings. The locale and the asker must be those
 // that filters are matched with.
 func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters.Asker) *Checker {
 	return &Checker{
@@ -37,11 +37,11 @@ func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters
 	}
 }
 
-// What is kept of bindings that nothing was wrong with: others of the same
-// subject need no check. One with a problem is checked anew each time.
+// fineBytes bounds the memory of selections without a problem. Equal selections need
+// no check for a moment; a binding with a problem is checked again each time.
 const fineBytes = 256 << 10
 
-// Check checks every binding of a subject, until one cannot work. An error means
+// Check checks a subject's bindings up to the first that cannot work. An error means
 // that the database did not answer.
 func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Binding) (found Finding, err error) {
 	k := c.Begin(s, bindings)
@@ -51,13 +51,14 @@ func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Bindi
 	return k.found, err
 }
 
+// nameOf returns the table name that a binding asks for.
 func nameOf(b *Binding) catalog.TableName {
 	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
 }
 
-// absent says why a binding concerns no published table. Whether there is one
-// of the name is for those who may use its schema. The others get one answer, and
-// before anything of the name is looked up: the time that it takes tells nothing
+// absent says why a binding concerns no published table. Only roles that may use the
+// schema are told whether there is a table of that name. All others get one and the
+// same answer, before the name is looked up, so that the time it takes tells nothing
 // either.
 func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*protocol.Problem, error) {
 	if b.Spec.Schema != "*" {
@@ -76,34 +77,35 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 	return unpublished(b, why), nil
 }
 
-// isFine reports whether nothing was wrong with an equal binding of an equal
-// subject a moment ago.
+// isFine reports whether a check of an equal selection has found no problem a moment
+// ago.
 func (c *Checker) isFine(s selection, now time.Time) bool {
 	at, known := c.checked.get(s, now)
 	return known && now.Sub(at) < c.believed
 }
 
-// fine notes that nothing is wrong with a binding.
+// fine records that a check has found no problem.
 func (c *Checker) fine(s selection, now time.Time) { c.checked.put(s.clone(), now, s.size(), now) }
 
-// Expire forgets what nobody has asked for lately.
+// Expire forgets what was not asked for lately.
 func (c *Checker) Expire(now time.Time) {
 	c.tables.names.expire(now)
 	c.schemas.roles.expire(now)
 	c.checked.expire(now)
 }
 
-// Bytes is about what is kept of tables and bindings, in bytes.
+// Bytes returns about how much memory the answers that are kept take, in bytes.
 func (c *Checker) Bytes() int {
 	return c.tables.names.size() + c.schemas.roles.size() + c.checked.size()
 }
 
-// Forget has the catalog asked anew about a name, as when its table has come.
+// Forget has the catalog asked again about a name. It is to be called when a table
+// of that name was published.
 func (c *Checker) Forget(schema, table string) {
 	c.tables.forget(catalog.TableName{Schema: schema, Table: table})
 }
 
-// Published is all tables that are published at present.
+// Published returns all tables that are published at present.
 func (c *Checker) Published(ctx context.Context) ([]catalog.TableName, error) {
 	return c.catalog.PublishedNames(ctx)
 }
@@ -146,9 +148,9 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	return nil, unusable(b, unfit), nil
 }
 
-// lacking is the refusal of a binding for a column that its relation does not
-// have. A role that may not use the schema is told the same as of columns that
-// there are.
+// lacking returns the refusal of a binding for a column that its relation does not
+// have. A role that may not use the schema gets the answer that it gets for columns
+// that exist.
 func (c *Checker) lacking(ctx context.Context, s *policy.Subject, b *Binding, of purpose, column string, rel *wal.Relation) (*protocol.Problem, error) {
 	usable, err := c.schemas.usable(ctx, s.Role, rel.Schema, c.believed)
 	if err != nil {

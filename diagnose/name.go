@@ -8,9 +8,9 @@ import (
 	"walcast/protocol"
 )
 
-// unnameable is why no database can have what a binding names: a schema, a table
-// or a column. It keeps such names from Postgres, and from whatever remembers
-// names. Nil says that there may be such things.
+// unnameable returns why no database can have a schema, table or column that a
+// binding names, or nil if one may. Such names are refused before they reach Postgres
+// or a cache.
 func unnameable(b *Binding) *protocol.Problem {
 	if strings.ContainsRune(b.Spec.Filter, 0) {
 		return &protocol.Problem{
@@ -32,8 +32,8 @@ func unnameable(b *Binding) *protocol.Problem {
 	return unnameableColumn(b, b.Filter)
 }
 
-// unnameableColumn is unnameable for the columns of a filter. What follows an
-// arrow is a path into the column's document, in which anything may stand.
+// unnameableColumn is unnameable for the columns of a filter. What follows an arrow is
+// a path into the column's document, which may have any name in it.
 func unnameableColumn(b *Binding, f filters.Filter) *protocol.Problem {
 	for _, c := range f {
 		column, _, _ := strings.Cut(c.Column, "->")
@@ -54,7 +54,7 @@ func unnameableColumn(b *Binding, f filters.Filter) *protocol.Problem {
 	return nil
 }
 
-// clip bounds what a text repeats of a name that is too long to be one.
+// clip shortens a name that is too long, for texts that repeat it.
 func clip(name string) string {
 	if len(name) <= protocol.MaxIdentifier {
 		return name

@@ -8,20 +8,20 @@ import (
 	"walcast/replication/catalog"
 )
 
-// notPublished is upstream's text for a binding that no published
-// table fits.
+// notPublished returns upstream's text for a binding without a published
+// table.
 func notPublished(b *Binding) string {
 	return "Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: " + parameters(b)
 }
 
-// unpublished is why a binding concerns no published table.
+// unpublished returns why a binding concerns no published table, with the cure.
 func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 	p := &protocol.Problem{Message: notPublished(b), Code: protocol.CodeNotPublished}
 	schema, table := b.Spec.Schema, b.Spec.Table
 	name, publication := quote(schema, table), quote(cmp.Or(a.Publication, "supabase_realtime"))
 	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", publication, name)
 	switch {
-	case schema == "*": // which tables is for the user to say
+	case schema == "*": // which tables to publish only the user knows
 	case table == "*":
 		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", publication, quote(schema))
 	case a.Kind == "":
@@ -38,13 +38,13 @@ func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 	return p
 }
 
-// unusableSchema is the answer to a client that names a schema that its role may not
-// use: the same whether there is such a schema or not, and such a table.
+// unusableSchema returns the answer for a schema that the role may not use. It is the
+// same whether or not there is such a schema or table.
 func unusableSchema(b *Binding) *protocol.Problem {
 	return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownSchema}
 }
 
-// unknownTable is the answer to a name that no table can have.
+// unknownTable returns the answer for a name that no table can have.
 func unknownTable(b *Binding) *protocol.Problem {
 	return &protocol.Problem{Message: notPublished(b), Code: protocol.CodeUnknownTable}
 }

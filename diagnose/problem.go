@@ -10,7 +10,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// FilterError is that Postgres refused to decide a filter for a row.
+// FilterError means that Postgres refused to decide a filter for a row.
 type FilterError struct {
 	Table string // schema.table
 	Err   *filters.BindError
@@ -18,8 +18,8 @@ type FilterError struct {
 
 func (e *FilterError) Error() string { return e.Err.Error() }
 
-// TooSlow is what a client is told whose binding has cost too much of Postgres'
-// time: who may see its rows, or what its filter says of them.
+// TooSlow returns the problem of a binding that took too much of Postgres' time, for
+// row-level security if aboutRows is set, else for its filter.
 func TooSlow(b *Binding, aboutRows bool) protocol.Problem {
 	what := "its filter"
 	if aboutRows {
@@ -28,8 +28,8 @@ func TooSlow(b *Binding, aboutRows bool) protocol.Problem {
 	return protocol.Problem{Message: protocol.TooSlow(b.Spec.Schema+"."+b.Spec.Table, what), Code: protocol.CodeTooSlow}
 }
 
-// Raised is what a subject is told of a policy or filter of its binding that
-// raised for a row. Whose binding it is makes no difference to the text.
+// Raised returns the problem of a policy or filter that raised for a row. The text does
+// not depend on the binding or the subject.
 func Raised(_ *Binding, _ *policy.Subject, err error) protocol.Problem {
 	var ask *policy.AskError
 	var filter *FilterError
@@ -42,7 +42,7 @@ func Raised(_ *Binding, _ *policy.Subject, err error) protocol.Problem {
 	return protocol.Problem{Message: err.Error(), Code: protocol.CodePolicyRaised}
 }
 
-// purpose is what a binding wants a column for.
+// purpose is what a binding uses a column for.
 type purpose string
 
 const (
@@ -50,21 +50,21 @@ const (
 	forSelect purpose = "select"
 )
 
-// unusableColumn is why a binding cannot use a column; there is none of the name
-// unless the caller knows better.
+// unusableColumn returns why a binding cannot use a column. Its code says that there is
+// no such column; callers that know better replace it.
 func unusableColumn(b *Binding, of purpose, column string) *protocol.Problem {
 	e := filters.NewBindError("P0001", fmt.Sprintf("invalid column for %s %s", of, column))
 	return &protocol.Problem{Message: refusedBy(b, e), Code: protocol.CodeUnknownColumn}
 }
 
-// notGranted is why a binding cannot use a column that its role may not read.
+// notGranted returns why a binding cannot use a column that its role may not read.
 func notGranted(b *Binding, of purpose, column string, rel *wal.Relation, role string) *protocol.Problem {
 	p := unusableColumn(b, of, column)
 	p.Code, p.Fix = protocol.CodeColumnNotGranted, grant(rel, role, column)
 	return p
 }
 
-// unusable is a filter that cannot work on a table.
+// unusable returns why a filter cannot work on a table.
 func unusable(b *Binding, e *filters.BindError) *protocol.Problem {
 	p := &protocol.Problem{Message: refusedBy(b, e), Code: protocol.CodeInvalidValue}
 	if e.SQLState == "42883" { // undefined_function
@@ -73,6 +73,7 @@ func unusable(b *Binding, e *filters.BindError) *protocol.Problem {
 	return p
 }
 
+// unknownRole returns why nobody can act as a role.
 func unknownRole(b *Binding, role string, err error) *protocol.Problem {
 	unfit := &policy.RoleError{Role: role}
 	errors.As(err, &unfit)

@@ -8,15 +8,15 @@ import (
 	"walcast/protocol"
 )
 
-// refusedBy is upstream's text for a binding that the database
+// refusedBy returns upstream's text for a binding that the database
 // refuses.
 func refusedBy(b *Binding, e *filters.BindError) string {
 	return fmt.Sprintf("Unable to subscribe to changes with given parameters. An exception happened so please check your connect parameters: %s. Exception: ERROR %s (%s) %s",
 		parameters(b), e.SQLState, e.Condition, e.Message)
 }
 
-// parameters lists what a binding asked for as upstream does: bare
-// names, Elixir lists for filters and select.
+// parameters lists a binding's entries as upstream does: bare names, and
+// Elixir lists for filters and select.
 func parameters(b *Binding) string {
 	event := strings.ToUpper(b.Spec.Event)
 	if event == "" {

@@ -9,21 +9,21 @@ import (
 	"walcast/replication/catalog"
 )
 
-// schemaCache remembers for a moment which schemas a role may use. All of them
-// are asked for at once: which one a client named does not show in how long an
-// answer takes.
+// schemaCache remembers for a moment which schemas a role may use. It asks for all
+// schemas at once, so that the time of an answer does not depend on the schema that a
+// client named.
 type schemaCache struct {
 	catalog catalog.Catalog
 	roles   *cache[string, *roleSchemas]
 }
 
 type roleSchemas struct {
-	mu     sync.Mutex // held while the catalog is asked: others wait for its answer
+	mu     sync.Mutex // held while the catalog is asked, as other callers wait for the same answer
 	usable map[string]bool
 	asked  time.Time
 }
 
-// What is kept of the roles that tokens name.
+// rolesBytes bounds the memory for the roles that tokens name.
 const rolesBytes = 4 << 20
 
 func newSchemaCache(c catalog.Catalog) *schemaCache {
@@ -47,7 +47,7 @@ func (s *schemaCache) usable(ctx context.Context, role, schema string, age time.
 	return r.usable[schema], nil
 }
 
-// size is about what an entry holds in memory, in bytes.
+// size returns about how much memory an entry takes, in bytes.
 func (r *roleSchemas) size(role string) int {
 	const perSchema = 50
 	size := len(role)
@@ -57,12 +57,13 @@ func (r *roleSchemas) size(role string) int {
 	return size
 }
 
+// role returns the entry of a role, which it makes if there is none.
 func (s *schemaCache) role(name string) *roleSchemas {
 	now := time.Now()
 	if r, known := s.roles.get(name, now); known {
 		return r
 	}
-	r := &roleSchemas{} // of two that are made at once one is asked about for nothing
+	r := &roleSchemas{} // if two are made at once, one of them is asked about in vain
 	s.roles.put(strings.Clone(name), r, len(name), now)
 	return r
 }

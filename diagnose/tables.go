@@ -18,16 +18,16 @@ type tableCache struct {
 }
 
 type tableEntry struct {
-	mu        sync.Mutex      // held while the catalog is asked: others wait for its answer
+	mu        sync.Mutex      // held while the catalog is asked, as other callers wait for the same answer
 	relations []*wal.Relation // published under the name
 	asked     time.Time
-	absence   catalog.Absence // why there are none
-	explained time.Time       // when that was asked
+	absence   catalog.Absence // why there are no relations
+	explained time.Time       // when absence was asked for
 }
 
-// What is kept of the names that clients choose, and for how long: an answer is
-// believed for a moment only, but as long as nothing has changed the values that
-// others cache by stay the same.
+// Bounds of the answers for names, which clients choose. An answer is used for a
+// moment only, but its Relations are kept for longer: as long as a table has not
+// changed, its Relation stays the same pointer, by which policy caches.
 const (
 	tablesBytes = 16 << 20
 	tablesAge   = time.Minute
@@ -71,7 +71,7 @@ func (t *tableCache) absent(ctx context.Context, name catalog.TableName, age tim
 	return absence, nil
 }
 
-// forget has the catalog asked anew about a name.
+// forget has the catalog asked again about a name.
 func (t *tableCache) forget(name catalog.TableName) { t.names.remove(name) }
 
 func (t *tableCache) entry(name catalog.TableName) *tableEntry {
@@ -102,8 +102,8 @@ func sizeOf(name catalog.TableName, relations []*wal.Relation) int {
 	return size
 }
 
-// keepShapes returns the new relations, with the old value where nothing
-// changed, as others cache by it.
+// keepShapes returns the new relations, but the old pointer for each relation that has
+// not changed, as policy caches by it.
 func keepShapes(old, fresh []*wal.Relation) []*wal.Relation {
 	byOID := make(map[uint32]*wal.Relation, len(old))
 	for _, o := range old {

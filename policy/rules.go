@@ -10,16 +10,16 @@ import (
 	"walcast/replication/wal"
 )
 
-// rules is the row-level security of one relation for one role. It holds no
-// Relation: what is cached must not keep alive the key that it is cached by.
+// rules is the row-level security of one relation for one role. It has no pointer to
+// the Relation, as it is cached under a weak pointer to it.
 type rules struct {
 	kind       rulesKind
 	policies   []compile.Rule
 	functions  sql.Functions
 	columns    map[string]compile.Column
-	statements *statements // how to ask Postgres; for byPolicies only
-	compilable bool        // as far as can be said without a subject
-	text       string      // equal rules have equal texts
+	statements *statements // how to ask Postgres, if the kind is byPolicies
+	compilable bool        // as far as is known without a subject
+	text       string      // all that the rules were made of: equal rules have equal texts
 }
 
 type rulesKind uint8
@@ -27,11 +27,11 @@ type rulesKind uint8
 const (
 	openToAll  rulesKind = iota // no row-level security applies
 	byPolicies                  // the policies decide
-	hidden                      // the relation is gone: nobody can judge its rows
+	hidden                      // the relation was dropped: its rows cannot be judged
 	forbidden                   // no USAGE on the schema: Postgres would raise
 )
 
-// newRules sorts out what the catalog said.
+// newRules makes the rules of what the catalog says.
 func newRules(rel *wal.Relation, f *facts) *rules {
 	r := &rules{}
 	switch {
@@ -50,6 +50,7 @@ func newRules(rel *wal.Relation, f *facts) *rules {
 	return r
 }
 
+// learn parses the policies and takes what compiling them needs.
 func (r *rules) learn(f *facts) {
 	r.columns = map[string]compile.Column{}
 	for _, a := range f.relation.attributes {
@@ -64,12 +65,12 @@ func (r *rules) learn(f *facts) {
 	}
 }
 
-// takesArguments reports whether a function of the policies may be one that
-// casts: of that nothing is to be seen in the policy's text, where the cast is
-// implicit, or a cast that looks like all others.
+// takesArguments reports whether a function of the policies may be a cast function.
+// The text of a policy does not show that a cast calls one, and implicit casts it does
+// not show at all.
 func takesArguments(d sql.Definition) bool { return d.Signature.Arguments > 0 }
 
-// describe writes everything that anything is derived from.
+// describe writes all facts that the rules, and what is compiled of them, depend on.
 func (r *rules) describe(f *facts) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %t %q %q\n", r.kind, r.compilable, f.relation.Schema, f.relation.Table)

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// snapshot is which transactions a statement of Postgres saw. The WAL is ahead
-// of it: a commit is decoded when it is on disk, and becomes visible afterwards,
-// microseconds later or, where commits wait for a standby, when that has answered.
+// snapshot says which transactions a statement of Postgres saw. The WAL may be ahead
+// of it: a commit can be decoded when it is on disk, and becomes visible microseconds
+// later or, if commits wait for a standby, when the standby has answered.
 type snapshot struct {
 	next     uint32   // the first transaction that had not begun
-	underWay []uint32 // those before it that had not ended
+	underWay []uint32 // earlier transactions that had not ended
 }
 
 // parseSnapshot reads a pg_snapshot, xmin:xmax:xip,xip. Its ids have 64 bits, of
@@ -38,9 +38,9 @@ func parseSnapshot(text string) (s snapshot, err error) {
 	return s, err
 }
 
-// sees reports whether what a committed transaction has done is seen. Ids wrap
-// around and are compared as Postgres does it: they are less than 2^31 apart. No
-// transaction has the id 0.
+// sees reports whether a committed transaction is visible. Ids wrap around, so they
+// are compared as in Postgres, where they are less than 2^31 apart. No transaction has
+// the id 0.
 func (s snapshot) sees(xid uint32) bool {
 	return xid == 0 || int32(xid-s.next) < 0 && !slices.Contains(s.underWay, xid)
 }

@@ -9,62 +9,63 @@ import (
 	"walcast/replication/wal"
 )
 
-// question is how Postgres is asked about rows of one relation for one role.
-// Rows travel as one array of the table's row type, so that every value is
-// read by its type's own input function; back come the numbers, from 1, of
-// those that are visible.
+// statements is how Postgres is asked about rows of one relation for one role. The
+// rows are sent as one array of the table's row type, so that every value is read by
+// its type's own input function. The result is the numbers, from 1, of the rows that
+// are visible.
 type statements struct {
-	// byRow evaluates the policies on the values of the change itself, so that
-	// the answer is that of the change, exactly; "" when they cannot be.
+	// byRow evaluates the policies on the values of the change itself, so that the
+	// answer holds for exactly that change. It is "" if that is impossible.
 	byRow string
-	// byKey looks the row up under real row-level security, as it is now, and tells
-	// whether it is still the one of the change; "" without a primary key.
+	// byKey looks the row up in the table, under the table's own row-level security,
+	// and says whether the row is still the version of the change. It is "" without
+	// a primary key.
 	byKey string
-	// rowPath is the search_path under which byRow's policies were printed; keyPath
-	// is the session's own, for Postgres has the policies parsed. wholePath says
-	// that functions find on rowPath whatever they find on keyPath.
+	// rowPath is the search_path under which byRow's policies were printed. keyPath
+	// is the session's own, as Postgres stores policies parsed. wholePath means that
+	// rowPath has all schemas of keyPath, so that functions find the same on both.
 	rowPath, keyPath string
 	wholePath        bool
-	// parser is the role that byRow is parsed as, "" is our own.
+	// parser is the role that byRow is parsed as; "" is our own user.
 	parser string
 
-	unsent []string // what the policies read and no change has
-	barred []string // schemas because of which nobody can parse byRow
-	fields []field  // the row type's, in order
-	table  string   // schema.table for people
+	unsent []string // columns that the policies read and the publication lacks
+	barred []string // schemas whose lack of USAGE keeps byRow from being parsed
+	fields []field  // the fields of the row type, in order
+	table  string   // schema.table, for texts
 }
 
 // field is one column of the row type.
 type field struct {
-	column int  // of the relation, -1 when it is not published
-	needed bool // byRow cannot do without it
-	key    bool
+	column int  // index in the Relation, -1 if the column is not published
+	needed bool // byRow reads the column
+	key    bool // the column is in the primary key
 }
 
-// sent is the array of rows. It travels in a setting, as a statement without
-// parameters keeps its plan: Postgres would plan one with parameters anew each
-// time, to find that ten rows are cheaper than a thousand.
+// sent returns the SQL for the array of rows. The array is sent in a setting, so that
+// the statement has no parameters and keeps its plan. With parameters Postgres would
+// plan it again each time, as a plan for a few rows looks cheaper than the general one.
 func sent(table string) string {
 	return fmt.Sprintf("pg_catalog.unnest(pg_catalog.current_setting('%s')::%s[])", rowsSetting, table)
 }
 
 const (
 	rowsSetting = "walcast.rows"
-	// lacksSetting has a text for each row with a 1 for each column that the change
-	// lacks, as that is not NULL.
+	// lacksSetting has a text for each row, with a 1 for each column that the change
+	// lacks and a 0 for the others: a column that is lacking need not be NULL.
 	lacksSetting = "walcast.lacks"
 )
 
-// acting makes a question answer nothing should it ever run as anybody but the
-// subject, whatever went wrong before. It also makes statements of different
-// roles different: a plan may have a function inlined that only one of the
-// roles may execute.
+// acting returns a condition on which a statement returns nothing if it should ever
+// run as another role than the subject's. It also makes the statements of different
+// roles different, as a plan may have a function inlined that only one of the roles
+// may execute.
 func acting(role string) string {
 	return "current_user operator(pg_catalog.=) " + sql.QuoteText(role) + "::pg_catalog.name"
 }
 
-// newStatements writes the statements. Names are qualified, as the policies' are,
-// so that the statements mean the same for every role.
+// newStatements writes the statements. They qualify all names, as the policies do, so
+// that they mean the same for every role.
 func newStatements(rel *wal.Relation, f *facts) *statements {
 	table := sql.Qualified(f.relation.Schema, f.relation.Table)
 	q := &statements{
@@ -93,11 +94,12 @@ func newStatements(rel *wal.Relation, f *facts) *statements {
 	return q
 }
 
-// parser is who is to parse the text of the policies: our own user, as they were
-// parsed as their creator, unless that may run code of users, as reading a
-// composite's literal checks the domains in it. What reads a table with
-// row-level security is parsed again, by Postgres itself, as the subject that it
-// is run as. barred are the schemas for which nobody can.
+// parser returns the role that is to parse the text of the policies. That is our own
+// user (""), who then needs USAGE instead of the subject, unless parsing may run code
+// of users: reading the literal of a composite type checks the domains in it.
+// Policies that read a table with row-level security need the subject's USAGE in any
+// case, as Postgres parses them again as the role that runs them. If neither user may
+// parse the text, barred is the schemas that the subject lacks USAGE on.
 func (f *facts) parser() (role string, barred []string) {
 	switch {
 	case !f.policies.Literals && len(f.names.Own) == 0 && (len(f.names.Subject) == 0 || !f.names.Secured):
@@ -108,7 +110,8 @@ func (f *facts) parser() (role string, barred []string) {
 	return "", f.names.Subject
 }
 
-// unjudged is the answer about a row that nobody can judge.
+// unjudged returns the answer for rows that can be asked about neither by row nor by
+// key.
 func (q *statements) unjudged() *AskError {
 	reads := "read what the change does not have"
 	switch {
@@ -123,14 +126,15 @@ func (q *statements) unjudged() *AskError {
 	}
 }
 
-// byKeySQL looks rows up. An answer is about the row as it is now, so it says
-// too whether that is the version that was sent: all columns that the change has
-// must have the same image, which no operator of a user decides. All columns of
-// what was sent get names of ours, so that none of the table's is taken for one.
+// byKeySQL writes the statement that looks rows up. As it finds the present version of
+// a row, it also says whether that is the version of the change: all columns of the
+// change must have the same binary image, a comparison without users' operators. The
+// columns of the rows that were sent have names of ours, so that they cannot be
+// confused with the table's.
 //
-// The offset keeps it a look-up for each row: in a join Postgres would evaluate
-// the policies for other rows of the table too, and what raises for one of them
-// would hide all.
+// The offset makes it one look-up for each row. In a join Postgres would evaluate the
+// policies for other rows of the table too, and if they raised for one of these all
+// rows would be hidden.
 func (q *statements) byKeySQL(f *facts, table string) string {
 	var names, equal, images, now []string
 	for i, c := range q.fields {
@@ -149,9 +153,10 @@ func (q *statements) byKeySQL(f *facts, table string) string {
 		sent(table), lacksSetting, strings.Join(names, ", "), strings.Join(now, ", "), strings.Join(images, ", "), table, strings.Join(equal, " and "), acting(f.role.Name))
 }
 
-// byRowSQL puts the policies where Postgres has them, in a WHERE, so that
-// it takes the same short cuts around what may raise. What was sent has the
-// table's name and its columns', as the policies know them.
+// byRowSQL writes the statement that evaluates the policies on the rows that were
+// sent. The policies are in a WHERE, where Postgres has them too, so that the same
+// conditions are skipped when others decide. The rows have the table's name and its
+// columns' names, by which the policies refer to them.
 func byRowSQL(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
 		return fmt.Sprintf("select numbered.place from (select pg_catalog.row_number() over () as place, exists (select where %s) as visible "+
@@ -169,14 +174,14 @@ func byRowSQL(f *facts, table string) string {
 		sql.QuoteName(place), sent(table), sql.QuoteName(f.relation.Table), strings.Join(names, ", "), acting(f.role.Name), combined(f))
 }
 
-// wholeRow reports whether a policy may name the row as a value.
+// wholeRow reports whether a policy may use the whole row as a value.
 func wholeRow(f *facts) bool {
 	return slices.ContainsFunc(f.policies.stored, func(p policyRow) bool { return strings.Contains(p.Using, ".*") })
 }
 
-// neededColumns returns which attributes the policies read; possible is false
-// when they read what a change does not have: system columns, or names that
-// mean something else in our sessions.
+// neededColumns returns a function that reports which attributes the policies read. It
+// is not possible to evaluate them if they read system columns, or if built-in names
+// may mean something else on the session's search_path.
 func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	named := map[int16]bool{}
 	all := wholeRow(f)
@@ -190,9 +195,9 @@ func neededColumns(f *facts) (needs func(number int16) bool, possible bool) {
 	return func(number int16) bool { return all || named[number] }, possible
 }
 
-// combined is what Postgres makes of policies: all restrictive ones, by name,
-// and any permissive one, the last name first (RelationBuildRowSecurity prepends
-// them). The order matters to what raises.
+// combined joins the policies as Postgres does: all restrictive policies by name, and
+// any permissive one, the last name first (RelationBuildRowSecurity prepends). The
+// order decides which condition is evaluated, and may raise, first.
 func combined(f *facts) string {
 	var permissive, restrictive []string
 	for i, p := range f.policies.stored {
@@ -209,7 +214,7 @@ func combined(f *facts) string {
 	return strings.Join(append(restrictive, "("+strings.Join(permissive, " or ")+")"), " and ")
 }
 
-// complete reports whether the row has all that byRow needs.
+// complete reports whether the row has all values that byRow needs.
 func (q *statements) complete(row wal.Row) bool {
 	if q.byRow == "" || row == nil {
 		return false
@@ -222,7 +227,7 @@ func (q *statements) complete(row wal.Row) bool {
 	return true
 }
 
-// findable reports whether the row has its whole key.
+// findable reports whether byKey can look the row up: it has its whole key.
 func (q *statements) findable(row wal.Row) bool {
 	if q.byKey == "" || row == nil {
 		return false
@@ -235,10 +240,11 @@ func (q *statements) findable(row wal.Row) bool {
 	return true
 }
 
+// needed and published choose the fields whose values are sent.
 func needed(f field) bool    { return f.needed }
 func published(f field) bool { return f.column >= 0 }
 
-// appendLacks adds the row's element of lacksSetting.
+// appendLacks appends the row's text of lacksSetting.
 func (q *statements) appendLacks(dst []byte, row wal.Row) []byte {
 	for _, f := range q.fields {
 		if f.column >= 0 && row[f.column].Kind == wal.Absent {
@@ -250,9 +256,9 @@ func (q *statements) appendLacks(dst []byte, row wal.Row) []byte {
 	return dst
 }
 
-// appendRow adds a row as an element of an array literal of the row type: what
-// is quoted in the row is quoted once more in the array. Columns that are not
-// asked for are NULL, which costs nothing to read.
+// appendRow appends a row as an element of an array literal of the row type. Quotes
+// within the row are quoted once more for the array. Columns that are not wanted are
+// NULL, which takes no time to read.
 func (q *statements) appendRow(dst []byte, row wal.Row, wanted func(field) bool) []byte {
 	dst = append(dst, '"', '(')
 	for i, f := range q.fields {

@@ -11,16 +11,16 @@ import (
 	"walcast/replication/wal"
 )
 
-// tables is what is known of relations. A Relation message makes a new Relation
-// and so a new entry, exactly in WAL order; the old one goes when nobody can
-// ask about it any more. Readers may be at different places of the log.
+// tables is what is known of relations. A Relation message makes a new Relation and
+// so a new entry, exactly in WAL order. The old entry is removed when its Relation is
+// garbage collected, as consumers may be at different positions of the log.
 type tables struct {
 	pg *postgres
 
 	mu    sync.RWMutex
 	known map[tableKey]*table
-	// newest is the Relation of an OID that came last, and memory what was last read
-	// of it for a role; both outlive what is known of the Relation.
+	// newest is the last Relation of each OID, and memory what was last read of an OID
+	// for a role. Both outlive the entry of the Relation.
 	newest map[uint32]tableKey
 	memory map[memoryKey]*memory
 }
@@ -30,11 +30,11 @@ type memoryKey struct {
 	role string
 }
 
-// mostMemories are kept. Without one a row that is older than what is known has
-// nobody to judge it.
+// mostMemories is how many memories are kept. Without its memory a row that is older
+// than the last reading of the catalog cannot be judged.
 const mostMemories = 100_000
 
-// tableKey is a relation's identity without keeping it alive.
+// tableKey identifies a Relation without keeping it alive.
 type tableKey = weak.Pointer[wal.Relation]
 
 // table is what is known of one relation.
@@ -48,23 +48,23 @@ type roles map[string]*access
 
 // access is what is known of one relation for one role.
 type access struct {
-	loading chan struct{} // holds one token: who has it may read the catalog
+	loading chan struct{} // a semaphore: one goroutine at a time reads the catalog
 
 	mu     sync.RWMutex
 	loaded time.Time  // zero before the first time
-	role   *RoleError // nobody can act as the role
-	view   View       // without the Relation
+	role   *RoleError // why nobody can act as the role; nil if it is usable
+	view   View       // without its Relation
 	rules  *rules
 	epoch  uint32
-	// depends is what the catalog was asked for and prints how that was then;
-	// changed counts how often something else came of it.
+	// depends is what the facts depend on, and prints the fingerprints when they were
+	// read. changed counts how often reading again has made a difference.
 	depends []dependency
 	prints  prints
 	changed int
 	since   wal.LSN // see View.Since
 }
 
-// of returns the entry for a relation and role, making it.
+// of returns the entry for a relation and role, which it makes if there is none.
 func (t *tables) of(rel *wal.Relation, role string) *access {
 	key := weak.Make(rel)
 	t.mu.RLock()
@@ -144,7 +144,7 @@ func (t *tables) remember(key memoryKey, m *memory) {
 	}
 }
 
-// knownAccess is one entry.
+// knownAccess is an entry with its relation and role.
 type knownAccess struct {
 	relation tableKey
 	role     string
@@ -171,7 +171,7 @@ func (t *tables) empty() bool {
 	return len(t.known) == 0
 }
 
-// count is the number of entries whose rows are checked so.
+// count returns the number of entries whose rows are checked as v says.
 func (t *tables) count(v Verdict) (n int) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -187,7 +187,7 @@ func (t *tables) count(v Verdict) (n int) {
 	return n
 }
 
-// verdict is how the rules are checked for most subjects.
+// verdict says how rows are checked by the rules for most subjects.
 func (r *rules) verdict() Verdict {
 	switch {
 	case r.kind == openToAll:
@@ -198,7 +198,7 @@ func (r *rules) verdict() Verdict {
 	return Ask
 }
 
-// current returns the rules as they were last read, nil before.
+// current returns the rules as they were last read, or nil if they never were.
 func (a *access) current() *rules {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -212,7 +212,7 @@ func (a *access) unfit() bool {
 	return a.role != nil
 }
 
-// fresh returns the view if it is young enough.
+// fresh returns the view if it was read or confirmed within age.
 func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleError, ok bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -222,29 +222,28 @@ func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleErro
 	return a.view, a.role, true
 }
 
-// known returns the view as it was read last, whatever its age.
+// known returns the view as it was last read, whatever its age.
 func (a *access) known() (v View, role *RoleError, ok bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.view, a.role, !a.loaded.IsZero()
 }
 
-// expire has the catalog read again before anything else is believed.
+// expire has the catalog read again before the view is used again.
 func (a *access) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.loaded = time.Time{}
 }
 
-// trusted reports whether an index that has been invalidated for an epoch has
-// the rules that are current.
+// trusted reports whether the rules of an epoch are the current ones.
 func (a *access) trusted(epoch uint32) bool {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.epoch == epoch
 }
 
-// confirm believes what is known as of a look that found it unchanged.
+// confirm records that a look which began at a time found nothing changed.
 func (a *access) confirm(at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -253,7 +252,7 @@ func (a *access) confirm(at time.Time) {
 	}
 }
 
-// differing are the dependencies that are not as they were.
+// differing returns the dependencies whose fingerprints have changed.
 func (a *access) differing(found prints) (differing []dependency) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -265,23 +264,23 @@ func (a *access) differing(found prints) (differing []dependency) {
 	return differing
 }
 
-// dependencies returns what the catalog was asked for.
+// dependencies returns what the facts depend on.
 func (a *access) dependencies() []dependency {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.depends
 }
 
-// changes counts how often reading again has made a difference.
+// changes returns how often reading again has made a difference.
 func (a *access) changes() int {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.changed
 }
 
-// store takes what the catalog said at the given time. Rules that say the same
-// keep their identity, and with it what subjects have bound. moved says that it
-// is of another state of the catalog than before.
+// store stores what the catalog said at a time. Rules that are equal to the former
+// ones are not replaced, so that what subjects have bound stays valid. moved means
+// that the fingerprints have changed.
 func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (moved bool) {
 	v, r, role := newView(rel, f), newRules(rel, f), f.unfit()
 	a.mu.Lock()
@@ -306,7 +305,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 	return moved
 }
 
-// unfit is why nobody can act as the role, nil if somebody can.
+// unfit returns why nobody can act as the role, or nil.
 func (f *facts) unfit() *RoleError {
 	switch {
 	case !f.role.Known:
@@ -317,8 +316,8 @@ func (f *facts) unfit() *RoleError {
 	return nil
 }
 
-// load has the catalog read by one caller at a time, who serves them all that
-// want it no older than age.
+// load returns a view within age. One caller at a time reads the catalog; the others
+// wait and use its result if that is within their age.
 func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role string, age time.Duration, read catalogReader) (v View, unfit *RoleError, err error) {
 	select {
 	case a.loading <- struct{}{}:

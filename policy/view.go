@@ -8,7 +8,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// View is what a role may see of a relation without looking at rows.
+// View is what a role may see of a relation, as far as that does not depend on rows.
 type View struct {
 	Relation *wal.Relation
 	// Columns has a bit for each column that the role may SELECT.
@@ -23,19 +23,18 @@ type View struct {
 	// the role SELECT any; NoUsage that the role may not look into the schema, so
 	// that Postgres shows it no row, whatever it may SELECT.
 	NoPolicy, NoUsage bool
-	// Epoch counts how often the row-level security for this role has changed
-	// under this very Relation, as happens when roles change. An index that has
-	// asked guards before must Invalidate the relation when it grows, and when it
-	// has its first view, before it has a verdict for the view.
+	// Epoch counts how often the row-level security for this role has changed for
+	// this very Relation, as it does when roles change. An index that has used guards
+	// must Invalidate the relation when Epoch grows, and at the first view, before it
+	// asks for a Verdict.
 	Epoch uint32
-	// Since is where the WAL was when this was read for a Relation of which
-	// something else was known before; 0 while nothing has changed. Rows that
-	// committed before it may be older than the change, and are not to be judged
-	// by this view.
+	// Since is the position of the WAL when a change of the view was read for this
+	// Relation; 0 if it has not changed. Rows that committed before may be older than
+	// the change, and must not be judged by this view.
 	Since wal.LSN
 
 	force  force
-	newest bool // no later Relation of the table is known
+	newest bool // Relation is the last one of the table
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -49,12 +48,12 @@ func newView(rel *wal.Relation, f *facts) View {
 		any = any || v.Columns[i]
 		allKeys = allKeys && (!c.Key || v.Columns[i])
 	}
-	// Of a table that is gone nothing is known, not even that.
+	// Of a table that was dropped it is not known whether it was denied.
 	v.Denied = f.relation.Known && (!allKeys || !any && !rel.HasKey())
 	return v
 }
 
-// equal compares what was read, without the epoch.
+// equal compares what was read from the catalog.
 func (v View) equal(o View) bool {
 	return slices.Equal(v.Columns, o.Columns) && v.Denied == o.Denied && v.RowSecurity == o.RowSecurity &&
 		v.NoPolicy == o.NoPolicy && v.NoUsage == o.NoUsage
@@ -70,8 +69,8 @@ func (t *tables) View(ctx context.Context, rel *wal.Relation, s *Subject) (*View
 	return t.ViewWithin(ctx, rel, s, t.pg.config.AccessAge)
 }
 
-// ViewWithin is View with another limit to its age, for who is about to be told
-// what a role may not: the one who has just been granted it asks again.
+// ViewWithin is View with a lower limit to its age. It is for telling clients what a
+// role may not do, as they try again as soon as they were granted it.
 func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, age time.Duration) (*View, error) {
 	if !s.possible() {
 		return nil, &RoleError{Role: s.Role}
@@ -92,9 +91,9 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	return &v, nil
 }
 
-// Known is the view as it was read last, whatever its age, nil for a role that
-// nobody can act as. It needs no I/O. It is not ok while there is none, or while
-// it is read again as it is known to have changed.
+// Known returns the view as it was last read, whatever its age, or nil for a role that
+// nobody can act as. It needs no I/O. It is not ok while nothing was read, or while
+// the view is known to have changed and is being read again.
 func (t *tables) Known(rel *wal.Relation, s *Subject) (view *View, ok bool) {
 	if !s.possible() {
 		return nil, true
@@ -117,15 +116,15 @@ const (
 	Ask                     // Visible must be asked
 )
 
-// String is the verdict as metrics have it.
+// String returns the verdict as a label of metrics.
 func (v Verdict) String() string {
 	return [...]string{"open", "compiled", "ask"}[v]
 }
 
-// Verdict says how a row of the view's relation is checked for a subject. It
-// needs no I/O. It is Compiled only when the rules of the view are still the
-// current ones, as then the guards have what an index had from them since it was
-// last told to Invalidate; otherwise Ask, and Visible knows them.
+// Verdict says how rows of the view's relation are checked for a subject. It needs no
+// I/O. It is Compiled only if the rules of the view are still the current ones: then
+// guards still give an index the conditions that it has had since Invalidate. If
+// not, it is Ask, as Visible goes by the current rules.
 func (t *tables) Verdict(v *View, s *Subject) Verdict {
 	if !s.possible() {
 		return Ask
@@ -143,8 +142,8 @@ func (t *tables) Verdict(v *View, s *Subject) Verdict {
 	return Ask
 }
 
-// Unjudged says why no row of the view's relation can be judged for a subject, as
-// Visible says of each of them, or nil. It needs no I/O.
+// Unjudged returns why no row of the view's relation can be judged for a subject, the
+// error that Visible would return for each row, or nil. It needs no I/O.
 func (t *tables) Unjudged(v *View, s *Subject) error {
 	r := t.of(v.Relation, s.Role).current()
 	if r == nil || r.kind != byPolicies || r.statements.byRow != "" || r.statements.byKey != "" || s.guard.bound(v.Relation, r).err == nil {

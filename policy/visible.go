@@ -13,13 +13,13 @@ type asker struct {
 	tables *tables
 }
 
-// Inquiry is what is asked for one subject, and the answer.
+// Inquiry is the changes that are asked about for one subject, and the answers.
 type Inquiry struct {
 	Subject *Subject
 	Changes []*wal.Change
 
-	Visible []bool        // by the changes
-	Errs    map[int]error // changes whose check raised (*AskError); not visible
+	Visible []bool        // by index in Changes
+	Errs    map[int]error // by index in Changes: the *AskError of a check that raised
 }
 
 // Visible asks Postgres, as the subject, which of the changes it may see: one
@@ -27,17 +27,16 @@ type Inquiry struct {
 // reported in errs at its index (*AskError) and is not visible. An error means
 // that Postgres could not be asked.
 //
-// An INSERT or UPDATE is judged by the values of the new row, so that the
-// answer does not depend on what has happened since; where the WAL has not all
-// of them that the policies read, the row is looked up by its key instead. That
-// answer counts only if the row is still the version of the change: otherwise the
-// change is not visible, and counted; another one for the row follows it. A
-// DELETE is judged by the old row if that is complete enough, and is visible
-// otherwise: then only its key is shown, as by the reference.
+// An INSERT or UPDATE is judged by the values of the new row, so that the answer does
+// not depend on later changes. If the WAL lacks values that the policies read, the
+// row is looked up by its key instead, and the answer counts only if the row is still
+// the version of the change. If it is a later version the change is not visible, and
+// counted in a metric; the change to that version follows. A DELETE is judged by the
+// old row if the WAL has enough of it. If not it is visible, and only its key is
+// shown, as by the reference server.
 //
-// The WAL has a commit before Postgres shows it. What is asked about too early is
-// asked about again until it is visible, for at most Config.Timeout: then it is
-// an error too.
+// The WAL has a commit before Postgres shows it. Changes that are asked about too
+// early are asked about again, for at most Config.Timeout; after that they are errors.
 func (a *asker) Visible(ctx context.Context, s *Subject, changes []*wal.Change) (visible []bool, errs map[int]error, err error) {
 	q := &Inquiry{Subject: s, Changes: changes}
 	if err := a.VisibleAll(ctx, []*Inquiry{q}); err != nil {
@@ -46,8 +45,8 @@ func (a *asker) Visible(ctx context.Context, s *Subject, changes []*wal.Change) 
 	return q.Visible, q.Errs, nil
 }
 
-// VisibleAll is Visible for many subjects, each in a transaction of its own but
-// all on their way together: that costs a fifth of asking one after the other.
+// VisibleAll is Visible for many subjects. Each has transactions of its own, but all
+// are sent together, which takes a fifth of the time of asking one after the other.
 func (a *asker) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
 	var open []*group
 	for _, q := range inquiries {
@@ -74,8 +73,8 @@ func (a *asker) VisibleAll(ctx context.Context, inquiries []*Inquiry) error {
 	return nil
 }
 
-// reopen returns the groups whose statement did not even parse: the table has
-// changed since the catalog was read, so it is read once more.
+// reopen returns the groups of tasks whose statement did not parse, to be judged once
+// more: the table may have changed since the catalog was read.
 func reopen(refused []*task, again bool) (groups []*group) {
 	for _, t := range refused {
 		if !again && !t.group.again {
@@ -87,7 +86,7 @@ func reopen(refused []*task, again bool) (groups []*group) {
 	return groups
 }
 
-// askByKey has rows looked up of which what we wrote does not parse.
+// askByKey looks up by key the rows of tasks whose statement does not parse.
 func (a *asker) askByKey(ctx context.Context, refused []*task) error {
 	var tasks []*task
 	for _, t := range refused {
@@ -106,16 +105,16 @@ func (a *asker) askByKey(ctx context.Context, refused []*task) error {
 	return err
 }
 
-// group is the changes of an inquiry that follow each other and are of one
-// relation.
+// group is adjacent changes of an inquiry that are of one relation.
 type group struct {
 	inquiry *Inquiry
 	first   int // index of its first change
 	changes []*wal.Change
 	access  *access
-	again   bool
+	again   bool // the group is judged for the second time
 }
 
+// groups divides the changes into groups.
 func (q *Inquiry) groups() (groups []*group) {
 	for start := 0; start < len(q.Changes); {
 		end := start + 1
@@ -128,7 +127,7 @@ func (q *Inquiry) groups() (groups []*group) {
 	return groups
 }
 
-// judge decides what needs no asking and returns the rest as tasks.
+// judge answers for the changes that need no asking, and returns tasks for the rest.
 func (a *asker) judge(ctx context.Context, g *group) ([]*task, error) {
 	rel, s := g.changes[0].Relation, g.inquiry.Subject
 	_, err := a.tables.View(ctx, rel, s)
@@ -163,7 +162,8 @@ func (a *asker) judge(ctx context.Context, g *group) ([]*task, error) {
 	return nil, nil
 }
 
-// judgeRows sorts changes by what they can be judged by.
+// judgeRows answers for the changes that compiled policies decide, and returns tasks
+// for the others.
 func (g *group) judgeRows(r *rules, b *bond) []*task {
 	byRow := &task{group: g, statements: r.statements, sql: r.statements.byRow, path: r.statements.rowPath, wanted: needed, by: "row"}
 	byKey := &task{group: g, statements: r.statements, sql: r.statements.byKey, path: r.statements.keyPath, wanted: published, by: "key"}
@@ -174,7 +174,7 @@ func (g *group) judgeRows(r *rules, b *bond) []*task {
 		}
 		seen, sure := b.holds(c.Operation, row)
 		switch {
-		case c.Operation == wal.Truncate: // of no row
+		case c.Operation == wal.Truncate: // a TRUNCATE has no row
 			g.inquiry.Visible[g.first+i] = true
 		case sure:
 			g.inquiry.Visible[g.first+i] = seen

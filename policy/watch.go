@@ -12,17 +12,17 @@ import (
 	"walcast/replication/wal"
 )
 
-// Generation counts the changes of what is known of the catalog: answers of one
-// generation go by the same rules.
+// Generation counts the changes of the catalog that were noticed. All answers of one
+// generation follow the same rules.
 type Generation uint64
 
-// Changed is what Run has seen change, by OID.
+// Changed is the objects that Run has seen change, by OID.
 type Changed struct {
-	Relations []uint32 // who may see what of them is another question now
-	Functions []uint32 // that were registered with Depend
-	Types     []uint32 // of columns and policies, or registered with Depend
-	// Rest is all that has no OID here: roles, their membership and settings,
-	// schemas, new functions. It is looked at on behalf of MessagesReads.
+	Relations []uint32 // relations to which access has changed
+	Functions []uint32 // functions that were registered with Depend
+	Types     []uint32 // types of columns and policies, or registered with Depend
+	// Rest is set when any other object has changed: roles, their membership and
+	// settings, schemas, new functions. It is looked at for MessagesReads.
 	Rest bool
 }
 
@@ -38,16 +38,17 @@ func (c *Changed) add(d dependency) {
 	}
 }
 
-// watch is the looks at the catalog: one at a time, each for all who wait.
+// watch looks at the catalog. There is one look at a time, which serves all callers
+// that wait when it begins.
 type watch struct {
 	pg     *postgres
 	tables *tables
-	wake   chan struct{} // holds one token: somebody waits
+	wake   chan struct{} // has a token if a caller waits
 
 	mu         sync.Mutex
-	next       *look // not begun yet; nil if nobody waits
+	next       *look // the look that has not begun; nil if no caller waits
 	running    *look // nil between two
-	last       *look // the last one that succeeded
+	last       *look // the last look that succeeded
 	registered map[dependency]*int64
 	listeners  []func(Changed)
 }
@@ -56,17 +57,17 @@ type watch struct {
 type look struct {
 	began    time.Time
 	done     chan struct{}
-	snapshot snapshot // it saw this or more
-	err      error    // it did not come about
+	snapshot snapshot // the look saw at least this
+	err      error    // why the look failed
 }
 
-// seesAll reports whether the look saw what transactions have done.
+// seesAll reports whether the look saw all of the transactions.
 func (l *look) seesAll(xids []uint32) bool {
 	return !slices.ContainsFunc(xids, func(xid uint32) bool { return !l.snapshot.sees(xid) })
 }
 
-// Depend has Run look at these too. It returns when their present state is
-// known, so what is read of them afterwards is of that state or a later one.
+// Depend has Run look at the given objects too. It returns when their present
+// fingerprints are known, so that any later change of them will be noticed.
 func (w *watch) Depend(ctx context.Context, kind Kind, oids ...uint32) error {
 	w.register(kind, oids...)
 	_, err := w.Confirm(ctx, w.pg.now())
@@ -83,7 +84,7 @@ func (w *watch) register(kind Kind, oids ...uint32) {
 	}
 }
 
-// begins registers what had a fingerprint when it was read.
+// begins registers an object with the fingerprint that it had when it was read.
 func (w *watch) begins(d dependency, print int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -92,19 +93,19 @@ func (w *watch) begins(d dependency, print int64) {
 	}
 }
 
-// OnChange has f called with what a look has found changed, before Confirm tells
-// of it. f must not block. It is to be called before Run.
+// OnChange has f called with what a look has found changed, before Confirm returns for
+// that look. f must not block. OnChange must be called before Run.
 func (w *watch) OnChange(f func(Changed)) { w.listeners = append(w.listeners, f) }
 
-// Confirm waits for a look that began after readAt, and returns the generation
-// then: what was read or judged before readAt in that generation went by the
-// rules of that moment. All who wait before a look begins share it. Run must be
+// Confirm waits for a look that began after readAt, and returns the generation after
+// that look. What was judged in the same generation followed the rules that were in
+// force at readAt. Callers that wait when a look begins share it. Run must be
 // running. An error means that Postgres could not be asked.
 //
 // A transaction may change access and rows at once, and the WAL has it before
-// Postgres shows it. A look counts only if it saw the transactions of the changes
-// in question, by Change.XID; for those that Postgres does not show within
-// Config.Timeout it is an error.
+// Postgres shows it. So a look counts only if it saw the transactions xids, those of
+// the changes that were judged. It is an error if Postgres does not show them within
+// Config.Timeout.
 func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (Generation, error) {
 	late := time.Now().Add(w.pg.config.Timeout)
 	for pause := earlyFirst; ; pause = min(2*pause, earlyMost) {
@@ -146,7 +147,7 @@ func (w *watch) after(at time.Time) *look {
 	return w.next
 }
 
-// begin takes the look that all who wait share.
+// begin returns the look that waiting callers share, and marks it as begun.
 func (w *watch) begin(now time.Time) *look {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,16 +177,16 @@ func (w *watch) idle() bool {
 	return w.next == nil && len(w.registered) == 0
 }
 
-// Run looks at what answers depend on, whenever somebody waits in Confirm and at
-// least twice in Config.AccessAge, until ctx is done. What has changed is read
-// again at once. While it runs, what has not is read no more.
+// Run looks at what answers depend on, whenever a caller waits in Confirm and at least
+// twice in Config.AccessAge, until ctx is done. Facts that have changed are read again
+// at once; those that have not stay valid without reading them again.
 func (w *watch) Run(ctx context.Context) error {
 	ticker := time.NewTicker(max(w.pg.config.AccessAge/2, time.Millisecond))
 	defer ticker.Stop()
 	var conn *pgx.Conn
 	leave := func() {
 		if conn != nil {
-			_ = conn.Close(context.WithoutCancel(ctx)) // it is of no more use either way
+			_ = conn.Close(context.WithoutCancel(ctx)) // an error changes nothing, the connection is not used again
 		}
 		conn = nil
 	}
@@ -218,7 +219,7 @@ func (w *watch) Run(ctx context.Context) error {
 	}
 }
 
-// connect makes a connection for looks alone, so that they never wait for one.
+// connect opens a connection for looks alone, so that they never wait for the pool.
 func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
@@ -239,8 +240,8 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// look compares the fingerprints of all that is known with those that it was
-// read with, and reads again what differs.
+// look compares the present fingerprints with those of the last reading, and reads
+// again what differs.
 func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen snapshot, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
@@ -272,7 +273,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 		}
 	}
 	if !changed.empty() {
-		w.pg.generation.Add(1) // as for what was read again it has been already
+		w.pg.generation.Add(1) // load has counted it only for what was read again
 		w.pg.metrics.changes.Inc()
 		for _, f := range w.listeners {
 			f(changed)
@@ -281,7 +282,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 	return sight.snapshot, nil
 }
 
-// reread reads what is known of a relation for a role again.
+// reread reads the facts of a relation for a role again.
 func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, read catalogReader, changed *Changed) error {
 	before := k.access.changes()
 	k.access.expire()
@@ -296,7 +297,7 @@ func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, re
 	return nil
 }
 
-// wanted is all whose fingerprints are to be taken, each once.
+// wanted returns the objects whose fingerprints are to be read, each once.
 func (w *watch) wanted(known []knownAccess) *dependencies {
 	once := map[dependency]bool{}
 	for _, k := range known {
@@ -316,7 +317,8 @@ func (w *watch) wanted(known []knownAccess) *dependencies {
 	return &all
 }
 
-// compare finds what has changed of what was registered.
+// compare returns which registered objects have changed, and stores their new
+// fingerprints.
 func (w *watch) compare(found prints) (changed Changed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -329,7 +331,8 @@ func (w *watch) compare(found prints) (changed Changed) {
 	return changed
 }
 
-// of is never 0, which is what is not known yet.
+// of returns the fingerprint of a dependency. It is never 0, which stands for a
+// fingerprint that is not known yet.
 func (ps prints) of(d dependency) int64 {
 	if print, ok := ps[d]; ok {
 		return print | 1

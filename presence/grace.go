@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// graceEntry is what a member tracks that is in its grace time: its socket
-// ended, and everybody takes it for present.
+// graceEntry is a member in its grace time: its socket has ended, and what it tracked
+// is still present for all others.
 type graceEntry struct {
 	id     ChannelID
 	key    string
@@ -17,14 +17,14 @@ type graceEntry struct {
 	size   int // in bytes
 }
 
-// What members in their grace time may take up, of all rooms. A member beyond
-// it leaves at once.
+// Bounds of the members in their grace time, in all rooms together. A member beyond
+// these leaves at once.
 const (
 	graceMembers = 10_000
 	graceBytes   = 32 << 20
 )
 
-// graceBudget counts what members in their grace time take up.
+// graceBudget counts the members in their grace time, and their memory.
 type graceBudget struct {
 	metrics *metrics
 
@@ -55,14 +55,14 @@ func (b *graceBudget) giveBack(size int) {
 
 // The methods below are called while mu is held.
 
-// linger begins the grace time of a member that tracks under a key that its
-// client can come back with.
+// linger begins the grace time of a member that tracks, if its client knows the key
+// and so can come back under it.
 func (r *room) linger(m *Member, now time.Time) {
 	grace := r.rooms.config.Grace
 	if grace == 0 || !m.chosen {
 		return
 	}
-	if due, holding := m.pace.Due(); holding { // what it tracked last, though above its rate
+	if due, holding := m.pace.Due(); holding { // the last payload counts, though it came above the rate
 		payload, _ := m.pace.Take(due)
 		r.hold(m, 0)
 		r.track(m, payload)
@@ -79,8 +79,8 @@ func (r *room) linger(m *Member, now time.Time) {
 	r.rooms.flusher.schedule(r, e.until)
 }
 
-// reclaim gives a member that tracks for the first time what it tracked before
-// its socket ended, so that nobody sees a change.
+// reclaim hands a member that tracks for the first time what the same client tracked
+// before its socket ended, so that other clients see no change.
 func (r *room) reclaim(m *Member, payload json.RawMessage) {
 	if i := r.graceOf(m, payload); i >= 0 {
 		r.state.Adopt(r.inGrace[i].id, m.id)
@@ -88,9 +88,10 @@ func (r *room) reclaim(m *Member, payload json.RawMessage) {
 	}
 }
 
-// graceOf finds the member's own entry among those of its key, -1 for none:
-// that of the same client, or one that tracks the same, or one of a client that
-// is not known by a client_id. One key may have many, such as the tabs of one browser.
+// graceOf returns the index of the member's own entry, or -1. A key may have several
+// entries, such as those of one browser's tabs. The entry with the member's client_id
+// is its own; without one it is an entry that tracks the same payload, else one of
+// which either client_id is unknown.
 func (r *room) graceOf(m *Member, payload json.RawMessage) int {
 	client, best, rank := m.config.Client, -1, 0
 	for i, e := range r.inGrace {
@@ -107,8 +108,8 @@ func (r *room) graceOf(m *Member, payload json.RawMessage) int {
 	return best
 }
 
-// endGraceOf ends the grace time of a member's client, which is back and leaves
-// or does not want to be present any more.
+// endGraceOf ends the grace time of a member's client, when the client is back and
+// leaves or untracks.
 func (r *room) endGraceOf(m *Member) {
 	client := m.config.Client
 	if client == "" {
@@ -142,7 +143,7 @@ func (r *room) endGrace(now time.Time) (next time.Time) {
 	return r.inGrace[0].until
 }
 
-// removeGrace takes out the entries from i to j, whose members are back or gone.
+// removeGrace removes the entries from i up to j.
 func (r *room) removeGrace(i, j int) {
 	for _, e := range r.inGrace[i:j] {
 		r.rooms.budget.giveBack(e.size)

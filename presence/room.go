@@ -8,7 +8,8 @@ import (
 	"walcast/protocol"
 )
 
-// room is the members that take part in the presence of one topic.
+// room is the presence of one topic: the members that watch or track, and what they
+// track.
 type room struct {
 	rooms *Rooms
 	topic Topic
@@ -16,9 +17,9 @@ type room struct {
 	mu       sync.Mutex
 	state    *State // nil before the first track
 	members  map[*Member]struct{}
-	held     map[*Member]struct{} // those with a payload above their rate
+	held     map[*Member]struct{} // members with a payload that their rate holds back
 	inGrace  []graceEntry         // in the order in which their time ends
-	heldSize int                  // what the held payloads will take, in bytes
+	heldSize int                  // how many bytes the held payloads will add to the state
 	flushDue bool
 }
 
@@ -48,8 +49,9 @@ func (r *room) unwatch(m *Member) {
 	}
 }
 
-// offer tracks a payload at once, or when the member's rate permits; a later one
-// takes its place meanwhile. An error is a refusal: there is no room for it.
+// offer tracks a payload at once, or holds it back until the member's rate permits. A
+// later payload replaces one that is held back. An error is a refusal, as the room is
+// full.
 func (r *room) offer(m *Member, payload json.RawMessage, mayWatch bool, now time.Time) (heldBack bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +65,7 @@ func (r *room) offer(m *Member, payload json.RawMessage, mayWatch bool, now time
 	if mayWatch {
 		r.startWatching(m)
 	}
-	r.hold(m, 0) // the last one takes its place
+	r.hold(m, 0) // the new payload replaces one that was held back
 	if payload, ok := m.pace.Offer(now, payload); ok {
 		r.track(m, payload)
 		return false, nil
@@ -120,8 +122,8 @@ func (r *room) attend(now time.Time) (empty bool) {
 	return r.deserted()
 }
 
-// flush tells the members what changed since the last time, and returns how
-// many they are.
+// flush tells the members what has changed since the last flush. It returns the number
+// of members.
 func (r *room) flush() (members int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,7 +146,7 @@ func (r *room) flush() (members int) {
 	return len(r.members)
 }
 
-// present is the payload of presence_state.
+// present returns the payload of presence_state.
 func (r *room) present() []byte {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -166,9 +168,8 @@ func (r *room) has(m *Member) bool {
 
 func (r *room) deserted() bool { return len(r.members) == 0 && len(r.inGrace) == 0 }
 
-// startWatching tells a member who is present. It is the state as of the last
-// flush: what changed since is in the diff to come, which the member gets as
-// everybody does.
+// startWatching sends a member the state as of the last flush. What has changed since
+// is in the next diff, which the member gets like all others.
 func (r *room) startWatching(m *Member) {
 	if !m.watches {
 		m.watches = true
@@ -176,8 +177,8 @@ func (r *room) startWatching(m *Member) {
 	}
 }
 
-// encoded is the payload of presence_state: the same bytes for all members that
-// come before the next flush that tells of something.
+// encoded returns the payload of presence_state. It is the same bytes until a flush
+// with a change.
 func (r *room) encoded() []byte {
 	if r.state == nil {
 		return protocol.EmptyObject
@@ -185,8 +186,9 @@ func (r *room) encoded() []byte {
 	return r.state.Encoded()
 }
 
-// length is how long the payload of presence_state may become by what is there,
-// and lengthOf what of it another payload of a member takes the place of.
+// length returns how long the payload of presence_state becomes with the payloads that
+// are held back. lengthOf returns the part of it that a new payload of the member
+// would replace.
 func (r *room) length() int {
 	if r.state == nil {
 		return r.heldSize
@@ -201,8 +203,7 @@ func (r *room) lengthOf(m *Member) int {
 	return r.state.LengthOf(m.id) + m.heldSize
 }
 
-// hold notes what the payload that a member's rate holds back will take, 0 for
-// none.
+// hold records the size of the payload that is held back for a member; 0 is none.
 func (r *room) hold(m *Member, size int) {
 	r.heldSize += size - m.heldSize
 	if m.heldSize = size; size > 0 {
@@ -221,7 +222,7 @@ func (r *room) track(m *Member, payload json.RawMessage) {
 		m.tracks = true
 		r.reclaim(m, payload)
 	}
-	_ = r.state.Track(m.id, m.config.Key, payload, r.rooms.refs.next()) // what is no object changes nothing
+	_ = r.state.Track(m.id, m.config.Key, payload, r.rooms.refs.next()) // a payload that is no object changes nothing
 	r.tell()
 }
 
@@ -236,7 +237,7 @@ func (r *room) drop(m *Member) {
 	}
 }
 
-// tell has the members told soon if something changed.
+// tell has the room flushed soon if something has changed.
 func (r *room) tell() {
 	if r.state.Pending() && !r.flushDue {
 		r.flushDue = true

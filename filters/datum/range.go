@@ -113,9 +113,13 @@ type bound struct {
 	inclusive bool
 }
 
-func (rangeType) lower(v Value) bound { return bound{v.parts.list[0], true, v.A&lowerInclusive != 0} }
+func (rangeType) lower(v Value) bound {
+	return bound{v.parts.list[0], true, v.A&lowerInclusive != 0}
+}
 
-func (rangeType) upper(v Value) bound { return bound{v.parts.list[1], false, v.A&upperInclusive != 0} }
+func (rangeType) upper(v Value) bound {
+	return bound{v.parts.list[1], false, v.A&upperInclusive != 0}
+}
 
 // compareBounds follows range_cmp_bounds. Bounds with equal values differ by the
 // side of the value that they are on.

@@ -6,12 +6,11 @@ import (
 	"walcast/replication/wal"
 )
 
-// binding makes a condition of a policy for one relation and one subject, and
-// gives its expressions types. Whatever it is not certain to judge as Postgres
-// does is sql.ErrUncertain.
+// binding makes conditions of policies for one relation and one subject. Its error is
+// sql.ErrUncertain for any expression that it may not judge as Postgres does.
 type binding struct{ Source }
 
-// condition binds a boolean expression. What has no columns is evaluated.
+// condition binds a boolean expression. An expression without columns is evaluated.
 func (b *binding) condition(e sql.Expression) (condition, error) {
 	if v, err := b.Environment.Boolean(e); err == nil {
 		return fixed(truthOf(v)), nil
@@ -171,8 +170,8 @@ func (b *binding) comparison(op string, left sql.Expression, v sql.Value) (condi
 	if possible {
 		return comparison{side.column, operator, text}, nil
 	}
-	// Nothing that the column holds is like this: NULL stays unknown, and
-	// all else is different.
+	// The column cannot hold the value: for NULL the comparison is unknown, and all
+	// other values are different.
 	unknown := both{missing{side.column}, fixed(filters.Unknown)}
 	if operator == filters.Eq {
 		return unknown, nil

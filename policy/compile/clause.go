@@ -41,7 +41,7 @@ func (someOf) isClause()         {}
 
 func constant(holds bool) clause { return constantClause(holds) }
 
-// allClauses is AND, without what makes no difference.
+// allClauses is AND, without the clauses that make no difference.
 func allClauses(clauses ...clause) clause {
 	var flat allOf
 	for _, c := range clauses {
@@ -65,7 +65,7 @@ func allClauses(clauses ...clause) clause {
 	return flat
 }
 
-// anyClause is OR, without what makes no difference.
+// anyClause is OR, without the clauses that make no difference.
 func anyClause(clauses ...clause) clause {
 	var flat someOf
 	for _, c := range clauses {

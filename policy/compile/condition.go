@@ -2,12 +2,12 @@ package compile
 
 import "walcast/filters"
 
-// condition is a policy for one subject: what is left of it when all that
-// depends on claims and role is known.
+// condition is a policy for one subject, after everything that depends on claims and
+// role was evaluated.
 type condition interface {
-	// when is true for the rows for which the condition's truth is one of the
-	// set, and never unknown. Of a column that is absent anything is possible:
-	// there it is true.
+	// when returns a clause that is true for the rows for which the condition's
+	// truth is in the set, and false for all others. As an absent column may have
+	// any value, the clause is true if the condition's truth depends on one.
 	when(set truths, absent func(column int) bool) clause
 }
 
@@ -90,8 +90,9 @@ func leaf(set truths, column int, yes, no clause) clause {
 	return anyClause(given(set, setTrue, yes), given(set, setFalse, no), given(set, setUnknown, nullClause{column, false}))
 }
 
-func given(set, member truths, t clause) clause {
-	if set&member == 0 {
+// given is t if the set has the truth value, else false.
+func given(set, value truths, t clause) clause {
+	if set&value == 0 {
 		return constant(false)
 	}
 	return t
@@ -108,7 +109,7 @@ func (c oneOf) when(set truths, absent func(int) bool) clause {
 	)
 }
 
-// The truth of AND is the least of its operands' truths.
+// when of AND goes by the least of its operands' truths.
 func (c both) when(set truths, absent func(int) bool) clause {
 	each := func(of truths) []clause {
 		clauses := make([]clause, len(c))
@@ -132,7 +133,7 @@ func (c both) when(set truths, absent func(int) bool) clause {
 	return constant(false)
 }
 
-// OR is AND with everything negated.
+// when of OR is that of AND with everything negated.
 func (c either) when(set truths, absent func(int) bool) clause {
 	negated := make(both, len(c))
 	for i, operand := range c {

@@ -1,9 +1,9 @@
 // Package compile makes predicates of row-level security: what is left of
 // policies for one subject, as conditions that the match index can file.
 //
-// A compiled policy never shows a row that Postgres would hide. What is not
-// certain is refused; then Postgres is asked.
+// A compiled policy never shows a row that Postgres would hide. A policy that cannot be
+// compiled with certainty is refused, and Postgres is asked instead.
 //
-// Neighbours: sql reads the expressions, filters evaluates what comes out,
-// policy stores it for each subject.
+// Neighbours: sql reads the expressions, filters evaluates the compiled predicates,
+// policy stores them for each subject.
 package compile

@@ -8,15 +8,16 @@ import (
 	"walcast/replication/wal"
 )
 
-// side is the column's side of a comparison.
+// side is the side of a comparison that has the column.
 type side struct {
 	column int
 	typ    *wal.Type // without domains
 	family sql.Family
-	// printed is set for column::text of a type that is not text: what the
-	// other side is compared with is how the column prints.
+	// printed is set for column::text of a type that is not text: the other side is
+	// compared with the text of the column's value.
 	printed bool
-	// equalOnly allows only = and <>: order is up to a collation, or not worth it.
+	// equalOnly allows only = and <>, as the order depends on a collation or is not
+	// supported here.
 	equalOnly bool
 }
 
@@ -79,7 +80,7 @@ func (s side) cast(to sql.TypeName) (side, error) {
 
 func (s side) bits() int { return sql.IntBits(sql.TypeName(s.typ.Name)) }
 
-// accepts reports whether comparing with v is something that is known here.
+// accepts reports whether a comparison with v is supported.
 func (s side) accepts(v sql.Value) bool {
 	switch {
 	case s.printed:
@@ -96,12 +97,12 @@ func (s side) accepts(v sql.Value) bool {
 	return v.Family() == s.family
 }
 
-// read gives the literal to compare the column with; possible is false when no
-// value of the column is like it.
+// read returns the literal to compare the column with. It is not possible if no value
+// of the column can equal v.
 func (s side) read(v sql.Value) (text string, possible bool) {
 	if !s.printed {
-		// A name is shorter than 64 bytes. Compared with one a text is not cut, as
-		// it would be where it is read as one.
+		// A name is shorter than 64 bytes. A longer text is not truncated when it is
+		// compared with a name, as it would be when it is read as a name.
 		return v.Text(), s.family != sql.FamilyName || len(v.Text()) < 64
 	}
 	switch s.family {
