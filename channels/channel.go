@@ -42,7 +42,7 @@ func (c *channel) handle(ctx context.Context, m protocol.Message) {
 	case protocol.EventPosition:
 		c.tellPosition(m)
 	default:
-		// Unknown events are never answered, as by the reference server.
+		// Unknown events are never answered, as by upstream.
 	}
 }
 

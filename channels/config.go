@@ -30,7 +30,7 @@ type Config struct {
 // Limits of sessions and of what they send.
 type Limits struct {
 	// MaxChannels (max-channels) is how many topics one session may have joined;
-	// 0 is no limit. The default is twice the reference's.
+	// 0 is no limit. The default is twice upstream's.
 	MaxChannels int
 	// MaxBindings (max-bindings) is how many bindings the channels of one session
 	// may have together, a kilobyte each; 0 is no limit.

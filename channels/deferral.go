@@ -27,8 +27,7 @@ type deferral struct {
 }
 
 const (
-	// waitLimit is how long a join waits at most, which is what the reference
-	// server allows.
+	// waitLimit is how long a join waits at most, which is what upstream allows.
 	waitLimit = 20 * time.Second
 	// strictWait is how long one waits whose client did not ask for it: clients
 	// give a join up that has no reply after 10 s.

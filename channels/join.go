@@ -74,7 +74,7 @@ type joining struct {
 
 // authorise decides whether a join may be, and makes its channel, which is not
 // registered anywhere yet. An error is a protocol.Refusal, or has its text; the
-// order of the checks is the reference server's.
+// order of the checks is upstream's.
 func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, error) {
 	h := s.hub
 	subTopic, ok := subTopicOf(m.Topic)

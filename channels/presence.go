@@ -14,7 +14,7 @@ type presenceMessage struct {
 	Payload json.RawMessage `json:"payload"`
 }
 
-// handlePresence acts on a presence message and answers it. The reference server
+// handlePresence acts on a presence message and answers it. Upstream
 // answers ok to what it does not understand.
 func (c *channel) handlePresence(ctx context.Context, m protocol.Message) {
 	var p presenceMessage

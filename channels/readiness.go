@@ -11,7 +11,7 @@ import (
 )
 
 // readiness tells channels that asked for it that messages from SQL arrive, as
-// soon as the log has begun. Unlike with the reference server a channel stays
+// soon as the log has begun. Unlike with upstream a channel stays
 // when the log has not begun in time: it is warned, as the rest of it works.
 type readiness struct {
 	log  *changelog.Log

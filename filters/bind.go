@@ -175,7 +175,7 @@ func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
 	return nil
 }
 
-// asUpstream words an error of Postgres as the reference server does.
+// asUpstream words an error of Postgres as upstream does.
 func (u unresolved) asUpstream(err *BindError) error {
 	if op := u.question.Op; op == Match || op == IMatch {
 		return raised("invalid regular expression for %s filter: %s", op, err.Message)

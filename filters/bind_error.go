@@ -18,7 +18,7 @@ func NewBindError(sqlState, message string) *BindError {
 	return &BindError{SQLState: sqlState, Condition: conditionName(sqlState), Message: message}
 }
 
-// raised returns the error that a check of the reference server raises.
+// raised returns the error that a check of upstream raises.
 func raised(format string, args ...any) *BindError {
 	return NewBindError("P0001", fmt.Sprintf(format, args...))
 }

@@ -9,7 +9,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// maxListValues is how many values the reference server allows in a list.
+// maxListValues is how many values upstream allows in a list.
 const maxListValues = 100
 
 // in binds the list of an in condition, which is an array literal of the column's

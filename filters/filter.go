@@ -9,7 +9,7 @@ import (
 // Operator is one of the wire's operators.
 type Operator string
 
-// The operators of the reference server (docs/protocol.md, "Filters").
+// The operators of upstream (docs/protocol.md, "Filters").
 const (
 	Eq         Operator = "eq"
 	Neq        Operator = "neq"
@@ -26,7 +26,7 @@ const (
 	IsDistinct Operator = "isdistinct"
 )
 
-// The operators that PostgREST has and the reference server lacks. Any and All
+// The operators that PostgREST has and upstream lacks. Any and All
 // stand before groups of conditions.
 const (
 	Contains    Operator = "cs"

@@ -8,7 +8,7 @@ import (
 	"walcast/internal/elixir"
 )
 
-// ParseError is a filter that cannot be read. Its message is the reference server's
+// ParseError is a filter that cannot be read. Its message is upstream's
 // (docs/protocol.md, "Texts of errors").
 type ParseError struct {
 	Message string
@@ -28,7 +28,7 @@ func parseError(text string) *ParseError {
 }
 
 // notUnderstood returns the error that shows the pieces of a condition that cannot
-// be read, as the reference server shows them.
+// be read, as upstream shows them.
 func notUnderstood(pieces ...string) *ParseError { return parseError(elixir.InspectList(pieces)) }
 
 func unknownOperator(op, value string) error {
@@ -51,8 +51,7 @@ const (
 	maxPatternBytes = 8 << 10  // a pattern may have to be sent to Postgres with each row
 )
 
-// Parse reads the grammar of docs/protocol.md, "Filters": that of the reference
-// server, and groups, the operators on sets and JSON paths in PostgREST's
+// Parse reads the grammar of docs/protocol.md, "Filters": that of upstream, and groups, the operators on sets and JSON paths in PostgREST's
 // notation. Its errors are *ParseError.
 func Parse(s string) (Filter, error) {
 	if strings.TrimSpace(s) == "" {

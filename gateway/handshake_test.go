@@ -22,7 +22,7 @@ var differs = map[string]int{
 	// No proxy is needed in front, and there are no pages here.
 	"gateway path /realtime/v1/websocket": 101,
 	"wrong path /":                        404,
-	// Not served; no client of the reference uses it.
+	// Not served; no client of upstream uses it.
 	"long poll": 404,
 	// Malformed tokens are the client's fault, not the server's.
 	"apikey is three words":                                401,

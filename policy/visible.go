@@ -33,7 +33,7 @@ type Inquiry struct {
 // the version of the change. If it is a later version the change is not visible, and
 // counted in a metric; the change to that version follows. A DELETE is judged by the
 // old row if the WAL has enough of it. If not it is visible, and only its key is
-// shown, as by the reference server.
+// shown, as by upstream.
 //
 // The WAL has a commit before Postgres shows it. Changes that are asked about too
 // early are asked about again, for at most Config.Timeout; after that they are errors.

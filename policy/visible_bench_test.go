@@ -25,7 +25,7 @@ const benchSQL = `
 	create policy p on member using (exists (select from members as m where m.org = member.org and m.usr = (select auth.uid())));
 	create policy p on odd using (id % 2 = 1 and owner is distinct from auth.uid())`
 
-// upstreamVisible is what the reference server takes for each row and user,
+// upstreamVisible is what upstream takes for each row and user,
 // visible or not, in nanoseconds.
 const upstreamVisible = 16_500
 
