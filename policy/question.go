@@ -39,6 +39,9 @@ type field struct {
 	column int  // of the relation, -1 when it is not published
 	needed bool // byRow cannot do without it
 	key    bool
+	// composite says that its values may have two images and be the same, see
+	// keyQuestion.
+	composite bool
 }
 
 // sent is the array of rows. It travels in a setting, as a statement without
@@ -77,6 +80,7 @@ func newQuestion(rel *wal.Relation, f *facts) *question {
 		c := field{column: rel.Column(a.Name)}
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		c.key = c.column >= 0 && rel.Columns[c.column].Key
+		c.composite = c.column >= 0 && isOfFields(rel.Columns[c.column].Type)
 		key = key && (!c.key || a.Equals != "")
 		if c.column < 0 && c.needed {
 			q.unsent = append(q.unsent, a.Name)
@@ -123,10 +127,24 @@ func (q *question) unjudged() *AskError {
 	}
 }
 
+// isOfFields reports whether values of a type have composite ones in them.
+func isOfFields(t *wal.Type) bool {
+	for part := range t.Parts() {
+		if part.Kind == wal.KindComposite || part.Kind == wal.KindUnknown {
+			return true
+		}
+	}
+	return false
+}
+
 // keyQuestion looks rows up. An answer is about the row as it is now, so it says
 // too whether that is the version that was sent: all columns that the change has
 // must have the same image, which no operator of a user decides. All columns of
 // what was sent get names of ours, so that none of the table's is taken for one.
+//
+// Of a composite value it is the text that must be the same (concat writes it as
+// output does, by no cast of a user's): one that was stored before its type lost or
+// got a field has another image than what is read from its text today.
 //
 // The offset keeps it a look-up for each row: in a join Postgres would evaluate
 // the policies for other rows of the table too, and what raises for one of them
@@ -139,10 +157,14 @@ func (q *question) keyQuestion(f *facts, table string) string {
 		if c.key {
 			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.attributes[i].Equals, name))
 		}
-		if c.column >= 0 {
-			images = append(images, "sent."+name)
-			now = append(now, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column))
+		if c.column < 0 {
+			continue
 		}
+		image, is := "sent."+name, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column)
+		if c.composite {
+			image, is = "pg_catalog.concat("+image+")", "pg_catalog.concat("+is+")"
+		}
+		images, now = append(images, image), append(now, is)
 	}
 	return fmt.Sprintf("select sent.place, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
 		"with ordinality as sent (%s, lacks, place) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",
