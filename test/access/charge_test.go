@@ -43,7 +43,7 @@ func came(w *world, i int) entry {
 func inquire(w *world, of *truth, diary ...entry) *inquiry {
 	c := &client{name: "c", world: w, bindings: []binding{{"*", "*", "*", 0}}}
 	c.diary.entries = diary
-	q := &inquiry{client: c, truth: of, history: history{beginning()}}
+	q := &inquiry{client: c, truth: of, history: history{beginning()}, looks: &looks{}}
 	q.arrivals()
 	q.absences()
 	return q
