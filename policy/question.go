@@ -139,8 +139,9 @@ func isOfFields(t *wal.Type) bool {
 
 // keyQuestion looks rows up. An answer is about the row as it is now, so it says
 // too whether that is the version that was sent: all columns that the change has
-// must have the same image, which no operator of a user decides. All columns of
-// what was sent get names of ours, so that none of the table's is taken for one.
+// and the role may read must have the same image, which no operator of a user
+// decides. All columns of what was sent get names of ours, so that none of the
+// table's is taken for one.
 //
 // Of a composite value it is the text that must be the same (concat writes it as
 // output does, by no cast of a user's): one that was stored before its type lost or
@@ -157,7 +158,7 @@ func (q *question) keyQuestion(f *facts, table string) string {
 		if c.key {
 			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.attributes[i].Equals, name))
 		}
-		if c.column < 0 {
+		if c.column < 0 || !f.Selectable[c.column] {
 			continue
 		}
 		image, is := "sent."+name, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column)

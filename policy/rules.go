@@ -76,6 +76,6 @@ func (r *rules) describe(f *facts) string {
 	if r.kind != byPolicies {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v", f.attributes, f.policies, f.asked, f.functions, f.session, f.names)
+	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v %v", f.attributes, f.policies, f.asked, f.functions, f.session, f.names, f.Selectable)
 	return b.String()
 }
