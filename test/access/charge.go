@@ -147,6 +147,7 @@ type absence struct {
 
 	base    wal.Position // everything after it is owed; zero while nothing is
 	works   bool         // the bindings do
+	since   int64        // … again, after an error: what was committed before is not owed
 	goOn    bool         // the next join may go on from the base
 	role    string       // of the connection; "" once it was two
 	pending wal.Position // where the bindings start once they work
@@ -174,7 +175,7 @@ func (a *absence) take(e entry, rest []entry) {
 		case e.Back == remembered && a.goOn && a.role == before: // another role is another user
 			a.pending = a.base
 		}
-		a.base, a.works = wal.Position{}, false
+		a.base, a.works, a.since = wal.Position{}, false, 0
 	case joined:
 		if a.pending.IsZero() {
 			a.pending = e.At
@@ -184,9 +185,12 @@ func (a *absence) take(e entry, rest []entry) {
 		if a.base.IsZero() {
 			a.base = a.pending
 		}
+		if a.base.IsZero() && a.since == 0 {
+			a.since = e.Time
+		}
 	case trouble:
 		if e.Code != "policy_raised" {
-			a.works, a.base, a.pending = false, wal.Position{}, wal.Position{}
+			a.works, a.base, a.pending, a.since = false, wal.Position{}, wal.Position{}, 0
 		}
 	case refreshed:
 		if a.role != a.client.world.subjects[e.Subject].role {
@@ -214,7 +218,7 @@ func (a *absence) passed(e entry, rest []entry) {
 		if c.at.Compare(e.At) > 0 {
 			break
 		}
-		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil {
+		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil && c.made.Before >= a.since {
 			a.missing(e, c, rest)
 		}
 	}
