@@ -18,7 +18,9 @@ func TestValuesAreOfTheTypesOfNow(t *testing.T) {
 		create table goods (id serial primary key, price price, moods mood[]); grant select on goods to anon;
 		create publication supabase_realtime for table goods`)
 	s := startServer(t, configFor(db))
-	add := func() { db.Exec("insert into goods (price, moods) values (row(1, 2), array[(enum_range(null::mood))[2]])") }
+	add := func() {
+		db.Exec("insert into goods (price, moods) values (row(1, 2), array[(enum_range(null::mood))[2]])")
+	}
 	add()
 	db.Exec("alter type price rename attribute net to base")
 	c := s.dial(t, "2.0.0")
