@@ -77,6 +77,6 @@ func (r *rules) describe(f *facts) string {
 	if r.kind != byPolicies {
 		return b.String()
 	}
-	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v", f.relation.attributes, f.policies.stored, f.policies.asked, f.policies.functions, f.session, f.names)
+	fmt.Fprintf(&b, "%+v %+v %q %+v %+v %+v %v", f.relation.attributes, f.policies.stored, f.policies.asked, f.policies.functions, f.session, f.names, f.relation.Selectable)
 	return b.String()
 }

@@ -40,6 +40,8 @@ type field struct {
 	column int  // index in the Relation, -1 if the column is not published
 	needed bool // byRow reads the column
 	key    bool // the column is in the primary key
+	// composite says that equal values of the column may have two images, see byKeySQL.
+	composite bool
 }
 
 // sent returns the SQL for the array of rows. The array is sent in a setting, so that
@@ -78,6 +80,7 @@ func newStatements(rel *wal.Relation, f *facts) *statements {
 		c := field{column: rel.Column(a.Name)}
 		c.needed = needs(a.Number) || c.column >= 0 && a.Domain
 		c.key = c.column >= 0 && rel.Columns[c.column].Key
+		c.composite = c.column >= 0 && isOfFields(rel.Columns[c.column].Type)
 		key = key && (!c.key || a.Equals != "")
 		if c.column < 0 && c.needed {
 			q.unsent = append(q.unsent, a.Name)
@@ -126,11 +129,25 @@ func (q *statements) unjudged() *AskError {
 	}
 }
 
+// isOfFields reports whether values of a type have composite ones in them.
+func isOfFields(t *wal.Type) bool {
+	for part := range t.Parts() {
+		if part.Kind == wal.KindComposite || part.Kind == wal.KindUnknown {
+			return true
+		}
+	}
+	return false
+}
+
 // byKeySQL writes the statement that looks rows up. As it finds the present version of
-// a row, it also says whether that is the version of the change: all columns of the
-// change must have the same binary image, a comparison without users' operators. The
-// columns of the rows that were sent have names of ours, so that they cannot be
-// confused with the table's.
+// a row, it also says whether that is the version of the change: all columns that the
+// change has and the role may read must have the same binary image, a comparison
+// without users' operators. The columns of the rows that were sent have names of ours,
+// so that they cannot be confused with the table's.
+//
+// Of a composite value the text must be the same (concat writes it as output does, by
+// no cast of a user's): a value that was stored before its type lost or got a field has
+// another image than what is read from its text today.
 //
 // The offset makes it one look-up for each row. In a join Postgres would evaluate the
 // policies for other rows of the table too, and if they raised for one of these all
@@ -143,10 +160,14 @@ func (q *statements) byKeySQL(f *facts, table string) string {
 		if c.key {
 			equal = append(equal, fmt.Sprintf("%s %s sent.%s", column, f.relation.attributes[i].Equals, name))
 		}
-		if c.column >= 0 {
-			images = append(images, "sent."+name)
-			now = append(now, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column))
+		if c.column < 0 || !f.relation.Selectable[c.column] {
+			continue
 		}
+		image, is := "sent."+name, fmt.Sprintf("case pg_catalog.substr(sent.lacks, %d, 1) when '1' then sent.%s else %s end", i+1, name, column)
+		if c.composite {
+			image, is = "pg_catalog.concat("+image+")", "pg_catalog.concat("+is+")"
+		}
+		images, now = append(images, image), append(now, is)
 	}
 	return fmt.Sprintf("select sent.place, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
 		"with ordinality as sent (%s, lacks, place) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",

@@ -82,7 +82,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true,
-		"Channels.Locale":                  true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
+		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
 		"Channels.PrivateLogicalMessages": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {

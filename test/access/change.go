@@ -16,6 +16,7 @@ type change struct {
 	Data  bool     // of rows that policies read, and not of rules
 	Type  bool     // of a type
 
+	closed        bool  // nobody has USAGE on the schema app, behind it
 	Before, After int64 // the moments around its commit, Unix nanoseconds
 	LSN           wal.LSN
 	apply         func() // notes it in the world, once it is committed

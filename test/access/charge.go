@@ -53,7 +53,7 @@ func (q *inquiry) arrival(e entry, subjects []int) {
 	}
 	h := q.history
 	s := suspicion{
-		client: q.client, entry: e, subjects: subjects, Early: h.first(c.made.Before - lenience),
+		client: q.client, entry: e, subjects: subjects, Early: h.first(q.oldest(c.made.Before)),
 		From: h.first(c.made.Before), Upto: h.last(e.Time),
 	}
 	if len(e.Frame.Record) > 0 && c.row != nil {
@@ -147,6 +147,7 @@ type absence struct {
 
 	base    wal.Position // everything after it is owed; zero while nothing is
 	works   bool         // the bindings do
+	since   int64        // … again, after an error: what was committed before is not owed
 	goOn    bool         // the next join may go on from the base
 	role    string       // of the connection; "" once it was two
 	pending wal.Position // where the bindings start once they work
@@ -174,7 +175,7 @@ func (a *absence) take(e entry, rest []entry) {
 		case e.Back == remembered && a.goOn && a.role == before: // another role is another user
 			a.pending = a.base
 		}
-		a.base, a.works = wal.Position{}, false
+		a.base, a.works, a.since = wal.Position{}, false, 0
 	case joined:
 		if a.pending.IsZero() {
 			a.pending = e.At
@@ -184,9 +185,12 @@ func (a *absence) take(e entry, rest []entry) {
 		if a.base.IsZero() {
 			a.base = a.pending
 		}
+		if a.base.IsZero() && a.since == 0 {
+			a.since = e.Time
+		}
 	case trouble:
 		if e.Code != "policy_raised" {
-			a.works, a.base, a.pending = false, wal.Position{}, wal.Position{}
+			a.works, a.base, a.pending, a.since = false, wal.Position{}, wal.Position{}, 0
 		}
 	case refreshed:
 		if a.role != a.client.world.subjects[e.Subject].role {
@@ -214,7 +218,7 @@ func (a *absence) passed(e entry, rest []entry) {
 		if c.at.Compare(e.At) > 0 {
 			break
 		}
-		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil {
+		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil && c.made.Before >= a.since {
 			a.missing(e, c, rest)
 		}
 	}
@@ -228,21 +232,29 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 		return
 	}
 	h := a.history
+	told := a.told(t, c.made.Before-toldBefore, e.Time+toldLate)
 	s := suspicion{
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
 		subjects: during(a.when, c.made.Before-lenience, e.Time),
-		Early:    h.first(c.made.Before - lenience), From: h.first(c.made.Before - lenience),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: a.told(t, c.made.Before-toldBefore, e.Time+toldLate),
+		Early:    h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: len(told) > 0,
+		unjudged: slices.ContainsFunc(told, func(e entry) bool { return strings.Contains(e.Text, unjudged) }),
 	}
 	a.found = append(a.found, s)
 }
 
-// told reports whether the client was told of a policy that raised, from one
+// unjudged is the SQLSTATE of what nobody can judge.
+const unjudged = "ERROR 0A000"
+
+// told is what the client was told of policies of a table that raised, from one
 // moment to another.
-func (a *absence) told(t *table, from, until int64) bool {
-	return slices.ContainsFunc(a.client.diary.read(), func(e entry) bool {
-		return e.Kind == trouble && e.Code == "policy_raised" && e.Time >= from && e.Time <= until && strings.Contains(e.Text, t.String())
-	})
+func (a *absence) told(t *table, from, until int64) (told []entry) {
+	for _, e := range a.client.diary.read() {
+		if e.Kind == trouble && e.Code == "policy_raised" && e.Time >= from && e.Time <= until && strings.Contains(e.Text, t.String()) {
+			told = append(told, e)
+		}
+	}
+	return told
 }
 
 // given reports whether a resync gave a position up.

@@ -43,7 +43,7 @@ func came(w *world, i int) entry {
 func inquire(w *world, of *truth, diary ...entry) *inquiry {
 	c := &client{name: "c", world: w, bindings: []binding{{"*", "*", "*", 0}}}
 	c.diary.entries = diary
-	q := &inquiry{client: c, truth: of, history: history{beginning()}}
+	q := &inquiry{client: c, truth: of, history: history{beginning()}, looks: &looks{}}
 	q.arrivals()
 	q.absences()
 	return q
@@ -114,6 +114,7 @@ func TestWhatIsPassedOverIsSuspected(t *testing.T) {
 		"while they never work":             {[]entry{opens, joins, reach(9, 5)}, nil},
 		"given up by a resync":              {[]entry{opens, joins, arms, second(4, entry{Kind: resync, From: at(2), At: at(4)}), came(w, 5)}, []int64{2}},
 		"before an error":                   {[]entry{opens, joins, arms, reach(3, 3), second(4, entry{Kind: trouble, Code: "x"}), reach(9, 5)}, nil},
+		"between an error and its end":      {[]entry{opens, joins, second(1.5, entry{Kind: trouble, Code: "x"}), second(4.5, arms), second(5, came(w, 2)), reach(99, 5)}, []int64{5}},
 		"before a policy raised":            {[]entry{opens, joins, arms, second(4, entry{Kind: trouble, Code: "policy_raised"}), reach(9, 2)}, []int64{2}},
 		"in a new connection":               {[]entry{opens, joins, arms, reach(2, 2), second(3, entry{Kind: closed}), second(4, opens), second(4, entry{Kind: joined, At: at(4)}), second(4, arms), reach(9, 5)}, []int64{2, 5}},
 		"in a connection that goes on":      {[]entry{opens, joins, arms, came(w, 2), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: named, From: at(2)}), second(4, entry{Kind: joined, At: at(2)}), second(4, arms), reach(9, 4)}, []int64{3, 4}},

@@ -71,6 +71,10 @@ func newClient(w *world, random *rand.Rand, i int) *client {
 		name: fmt.Sprintf("client %d", i), world: w, random: random,
 		subjects: pairs[i%len(pairs)], back: back(i % 3),
 	}
+	if w.plain {
+		c.bindings = []binding{{"*", "*", "*", 0}}
+		return c
+	}
 	if random.IntN(6) == 0 {
 		c.bindings = []binding{{"*", pick(random, "*", "public"), "*", 0}}
 		return c

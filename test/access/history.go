@@ -1,8 +1,10 @@
 package access
 
 import (
+	"fmt"
 	"math"
 	"sort"
+	"strings"
 
 	"walcast/replication/wal"
 )
@@ -61,6 +63,17 @@ type version struct {
 	era    int     // in which it stands in the WAL
 
 	matches uint64 // the filters that it matches
+}
+
+// String has what policies go by.
+func (v *version) String() string {
+	var all []string
+	for _, name := range []string{"num", "org", "owner", "pin", "mood", "price"} {
+		if text := v.values[name]; text != nil {
+			all = append(all, fmt.Sprintf("%s %.14s", name, *text))
+		}
+	}
+	return strings.Join(all, ", ")
 }
 
 // written is one change of a row.

@@ -21,21 +21,23 @@ type Fault struct {
 
 // Kinds of faults that Postgres has to tell.
 const (
-	leak         = "leak"                            // never visible from its commit until it came
-	keyLeak      = "leak of a key"                   // its columns may not be selected
-	columnLeak   = "leak of a column"                // so with one of its columns
-	foreignLeak  = "leak to a role not to be taken"  // walcast may not act as it
-	outlived     = "leak by newer rules"             // visible only by rules made when it was gone
-	outlivedData = "shown by newer data"             // so by rows that a policy reads
-	stale        = "stale value"                     // no value that Postgres had for it
-	lost         = "lost"                            // visible all the time
-	lostOld      = "lost, replaced meanwhile"        // … and it was replaced before it was passed over
+	leak         = "leak"                           // never visible from its commit until it came
+	keyLeak      = "leak of a key"                  // its columns may not be selected
+	columnLeak   = "leak of a column"               // so with one of its columns
+	foreignLeak  = "leak to a role not to be taken" // walcast may not act as it
+	outlived     = "leak by newer rules"            // visible only by rules made when it was gone
+	outlivedData = "shown by newer data"            // so by rows that a policy reads
+	stale        = "stale value"                    // no value that Postgres had for it
+	lost         = "lost"                           // visible all the time
+	lostOld      = "lost, replaced meanwhile"       // … and it was replaced before it was passed over
+	lostByKey    = "lost, replaced before it was looked up"
 	lostTold     = "lost, told that a policy raised" // … which for Postgres it did not
 )
 
 // noted are kinds that are counted and fail nothing. Whether a version that was
-// replaced is judged by the members of then or of now is nowhere promised.
-var noted = []string{outlivedData}
+// replaced is judged by the members of then or of now is nowhere promised, and one
+// that has to be looked up is sent only if it has not been replaced.
+var noted = []string{outlivedData, lostByKey}
 
 // answers are Postgres' own.
 type answers interface {
@@ -53,7 +55,7 @@ type answers interface {
 func judge(s suspicion, h history, said answers) *Fault {
 	kind := ""
 	if s.purpose == unseenIt {
-		kind = judgeAbsence(s, said)
+		kind = judgeAbsence(s, h, said)
 	} else {
 		kind = judgeArrival(s, h, said)
 	}
@@ -168,7 +170,7 @@ func sameJSON(a, b json.RawMessage) bool {
 
 // judgeAbsence decides whether what did not come must have been seen, by all
 // whom the client may have been and all the time.
-func judgeAbsence(s suspicion, said answers) string {
+func judgeAbsence(s suspicion, h history, said answers) string {
 	for _, p := range s.subjects {
 		if s.client.world.foreign(p) {
 			return ""
@@ -181,18 +183,31 @@ func judgeAbsence(s suspicion, said answers) string {
 		}
 	}
 	switch {
+	case s.unjudged: // it was told that nobody can say
+		return ""
+	case s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
+		if s.lookedUp(h) {
+			return lostByKey
+		}
+		return lostOld
 	case s.told:
 		return lostTold
-	case s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
-		return lostOld
 	}
 	return lost
+}
+
+// lookedUp reports whether the row may have been looked up by its key: where the
+// WAL may not have all that policies read, as of a generated column or of a large
+// value that an UPDATE left as it was, and where their names may not be used.
+func (s suspicion) lookedUp(h history) bool {
+	t := s.client.world.tables[s.row.table]
+	return t.generated || s.row.values["big"] != nil || eras(s.Early, s.Upto, func(k int) bool { return h[k].closed })
 }
 
 // text says what a suspicion is about.
 func (s suspicion) text(h history) string {
 	w := s.client.world
-	text := fmt.Sprintf("version %d of %s at %s, committed %s", s.row.number, w.tables[s.row.table], s.row.at, clock(s.row.made.Before))
+	text := fmt.Sprintf("version %d of %s at %s, committed %s (%s)", s.row.number, w.tables[s.row.table], s.row.at, clock(s.row.made.Before), s.row)
 	for _, p := range s.subjects {
 		text += fmt.Sprintf(", for %d (%s)", p, w.subjects[p])
 	}

@@ -75,6 +75,9 @@ func TestTheEndOfALife(t *testing.T) {
 func suspect(p purpose) suspicion {
 	w := newWorld(1)
 	w.super = true
+	for _, t := range w.tables {
+		t.generated = false
+	}
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
 		row:   &version{number: 7, made: &commit{}},
@@ -126,6 +129,8 @@ func priced(s *suspicion) {
 	s.entry.Frame.Record = map[string]json.RawMessage{"price": json.RawMessage(`{ "a": 1 }`)}
 }
 
+func generate(s *suspicion) { s.client.world.tables[s.row.table].generated = true }
+
 func kindOf(f *Fault) string {
 	if f == nil {
 		return ""
@@ -146,6 +151,9 @@ func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
 		"hidden from one whom it may be": {said: told{seen: always, besides: 1}, change: func(s *suspicion) { s.subjects = []int{0, 1} }},
 		"without its key":                {said: told{seen: always, hidden: "id", besides: -1}},
 		"replaced meanwhile":             {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{} }, want: lostOld},
+		"so, where it is looked up":      {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{}; generate(s) }, want: lostByKey},
+		"looked up, and not replaced":    {said: told{seen: always, besides: -1}, change: generate, want: lost},
+		"nobody can judge, it was told":  {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told, s.unjudged = true, true }},
 		"a policy raised, it was told":   {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true }, want: lostTold},
 	} {
 		s := suspect(unseenIt)

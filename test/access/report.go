@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // summary is the figures of a round.
@@ -26,6 +28,7 @@ func (r *round) summary() string {
 	}
 	fmt.Fprintf(&out, "seed %d: %d changes of rows, %d of access (%d refused), %d clients, %d joins, %d frames, %d questions to Postgres (%d versions could not be asked)\n",
 		r.Seed, len(r.truth.changes), len(r.steward.history)-1, total(r.steward.refused), len(r.clients), count[joined], count[shown], r.asked, r.odd)
+	fmt.Fprintf(&out, "  %s\n", r.pace())
 	fmt.Fprintf(&out, "  told: %s\n", tally(troubles))
 	classes := map[string]int{}
 	for _, f := range r.faults {
@@ -33,6 +36,37 @@ func (r *round) summary() string {
 	}
 	fmt.Fprintf(&out, "  faults: %s\n", tally(classes))
 	return out.String()
+}
+
+// pace is how long rows took to those who were there when they were committed,
+// and what walcast spent on the round: faults of a busy machine look different.
+func (r *round) pace() string {
+	var took []time.Duration
+	for _, c := range r.clients {
+		since := int64(math.MaxInt64)
+		for _, e := range c.diary.read() {
+			switch e.Kind {
+			case armed:
+				since = e.Time
+			case closed:
+				since = math.MaxInt64
+			case shown:
+				if w := r.truth.at[e.At]; w != nil && w.made.Before > since {
+					took = append(took, time.Duration(e.Time-w.made.After))
+				}
+			}
+		}
+	}
+	slices.Sort(took)
+	part := func(p int) time.Duration { return took[len(took)*p/100].Round(time.Millisecond) }
+	text := "no row came to who was there"
+	if len(took) > 0 {
+		text = fmt.Sprintf("%d rows came to who was there, half within %v, 99 of 100 within %v, all within %v", len(took), part(50), part(99), took[len(took)-1].Round(time.Millisecond))
+	}
+	if s := r.walcast.cmd.ProcessState; s != nil {
+		text += fmt.Sprintf("; walcast took %v of a processor and knew all that was older than %v", (s.UserTime() + s.SystemTime()).Round(time.Millisecond), r.looks.longest().Round(time.Millisecond))
+	}
+	return text
 }
 
 func total(counts map[string]int) (sum int) {

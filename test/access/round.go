@@ -18,14 +18,18 @@ import (
 
 // Options of a round.
 type Options struct {
-	Binary   string // walcast, built
-	State    string // folder for walcast's state
-	Seed     uint64 // of everything that is random
-	Duration time.Duration
+	Binary   string        // walcast, built
+	State    string        // folder for walcast's state
+	Seed     uint64        // of everything that is random
+	Duration time.Duration // of the changes of access
 	Rate     int           // transactions of rows a second
 	Pause    time.Duration // between two changes of access, on average
 	Clients  int
 
+	// enough tells whether enough has come for the round to end; nil is always.
+	enough func(*round) bool
+	// plain makes the world one in which much is shown and much is not.
+	plain bool
 	// tamper falsifies the diaries, to see whether the judge notices.
 	tamper func(*round)
 }
@@ -47,6 +51,7 @@ type round struct {
 	clients  []*client
 	target   atomic.Uint64 // what all clients have to reach
 	truth    *truth
+	looks    looks
 	faults   []Fault
 	odd      int // versions that the shadow could not take
 	asked    int // suspicions
@@ -56,6 +61,9 @@ type round struct {
 // that the harness, or walcast as a whole, did not work.
 func runRound(ctx context.Context, o Options) (_ *round, err error) {
 	r := &round{Options: o, world: newWorld(o.Seed), ledger: newLedger()}
+	if o.plain {
+		r.world.makePlain()
+	}
 	defer func() { err = errors.Join(err, r.tearDown()) }()
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
@@ -138,6 +146,7 @@ func (r *round) mess(ctx context.Context) error {
 		r.clients = append(r.clients, c)
 		clients.Go(func() { c.follow(following) })
 	}
+	clients.Go(func() { r.looks.follow(following, r.walcast) })
 	writing, stopWriting := context.WithCancel(ctx)
 	defer stopWriting()
 	changing, stopChanging := context.WithTimeout(ctx, r.Duration)
@@ -147,6 +156,7 @@ func (r *round) mess(ctx context.Context) error {
 		writers.Go(func() { w.work(writing) })
 	}
 	err := r.steward.work(changing)
+	r.await(ctx)
 	wait(ctx, 300*time.Millisecond) // rows after the last change
 	stopWriting()
 	writers.Wait()
@@ -156,6 +166,17 @@ func (r *round) mess(ctx context.Context) error {
 	stopFollowing()
 	clients.Wait()
 	return err
+}
+
+// await waits until enough has come: on a busy machine it takes longer.
+func (r *round) await(ctx context.Context) {
+	if r.enough == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lastLimit)
+	defer cancel()
+	for !r.enough(r) && wait(ctx, lookEvery) {
+	}
 }
 
 // end writes a last row and tells the clients how far they have to come.
@@ -184,7 +205,7 @@ func (r *round) judge(ctx context.Context) (err error) {
 	h := r.steward.history
 	var all []suspicion
 	for _, c := range r.clients {
-		q := inquiry{client: c, truth: r.truth, history: h}
+		q := inquiry{client: c, truth: r.truth, history: h, looks: &r.looks}
 		q.arrivals()
 		q.absences()
 		all = append(all, q.found...)

@@ -82,8 +82,9 @@ func (s *steward) change(ctx context.Context, c change) error {
 		return fmt.Errorf("commit a change of access: %w", err)
 	}
 	c.Before, c.After = made.Before, made.After
-	s.history = append(s.history, c)
 	c.applied()
+	c.closed = s.world.closed
+	s.history = append(s.history, c)
 	return nil
 }
 

@@ -7,8 +7,9 @@ import (
 )
 
 // What the docs allow: rules of tables without row-level security, and what
-// hangs on them, may be this old. The slack is for the judge's own patience with
-// a busy machine; it makes the judge milder and never stricter. Rows under
+// hangs on them, may be this old, or as old as the last look at them where Postgres
+// took longer to answer it (see looks). The slack is for the judge's own patience
+// with a busy machine. Both make the judge milder and never stricter. Rows under
 // row-level security have neither.
 const (
 	accessAge = time.Second
@@ -37,6 +38,7 @@ type suspicion struct {
 	row      *version
 	columns  []string // that were shown, or are needed
 	told     bool     // the client was told that a policy of the table raised
+	unjudged bool     // … or that nobody can judge its rows
 
 	Early, From, Life, Upto int // eras
 }
@@ -46,12 +48,19 @@ type inquiry struct {
 	client  *client
 	truth   *truth
 	history history
+	looks   *looks
 	faults  []Fault
 	found   []suspicion
 }
 
 func (q *inquiry) fault(kind string, e entry, text string) {
 	q.faults = append(q.faults, Fault{Kind: kind, Client: q.client.name, Time: e.Time, Text: text})
+}
+
+// oldest is the earliest moment whose rules may have gone for a row that was
+// committed at another.
+func (q *inquiry) oldest(commit int64) int64 {
+	return min(commit-lenience, q.looks.known(commit)-int64(slack))
 }
 
 // stay is a time as one subject.

@@ -17,6 +17,7 @@ type world struct {
 	rights   []string // statements of the first policies and grants
 	super    bool     // walcast connects as a superuser
 	watched  bool     // the table of members is published too
+	plain    bool     // see makePlain
 	closed   bool     // nobody has USAGE on the schema app
 
 	names   int          // policies named so far
@@ -167,6 +168,19 @@ func (w *world) drawRights() {
 	}
 	for _, u := range users {
 		w.rights = append(w.rights, fmt.Sprintf("insert into app.members values ('%s', '%s')", u, pick(w.random, orgs...)))
+	}
+}
+
+// makePlain lets everybody follow all tables: some are open, of the others every
+// second row is hidden.
+func (w *world) makePlain() {
+	w.plain, w.rights = true, nil
+	for _, t := range w.tables {
+		w.rights = append(w.rights, "grant select on "+t.String()+" to anon, authenticated, editor, guest, service_role, stranger")
+		if t.index%2 == 1 {
+			w.rights = append(w.rights, "alter table "+t.String()+" enable row level security",
+				fmt.Sprintf("create policy even on %s using (num %% 2 = 0)", t))
+		}
 	}
 }
 
