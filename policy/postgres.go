@@ -12,7 +12,7 @@ import (
 // limits, what is counted and logged of the answers, and the generation.
 type postgres struct {
 	config  Config
-	joining joining // connections for what clients ask when they join
+	joining *joining // connections for what clients ask when they join
 	pool    *pgxpool.Pool
 	asking  *pgxpool.Pool // see AskOver; nil is pool
 	log     *slog.Logger

@@ -60,7 +60,7 @@ type Config struct {
 // accepts no token.
 func DefaultConfig() Config {
 	return Config{
-		Listen: ":4000", PoolSize: 4, StartTimeout: 30 * time.Second,
+		Listen: ":4000", PoolSize: 8, StartTimeout: 30 * time.Second,
 		Log:         changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
 		Replication: replication.DefaultConfig(),
 		Channels:    channels.DefaultConfig(),

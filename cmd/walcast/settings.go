@@ -17,7 +17,7 @@ type databaseSettings struct {
 	SlotFailover      bool          `help:"Let standbys keep the slot too, so that clients resume after a failover. Needs Postgres 17 or newer and standbys with sync_replication_slots."`
 	Publication       []string      `default:"supabase_realtime" placeholder:"NAME" help:"Publications to follow; they say which tables have changes."`
 	CreatePublication string        `default:"none" placeholder:"TABLES" help:"Create a missing publication: none, all-tables, or a list of tables such as orders,app.items."`
-	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
+	PoolSize          int           `default:"8" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
 	StartTimeout      time.Duration `default:"30s" help:"How long Postgres may be out of reach at the start before it is given up. Once streaming, walcast waits for ever."`
 	Migrate           bool          `help:"Make the schema realtime at the start, or bring it up to date, as the command migrate does: for private channels and messages from SQL."`
 	Heartbeat         time.Duration `default:"1m" help:"Idle time after which a small message is written to the WAL, so that an idle database does not keep old WAL. 0 is never."`

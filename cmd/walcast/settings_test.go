@@ -56,7 +56,7 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(auth.Config{}, "Logger")); diff != "" {
 		t.Errorf("config of serve without settings differs from server.DefaultConfig (-want +got):\n%s", diff)
 	}
-	if got.Listen != ":4000" || got.PoolSize != 4 || got.Replication.Slot != "walcast" ||
+	if got.Listen != ":4000" || got.PoolSize != 8 || got.Replication.Slot != "walcast" ||
 		got.Replication.Publications[0] != "supabase_realtime" || got.Log.Window.String() != "2m0s" || got.Log.Bytes != 64<<20 {
 		t.Errorf("defaults are %+v; want those of the command line's contract", got)
 	}
