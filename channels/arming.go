@@ -96,7 +96,7 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	} else if c.made == nil || c.subject != subject {
 		c.made, c.subject = a.checker.Begin(subject, c.channel.rows.Bindings()), subject
 	}
-	release, err := a.policy.Join(ctx)
+	release, err := a.policy.Join(ctx, subject)
 	if err != nil {
 		return false, err
 	}

@@ -219,7 +219,7 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 
 // fetch reads the stored messages that a replay asks for.
 func (j *joining) fetch(ctx context.Context, key topics.Key) ([]topics.Stored, error) {
-	done, err := j.session.hub.policy.Join(ctx)
+	done, err := j.session.hub.policy.Join(ctx, j.channel.access.who())
 	if err != nil {
 		return nil, protocol.RefuseReplayFailed
 	}

@@ -17,6 +17,10 @@ type Config struct {
 	// stall, too large lets many slow clients fill the memory. One frame above
 	// half of it is always taken, whatever its size, and does not count.
 	QueueBytes int
+	// QueuesBytes (queues-size) is the same of all sessions that are slow together,
+	// bytes that several wait for counted once; 0 is no limit. More closes those that
+	// have more waiting than others. Too small closes many clients on a short stall.
+	QueuesBytes int
 	// DropBroadcasts (queue-full) says what a full queue means: instead of
 	// closing the session, the broadcasts that wait in it are dropped, and the
 	// session is closed only if what is left has no room either. Sessions with a
@@ -98,7 +102,7 @@ type Access struct {
 // DefaultConfig is what serve uses when nothing is set.
 func DefaultConfig() Config {
 	return Config{
-		QueueBytes: 4 << 20, MaxFrame: 5_000_000,
+		QueueBytes: 4 << 20, QueuesBytes: 96 << 20, MaxFrame: 5_000_000,
 		Timeouts: Timeouts{
 			// Upstream's idle timeout is 60 s and fires at 66 s.
 			IdleTimeout: 66 * time.Second, PingInterval: 25 * time.Second,
@@ -118,6 +122,9 @@ func (c Config) Validate() error {
 func (c Config) validateSizes() (err error) {
 	if c.QueueBytes < 64<<10 {
 		err = errors.Join(err, fmt.Errorf("queue-size: want at least 65536 bytes, got %d", c.QueueBytes))
+	}
+	if c.QueuesBytes != 0 && c.QueuesBytes < c.QueueBytes {
+		err = errors.Join(err, fmt.Errorf("queues-size: want 0 (no limit) or at least queue-size, got %d bytes", c.QueuesBytes))
 	}
 	if c.MaxFrame < 1024 {
 		err = errors.Join(err, fmt.Errorf("max-message-size: want at least 1024 bytes, got %d", c.MaxFrame))

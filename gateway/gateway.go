@@ -55,8 +55,9 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, logger *slog.Logger, reg
 		verifier: v, logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
 		upgrader: newUpgrader(c),
 		sessions: newSessions(), proofs: &proofs{}, limits: newSessionLimits(c.Limits), failures: newFailures(),
-		pools: newPools(),
+		pools: newPools(c),
 	}
+	registerBacklog(reg, g.pools.backlog)
 	if c.TLSCert != "" {
 		var err error
 		if g.certificate, err = loadCertificate(c.TLSCert, c.TLSKey, g.logger); err != nil {

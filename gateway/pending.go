@@ -16,6 +16,10 @@ type pending struct {
 	bytes      int             // of the waiting frames and of the batch that is being written
 	uncounted  *protocol.Frame // the one large frame of these that does not count, nil if there is none
 	broadcasts int             // among the waiting frames
+
+	backlog   *backlog
+	isSlow    bool // the waiting frames are counted there
+	batchHeld bool // and so are those of the batch
 }
 
 // exceeds reports whether a frame of size bytes has no room within limit. A large
@@ -25,6 +29,10 @@ type pending struct {
 func (p *pending) exceeds(size, limit int) bool {
 	return p.bytes > 0 && p.counted()+size > limit && !p.goesUncounted(size, limit)
 }
+
+// isTooMuch reports whether the frames wait for a slow session, and with those of
+// the others are too many.
+func (p *pending) isTooMuch() bool { return p.isSlow && p.backlog.exceeds(p.bytes) }
 
 // counted is how many of the bytes count against the limit.
 func (p *pending) counted() int {
@@ -48,6 +56,13 @@ func (p *pending) add(f *protocol.Frame, limit int) {
 	}
 	p.frames = append(p.frames, f)
 	p.bytes += size
+	switch {
+	case p.isSlow:
+		p.backlog.add(f)
+	case p.bytes > slowFrom:
+		p.isSlow = true
+		p.backlog.begin(p.frames[p.head:])
+	}
 }
 
 // fill moves frames into the batch until it is full, and reports whether none is
@@ -55,7 +70,11 @@ func (p *pending) add(f *protocol.Frame, limit int) {
 func (p *pending) fill(b *batch) (emptied bool) {
 	p.bytes -= b.bytes
 	p.uncount(b.frames...)
+	if p.batchHeld {
+		p.backlog.remove(b.frames)
+	}
 	b.reset()
+	p.batchHeld = p.isSlow
 	for p.head < len(p.frames) && b.fits(p.frames[p.head]) {
 		f := p.frames[p.head]
 		if f.Broadcast {
@@ -66,8 +85,19 @@ func (p *pending) fill(b *batch) (emptied bool) {
 		p.head++
 	}
 	emptied = p.head == len(p.frames)
+	if emptied {
+		p.quicken()
+	}
 	p.compact()
 	return emptied
+}
+
+// quicken ends that the session counts as slow: nothing waits any more.
+func (p *pending) quicken() {
+	if p.isSlow {
+		p.isSlow = false
+		p.backlog.end()
+	}
 }
 
 // uncount is told of frames that leave.
@@ -88,6 +118,9 @@ func (p *pending) dropBroadcasts() (dropped int) {
 		if f.Broadcast {
 			p.bytes -= f.Size()
 			p.uncount(f)
+			if p.isSlow {
+				p.backlog.remove([]*protocol.Frame{f})
+			}
 			continue
 		}
 		others = append(others, f)
@@ -105,6 +138,10 @@ func (p *pending) clear() {
 		p.bytes -= f.Size()
 	}
 	p.uncount(waiting...)
+	if p.isSlow {
+		p.backlog.remove(waiting)
+		p.quicken()
+	}
 	p.frames, p.head, p.broadcasts = nil, 0, 0
 }
 

@@ -14,10 +14,12 @@ type pools struct {
 	batches  sync.Pool // of *batch, for writers
 	buffers  sync.Pool // of *bytes.Buffer, for readers
 	deflater *deflater // for sessions that agreed to compression
+	backlog  *backlog  // what they all may have waiting
 }
 
-func newPools() *pools {
+func newPools(c Config) *pools {
 	return &pools{
+		backlog:  newBacklog(c.QueuesBytes),
 		batches:  sync.Pool{New: func() any { return newBatch() }},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		deflater: newDeflater(),

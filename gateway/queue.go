@@ -50,17 +50,22 @@ func (q *queue) push(f *protocol.Frame) pushed {
 	if q.dead || q.ending.Load() {
 		return pushedIgnored
 	}
-	if q.pending.exceeds(size, q.limit) && q.dropped != nil {
+	if q.isFull(size) && q.dropped != nil {
 		q.dropped.Add(float64(q.pending.dropBroadcasts()))
-		if f.Broadcast && q.pending.exceeds(size, q.limit) {
+		if f.Broadcast && q.isFull(size) {
 			q.dropped.Inc()
 			return pushedDropped
 		}
 	}
-	if q.pending.exceeds(size, q.limit) {
+	if q.isFull(size) {
 		return pushedFull
 	}
 	return q.add(f)
+}
+
+// isFull reports whether there is no room for size bytes.
+func (q *queue) isFull(size int) bool {
+	return q.pending.exceeds(size, q.limit) || q.pending.isTooMuch()
 }
 
 func (q *queue) add(f *protocol.Frame) pushed {

@@ -61,7 +61,7 @@ type client struct {
 // newSession makes a session that has no connection yet, and holds what is pushed
 // until begin.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
-	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes, held: true}}
+	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes, held: true, pending: pending{backlog: g.pools.backlog}}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.

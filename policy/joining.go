@@ -2,34 +2,134 @@ package policy
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // reserved is how many connections of the pool are not for joins. One is for the
-// reader of the WAL, and one for asking about rows and for checking rights to
-// private topics again, which must not wait for joins.
-const reserved = 2
+// reader of the WAL, one for reading catalogs, one for asking again who may read
+// private topics, and two for asking about rows. None of these may wait for joins.
+const reserved = 5
 
-// joining limits how many connections joins and sends of clients may use at once, so
-// that some are always left for asking about rows.
-type joining chan struct{}
+// joining is the connections that may be in use at once for what clients ask when
+// they join and send. Subjects take turns, however many sessions each of them has,
+// and none has all of it. It is safe for concurrent use.
+type joining struct {
+	each int // that one subject may have
 
-func newJoining(pool *pgxpool.Pool) joining {
-	if pool == nil {
-		return make(joining, 1)
-	}
-	return make(joining, max(1, int(pool.Config().MaxConns)-reserved))
+	mu    sync.Mutex
+	free  int
+	lines map[*Subject]*line
+	order []*Subject // of those who wait, whose turn is next first
 }
 
-// Join waits until one more connection may be used for a join, or ctx is done. The
-// caller must call done, use one connection at a time, and until then call neither
-// MayRead nor MayWrite, which call Join themselves.
-func (pg *postgres) Join(ctx context.Context) (done func(), err error) {
+// line is the joins of one subject.
+type line struct {
+	using   int
+	waiting []chan struct{} // closed when it is their turn
+}
+
+func newJoining(pool *pgxpool.Pool) *joining {
+	size := 1
+	if pool != nil {
+		size = max(1, int(pool.Config().MaxConns)-reserved)
+	}
+	return &joining{free: size, each: max(1, size-1), lines: map[*Subject]*line{}}
+}
+
+// Join waits until one more connection may be used for a join of a subject, or ctx
+// is done. Whoever has it uses one connection at a time, asks neither MayRead nor
+// MayWrite, which wait by themselves, and calls done.
+func (pg *postgres) Join(ctx context.Context, s *Subject) (done func(), err error) {
+	j := pg.joining
+	turn := j.enter(s)
 	select {
-	case pg.joining <- struct{}{}:
-		return func() { <-pg.joining }, nil
+	case <-turn:
+		return func() { j.leave(s) }, nil
 	case <-ctx.Done():
+		j.giveUp(s, turn)
 		return nil, ctx.Err()
+	}
+}
+
+// enter returns what is closed when a connection may be used.
+func (j *joining) enter(s *Subject) <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l, turn := j.lines[s], make(chan struct{})
+	if l == nil {
+		l = &line{}
+		j.lines[s] = l
+	}
+	if l.waiting = append(l.waiting, turn); len(l.waiting) == 1 {
+		j.order = append(j.order, s)
+	}
+	j.grant()
+	return turn
+}
+
+// leave gives a connection back.
+func (j *joining) leave(s *Subject) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.free++
+	j.lines[s].using--
+	j.tidy(s)
+	j.grant()
+}
+
+// giveUp ends the wait for a turn, which may have come meanwhile.
+func (j *joining) giveUp(s *Subject, turn <-chan struct{}) {
+	if !j.withdraw(s, turn) {
+		j.leave(s)
+	}
+}
+
+// withdraw is false if the turn has come.
+func (j *joining) withdraw(s *Subject, turn <-chan struct{}) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	l := j.lines[s]
+	if l == nil {
+		return false
+	}
+	i := slices.IndexFunc(l.waiting, func(other chan struct{}) bool { return other == turn })
+	if i < 0 {
+		return false
+	}
+	if l.waiting = slices.Delete(l.waiting, i, i+1); len(l.waiting) == 0 {
+		j.order = slices.DeleteFunc(j.order, func(other *Subject) bool { return other == s })
+	}
+	j.tidy(s)
+	return true
+}
+
+// grant gives what is free to those whose turn it is. j.mu is held.
+func (j *joining) grant() {
+	for i := 0; i < len(j.order) && j.free > 0; {
+		s := j.order[i]
+		l := j.lines[s]
+		if l.using >= j.each {
+			i++
+			continue
+		}
+		close(l.waiting[0])
+		l.waiting[0] = nil
+		l.waiting = l.waiting[1:]
+		l.using++
+		j.free--
+		j.order = slices.Delete(j.order, i, i+1)
+		if len(l.waiting) > 0 {
+			j.order = append(j.order, s)
+		}
+	}
+}
+
+// tidy forgets a subject that neither has nor wants anything. j.mu is held.
+func (j *joining) tidy(s *Subject) {
+	if l := j.lines[s]; l.using == 0 && len(l.waiting) == 0 {
+		delete(j.lines, s)
 	}
 }

@@ -31,7 +31,7 @@ func TestSixtyJoinsOfPrivateTopicsLeaveAConnectionThatDecidesAboutRows(t *testin
 			}
 		})
 	}
-	for len(l.policy.joining) < cap(l.policy.joining) && t.Context().Err() == nil {
+	for l.policy.joining.inUse(s) < l.policy.joining.each && t.Context().Err() == nil {
 		runtime.Gosched()
 	}
 	decide, stop := context.WithTimeout(t.Context(), 2*time.Second)
@@ -46,19 +46,76 @@ func TestSixtyJoinsOfPrivateTopicsLeaveAConnectionThatDecidesAboutRows(t *testin
 
 func TestAJoinThatHasGivenUpWaitsForNoConnection(t *testing.T) {
 	p := New(DefaultConfig(), nil, slog.New(slog.DiscardHandler), nil)
-	done, err := p.Join(t.Context())
+	done, err := p.Join(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Join(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := p.Join(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Join = %v; want %v", err, context.Canceled)
 	}
 	done()
-	done, err = p.Join(t.Context())
+	done, err = p.Join(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	done()
+}
+
+// inUse is how many connections a subject has.
+func (j *joining) inUse(s *Subject) int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if l := j.lines[s]; l != nil {
+		return l.using
+	}
+	return 0
+}
+
+// TestSubjectsTakeTurnsToJoin has one subject want a lot, and others come later.
+func TestSubjectsTakeTurnsToJoin(t *testing.T) {
+	many, few, third := &Subject{}, &Subject{}, &Subject{}
+	j := &joining{free: 3, each: 2, lines: map[*Subject]*line{}}
+	isIn := func(turn <-chan struct{}) bool {
+		select {
+		case <-turn:
+			return true
+		default:
+			return false
+		}
+	}
+	var first []<-chan struct{}
+	for range 10 {
+		first = append(first, j.enter(many))
+	}
+	if !isIn(first[0]) || !isIn(first[1]) || isIn(first[2]) {
+		t.Fatal("one subject does not have two of three connections")
+	}
+	other := []<-chan struct{}{j.enter(few), j.enter(few)}
+	if !isIn(other[0]) || isIn(other[1]) {
+		t.Error("another subject does not have the third")
+	}
+	last := j.enter(third)
+	j.leave(many)
+	if !isIn(first[2]) || isIn(last) {
+		t.Error("who has waited longest is not next")
+	}
+	j.leave(many)
+	if !isIn(other[1]) || isIn(first[3]) {
+		t.Error("the subject that has waited longer is not next")
+	}
+	j.leave(few)
+	if !isIn(last) || isIn(first[3]) {
+		t.Error("a subject that has come later waits for all that another wants")
+	}
+	for _, turn := range first[3:] {
+		j.giveUp(many, turn)
+	}
+	j.giveUp(few, other[1])
+	j.leave(many)
+	j.leave(third)
+	if len(j.lines)+len(j.order) > 0 || j.free != 3 {
+		t.Errorf("%d subjects and %d turns are left, %d connections are free; want none and 3", len(j.lines), len(j.order), j.free)
+	}
 }

@@ -12,7 +12,7 @@ import (
 // metrics, the log and the generation.
 type postgres struct {
 	config  Config
-	joining joining // limits the connections in use for joins
+	joining *joining // limits the connections in use for joins
 	pool    *pgxpool.Pool
 	asking  *pgxpool.Pool // see AskOver; nil means pool
 	log     *slog.Logger

@@ -151,7 +151,7 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes i
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*p.pg.config.Timeout)
 	defer cancel()
-	done, err := p.pg.Join(ctx)
+	done, err := p.pg.Join(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ type DatabaseConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Listen:         ":4000",
-		DatabaseConfig: DatabaseConfig{PoolSize: 4, StartTimeout: 30 * time.Second},
+		DatabaseConfig: DatabaseConfig{PoolSize: 8, StartTimeout: 30 * time.Second},
 		Log:            changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
 		Replication:    replication.DefaultConfig(),
 		Channels:       channels.DefaultConfig(),

@@ -132,6 +132,7 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 
 func gatewayConfig(c gateway.Config, l listenSettings, s sessionSettings) (gateway.Config, error) {
 	c.QueueBytes, c.MaxFrame = int(s.QueueSize), int64(s.MaxMessageSize)
+	c.QueuesBytes = int(s.QueuesSize)
 	c.DropBroadcasts = s.QueueFull == "drop-broadcasts"
 	c.MaxSessions, c.MaxSessionsPerAddress = s.MaxSessions, s.MaxSessionsPerAddress
 	c.MessagesPerSecond, c.BytesPerSecond = s.MessagesPerSecond, int(s.BytesPerSecond)

@@ -17,7 +17,7 @@ type databaseSettings struct {
 	SlotFailover      bool          `help:"Let standbys keep the slot too, so that clients resume after a failover. Needs Postgres 17 or newer and standbys with sync_replication_slots."`
 	Publication       []string      `default:"supabase_realtime" placeholder:"NAME" help:"Publications to follow; they say which tables have changes."`
 	CreatePublication string        `default:"none" placeholder:"TABLES" help:"Create a missing publication: none, all-tables, or a list of tables such as orders,app.items."`
-	PoolSize          int           `default:"4" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
+	PoolSize          int           `default:"8" help:"Ordinary connections to Postgres at most, beside the one that streams; at least 2."`
 	StartTimeout      time.Duration `default:"30s" help:"How long Postgres may be out of reach at the start before it is given up. Once streaming, walcast waits for ever."`
 	Migrate           bool          `help:"Make the schema realtime at the start, or bring it up to date, as the command migrate does: for private channels and messages from SQL."`
 	Heartbeat         time.Duration `default:"1m" help:"Idle time after which a small message is written to the WAL, so that an idle database does not keep old WAL. 0 is never."`
@@ -69,6 +69,7 @@ type sessionSettings struct {
 	MaxSessions           int           `default:"0" help:"Open sessions at most; 0 is no limit."`
 	MaxSessionsPerAddress int           `default:"0" help:"Open sessions of one client address at most; 0 is no limit."`
 	QueueSize             size          `default:"4MiB" help:"What may wait for one client; a slower one is closed and can resume."`
+	QueuesSize            size          `default:"96MiB" help:"What may wait for all slow clients together; those with most of it are closed and can resume; 0 is no limit."`
 	QueueFull             string        `default:"close" enum:"close,drop-broadcasts" help:"What happens to a client whose queue is full: close, or drop-broadcasts, which first drops the broadcasts that wait for it. Row changes and presence are never dropped."`
 	MaxMessageSize        size          `default:"5000000" help:"Largest message a client may send."`
 	MessagesPerSecond     int           `default:"1000" help:"Messages one client may send a second; 0 is no limit."`

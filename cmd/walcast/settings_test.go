@@ -56,7 +56,7 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(auth.Config{}, "Logger")); diff != "" {
 		t.Errorf("config of serve without settings differs from server.DefaultConfig (-want +got):\n%s", diff)
 	}
-	if got.Listen != ":4000" || got.PoolSize != 4 || got.Replication.Slot != "walcast" ||
+	if got.Listen != ":4000" || got.PoolSize != 8 || got.Replication.Slot != "walcast" ||
 		got.Replication.Publications[0] != "supabase_realtime" || got.Log.Window.String() != "2m0s" || got.Log.Bytes != 64<<20 {
 		t.Errorf("defaults are %+v; want those of the command line's contract", got)
 	}
@@ -70,7 +70,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
 		"--listen=:9", "--metrics-listen=:99", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
-		"--queue-size=9MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
+		"--queue-size=9MiB", "--queues-size=99MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-change-size=9MiB",
 		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--logical-message-roles=r")...)
 	if err != nil {
@@ -226,6 +226,7 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"proxies", bad("--trusted-proxies=10.0.0.0/8,inside"), []string{"--trusted-proxies:", "inside"}},
 		{"half of TLS", bad("--tls-cert=cert.pem"), []string{"--tls-cert, --tls-key:"}},
 		{"queue", bad("--queue-size=1"), []string{"--queue-size:"}},
+		{"queues", bad("--queues-size=1MiB"), []string{"--queues-size:"}},
 		{"message", bad("--max-message-size=1"), []string{"--max-message-size:"}},
 		{"sessions", bad("--max-sessions=-1"), []string{"--max-sessions:"}},
 		{"sessions of an address", bad("--max-sessions-per-address=-1"), []string{"--max-sessions-per-address:"}},
