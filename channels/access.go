@@ -153,8 +153,10 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 	granted, err := a.hub.policy.MayRead(ctx, subject, a.topic, presence)
 	var raised *policy.AskError
 	switch {
-	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition), errors.Is(err, policy.ErrNotGranted):
+	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition):
 		return granted, err
+	case errors.Is(err, policy.ErrNotGranted):
+		return granted, policy.ErrNotGranted
 	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
 		return policy.Grants{}, a.notReadable()
 	case err != nil:

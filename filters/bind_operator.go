@@ -11,6 +11,9 @@ import (
 
 // compare binds eq, neq, lt, lte, gt, gte and isdistinct.
 func (b *binder) compare(o *operand, c *Condition) (Expr, error) {
+	if c.Op == IsDistinct && c.Value == "null" { // a row of NULLs is distinct from NULL, though it IS NULL
+		return &nullTest{operand: o, negate: true}, nil
+	}
 	typ := datum.Of(o.typ, b.Options)
 	if typ == nil {
 		return b.leave(o, c, DoubtType), nil
@@ -116,7 +119,7 @@ func (b *binder) spelling(o *operand, literal string) string {
 func is(o *operand, c *Condition) (Expr, error) {
 	switch c.Value {
 	case "null":
-		return &nullTest{operand: o}, nil
+		return &nullTest{operand: o, rows: o.typ.Underlying().Kind == wal.KindComposite}, nil
 	case "true", "false", "unknown":
 	default:
 		return nil, raised("invalid value for is filter: must be null, true, false, or unknown")

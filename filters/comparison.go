@@ -2,6 +2,7 @@ package filters
 
 import (
 	"strconv"
+	"strings"
 
 	"walcast/filters/datum"
 	"walcast/replication/wal"
@@ -69,30 +70,42 @@ func (c *comparison) negation() Expr {
 	return &opposite
 }
 
-// nullTest is IS NULL or, if negated, IS NOT NULL.
+// nullTest is IS NULL, or negated NOT (… IS NULL).
 type nullTest struct {
 	operand *operand
 	negate  bool
+	rows    bool // a row of which all fields are NULL is NULL too
 }
 
 func (n *nullTest) Eval(row wal.Row) Truth { return n.evaluate(&evaluation{row: row}) }
 
 func (n *nullTest) evaluate(ev *evaluation) Truth {
-	_, kind := ev.text(n.operand)
+	text, kind := ev.text(n.operand)
 	if kind == wal.Absent {
 		return Unknown
 	}
-	return truth((kind == wal.Null) != n.negate)
+	return truth((kind == wal.Null || n.rows && isRowOfNulls(text)) != n.negate)
+}
+
+// isRowOfNulls reports whether the text of a composite has nothing but commas: a
+// field of no text is written "".
+func isRowOfNulls(text string) bool {
+	inner, ok := strings.CutPrefix(text, "(")
+	return ok && strings.Trim(inner, ",") == ")"
 }
 
 func (n *nullTest) Key() string {
-	if n.negate {
-		return strconv.Quote(n.operand.name) + " not null"
+	key := strconv.Quote(n.operand.name)
+	if n.rows {
+		key += " row"
 	}
-	return strconv.Quote(n.operand.name) + " null"
+	if n.negate {
+		key += " not"
+	}
+	return key + " null"
 }
 
-func (n *nullTest) negation() Expr { return &nullTest{n.operand, !n.negate} }
+func (n *nullTest) negation() Expr { return &nullTest{n.operand, !n.negate, n.rows} }
 
 // equality is a test that holds for the values of one key.
 type equality struct {

@@ -196,7 +196,10 @@ func (tr trial) sql(t *wal.Type) string {
 		}
 	}
 	expr := left + " is " + tr.condition.Value
-	if tr.condition.Op != Is {
+	switch {
+	case tr.condition.Op == IsDistinct && tr.condition.Value == "null":
+		expr = left + " is distinct from null"
+	case tr.condition.Op != Is:
 		typ.Op, typ.Array = tr.condition.Op, tr.condition.Op == In
 		expr = left + strings.TrimPrefix(typ.sql(), fmt.Sprintf("$1::%q.%q", typ.Schema, typ.Type))
 	}

@@ -69,7 +69,7 @@ func keysOf(e Expr) (posting, bool) {
 			return posting{operand: e.operand, typ: t.typ, keys: t.keys}, true
 		}
 	case *nullTest:
-		if !e.negate {
+		if !e.negate && !e.rows {
 			return posting{operand: e.operand, null: true}, true
 		}
 	}

@@ -39,6 +39,7 @@ var differences = map[string]struct {
 	"ch=in.(ab,AB)":             {[]int{1, 2}, "char(n) is compared whole"},
 	"ch=gt.a":                   {[]int{1}, "char(n) is compared whole"},
 	`bt=eq.\x00ff`:              {[]int{1}, "bytea is compared"},
+	"t=isdistinct.null":         {[]int{1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, "it tests for NULL, not for the text"},
 	"j=eq.null":                 {[]int{4}, "the JSON null is a value, upstream makes it NULL"},
 }
 
@@ -139,6 +140,7 @@ func lines(t *testing.T, path string) func(func([]byte) bool) {
 var acceptances = map[string]string{
 	"or=(id.eq.1,id.eq.2)": "groups are known",
 	"arr=cs.{1}":           "cs is known",
+	"id=isdistinct.null":   "it tests for NULL",
 	"vc=like.a%":           "varchar has patterns",
 	"vc=match.a":           "varchar has patterns",
 }

@@ -1,9 +1,11 @@
 package migrations
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,7 +32,7 @@ type Message struct {
 // transaction all have the same time, and their place tells the order. A clock
 // a little ahead must not hide a message, as upstream has it.
 const newest = `
-	select id::text, event, coalesce(convert_to(payload::text, 'UTF8'), binary_payload), payload is null
+	select id::text, event, coalesce(textsend(payload::text), binary_payload), payload is null
 	from %s
 	where topic = $1 and private is true and extension = 'broadcast' and event is not null
 		and (payload is not null or binary_payload is not null)
@@ -68,6 +70,12 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 	messages, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Message])
 	if err != nil {
 		return nil, fmt.Errorf("read stored messages: %w", err)
+	}
+	for i := range messages { // a SQL_ASCII database may have any bytes
+		if m := &messages[i]; !m.Binary {
+			m.Payload = bytes.ToValidUTF8(m.Payload, []byte("\uFFFD"))
+		}
+		messages[i].Event = strings.ToValidUTF8(messages[i].Event, "\uFFFD")
 	}
 	slices.Reverse(messages)
 	return messages, nil

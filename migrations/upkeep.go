@@ -50,7 +50,8 @@ const keepSQL = `
 	select case when keep.oid is not null and has_function_privilege(keep.oid, 'execute') and not pg_has_role(m.relowner, 'usage')
 		then 'walcast_keep' else 'walcast_upkeep' end
 	from pg_class m, (select to_regprocedure('realtime.walcast_keep(timestamptz, int, interval)') as oid) keep
-	where m.oid = to_regclass('realtime.messages')`
+	where m.oid = to_regclass('realtime.messages')
+		and to_regprocedure('realtime.walcast_upkeep(timestamptz, int, interval)') is not null`
 
 // maintainOwn does the upkeep of a schema that walcast made.
 func maintainOwn(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, err error) {
@@ -62,7 +63,10 @@ func maintainOwn(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, 
 		return u, notServing(conn)
 	}
 	var function string
-	if err := conn.QueryRow(ctx, keepSQL).Scan(&function); err != nil {
+	switch err := conn.QueryRow(ctx, keepSQL).Scan(&function); {
+	case errors.Is(err, pgx.ErrNoRows):
+		return u, nil // somebody is making the schema, and does the upkeep then
+	case err != nil:
 		return u, err
 	}
 	u, err = upkeep(ctx, conn, `select * from realtime.`+function+`($1, $2::int, $3::interval)`, now, daysAhead, Retention)

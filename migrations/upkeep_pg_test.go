@@ -117,6 +117,26 @@ func TestMaintainIsDoneByOneNode(t *testing.T) {
 	}
 }
 
+// TestMaintainLeavesASchemaInTheMakingAlone: with --migrate the server is at both.
+func TestMaintainLeavesASchemaInTheMakingAlone(t *testing.T) {
+	db, conn := ownedDB(t)
+	all, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if err := execTx(t.Context(), conn, m.sql); err != nil {
+			t.Fatal(err)
+		}
+		if m.name < "003" {
+			wantUpkeep(t, "after "+m.name, mustMaintain(t, conn, time.Now()), Upkeep{})
+		}
+	}
+	if len(mustMaintain(t, conn, time.Now()).Created) == 0 {
+		t.Errorf("Maintain makes no partition in %s once the schema is there", db.Name)
+	}
+}
+
 func TestMaintainWithoutASchemaDoesNothing(t *testing.T) {
 	_, conn := ownedDB(t)
 	wantUpkeep(t, "of nothing", mustMaintain(t, conn, time.Now()), Upkeep{})

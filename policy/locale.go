@@ -35,7 +35,7 @@ func (o *Operators) Locale(ctx context.Context) (filters.Locale, error) {
 	case "i": // ICU
 		l.Collate, l.Ctype = "", name
 	}
-	if encoding != "UTF8" && encoding != "SQL_ASCII" {
+	if encoding != "UTF8" && encoding != noEncoding {
 		l.Collate = "" // the order of its bytes is not that of UTF-8
 	}
 	if strings.EqualFold(encoding, "SQL_ASCII") {

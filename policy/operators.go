@@ -62,7 +62,7 @@ func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []fil
 	answers := make([]filters.Answer, len(questions))
 	for i, q := range questions {
 		o.asked.WithLabelValues(string(q.Why)).Inc()
-		if !storable(q.Value) || !storable(q.Literal) {
+		if !storable(q.Literal) { // values come from Postgres
 			answers[i].Err = filters.NewBindError(codeNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
 			continue
 		}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -10,6 +11,11 @@ const (
 	ErrorUnauthorized = "Error 401: Unauthorized"
 	ErrorTooLarge     = "Error 413: Payload Too Large"
 )
+
+// ErrorNotUTF8 says that a column has bytes that are no UTF-8: U+FFFD stands for them.
+func ErrorNotUTF8(column string) string {
+	return "Error 422: column " + strings.ToValidUTF8(column, "\uFFFD") + " is not UTF-8"
+}
 
 // Data is the content of a row change's "data" object (docs/protocol.md, "Row
 // changes"), with what walcast adds: the position and what was left out.

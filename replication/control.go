@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -40,10 +39,12 @@ const settingsQuery = `
 // gives it back.
 const lockQuery = `select pg_try_advisory_lock(hashtextextended('walcast.slot.' || $1, 0))`
 
-// unlockQuery gives the slot lock back and undoes the settings.
-const unlockQuery = `
-	select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2;
+// unlockQuery gives the slot lock back, resetQuery undoes the settings.
+const (
+	unlockQuery = `select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2`
+	resetQuery  = `
 	reset idle_session_timeout; reset statement_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
+)
 
 // use runs f with the connection, opening it first if necessary. f must not
 // keep it.
@@ -112,7 +113,11 @@ func (c *control) release(ctx context.Context) {
 	defer cancel()
 	raw := c.conn.Conn()
 	if !raw.IsClosed() {
-		if _, err := raw.Exec(ctx, unlockQuery, pgx.QueryExecModeSimpleProtocol, c.slot, c.hasLock); err != nil {
+		_, err := raw.Exec(ctx, unlockQuery, c.slot, c.hasLock)
+		if err == nil {
+			_, err = raw.Exec(ctx, resetQuery)
+		}
+		if err != nil {
 			raw.Close(ctx) // already failed
 		}
 	}

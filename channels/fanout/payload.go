@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"unicode/utf8"
+
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
@@ -29,6 +31,7 @@ func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 		data.Truncated = cutNames(c, mask)
 		mask, old = cut(rel, c.New, mask), cut(rel, c.Old, old)
 	}
+	data.Errors = append(data.Errors, notUTF8(c, mask, old)...)
 	if c.Operation == wal.Insert || c.Operation == wal.Update {
 		data.Record = key.columns.encoding.AppendRecord(nil, rel, c.New, mask)
 		if !c.Cut {
@@ -39,6 +42,19 @@ func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, old)
 	}
 	return data.Append(dst)
+}
+
+// notUTF8 names the shown columns that hold bytes that are no UTF-8.
+func notUTF8(c *wal.Change, mask, old []bool) (errors []string) {
+	bad := func(row wal.Row, i int, shown []bool) bool {
+		return i < len(row) && (shown == nil || shown[i]) && !utf8.ValidString(row[i].Text)
+	}
+	for i := range c.Relation.Columns {
+		if bad(c.New, i, mask) || bad(c.Old, i, old) {
+			errors = append(errors, protocol.ErrorNotUTF8(c.Relation.Columns[i].Name))
+		}
+	}
+	return errors
 }
 
 // appendDenied writes the frame of a role that may not see the key: that

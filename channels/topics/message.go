@@ -126,7 +126,7 @@ func readContent(content string) (key Key, s Stored, err error) {
 		Payload      json.RawMessage
 		Private      *bool
 	}
-	err = json.Unmarshal([]byte(content), &fields)
+	err = json.Unmarshal([]byte(strings.ToValidUTF8(content, notUTF8)), &fields)
 	key = Key{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
 	s.Encoding, s.Payload = protocol.EncodingJSON, fields.Payload
 	if fields.Topic != nil {
@@ -148,6 +148,10 @@ func readContent(content string) (key Key, s Stored, err error) {
 	return key, s, nil
 }
 
+// notUTF8 stands for bytes that are no UTF-8, as SQL_ASCII databases may have them.
+// In a frame they would end the connection of each client.
+const notUTF8 = "\uFFFD"
+
 // readRow reads a row of realtime.messages.
 func readRow(c *wal.Change) (key Key, s Stored, err error) {
 	missing := ""
@@ -157,7 +161,7 @@ func readRow(c *wal.Change) (key Key, s Stored, err error) {
 			missing = column
 			return ""
 		}
-		return c.New[i].Text
+		return strings.ToValidUTF8(c.New[i].Text, notUTF8)
 	}
 	private := text("private")
 	s.Event, s.ID = text("event"), text("id")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,20 +58,34 @@ type file map[string]string
 func readFile(text []byte, known map[string]bool) (file, error) {
 	var tree map[string]any
 	if err := yaml.Unmarshal(text, &tree); err != nil {
-		return nil, fmt.Errorf("read YAML: %w", withoutValues(err))
+		return nil, fmt.Errorf("read YAML: %w", withoutValues(err, known))
 	}
 	f := file{}
 	return f, f.flatten("", tree, known)
 }
 
-// withoutValues keeps a type error's line numbers and drops the values that
-// yaml quotes: one of them may be a secret.
-func withoutValues(err error) error {
+// twice is what yaml says of a key that is there already.
+var twice = regexp.MustCompile(`line (\d+): mapping key "([^"]*)" already defined at line (\d+)`)
+
+// withoutValues says what is wrong without the values that yaml quotes: one of
+// them may be a secret. So may a key that is no part of a setting's name.
+func withoutValues(err error, known map[string]bool) error {
 	var mismatch *yaml.TypeError
-	if errors.As(err, &mismatch) {
+	if !errors.As(err, &mismatch) {
+		return err
+	}
+	found := twice.FindStringSubmatch(mismatch.Error())
+	if found == nil {
 		return errors.New("want settings as key: value")
 	}
-	return err
+	key := "a key"
+	part := strings.ReplaceAll(found[2], "_", "-")
+	for name := range known {
+		if strings.Contains("-"+name+"-", "-"+part+"-") && part != "" {
+			key = found[2]
+		}
+	}
+	return fmt.Errorf("%s is set twice, in lines %s and %s", key, found[3], found[1])
 }
 
 func (f file) flatten(prefix string, tree map[string]any, known map[string]bool) error {

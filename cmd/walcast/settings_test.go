@@ -246,6 +246,9 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"unknown key", bad("--config=" + writeFile(t, "jwt: {sceret: hunter2}")), []string{"--config:", `"jwt-sceret"`}},
 		{"key twice", bad("--config=" + writeFile(t, "jwt-issuer: a\njwt: {issuer: b}")), []string{"--config:", "jwt-issuer: set twice"}},
 		{"key without value", bad("--config=" + writeFile(t, "slot:")), []string{"--config:", "slot: has no value"}},
+		{"key twice in the file", bad("--config=" + writeFile(t, "slot: a\nlog:\n  size: 1MiB\nslot: b")), []string{"--config:", "slot is set twice, in lines 1 and 4"}},
+		{"nested key twice in the file", bad("--config=" + writeFile(t, "log:\n  size: 1MiB\n  size: 2MiB")), []string{"--config:", "size is set twice, in lines 2 and 3"}},
+		{"API key twice in the file", bad("--config=" + writeFile(t, "api-keys:\n  hunter2: anon\n  hunter2: anon")), []string{"--config:", "a key is set twice, in lines 2 and 3"}},
 		{"not YAML", bad("--config=" + writeFile(t, "hunter2")), []string{"--config:", "key: value"}},
 		{"flag of another command in the file", bad("--config=" + writeFile(t, "demo: true")), []string{"--config:", `"demo"`}},
 	} {

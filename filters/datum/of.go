@@ -58,6 +58,9 @@ func Of(t *wal.Type, o Options) Type {
 	case wal.KindDomain:
 		return domainOf(t, o)
 	case wal.KindArray:
+		if t.Delimiter == ' ' { // int2vector and oidvector are written without braces
+			return nil
+		}
 		if element := elementOf(t, o); element != nil {
 			return array{element, t.Delimiter}
 		}

@@ -50,11 +50,17 @@ type DB struct {
 // share. Tests that stop or restart the server use OpenServer.
 func Open(t TB) *DB {
 	t.Helper()
+	return OpenWith(t, "")
+}
+
+// OpenWith is Open with what CREATE DATABASE is to be told, such as the encoding.
+func OpenWith(t TB, options string) *DB {
+	t.Helper()
 	shared.once.Do(func() { shared.server, shared.err = Start(context.Background(), Options{}) })
 	if shared.err != nil {
 		t.Fatalf("start Postgres: %v", shared.err)
 	}
-	db := open(t, shared.server)
+	db := open(t, shared.server, options)
 	t.Cleanup(db.drop)
 	return db
 }
@@ -71,7 +77,7 @@ func OpenServer(t TB, o Options) *DB {
 			t.Errorf("stop Postgres: %v", err)
 		}
 	})
-	db := open(t, s)
+	db := open(t, s, "")
 	t.Cleanup(db.Pool.Close)
 	return db
 }
@@ -98,12 +104,12 @@ func (s stopping) Run() int {
 }
 
 // open creates the database and its pool.
-func open(t TB, s *Server) *DB {
+func open(t TB, s *Server, options string) *DB {
 	t.Helper()
 	ctx := context.Background()
 	db := &DB{Name: databaseName(t.Name()), Server: s, t: t}
 	db.DSN = s.DSN(db.Name)
-	if err := db.admin(ctx, "create database "+db.Name); err != nil {
+	if err := db.admin(ctx, "create database "+db.Name+" "+options); err != nil {
 		t.Fatalf("create database %s: %v", db.Name, err)
 	}
 	pool, err := pgxpool.New(ctx, db.DSN)
