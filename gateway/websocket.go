@@ -114,7 +114,11 @@ func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
 	case readable && m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
 		return false
 	case readable && !m.Ref.IsNull():
-		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, protocol.Reason(refusal)))
+		response := protocol.Reason(refusal)
+		if m.Event == protocol.EventBroadcast {
+			response = protocol.Unacknowledged(refusal)
+		}
+		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, response))
 	}
 	return true
 }

@@ -49,7 +49,7 @@ func TestDecode(t *testing.T) {
 			frame: "\x03\x01\x01\x0a\x03\x07\xff1" + `"` + "realtime:acur" + `{"a":1}` + `{"x":1}`,
 			want: Message{
 				JoinRef: `"1"`, Ref: `"\""`, Topic: "realtime:a", Event: EventBroadcast, Kind: UserBroadcast,
-				Payload: []byte(`{"x":1}`), UserEvent: "cur", Encoding: EncodingJSON,
+				Payload: []byte(`{"x":1}`), UserEvent: "cur", Encoding: EncodingJSON, Metadata: []byte(`{"a":1}`),
 			},
 		},
 		{

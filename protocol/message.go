@@ -31,6 +31,7 @@ type Message struct {
 	Payload      []byte
 	UserEvent    string
 	Encoding     Encoding
+	Metadata     []byte // of UserBroadcast: JSON, or nil
 
 	// OddTopic is the topic as given when it is not a string. Nothing can be
 	// joined by it, so Topic is "", but replies name it.

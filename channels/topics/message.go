@@ -36,7 +36,7 @@ type Message struct {
 // is set, which is so for one of those that read the same log: the client that
 // sent the message has committed by now and cannot be told.
 func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
-	if !isMessage(c) {
+	if !isMessage(c) || isRelayed(c) {
 		return Key{}, nil
 	}
 	key, stored, err := read(c)
@@ -108,6 +108,16 @@ func isMessage(c *wal.Change) bool {
 			(c.Relation.Table == "messages" || strings.HasPrefix(c.Relation.Table, "messages_"))
 	}
 	return false
+}
+
+// isRelayed reports whether a row was stored with a broadcast that its receivers
+// have had from its sender's server.
+func isRelayed(c *wal.Change) bool {
+	if c.Operation != wal.Insert {
+		return false
+	}
+	i := c.Relation.Column("skip_broadcast")
+	return i >= 0 && c.New[i].Kind == wal.Text && c.New[i].Text == "t"
 }
 
 // read reads a message. With an error, which says what a broadcast needs and it

@@ -64,16 +64,16 @@ func (t *topic) remove(m *Member) (last bool) {
 }
 
 // broadcast is publish for a member.
-func (t *topic) broadcast(b protocol.Broadcast, sender *Member) {
+func (t *topic) broadcast(b protocol.Broadcast, sender *Member, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.publish(b, sender)
+	t.publish(b, sender, id)
 }
 
 // publish sends a broadcast to every member but the sender, which gets it only
-// if it asked for its own. The lock, which is held, keeps the order the same for
-// all receivers and in the past.
-func (t *topic) publish(b protocol.Broadcast, sender *Member) {
+// if it asked for its own. id is that of a stored message, "" for others. The lock,
+// which is held, keeps the order the same for all receivers and in the past.
+func (t *topic) publish(b protocol.Broadcast, sender *Member, id string) {
 	client := ""
 	if sender != nil {
 		client = sender.config.Client
@@ -82,7 +82,7 @@ func (t *topic) publish(b protocol.Broadcast, sender *Member) {
 	built := frames{topic: t.key.Name, broadcast: b}
 	for m := range t.members {
 		if m != sender || m.config.Self {
-			t.deliver(m, built.of(m.config.Address.Version), "")
+			t.deliver(m, built.of(m.config.Address.Version), id)
 		}
 	}
 }
