@@ -19,6 +19,15 @@ func (g *Gateway) upgrade(sessions context.Context, w http.ResponseWriter, r *ht
 		func(rejected *rejection) { g.answerHandshake(w, r, rejected) })
 }
 
+// answerHandshake answers a handshake that is rejected.
+func (g *Gateway) answerHandshake(w http.ResponseWriter, r *http.Request, rejected *rejection) {
+	if rejected.code != 0 && wantsFrames(r) && handshakeFault(r.Header) == "" &&
+		sayFarewell(&g.upgrader, g.config.CloseTimeout, w, r, rejected) {
+		return
+	}
+	rejected.write(w)
+}
+
 // connect answers a request for a session. A rejection is answered at once, unless
 // the address has had many.
 func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, answer func(*rejection)) {

@@ -26,7 +26,7 @@ func (s *session) introduce(id channels.Identity) conversation {
 
 // open prepares the connection for the reader, and lets the writer have it.
 func (s *session) open() {
-	s.conn.SetReadLimit(s.gateway.config.MaxFrame)
+	limitFrames(s.conn, s.gateway.config.MaxFrame)
 	s.handleControl()
 	s.received()
 	s.begin()
@@ -61,12 +61,8 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 	// Borrowed only now: while a session is silent it holds no buffer.
 	b := s.gateway.pools.buffers.Get().(*bytes.Buffer)
 	defer s.gateway.pools.returnBuffer(b)
-	limit := s.gateway.config.MaxFrame
-	if _, err := b.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
+	if err := readFrame(b, r, s.gateway.config.MaxFrame); err != nil {
 		return err
-	}
-	if int64(b.Len()) > limit { // only compressed ones come this far
-		return websocket.ErrReadLimit
 	}
 	s.received()
 	metrics := &s.gateway.metrics.received
