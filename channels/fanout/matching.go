@@ -95,15 +95,26 @@ func (d *delivery) sort(m, last *match) {
 
 // confirm waits for a look that began after the batch was read from the WAL, saw
 // its transactions, and has found that nothing has changed in the meantime of what
-// the batch was judged by. It is false when ctx is done.
+// the batch was judged by. Where no row is under row-level security it waits only if
+// looks are late: nothing is sent by what is older than access-age. It is false when
+// ctx is done.
 func (d *delivery) confirm(ctx context.Context) bool {
-	if len(d.batch.secured) == 0 {
+	if len(d.batch.matches) == 0 {
 		return true
 	}
-	readAt := d.readBefore(d.batch.last())
+	since, late := d.fanout.policy.Late()
+	if len(d.batch.secured) == 0 && !late {
+		return true
+	}
+	readAt := since
+	if len(d.batch.secured) > 0 {
+		if at := d.readBefore(d.batch.last()); !late || at.After(since) {
+			readAt = at
+		}
+	}
 	now, err := d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
 	for err != nil {
-		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows under row-level security wait", err) {
+		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
 			return false
 		}
 		now, err = d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
@@ -113,7 +124,7 @@ func (d *delivery) confirm(ctx context.Context) bool {
 	}
 	for i := range d.batch.matches {
 		m := &d.batch.matches[i]
-		if m.way != compiled {
+		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
 		if since, changed := changedSince(d.fanout.policy, m.view, m.binding.subject); changed {

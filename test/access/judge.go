@@ -78,9 +78,9 @@ func eras(from, upto int, holds func(era int) bool) bool {
 // start is the era from which on rules may have been applied for a subject:
 // those of the version's commit where row-level security is on all the time.
 func (s suspicion) start(subject int, said answers) int {
-	open := eras(s.Early, s.Upto, func(k int) bool { return !said.guarded(k, subject, s.row.table) })
+	open := eras(s.Open, s.Upto, func(k int) bool { return !said.guarded(k, subject, s.row.table) })
 	if open {
-		return s.Early
+		return s.Open
 	}
 	return s.From
 }
@@ -107,7 +107,7 @@ func judgeArrival(s suspicion, h history, said answers) (kind string) {
 func (s suspicion) judgeSubject(p int, h history, said answers) string {
 	start := s.start(p, said)
 	if s.purpose == seenKey {
-		start = s.Early // no row is shown, and no policy is asked
+		start = s.Open // no row is shown, and no policy is asked
 	}
 	kind := ""
 	if s.purpose != seenKey {

@@ -81,7 +81,7 @@ func suspect(p purpose) suspicion {
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
 		row:   &version{number: 7, made: &commit{}},
-		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, From: 3, Life: 6, Upto: 5,
+		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, Open: 2, From: 3, Life: 6, Upto: 5,
 	}
 }
 
@@ -97,6 +97,7 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"never":                              {want: leak},
 		"only before it was committed":       {said: told{seen: []int{2}}, want: leak},
 		"so, where rules may be older":       {said: told{seen: []int{2}, open: []int{2}}},
+		"so, longer ago than is promised":    {said: told{seen: []int{1}, open: []int{1, 2, 3}}, change: func(s *suspicion) { s.Early = 1 }, want: leak},
 		"so, and they became stricter":       {said: told{seen: []int{2}, open: []int{2, 3}}},
 		"only after it came":                 {said: told{seen: []int{6}}, want: leak},
 		"by rules made when it was gone":     {said: told{seen: []int{4}}, change: func(s *suspicion) { s.Life = 3 }, want: outlived},
@@ -108,7 +109,7 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"the key alone, without a row":       {change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }},
 		"the key alone, which may not be":    {said: told{hidden: "id"}, change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }, want: keyLeak},
 		"with a value that Postgres had":     {said: told{seen: []int{4}, price: map[int]string{2: `{"a":1}`, 3: `{"b":1}`}}, change: priced},
-		"so, while its type is changed":      {said: told{seen: []int{4}}, change: func(s *suspicion) { priced(s); s.Early = 5; s.From = 4; s.Upto = 6 }},
+		"so, while its type is changed":      {said: told{seen: []int{4}}, change: func(s *suspicion) { priced(s); s.Early, s.Open, s.From, s.Upto = 5, 5, 4, 6 }},
 		"with a value that Postgres had not": {said: told{seen: []int{4}, price: map[int]string{3: `{"b":1}`}}, change: priced, want: stale},
 	} {
 		s := suspect(seenRow)

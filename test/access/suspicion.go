@@ -7,10 +7,10 @@ import (
 )
 
 // What the docs allow: rules of tables without row-level security, and what
-// hangs on them, may be this old, or as old as the last look at them where Postgres
-// took longer to answer it (see looks). The slack is for the judge's own patience
-// with a busy machine. Both make the judge milder and never stricter. Rows under
-// row-level security have neither.
+// hangs on them, may be this old. Types may be as old as the last look at them where
+// Postgres took longer to answer it (see looks). The slack is for the judge's own
+// patience with a busy machine. Both make the judge milder and never stricter. Rows
+// under row-level security have neither.
 const (
 	accessAge = time.Second
 	slack     = 500 * time.Millisecond
@@ -28,8 +28,9 @@ const (
 )
 
 // suspicion is a question to Postgres, put together from a diary. It is about
-// the eras from From (or Early, where rules may be older) up to and with Upto;
-// after Life, the version was no longer there to be seen.
+// the eras from From (or Open, where rules may be older, or Early, where walcast may
+// not have known better) up to and with Upto; after Life, the version was no longer
+// there to be seen.
 type suspicion struct {
 	purpose  purpose
 	client   *client
@@ -40,7 +41,7 @@ type suspicion struct {
 	told     bool     // the client was told that a policy of the table raised
 	unjudged bool     // … or that nobody can judge its rows
 
-	Early, From, Life, Upto int // eras
+	Early, Open, From, Life, Upto int // eras
 }
 
 // inquiry reads one client's diary.
@@ -57,7 +58,7 @@ func (q *inquiry) fault(kind string, e entry, text string) {
 	q.faults = append(q.faults, Fault{Kind: kind, Client: q.client.name, Time: e.Time, Text: text})
 }
 
-// oldest is the earliest moment whose rules may have gone for a row that was
+// oldest is the earliest moment of which may be what walcast knew when a row was
 // committed at another.
 func (q *inquiry) oldest(commit int64) int64 {
 	return min(commit-lenience, q.looks.known(commit)-int64(slack))
