@@ -26,7 +26,7 @@ func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, an
 	address := g.config.clientAddress(r)
 	if rejected := admit(address); rejected != nil {
 		g.metrics.sessions.refused.WithLabelValues(rejected.label).Inc()
-		if rejected == rejectSessions || rejected == rejectAddress {
+		if rejected == rejectSessions || rejected == rejectAddress || rejected == rejectLarge {
 			g.Limited(rejected.label)
 		}
 		if rejected.failed {
@@ -49,11 +49,11 @@ func (g *Gateway) admit(sessions context.Context, w http.ResponseWriter, r *http
 	if rejected != nil {
 		return rejected
 	}
-	if rejected := g.limits.admit(address); rejected != nil {
+	if rejected := g.limits.admit(address, largeOf(&id)); rejected != nil {
 		return rejected
 	}
 	if rejected := g.accept(sessions, w, r, address, id); rejected != nil {
-		g.limits.release(address)
+		g.limits.release(address, largeOf(&id))
 		return rejected
 	}
 	return nil
