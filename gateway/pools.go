@@ -17,12 +17,14 @@ type pools struct {
 	deflater *deflater     // for sessions that agreed to compression
 	backlog  *backlog      // what they all may have waiting
 	decoding chan struct{} // has a token for each session that reads a large message
+	large    chan struct{} // has one for each handshake that is large
 }
 
 func newPools(c Config) *pools {
 	return &pools{
 		backlog:  newBacklog(c.QueuesBytes),
 		decoding: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		large:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		batches:  sync.Pool{New: func() any { return newBatch() }},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		deflater: newDeflater(),

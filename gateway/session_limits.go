@@ -22,7 +22,7 @@ type sessionLimits struct {
 // ordinary one is not counted.
 const (
 	ordinaryHandshake = 4 << 10
-	largeHandshakes   = 32 << 20
+	largeHandshakes   = 16 << 20
 )
 
 // largeOf is how many bytes of an identity count.
@@ -32,6 +32,13 @@ func largeOf(id *channels.Identity) int {
 
 func newSessionLimits(l Limits) *sessionLimits {
 	return &sessionLimits{max: l.MaxSessions, maxPerNetwork: l.MaxSessionsPerAddress, byNetwork: map[netip.Addr]int{}}
+}
+
+// isFull reports whether no more large handshakes are let in.
+func (l *sessionLimits) isFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes+ordinaryHandshake > largeHandshakes
 }
 
 // admit counts one more, with so many bytes of a large handshake, or returns why it
