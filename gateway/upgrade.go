@@ -30,7 +30,9 @@ func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, an
 			g.Limited(rejected.label)
 		}
 		if rejected.failed {
-			clear(r.Header) // which may be large, and is not looked at any more
+			if rejected == rejectLarge {
+				clear(r.Header) // it is what is too much
+			}
 			g.failures.pause(r.Context(), g.failures.note(address, start))
 		}
 		answer(rejected)
