@@ -2,7 +2,6 @@ package channels
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -47,7 +46,7 @@ type rights struct {
 // newAccess is the access of a join with verified claims. It must be released.
 func newAccess(s *Session, subTopic string, private bool, token string, claims *auth.Claims) *access {
 	return &access{
-		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: json.RawMessage(s.identity.Headers)}, private: private,
+		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: s.headers}, private: private,
 		token: token, sub: claims.Subject, subject: s.hub.policy.Subject(claims.Role, string(claims.Raw)),
 	}
 }

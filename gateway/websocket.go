@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -71,15 +72,31 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 	if s.queue.ending.Load() {
 		return nil
 	}
-	m, err := s.version.Decode(b.Bytes(), binary)
+	m, err := s.decode(b.Bytes(), binary)
 	if err != nil {
 		metrics.malformed.Inc()
 	}
-	if s.exceeds(m, err == nil, b.Len()) || err != nil {
-		return nil
+	if !s.exceeds(m, err == nil, b.Len()) && err == nil {
+		c.Handle(ctx, m)
 	}
-	c.Handle(ctx, m)
+	if s.rates != nil && s.rates.hadTurn(b.Len()) {
+		runtime.Gosched()
+	}
 	return nil
+}
+
+// largeMessage is how many bytes take longer to read than others should wait for.
+const largeMessage = 8 << 10
+
+// decode reads a message. Large ones are read by fewer sessions at once than there
+// are processors, each in its turn: what is live must find one.
+func (s *session) decode(message []byte, binary bool) (protocol.Message, error) {
+	if len(message) < largeMessage {
+		return s.version.Decode(message, binary)
+	}
+	s.gateway.pools.decoding <- struct{}{}
+	defer func() { <-s.gateway.pools.decoding }()
+	return s.version.Decode(message, binary)
 }
 
 // received notes that something arrived.

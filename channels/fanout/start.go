@@ -51,8 +51,11 @@ func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 // e is not nil. Before the log has begun all are on lanes: what is live is not known
 // yet.
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
-	live := f.log.Standing()
-	if !s.isApart || live.Position.IsZero() {
+	var live changelog.Standing
+	if s.isApart {
+		live = f.log.Standing()
+	}
+	if live.Position.IsZero() {
 		direct.attach(s, e)
 		return
 	}
