@@ -43,43 +43,69 @@ var shapes = []shaped{
 	{name: "a table with a key", schema: keyed + `create publication rows`, app: writes, binding: onT, code: "not_published"},
 	{name: "a table without a key", schema: keyless + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
 	{name: "a table without a key, and inserts alone", schema: keyless + `create publication rows with (publish = 'insert')`, app: writes, binding: onT, code: "not_published"},
-	{name: "a deferrable key", schema: `create table t (id int primary key deferrable, note text); grant select on t to anon; create publication rows`,
-		app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{
+		name: "a deferrable key", schema: `create table t (id int primary key deferrable, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfFull,
+	},
 	{name: "an identity of nothing", schema: keyed + `alter table t replica identity nothing; create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
 	{name: "no publication", schema: keyless, app: writes, binding: onT, code: "not_published", cost: costOfFull},
 	{name: "no publication and a partitioned table", schema: partedByKey, app: writes, binding: onT, code: "not_published"},
-	{name: "an unlogged table", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows`,
-		app: writes, binding: onT, code: "not_published", cost: costOfLogged},
-	{name: "an unlogged table without a key", schema: `create unlogged table t (id int, note text); grant select on t to anon; create publication rows`,
-		app: writes, binding: onT, code: "not_published", cost: costOfLogged + "; " + costOfFull},
-	{name: "an unlogged table and all tables", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows for all tables`,
-		app: writes, binding: onT, code: "not_published", cost: costOfLogged},
-	{name: "a table of Postgres itself", schema: keyed + `create publication rows`, app: writes,
-		binding: `{"event":"*","schema":"pg_catalog","table":"pg_class"}`, code: "not_published", cost: "cannot be published", unfixed: true},
+	{
+		name: "an unlogged table", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
+	},
+	{
+		name: "an unlogged table without a key", schema: `create unlogged table t (id int, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged + "; " + costOfFull,
+	},
+	{
+		name: "an unlogged table and all tables", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows for all tables`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
+	},
+	{
+		name: "a table of Postgres itself", schema: keyed + `create publication rows`, app: writes,
+		binding: `{"event":"*","schema":"pg_catalog","table":"pg_class"}`, code: "not_published", cost: "cannot be published", unfixed: true,
+	},
 	{name: "a partitioned table", schema: partedByKey + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
 	{name: "a partitioned table without a key", schema: parted + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
 	{name: "partitions that are published instead", schema: partedByKey + `create publication rows for table t`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
-	{name: "a root that is published instead", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
-		app: writes, binding: onLeaf, code: "not_published", cost: costOfLeaves},
+	{
+		name: "a root that is published instead", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: onLeaf, code: "not_published", cost: costOfLeaves,
+	},
 	{name: "a schema", schema: keyed + `create publication rows`, app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: costOfSchema, lists: true},
-	{name: "a schema with a table without a key", schema: keyless + `create publication rows`, app: writes,
-		binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "UPDATE and DELETE fail", unfixed: true, lists: true},
-	{name: "a schema and lists of columns", schema: keyed + `create schema other; create table other.u (id int primary key, note text); create publication rows for table other.u (id)`,
-		app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "takes no schemas", unfixed: true, lists: true},
+	{
+		name: "a schema with a table without a key", schema: keyless + `create publication rows`, app: writes,
+		binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "UPDATE and DELETE fail", unfixed: true, lists: true,
+	},
+	{
+		name: "a schema and lists of columns", schema: keyed + `create schema other; create table other.u (id int primary key, note text); create publication rows for table other.u (id)`,
+		app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "takes no schemas", unfixed: true, lists: true,
+	},
 
 	{name: "DELETE by a column", schema: keyed + `create publication rows for table t`, app: writes, binding: filtered, code: "replica_identity", cost: costOfFull},
-	{name: "DELETE beside a list of columns", schema: keyed + `create publication rows for table t (id, note)`, app: writes, binding: filtered,
-		code: "replica_identity", cost: "UPDATE of the table fail", unfixed: true, lists: true},
-	{name: "DELETE beside a list of columns of somebody else's publication", schema: keyed + `create publication rows for table t; create publication theirs for table t (id)`,
-		app: writes, binding: filtered, code: "replica_identity", cost: `publication "theirs"`, unfixed: true, lists: true},
-	{name: "DELETE beside a row filter", schema: keyed + `create publication rows for table t where (id > 0)`, app: writes, binding: filtered,
-		code: "replica_identity", cost: costOfFull, lists: true},
-	{name: "DELETE of a partitioned table", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
-		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later"},
+	{
+		name: "DELETE beside a list of columns", schema: keyed + `create publication rows for table t (id, note)`, app: writes, binding: filtered,
+		code: "replica_identity", cost: "UPDATE of the table fail", unfixed: true, lists: true,
+	},
+	{
+		name: "DELETE beside a list of columns of somebody else's publication", schema: keyed + `create publication rows for table t; create publication theirs for table t (id)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: `publication "theirs"`, unfixed: true, lists: true,
+	},
+	{
+		name: "DELETE beside a row filter", schema: keyed + `create publication rows for table t where (id > 0)`, app: writes, binding: filtered,
+		code: "replica_identity", cost: costOfFull, lists: true,
+	},
+	{
+		name: "DELETE of a partitioned table", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
+	},
 
 	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
-	{name: "no policy", schema: keyed + `alter table t enable row level security; create publication rows for table t; create policy "readable" on t to authenticated using (true)`,
-		app: writes, binding: onT, code: "no_policy", cost: costOfPolicy},
+	{
+		name: "no policy", schema: keyed + `alter table t enable row level security; create publication rows for table t; create policy "readable" on t to authenticated using (true)`,
+		app: writes, binding: onT, code: "no_policy", cost: costOfPolicy,
+	},
 }
 
 // TestEveryFixHelpsAndBreaksNothing runs each fix in a transaction, and what the
