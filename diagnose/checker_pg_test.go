@@ -345,7 +345,7 @@ func TestADatabaseThatDoesNotAnswerIsAnError(t *testing.T) {
 func TestARelationIsTheSameUntilItChanges(t *testing.T) {
 	l := newLab(t, tables, publication)
 	look := func() *wal.Relation {
-		found, err := l.checker.tables.published(t.Context(), catalog.TableName{Schema: "public", Table: "plain"}, 0)
+		found, _, err := l.checker.tables.published(t.Context(), catalog.TableName{Schema: "public", Table: "plain"}, 0)
 		if err != nil || len(found) != 1 {
 			t.Fatalf("published = %v, %v; want one relation", found, err)
 		}

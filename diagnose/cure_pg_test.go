@@ -103,6 +103,23 @@ var shapes = []shaped{
 
 	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
 	{
+		name: "UPDATE and a publication of INSERT", schema: keyed + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
+	},
+	{
+		name: "TRUNCATE that is left out", schema: keyless + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"TRUNCATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
+	},
+	{
+		name: "DELETE that a table without a key would refuse", schema: keyless + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"DELETE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true,
+	},
+	{
+		name:   "UPDATE that a list of columns would refuse",
+		schema: keyed + `create publication rows for table t (note) with (publish = 'insert')`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "lists of columns", unfixed: true, lists: true,
+	},
+	{
 		name: "no policy", schema: keyed + `alter table t enable row level security; create publication rows for table t; create policy "readable" on t to authenticated using (true)`,
 		app: writes, binding: onT, code: "no_policy", cost: costOfPolicy,
 	},

@@ -35,6 +35,7 @@ const (
 	CodeSchemaNotGranted   = "schema_not_granted"
 	CodeNoPolicy           = "no_policy"
 	CodeReplicaIdentity    = "replica_identity"
+	CodeEventNotPublished  = "event_not_published"
 	CodePolicyRaised       = "policy_raised"
 	CodeFilterRaised       = "filter_raised"
 	CodeTooSlow            = "too_slow"
