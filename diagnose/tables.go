@@ -20,6 +20,7 @@ type tableCache struct {
 type tableEntry struct {
 	mu        sync.Mutex      // held while the catalog is asked, as other callers wait for the same answer
 	relations []*wal.Relation // published under the name
+	partly    map[uint32]catalog.Publishes
 	asked     time.Time
 	absence   catalog.Absence // why there are no relations
 	explained time.Time       // when absence was asked for
@@ -39,20 +40,25 @@ func newTableCache(c catalog.Catalog) *tableCache {
 
 // published returns the tables that are published under a name, as they were at
 // most age ago.
-func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) ([]*wal.Relation, error) {
+// partly are those of which not all changes are published.
+func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) (all []*wal.Relation, partly map[uint32]catalog.Publishes, err error) {
 	e := t.entry(name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if time.Since(e.asked) < age {
-		return e.relations, nil
+		return e.relations, e.partly, nil
 	}
 	relations, err := t.catalog.Published(ctx, name.Schema, name.Table)
-	if err != nil {
-		return nil, err
+	if err == nil && len(relations) > 0 {
+		partly, err = t.catalog.Publishes(ctx, name.Schema, name.Table)
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	e.partly = partly
 	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
 	t.names.put(cloned(name), e, sizeOf(name, e.relations), e.asked)
-	return e.relations, nil
+	return e.relations, e.partly, nil
 }
 
 // absent says why no table is published under a name, as it was at most age ago.
