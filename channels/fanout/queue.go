@@ -140,8 +140,9 @@ func (d *delivery) signal() {
 // before it of which nothing is to be seen. It is false when there is nothing more
 // to send. d.mu is held.
 func (d *delivery) release(s *Subscription) bool {
-	if d.skip(s); !s.behind() || !d.decided(s, &s.queue.steps[0]) {
-		return false
+	d.skip(s)
+	if s.place.Load() != d || !s.behind() || !d.decided(s, &s.queue.steps[0]) {
+		return false // it may have been diverted, and is another delivery's then
 	}
 	d.sendDecided(s, d.dequeue(s))
 	return s.behind()
@@ -348,7 +349,7 @@ func (d *delivery) next(s *Subscription) (size int, waits bool) {
 	if s.place.Load() != d || !s.behind() {
 		return 0, false
 	}
-	if d.skip(s); !s.behind() || s.place.Load() != d {
+	if d.skip(s); s.place.Load() != d || !s.behind() {
 		return 0, false
 	}
 	if d.decided(s, &s.queue.steps[0]) {
