@@ -76,7 +76,7 @@ func suspect(p purpose) suspicion {
 	w := newWorld(1)
 	w.super = true
 	for _, t := range w.tables {
-		t.generated = false
+		t.generated, t.identity = false, "key"
 	}
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
@@ -101,6 +101,7 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"so, and they became stricter":       {said: told{seen: []int{2}, open: []int{2, 3}}},
 		"only after it came":                 {said: told{seen: []int{6}}, want: leak},
 		"by rules made when it was gone":     {said: told{seen: []int{4}}, change: func(s *suspicion) { s.Life = 3 }, want: outlived},
+		"so, and rules of others changed":    {said: told{seen: []int{5}}, change: func(s *suspicion) { s.Life = 3 }, want: outlivedData},
 		"by members added when it was gone":  {said: told{seen: []int{5}}, change: func(s *suspicion) { s.Life = 4 }, want: outlivedData},
 		"without one of its columns":         {said: told{seen: []int{4}, hidden: "body"}, want: columnLeak},
 		"to one of two whom it may be":       {said: told{seen: []int{4}, besides: 1}, change: func(s *suspicion) { s.subjects = []int{1, 0} }},
@@ -132,6 +133,8 @@ func priced(s *suspicion) {
 
 func generate(s *suspicion) { s.client.world.tables[s.row.table].generated = true }
 
+func unkey(s *suspicion) { s.client.world.tables[s.row.table].identity = "none" }
+
 func kindOf(f *Fault) string {
 	if f == nil {
 		return ""
@@ -155,6 +158,7 @@ func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
 		"so, where it is looked up":      {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{}; generate(s) }, want: lostByKey},
 		"looked up, and not replaced":    {said: told{seen: always, besides: -1}, change: generate, want: lost},
 		"nobody can judge, it was told":  {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told, s.unjudged = true, true }},
+		"so, or of another reason":       {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true; generate(s); unkey(s) }},
 		"a policy raised, it was told":   {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true }, want: lostTold},
 	} {
 		s := suspect(unseenIt)
@@ -178,7 +182,7 @@ func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
 	for _, tt := range []struct {
 		from, until float64
 		want        []int
-	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 7.4, []int{0, 1}}, {8, 9, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
+	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 11.4, []int{0, 1}}, {12, 13, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
 		if got := during(all, int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
 			t.Errorf("from %v to %v: %v; want %v", tt.from, tt.until, got, tt.want)
 		}

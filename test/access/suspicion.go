@@ -15,6 +15,9 @@ const (
 	accessAge = time.Second
 	slack     = 500 * time.Millisecond
 	lenience  = int64(accessAge + slack)
+	// asking is how long Postgres may take to say who may see a row, policy-timeout:
+	// what is being decided when a token is replaced is decided by the old one.
+	asking = int64(5*time.Second + slack)
 )
 
 // purpose is what a suspicion is about.
@@ -72,7 +75,8 @@ type stay struct {
 
 // stays are when the client was whom. A token is replaced, once in a connection
 // at most, between the moment it is sent and the answer to a question sent after
-// it; what was asked of Postgres for the old one may still come within lenience of that.
+// it; what was asked of Postgres for the old one may still come for as long as
+// asking.
 func stays(diary []entry) (all []stay) {
 	const open = int64(1) << 62
 	for _, e := range diary {
@@ -81,7 +85,7 @@ func stays(diary []entry) (all []stay) {
 			all = append(all, stay{e.Subject, e.Time, open})
 		case settled:
 			if n := len(all) - 2; n >= 0 && all[n].until == open {
-				all[n].until = e.Time + lenience
+				all[n].until = e.Time + asking
 			}
 		case closed:
 			for i := range all {
