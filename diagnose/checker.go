@@ -142,7 +142,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	case !errors.As(err, &unfit):
 		var shape catalog.Shape
 		if err == nil && len(narrow(b, rel)) > 0 {
-			shape, err = c.catalog.Shape(ctx, rel.OID)
+			shape, err = c.tables.shape(ctx, nameOf(b), rel.OID, c.believed)
 		}
 		return warningsFor(b, rel, shape, view, s.Role), nil, err
 	case unfit.Lacks != "":
