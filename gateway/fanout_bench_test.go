@@ -111,9 +111,13 @@ func benchmarkFanOut(b *testing.B, sockets, flight int) {
 	frame := protocol.V2.Push("", "", "realtime:bench", "postgres_changes", []byte(`{"pad":"`+strings.Repeat("x", 400)+`"}`))
 	size := int64(len(frame.Wire()))
 	var conns []net.Conn
-	r.sessions.each(func(s *session) {
-		s.transport.SetWriteDeadline(time.Time{})
-		conns = append(conns, s.transport.Conn)
+	eventually(b, "all sessions known", func() bool { // they are open a moment before
+		conns = nil
+		r.sessions.each(func(s *session) {
+			s.transport.SetWriteDeadline(time.Time{})
+			conns = append(conns, s.transport.Conn)
+		})
+		return len(conns) == sockets
 	})
 	loop := func() {
 		for _, c := range conns {

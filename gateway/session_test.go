@@ -219,10 +219,15 @@ func TestSlowSessionMayLoseBroadcastsInstead(t *testing.T) {
 // is felt soon.
 func shrink(t *testing.T, r *running) {
 	t.Helper()
-	r.sessions.each(func(s *session) {
-		if err := s.transport.Conn.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
-			t.Error(err)
-		}
+	eventually(t, "all sessions known", func() bool { // they are open a moment before
+		known := 0
+		r.sessions.each(func(s *session) {
+			known++
+			if err := s.transport.Conn.(*net.TCPConn).SetWriteBuffer(16 << 10); err != nil {
+				t.Error(err)
+			}
+		})
+		return known == r.hub.size()
 	})
 }
 
