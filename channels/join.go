@@ -235,7 +235,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Topic:   fanout.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
-		Apart:     j.session.isDear(ch.weight),
+		Dedicated: j.session.isDear(ch.weight),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {

@@ -52,7 +52,7 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 	}
 	h.expiry.watch(c, claims.Expires)
 	if subject != before && c.rows.HasBindings() {
-		c.rows.Refile(subject)
+		c.rows.ActAs(subject)
 		h.arming.check(c)
 	}
 	h.policy.Release(before)

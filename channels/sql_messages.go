@@ -10,8 +10,8 @@ import (
 type sqlMessages struct{ topics *topics.Topics }
 
 // Message implements fanout.Messages.
-func (m sqlMessages) Message(c *wal.Change, leads bool) (fanout.Topic, fanout.Message) {
-	key, read := m.topics.Message(c, leads)
+func (m sqlMessages) Message(c *wal.Change, reports bool) (fanout.Topic, fanout.Message) {
+	key, read := m.topics.Message(c, reports)
 	if read == nil {
 		return fanout.Topic{}, nil
 	}

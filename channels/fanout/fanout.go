@@ -25,12 +25,12 @@ type Fanout struct {
 	shards   []*shard
 	seed     maphash.Seed
 	views    *views
-	judge    *judge
+	asker    *asker
 	tasks    tasks
 
 	complaints *complaints
-	turns      chan struct{} // of catch-ups: one token for each whose turn it is
-	working    working       // catch-ups that compute
+	turns      chan struct{} // has a token for each catch-up that may match and send now
+	working    working       // bounds how many catch-ups compute at once
 }
 
 // New returns a fanout; nothing runs before Run.
@@ -40,7 +40,7 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
 		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce), working: newWorking(),
 	}
-	f.views, f.judge = newViews(f), newJudge(f)
+	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)
 	n := c.Shards
 	if n == 0 {
@@ -52,8 +52,8 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 	return f
 }
 
-// Run runs the lanes, the catch-ups and the judge. It blocks until ctx is done and
-// everything it started has returned. policy.Run must be running, too.
+// Run runs the lanes, the catch-ups and the asker. It blocks until ctx is done
+// and everything it started has returned. policy.Run must be running, too.
 func (f *Fanout) Run(ctx context.Context) error {
 	f.tasks.open(ctx)
 	defer f.tasks.close()
@@ -62,18 +62,18 @@ func (f *Fanout) Run(ctx context.Context) error {
 		g.Go(func() error { return s.direct.run(ctx) })
 		g.Go(func() error { return s.secured.run(ctx) })
 	}
-	for range judges {
-		g.Go(func() error { return f.judge.run(ctx) })
+	for range roundsAtOnce {
+		g.Go(func() error { return f.asker.run(ctx) })
 	}
 	return g.Wait()
 }
 
-// Reached is the position up to which every lane has delivered the log, but for
-// what waits to be decided.
+// Reached is the position up to which every lane has delivered the log. Changes
+// that Postgres has still to decide may wait behind it.
 func (f *Fanout) Reached() (least wal.Position) {
 	for i, s := range f.shards {
 		for j, l := range []*lane{s.direct, s.secured} {
-			at := f.log.Reach(l.progress()).Position
+			at := f.log.Reach(l.sentUpTo()).Position
 			if i+j == 0 || at.Compare(least) < 0 {
 				least = at
 			}
@@ -82,8 +82,8 @@ func (f *Fanout) Reached() (least wal.Position) {
 	return least
 }
 
-// shardOf spreads topics, not subscriptions: who gets identical bytes meets on
-// one shard, where the frame is built once.
+// shardOf returns the shard of a topic. All channels of a topic are on one
+// shard, so that a frame which several of them get is built once.
 func (f *Fanout) shardOf(topicName string) *shard {
 	return f.shards[maphash.String(f.seed, topicName)%uint64(len(f.shards))]
 }

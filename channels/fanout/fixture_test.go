@@ -103,10 +103,10 @@ func said(topic string, number int) *wal.Change {
 	return &wal.Change{Operation: wal.Message, Content: fmt.Sprint(topic, " ", number)}
 }
 
-func (s *spoken) Message(c *wal.Change, leads bool) (Topic, Message) {
+func (s *spoken) Message(c *wal.Change, reports bool) (Topic, Message) {
 	name, number, ok := strings.Cut(c.Content, " ")
 	if !ok {
-		if leads {
+		if reports {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.refused++
@@ -248,13 +248,13 @@ func (b *inbox) read(t *testing.T, n int) (frames []pushed) {
 
 // ask is a request to topic room, as role anon unless said otherwise.
 type ask struct {
-	topic, role, claims string
-	version             protocol.Version
-	bindings            string // entries of postgres_changes
-	after               []wal.Position
-	recognised, apart   bool
-	turn                *Turn
-	published           func(schema, table string)
+	topic, role, claims   string
+	version               protocol.Version
+	bindings              string // entries of postgres_changes
+	after                 []wal.Position
+	recognised, dedicated bool
+	turn                  *Turn
+	published             func(schema, table string)
 }
 
 // subscribe makes a subscription that is closed at the end of the test.
@@ -291,7 +291,7 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
 		Topic:    Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
-		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Apart: a.apart,
+		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Dedicated: a.dedicated,
 		Published: a.published, Recognised: a.recognised,
 	}
 }
@@ -317,7 +317,7 @@ func (f *fixture) waitLanes() {
 	for _, s := range f.fanout.shards {
 		for _, l := range []*lane{s.direct, s.secured} {
 			f.until("a lane has come to the log's head", func() bool {
-				return f.Changes.Reach(l.progress()).Position.Compare(f.Changes.Head()) >= 0
+				return f.Changes.Reach(l.sentUpTo()).Position.Compare(f.Changes.Head()) >= 0
 			})
 		}
 	}

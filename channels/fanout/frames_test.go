@@ -11,7 +11,7 @@ import (
 
 // hitsOf are bindings with the ids that see the same columns.
 func hitsOf(ids ...int64) (hits []*binding) {
-	columns, s := &columnSet{}, &Subscription{isApart: true}
+	columns, s := &columnSet{}, &Subscription{isDedicated: true}
 	for _, id := range ids {
 		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, subscription: s, columns: columns})
 	}

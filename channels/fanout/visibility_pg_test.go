@@ -42,7 +42,7 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
 	f.until("the subscription is on the lane that asks", func() bool {
-		return s.place.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
+		return s.attachedTo.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
 	})
 }
 

@@ -35,7 +35,7 @@ type Message struct {
 // is nil if the change is none, or if nobody can have it. That is logged if leads
 // is set, which is so for one of those that read the same log: the client that
 // sent the message has committed by now and cannot be told.
-func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
+func (s *Topics) Message(c *wal.Change, reports bool) (Key, *Message) {
 	if !isMessage(c) {
 		return Key{}, nil
 	}
@@ -53,7 +53,7 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 		err = errors.New("its payload has a number that a double cannot hold, which ends the sockets of some clients")
 	}
 	if err != nil {
-		if leads {
+		if reports {
 			s.metrics.messages.WithLabelValues(resultRefused).Inc()
 			s.warn("message from SQL not delivered", key, stored.Event, err)
 		}

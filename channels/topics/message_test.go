@@ -132,8 +132,8 @@ func TestMessagesThatCannotBeDeliveredAreReportedOnce(t *testing.T) {
 		{row("room", "e", "f", "1", large, "NULL"), "the limit is 2000"},
 	} {
 		f := newFixture(t, Config{})
-		for _, leads := range []bool{false, true, false} {
-			if _, m := f.Message(test.change, leads); m != nil {
+		for _, reports := range []bool{false, true, false} {
+			if _, m := f.Message(test.change, reports); m != nil {
 				t.Errorf("%q is a message; want none", test.want)
 			}
 		}
