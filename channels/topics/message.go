@@ -27,14 +27,15 @@ const MessagePrefix = "walcast.broadcast"
 type Message struct {
 	topics *Topics
 	key    Key
-	id     string // of a stored message, "" for others
+	id     string // of a row of realtime.messages, "" for a logical message
 	frames frames
 }
 
 // Message reads the message that a change is, and the topic that it is for. It
-// is nil if the change is none, or if nobody can have it. That is logged if leads
-// is set, which is so for one of those that read the same log: the client that
-// sent the message has committed by now and cannot be told.
+// is nil if the change is no message, or one that cannot be delivered. The
+// reason is logged if reports is set, by one of all that read the same log. The
+// client that sent the message cannot be told, as its transaction has
+// committed.
 func (s *Topics) Message(c *wal.Change, reports bool) (Key, *Message) {
 	if !isMessage(c) {
 		return Key{}, nil
@@ -62,7 +63,7 @@ func (s *Topics) Message(c *wal.Change, reports bool) (Key, *Message) {
 	return key, &Message{topics: s, key: key, id: stored.ID, frames: frames{topic: key.Name, broadcast: stored.broadcast()}}
 }
 
-// check says why a message does not go to its topic.
+// check says why a message may not go to its topic, nil if it may.
 func (s *Topics) check(c *wal.Change, key Key) error {
 	trusts := s.config.PrivateLogicalMessages
 	if c.Operation == wal.Message && key.Private && (trusts == nil || !trusts()) {
@@ -72,14 +73,14 @@ func (s *Topics) check(c *wal.Change, key Key) error {
 }
 
 // Sent notes that the message is delivered to members from now on. It is called
-// once for each message, and before any member can join too late to get it.
+// once for each message, before any member can join too late to get it.
 func (m *Message) Sent() {
 	s := m.topics
 	s.metrics.messages.WithLabelValues(resultRelayed).Inc()
 	if err := m.frames.broadcast.CheckHeader(m.key.Name); err != nil {
 		s.warn("message from SQL not delivered to clients of vsn 2.0.0", m.key, m.frames.broadcast.Event, err)
 	}
-	if m.id != "" && m.key.Private { // the ones that replays are asked for
+	if m.id != "" && m.key.Private { // only these are replayed
 		s.recent.add(m.key, m.id, time.Now())
 	}
 }
@@ -91,7 +92,7 @@ func (m *Message) Deliver(to *Member) {
 	to.topic.deliver(to, m.frames.of(to.config.Address.Version), m.id)
 }
 
-// warn logs what is wrong with a message, but not with every one of a flood.
+// warn logs what is wrong with a message, at a limited rate.
 func (s *Topics) warn(text string, key Key, event string, why error) {
 	//nolint:sloglint // a constant of the caller
 	s.complaints.Do(func() { s.logger.Warn(text, "topic", key.SubTopic(), "event", event, "err", why) })
@@ -110,8 +111,8 @@ func isMessage(c *wal.Change) bool {
 	return false
 }
 
-// read reads a message. With an error, which says what a broadcast needs and it
-// lacks, there is as much as could be read.
+// read reads a message. An error says what is wrong with it; then key and
+// message have as much as could be read.
 func read(c *wal.Change) (Key, Stored, error) {
 	if c.Operation == wal.Message {
 		return readContent(c.Content)
@@ -148,8 +149,8 @@ func readContent(content string) (key Key, s Stored, err error) {
 	return key, s, nil
 }
 
-// notUTF8 stands for bytes that are no UTF-8, as SQL_ASCII databases may have them.
-// In a frame they would end the connection of each client.
+// notUTF8 stands for bytes that are no UTF-8, which databases with encoding
+// SQL_ASCII may have. In a frame they would end the connection of each client.
 const notUTF8 = "\uFFFD"
 
 // readRow reads a row of realtime.messages.

@@ -2,16 +2,15 @@ package topics
 
 import "hash/fnv"
 
-// newest knows of every topic there may be the number of its newest broadcast, or
-// a larger one: topics share slots. So it has one size whatever there is, and a
-// client that comes back is told that it has missed broadcasts whenever it has,
-// and rarely when it has not.
+// newest knows for every topic the number of its newest broadcast, or a larger
+// one, as topics share slots. Its size is fixed. A client that comes back is
+// always told if it has missed broadcasts, and rarely if it has not.
 type newest struct {
-	floor uint64   // up to this number nothing is known
+	floor uint64   // nothing is known up to this number
 	slots []uint64 // nil until the first broadcast
 }
 
-// newestSlots are half a megabyte.
+// newestSlots make half a megabyte.
 const newestSlots = 1 << 16
 
 func newNewest(floor uint64) newest { return newest{floor: floor} }
@@ -31,7 +30,8 @@ func (n *newest) of(key Key) uint64 {
 	return max(n.floor, n.slots[slotOf(key)])
 }
 
-// slotOf is the same in every run, as slots are in the state file.
+// slotOf gives a topic the same slot in every run, as slots are in the state
+// file.
 func slotOf(key Key) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key.Name)) // a hash does not fail

@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// recentFor is how long a commit may be in the stream before queries see it:
+// recentFor is how long a commit may be in the log before queries see it, as
 // Postgres writes it to the WAL first.
 const recentFor = 2 * time.Second
 
-// recent remembers the stored messages that were relayed a moment ago. A client
-// that joined just too late to get one live must find it in the archive.
+// recent remembers the stored messages that were delivered a moment ago. A
+// member that joined just too late to get one from the log must find it in the
+// archive.
 type recent struct {
 	mu       sync.Mutex
 	messages []recentMessage // by time
@@ -22,7 +23,7 @@ type recentMessage struct {
 	id  string
 }
 
-// add notes a message before it is relayed.
+// add notes a message before it is delivered.
 func (r *recent) add(key Key, id string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,7 +31,7 @@ func (r *recent) add(key Key, id string, now time.Time) {
 	r.messages = append(r.messages, recentMessage{now, key, id})
 }
 
-// ids returns those of a topic.
+// ids returns the ids of the messages on a topic.
 func (r *recent) ids(key Key, now time.Time) (ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -43,7 +44,7 @@ func (r *recent) ids(key Key, now time.Time) (ids []string) {
 	return ids
 }
 
-// expire forgets what is old, with the room that it took.
+// expire forgets old messages, and gives their memory back.
 func (r *recent) expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +53,7 @@ func (r *recent) expire(now time.Time) {
 	}
 }
 
-// prune forgets what is old. Called with r.mu held.
+// prune forgets old messages. r.mu must be held.
 func (r *recent) prune(now time.Time) {
 	n := 0
 	for n < len(r.messages) && now.Sub(r.messages[n].at) > recentFor {

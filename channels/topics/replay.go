@@ -7,13 +7,13 @@ import (
 	"walcast/protocol"
 )
 
-// Archive is where stored messages of private topics are found. Safe for
+// Archive is where stored messages of private topics are found. It is safe for
 // concurrent use.
 type Archive interface {
 	// Newest returns the newest messages of a sub-topic that were stored at
-	// since or later, limit at most, oldest first. committed are ids of messages
-	// that the stream has brought: the answer is of a time when queries see them
-	// too, which is a moment later.
+	// since or later, limit at most, oldest first. committed are ids of
+	// messages that have come from the log already: Newest waits until queries
+	// see them.
 	Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]Stored, error)
 }
 
@@ -51,9 +51,9 @@ const (
 // errReplay is what a client is told whose replay fails.
 var errReplay error = protocol.RefuseReplayFailed
 
-// owed is what a member that asked for a replay gets after it. Live broadcasts
-// that come while the stored ones are fetched wait here, so that none is lost
-// between the two and none comes before older ones.
+// owed is live broadcasts that wait for the end of a member's replay. So none
+// is lost between the stored messages and the live ones, and none comes before
+// older messages.
 type owed struct {
 	frames []waiting
 	bytes  int
@@ -63,7 +63,7 @@ type owed struct {
 // waiting is a live broadcast.
 type waiting struct {
 	frame *protocol.Frame
-	id    string // of a stored message
+	id    string // of a row of realtime.messages, "" for other broadcasts
 }
 
 func (o *owed) add(frame *protocol.Frame, id string) {
@@ -74,9 +74,10 @@ func (o *owed) add(frame *protocol.Frame, id string) {
 	o.frames = append(o.frames, waiting{frame, id})
 }
 
-// Fetch gets the stored messages that a join asked for. Its channel must be a
-// member by then, and be told of messages from SQL, so that what is stored too
-// late for the answer comes live. An error's text is the reason of a refusal.
+// Fetch gets the stored messages that a join asked for. The channel must be a
+// member by then, and get messages from SQL, so that a message which is stored
+// too late for the answer comes live. The error's text is the reason of a
+// refusal.
 func (s *Topics) Fetch(ctx context.Context, key Key, r protocol.Replay) ([]Stored, error) {
 	if s.config.Archive == nil {
 		return nil, errReplay
@@ -91,9 +92,9 @@ func (s *Topics) Fetch(ctx context.Context, key Key, r protocol.Replay) ([]Store
 	return stored, nil
 }
 
-// Replay pushes what was stored, then what came meanwhile, each message once.
-// From then on broadcasts come live. An error, whose text is the reason of a
-// refusal, means that too much came.
+// Replay pushes stored messages, then what came live meanwhile, each message
+// once. From then on broadcasts are pushed as they come. An error, whose text
+// is the reason of a refusal, means that more came live than may wait.
 func (m *Member) Replay(stored []Stored) error {
 	m.topic.mu.Lock()
 	defer m.topic.mu.Unlock()
@@ -105,7 +106,7 @@ func (m *Member) Replay(stored []Stored) error {
 		return errReplay
 	}
 	m.owed = nil
-	if m.deaf { // since it was fetched
+	if m.deaf { // Listen(false) was called meanwhile
 		return nil
 	}
 	m.replayed = make(map[string]struct{}, len(stored))
@@ -122,8 +123,8 @@ func (m *Member) Replay(stored []Stored) error {
 	return nil
 }
 
-// isNews reports whether a replay has not brought the message. Each comes from
-// the log once, so what was asked for is forgotten.
+// isNews reports whether a live message did not come with a replay. Each
+// message comes from the log once, so its id is forgotten then.
 func (m *Member) isNews(id string) bool {
 	if _, had := m.replayed[id]; !had || id == "" {
 		return true

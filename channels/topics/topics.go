@@ -12,7 +12,7 @@ import (
 	"walcast/protocol"
 )
 
-// Key names a topic. Public and private channels of one name are on separate
+// Key names a topic. A public and a private topic of the same name are two
 // topics.
 type Key struct {
 	Name    string // with the prefix "realtime:"
@@ -22,7 +22,7 @@ type Key struct {
 // SubTopic is the name as users know it, without "realtime:".
 func (k Key) SubTopic() string { return strings.TrimPrefix(k.Name, protocol.TopicPrefix) }
 
-// Topics are those of a project that channels have joined. It is safe for
+// Topics are the topics of a project that channels have joined. It is safe for
 // concurrent use.
 type Topics struct {
 	config     Config
@@ -30,9 +30,9 @@ type Topics struct {
 	metrics    *metrics
 	past       *Past
 	recent     recent
-	complaints rate.Sometimes // about messages from SQL
+	complaints rate.Sometimes // when to log what is wrong with messages from SQL
 
-	mu    sync.Mutex // before a topic's own
+	mu    sync.Mutex // taken before a topic's own lock
 	byKey map[Key]*topic
 }
 
@@ -58,7 +58,8 @@ func (s *Topics) Expire(now time.Time) {
 	s.recent.expire(now)
 }
 
-// Publish sends a broadcast that comes from no channel to everybody on a topic.
+// Publish sends a broadcast that comes from no channel to all members of a
+// topic.
 func (s *Topics) Publish(key Key, b protocol.Broadcast) {
 	s.withTopic(key, func(t *topic) { t.publish(b, nil) }, func() *topic {
 		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
@@ -66,9 +67,9 @@ func (s *Topics) Publish(key Key, b protocol.Broadcast) {
 	})
 }
 
-// withTopic calls do with a topic and its lock held. If nobody has joined the
-// topic it calls absent first, with the lock of Topics held, for a new one or
-// nil.
+// withTopic calls do with a topic while the topic's lock is held. If nobody has
+// joined the topic it calls absent first, while s.mu is held: absent returns a
+// new topic, or nil, and then do is not called.
 func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
 	for {
 		t := s.find(key, absent)
@@ -87,7 +88,7 @@ func (s *Topics) find(key Key, absent func() *topic) *topic {
 	return absent()
 }
 
-// create makes a topic. Called with the lock of Topics held.
+// create makes a topic. s.mu must be held.
 func (s *Topics) create(key Key) *topic {
 	t := &topic{key: key, past: s.past, members: map[*Member]struct{}{}}
 	s.byKey[key] = t
@@ -95,7 +96,7 @@ func (s *Topics) create(key Key) *topic {
 	return t
 }
 
-// drop takes out a topic that nobody is on any more.
+// drop takes out a topic without members.
 func (s *Topics) drop(t *topic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
