@@ -19,13 +19,13 @@ type Publication struct {
 	protocol.Broadcast
 }
 
-// Publisher broadcasts for one request on behalf of its token's owner. It
-// belongs to one goroutine and must be closed.
+// Publisher broadcasts for one request, as the subject of its token. It belongs
+// to one goroutine and must be closed.
 type Publisher struct {
 	hub     *Hub
 	subject *policy.Subject
 	headers json.RawMessage
-	asked   map[string]error // of private topics
+	asked   map[string]error // answers of May, by private topic
 }
 
 // Publisher returns a publisher for the claims. headers are those of the
@@ -37,11 +37,11 @@ func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
 	}
 }
 
-// Close forgets whom the publisher acted for.
+// Close releases the subject.
 func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
 
-// May says why the topic may not be written to: a protocol.Refusal, or nil if it
-// may. Each private topic is asked of the database once.
+// May says why the topic may not be written to: a protocol.Refusal, or nil if
+// it may be. The database is asked once for each private topic.
 func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 	if !private {
 		if p.hub.config.PrivateOnly {
@@ -69,7 +69,7 @@ func (p *Publisher) ask(ctx context.Context, topic string) error {
 	return nil
 }
 
-// refusalOf words what kept the database from answering.
+// refusalOf words the error with which the database did not answer.
 func refusalOf(err error) protocol.Refusal {
 	var raised *policy.AskError
 	switch {
@@ -90,8 +90,8 @@ func refusalOf(err error) protocol.Refusal {
 // codeQueryCanceled is the SQLSTATE of a policy that took too long.
 const codeQueryCanceled = "57014"
 
-// Publish sends the broadcast to every channel of its topic, without asking
-// whether it may be.
+// Publish sends the broadcast to every channel of its topic. It does not ask
+// whether it may.
 func (p *Publisher) Publish(b Publication) {
 	p.hub.topics.Publish(topics.Key{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
 }

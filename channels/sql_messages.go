@@ -6,7 +6,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// sqlMessages has fanout read messages from SQL as topics understands them.
+// sqlMessages has package fanout read messages from SQL as package topics
+// understands them.
 type sqlMessages struct{ topics *topics.Topics }
 
 // Message implements fanout.Messages.
