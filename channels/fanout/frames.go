@@ -98,25 +98,45 @@ func (f *frames) data(c *wal.Change, key dataKey) []byte {
 	return e.data
 }
 
-// idsOf lists the ids of the bindings that share b's columns, each once.
-func idsOf(hits []*binding, b *binding) string {
-	if len(hits) == 1 {
-		return b.ids()
-	}
-	b.subscription.noteOverlap(len(hits))
-	ids := []byte{'['}
-	seen := idSet{}
-	for _, other := range hits {
-		if other.columns != b.columns || !seen.add(other.Spec.ID) {
+// hitGroup is hits of one change that share a frame, as their bindings see the
+// same columns.
+type hitGroup struct {
+	first *binding
+	ids   []byte // of the bindings, each once: "[1,2", without the closing bracket
+	seen  idSet
+}
+
+// groupsOf groups several hits by their columns, in the order of the hits. Hits
+// of which nothing may be shown are left out.
+func groupsOf(hits []*binding) (groups []*hitGroup) {
+	of := map[*columnSet]*hitGroup{}
+	for _, b := range hits {
+		if b.columns.blocked {
 			continue
 		}
-		if len(ids) > 1 {
-			ids = append(ids, ',')
+		g := of[b.columns]
+		if g == nil {
+			g = &hitGroup{first: b, ids: []byte{'['}}
+			of[b.columns] = g
+			groups = append(groups, g)
 		}
-		ids = strconv.AppendInt(ids, other.Spec.ID, 10)
+		g.add(b.Spec.ID)
 	}
-	return string(append(ids, ']'))
+	return groups
 }
+
+func (g *hitGroup) add(id int64) {
+	if !g.seen.add(id) {
+		return
+	}
+	if len(g.ids) > 1 {
+		g.ids = append(g.ids, ',')
+	}
+	g.ids = strconv.AppendInt(g.ids, id, 10)
+}
+
+// list is the ids as a frame has them.
+func (g *hitGroup) list() string { return string(append(g.ids, ']')) }
 
 // idSet is a set of binding ids. It is nearly always small, and may have
 // thousands.
@@ -141,26 +161,4 @@ func (s *idSet) add(id int64) bool {
 	}
 	s.many[id] = struct{}{}
 	return true
-}
-
-// isLast reports whether no later hit than the one at i makes a frame of its
-// own. Only the last frame of a change may carry its position: a client whose
-// connection is cut between two frames of a change has not had all of it.
-func isLast(hits []*binding, i int) bool {
-	for j := i + 1; j < len(hits); j++ {
-		if !hits[j].columns.blocked && firstOf(hits, hits[j].columns) == j {
-			return false
-		}
-	}
-	return true
-}
-
-// firstOf returns the index of the first hit that has a set of columns.
-func firstOf(hits []*binding, set *columnSet) int {
-	for i, b := range hits {
-		if b.columns == set {
-			return i
-		}
-	}
-	return -1
 }

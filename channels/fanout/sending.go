@@ -185,16 +185,29 @@ func (d *delivery) activate(b *binding) bool {
 // sendTo pushes a change to one subscription: one frame for each set of columns
 // that its bindings see. d.mu must be held.
 func (d *delivery) sendTo(s *Subscription, c *wal.Change) {
-	for i, b := range s.hits {
-		if b.columns.blocked || firstOf(s.hits, b.columns) != i {
-			continue // nothing to show, or in the frame of an earlier binding
+	if len(s.hits) == 1 {
+		if b := s.hits[0]; !b.columns.blocked {
+			d.push(s, c, b, b.ids(), true)
 		}
-		key := frameKey{
-			topic: s.topic, version: s.request.Address.Version, legacy: s.request.Legacy,
-			ids: idsOf(s.hits, b), data: dataKey{b.columns, showsOld(d.fanout.policy, b, c)},
-		}
-		key.marked = key.version.IsStream() && isLast(s.hits, i)
-		d.fanout.metrics.delivered.Inc()
-		s.request.Outbox.Push(d.frames.of(c, key))
+		return
 	}
+	groups := groupsOf(s.hits)
+	for i, g := range groups {
+		s.noteOverlap(len(s.hits))
+		d.push(s, c, g.first, g.list(), i == len(groups)-1)
+	}
+}
+
+// push pushes the frame for some bindings that see the same columns, of which b
+// is one. isLast says that it is the last frame of the change for s: only that
+// one may carry the change's position, as a client whose connection is cut
+// between two frames of a change has not had all of it. d.mu must be held.
+func (d *delivery) push(s *Subscription, c *wal.Change, b *binding, ids string, isLast bool) {
+	version := s.request.Address.Version
+	d.fanout.metrics.delivered.Inc()
+	s.request.Outbox.Push(d.frames.of(c, frameKey{
+		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids,
+		data:   dataKey{b.columns, showsOld(d.fanout.policy, b, c)},
+		marked: version.IsStream() && isLast,
+	}))
 }
