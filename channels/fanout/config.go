@@ -11,9 +11,6 @@ import (
 
 // Config of a Fanout.
 type Config struct {
-	// Shards is how many pairs of lanes match changes; 0 is one a core. More
-	// than cores only costs memory: every lane looks at every change.
-	Shards int
 	// MaxChangeBytes is the size of a change's values above which long values
 	// are cut from its payload.
 	MaxChangeBytes int

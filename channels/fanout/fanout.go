@@ -33,8 +33,15 @@ type Fanout struct {
 	working    working       // bounds how many catch-ups compute at once
 }
 
-// New returns a fanout; nothing runs before Run.
+// New returns a fanout; nothing runs before Run. It has a shard for each core:
+// more would only cost memory, as every lane looks at every change.
 func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
+	f := newFanout(c, log, p, m, logger, reg)
+	f.addShards(runtime.GOMAXPROCS(0))
+	return f
+}
+
+func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
@@ -42,14 +49,13 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 	}
 	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)
-	n := c.Shards
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
+	return f
+}
+
+func (f *Fanout) addShards(n int) {
 	for i := range n {
 		f.shards = append(f.shards, newShard(f, i == 0))
 	}
-	return f
 }
 
 // Run runs the lanes, the catch-ups and the asker. It blocks until ctx is done

@@ -1,10 +1,12 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,7 @@ type fixture struct {
 	*logtest.Writer
 	db     *devdb.DB
 	config Config
+	shards int // 0 for one a core
 	policy *policy.Policy
 	spoken *spoken
 	fanout *Fanout
@@ -68,7 +71,8 @@ func newIdleFixture(t testing.TB, statements ...string) *fixture {
 
 // renew makes another fanout on the log as it is, which does not run yet.
 func (f *fixture) renew() {
-	f.fanout = New(f.config, f.Changes, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+	f.fanout = newFanout(f.config, f.Changes, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+	f.fanout.addShards(cmp.Or(f.shards, runtime.GOMAXPROCS(0)))
 }
 
 // run runs the fanout, and looks at the rules of access, until the test ends.

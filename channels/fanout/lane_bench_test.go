@@ -23,7 +23,7 @@ func BenchmarkDeliver(b *testing.B) {
 		for to, filter := range map[string]string{"one": "channel_id=eq.%d", "all": "id=gt.%d"} {
 			b.Run(fmt.Sprintf("subscriptions=%d/to=%s", subscriptions, to), func(b *testing.B) {
 				f := newIdleFixture(b, messagesTable)
-				f.config.Shards = 1
+				f.shards = 1
 				f.renew()
 				f.Changes.Begin(firstHistory, f.LSN, "")
 				rel, out := f.Relation("messages"), &nowhere{}
@@ -54,7 +54,7 @@ func BenchmarkDeliverSecured(b *testing.B) {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			f := newIdleFixture(b, `create table own (id int primary key, owner uuid); alter table own enable row level security;
 				grant select on own to authenticated; create policy own on own for select to authenticated using ((select auth.uid()) = owner)`)
-			f.config.Shards = 1
+			f.shards = 1
 			f.renew()
 			f.Changes.Begin(firstHistory, f.LSN, "")
 			f.look()

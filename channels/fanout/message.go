@@ -1,9 +1,9 @@
 package fanout
 
 import (
-	"strings"
 	"unique"
 
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -55,5 +55,5 @@ func carriesMessage(c *wal.Change) bool {
 // holdsMessages reports whether a relation is realtime.messages or a partition
 // of it. Its rows are messages, never row changes for a binding.
 func holdsMessages(rel *wal.Relation) bool {
-	return rel.Schema == "realtime" && (rel.Table == "messages" || strings.HasPrefix(rel.Table, "messages_"))
+	return protocol.IsMessagesTable(rel.Schema, rel.Table)
 }

@@ -97,9 +97,9 @@ func TestOldMessagesAreForThoseWhoWereHereBefore(t *testing.T) {
 
 // A message is counted once when it is sent, and reported once when it cannot be,
 // however many lanes read it.
-func TestOneLaneLeadsForEachMessage(t *testing.T) {
+func TestEachMessageIsCountedAndReportedOnce(t *testing.T) {
 	f := newIdleFixture(t, messagesTable, friendsTable)
-	f.config.Shards = 3
+	f.shards = 3
 	f.renew()
 	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()

@@ -186,7 +186,7 @@ func (a *asker) add(q *question) {
 }
 
 // groupsKept is how long a group is remembered with its budget after its last
-// question: a group that is switched off stays so, whoever joins again.
+// question: a group that is switched off stays so although its client joins again.
 const groupsKept = 2 * time.Minute
 
 // group returns the group of a key, a new one if there is none. a.mu must be

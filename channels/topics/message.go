@@ -105,8 +105,7 @@ func isMessage(c *wal.Change) bool {
 	case wal.Message:
 		return c.Prefix == MessagePrefix
 	case wal.Insert:
-		return c.Relation.Schema == "realtime" &&
-			(c.Relation.Table == "messages" || strings.HasPrefix(c.Relation.Table, "messages_"))
+		return protocol.IsMessagesTable(c.Relation.Schema, c.Relation.Table)
 	}
 	return false
 }
