@@ -181,7 +181,7 @@ func (a *access) askWrite(ctx context.Context) (rights, error) {
 	}
 	subject := a.who()
 	if subject == nil {
-		return known, nil // it has ended
+		return known, nil // the channel has ended
 	}
 	granted, err := a.hub.policy.MayWrite(ctx, subject, a.topic)
 	if err != nil {

@@ -89,7 +89,7 @@ func (rs *readers) inquire(batch []*reader) *inquiry {
 	for _, r := range batch {
 		subject, presence := rs.whoAsks(r)
 		if subject == nil {
-			continue // it has ended meanwhile
+			continue // the channel has ended meanwhile
 		}
 		key := readerKey{subject, r.access.topic.Name, string(r.access.topic.Headers)}
 		i, known := at[key]
@@ -108,7 +108,8 @@ func (rs *readers) inquire(batch []*reader) *inquiry {
 	return q
 }
 
-// whoAsks is whom to ask as, to be released, and whether for presence too.
+// whoAsks is the subject as which to ask about a reader, which the caller must
+// release, and whether to ask about presence too.
 func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -121,7 +122,7 @@ func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 	return rs.policy.Subject(r.subject.Role, r.subject.Claims), false
 }
 
-// sort brings together what is asked as one subject.
+// sort brings together the questions of each subject.
 func (q *inquiry) sort() {
 	place := map[*policy.Subject]int{}
 	order := make([]int, len(q.questions))

@@ -43,7 +43,7 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 		return
 	}
 	before := c.access.become(token, claims.Subject, subject)
-	if before == nil { // it ended meanwhile
+	if before == nil { // the channel has ended meanwhile
 		h.policy.Release(subject)
 		return
 	}
