@@ -156,9 +156,9 @@ func (j *joining) register(ctx context.Context) error {
 		ch.access.release()
 		return protocol.Unserve(*j.refused)
 	}
-	key := topics.Key{Name: ch.address.Topic, Private: j.asked.Private}
+	topic := protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private}
 	known := j.recall()
-	ch.member = h.topics.Join(key, topics.MemberConfig{
+	ch.member = h.topics.Join(topic, topics.MemberConfig{
 		Address: ch.address, Outbox: ch.out, Client: client,
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
 		Replays: j.asked.Replay != nil, Returning: j.returning(known),
@@ -167,14 +167,14 @@ func (j *joining) register(ctx context.Context) error {
 	if ch.access.isBarred() {
 		ch.bookmark.Bar()
 	}
-	if err := j.follow(ctx, key, known); err != nil {
+	if err := j.follow(ctx, topic, known); err != nil {
 		ch.out.discard()
 		ch.member.Leave()
 		ch.bookmark.Leave(now())
 		ch.access.release()
 		return err
 	}
-	ch.present = h.rooms.Member(presence.Topic{Name: key.Name, Private: key.Private}, presence.MemberConfig{
+	ch.present = h.rooms.Member(topic, presence.MemberConfig{
 		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
 		Client: client, Address: ch.address, Outbox: ch.out,
 	})
@@ -187,7 +187,7 @@ func (j *joining) register(ctx context.Context) error {
 // a message which is stored too late for the answer comes from the log. A
 // channel that goes on where its client was subscribes afterwards, as what was
 // missed may be more than may wait in its outbox.
-func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known) error {
+func (j *joining) follow(ctx context.Context, topic protocol.Topic, known resume.Known) error {
 	ch := j.channel
 	start := j.start(known)
 	if j.asked.Replay == nil {
@@ -203,7 +203,7 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 	}
 	var stored []topics.Stored
 	var err error
-	if !ch.out.bound(waitingLimit, func() { stored, err = j.fetch(ctx, key) }) {
+	if !ch.out.bound(waitingLimit, func() { stored, err = j.fetch(ctx, topic) }) {
 		err = protocol.RefuseReplayFailed
 	}
 	if err == nil {
@@ -219,13 +219,13 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 }
 
 // fetch reads the stored messages that a replay asks for.
-func (j *joining) fetch(ctx context.Context, key topics.Key) ([]topics.Stored, error) {
+func (j *joining) fetch(ctx context.Context, topic protocol.Topic) ([]topics.Stored, error) {
 	done, err := j.session.hub.policy.Join(ctx, j.channel.access.who())
 	if err != nil {
 		return nil, protocol.RefuseReplayFailed
 	}
 	defer done()
-	return j.session.hub.topics.Fetch(ctx, key, *j.asked.Replay)
+	return j.session.hub.topics.Fetch(ctx, topic, *j.asked.Replay)
 }
 
 // subscribe makes the channel a subscription to the stream of changes.
@@ -233,7 +233,7 @@ func (j *joining) subscribe(start fanout.Start) {
 	ch, h := j.channel, j.session.hub
 	ch.rows = h.fanout.Subscribe(fanout.Request{
 		Address: ch.address, Legacy: j.asked.Legacy,
-		Topic:   fanout.Topic{Name: ch.address.Topic, Private: j.asked.Private},
+		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
 		Dedicated: j.session.isDear(ch.weight),

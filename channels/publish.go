@@ -6,9 +6,7 @@ import (
 	"errors"
 
 	"walcast/auth"
-	"walcast/channels/topics"
 	"walcast/policy"
-	"walcast/presence"
 	"walcast/protocol"
 )
 
@@ -93,7 +91,7 @@ const codeQueryCanceled = "57014"
 // Publish sends the broadcast to every channel of its topic. It does not ask
 // whether it may.
 func (p *Publisher) Publish(b Publication) {
-	p.hub.topics.Publish(topics.Key{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
+	p.hub.topics.Publish(protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
 }
 
 // MaxBroadcast is the largest payload that is relayed, in bytes.
@@ -101,5 +99,5 @@ func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
 
 // Present is who is present on a topic, in the form of presence_state's payload.
 func (h *Hub) Present(subTopic string, private bool) []byte {
-	return h.rooms.State(presence.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
+	return h.rooms.State(protocol.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
 }

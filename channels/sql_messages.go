@@ -3,6 +3,7 @@ package channels
 import (
 	"walcast/channels/fanout"
 	"walcast/channels/topics"
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -11,12 +12,12 @@ import (
 type sqlMessages struct{ topics *topics.Topics }
 
 // Message implements fanout.Messages.
-func (m sqlMessages) Message(c *wal.Change, reports bool) (fanout.Topic, fanout.Message) {
-	key, read := m.topics.Message(c, reports)
+func (m sqlMessages) Message(c *wal.Change, reports bool) (protocol.Topic, fanout.Message) {
+	topic, read := m.topics.Message(c, reports)
 	if read == nil {
-		return fanout.Topic{}, nil
+		return protocol.Topic{}, nil
 	}
-	return fanout.Topic(key), sqlMessage{read}
+	return topic, sqlMessage{read}
 }
 
 type sqlMessage struct{ *topics.Message }

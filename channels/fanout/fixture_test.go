@@ -107,7 +107,7 @@ func said(topic string, number int) *wal.Change {
 	return &wal.Change{Operation: wal.Message, Content: fmt.Sprint(topic, " ", number)}
 }
 
-func (s *spoken) Message(c *wal.Change, reports bool) (Topic, Message) {
+func (s *spoken) Message(c *wal.Change, reports bool) (protocol.Topic, Message) {
 	name, number, ok := strings.Cut(c.Content, " ")
 	if !ok {
 		if reports {
@@ -115,9 +115,9 @@ func (s *spoken) Message(c *wal.Change, reports bool) (Topic, Message) {
 			defer s.mu.Unlock()
 			s.refused++
 		}
-		return Topic{}, nil
+		return protocol.Topic{}, nil
 	}
-	return Topic{Name: protocol.TopicPrefix + name}, &saying{s, "message " + number}
+	return protocol.Topic{Name: protocol.TopicPrefix + name}, &saying{s, "message " + number}
 }
 
 type saying struct {
@@ -293,7 +293,7 @@ func (f *fixture) request(b *inbox, a ask) Request {
 	}
 	return Request{
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
-		Topic:    Topic{Name: protocol.TopicPrefix + a.topic},
+		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
 		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Dedicated: a.dedicated,
 		Published: a.published, Recognised: a.recognised,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -51,7 +52,7 @@ func newShard(f *Fanout, isFirst bool) *shard {
 	s.direct.toCatchUp = s.direct.moveToCatchUp
 	s.direct.secured, s.direct.toSecured = s.secured, s.direct.moveToSecured
 	s.direct.notes = &messageNotes{
-		owns:    func(t Topic) bool { return f.shardOf(t.Name) == s },
+		owns:    func(t protocol.Topic) bool { return f.shardOf(t.Name) == s },
 		reports: isFirst,
 		newest:  newestMessages{},
 	}

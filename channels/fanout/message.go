@@ -7,15 +7,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// Topic names a topic. A public and a private topic of the same name are two
-// topics.
-type Topic struct {
-	Name    string // with the prefix "realtime:"
-	Private bool
-}
-
 // topicID is a Topic that is compared as one word.
-type topicID = unique.Handle[Topic]
+type topicID = unique.Handle[protocol.Topic]
 
 // Messages reads messages from SQL.
 type Messages interface {
@@ -23,7 +16,7 @@ type Messages interface {
 	// realtime.messages. It returns nil if no member of a topic may get it.
 	// reports says that the reason is to be logged: all lanes and catch-ups
 	// read a message, and one of them reports.
-	Message(c *wal.Change, reports bool) (Topic, Message)
+	Message(c *wal.Change, reports bool) (protocol.Topic, Message)
 }
 
 // Message is a message from SQL as one delivery has read it.

@@ -1,13 +1,16 @@
 package fanout
 
-import "walcast/replication/wal"
+import (
+	"walcast/protocol"
+	"walcast/replication/wal"
+)
 
 // messageNotes is what a direct lane does for messages from SQL that other
 // deliveries do not: it calls Sent for messages on the topics of its shard, and
 // notes their positions. It is guarded by the lane's lock.
 type messageNotes struct {
-	owns    func(t Topic) bool // whether a topic is of the lane's shard
-	reports bool               // the lane has messages logged that cannot be delivered
+	owns    func(t protocol.Topic) bool // whether a topic is of the lane's shard
+	reports bool                        // the lane has messages logged that cannot be delivered
 	newest  newestMessages
 }
 

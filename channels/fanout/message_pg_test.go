@@ -200,7 +200,7 @@ func TestNewestIsBounded(t *testing.T) {
 	f := newIdleFixture(t)
 	direct := f.fanout.shards[0].direct
 	for i := range notedTopics + 10 {
-		direct.notes.newest.watch(unique.Make(Topic{Name: fmt.Sprint(i)}), wal.Position{})
+		direct.notes.newest.watch(unique.Make(protocol.Topic{Name: fmt.Sprint(i)}), wal.Position{})
 	}
 	if n := len(direct.notes.newest); n != notedTopics {
 		t.Errorf("%d topics are noted; want %d", n, notedTopics)

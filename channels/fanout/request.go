@@ -14,7 +14,7 @@ import (
 // Request is what a channel asks for.
 type Request struct {
 	Address  protocol.Address
-	Topic    Topic
+	Topic    protocol.Topic
 	Legacy   bool // changes come under their operation's name, as old clients have it
 	Subject  *policy.Subject
 	Bindings []diagnose.Binding

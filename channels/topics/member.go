@@ -46,7 +46,7 @@ type Member struct {
 
 // Join adds a channel to a topic. It first gets what its client has missed,
 // then everything that is broadcast from now on.
-func (s *Topics) Join(key Key, c MemberConfig) *Member {
+func (s *Topics) Join(key protocol.Topic, c MemberConfig) *Member {
 	m := &Member{topics: s, config: c, deaf: c.Deaf}
 	if c.Replays {
 		m.owed = &owed{}

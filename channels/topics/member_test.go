@@ -107,7 +107,7 @@ func TestAResyncOfAClientWithoutAPositionNamesNone(t *testing.T) {
 	f := newFixture(t, Config{MaxTopics: 1})
 	a, _ := f.client("a", 0)
 	a.Leave()
-	f.join(Key{Name: "realtime:other"}, MemberConfig{Client: "a", Returning: &Returning{}}) // in place of the first
+	f.join(protocol.Topic{Name: "realtime:other"}, MemberConfig{Client: "a", Returning: &Returning{}}) // in place of the first
 	f.Publish(room, text(1))
 	_, back := f.join(room, MemberConfig{Client: "a", Returning: &Returning{Heard: a.HeardAtJoin()}})
 	back.want(t, "the client", `"from":null,"oldest":null,"position":null`)

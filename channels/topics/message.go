@@ -26,7 +26,7 @@ const MessagePrefix = "walcast.broadcast"
 // topic. It belongs to one goroutine.
 type Message struct {
 	topics *Topics
-	key    Key
+	key    protocol.Topic
 	id     string // of a row of realtime.messages, "" for a logical message
 	frames frames
 }
@@ -36,9 +36,9 @@ type Message struct {
 // reason is logged if reports is set, by one of all that read the same log. The
 // client that sent the message cannot be told, as its transaction has
 // committed.
-func (s *Topics) Message(c *wal.Change, reports bool) (Key, *Message) {
+func (s *Topics) Message(c *wal.Change, reports bool) (protocol.Topic, *Message) {
 	if !isMessage(c) {
-		return Key{}, nil
+		return protocol.Topic{}, nil
 	}
 	key, stored, err := read(c)
 	switch {
@@ -64,7 +64,7 @@ func (s *Topics) Message(c *wal.Change, reports bool) (Key, *Message) {
 }
 
 // check says why a message may not go to its topic, nil if it may.
-func (s *Topics) check(c *wal.Change, key Key) error {
+func (s *Topics) check(c *wal.Change, key protocol.Topic) error {
 	trusts := s.config.PrivateLogicalMessages
 	if c.Operation == wal.Message && key.Private && (trusts == nil || !trusts()) {
 		return errors.New(`logical messages do not go to private topics, as anybody may write them: use realtime.send, or "private": false, or see logical-message-roles`)
@@ -93,7 +93,7 @@ func (m *Message) Deliver(to *Member) {
 }
 
 // warn logs what is wrong with a message, at a limited rate.
-func (s *Topics) warn(text string, key Key, event string, why error) {
+func (s *Topics) warn(text string, key protocol.Topic, event string, why error) {
 	//nolint:sloglint // a constant of the caller
 	s.complaints.Do(func() { s.logger.Warn(text, "topic", key.SubTopic(), "event", event, "err", why) })
 }
@@ -112,7 +112,7 @@ func isMessage(c *wal.Change) bool {
 
 // read reads a message. An error says what is wrong with it; then key and
 // message have as much as could be read.
-func read(c *wal.Change) (Key, Stored, error) {
+func read(c *wal.Change) (protocol.Topic, Stored, error) {
 	if c.Operation == wal.Message {
 		return readContent(c.Content)
 	}
@@ -120,14 +120,14 @@ func read(c *wal.Change) (Key, Stored, error) {
 }
 
 // readContent reads the content of a logical message. It has no id.
-func readContent(content string) (key Key, s Stored, err error) {
+func readContent(content string) (key protocol.Topic, s Stored, err error) {
 	var fields struct {
 		Topic, Event *string
 		Payload      json.RawMessage
 		Private      *bool
 	}
 	err = json.Unmarshal([]byte(strings.ToValidUTF8(content, notUTF8)), &fields)
-	key = Key{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
+	key = protocol.Topic{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
 	s.Encoding, s.Payload = protocol.EncodingJSON, fields.Payload
 	if fields.Topic != nil {
 		key.Name += *fields.Topic
@@ -153,7 +153,7 @@ func readContent(content string) (key Key, s Stored, err error) {
 const notUTF8 = "\uFFFD"
 
 // readRow reads a row of realtime.messages.
-func readRow(c *wal.Change) (key Key, s Stored, err error) {
+func readRow(c *wal.Change) (key protocol.Topic, s Stored, err error) {
 	missing := ""
 	text := func(column string) string {
 		i := c.Relation.Column(column)
@@ -165,7 +165,7 @@ func readRow(c *wal.Change) (key Key, s Stored, err error) {
 	}
 	private := text("private")
 	s.Event, s.ID = text("event"), text("id")
-	key = Key{Name: protocol.TopicPrefix + text("topic"), Private: private == "t"}
+	key = protocol.Topic{Name: protocol.TopicPrefix + text("topic"), Private: private == "t"}
 	if missing != "" {
 		return key, s, fmt.Errorf("row of realtime.messages without %s", missing)
 	}

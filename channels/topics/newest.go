@@ -1,6 +1,10 @@
 package topics
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+
+	"walcast/protocol"
+)
 
 // newest knows for every topic the number of its newest broadcast, or a larger
 // one, as topics share slots. Its size is fixed. A client that comes back is
@@ -15,7 +19,7 @@ const newestSlots = 1 << 16
 
 func newNewest(floor uint64) newest { return newest{floor: floor} }
 
-func (n *newest) note(key Key, number uint64) {
+func (n *newest) note(key protocol.Topic, number uint64) {
 	if n.slots == nil {
 		n.slots = make([]uint64, newestSlots)
 	}
@@ -23,7 +27,7 @@ func (n *newest) note(key Key, number uint64) {
 }
 
 // of is the number of a topic's newest broadcast, or a larger one.
-func (n *newest) of(key Key) uint64 {
+func (n *newest) of(key protocol.Topic) uint64 {
 	if n.slots == nil {
 		return n.floor
 	}
@@ -32,7 +36,7 @@ func (n *newest) of(key Key) uint64 {
 
 // slotOf gives a topic the same slot in every run, as slots are in the state
 // file.
-func slotOf(key Key) uint64 {
+func slotOf(key protocol.Topic) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key.Name)) // a hash does not fail
 	if key.Private {

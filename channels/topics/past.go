@@ -36,7 +36,7 @@ type Past struct {
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
 	newest  newest
-	byTopic map[Key]*topicPast
+	byTopic map[protocol.Topic]*topicPast
 	away    list.List // of *topicPast without members, those left longest ago first
 	names   int       // bytes that the topics take, without their broadcasts
 	order   []noted   // all kept broadcasts, oldest first; some have been dropped by now
@@ -45,7 +45,7 @@ type Past struct {
 
 // topicPast is the kept broadcasts of one topic.
 type topicPast struct {
-	key  Key
+	key  protocol.Topic
 	lost uint64 // number up to which broadcasts are not kept any more
 	kept []said // oldest first
 	size int    // bytes of kept
@@ -80,11 +80,11 @@ type noted struct {
 // million times a second. So 0 can stand for a client that was never here.
 func newPast(window time.Duration, limit int, now time.Time) *Past {
 	number := uint64(now.UnixMicro())
-	return &Past{window: window, limit: limit, began: now, byTopic: map[Key]*topicPast{}, number: number, newest: newNewest(number)}
+	return &Past{window: window, limit: limit, began: now, byTopic: map[protocol.Topic]*topicPast{}, number: number, newest: newNewest(number)}
 }
 
 // note numbers a broadcast, and keeps it if the topic's broadcasts are kept.
-func (p *Past) note(key Key, b protocol.Broadcast, sender string, now time.Time) {
+func (p *Past) note(key protocol.Topic, b protocol.Broadcast, sender string, now time.Time) {
 	if !p.inUse.Load() {
 		return
 	}
@@ -150,7 +150,7 @@ func (p *Past) dropOldest(of *topicPast) {
 // returns what was broadcast to the topic since, and whether some of that is
 // gone. newest is the newest number of all topics. From here on the topic's
 // broadcasts are kept, if there is room.
-func (p *Past) arrive(key Key, heard uint64, now time.Time) (of *topicPast, missed []said, newest uint64, gap bool) {
+func (p *Past) arrive(key protocol.Topic, heard uint64, now time.Time) (of *topicPast, missed []said, newest uint64, gap bool) {
 	p.inUse.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -191,8 +191,8 @@ func (p *Past) leave(of *topicPast, now time.Time) {
 
 // begin begins to keep the broadcasts of a topic. It returns nil if there is no
 // room for the topic: then its clients are told to resync when they come back.
-func (p *Past) begin(key Key) *topicPast {
-	of := &topicPast{key: Key{Name: strings.Clone(key.Name), Private: key.Private}, lost: p.newest.of(key)}
+func (p *Past) begin(key protocol.Topic) *topicPast {
+	of := &topicPast{key: protocol.Topic{Name: strings.Clone(key.Name), Private: key.Private}, lost: p.newest.of(key)}
 	for p.away.Len() > 0 && !p.hasRoom(of) {
 		p.forget(p.away.Front().Value.(*topicPast))
 	}

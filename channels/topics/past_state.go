@@ -103,7 +103,7 @@ func (p *Past) Restore(line json.RawMessage) error {
 
 // restore takes back the broadcasts of one topic. It has no members yet.
 func (p *Past) restore(saved savedPast) {
-	of := p.begin(Key{Name: saved.Topic, Private: saved.Private})
+	of := p.begin(protocol.Topic{Name: saved.Topic, Private: saved.Private})
 	if of == nil {
 		return
 	}

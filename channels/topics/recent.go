@@ -3,6 +3,8 @@ package topics
 import (
 	"sync"
 	"time"
+
+	"walcast/protocol"
 )
 
 // recentFor is how long a commit may be in the log before queries see it, as
@@ -19,12 +21,12 @@ type recent struct {
 
 type recentMessage struct {
 	at  time.Time
-	key Key
+	key protocol.Topic
 	id  string
 }
 
 // add notes a message before it is delivered.
-func (r *recent) add(key Key, id string, now time.Time) {
+func (r *recent) add(key protocol.Topic, id string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.prune(now)
@@ -32,7 +34,7 @@ func (r *recent) add(key Key, id string, now time.Time) {
 }
 
 // ids returns the ids of the messages on a topic.
-func (r *recent) ids(key Key, now time.Time) (ids []string) {
+func (r *recent) ids(key protocol.Topic, now time.Time) (ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.prune(now)

@@ -78,7 +78,7 @@ func (o *owed) add(frame *protocol.Frame, id string) {
 // member by then, and get messages from SQL, so that a message which is stored
 // too late for the answer comes live. The error's text is the reason of a
 // refusal.
-func (s *Topics) Fetch(ctx context.Context, key Key, r protocol.Replay) ([]Stored, error) {
+func (s *Topics) Fetch(ctx context.Context, key protocol.Topic, r protocol.Replay) ([]Stored, error) {
 	if s.config.Archive == nil {
 		return nil, errReplay
 	}

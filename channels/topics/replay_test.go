@@ -23,7 +23,7 @@ func (s *shelf) Newest(_ context.Context, _ string, _ time.Time, limit int, comm
 	return s.stored[max(0, len(s.stored)-limit):], s.err
 }
 
-var private = Key{Name: "realtime:room", Private: true}
+var private = protocol.Topic{Name: "realtime:room", Private: true}
 
 func message(t *testing.T, f *fixture, id string) *Message {
 	t.Helper()

@@ -9,7 +9,7 @@ import (
 
 // topic is a topic with the channels that have joined it.
 type topic struct {
-	key  Key
+	key  protocol.Topic
 	past *Past
 
 	mu      sync.Mutex

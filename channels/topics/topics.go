@@ -2,7 +2,6 @@ package topics
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -11,16 +10,6 @@ import (
 
 	"walcast/protocol"
 )
-
-// Key names a topic. A public and a private topic of the same name are two
-// topics.
-type Key struct {
-	Name    string // with the prefix "realtime:"
-	Private bool
-}
-
-// SubTopic is the name as users know it, without "realtime:".
-func (k Key) SubTopic() string { return strings.TrimPrefix(k.Name, protocol.TopicPrefix) }
 
 // Topics are the topics of a project that channels have joined. It is safe for
 // concurrent use.
@@ -33,7 +22,7 @@ type Topics struct {
 	complaints rate.Sometimes // when to log what is wrong with messages from SQL
 
 	mu    sync.Mutex // taken before a topic's own lock
-	byKey map[Key]*topic
+	byKey map[protocol.Topic]*topic
 }
 
 // New returns topics that nobody has joined.
@@ -45,7 +34,7 @@ func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
 		metrics:    newMetrics(reg, past),
 		past:       past,
 		complaints: rate.Sometimes{First: 10, Interval: time.Second},
-		byKey:      map[Key]*topic{},
+		byKey:      map[protocol.Topic]*topic{},
 	}
 }
 
@@ -60,7 +49,7 @@ func (s *Topics) Expire(now time.Time) {
 
 // Publish sends a broadcast that comes from no channel to all members of a
 // topic.
-func (s *Topics) Publish(key Key, b protocol.Broadcast) {
+func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) {
 	s.withTopic(key, func(t *topic) { t.publish(b, nil) }, func() *topic {
 		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
 		return nil
@@ -70,7 +59,7 @@ func (s *Topics) Publish(key Key, b protocol.Broadcast) {
 // withTopic calls do with a topic while the topic's lock is held. If nobody has
 // joined the topic it calls absent first, while s.mu is held: absent returns a
 // new topic, or nil, and then do is not called.
-func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
+func (s *Topics) withTopic(key protocol.Topic, do func(*topic), absent func() *topic) {
 	for {
 		t := s.find(key, absent)
 		if t == nil || t.with(do) {
@@ -79,7 +68,7 @@ func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
 	}
 }
 
-func (s *Topics) find(key Key, absent func() *topic) *topic {
+func (s *Topics) find(key protocol.Topic, absent func() *topic) *topic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.byKey[key]; t != nil {
@@ -89,7 +78,7 @@ func (s *Topics) find(key Key, absent func() *topic) *topic {
 }
 
 // create makes a topic. s.mu must be held.
-func (s *Topics) create(key Key) *topic {
+func (s *Topics) create(key protocol.Topic) *topic {
 	t := &topic{key: key, past: s.past, members: map[*Member]struct{}{}}
 	s.byKey[key] = t
 	s.metrics.topics.Inc()
