@@ -99,13 +99,3 @@ func (b *binding) switchOff(aboutRows bool) {
 		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})
 }
-
-// end has nothing be sent for a binding that waits in the queue. The waiting
-// matches may refer to copies of the binding for earlier subjects, so it is
-// noted by what all copies share. The lock of its delivery must be held.
-func (s *Subscription) end(b *diagnose.Binding) {
-	if s.ended == nil {
-		s.ended = map[*diagnose.Binding]bool{}
-	}
-	s.ended[b] = true
-}

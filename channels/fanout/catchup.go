@@ -3,6 +3,7 @@ package fanout
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"walcast/replication/changelog"
@@ -38,14 +39,34 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 // sendAtPace sends when the client has room. While it waits for that, other
 // catch-ups may match and send.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
-	<-c.fanout.turns
-	c.subscription.request.pace(ctx, size, func() { c.fanout.working.do(send) })
-	c.fanout.turns <- struct{}{}
+	<-c.fanout.catchUps.turns
+	c.subscription.request.pace(ctx, size, func() { c.fanout.catchUps.compute(send) })
+	c.fanout.catchUps.turns <- struct{}{}
 }
 
 // catchUpsAtOnce is how many catch-ups match and send changes at a time; others
 // wait for their turn.
 const catchUpsAtOnce = 64
+
+// catchUpLimits bound how many catch-ups do something at a time. Others wait.
+type catchUpLimits struct {
+	turns     chan struct{} // has a token for each catch-up that matches and sends
+	computing chan struct{} // and for each that computes: one processor is left to the lanes
+}
+
+func newCatchUpLimits() catchUpLimits {
+	return catchUpLimits{
+		turns:     make(chan struct{}, catchUpsAtOnce),
+		computing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
+}
+
+// compute calls f when few other catch-ups compute.
+func (l catchUpLimits) compute(f func()) {
+	l.computing <- struct{}{}
+	defer func() { <-l.computing }()
+	f()
+}
 
 // How many changes a catch-up delivers in one go, so that other catch-ups have
 // their turn soon: few at first, and as many as are matched in about pieceTime.
@@ -58,11 +79,11 @@ const (
 // everything in them is decided and sent. It is false when ctx was done before.
 func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
 	select {
-	case c.fanout.turns <- struct{}{}:
+	case c.fanout.catchUps.turns <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-c.fanout.turns }()
+	defer func() { <-c.fanout.catchUps.turns }()
 	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
 }
 
@@ -72,7 +93,7 @@ func (c *catchup) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
 		var n int
 		var unknown *wal.Relation
-		c.fanout.working.do(func() {
+		c.fanout.catchUps.compute(func() {
 			started := time.Now()
 			n, unknown = c.match(changes)
 			c.measure(time.Since(started))
@@ -172,7 +193,7 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 // take takes a piece of the log, while few other catch-ups compute: otherwise
 // all of them would contend with the reader for the log's lock.
 func (c *catchup) take(cursor *changelog.Cursor) (changes []*wal.Change, wait <-chan struct{}, err error) {
-	c.fanout.working.do(func() { changes, wait, err = cursor.Take(c.piece) })
+	c.fanout.catchUps.compute(func() { changes, wait, err = cursor.Take(c.piece) })
 	return changes, wait, err
 }
 
@@ -200,7 +221,7 @@ func (c *catchup) begin(at changelog.Standing) {
 
 // goesOver is handOver, while few other catch-ups compute.
 func (c *catchup) goesOver(at changelog.Standing) (done bool) {
-	c.fanout.working.do(func() { done = c.handOver(at) })
+	c.fanout.catchUps.compute(func() { done = c.handOver(at) })
 	return done
 }
 

@@ -2,7 +2,6 @@ package fanout
 
 import (
 	"context"
-	"runtime"
 	"time"
 )
 
@@ -66,16 +65,4 @@ func (t *Turn) noteOverlap(bindings int, now time.Time) bool {
 	t.overlap.seen += bindings
 	t.overlap.isTooMuch = t.overlap.isTooMuch || t.overlap.seen > overlapLimit
 	return t.overlap.isTooMuch
-}
-
-// working bounds how many catch-ups compute at once, so that one processor is
-// left to the lanes.
-type working chan struct{}
-
-func newWorking() working { return make(working, max(1, runtime.GOMAXPROCS(0)-1)) }
-
-func (w working) do(f func()) {
-	w <- struct{}{}
-	defer func() { <-w }()
-	f()
 }

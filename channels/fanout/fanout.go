@@ -29,8 +29,7 @@ type Fanout struct {
 	tasks    tasks
 
 	complaints *complaints
-	turns      chan struct{} // has a token for each catch-up that may match and send now
-	working    working       // bounds how many catch-ups compute at once
+	catchUps   catchUpLimits
 }
 
 // New returns a fanout; nothing runs before Run. It has a shard for each core:
@@ -45,7 +44,7 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
-		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce), working: newWorking(),
+		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(),
 	}
 	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)

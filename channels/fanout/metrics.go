@@ -23,10 +23,6 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	f := promauto.With(reg)
 	addGauges(f, fanout)
-	deliveries := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "walcast_channels_deliveries_total",
-		Help: "Frames handed to sessions, by event.",
-	}, []string{"event"})
 	return &metrics{
 		bindings: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_channels_bindings",
@@ -44,7 +40,10 @@ func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 			Name: "walcast_channels_frames_built_total",
 			Help: "Frames built for row changes; each is shared by all who get the same bytes.",
 		}),
-		delivered: deliveries.WithLabelValues(protocol.EventPostgresChanges),
+		delivered: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_channels_deliveries_total",
+			Help: "Frames handed to sessions, by event.",
+		}, []string{"event"}).WithLabelValues(protocol.EventPostgresChanges),
 		dedicated: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_channels_dedicated",
 			Help: "Channels whose bindings cost too much for a lane that others share: each has changes matched by a delivery of its own.",

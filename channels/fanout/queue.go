@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"walcast/diagnose"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -13,6 +14,7 @@ import (
 type queue struct {
 	steps []step
 	bytes int
+	ended map[*diagnose.Binding]bool // bindings of which no step is sent any more
 }
 
 // The bounds of what waits. Beyond them a subscription catches up from the log,
@@ -25,9 +27,6 @@ const (
 // bytes is about how much memory a waiting step takes. Its change is counted in
 // full, as the log may have dropped it.
 func (s *step) bytes() int { return 256 + 96*len(s.matches) + s.change.Bytes }
-
-// behind reports whether something waits in the subscription's queue.
-func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
 
 // enqueue puts a step at the end of a subscription's queue. d.mu must be held.
 func (d *delivery) enqueue(s *Subscription, st step) {
@@ -264,7 +263,7 @@ func (m *match) take() {
 // and tells the client of an error. d.mu must be held.
 func (d *delivery) settle(s *Subscription, m *match) {
 	b := m.binding
-	if b.isDetached || s.ended[b.Binding] {
+	if b.isDetached || s.queue.ended[b.Binding] {
 		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {

@@ -123,7 +123,7 @@ func (d *delivery) sendChange(c *wal.Change, matches []match) {
 
 // step is the change being sent with all matches of the subscription, to be put
 // into its queue.
-func (s *Subscription) step(c *wal.Change) step {
+func (s *sending) step(c *wal.Change) step {
 	own := make([]match, len(s.taken))
 	for i, m := range s.taken {
 		if own[i] = *m; m.way == compiled {

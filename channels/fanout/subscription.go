@@ -25,9 +25,8 @@ type Subscription struct {
 	missing      *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
 	progress     progress
 	queue        queue
-	ended        map[*diagnose.Binding]bool // bindings of which nothing is sent that waits in the queue
-	isDedicated  bool                       // it stays with a delivery of its own
-	indexOnTopic int                        // in attached.byTopic of its topic
+	isDedicated  bool // it stays with a delivery of its own
+	indexOnTopic int  // in attached.byTopic of its topic
 	sending
 }
 
@@ -79,6 +78,9 @@ func (s *Subscription) ifAttachedTo(d *delivery, f func(d *delivery)) bool {
 	f(d)
 	return true
 }
+
+// behind reports whether something waits in the subscription's queue.
+func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
 
 // Started is the standing after which everything is delivered. It is zero for a
 // live start before the log has begun, and has no history for a start at a
@@ -165,12 +167,22 @@ func (s *Subscription) ActAs(subject *policy.Subject) {
 // attachAgain makes the bindings anew. The lock of its delivery must be held.
 func (s *Subscription) attachAgain(subject *policy.Subject) {
 	live := s.fanout.log.Live()
-	s.ended = nil
+	s.queue.ended = nil
 	for i := range s.request.Bindings {
 		again := newBinding(s, &s.request.Bindings[i], subject)
 		again.after = live
 		s.bindings = append(s.bindings, again)
 	}
+}
+
+// end has nothing be sent for a binding that waits in the queue. The waiting
+// matches may refer to copies of the binding for earlier subjects, so it is
+// noted by what all copies share. The lock of its delivery must be held.
+func (s *Subscription) end(b *diagnose.Binding) {
+	if s.queue.ended == nil {
+		s.queue.ended = map[*diagnose.Binding]bool{}
+	}
+	s.queue.ended[b] = true
 }
 
 // Idle has all bindings wait for the table of one of them, or none for nil. The
