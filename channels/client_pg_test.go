@@ -338,7 +338,7 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	a.session.Close()
 	hub.topics.Publish(protocol.Topic{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
-	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // nobody was back in between
+	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // no client was back in between
 	f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
@@ -394,7 +394,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	say(a, 3)     // its own, which it did not ask for
 	a.session.Close()
 	say(other, 4)
-	other.session.Close() // nobody is there any more
+	other.session.Close() // no client is on the topic any more
 	f.hub.topics.Publish(protocol.Topic{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
 	b := f.visit("tab", "anon", "")
 	b.join(topic, config)

@@ -199,7 +199,7 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	}
 }
 
-// Broadcasts and rows that are gone are one resync.
+// A client that misses both broadcasts and rows is told to resync once.
 func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.Relation("messages")

@@ -138,7 +138,7 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	}
 	_, quiet := visit("quiet", Start{})
 	_, busy := visit("busy", Start{})
-	unknown := f.Changes.Standing() // of a topic that nobody has been on
+	unknown := f.Changes.Standing() // of a topic that no client was on
 	f.Commit(logtest.Insert(rel, "1", "1", "x"), said("busy", 1))
 	f.releaseAll()
 	f.Commit(logtest.Insert(rel, "2", "1", "x"))

@@ -224,7 +224,7 @@ func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
 	}
 }
 
-// One look serves all that the log had when it was asked for.
+// One look is enough for all changes that the log had when it was asked for.
 func TestABacklogIsConfirmedByOneLook(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.Changes.Begin(firstHistory, f.LSN, "")

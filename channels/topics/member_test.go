@@ -66,7 +66,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	a.Leave()
 	other.Broadcast(text(4))
 	other.Leave()
-	f.Publish(room, text(5)) // nobody is there any more
+	f.Publish(room, text(5)) // no member is left
 	again, missed := f.client("a", heard)
 	f.Publish(room, text(6))
 	missed.want(t, "the client that is back", "broadcast 2.", "broadcast 4.", "broadcast 5.", "broadcast 6.")

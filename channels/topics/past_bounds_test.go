@@ -89,7 +89,7 @@ func TestWhoWasAwayForLongIsToldOfAGapOnlyIfSomethingWasBroadcast(t *testing.T) 
 	heard := map[protocol.Topic]uint64{quiet: p.visit(quiet, start), busy: p.visit(busy, start)}
 	later := start.Add(time.Hour)
 	p.Expire(later)
-	p.note(busy, protocol.Broadcast{Relay: []byte("{}")}, "", later) // nobody is there to keep it for
+	p.note(busy, protocol.Broadcast{Relay: []byte("{}")}, "", later) // no client may come back for it
 	for run := range 2 {
 		for key, want := range map[protocol.Topic]bool{quiet: false, busy: true} {
 			if n, gap := missed(p, key, heard[key]); n != 0 || gap != want {
