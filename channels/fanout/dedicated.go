@@ -21,7 +21,7 @@ const (
 
 // noteOverlap notes that several bindings of the subscription match the same
 // row. When its session has too many of those, the subscription moves to a
-// delivery of its own. The lock of its delivery must be held.
+// delivery of its own. The lock of s.attachedTo must be held.
 func (s *Subscription) noteOverlap(bindings int) {
 	if bindings <= overlapFew || s.isDedicated || !s.request.Turn.noteOverlap(bindings, time.Now()) {
 		return
@@ -31,7 +31,7 @@ func (s *Subscription) noteOverlap(bindings int) {
 }
 
 // dedicate has the subscription stay with a delivery of its own once it is on
-// one. The lock of its delivery, if it has one yet, must be held.
+// one. The lock of s.attachedTo, if it has one yet, must be held.
 func (s *Subscription) dedicate() {
 	s.isDedicated = true
 	s.fanout.metrics.dedicated.Inc()

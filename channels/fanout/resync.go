@@ -18,7 +18,7 @@ var broadcastsMissed = &changelog.ResyncError{Code: protocol.CodeBroadcastsMisse
 
 // lose tells the client that changes are gone which it was still to get. A
 // client without bindings is told only if it expects to get messages from SQL
-// that it has missed. The lock of its delivery must be held.
+// that it has missed. The lock of s.attachedTo must be held.
 func (s *Subscription) lose(e *changelog.ResyncError) {
 	switch {
 	case len(s.bindings) > 0:
@@ -30,7 +30,7 @@ func (s *Subscription) lose(e *changelog.ResyncError) {
 
 // behindOf is the error as it is true of the subscription. What waits in its
 // queue is lost too, though the cursor has read it, so the gap may begin
-// earlier. The lock of its delivery must be held.
+// earlier. The lock of s.attachedTo must be held.
 func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError {
 	if !s.behind() {
 		return e
@@ -43,7 +43,7 @@ func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError
 }
 
 // resync tells the client that it missed changes, why, and from which position
-// on it gets everything again. The lock of its delivery, if it has one yet,
+// on it gets everything again. The lock of s.attachedTo, if it has one yet,
 // must be held.
 func (s *Subscription) resync(e *changelog.ResyncError) {
 	for _, b := range s.bindings {

@@ -164,7 +164,7 @@ func (s *Subscription) ActAs(subject *policy.Subject) {
 	})
 }
 
-// attachAgain makes the bindings anew. The lock of its delivery must be held.
+// attachAgain makes the bindings anew. The lock of s.attachedTo must be held.
 func (s *Subscription) attachAgain(subject *policy.Subject) {
 	live := s.fanout.log.Live()
 	s.queue.ended = nil
@@ -177,7 +177,7 @@ func (s *Subscription) attachAgain(subject *policy.Subject) {
 
 // end has nothing be sent for a binding that waits in the queue. The waiting
 // matches may refer to copies of the binding for earlier subjects, so it is
-// noted by what all copies share. The lock of its delivery must be held.
+// noted by what all copies share. The lock of s.attachedTo must be held.
 func (s *Subscription) end(b *diagnose.Binding) {
 	if s.queue.ended == nil {
 		s.queue.ended = map[*diagnose.Binding]bool{}
