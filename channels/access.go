@@ -2,7 +2,6 @@ package channels
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"sync"
 	"time"
@@ -41,12 +40,14 @@ type rights struct {
 	presenceAsked bool      // whether presence may be read was asked at join, or else at the first track
 	readAt        time.Time // when the question began that the Read fields answer
 	writeAt       time.Time // the same for the Write fields
+	stores        bool      // what the channel sends may be kept for replays
+	storeAt       time.Time // when the question began that stores answers
 }
 
 // newAccess is the access of a join with verified claims. It must be released.
 func newAccess(s *Session, subTopic string, private bool, token string, claims *auth.Claims) *access {
 	return &access{
-		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: json.RawMessage(s.identity.Headers)}, private: private,
+		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: s.headers}, private: private,
 		token: token, sub: claims.Subject, subject: s.hub.policy.Subject(claims.Role, string(claims.Raw)),
 	}
 }
@@ -99,7 +100,7 @@ func (a *access) become(token, sub string, subject *policy.Subject) (before *pol
 	defer a.mu.Unlock()
 	if before = a.subject; before != nil {
 		a.token, a.sub, a.subject = token, sub, subject
-		a.rights.writeAt = time.Time{}
+		a.rights.writeAt, a.rights.storeAt = time.Time{}, time.Time{}
 	}
 	return before
 }
@@ -200,12 +201,20 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 		return nil
 	}
 	known, err := a.askWrite(ctx)
+	return unwritable(known.WriteBroadcast, err, protocol.RefuseWrite(a.topic.Name))
+}
+
+// unwritable is why something may not be sent, by an answer of policy; nil if it
+// may. denied is the refusal of who has no right to.
+func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	var raised *policy.AskError
 	switch {
-	case err == nil && known.WriteBroadcast:
+	case err == nil && granted:
 		return nil
-	case err == nil, errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
-		return protocol.RefuseWrite(a.topic.Name)
+	case errors.As(err, &raised):
+		return protocol.Named{Refusal: denied, Name: "rls_policy_error"}
+	case err == nil, errors.Is(err, policy.ErrUnknownRole):
+		return denied
 	case errors.Is(err, policy.ErrNoMessagesTable):
 		return policy.ErrNoMessagesTable
 	case errors.Is(err, policy.ErrNotGranted):
@@ -214,6 +223,34 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 		return protocol.RefuseMissingPartition
 	}
 	return protocol.RefuseDatabaseAway
+}
+
+// mayStore says why what is broadcast may not be kept for replays, nil if it may. As
+// with writing, an answer is believed for a while.
+func (a *access) mayStore(ctx context.Context) error {
+	if !a.private {
+		return protocol.RefusePersistPublic
+	}
+	began, denied := now(), protocol.RefuseStore(a.topic.Name)
+	known := a.known()
+	if began.Before(known.storeAt.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(known.storeAt, began) {
+		return unwritable(known.stores, nil, denied)
+	}
+	subject := a.who()
+	if subject == nil {
+		return denied // it has ended
+	}
+	granted, err := a.hub.policy.MayStore(ctx, subject, a.topic)
+	if err != nil {
+		a.hub.logger.Warn("permission to store not checked", "topic", a.topic.Name, "err", err)
+		return unwritable(false, err, denied)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.subject == subject {
+		a.rights.stores, a.rights.storeAt = granted, began
+	}
+	return unwritable(granted, nil, denied)
 }
 
 // mayTrack reports whether presence may be tracked. With the first track it is

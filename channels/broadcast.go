@@ -2,30 +2,72 @@ package channels
 
 import (
 	"context"
+	"time"
 
+	"walcast/channels/topics"
+	"walcast/policy"
 	"walcast/protocol"
 )
 
 // broadcast relays a client's broadcast to the other channels of the topic and
 // acknowledges it if the join asked for that.
 func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
+	id, err := c.relay(ctx, m)
+	switch {
+	case !c.acks:
+	case err != nil:
+		c.reply(m, protocol.StatusError, protocol.Unacknowledged(err))
+	case id != "":
+		c.reply(m, protocol.StatusOK, protocol.Acknowledged(id))
+	default:
+		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
+	}
+}
+
+// relay is broadcast without the answer. The id is that of a message that was
+// stored.
+func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err error) {
 	h := c.session.hub
 	if len(m.Payload) > h.config.MaxBroadcastBytes {
 		h.metrics.limited.WithLabelValues(limitBroadcastSize).Inc()
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(protocol.RefusePayloadTooLarge))
-		return
+		return "", protocol.RefusePayloadTooLarge
+	}
+	keep, err := m.Persist()
+	if err != nil {
+		return "", err
 	}
 	if err := c.access.mayBroadcast(ctx); err != nil {
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(err))
-		return
+		return "", err
 	}
 	b, err := relayed(m)
 	if err != nil {
-		c.acknowledge(m, protocol.StatusError, protocol.Reason(err))
-		return
+		return "", err
 	}
-	c.member.Broadcast(b)
-	c.acknowledge(m, protocol.StatusOK, protocol.EmptyObject)
+	if keep == 0 {
+		c.member.Broadcast(b)
+		return "", nil
+	}
+	if err := c.access.mayStore(ctx); err != nil {
+		return "", err
+	}
+	key := protocol.Topic{Name: c.address.Topic, Private: c.access.private}
+	stored, err := h.store(ctx, c.access.who(), key, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
+	if err != nil {
+		return "", err
+	}
+	c.member.BroadcastStored(stored)
+	return stored.ID, nil
+}
+
+// store keeps a message for replays before anybody gets it: none is seen that is
+// not kept.
+func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
+	done, err := h.policy.Join(ctx, by)
+	if err != nil {
+		return m, protocol.RefuseDatabaseAway
+	}
+	defer done()
+	return h.topics.Store(ctx, key, m, time.Duration(keep))
 }
 
 // relayed is a client's message as its receivers get it. A text payload that is
@@ -45,10 +87,4 @@ func relayed(m protocol.Message) (b protocol.Broadcast, err error) {
 		return b, protocol.RefusePayloadNotMap
 	}
 	return protocol.Broadcast{Relay: m.Payload}, nil
-}
-
-func (c *channel) acknowledge(m protocol.Message, status string, response []byte) {
-	if c.acks {
-		c.reply(m, status, response)
-	}
 }

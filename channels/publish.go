@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"walcast/auth"
+	"walcast/channels/topics"
 	"walcast/policy"
 	"walcast/protocol"
 )
@@ -87,6 +88,30 @@ func refusalOf(err error) protocol.Refusal {
 
 // codeQueryCanceled is the SQLSTATE of a policy that took too long.
 const codeQueryCanceled = "57014"
+
+// Store keeps the broadcast for replays and sends it to every channel of its topic,
+// which May has said may be written to. It returns the message's id. An error is a
+// protocol.Refusal.
+func (p *Publisher) Store(ctx context.Context, b Publication, keep protocol.Persist) (id string, err error) {
+	if !b.Private {
+		return "", protocol.RefusePersistPublic
+	}
+	may, err := p.hub.policy.MayStore(ctx, p.subject, policy.Topic{Name: b.Topic, Headers: p.headers})
+	switch {
+	case err != nil:
+		p.hub.logger.Warn("permission to store not checked", "topic", b.Topic, "err", err)
+		return "", refusalOf(err)
+	case !may:
+		return "", protocol.RefuseStore(b.Topic)
+	}
+	topic := protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: true}
+	stored, err := p.hub.store(ctx, p.subject, topic, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
+	if err != nil {
+		return "", err
+	}
+	p.hub.topics.PublishStored(topic, stored)
+	return stored.ID, nil
+}
 
 // Publish sends the broadcast to every channel of its topic. It does not ask
 // whether it may.

@@ -49,7 +49,7 @@ func (r *readiness) tell(c *channel) {
 // run tells channels until ctx is done.
 func (r *readiness) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if len(r.due(now())) == 0 {
+		if r.due(now()) == 0 {
 			select {
 			case <-ctx.Done():
 			case <-r.wake:
@@ -64,8 +64,8 @@ func (r *readiness) run(ctx context.Context) error {
 }
 
 // due tells all channels if the log has begun, and warns those that have waited
-// for too long. It returns the channels that still wait.
-func (r *readiness) due(now time.Time) map[*channel]time.Time {
+// for too long. It returns how many still wait.
+func (r *readiness) due(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	isFollowing := r.isFollowing()
@@ -83,5 +83,5 @@ func (r *readiness) due(now time.Time) map[*channel]time.Time {
 		}
 		delete(r.waiting, c)
 	}
-	return r.waiting
+	return len(r.waiting)
 }

@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,9 @@ type Identity struct {
 type Session struct {
 	hub      *Hub
 	out      Outbox
-	identity Identity
+	identity Identity // without Claims and Headers, which may be large
+	sub      string   // of the claims
+	headers  json.RawMessage
 	channels map[string]*channel     // by topic; an entry may have ended meanwhile
 	ledger   *resume.Ledger          // nil without a client_id
 	stream   atomic.Pointer[channel] // the only channel of an event stream
@@ -44,7 +47,11 @@ type Session struct {
 
 // Open starts a session on an outbox. The caller must Close it.
 func (h *Hub) Open(out Outbox, id Identity) *Session {
-	s := &Session{hub: h, out: out, identity: id, channels: map[string]*channel{}}
+	s := &Session{hub: h, out: out, identity: id, headers: json.RawMessage(id.Headers), channels: map[string]*channel{}}
+	s.identity.Claims, s.identity.Headers = nil, ""
+	if id.Claims != nil {
+		s.sub = id.Claims.Subject
+	}
 	if id.ClientID != "" {
 		s.ledger = &resume.Ledger{}
 	}
@@ -124,12 +131,7 @@ func (s *Session) Mark() string { return s.ledger.Mark() }
 func (s *Session) Proven(payload string) { s.ledger.Proven(payload) }
 
 // named is the sub claim of the connection token.
-func (s *Session) named() string {
-	if s.identity.Claims == nil {
-		return ""
-	}
-	return s.identity.Claims.Subject
-}
+func (s *Session) named() string { return s.sub }
 
 // subTopicOf returns what follows "realtime:", and whether the topic begins
 // with it.

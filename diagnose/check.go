@@ -9,6 +9,7 @@ import (
 
 	"walcast/policy"
 	"walcast/protocol"
+	"walcast/replication/catalog"
 	"walcast/replication/wal"
 )
 
@@ -39,8 +40,9 @@ type Check struct {
 	bindings []Binding // still to be checked
 	of       selection // what the first of bindings selects
 	rest     []*wal.Relation
-	begun    bool // rest has the tables that the first of bindings is still to be checked against
-	clean    bool // the first of bindings has no problem so far
+	partly   map[uint32]catalog.Publishes // those of rest of which not all changes are published
+	begun    bool                         // rest has the tables that the first of bindings is still to be checked against
+	clean    bool                         // the first of bindings has no problem so far
 	found    Finding
 }
 
@@ -73,6 +75,7 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 		k.found.Refused = refused
 		return refused != nil, err
 	}
+	warnings = append(warnings, eventWarnings(b, k.rest[0], k.partly)...)
 	k.found.warn(warnings)
 	k.clean = k.clean && len(warnings) == 0
 	if k.rest = k.rest[1:]; len(k.rest) > 0 {
@@ -86,7 +89,7 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 
 // look finds the tables that a binding is to be checked against.
 func (k *Check) look(ctx context.Context, b *Binding) error {
-	relations, err := k.checker.tables.published(ctx, nameOf(b), k.checker.believed)
+	relations, partly, err := k.checker.tables.published(ctx, nameOf(b), k.checker.believed)
 	if err != nil {
 		return err
 	}
@@ -97,7 +100,7 @@ func (k *Check) look(ctx context.Context, b *Binding) error {
 		}
 		return err
 	}
-	k.rest, k.begun, k.clean = relations, true, true
+	k.rest, k.partly, k.begun, k.clean = relations, partly, true, true
 	return nil
 }
 

@@ -140,7 +140,11 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	var unfit *filters.BindError
 	switch {
 	case !errors.As(err, &unfit):
-		return warningsFor(b, rel, view, s.Role), nil, err
+		var shape catalog.Shape
+		if err == nil && len(narrow(b, rel)) > 0 {
+			shape, err = c.tables.shape(ctx, nameOf(b), rel.OID, c.believed)
+		}
+		return warningsFor(b, rel, shape, view, s.Role), nil, err
 	case unfit.Lacks != "":
 		refused, err = c.lacking(ctx, s, b, forFilter, unfit.Lacks, rel)
 		return nil, refused, err

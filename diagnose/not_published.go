@@ -1,9 +1,6 @@
 package diagnose
 
 import (
-	"cmp"
-	"fmt"
-
 	"walcast/protocol"
 	"walcast/replication/catalog"
 )
@@ -18,23 +15,26 @@ func notPublished(b *Binding) string {
 func unpublished(b *Binding, a catalog.Absence) *protocol.Problem {
 	p := &protocol.Problem{Message: notPublished(b), Code: protocol.CodeNotPublished}
 	schema, table := b.Spec.Schema, b.Spec.Table
-	name, publication := quote(schema, table), quote(cmp.Or(a.Publication, "supabase_realtime"))
-	add := fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", publication, name)
+	name := quote(schema, table)
+	var c cure
 	switch {
 	case schema == "*": // which tables to publish only the user knows
 	case table == "*":
-		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", publication, quote(schema))
+		c = publishingSchema(schema, a)
 	case a.Kind == "":
 		p.Code = protocol.CodeUnknownTable
 	case a.Kind != "r" && a.Kind != "p":
 		p.Code = protocol.CodeNotATable
+	case a.System || a.Persistence == "t":
+		c.cost = "tables of Postgres itself and temporary ones cannot be published"
 	case a.Leaves, a.Root:
-		p.Fix = fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", publication, a.Leaves)
-	case !a.Persistent:
-		p.Fix = fmt.Sprintf("ALTER TABLE %s SET LOGGED; %s", name, add)
+		c = publishingBy(a.Leaves, a)
+	case a.Persistence == "u":
+		c = publishingLogged(name, a)
 	default:
-		p.Fix = add
+		c = publishing(name, a)
 	}
+	p.Fix, p.Cost = c.fix, c.cost
 	return p
 }
 

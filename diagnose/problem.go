@@ -60,7 +60,7 @@ func unusableColumn(b *Binding, of purpose, column string) *protocol.Problem {
 // notGranted returns why a binding cannot use a column that its role may not read.
 func notGranted(b *Binding, of purpose, column string, rel *wal.Relation, role string) *protocol.Problem {
 	p := unusableColumn(b, of, column)
-	p.Code, p.Fix = protocol.CodeColumnNotGranted, grant(rel, role, column)
+	p.Code, p.Fix, p.Cost = protocol.CodeColumnNotGranted, grant(rel, role, column), costOfGrant
 	return p
 }
 

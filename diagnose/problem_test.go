@@ -51,7 +51,7 @@ func TestAPolicyOrFilterThatRaisesForARowIsTold(t *testing.T) {
 func TestAClientIsToldEachWarningOnceAndNotTooMany(t *testing.T) {
 	var f Finding
 	for i := range 15 {
-		w := warning("not_granted", "", fmt.Sprint(i))
+		w := warning("not_granted", cure{}, fmt.Sprint(i))
 		f.warn([]protocol.Problem{w, w})
 	}
 	told := f.Warnings

@@ -20,6 +20,8 @@ type tableCache struct {
 type tableEntry struct {
 	mu        sync.Mutex      // held while the catalog is asked, as other callers wait for the same answer
 	relations []*wal.Relation // published under the name
+	partly    map[uint32]catalog.Publishes
+	shapes    map[uint32]catalog.Shape // of relations, as far as somebody needed them
 	asked     time.Time
 	absence   catalog.Absence // why there are no relations
 	explained time.Time       // when absence was asked for
@@ -39,20 +41,45 @@ func newTableCache(c catalog.Catalog) *tableCache {
 
 // published returns the tables that are published under a name, as they were at
 // most age ago.
-func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) ([]*wal.Relation, error) {
+// partly are those of which not all changes are published.
+func (t *tableCache) published(ctx context.Context, name catalog.TableName, age time.Duration) (all []*wal.Relation, partly map[uint32]catalog.Publishes, err error) {
 	e := t.entry(name)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if time.Since(e.asked) < age {
-		return e.relations, nil
+		return e.relations, e.partly, nil
 	}
 	relations, err := t.catalog.Published(ctx, name.Schema, name.Table)
-	if err != nil {
-		return nil, err
+	if err == nil && len(relations) > 0 {
+		partly, err = t.catalog.Publishes(ctx, name.Schema, name.Table)
 	}
+	if err != nil {
+		return nil, nil, err
+	}
+	e.partly, e.shapes = partly, nil
 	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
 	t.names.put(cloned(name), e, sizeOf(name, e.relations), e.asked)
-	return e.relations, nil
+	return e.relations, e.partly, nil
+}
+
+// shape returns the shape of a table that is published under a name, as it was at
+// most age ago.
+func (t *tableCache) shape(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) (catalog.Shape, error) {
+	e := t.entry(name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s, known := e.shapes[relation]; known && time.Since(e.asked) < age {
+		return s, nil
+	}
+	s, err := t.catalog.Shape(ctx, relation)
+	if err != nil {
+		return catalog.Shape{}, err
+	}
+	if e.shapes == nil {
+		e.shapes = map[uint32]catalog.Shape{}
+	}
+	e.shapes[relation] = s
+	return s, nil
 }
 
 // absent says why no table is published under a name, as it was at most age ago.

@@ -10,19 +10,19 @@ import (
 	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
+	"walcast/replication/catalog"
 	"walcast/replication/wal"
 )
 
 // warningsFor says what will not work as the client may expect, with the SQL
 // that cures it.
-func warningsFor(b *Binding, rel *wal.Relation, view *policy.View, role string) (warnings []protocol.Problem) {
+//
+// shape is of rel, and needed for a DELETE alone.
+func warningsFor(b *Binding, rel *wal.Relation, shape catalog.Shape, view *policy.View, role string) (warnings []protocol.Problem) {
 	if b.Spec.Table != "*" && b.Spec.Schema != "*" { // else who may see what decides what is meant
 		warnings = append(grantWarnings(rel, view, role), rowWarnings(rel, view, role)...)
 	}
-	if b.Events.Has(wal.Delete) {
-		warnings = append(warnings, identityWarnings(b, rel)...)
-	}
-	return warnings
+	return append(warnings, identityWarnings(b, rel, shape)...)
 }
 
 // grantWarnings is what a role does not get of a table's columns. Upstream
@@ -34,7 +34,7 @@ func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol
 		return nil // what rowWarnings says comes first
 	case !slices.Contains(view.Columns, true):
 		fix := grant(rel, role)
-		return []protocol.Problem{warning(protocol.CodeNotGranted, fix, fmt.Sprintf(
+		return []protocol.Problem{warning(protocol.CodeNotGranted, cure{fix, costOfGrant}, fmt.Sprintf(
 			"role %q may not SELECT from %s, so changes come without their rows (Error 401). To get them: %s", role, name, fix))}
 	case view.Denied:
 		var keys []string
@@ -44,7 +44,7 @@ func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol
 			}
 		}
 		fix := grant(rel, role, keys...)
-		return []protocol.Problem{warning(protocol.CodeKeyNotGranted, fix, fmt.Sprintf(
+		return []protocol.Problem{warning(protocol.CodeKeyNotGranted, cure{fix, costOfGrant}, fmt.Sprintf(
 			"role %q may not SELECT the key of %s, so changes come without their rows (Error 401). To get them: %s", role, name, fix))}
 	}
 	return nil
@@ -56,11 +56,11 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.P
 	switch {
 	case view.NoUsage:
 		fix := grantUsage(rel, role)
-		return []protocol.Problem{warning(protocol.CodeSchemaNotGranted, fix, fmt.Sprintf(
+		return []protocol.Problem{warning(protocol.CodeSchemaNotGranted, cure{fix: fix}, fmt.Sprintf(
 			"role %q may not use schema %s, which hides all rows of %s. To see them: %s", role, quote(rel.Schema), name, fix))}
 	case view.NoPolicy:
-		fix := fmt.Sprintf("CREATE POLICY \"readable\" ON %s FOR SELECT TO %s USING (true);", name, quote(role))
-		return []protocol.Problem{warning(protocol.CodeNoPolicy, fix, fmt.Sprintf(
+		fix := fmt.Sprintf("CREATE POLICY %s ON %s FOR SELECT TO %s USING (true);", quote("readable by "+role), name, quote(role))
+		return []protocol.Problem{warning(protocol.CodeNoPolicy, cure{fix, costOfPolicy}, fmt.Sprintf(
 			"row-level security of %s has no policy that lets role %q SELECT, so none of its rows come. To show all of them: %s", name, role, fix))}
 	}
 	return nil
@@ -68,21 +68,31 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.P
 
 // identityWarnings is which conditions DELETE never meets, for want of the
 // column in the old row.
-func identityWarnings(b *Binding, rel *wal.Relation) (warnings []protocol.Problem) {
+func identityWarnings(b *Binding, rel *wal.Relation, shape catalog.Shape) (warnings []protocol.Problem) {
 	name := quote(rel.Schema, rel.Table)
-	fix := fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL;", name)
-	for _, i := range filters.Columns(rel, b.Filter) {
-		if !rel.Columns[i].Identity {
-			warnings = append(warnings, warning(protocol.CodeReplicaIdentity, fix, fmt.Sprintf(
-				"DELETE on %s never matches the filter on %q, as the old row does not have that column. To get it: %s",
-				name, rel.Columns[i].Name, fix)))
+	full := fullIdentity(name, shape)
+	for _, i := range narrow(b, rel) {
+		text := fmt.Sprintf("DELETE on %s never matches the filter on %q, as the old row does not have that column. ", name, rel.Columns[i].Name)
+		if full.fix != "" {
+			text += "To get it: " + full.fix
+		} else {
+			text += full.cost
 		}
+		warnings = append(warnings, warning(protocol.CodeReplicaIdentity, full, text))
 	}
 	return warnings
 }
 
-func warning(code, fix, text string) protocol.Problem {
-	return protocol.Problem{Message: protocol.Warning(text), Code: code, Fix: fix}
+// narrow are the columns of a filter that old rows do not have.
+func narrow(b *Binding, rel *wal.Relation) (columns []int) {
+	if !b.Events.Has(wal.Delete) {
+		return nil
+	}
+	return slices.DeleteFunc(filters.Columns(rel, b.Filter), func(i int) bool { return rel.Columns[i].Identity })
+}
+
+func warning(code string, c cure, text string) protocol.Problem {
+	return protocol.Problem{Message: protocol.Warning(text), Code: code, Fix: c.fix, Cost: c.cost}
 }
 
 // grant is the SQL that lets a role read a table, or some columns of it.

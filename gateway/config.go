@@ -102,7 +102,7 @@ type Access struct {
 // DefaultConfig is what serve uses when nothing is set.
 func DefaultConfig() Config {
 	return Config{
-		QueueBytes: 4 << 20, QueuesBytes: 96 << 20, MaxFrame: 5_000_000,
+		QueueBytes: 4 << 20, QueuesBytes: 64 << 20, MaxFrame: 5_000_000,
 		Timeouts: Timeouts{
 			// Upstream's idle timeout is 60 s and fires at 66 s.
 			IdleTimeout: 66 * time.Second, PingInterval: 25 * time.Second,

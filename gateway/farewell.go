@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/gorilla/websocket"
+
 	"walcast/protocol"
 )
 
@@ -15,24 +17,17 @@ import (
 // wantsFrames reports whether the client asks to be told by frames.
 func wantsFrames(r *http.Request) bool { return last(r.URL.Query(), "errors") == "frame" }
 
-// answerHandshake answers a handshake that is rejected.
-func (g *Gateway) answerHandshake(w http.ResponseWriter, r *http.Request, rejected *rejection) {
-	if rejected.code != 0 && wantsFrames(r) && handshakeFault(r.Header) == "" && g.sayFarewell(w, r, rejected) {
-		return
-	}
-	rejected.write(w)
-}
-
-// sayFarewell completes the handshake, tells the rejection and closes. It is false
-// if the handshake failed, and nothing was sent.
-func (g *Gateway) sayFarewell(w http.ResponseWriter, r *http.Request, rejected *rejection) bool {
+// sayFarewell completes the handshake, tells the rejection and closes, for which
+// the client has closeTimeout. It is false if the handshake failed, and nothing
+// was sent.
+func sayFarewell(u *websocket.Upgrader, closeTimeout time.Duration, w http.ResponseWriter, r *http.Request, rejected *rejection) bool {
 	h := &hijacker{ResponseWriter: w}
-	if _, err := g.upgrader.Upgrade(h, r, nil); err != nil {
+	if _, err := u.Upgrade(h, r, nil); err != nil {
 		return h.conn != nil // then there is nobody to answer
 	}
 	conn := h.conn.Conn
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(g.config.CloseTimeout)) // connections of ours have deadlines
+	_ = conn.SetDeadline(time.Now().Add(closeTimeout)) // connections of ours have deadlines
 	version, err := readVersion(r.URL.Query())
 	if err != nil {
 		version = protocol.V1

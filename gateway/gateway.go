@@ -197,7 +197,7 @@ func (g *Gateway) enlist(s *session, id channels.Identity) {
 // leave is the last thing that a session's reader does.
 func (g *Gateway) leave(s *session) {
 	g.sessions.remove(s)
-	g.limits.release(s.address)
+	g.limits.release(s.address, s.large)
 	g.metrics.sessions.open.Dec()
 	g.metrics.sessions.closed.WithLabelValues(s.queue.cause).Inc()
 	if limit := limitOf(s.queue.cause); limit != "" {

@@ -13,7 +13,8 @@ const visits = 4
 
 // keepalive pings sessions that are silent, and tells every event stream where it
 // is. It goes through the sessions one bucket at a time, so that ten thousand
-// pings never leave at once, and one timer serves all.
+// pings never leave at once, and one timer serves all. A session that stays silent
+// for IdleTimeout all the same is ended by its read deadline, which extendRead sets.
 type keepalive struct {
 	sessions *sessions
 	proofs   *proofs

@@ -40,6 +40,7 @@ type receivedMetrics struct {
 const (
 	limitSessions    = "sessions"
 	limitAddress     = "address"
+	limitHandshakes  = "handshakes"
 	limitMessages    = "messages"
 	limitBytes       = "bytes"
 	limitJoins       = "joins"

@@ -2,24 +2,29 @@ package gateway
 
 import (
 	"bytes"
+	"runtime"
 	"sync"
 )
 
 // keptBuffer is the largest buffer for an inbound message that is kept for the
 // next one.
-const keptBuffer = 64 << 10
+const keptBuffer = 256 << 10
 
 // pools lend sessions what they need only while they read or write.
 type pools struct {
-	batches  sync.Pool // of *batch, for writers
-	buffers  sync.Pool // of *bytes.Buffer, for readers
-	deflater *deflater // for sessions that agreed to compression
-	backlog  *backlog  // what they all may have waiting
+	batches  sync.Pool     // of *batch, for writers
+	buffers  sync.Pool     // of *bytes.Buffer, for readers
+	deflater *deflater     // for sessions that agreed to compression
+	backlog  *backlog      // what they all may have waiting
+	decoding chan struct{} // has a token for each session that reads a large message
+	large    chan struct{} // has one for each handshake that is large
 }
 
 func newPools(c Config) *pools {
 	return &pools{
 		backlog:  newBacklog(c.QueuesBytes),
+		decoding: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		large:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		batches:  sync.Pool{New: func() any { return newBatch() }},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		deflater: newDeflater(),

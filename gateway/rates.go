@@ -19,6 +19,7 @@ const (
 type rates struct {
 	messages, bytes, joins *rate.Limiter // nil for no limit
 	refusals               *rate.Limiter
+	turn                   int // bytes since others had theirs
 }
 
 func newRates(c *Config) *rates {
@@ -34,6 +35,22 @@ func newRates(c *Config) *rates {
 		r.bytes = rate.NewLimiter(rate.Limit(n), max(n, int(c.MaxFrame)))
 	}
 	return r
+}
+
+// A session that always has another message to read lets others run after some.
+const (
+	turnBytes    = 16 << 10
+	messageBytes = 1 << 10 // what a message counts beside its size
+)
+
+// hadTurn counts a message of size bytes and reports whether it is for others to
+// have a turn.
+func (r *rates) hadTurn(size int) bool {
+	if r.turn += messageBytes + size; r.turn < turnBytes {
+		return false
+	}
+	r.turn = 0
+	return true
 }
 
 // take takes a message of size bytes from the rates. It names the limit that is

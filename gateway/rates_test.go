@@ -16,8 +16,8 @@ func TestMessagesAboveTheRateAreAnsweredWithAnError(t *testing.T) {
 	}
 	sendText(t, conn, heartbeat)
 	wantText(t, conn, `[null,null,"realtime:x","broadcast",{}]`)
-	wantText(t, conn, `["1","1","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second"}}]`)
-	wantText(t, conn, `["1","2","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second"}}]`)
+	wantText(t, conn, `["1","1","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second","error":"too_many_messages"}}]`)
+	wantText(t, conn, `["1","2","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many messages per second","error":"too_many_messages"}}]`)
 	wantText(t, conn, answered) // heartbeats are never refused
 	wantLimited(t, r, "messages")
 }
@@ -71,7 +71,7 @@ func TestBytesAboveTheRateAreAnsweredWithAnError(t *testing.T) {
 	sendText(t, conn, large) // the largest message is never too large for the rate
 	sendText(t, conn, large)
 	wantText(t, conn, `[null,null,"realtime:x","broadcast",{"pad":"`+strings.Repeat("x", 1900)+`"}]`)
-	wantText(t, conn, `["1","1","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many bytes per second"}}]`)
+	wantText(t, conn, `["1","1","realtime:x","phx_reply",{"status":"error","response":{"reason":"Too many bytes per second","error":"too_many_bytes"}}]`)
 	if got := r.sample(t, `walcast_gateway_limited_total{limit="bytes"}`); got != 1 {
 		t.Errorf("limited = %v, want 1", got)
 	}

@@ -29,6 +29,7 @@ var (
 	rejectMissing  = &rejection{status: http.StatusUnauthorized, label: "token", reason: "API key is missing", failed: true, code: protocol.CloseToken}
 	rejectSessions = &rejection{status: http.StatusTooManyRequests, label: limitSessions, reason: "Too many connected users"}
 	rejectAddress  = &rejection{status: http.StatusTooManyRequests, label: limitAddress, reason: "Too many connected users from this address"}
+	rejectLarge    = &rejection{status: http.StatusTooManyRequests, label: limitHandshakes, reason: "Too many connected users with large tokens or headers", failed: true}
 	rejectClientID = &rejection{status: http.StatusBadRequest, label: "client_id", reason: "client_id must have at most 128 bytes"}
 	rejectStopping = &rejection{status: http.StatusServiceUnavailable, label: "stopping", reason: "Server is stopping"}
 	rejectLost     = &rejection{label: "lost"} // the connection broke; nobody reads an answer

@@ -56,12 +56,13 @@ type client struct {
 	id      channels.SessionID
 	version protocol.Version
 	address netip.Addr
+	large   int // bytes of its handshake that count
 }
 
 // newSession makes a session that has no connection yet, and holds what is pushed
 // until begin.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
-	s := &session{gateway: g, client: client{id.Session, id.Version, address}, queue: queue{limit: g.config.QueueBytes, held: true, pending: pending{backlog: g.pools.backlog}}}
+	s := &session{gateway: g, client: client{id.Session, id.Version, address, largeOf(&id)}, queue: queue{limit: g.config.QueueBytes, held: true, pending: pending{backlog: g.pools.backlog}}}
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.

@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/netip"
 	"sync"
+
+	"walcast/channels"
 )
 
 // sessionLimits counts open sessions, all and by network, against their limits. It
@@ -12,20 +14,43 @@ type sessionLimits struct {
 
 	mu        sync.Mutex
 	count     int
+	bytes     int                // of tokens and headers, see largeOf
 	byNetwork map[netip.Addr]int // empty without maxPerNetwork
+}
+
+// What handshakes leave with sessions: tokens, and headers for policies. That of an
+// ordinary one is not counted.
+const (
+	ordinaryHandshake = 4 << 10
+	largeHandshakes   = 16 << 20
+)
+
+// largeOf is how many bytes of an identity count.
+func largeOf(id *channels.Identity) int {
+	return max(0, len(id.Token)+len(id.Headers)-ordinaryHandshake)
 }
 
 func newSessionLimits(l Limits) *sessionLimits {
 	return &sessionLimits{max: l.MaxSessions, maxPerNetwork: l.MaxSessionsPerAddress, byNetwork: map[netip.Addr]int{}}
 }
 
-// admit counts one more, or returns why it may not come in. Each that was admitted
-// must be released.
-func (l *sessionLimits) admit(address netip.Addr) *rejection {
+// isFull reports whether no more large handshakes are let in.
+func (l *sessionLimits) isFull() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bytes+ordinaryHandshake > largeHandshakes
+}
+
+// admit counts one more, with so many bytes of a large handshake, or returns why it
+// may not come in. Each that was admitted must be released.
+func (l *sessionLimits) admit(address netip.Addr, large int) *rejection {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.max > 0 && l.count >= l.max {
 		return rejectSessions
+	}
+	if large > 0 && l.bytes+large > largeHandshakes {
+		return rejectLarge
 	}
 	if l.maxPerNetwork > 0 {
 		n := network(address)
@@ -35,14 +60,16 @@ func (l *sessionLimits) admit(address netip.Addr) *rejection {
 		l.byNetwork[n]++
 	}
 	l.count++
+	l.bytes += large
 	return nil
 }
 
 // release counts one less.
-func (l *sessionLimits) release(address netip.Addr) {
+func (l *sessionLimits) release(address netip.Addr, large int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.count--
+	l.bytes -= large
 	if l.maxPerNetwork == 0 {
 		return
 	}

@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
+
+	"walcast/channels"
 )
 
 func TestMaxSessions(t *testing.T) {
@@ -61,14 +64,37 @@ func TestSessionLimitsCountByAddress(t *testing.T) {
 		want    *rejection
 	}{{one, nil}, {one, nil}, {one, rejectAddress}, {two, nil}, {two, rejectSessions}}
 	for i, step := range steps {
-		if got := c.admit(step.address); got != step.want {
+		if got := c.admit(step.address, 0); got != step.want {
 			t.Errorf("step %d: admit(%s) = %+v, want %+v", i, step.address, got, step.want)
 		}
 	}
-	c.release(one)
-	c.release(one)
-	c.release(two)
+	c.release(one, 0)
+	c.release(one, 0)
+	c.release(two, 0)
 	if c.count != 0 || len(c.byNetwork) != 0 {
 		t.Errorf("after all have left: %d sessions, %v; want none", c.count, c.byNetwork)
+	}
+}
+
+// Ordinary handshakes are let in however many large ones there are.
+func TestLargeHandshakesAreBoundedTogether(t *testing.T) {
+	c, address := newSessionLimits(Limits{}), netip.MustParseAddr("192.0.2.1")
+	large := largeOf(&channels.Identity{Token: strings.Repeat("t", 10_000), Headers: strings.Repeat("h", 10_000)})
+	n := 0
+	for c.admit(address, large) == nil {
+		n++
+	}
+	if want := largeHandshakes / 16_000; n < want || n > 2*want {
+		t.Errorf("%d handshakes of 20,000 bytes are let in; want about %d", n, want)
+	}
+	if got := c.admit(address, large); got != rejectLarge {
+		t.Errorf("one more gets %+v; want %+v", got, rejectLarge)
+	}
+	if got := c.admit(address, largeOf(&channels.Identity{Token: strings.Repeat("t", 3000), Headers: "{}"})); got != nil {
+		t.Errorf("an ordinary one gets %+v; want it let in", got)
+	}
+	c.release(address, large)
+	if got := c.admit(address, large); got != nil {
+		t.Errorf("when one has left, another gets %+v; want it let in", got)
 	}
 }

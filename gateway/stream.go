@@ -49,11 +49,11 @@ func (g *Gateway) admitStream(w http.ResponseWriter, r *http.Request, address ne
 		return rejectJoin(err)
 	}
 	id.Version = query.version
-	if rejected := g.limits.admit(address); rejected != nil {
+	if rejected := g.limits.admit(address, largeOf(&id)); rejected != nil {
 		return rejected
 	}
 	if rejected := g.begin(w, r, address, id, query); rejected != nil {
-		g.limits.release(address)
+		g.limits.release(address, largeOf(&id))
 		return rejected
 	}
 	return nil

@@ -19,22 +19,63 @@ func (g *Gateway) upgrade(sessions context.Context, w http.ResponseWriter, r *ht
 		func(rejected *rejection) { g.answerHandshake(w, r, rejected) })
 }
 
+// answerHandshake answers a handshake that is rejected.
+func (g *Gateway) answerHandshake(w http.ResponseWriter, r *http.Request, rejected *rejection) {
+	if rejected.code != 0 && wantsFrames(r) && handshakeFault(r.Header) == "" &&
+		sayFarewell(&g.upgrader, g.config.CloseTimeout, w, r, rejected) {
+		return
+	}
+	rejected.write(w)
+}
+
 // connect answers a request for a session. A rejection is answered at once, unless
 // the address has had many.
 func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, answer func(*rejection)) {
 	start := time.Now()
 	address := g.config.clientAddress(r)
-	if rejected := admit(address); rejected != nil {
+	if rejected := g.inTurn(r, func() *rejection { return admit(address) }); rejected != nil {
 		g.metrics.sessions.refused.WithLabelValues(rejected.label).Inc()
-		if rejected == rejectSessions || rejected == rejectAddress {
+		if rejected == rejectSessions || rejected == rejectAddress || rejected == rejectLarge {
 			g.Limited(rejected.label)
 		}
 		if rejected.failed {
+			if rejected == rejectLarge {
+				clear(r.Header) // it is what is too much
+			}
 			g.failures.pause(r.Context(), g.failures.note(address, start))
 		}
 		answer(rejected)
 	}
 	g.metrics.sessions.handshakes.Observe(time.Since(start).Seconds())
+}
+
+// inTurn admits large handshakes one after the other: no token of an ordinary size
+// takes as long to verify, and thousands at once would keep all else from running.
+func (g *Gateway) inTurn(r *http.Request, admit func() *rejection) *rejection {
+	if size(r) <= ordinaryHandshake {
+		return admit()
+	}
+	if g.limits.isFull() {
+		return rejectLarge
+	}
+	select {
+	case g.pools.large <- struct{}{}:
+	case <-r.Context().Done():
+		return rejectLost
+	}
+	defer func() { <-g.pools.large }()
+	return admit()
+}
+
+// size is how large the head of a request is, nearly.
+func size(r *http.Request) (n int) {
+	n = len(r.RequestURI)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value)
+		}
+	}
+	return n
 }
 
 // admit opens a session, or says why not. The order of the checks is upstream's.
@@ -49,11 +90,11 @@ func (g *Gateway) admit(sessions context.Context, w http.ResponseWriter, r *http
 	if rejected != nil {
 		return rejected
 	}
-	if rejected := g.limits.admit(address); rejected != nil {
+	if rejected := g.limits.admit(address, largeOf(&id)); rejected != nil {
 		return rejected
 	}
 	if rejected := g.accept(sessions, w, r, address, id); rejected != nil {
-		g.limits.release(address)
+		g.limits.release(address, largeOf(&id))
 		return rejected
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -26,7 +27,7 @@ func (s *session) introduce(id channels.Identity) conversation {
 
 // open prepares the connection for the reader, and lets the writer have it.
 func (s *session) open() {
-	s.conn.SetReadLimit(s.gateway.config.MaxFrame)
+	limitFrames(s.conn, s.gateway.config.MaxFrame)
 	s.handleControl()
 	s.received()
 	s.begin()
@@ -61,12 +62,8 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 	// Borrowed only now: while a session is silent it holds no buffer.
 	b := s.gateway.pools.buffers.Get().(*bytes.Buffer)
 	defer s.gateway.pools.returnBuffer(b)
-	limit := s.gateway.config.MaxFrame
-	if _, err := b.ReadFrom(io.LimitReader(r, limit+1)); err != nil {
+	if err := readFrame(b, r, s.gateway.config.MaxFrame); err != nil {
 		return err
-	}
-	if int64(b.Len()) > limit { // only compressed ones come this far
-		return websocket.ErrReadLimit
 	}
 	s.received()
 	metrics := &s.gateway.metrics.received
@@ -75,15 +72,31 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 	if s.queue.ending.Load() {
 		return nil
 	}
-	m, err := s.version.Decode(b.Bytes(), binary)
+	m, err := s.decode(b.Bytes(), binary)
 	if err != nil {
 		metrics.malformed.Inc()
 	}
-	if s.exceeds(m, err == nil, b.Len()) || err != nil {
-		return nil
+	if !s.exceeds(m, err == nil, b.Len()) && err == nil {
+		c.Handle(ctx, m)
 	}
-	c.Handle(ctx, m)
+	if s.rates != nil && s.rates.hadTurn(b.Len()) {
+		runtime.Gosched()
+	}
 	return nil
+}
+
+// largeMessage is how many bytes take longer to read than others should wait for.
+const largeMessage = 8 << 10
+
+// decode reads a message. Large ones are read by fewer sessions at once than there
+// are processors, each in its turn: what is live must find one.
+func (s *session) decode(message []byte, binary bool) (protocol.Message, error) {
+	if len(message) < largeMessage {
+		return s.version.Decode(message, binary)
+	}
+	s.gateway.pools.decoding <- struct{}{}
+	defer func() { <-s.gateway.pools.decoding }()
+	return s.version.Decode(message, binary)
 }
 
 // received notes that something arrived.
@@ -114,7 +127,11 @@ func (s *session) exceeds(m protocol.Message, readable bool, size int) bool {
 	case readable && m.Topic == protocol.TopicPhoenix && m.Event == protocol.EventHeartbeat:
 		return false
 	case readable && !m.Ref.IsNull():
-		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, protocol.Reason(refusal)))
+		response := protocol.Reason(refusal)
+		if m.Event == protocol.EventBroadcast {
+			response = protocol.Unacknowledged(refusal)
+		}
+		s.Push(s.version.ReplyTo(m, m.JoinRef, protocol.StatusError, response))
 	}
 	return true
 }

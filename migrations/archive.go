@@ -34,11 +34,15 @@ type Message struct {
 const newest = `
 	select id::text, event, coalesce(textsend(payload::text), binary_payload), payload is null
 	from %s
-	where topic = $1 and private is true and extension = 'broadcast' and event is not null
+	where topic = $1 and private is true and extension = 'broadcast' and event is not null%s
 		and (payload is not null or binary_payload is not null)
 		and inserted_at >= $2 and inserted_at < (now() at time zone 'UTC') + interval '1 minute'
 	order by inserted_at desc, %s desc
 	limit $3`
+
+// unexpired leaves out what its sender did not want kept any longer. A table that
+// somebody else has made may not know of that.
+const unexpired = " and (expires_at is null or expires_at > (now() at time zone 'UTC'))"
 
 // visible counts those of the messages that queries see. The time keeps it to
 // the partitions of late.
@@ -62,12 +66,10 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 	if err := a.await(ctx, from, committed); err != nil {
 		return nil, err
 	}
-	// inserted_at is a timestamp without zone, in UTC.
-	rows, err := a.pool.Query(ctx, fmt.Sprintf(newest, from.relation, from.place), topic, since.UTC(), limit)
-	if err != nil {
-		return nil, fmt.Errorf("read stored messages: %w", err)
+	messages, err := a.read(ctx, from, unexpired, topic, since, limit)
+	if hasCode(err, codeUndefinedColumn) {
+		messages, err = a.read(ctx, from, "", topic, since, limit)
 	}
-	messages, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Message])
 	if err != nil {
 		return nil, fmt.Errorf("read stored messages: %w", err)
 	}
@@ -79,6 +81,16 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 	}
 	slices.Reverse(messages)
 	return messages, nil
+}
+
+// read asks for the messages that a further condition holds for.
+func (a *Archive) read(ctx context.Context, from source, condition, topic string, since time.Time, limit int) ([]Message, error) {
+	// inserted_at is a timestamp without zone, in UTC.
+	rows, err := a.pool.Query(ctx, fmt.Sprintf(newest, from.relation, condition, from.place), topic, since.UTC(), limit)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Message])
 }
 
 // source is where all messages can be read, and the column with the order of those of

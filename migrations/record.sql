@@ -1,4 +1,5 @@
--- Everything that this transaction made. Partitions go with their table.
+-- Everything that this transaction made, and did not only alter. Partitions go with
+-- their table.
 insert into realtime.walcast_migrations (version, name, objects)
 select %d, '%s', coalesce(array_agg(o.type || ' ' || o.identity order by o.type = 'schema' desc, made.oid), '{}')
 from (
@@ -13,4 +14,5 @@ from (
 	union all
 	select 'pg_publication', oid from pg_publication
 	where pubname = 'supabase_realtime_messages_publication' and xmin = pg_current_xact_id()::xid
-) made, pg_identify_object(made.class, made.oid, 0) o;
+) made, pg_identify_object(made.class, made.oid, 0) o
+where o.type || ' ' || o.identity <> all (select unnest(objects) from realtime.walcast_migrations);

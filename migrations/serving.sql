@@ -1,7 +1,7 @@
 -- The statements that give role $1 what the server needs and it does not have, most
 -- basic first. $2 is whether walcast made the schema realtime: in one that somebody
 -- else made, who owns realtime.messages may do everything that is needed.
-with me as (select oid, rolname, rolsuper, rolreplication from pg_roles where rolname = $1),
+with me as (select oid, rolname, rolsuper, rolreplication, rolinherit from pg_roles where rolname = $1),
 rds as (select oid from pg_roles where rolname = 'rds_replication'),
 messages as (select oid, relowner from pg_class where oid = to_regclass('realtime.messages'))
 select statement from (
@@ -25,7 +25,12 @@ select statement from (
 			format('grant execute on function realtime.walcast_keep(timestamptz, int, interval) to %I', me.rolname)])
 		from me, messages where $2 and not pg_has_role(me.oid, messages.relowner, 'usage')
 	union all
-	select 6, format('grant %I to %I', owner.rolname, me.rolname)
+	-- A role that inherits nothing has the rights of those that it is a member of only
+	-- after SET ROLE. From 16 on that is said of each membership.
+	select 6, unnest(case when current_setting('server_version_num')::int >= 160000
+			then array[format('grant %I to %I with inherit true', owner.rolname, me.rolname)]
+			else array[format('grant %I to %I', owner.rolname, me.rolname)] || case when me.rolinherit then '{}'::text[] else array[format('alter role %I inherit', me.rolname)] end
+		end)
 		from me, messages join pg_roles owner on owner.oid = messages.relowner
 		where not $2 and not pg_has_role(me.oid, messages.relowner, 'usage')
 ) need (rank, statement)

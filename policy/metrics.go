@@ -69,6 +69,9 @@ func (m *metrics) ofCatalog(f promauto.Factory) {
 		Name: "walcast_policy_looks_total",
 		Help: "Statements that looked whether anything has changed that access or types depend on.",
 	}, []string{"result"})
+	for _, result := range []string{"ok", "failed"} { // none yet is a number too
+		m.looks.WithLabelValues(result)
+	}
 	m.lookTime = f.NewHistogram(prometheus.HistogramOpts{
 		Name:    "walcast_policy_look_seconds",
 		Help:    "Time that one such look took, with reading again what had changed.",

@@ -54,6 +54,7 @@ func errTopic() error {
 const (
 	extensionBroadcast = "broadcast"
 	extensionPresence  = "presence"
+	extensionStore     = "persistence" // upstream's name; what is stored is a broadcast
 )
 
 const messagesTable = "realtime.messages"
@@ -92,6 +93,17 @@ func (p *private) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, 
 		return Grants{}, fmt.Errorf("check who may write to a private topic: %w", err)
 	}
 	return g, nil
+}
+
+// MayStore asks whether what the subject sends to the topic may be kept for replays,
+// which takes a policy of its own. Errors are those of MayRead.
+func (p *private) MayStore(ctx context.Context, s *Subject, t Topic) (bool, error) {
+	p.pg.metrics.private.WithLabelValues(questionWrite).Inc()
+	may, err := p.writable(ctx, s, t, extensionStore)
+	if err != nil {
+		return false, fmt.Errorf("check who may store messages of a private topic: %w", err)
+	}
+	return may, nil
 }
 
 // foundProbe returns the extensions of the probes that the subject can see.

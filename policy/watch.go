@@ -46,6 +46,7 @@ type watch struct {
 	wake   chan struct{} // has a token if a caller waits
 
 	mu         sync.Mutex
+	runs       bool  // Run is running
 	next       *look // the look that has not begun; nil if no caller waits
 	running    *look // nil between two
 	last       *look // the last look that succeeded
@@ -128,6 +129,24 @@ func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (
 	}
 }
 
+// Late reports whether what is known may be older than Config.AccessAge: no look
+// that began after since has succeeded yet. Whoever goes by what is known waits for
+// one in Confirm then. It needs no I/O, and is false while Run is not running, as
+// everything is read again after that time then.
+func (w *watch) Late() (since time.Time, late bool) {
+	since = w.pg.now().Add(-w.pg.config.AccessAge)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return since, w.runs && (w.last == nil || w.last.began.Before(since))
+}
+
+// run says whether Run is running.
+func (w *watch) run(running bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.runs = running
+}
+
 // after returns a look that begins after the time.
 func (w *watch) after(at time.Time) *look {
 	w.mu.Lock()
@@ -191,6 +210,8 @@ func (w *watch) Run(ctx context.Context) error {
 		conn = nil
 	}
 	defer leave()
+	w.run(true)
+	defer w.run(false)
 	for {
 		select {
 		case <-ctx.Done():

@@ -45,8 +45,8 @@ func decodePush(data []byte) (Message, error) {
 	}, nil
 }
 
-// decodeUserBroadcast reads kind 3. Metadata is checked and discarded, as it is
-// upstream: clients may not speak for the server.
+// decodeUserBroadcast reads kind 3. Its metadata is for the server alone: clients may
+// not speak for the server.
 func decodeUserBroadcast(data []byte) (Message, error) {
 	head, payload, err := split(data, 6, 5)
 	if err != nil {
@@ -65,7 +65,7 @@ func decodeUserBroadcast(data []byte) (Message, error) {
 		JoinRef: quotedRef(head[0]), Ref: quotedRef(head[1]),
 		Topic: string(head[2]), Event: EventBroadcast,
 		Kind: UserBroadcast, Payload: append([]byte(nil), payload...),
-		UserEvent: string(head[3]), Encoding: encoding,
+		UserEvent: string(head[3]), Encoding: encoding, Metadata: append([]byte(nil), head[4]...),
 	}, nil
 }
 

@@ -49,7 +49,7 @@ func TestDecode(t *testing.T) {
 			frame: "\x03\x01\x01\x0a\x03\x07\xff1" + `"` + "realtime:acur" + `{"a":1}` + `{"x":1}`,
 			want: Message{
 				JoinRef: `"1"`, Ref: `"\""`, Topic: "realtime:a", Event: EventBroadcast, Kind: UserBroadcast,
-				Payload: []byte(`{"x":1}`), UserEvent: "cur", Encoding: EncodingJSON,
+				Payload: []byte(`{"x":1}`), UserEvent: "cur", Encoding: EncodingJSON, Metadata: []byte(`{"a":1}`),
 			},
 		},
 		{
@@ -104,13 +104,18 @@ func TestDecodeRefusesMalformedFrames(t *testing.T) {
 }
 
 func TestDecodeSurvivesDepth(t *testing.T) {
-	payload := strings.Repeat(`{"a":[`, 4000) + strings.Repeat(`]}`, 4000)
-	m, err := V2.Decode([]byte(`["1","1","realtime:a","phx_join",`+payload+`]`), false)
-	if err != nil || string(m.Payload) != payload {
-		t.Errorf("Decode of 8,000 nested values: %v", err)
-	}
-	payload = strings.Repeat(`[`, 1_000_000) + strings.Repeat(`]`, 1_000_000)
-	if _, err := V2.Decode([]byte(`["1","1","realtime:a","phx_join",`+payload+`]`), false); err == nil {
-		t.Error("Decode accepted a million nested values")
+	nested := func(n int) string { return strings.Repeat(`{"a":[`, n/2) + strings.Repeat(`]}`, n/2) }
+	flat := `["[[{` + strings.Repeat(`[`, 5000) + `","\\\"[[",` + strings.Repeat("[],", 5000) + `{}]`
+	for payload, want := range map[string]bool{
+		nested(maxNesting - 2): true, flat: true, nested(maxNesting): false, nested(8000): false, strings.Repeat(`[`, 1_000_000): false,
+	} {
+		m, err := V2.Decode([]byte(`["1","1","realtime:a","phx_join",`+payload+`]`), false)
+		if (err == nil) != want || want && string(m.Payload) != payload {
+			t.Errorf("Decode of %d bytes, %.20s…: %v; want it read: %t", len(payload), payload, err, want)
+		}
+		_, err = V1.Decode([]byte(`{"ref":"1","topic":"realtime:a","event":"phx_join","payload":`+payload+`}`), false)
+		if (err == nil) != want {
+			t.Errorf("Decode of version 1.0.0, %d bytes, %.20s…: %v; want it read: %t", len(payload), payload, err, want)
+		}
 	}
 }

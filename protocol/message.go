@@ -1,6 +1,10 @@
 package protocol
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+)
 
 // Kind says how a message's payload is to be read.
 type Kind uint8
@@ -31,6 +35,7 @@ type Message struct {
 	Payload      []byte
 	UserEvent    string
 	Encoding     Encoding
+	Metadata     []byte // of UserBroadcast: JSON, or nil
 
 	// OddTopic is the topic as given when it is not a string. Nothing can be
 	// joined by it, so Topic is "", but replies name it.
@@ -45,13 +50,46 @@ func (m Message) IsJSON() bool {
 // Decode reads one WebSocket message. Its errors mean "malformed": upstream
 // drops such a frame and keeps the socket.
 func (v Version) Decode(data []byte, binary bool) (Message, error) {
-	if v == V1 {
-		return decodeV1(data) // text or not: upstream reads JSON from both
-	}
-	if binary {
+	switch {
+	case binary && v != V1: // of which text or not does not matter: upstream reads JSON from both
 		return decodeBinary(data)
+	case nestsDeeply(data):
+		return Message{}, errNesting
+	case v == V1:
+		return decodeV1(data)
 	}
 	return decodeV2(data)
+}
+
+// maxNesting is how deep objects and arrays may stand in one another. Reading them
+// takes a stack that grows with it, which costs more than all the rest.
+const maxNesting = 512
+
+var errNesting = fmt.Errorf("nested deeper than %d", maxNesting)
+
+// nestsDeeply is true for all that is nested too deeply, and for what is no JSON
+// if it looks like that.
+func nestsDeeply(data []byte) bool {
+	if bytes.Count(data, []byte("["))+bytes.Count(data, []byte("{")) <= maxNesting {
+		return false // which nearly all messages are
+	}
+	depth, quoted := 0, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			if depth++; depth > maxNesting {
+				return true
+			}
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return false
 }
 
 // fields are the raw parts of a text frame.

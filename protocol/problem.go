@@ -7,6 +7,7 @@ type Problem struct {
 	Message string // for people: upstream's text where it has one
 	Code    string // for programs
 	Fix     string // the SQL that cures it; "" where none does
+	Cost    string // what else Fix does, or why there is none
 }
 
 // Warning is the problem as it is told on a channel that works all the same.
@@ -34,6 +35,7 @@ const (
 	CodeSchemaNotGranted   = "schema_not_granted"
 	CodeNoPolicy           = "no_policy"
 	CodeReplicaIdentity    = "replica_identity"
+	CodeEventNotPublished  = "event_not_published"
 	CodePolicyRaised       = "policy_raised"
 	CodeFilterRaised       = "filter_raised"
 	CodeTooSlow            = "too_slow"
@@ -48,6 +50,10 @@ func (p Problem) payload(extension, status, subTopic string) json.RawMessage {
 	if p.Fix != "" {
 		b = append(b, `,"fix":`...)
 		b = appendQuoted(b, p.Fix)
+	}
+	if p.Cost != "" {
+		b = append(b, `,"cost":`...)
+		b = appendQuoted(b, p.Cost)
 	}
 	return append(b, '}')
 }

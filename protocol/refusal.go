@@ -76,6 +76,10 @@ var (
 	RefusePayloadTooLarge = Refusal{Text: "payload_size_exceeded"} // upstream's text, there a bare string
 	RefusePayloadNotMap   = Refusal{Text: "Broadcast payload must be a map"}
 	RefuseHugeNumber      = Refusal{Text: "The payload has a number that a double cannot hold"}
+	RefusePersistTTL      = Refusal{"InvalidPersistTtl", "persist must be true, or have a ttl of 1 to 259200 seconds"}
+	RefusePersistPublic   = Refusal{"PersistNotPrivate", "persist can only be used on private channels"}
+	RefusePersistFailed   = Refusal{"UnableToPersistMessage", "Realtime was unable to store the message"}
+	RefusePersistJSON     = Refusal{"InvalidPayload", "Postgres cannot store the payload as JSON"}
 	RefuseTooManyMessages = Refusal{Text: "Too many messages per second"}
 	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
@@ -98,6 +102,12 @@ func RefuseSessionBytes(limit int) Refusal {
 // RefuseRead is for a subject that may not read a private topic.
 func RefuseRead(subTopic string) Refusal {
 	return Refusal{CodeUnauthorized, MessageNotReadable(subTopic)}
+}
+
+// RefuseStore is for a broadcast that is to be kept by a subject that may not do that
+// on a private topic.
+func RefuseStore(subTopic string) Refusal {
+	return Refusal{CodeUnauthorized, "You do not have permissions to store messages of this Channel topic: " + subTopic}
 }
 
 // RefuseWrite is for a broadcast by a subject that may not write to a private

@@ -24,10 +24,10 @@ func Reason(refusal error) json.RawMessage {
 	var unserved Unserved
 	errors.As(refusal, &unserved) // else it has neither
 	text := refusal.Error()
-	b := make([]byte, 0, len(`{"reason":"","code":"","fix":""}`)+len(text)+len(unserved.Problem.Code)+len(unserved.Problem.Fix))
+	b := make([]byte, 0, len(`{"reason":"","code":"","fix":"","cost":""}`)+len(text)+len(unserved.Problem.Code)+len(unserved.Problem.Fix)+len(unserved.Problem.Cost))
 	b = append(b, `{"reason":`...)
 	b = appendQuoted(b, text)
-	for _, beside := range []struct{ key, text string }{{`,"code":`, unserved.Problem.Code}, {`,"fix":`, unserved.Problem.Fix}} {
+	for _, beside := range []struct{ key, text string }{{`,"code":`, unserved.Problem.Code}, {`,"fix":`, unserved.Problem.Fix}, {`,"cost":`, unserved.Problem.Cost}} {
 		if beside.text != "" {
 			b = append(b, beside.key...)
 			b = appendQuoted(b, beside.text)

@@ -88,6 +88,10 @@ func (r *Reader) Run(ctx context.Context) error {
 	return r.follow(ctx)
 }
 
+// TypesChanged has the reader ask the catalog again what types are, by OID, before
+// it reads the next row that has any of them. It may be called at any time.
+func (r *Reader) TypesChanged(types []uint32) { r.control.types.change(types) }
+
 // follow attempts to stream until ctx is done or going on is pointless.
 func (r *Reader) follow(ctx context.Context) error {
 	for {

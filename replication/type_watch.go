@@ -19,10 +19,7 @@ type typeWatch struct {
 	changed []uint32
 }
 
-// TypesChanged has the reader ask the catalog again what types are, by OID, before
-// it reads the next row that has any of them. It may be called at any time.
-func (r *Reader) TypesChanged(types []uint32) { r.control.types.change(types) }
-
+// change has take return these types, by OID, too.
 func (w *typeWatch) change(types []uint32) {
 	if len(types) == 0 {
 		return

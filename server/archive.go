@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"walcast/channels/topics"
@@ -26,4 +27,18 @@ func (a archive) Newest(ctx context.Context, subTopic string, since time.Time, l
 		}
 	}
 	return stored, nil
+}
+
+// Store implements topics.Archive.
+func (a archive) Store(ctx context.Context, subTopic string, m topics.Stored, keep time.Duration) (id string, err error) {
+	id, err = a.Archive.Store(ctx, subTopic, migrations.Message{
+		Event: m.Event, Payload: m.Payload, Binary: m.Encoding == protocol.EncodingBinary,
+	}, keep)
+	switch {
+	case errors.Is(err, migrations.ErrNotStorable):
+		return "", protocol.RefusePersistJSON
+	case errors.Is(err, migrations.ErrNoPartition):
+		return "", protocol.RefuseMissingPartition
+	}
+	return id, err
 }

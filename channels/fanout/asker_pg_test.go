@@ -448,6 +448,9 @@ func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	before := s.Started().Position
 	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(held, "2", "x"))
 	f.waitAsking()
+	f.until("the subscription is on the lane that asks", func() bool {
+		return s.attachedTo.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
+	})
 	f.Commit(logtest.Insert(held, "3", "x"))
 	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.LSN+0x100, changelog.CodeSlotLost)
 	got := slow.read(t, 1)[0].Payload

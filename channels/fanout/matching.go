@@ -96,15 +96,26 @@ func (d *delivery) sort(m, last *match) {
 
 // confirm waits for a look at the rules of access that began after the changes
 // were read from the WAL, and saw their transactions. Matches whose rules have
-// changed meanwhile become outdated. It is false when ctx is done.
+// changed meanwhile become outdated. If no row is under row-level security it
+// waits only if looks are late: nothing is sent by rules that are older than
+// access-age. It is false when ctx is done.
 func (d *delivery) confirm(ctx context.Context) bool {
-	if len(d.matched.secured) == 0 {
+	if len(d.matched.matches) == 0 {
 		return true
 	}
-	readAt := d.readBefore(d.matched.last())
+	since, late := d.fanout.policy.Late()
+	if len(d.matched.secured) == 0 && !late {
+		return true
+	}
+	readAt := since
+	if len(d.matched.secured) > 0 {
+		if at := d.readBefore(d.matched.last()); !late || at.After(since) {
+			readAt = at
+		}
+	}
 	now, err := d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
 	for err != nil {
-		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows under row-level security wait", err) {
+		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
 			return false
 		}
 		now, err = d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
@@ -114,7 +125,7 @@ func (d *delivery) confirm(ctx context.Context) bool {
 	}
 	for i := range d.matched.matches {
 		m := &d.matched.matches[i]
-		if m.way != compiled {
+		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
 		if since, changed := changedSince(d.fanout.policy, m.view, m.binding.subject); changed {

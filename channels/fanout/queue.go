@@ -140,8 +140,9 @@ func (d *delivery) signal() {
 // takes out the decided steps before it. It is false when there is nothing more
 // to send now. d.mu must be held.
 func (d *delivery) release(s *Subscription) bool {
-	if d.skip(s); !s.behind() || !d.decided(s, &s.queue.steps[0]) {
-		return false
+	d.skip(s)
+	if s.attachedTo.Load() != d || !s.behind() || !d.decided(s, &s.queue.steps[0]) {
+		return false // skip may have moved it to another delivery
 	}
 	d.sendDecided(s, d.dequeue(s))
 	return s.behind()
@@ -354,7 +355,7 @@ func (d *delivery) next(s *Subscription) (size int, waits bool) {
 	if s.attachedTo.Load() != d || !s.behind() {
 		return 0, false
 	}
-	if d.skip(s); !s.behind() || s.attachedTo.Load() != d {
+	if d.skip(s); s.attachedTo.Load() != d || !s.behind() {
 		return 0, false
 	}
 	if d.decided(s, &s.queue.steps[0]) {

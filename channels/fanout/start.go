@@ -51,8 +51,11 @@ func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 // is told to resync first. Until the log has begun even dedicated subscriptions
 // are on a lane, as there is no position yet from which a catch-up could read.
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
-	live := f.log.Standing()
-	if !s.isDedicated || live.Position.IsZero() {
+	var live changelog.Standing
+	if s.isDedicated {
+		live = f.log.Standing()
+	}
+	if live.Position.IsZero() {
 		direct.attach(s, e)
 		return
 	}

@@ -60,7 +60,7 @@ func (s *Topics) Join(key protocol.Topic, c MemberConfig) *Member {
 
 // Broadcast sends to all other members, and to this one if it asked for its own
 // broadcasts.
-func (m *Member) Broadcast(b protocol.Broadcast) { m.topic.broadcast(b, m) }
+func (m *Member) Broadcast(b protocol.Broadcast) { m.topic.broadcast(b, m, "") }
 
 // Listen sets whether the member gets broadcasts from now on.
 func (m *Member) Listen(listens bool) {

@@ -37,7 +37,7 @@ type Message struct {
 // client that sent the message cannot be told, as its transaction has
 // committed.
 func (s *Topics) Message(c *wal.Change, reports bool) (protocol.Topic, *Message) {
-	if !isMessage(c) {
+	if !isMessage(c) || isRelayed(c) {
 		return protocol.Topic{}, nil
 	}
 	key, stored, err := read(c)
@@ -108,6 +108,16 @@ func isMessage(c *wal.Change) bool {
 		return protocol.IsMessagesTable(c.Relation.Schema, c.Relation.Table)
 	}
 	return false
+}
+
+// isRelayed reports whether a row was stored for a broadcast that was delivered
+// when it was sent.
+func isRelayed(c *wal.Change) bool {
+	if c.Operation != wal.Insert {
+		return false
+	}
+	i := c.Relation.Column("skip_broadcast")
+	return i >= 0 && c.New[i].Kind == wal.Text && c.New[i].Text == "t"
 }
 
 // read reads a message. An error says what is wrong with it; then key and

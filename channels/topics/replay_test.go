@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"walcast/protocol"
+	"walcast/replication/wal"
 )
 
 // shelf is an Archive.
@@ -17,6 +18,8 @@ type shelf struct {
 	err       error
 	committed []string // as it was asked last
 }
+
+func (s *shelf) Store(context.Context, string, Stored, time.Duration) (string, error) { return "", nil }
 
 func (s *shelf) Newest(_ context.Context, _ string, _ time.Time, limit int, committed []string) ([]Stored, error) {
 	s.committed = committed
@@ -70,6 +73,30 @@ func TestAReplayComesFirstAndEachMessageOnce(t *testing.T) {
 	}
 	if m.Heard() == 0 {
 		t.Error("Heard() = 0 after the replay")
+	}
+}
+
+// What a client has had stored comes live, by the replay of who joins meanwhile, and
+// in the log.
+func TestWhatWasStoredForItsSenderComesOnce(t *testing.T) {
+	f := newFixture(t, Config{})
+	sender, _ := f.join(private, MemberConfig{})
+	_, here := f.join(private, MemberConfig{})
+	joining, got := f.join(private, MemberConfig{Replays: true})
+	sender.BroadcastStored(stored("a"))
+	f.PublishStored(private, stored("b"))
+	if err := joining.Replay([]Stored{stored("a")}); err != nil {
+		t.Fatal(err)
+	}
+	here.want(t, "who was there", "stored a.", "stored b.")
+	got.want(t, "who joined meanwhile", "stored a.", "stored b.")
+	inLog := row("room", "e", "t", "a", `{}`, "NULL")
+	inLog.Relation.Columns = append(inLog.Relation.Columns, wal.Column{Name: "skip_broadcast"})
+	for kept, want := range map[string]bool{"t": false, "f": true} {
+		inLog.New = append(inLog.New[:6:6], wal.Value{Kind: wal.Text, Text: kept})
+		if _, m := f.Message(inLog, true); (m != nil) != want {
+			t.Errorf("a row with skip_broadcast %s is sent: %t; want %t", kept, m != nil, want)
+		}
 	}
 }
 

@@ -64,16 +64,17 @@ func (t *topic) remove(m *Member) (last bool) {
 }
 
 // broadcast is publish with t.mu locked.
-func (t *topic) broadcast(b protocol.Broadcast, sender *Member) {
+func (t *topic) broadcast(b protocol.Broadcast, sender *Member, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.publish(b, sender)
+	t.publish(b, sender, id)
 }
 
 // publish sends a broadcast to every member but the sender, which gets it only
-// if it asked for its own broadcasts. sender may be nil. t.mu must be held: it
-// keeps the order the same for all receivers and in the past.
-func (t *topic) publish(b protocol.Broadcast, sender *Member) {
+// if it asked for its own broadcasts. sender may be nil. id is the id of a row of
+// realtime.messages, "" for other broadcasts. t.mu must be held: it keeps the order
+// the same for all receivers and in the past.
+func (t *topic) publish(b protocol.Broadcast, sender *Member, id string) {
 	client := ""
 	if sender != nil {
 		client = sender.config.Client
@@ -82,7 +83,7 @@ func (t *topic) publish(b protocol.Broadcast, sender *Member) {
 	built := frames{topic: t.key.Name, broadcast: b}
 	for m := range t.members {
 		if m != sender || m.config.Self {
-			t.deliver(m, built.of(m.config.Address.Version), "")
+			t.deliver(m, built.of(m.config.Address.Version), id)
 		}
 	}
 }

@@ -49,8 +49,10 @@ func (s *Topics) Expire(now time.Time) {
 
 // Publish sends a broadcast that comes from no channel to all members of a
 // topic.
-func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) {
-	s.withTopic(key, func(t *topic) { t.publish(b, nil) }, func() *topic {
+func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) { s.publish(key, b, "") }
+
+func (s *Topics) publish(key protocol.Topic, b protocol.Broadcast, id string) {
+	s.withTopic(key, func(t *topic) { t.publish(b, nil, id) }, func() *topic {
 		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
 		return nil
 	})

@@ -22,6 +22,7 @@ client
   .channel('chat-42')
   .on('postgres_changes', { event: '*', schema: 'public', table: 'messages', filter: 'channel_id=eq.42' },
     change => console.log(change.eventType, change.new, change.old))
+  .on('system', {}, ({ status, message, fix = '' }) => console.log(status, message, fix))
   .subscribe((status, err) => console.log(status, err ?? ''))
 `
 

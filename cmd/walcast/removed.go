@@ -17,6 +17,7 @@ var removed = map[string]string{
 	"status-interval": "Postgres is always told every 10s how far it was read",
 	"resume-clients":  "100000 topics of clients that are away are always remembered",
 	"resume-memory":   "topics of clients that are away are always remembered for 24h",
+	"role-age":        "access-age says how long what the database says of roles, and of all other access, is believed",
 	"token-check":     "the tokens of joined channels are always verified again every 5m",
 	"write-check":     "a private channel's write permission is always believed for 30s, or until something is seen to change that it depends on",
 	"shards":          "there is one for each processor that Go uses, which the variable GOMAXPROCS bounds",

@@ -69,7 +69,7 @@ type sessionSettings struct {
 	MaxSessions           int           `default:"0" help:"Open sessions at most; 0 is no limit."`
 	MaxSessionsPerAddress int           `default:"0" help:"Open sessions of one client address at most; 0 is no limit."`
 	QueueSize             size          `default:"4MiB" help:"What may wait for one client; a slower one is closed and can resume."`
-	QueuesSize            size          `default:"96MiB" help:"What may wait for all slow clients together; those with most of it are closed and can resume; 0 is no limit."`
+	QueuesSize            size          `default:"64MiB" help:"What may wait for all slow clients together; those with most of it are closed and can resume; 0 is no limit."`
 	QueueFull             string        `default:"close" enum:"close,drop-broadcasts" help:"What happens to a client whose queue is full: close, or drop-broadcasts, which first drops the broadcasts that wait for it. Row changes and presence are never dropped."`
 	MaxMessageSize        size          `default:"5000000" help:"Largest message a client may send."`
 	MessagesPerSecond     int           `default:"1000" help:"Messages one client may send a second; 0 is no limit."`

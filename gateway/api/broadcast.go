@@ -134,7 +134,13 @@ func (b *broadcasts) single(r request) response {
 	if p.Private, bad = singlePrivate(r, p); bad != nil {
 		return *bad
 	}
-	if len(p.Payload) > b.hub.MaxBroadcast() {
+	keep, err := protocol.PersistOf(r.URL.Query())
+	switch {
+	case err != nil:
+		return *invalidField("persist", refusalOf(err).Text)
+	case keep != 0 && !p.Private:
+		return *invalidField("persist", "can only be used on private channels")
+	case len(p.Payload) > b.hub.MaxBroadcast():
 		return *invalidField("payload", tooBig)
 	}
 	if p.Encoding == protocol.EncodingJSON && protocol.HasHugeNumber(p.Payload) {
@@ -151,8 +157,15 @@ func (b *broadcasts) single(r request) response {
 	if err := publisher.May(r.Context(), p.Topic, p.Private); err != nil {
 		return refused(err)
 	}
-	publisher.Publish(p)
-	return response{status: http.StatusAccepted}
+	if keep == 0 {
+		publisher.Publish(p)
+		return response{status: http.StatusAccepted}
+	}
+	id, err := publisher.Store(r.Context(), p, keep)
+	if err != nil {
+		return refused(err)
+	}
+	return jsonResponse(http.StatusAccepted, map[string]string{"id": id})
 }
 
 // invalidField says what is wrong with one field of a request.

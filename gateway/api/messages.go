@@ -101,6 +101,9 @@ func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publicat
 			faults["private"] = []string{invalid}
 		}
 	}
+	if value := raw["persist"]; !isNull(value) && string(value) != "false" {
+		faults["persist"] = []string{"can only be used with one message, at /api/broadcast/<topic>/events/<event>"}
+	}
 	if value := raw["id"]; !isNull(value) {
 		if value[0] != '"' {
 			faults["id"] = []string{invalid}

@@ -10,10 +10,29 @@ import (
 // Absence tells why a name is not that of a published table.
 type Absence struct {
 	Kind        string // pg_class.relkind of what has the name, "" for nothing
-	Persistent  bool   // it is written to the WAL
+	Persistence string // pg_class.relpersistence: only "p" is written to the WAL
 	Leaves      bool   // it is partitioned, and its partitions are published instead
 	Root        bool   // it is a partition, published as part of its root
-	Publication string // the publication to add it to; "" when none of those read exists
+	System      bool   // it is Postgres' own, which can never be published
+	Target      Target // the publication to add it to
+	Schema      SchemaShape
+	Shape       Shape // of a table
+}
+
+// Target is a publication that a table could be added to.
+type Target struct {
+	Publication string // "" when none of those read exists
+	AllTables   bool   // it has all tables already, and takes no names
+	OldRows     bool   // it publishes UPDATE or DELETE
+	ViaRoot     bool   // it names partitioned tables, not their partitions
+	Lists       bool   // it lists columns of tables, and therefore takes no schemas
+}
+
+// SchemaShape is what keeps all tables of a schema from being published.
+type SchemaShape struct {
+	Exists       bool
+	Unidentified int  // tables of it without a replica identity that can be used
+	Publishable  bool // the server knows publications of schemas
 }
 
 // absenceQuery looks a name up as it is: "*" is the name of no table.
@@ -25,24 +44,39 @@ const absenceQuery = `
 		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
 		where t.pubname = any ($3)
 	)
-	select coalesce(c.relkind::text, ''), coalesce(c.relpersistence = 'p', false),
+	select coalesce(c.oid, 0), coalesce(c.relkind::text, ''), coalesce(c.relpersistence::text, ''),
 		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
 		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
-		coalesce((select pubname::text from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1), '')
+		$1 = 'information_schema' or $1 ~ '^pg_',
+		coalesce(p.pubname::text, ''), coalesce(p.puballtables, false), coalesce(p.pubupdate or p.pubdelete, true), coalesce(p.pubviaroot, false),
+		exists (select from pg_publication_rel r where r.prpubid = p.oid and to_jsonb(r) ->> 'prattrs' is not null),
+		n.oid is not null,
+		(select count(*) from pg_class c where $2 = '*' and c.relnamespace = n.oid and c.relkind = 'r' and c.relpersistence = 'p' and ` + withoutIdentity + `),
+		current_setting('server_version_num')::int >= 150000
 	from (select) as one
+	left join lateral (select * from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1) p on true
 	left join pg_namespace n on n.nspname = $1
 	left join pg_class c on c.relnamespace = n.oid and c.relname = $2`
 
 // Absent says why Published finds no table of a name.
 func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, error) {
+	var a Absence
+	var oid uint32
+	into := []any{
+		&oid, &a.Kind, &a.Persistence, &a.Leaves, &a.Root, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
+		&a.Schema.Exists, &a.Schema.Unidentified, &a.Schema.Publishable,
+	}
 	rows, err := c.db.Query(ctx, absenceQuery, schema, table, c.publications)
 	if err == nil {
-		var a Absence
-		if a, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Absence]); err == nil {
-			return a, nil
-		}
+		_, err = pgx.ForEachRow(rows, into, func() error { return nil })
 	}
-	return Absence{}, fmt.Errorf("look for table %q.%q: %w", schema, table, err)
+	if err == nil && (a.Kind == "r" || a.Kind == "p") {
+		a.Shape, err = c.Shape(ctx, oid)
+	}
+	if err != nil {
+		return Absence{}, fmt.Errorf("look for table %q.%q: %w", schema, table, err)
+	}
+	return a, nil
 }
 
 // TableName is a table's schema and name.

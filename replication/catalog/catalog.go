@@ -46,7 +46,7 @@ func (c Catalog) Describe(ctx context.Context, relation uint32, types []uint32) 
 	if err != nil {
 		return wal.Description{}, fmt.Errorf("look up primary key of relation %d: %w", relation, err)
 	}
-	found, err := c.types(ctx, types)
+	found, err := readTypes(ctx, c.db, types)
 	if err != nil {
 		return wal.Description{}, fmt.Errorf("look up types of relation %d: %w", relation, err)
 	}

@@ -61,7 +61,7 @@ func (c Catalog) Published(ctx context.Context, schema, table string) ([]*wal.Re
 	for i, column := range columns {
 		oids[i] = column.typ
 	}
-	types, err := c.types(ctx, oids)
+	types, err := readTypes(ctx, c.db, oids)
 	if err != nil {
 		return nil, fmt.Errorf("look up column types of %q.%q: %w", schema, table, err)
 	}

@@ -56,8 +56,8 @@ type typeRow struct {
 	fieldTypes                []uint32
 }
 
-// types resolves types by OID. What is gone by now is missing from the map.
-func (c Catalog) types(ctx context.Context, oids []uint32) (map[uint32]*wal.Type, error) {
+// readTypes resolves types by OID. What is gone by now is missing from the map.
+func readTypes(ctx context.Context, db querier, oids []uint32) (map[uint32]*wal.Type, error) {
 	found := make(map[uint32]*wal.Type, len(oids))
 	var custom []uint32
 	for _, oid := range oids {
@@ -70,7 +70,7 @@ func (c Catalog) types(ctx context.Context, oids []uint32) (map[uint32]*wal.Type
 	if len(custom) == 0 {
 		return found, nil
 	}
-	rows, err := c.db.Query(ctx, typesQuery, custom)
+	rows, err := db.Query(ctx, typesQuery, custom)
 	if err != nil {
 		return nil, err
 	}

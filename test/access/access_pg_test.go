@@ -51,7 +51,7 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 		if *seed != 0 {
 			o.Seed = *seed
 		}
-		hold(t, o)
+		hold(t, o, "go test ./test/access -run TestNobodySees -seed %d")
 		return
 	}
 	first := *seed
@@ -60,17 +60,17 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	}
 	end := time.Now().Add(*duration)
 	for n := first; n == first || time.Now().Before(end); n++ {
-		hold(t, Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients})
+		hold(t, Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients}, "make access SEED=%d DURATION=1s")
 	}
 }
 
-// hold runs a round, which must have no fault.
-func hold(t *testing.T, o Options) {
+// hold runs a round, which must have no fault; again is how to have it again.
+func hold(t *testing.T, o Options, again string) {
 	t.Helper()
 	r := oneRound(t, o)
 	t.Log(r.summary())
 	if slices.ContainsFunc(r.faults, Fault.counts) {
-		t.Errorf("again: make access SEED=%d DURATION=1s\n%s", o.Seed, r.details())
+		t.Errorf("again: "+again+"\n%s", o.Seed, r.details())
 	}
 }
 

@@ -112,11 +112,14 @@ func (w *world) changeSchema() change {
 
 func (w *world) changeRole() change {
 	who, group := pick(w.random, "editor", "guest", "authenticated"), pick(w.random, groups...)
-	switch w.random.IntN(5) {
+	switch w.random.IntN(6) {
 	case 0, 1:
 		return change{Label: "grant role", Rules: []string{fmt.Sprintf("grant %s to %s", group, who)}}
 	case 2, 3:
 		return change{Label: "revoke role", Rules: []string{fmt.Sprintf("revoke %s from %s", group, who)}}
+	}
+	if w.chance(3) {
+		return change{Label: "alter role", Rules: []string{"alter role " + who + pick(w.random, " inherit", " noinherit")}}
 	}
 	return change{Label: "alter role", Rules: []string{"alter role " + pick(w.random, "service_role", "guest") + pick(w.random, " bypassrls", " nobypassrls", " nobypassrls")}}
 }
@@ -125,8 +128,10 @@ func (w *world) changeRole() change {
 func (w *world) changeFunction() change {
 	const uid = "create or replace function auth.uid() returns uuid language sql stable as $$ select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid $$"
 	const may = "create or replace function app.may(o text) returns boolean language sql stable security definer set search_path = app as $$ "
+	const jwt = "create or replace function auth.jwt() returns jsonb language sql stable as $$ select nullif(current_setting('request.jwt.claims', true), '')::jsonb $$"
 	body := pick(w.random,
-		uid, uid,
+		uid, uid, jwt,
+		"create or replace function auth.jwt() returns jsonb language sql stable as $$ select '{\"org\": \"blue\"}'::jsonb $$",
 		"create or replace function auth.uid() returns uuid language sql stable as $$ select '"+users[3]+"'::uuid $$",
 		may+"select exists (select from app.members m where m.org = o and m.who = auth.uid()) $$",
 		may+"select o = 'open' $$",

@@ -54,7 +54,7 @@ func (q *inquiry) arrival(e entry, subjects []int) {
 	h := q.history
 	s := suspicion{
 		client: q.client, entry: e, subjects: subjects, Early: h.first(q.oldest(c.made.Before)),
-		From: h.first(c.made.Before), Upto: h.last(e.Time),
+		Open: h.first(c.made.Before - lenience), From: h.first(c.made.Before), Upto: h.last(e.Time),
 	}
 	if len(e.Frame.Record) > 0 && c.row != nil {
 		row := s

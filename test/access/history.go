@@ -28,17 +28,6 @@ func (h history) era(commit wal.LSN) int {
 	return max(0, sort.Search(len(h), func(k int) bool { return h[k].LSN > commit })-1)
 }
 
-// rulesChanged reports whether a change of rules, not only of data, lies after
-// one era, up to and with another.
-func (h history) rulesChanged(after, upto int) bool {
-	for k := after + 1; k <= upto; k++ {
-		if !h[k].Data {
-			return true
-		}
-	}
-	return false
-}
-
 // beginning is the change that a history starts with.
 func beginning() change {
 	return change{Label: "the beginning", Before: math.MinInt64, After: math.MinInt64}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Fault is something that must not happen.
@@ -78,9 +79,9 @@ func eras(from, upto int, holds func(era int) bool) bool {
 // start is the era from which on rules may have been applied for a subject:
 // those of the version's commit where row-level security is on all the time.
 func (s suspicion) start(subject int, said answers) int {
-	open := eras(s.Early, s.Upto, func(k int) bool { return !said.guarded(k, subject, s.row.table) })
+	open := eras(s.Open, s.Upto, func(k int) bool { return !said.guarded(k, subject, s.row.table) })
 	if open {
-		return s.Early
+		return s.Open
 	}
 	return s.From
 }
@@ -107,7 +108,7 @@ func judgeArrival(s suspicion, h history, said answers) (kind string) {
 func (s suspicion) judgeSubject(p int, h history, said answers) string {
 	start := s.start(p, said)
 	if s.purpose == seenKey {
-		start = s.Early // no row is shown, and no policy is asked
+		start = s.Open // no row is shown, and no policy is asked
 	}
 	kind := ""
 	if s.purpose != seenKey {
@@ -117,7 +118,7 @@ func (s suspicion) judgeSubject(p int, h history, said answers) string {
 		case eras(start, life, visible):
 		case eras(life+1, s.Upto, visible):
 			kind = outlivedData
-			if !eras(life+1, s.Upto, func(k int) bool { return visible(k) && !h.rulesChanged(life, k) }) {
+			if !eras(life+1, s.Upto, func(k int) bool { return h[k].Data && visible(k) && !visible(k-1) }) {
 				return outlived
 			}
 		default:
@@ -183,7 +184,7 @@ func judgeAbsence(s suspicion, h history, said answers) string {
 		}
 	}
 	switch {
-	case s.unjudged: // it was told that nobody can say
+	case s.unjudged || s.told && s.unkeyed() && s.lookedUp(h): // it was told that nobody can say, or of another reason not long before
 		return ""
 	case s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
 		if s.lookedUp(h) {
@@ -194,6 +195,12 @@ func judgeAbsence(s suspicion, h history, said answers) string {
 		return lostTold
 	}
 	return lost
+}
+
+// unkeyed reports whether the row's table has no primary key to look rows up by.
+func (s suspicion) unkeyed() bool {
+	t := s.client.world.tables[s.row.table]
+	return !strings.HasPrefix(t.identity, "key")
 }
 
 // lookedUp reports whether the row may have been looked up by its key: where the

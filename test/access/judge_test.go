@@ -76,12 +76,12 @@ func suspect(p purpose) suspicion {
 	w := newWorld(1)
 	w.super = true
 	for _, t := range w.tables {
-		t.generated = false
+		t.generated, t.identity = false, "key"
 	}
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
 		row:   &version{number: 7, made: &commit{}},
-		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, From: 3, Life: 6, Upto: 5,
+		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, Open: 2, From: 3, Life: 6, Upto: 5,
 	}
 }
 
@@ -97,9 +97,11 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"never":                              {want: leak},
 		"only before it was committed":       {said: told{seen: []int{2}}, want: leak},
 		"so, where rules may be older":       {said: told{seen: []int{2}, open: []int{2}}},
+		"so, longer ago than is promised":    {said: told{seen: []int{1}, open: []int{1, 2, 3}}, change: func(s *suspicion) { s.Early = 1 }, want: leak},
 		"so, and they became stricter":       {said: told{seen: []int{2}, open: []int{2, 3}}},
 		"only after it came":                 {said: told{seen: []int{6}}, want: leak},
 		"by rules made when it was gone":     {said: told{seen: []int{4}}, change: func(s *suspicion) { s.Life = 3 }, want: outlived},
+		"so, and rules of others changed":    {said: told{seen: []int{5}}, change: func(s *suspicion) { s.Life = 3 }, want: outlivedData},
 		"by members added when it was gone":  {said: told{seen: []int{5}}, change: func(s *suspicion) { s.Life = 4 }, want: outlivedData},
 		"without one of its columns":         {said: told{seen: []int{4}, hidden: "body"}, want: columnLeak},
 		"to one of two whom it may be":       {said: told{seen: []int{4}, besides: 1}, change: func(s *suspicion) { s.subjects = []int{1, 0} }},
@@ -108,7 +110,7 @@ func TestWhatCameMustHaveBeenVisible(t *testing.T) {
 		"the key alone, without a row":       {change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }},
 		"the key alone, which may not be":    {said: told{hidden: "id"}, change: func(s *suspicion) { s.purpose, s.columns = seenKey, []string{"id"} }, want: keyLeak},
 		"with a value that Postgres had":     {said: told{seen: []int{4}, price: map[int]string{2: `{"a":1}`, 3: `{"b":1}`}}, change: priced},
-		"so, while its type is changed":      {said: told{seen: []int{4}}, change: func(s *suspicion) { priced(s); s.Early = 5; s.From = 4; s.Upto = 6 }},
+		"so, while its type is changed":      {said: told{seen: []int{4}}, change: func(s *suspicion) { priced(s); s.Early, s.Open, s.From, s.Upto = 5, 5, 4, 6 }},
 		"with a value that Postgres had not": {said: told{seen: []int{4}, price: map[int]string{3: `{"b":1}`}}, change: priced, want: stale},
 	} {
 		s := suspect(seenRow)
@@ -130,6 +132,8 @@ func priced(s *suspicion) {
 }
 
 func generate(s *suspicion) { s.client.world.tables[s.row.table].generated = true }
+
+func unkey(s *suspicion) { s.client.world.tables[s.row.table].identity = "none" }
 
 func kindOf(f *Fault) string {
 	if f == nil {
@@ -154,6 +158,7 @@ func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
 		"so, where it is looked up":      {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{}; generate(s) }, want: lostByKey},
 		"looked up, and not replaced":    {said: told{seen: always, besides: -1}, change: generate, want: lost},
 		"nobody can judge, it was told":  {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told, s.unjudged = true, true }},
+		"so, or of another reason":       {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true; generate(s); unkey(s) }},
 		"a policy raised, it was told":   {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true }, want: lostTold},
 	} {
 		s := suspect(unseenIt)
@@ -177,7 +182,7 @@ func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
 	for _, tt := range []struct {
 		from, until float64
 		want        []int
-	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 7.4, []int{0, 1}}, {8, 9, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
+	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 11.4, []int{0, 1}}, {12, 13, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
 		if got := during(all, int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
 			t.Errorf("from %v to %v: %v; want %v", tt.from, tt.until, got, tt.want)
 		}

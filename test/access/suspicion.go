@@ -7,14 +7,17 @@ import (
 )
 
 // What the docs allow: rules of tables without row-level security, and what
-// hangs on them, may be this old, or as old as the last look at them where Postgres
-// took longer to answer it (see looks). The slack is for the judge's own patience
-// with a busy machine. Both make the judge milder and never stricter. Rows under
-// row-level security have neither.
+// hangs on them, may be this old. Types may be as old as the last look at them where
+// Postgres took longer to answer it (see looks). The slack is for the judge's own
+// patience with a busy machine. Both make the judge milder and never stricter. Rows
+// under row-level security have neither.
 const (
 	accessAge = time.Second
 	slack     = 500 * time.Millisecond
 	lenience  = int64(accessAge + slack)
+	// asking is how long Postgres may take to say who may see a row, policy-timeout:
+	// what is being decided when a token is replaced is decided by the old one.
+	asking = int64(5*time.Second + slack)
 )
 
 // purpose is what a suspicion is about.
@@ -28,8 +31,9 @@ const (
 )
 
 // suspicion is a question to Postgres, put together from a diary. It is about
-// the eras from From (or Early, where rules may be older) up to and with Upto;
-// after Life, the version was no longer there to be seen.
+// the eras from From (or Open, where rules may be older, or Early, where walcast may
+// not have known better) up to and with Upto; after Life, the version was no longer
+// there to be seen.
 type suspicion struct {
 	purpose  purpose
 	client   *client
@@ -40,7 +44,7 @@ type suspicion struct {
 	told     bool     // the client was told that a policy of the table raised
 	unjudged bool     // … or that nobody can judge its rows
 
-	Early, From, Life, Upto int // eras
+	Early, Open, From, Life, Upto int // eras
 }
 
 // inquiry reads one client's diary.
@@ -57,7 +61,7 @@ func (q *inquiry) fault(kind string, e entry, text string) {
 	q.faults = append(q.faults, Fault{Kind: kind, Client: q.client.name, Time: e.Time, Text: text})
 }
 
-// oldest is the earliest moment whose rules may have gone for a row that was
+// oldest is the earliest moment of which may be what walcast knew when a row was
 // committed at another.
 func (q *inquiry) oldest(commit int64) int64 {
 	return min(commit-lenience, q.looks.known(commit)-int64(slack))
@@ -71,7 +75,8 @@ type stay struct {
 
 // stays are when the client was whom. A token is replaced, once in a connection
 // at most, between the moment it is sent and the answer to a question sent after
-// it; what was asked of Postgres for the old one may still come within lenience of that.
+// it; what was asked of Postgres for the old one may still come for as long as
+// asking.
 func stays(diary []entry) (all []stay) {
 	const open = int64(1) << 62
 	for _, e := range diary {
@@ -80,7 +85,7 @@ func stays(diary []entry) (all []stay) {
 			all = append(all, stay{e.Subject, e.Time, open})
 		case settled:
 			if n := len(all) - 2; n >= 0 && all[n].until == open {
-				all[n].until = e.Time + lenience
+				all[n].until = e.Time + asking
 			}
 		case closed:
 			for i := range all {

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 // files are the recordings that are played here.
 var files = []struct {
 	name       string
+	folder     string // below testdata; "" for the recordings of the reference
 	deviations []deviation
 	notPlayed  []omission
 	inTime     string // part of the names of sections where time matters
@@ -33,6 +35,7 @@ var files = []struct {
 	{name: "12c-limit-channels", only: "max_channels", settings: func(c *server.Config) { c.Channels.MaxChannels = 3 }},
 	{name: "12c-limit-channels", only: "max_concurrent", causal: true, settings: func(c *server.Config) { c.Gateway.MaxSessions = 3 + observers }},
 	{name: "12e-server-stop", deviations: stopDeviations},
+	{name: "clients", folder: "clients"},
 	{name: "13-http", deviations: httpDeviations, notPlayed: httpOmissions},
 }
 
@@ -43,7 +46,7 @@ func TestRecordedConversations(t *testing.T) {
 	for _, f := range files {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			recording := transcript.Read(t, "../../testdata/transcripts/"+f.name+".jsonl")
+			recording := transcript.Read(t, "../../testdata/"+cmp.Or(f.folder, "transcripts")+"/"+f.name+".jsonl")
 			stage := open(t, f.settings)
 			var mu sync.Mutex
 			used := map[int]bool{}

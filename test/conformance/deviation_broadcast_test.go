@@ -9,7 +9,7 @@ var broadcastDeviations = concat(crashes(), []deviation{
 	{section: "numbers, escapes and key order…", why: "relayed byte for byte", replace: `"dup":1`, by: `"dup":2`},
 	{section: "kind 3: odd encodings…", conn: "v1", why: "what is not JSON cannot be text", line: "text_raw", drop: true},
 	{section: "kind 0 with event broadcast and others", conn: "v1", why: "what is not JSON cannot be text", line: "text_raw", drop: true},
-	{section: "over the size limit…", why: "24", replace: `"response":"payload_size_exceeded"`, by: `"response":{"reason":"payload_size_exceeded"}`},
+	{section: "over the size limit…", why: "24", replace: `"response":"payload_size_exceeded"`, by: `"response":{"reason":"payload_size_exceeded","error":"payload_size_exceeded"}`},
 	{section: "HTTP batch: auth variants", why: "401, not 500", line: `"payload":{"i":13}}]}},"status":500`, instead: []string{`{"status":401,"body":{"message":"Unauthorized"}}`}},
 	{section: "HTTP batch: auth variants", why: "one project answers on any host", line: "nosuchtenant", drop: true},
 	{section: "HTTP batch: bodies", why: "40", line: `"ct":"text/plain"`, instead: []string{`{"status":415,"body":{"error":"Unsupported Media Type. Use application/json"}}`}},
@@ -33,7 +33,7 @@ func crashes() (all []deviation) {
 	for _, c := range []struct{ join, push, next int }{{1, 19, 20}, {20, 21, 22}, {22, 23, 24}, {24, 25, 26}, {26, 27, 28}} {
 		all = append(all,
 			deviation{section: section, why: "refused to its sender", line: fmt.Sprintf(`["%d","%[1]d","realtime:b6","phx_error"`, c.join), instead: []string{
-				fmt.Sprintf(`["%d","%d","realtime:b6","phx_reply",{"status":"error","response":{"reason":"Broadcast payload must be a map"}}]`, c.join, c.push),
+				fmt.Sprintf(`["%d","%d","realtime:b6","phx_reply",{"status":"error","response":{"reason":"Broadcast payload must be a map","error":"invalid_payload"}}]`, c.join, c.push),
 			}},
 			deviation{section: section, why: "refused to its sender", line: fmt.Sprintf(`["%d","%[1]d","realtime:b6","phx_reply"`, c.next), also: []string{
 				fmt.Sprintf(`["%d","%[1]d","realtime:b6","phx_close",{}]`, c.join),

@@ -30,7 +30,7 @@ func keyless(conn, role string) deviation {
 
 func unpoliced(section, conn, table, role string) deviation {
 	return told(section, conn, table, fmt.Sprintf("row-level security of \"public\".%q has no policy that lets role %q SELECT, so none of its rows come. "+
-		"To show all of them: CREATE POLICY \"readable\" ON \"public\".%[1]q FOR SELECT TO %[2]q USING (true);", table, role))
+		"To show all of them: CREATE POLICY \"readable by %[2]s\" ON \"public\".%[1]q FOR SELECT TO %[2]q USING (true);", table, role))
 }
 
 // told has a warning come before a channel is told that it is subscribed.

@@ -49,6 +49,7 @@ func open(t *testing.T, settings func(*server.Config)) *stage {
 	c.Replication.Slot = db.Name
 	c.Auth.Secrets = []string{secret}
 	c.Channels.PresenceRate.Events = 0
+	c.Gateway.BytesPerSecond = 0 // the largest messages are played faster than they were recorded
 	c.Gateway.IdleTimeout, c.Gateway.PingInterval = idleTimeout, idleTimeout/4
 	if settings != nil {
 		settings(&c)

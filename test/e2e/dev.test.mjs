@@ -26,6 +26,7 @@ test('what walcast dev prints works by copying: a program, and curl', async (t) 
 
   const copy = program(t, process.execPath, [file])
   await until(() => copy.text.includes('SUBSCRIBED'), 'SUBSCRIBED')
+  await until(() => copy.text.includes('ok Subscribed to PostgreSQL'), () => `the program to say that rows come, have ${copy.text}`)
   const curl = program(t, '/bin/sh', ['-c', `exec ${/^ *(curl .*)$/m.exec(dev.text)[1]}`])
   await until(() => curl.text.includes('Subscribed to PostgreSQL'), () => `the stream to begin, have ${curl.text}`)
   const database = new pg.Client({ connectionString: /psql "([^"]+)"/.exec(dev.text)[1] })

@@ -1,0 +1,122 @@
+package diagnose
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"walcast/replication/catalog"
+)
+
+// cure is SQL that cures a problem, with what else it does. Without SQL it is why
+// there is none that the application would survive.
+type cure struct{ fix, cost string }
+
+// The costs of statements.
+const (
+	costOfFull    = "UPDATE and DELETE then write the whole old row to the WAL"
+	costOfLogged  = "nobody can use the table while it is rewritten, and all of it is written to the WAL"
+	costOfLeaves  = "it concerns all tables of the publication: whoever listens to a partitioned table hears no more of it"
+	costOfRoot    = "it concerns all tables of the publication: whoever listens to a partition hears no more of it"
+	costOfSchema  = "only a superuser may; a table that is made there later without a primary key refuses UPDATE and DELETE"
+	costOfGrant   = "whoever has the role can then read this wherever it connects"
+	costOfPolicy  = "everybody with the role sees every row"
+	partitionsOne = 20 // partitions that are named one by one
+)
+
+// fullIdentity has the old row of UPDATE and DELETE written whole. Partitions have
+// an identity of their own, and their root says how they are sent.
+func fullIdentity(name string, s catalog.Shape) cure {
+	switch {
+	case s.Listed != "":
+		return cure{cost: fmt.Sprintf("REPLICA IDENTITY FULL would make every UPDATE of the table fail, as publication %s has a list of its columns", quote(s.Listed))}
+	case s.Generated:
+		return cure{cost: "REPLICA IDENTITY FULL would make every UPDATE of the table fail, as it has generated columns, which are not published"}
+	case len(s.Partitions) > partitionsOne:
+		return cure{cost: fmt.Sprintf("it takes REPLICA IDENTITY FULL for the table and for each of its %d partitions", len(s.Partitions))}
+	}
+	statements := []string{fullIdentityOf(name)}
+	for _, partition := range s.Partitions {
+		statements = append(statements, fullIdentityOf(partition))
+	}
+	full := cure{fix: strings.Join(statements, " "), cost: costOfFull}
+	if len(s.Partitions) > 0 {
+		full.cost += "; partitions that are made later need it too"
+	}
+	return full
+}
+
+func fullIdentityOf(name string) string { return "ALTER TABLE " + name + " REPLICA IDENTITY FULL;" }
+
+// publishing adds a table to the publication. A table without an identity is
+// given one before, as its UPDATE and DELETE would fail.
+func publishing(name string, a catalog.Absence) cure {
+	add := cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quote(a.Target.Publication), name)}
+	switch {
+	case a.Target.Publication == "" && a.Kind == "p":
+		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true);", quote(usualPublication), name)
+	case a.Target.Publication == "":
+		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s;", quote(usualPublication), name)
+	case a.Target.AllTables:
+		add.fix = ""
+	case a.Kind == "p" && !a.Target.ViaRoot:
+		by := publishingBy(true, a)
+		add = cure{fix: add.fix + " " + by.fix, cost: by.cost}
+	}
+	if a.Shape.Unidentified && a.Target.OldRows {
+		identity := fullIdentity(name, a.Shape)
+		if identity.fix == "" {
+			return cure{cost: "the table needs a primary key first, as its UPDATE and DELETE would fail without; " + identity.cost}
+		}
+		add.fix = strings.TrimSpace(identity.fix + " " + add.fix)
+		if add.cost != "" {
+			add.cost = "; " + add.cost
+		}
+		add.cost = identity.cost + add.cost
+	}
+	return add
+}
+
+// usualPublication is the one that is to be made where there is none.
+const usualPublication = "supabase_realtime"
+
+// publishingLogged has an unlogged table logged before.
+func publishingLogged(name string, a catalog.Absence) cure {
+	add := publishing(name, a)
+	if a.Kind != "r" || add.fix == "" && !a.Target.AllTables {
+		return cure{cost: cmp.Or(add.cost, "a partitioned table cannot be made logged")}
+	}
+	logged := fmt.Sprintf("ALTER TABLE %s SET LOGGED; ", name)
+	costs := costOfLogged
+	if add.cost != "" {
+		costs += "; " + add.cost
+	}
+	return cure{fix: strings.TrimSpace(logged + add.fix), cost: costs}
+}
+
+// publishingSchema adds all tables of a schema to the publication.
+func publishingSchema(schema string, a catalog.Absence) cure {
+	target, name := a.Target, quote(schema)
+	switch {
+	case a.System || !a.Schema.Exists || target.AllTables:
+		return cure{}
+	case !a.Schema.Publishable:
+		return cure{cost: "Postgres 14 publishes tables one by one"}
+	case target.Lists:
+		return cure{cost: fmt.Sprintf("publication %s has lists of columns, and therefore takes no schemas", quote(target.Publication))}
+	case a.Schema.Unidentified > 0 && target.OldRows:
+		return cure{cost: fmt.Sprintf("%d tables of schema %s have no primary key: publishing the schema would make their UPDATE and DELETE fail", a.Schema.Unidentified, name)}
+	case target.Publication == "":
+		return cure{fix: fmt.Sprintf("CREATE PUBLICATION %s FOR TABLES IN SCHEMA %s;", quote(usualPublication), name), cost: costOfSchema}
+	}
+	return cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", quote(target.Publication), name), cost: costOfSchema}
+}
+
+// publishingBy has a publication name partitioned tables, or else their partitions.
+func publishingBy(root bool, a catalog.Absence) cure {
+	costs := costOfLeaves
+	if root {
+		costs = costOfRoot
+	}
+	return cure{fix: fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = %t);", quote(a.Target.Publication), root), cost: costs}
+}

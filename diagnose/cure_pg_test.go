@@ -1,0 +1,192 @@
+package diagnose
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/protocol"
+)
+
+// shaped is a database of an application, what it does there, and a binding that
+// does not work.
+type shaped struct {
+	name    string
+	schema  string
+	app     []string // statements that work before
+	binding string
+	code    string
+	cost    string // part of what stands beside the fix, or instead of it
+	unfixed bool   // there is no fix that the application would survive
+	lists   bool   // the server has to know lists of columns and publications of schemas
+}
+
+const (
+	keyed   = `create table t (id int primary key, note text); grant select on t to anon; `
+	keyless = `create table t (id int, note text); grant select on t to anon; `
+	parted  = `create table t (id int, note text) partition by range (id); grant select on t to anon;
+		create table t_low partition of t for values from (0) to (10); create table t_high partition of t for values from (10) to (20); grant select on t_low, t_high to anon; `
+	partedByKey = `create table t (id int primary key, note text) partition by range (id); grant select on t to anon;
+		create table t_low partition of t for values from (0) to (10); create table t_high partition of t for values from (10) to (20); grant select on t_low, t_high to anon; `
+	onT      = `{"event":"*","schema":"public","table":"t"}`
+	onLeaf   = `{"event":"*","schema":"public","table":"t_low"}`
+	filtered = `{"event":"DELETE","schema":"public","table":"t","filter":"note=eq.x"}`
+)
+
+// writes are what applications do to t.
+var writes = []string{`insert into t (id, note) values (1, 'a'), (11, 'b')`, `update t set note = 'c' where id = 1`, `update t set id = 2 where id = 1`, `delete from t where id > 0`}
+
+var shapes = []shaped{
+	{name: "a table with a key", schema: keyed + `create publication rows`, app: writes, binding: onT, code: "not_published"},
+	{name: "a table without a key", schema: keyless + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{name: "a table without a key, and inserts alone", schema: keyless + `create publication rows with (publish = 'insert')`, app: writes, binding: onT, code: "not_published"},
+	{
+		name: "a deferrable key", schema: `create table t (id int primary key deferrable, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfFull,
+	},
+	{name: "an identity of nothing", schema: keyed + `alter table t replica identity nothing; create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{name: "no publication", schema: keyless, app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{name: "no publication and a partitioned table", schema: partedByKey, app: writes, binding: onT, code: "not_published"},
+	{
+		name: "an unlogged table", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
+	},
+	{
+		name: "an unlogged table without a key", schema: `create unlogged table t (id int, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged + "; " + costOfFull,
+	},
+	{
+		name: "an unlogged table and all tables", schema: `create unlogged table t (id int primary key, note text); grant select on t to anon; create publication rows for all tables`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
+	},
+	{
+		name: "a table of Postgres itself", schema: keyed + `create publication rows`, app: writes,
+		binding: `{"event":"*","schema":"pg_catalog","table":"pg_class"}`, code: "not_published", cost: "cannot be published", unfixed: true,
+	},
+	{name: "a partitioned table", schema: partedByKey + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
+	{name: "a partitioned table without a key", schema: parted + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{name: "partitions that are published instead", schema: partedByKey + `create publication rows for table t`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
+	{
+		name: "a root that is published instead", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: onLeaf, code: "not_published", cost: costOfLeaves,
+	},
+	{name: "a schema", schema: keyed + `create publication rows`, app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: costOfSchema, lists: true},
+	{
+		name: "a schema with a table without a key", schema: keyless + `create publication rows`, app: writes,
+		binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "UPDATE and DELETE fail", unfixed: true, lists: true,
+	},
+	{
+		name: "a schema and lists of columns", schema: keyed + `create schema other; create table other.u (id int primary key, note text); create publication rows for table other.u (id)`,
+		app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "takes no schemas", unfixed: true, lists: true,
+	},
+
+	{name: "DELETE by a column", schema: keyed + `create publication rows for table t`, app: writes, binding: filtered, code: "replica_identity", cost: costOfFull},
+	{
+		name: "DELETE beside a list of columns", schema: keyed + `create publication rows for table t (id, note)`, app: writes, binding: filtered,
+		code: "replica_identity", cost: "UPDATE of the table fail", unfixed: true, lists: true,
+	},
+	{
+		name: "DELETE beside a list of columns of somebody else's publication", schema: keyed + `create publication rows for table t; create publication theirs for table t (id)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: `publication "theirs"`, unfixed: true, lists: true,
+	},
+	{
+		name: "DELETE beside a row filter", schema: keyed + `create publication rows for table t where (id > 0)`, app: writes, binding: filtered,
+		code: "replica_identity", cost: costOfFull, lists: true,
+	},
+	{
+		name: "DELETE of a partitioned table", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
+	},
+
+	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
+	{
+		name: "UPDATE and a publication of INSERT", schema: keyed + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
+	},
+	{
+		name: "TRUNCATE that is left out", schema: keyless + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"TRUNCATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
+	},
+	{
+		name: "DELETE that a table without a key would refuse", schema: keyless + `create publication rows for table t with (publish = 'insert')`, app: writes,
+		binding: `{"event":"DELETE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true,
+	},
+	{
+		name:   "UPDATE that a list of columns would refuse",
+		schema: keyed + `create publication rows for table t (note) with (publish = 'insert')`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "lists of columns", unfixed: true, lists: true,
+	},
+	{
+		name: "no policy", schema: keyed + `alter table t enable row level security; create publication rows for table t; create policy "readable" on t to authenticated using (true)`,
+		app: writes, binding: onT, code: "no_policy", cost: costOfPolicy,
+	},
+}
+
+// TestEveryFixHelpsAndBreaksNothing runs each fix in a transaction, and what the
+// application does before and after it; then it runs the fix for good, after which
+// nothing may be wrong.
+func TestEveryFixHelpsAndBreaksNothing(t *testing.T) {
+	for _, c := range shapes {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t)
+			if c.lists && !l.lists() {
+				return // 14 has none of it
+			}
+			l.db.Exec(c.schema)
+			l.works(c.app, "")
+			p, _ := problem(l.check("anon", c.binding))
+			if p.Code != c.code || !strings.Contains(p.Cost, c.cost) || (p.Fix == "") != c.unfixed {
+				t.Fatalf("%s is told %+v; want code %s, a fix %t, cost %q", c.binding, p, c.code, !c.unfixed, c.cost)
+			}
+			if c.unfixed {
+				return
+			}
+			l.works(c.app, p.Fix)
+			l.db.Exec(strings.ReplaceAll(p.Fix, `"supabase_realtime"`, `"rows"`)) // which the lab reads
+			if after, _ := problem(l.check("anon", c.binding)); after != (protocol.Problem{}) {
+				t.Errorf("after %s: %+v; want nothing wrong", p.Fix, after)
+			}
+		})
+	}
+}
+
+// works runs a fix and what an application does, and takes all of it back.
+func (l *lab) works(app []string, fix string) {
+	l.Helper()
+	conn, err := pgx.Connect(l.Context(), l.db.DSN)
+	if err != nil {
+		l.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range append([]string{"begin", fix}, app...) {
+		if _, err := conn.Exec(l.Context(), sql); err != nil {
+			l.Errorf("%s, after the fix %q: %v", sql, fix, err)
+			break
+		}
+	}
+}
+
+// TestAFullIdentityBreaksUpdateWhereNoneIsGiven holds that what is withheld would
+// do harm: were it not so, it could be given.
+func TestAFullIdentityBreaksUpdateWhereNoneIsGiven(t *testing.T) {
+	l := newLab(t)
+	if !l.lists() {
+		return
+	}
+	l.db.Exec(keyed + `create publication rows for table t (id, note); insert into t values (1, 'a'); alter table t replica identity full`)
+	if _, err := l.db.Pool.Exec(t.Context(), `update t set note = 'b'`); err == nil {
+		t.Error("UPDATE works with a full identity beside a list of columns")
+	}
+	partitions := make([]string, 0, partitionsOne+1)
+	for i := range partitionsOne + 1 {
+		partitions = append(partitions, fmt.Sprintf("create table p%d partition of p for values from (%d) to (%d)", i, i, i+1))
+	}
+	l.db.Exec(`create table p (id int, note text) partition by range (id); grant select on p to anon; ` + strings.Join(partitions, "; "))
+	found := l.check("anon", `{"event":"*","schema":"public","table":"p"}`)
+	if found.Refused == nil || found.Refused.Fix != "" || !strings.Contains(found.Refused.Cost, "each of its 21 partitions") {
+		t.Errorf("a table of 21 partitions without a key: %+v; want that each needs an identity", found.Refused)
+	}
+}
