@@ -204,8 +204,8 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 	return unwritable(known.WriteBroadcast, err, protocol.RefuseWrite(a.topic.Name))
 }
 
-// unwritable is why something may not be sent, by an answer of policy; nil if it
-// may. denied is the refusal of who has no right to.
+// unwritable words an answer of policy: why something may not be sent, nil if
+// it may. denied is the refusal if the subject has no right to send it.
 func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	var raised *policy.AskError
 	switch {
@@ -225,8 +225,8 @@ func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	return protocol.RefuseDatabaseAway
 }
 
-// mayStore says why what is broadcast may not be kept for replays, nil if it may. As
-// with writing, an answer is believed for a while.
+// mayStore says why broadcasts may not be kept for replays, nil if they may.
+// Like answers about writing, an answer is believed for a while.
 func (a *access) mayStore(ctx context.Context) error {
 	if !a.private {
 		return protocol.RefusePersistPublic
@@ -238,7 +238,7 @@ func (a *access) mayStore(ctx context.Context) error {
 	}
 	subject := a.who()
 	if subject == nil {
-		return denied // it has ended
+		return denied // the channel has ended
 	}
 	granted, err := a.hub.policy.MayStore(ctx, subject, a.topic)
 	if err != nil {

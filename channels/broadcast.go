@@ -24,8 +24,8 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 	}
 }
 
-// relay is broadcast without the answer. The id is that of a message that was
-// stored.
+// relay is broadcast without the answer to the sender. id is the id of the message
+// if it was stored, "" if not.
 func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err error) {
 	h := c.session.hub
 	if len(m.Payload) > h.config.MaxBroadcastBytes {
@@ -59,8 +59,8 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 	return stored.ID, nil
 }
 
-// store keeps a message for replays before anybody gets it: none is seen that is
-// not kept.
+// store keeps a message for replays before it is sent, so that no receiver has
+// one that is not kept.
 func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
 	done, err := h.policy.Join(ctx, by)
 	if err != nil {

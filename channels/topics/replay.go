@@ -15,14 +15,14 @@ type Archive interface {
 	// messages that have come from the log already: Newest waits until queries
 	// see them.
 	Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]Stored, error)
-	// Store keeps a message for replays, for so long, and returns its id. It is not
-	// relayed a second time when it appears in the log. An error may be a
-	// protocol.Refusal.
+	// Store keeps a message for replays, for the time keep, and returns its id.
+	// The message does not come a second time when its row appears in the log.
+	// An error may be a protocol.Refusal.
 	Store(ctx context.Context, subTopic string, m Stored, keep time.Duration) (id string, err error)
 }
 
-// Stored is a message that is kept for replays: sent from SQL, or by a client that
-// asked for that.
+// Stored is a message that is kept for replays: it was sent from SQL, or by a
+// client that asked for it to be kept.
 type Stored struct {
 	ID       string // a UUID; "" for one that is stored nowhere
 	Event    string

@@ -11,8 +11,8 @@ import (
 // storeTimeout bounds how long a sender waits for its message to be stored.
 const storeTimeout = 5 * time.Second
 
-// Store keeps a message on a private topic for replays and gives it its id. It is
-// still to be sent. An error is a Refusal.
+// Store keeps a message on a private topic for replays and gives it its id. It
+// does not send the message. An error is a Refusal.
 func (s *Topics) Store(ctx context.Context, key protocol.Topic, m Stored, keep time.Duration) (Stored, error) {
 	if s.config.Archive == nil {
 		return m, protocol.RefusePersistFailed
@@ -32,11 +32,11 @@ func (s *Topics) Store(ctx context.Context, key protocol.Topic, m Stored, keep t
 	return m, protocol.RefusePersistFailed
 }
 
-// BroadcastStored is Broadcast of a message that is stored: who has it by a replay
-// does not get it again.
+// BroadcastStored is Broadcast for a message that is stored: members that have
+// it by a replay do not get it again.
 func (m *Member) BroadcastStored(stored Stored) { m.topic.broadcast(stored.broadcast(), m, stored.ID) }
 
-// PublishStored is Publish of a message that is stored.
+// PublishStored is Publish for a message that is stored.
 func (s *Topics) PublishStored(key protocol.Topic, stored Stored) {
 	s.publish(key, stored.broadcast(), stored.ID)
 }
