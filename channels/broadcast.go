@@ -2,10 +2,8 @@ package channels
 
 import (
 	"context"
-	"time"
 
 	"walcast/channels/topics"
-	"walcast/policy"
 	"walcast/protocol"
 )
 
@@ -57,17 +55,6 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 	}
 	c.member.BroadcastStored(stored)
 	return stored.ID, nil
-}
-
-// store keeps a message for replays before it is sent, so that no receiver has
-// one that is not kept.
-func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
-	done, err := h.policy.Join(ctx, by)
-	if err != nil {
-		return m, protocol.RefuseDatabaseAway
-	}
-	defer done()
-	return h.topics.Store(ctx, key, m, time.Duration(keep))
 }
 
 // relayed is a client's message as its receivers get it. A text payload that is

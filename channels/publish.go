@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"walcast/auth"
 	"walcast/channels/topics"
@@ -111,6 +112,17 @@ func (p *Publisher) Store(ctx context.Context, b Publication, keep protocol.Pers
 	}
 	p.hub.topics.PublishStored(topic, stored)
 	return stored.ID, nil
+}
+
+// store keeps a message for replays before it is sent, so that no receiver has
+// one that is not kept.
+func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
+	done, err := h.policy.Join(ctx, by)
+	if err != nil {
+		return m, protocol.RefuseDatabaseAway
+	}
+	defer done()
+	return h.topics.Store(ctx, key, m, time.Duration(keep))
 }
 
 // Publish sends the broadcast to every channel of its topic. It does not ask

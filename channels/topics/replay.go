@@ -1,57 +1,9 @@
 package topics
 
-import (
-	"context"
-	"time"
+import "walcast/protocol"
 
-	"walcast/protocol"
-)
-
-// Archive is where stored messages of private topics are found. It is safe for
-// concurrent use.
-type Archive interface {
-	// Newest returns the newest messages of a sub-topic that were stored at
-	// since or later, limit at most, oldest first. committed are ids of
-	// messages that have come from the log already: Newest waits until queries
-	// see them.
-	Newest(ctx context.Context, subTopic string, since time.Time, limit int, committed []string) ([]Stored, error)
-	// Store keeps a message for replays, for the time keep, and returns its id.
-	// The message does not come a second time when its row appears in the log.
-	// An error may be a protocol.Refusal.
-	Store(ctx context.Context, subTopic string, m Stored, keep time.Duration) (id string, err error)
-}
-
-// Stored is a message that is kept for replays: it was sent from SQL, or by a
-// client that asked for it to be kept.
-type Stored struct {
-	ID       string // a UUID; "" for one that is stored nowhere
-	Event    string
-	Encoding protocol.Encoding
-	Payload  []byte // JSON text or opaque, by Encoding
-}
-
-// broadcast is the message as it is delivered live.
-func (s Stored) broadcast() protocol.Broadcast {
-	b := protocol.Broadcast{Event: s.Event, Encoding: s.Encoding, Payload: s.Payload}
-	if s.ID != "" {
-		b.Meta = []byte(`{"id":"` + s.ID + `"}`) // a UUID needs no quoting
-	}
-	return b
-}
-
-// replayed is the message as a replay delivers it.
-func (s Stored) replayed() protocol.Broadcast {
-	b := s.broadcast()
-	b.Meta = []byte(`{"id":"` + s.ID + `","replayed":true}`)
-	return b
-}
-
-const (
-	// replayTimeout bounds how long a join waits for stored messages.
-	replayTimeout = 5 * time.Second
-	// owedBytes bounds the live broadcasts that wait meanwhile.
-	owedBytes = 1 << 20
-)
+// owedBytes bounds the live broadcasts that wait for the end of a replay.
+const owedBytes = 1 << 20
 
 // errReplay is what a client is told whose replay fails.
 var errReplay error = protocol.RefuseReplayFailed
@@ -77,24 +29,6 @@ func (o *owed) add(frame *protocol.Frame, id string) {
 		return
 	}
 	o.frames = append(o.frames, waiting{frame, id})
-}
-
-// Fetch gets the stored messages that a join asked for. The channel must be a
-// member by then, and get messages from SQL, so that a message which is stored
-// too late for the answer comes live. The error's text is the reason of a
-// refusal.
-func (s *Topics) Fetch(ctx context.Context, key protocol.Topic, r protocol.Replay) ([]Stored, error) {
-	if s.config.Archive == nil {
-		return nil, errReplay
-	}
-	ctx, cancel := context.WithTimeout(ctx, replayTimeout)
-	defer cancel()
-	stored, err := s.config.Archive.Newest(ctx, key.SubTopic(), time.UnixMilli(r.Since), r.Limit, s.recent.ids(key, time.Now()))
-	if err != nil {
-		s.logger.Warn("stored messages not read", "topic", key.SubTopic(), "err", err)
-		return nil, errReplay
-	}
-	return stored, nil
 }
 
 // Replay pushes stored messages, then what came live meanwhile, each message
