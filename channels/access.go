@@ -11,19 +11,20 @@ import (
 	"walcast/protocol"
 )
 
-// access is who a channel acts as and what it may do on its topic: anything on a
-// public one. A token refresh replaces who. On a private topic what it may read is
-// asked at join, with a new token and again by readers; what it may write when it
-// does.
+// access is the subject that a channel acts as, and what it may do on its
+// topic: anything on a public topic. A new token replaces the subject. On a
+// private topic the database is asked what the channel may read: at join, with
+// a new token, and again and again by readers. What it may write is asked when
+// it writes.
 type access struct {
 	hub     *Hub
 	topic   policy.Topic
 	private bool
-	deaf    bool    // it wants no broadcasts
-	reader  *reader // on a private topic once the join is answered; guarded by the lock of readers
+	deaf    bool    // it is not to get broadcasts
+	reader  *reader // of a private topic, once the join is answered; guarded by the lock of readers
 
-	// turn is held while what was answered takes effect on the channel, so that
-	// effects come in the order of answers. It comes before all other locks.
+	// turn is locked while an answer takes effect on the channel, so that
+	// effects come in the order of answers. It is taken before all other locks.
 	turn sync.Mutex
 
 	mu      sync.Mutex // guards what follows
@@ -33,14 +34,14 @@ type access struct {
 	rights  rights
 }
 
-// rights are what was answered last.
+// rights are the last answers.
 type rights struct {
 	policy.Grants
-	presenceAsked bool      // reading presence was asked at join, or else at the first track
-	readAt        time.Time // when the question began whose answer the Read fields are
-	writeAt       time.Time // the same of the Write fields
-	stores        bool      // what it sends may be kept for replays
-	storeAt       time.Time // the same of stores
+	presenceAsked bool      // whether presence may be read was asked at join, or else at the first track
+	readAt        time.Time // when the question began that the Read fields answer
+	writeAt       time.Time // the same for the Write fields
+	stores        bool      // what the channel sends may be kept for replays
+	storeAt       time.Time // when the question began that stores answers
 }
 
 // newAccess is the access of a join with verified claims. It must be released.
@@ -51,7 +52,7 @@ func newAccess(s *Session, subTopic string, private bool, token string, claims *
 	}
 }
 
-// release forgets who the channel acted as.
+// release forgets the subject.
 func (a *access) release() {
 	a.mu.Lock()
 	subject := a.subject
@@ -67,9 +68,8 @@ func (a *access) who() *policy.Subject {
 	return a.subject
 }
 
-// hold is who, with a reference of the caller's own, so that the subject stays until
-// the caller releases it.
-// It is nil after release.
+// hold is the subject at present with a reference of the caller's own, so that
+// it stays until the caller releases it; nil after release.
 func (a *access) hold() *policy.Subject {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -93,8 +93,8 @@ func (a *access) named() string {
 	return a.sub
 }
 
-// become replaces token and subject and returns the subject before; nil if the
-// access was released meanwhile. What may be written is asked again.
+// become replaces token and subject, and returns the subject before; nil if the
+// access was released meanwhile. What may be written has to be asked again.
 func (a *access) become(token, sub string, subject *policy.Subject) (before *policy.Subject) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -105,15 +105,16 @@ func (a *access) become(token, sub string, subject *policy.Subject) (before *pol
 	return before
 }
 
-// known is what was answered last.
+// known are the last answers.
 func (a *access) known() rights {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.rights
 }
 
-// settle takes an answer of what a subject may read. It is false, and nothing
-// changes, if that is not the subject any more or a later question was answered.
+// settle takes in an answer about what a subject may read; with presence the
+// question was also about presence. It is false, and changes nothing, if the
+// channel acts as another subject by now or a later question was answered.
 func (a *access) settle(subject *policy.Subject, began time.Time, granted policy.Grants, presence bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -127,8 +128,8 @@ func (a *access) settle(subject *policy.Subject, began time.Time, granted policy
 	return true
 }
 
-// enter asks at join whether a private topic may be read at all; one of
-// broadcast and presence is enough.
+// enter asks at join whether a private topic may be read at all: it is enough
+// to be allowed broadcasts or presence.
 func (a *access) enter(ctx context.Context, presence bool) error {
 	if !a.private {
 		return nil
@@ -171,8 +172,8 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 
 func (a *access) notReadable() error { return protocol.RefuseRead(a.topic.Name) }
 
-// askWrite asks what may be sent, unless it was asked a moment ago and nothing
-// that rights depend on was seen to change since.
+// askWrite asks what may be sent, unless that was asked a moment ago and
+// nothing that rights depend on was seen to change since.
 func (a *access) askWrite(ctx context.Context) (rights, error) {
 	began := now()
 	known := a.known()
@@ -181,7 +182,7 @@ func (a *access) askWrite(ctx context.Context) (rights, error) {
 	}
 	subject := a.who()
 	if subject == nil {
-		return known, nil // it has ended
+		return known, nil // the channel has ended
 	}
 	granted, err := a.hub.policy.MayWrite(ctx, subject, a.topic)
 	if err != nil {
@@ -203,8 +204,8 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 	return unwritable(known.WriteBroadcast, err, protocol.RefuseWrite(a.topic.Name))
 }
 
-// unwritable is why something may not be sent, by an answer of policy; nil if it
-// may. denied is the refusal of who has no right to.
+// unwritable words an answer of policy: why something may not be sent, nil if
+// it may. denied is the refusal if the subject has no right to send it.
 func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	var raised *policy.AskError
 	switch {
@@ -224,8 +225,8 @@ func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	return protocol.RefuseDatabaseAway
 }
 
-// mayStore says why what is broadcast may not be kept for replays, nil if it may. As
-// with writing, an answer is believed for a while.
+// mayStore says why broadcasts may not be kept for replays, nil if they may.
+// Like answers about writing, an answer is believed for a while.
 func (a *access) mayStore(ctx context.Context) error {
 	if !a.private {
 		return protocol.RefusePersistPublic
@@ -237,7 +238,7 @@ func (a *access) mayStore(ctx context.Context) error {
 	}
 	subject := a.who()
 	if subject == nil {
-		return denied // it has ended
+		return denied // the channel has ended
 	}
 	granted, err := a.hub.policy.MayStore(ctx, subject, a.topic)
 	if err != nil {
@@ -274,8 +275,8 @@ func (a *access) mayTrack(ctx context.Context) bool {
 	return true
 }
 
-// learnPresence takes an answer about presence alone: what it says of broadcasts
-// has to take effect, which is for readers.
+// learnPresence takes in an answer about presence alone. What the answer says
+// of broadcasts is left to readers, which also have it take effect.
 func (a *access) learnPresence(subject *policy.Subject, began time.Time, granted bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -284,8 +285,8 @@ func (a *access) learnPresence(subject *policy.Subject, began time.Time, granted
 	}
 }
 
-// reread asks again what a new subject may receive. A text says that it is less
-// than before, or cannot be known, which ends the channel.
+// reread asks what a new subject may receive. It refuses if that is less than
+// before, or cannot be known, and then the channel ends.
 func (a *access) reread(ctx context.Context, subject *policy.Subject) (granted policy.Grants, refused error) {
 	if !a.private {
 		return granted, nil

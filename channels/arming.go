@@ -12,13 +12,13 @@ import (
 )
 
 // arming has the bindings of channels checked against the database after their
-// join was answered, and tells the channel whether they work. Meanwhile they
-// match already: what commits after the reply is delivered.
+// join was answered, and tells the channel whether they work. The bindings
+// match meanwhile: what commits after the reply is delivered.
 type arming struct {
 	checker *diagnose.Checker
 	policy  *policy.Policy
 	logger  *slog.Logger
-	waiting waiting // for a table to be published
+	waiting waiting // channels whose table is not published
 	turns   *turns
 }
 
@@ -26,12 +26,13 @@ const (
 	// armingWorkers is how many channels are checked at once; each takes one
 	// connection of the pool for a moment.
 	armingWorkers = 2
-	// armingSteps and armingTime bound how much of a session's bindings is checked
-	// before others have their turn. A step asks Postgres a few questions at most.
+	// armingSteps and armingTime bound how much of a session's bindings is
+	// checked before other sessions have their turn. A step asks Postgres a few
+	// questions at most.
 	armingSteps = 100
 	armingTime  = 20 * time.Millisecond
-	// armingRetry is the pause before a check that the database did not answer
-	// is made again.
+	// armingRetry is the pause before a check is made again that the database
+	// did not answer.
 	armingRetry = 5 * time.Second
 	// publishedEvery is how often the catalog is asked for tables that channels
 	// wait for, while there are such channels. Their rows do not wait for it.
@@ -58,8 +59,8 @@ func (a *arming) run(ctx context.Context) error {
 	}
 }
 
-// take goes on with the first check of a turn. While the database does not answer
-// it says so once, and has others checked.
+// take continues the first check of a turn. If the database does not answer, it
+// tells the client once, and has other sessions' bindings checked meanwhile.
 func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	if c.channel.ended.Load() {
 		a.turns.end(own)
@@ -87,11 +88,10 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	}
 }
 
-// goOn makes some steps of a check, with what they need of the connections for
-// joins.
+// goOn makes some steps of a check, over one of the connections for joins.
 func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	subject := c.channel.access.who()
-	if subject == nil { // it has ended
+	if subject == nil { // the channel has ended
 		c.made = a.checker.Begin(nil, nil)
 	} else if c.made == nil || c.subject != subject {
 		c.made, c.subject = a.checker.Begin(subject, c.channel.rows.Bindings()), subject
@@ -109,8 +109,8 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 }
 
 // conclude acts on what a check has found. Bindings of a table that is not
-// published stay where they are: it may be one day. A join whose reply has waited
-// for this is answered, or refused.
+// published stay, as the table may be published one day. A join whose reply has
+// waited for the check is answered, or refused.
 func (a *arming) conclude(ch *channel, found diagnose.Finding) {
 	if reply := ch.out.deferral; reply.waits() {
 		if found.Refused != nil {
@@ -138,8 +138,8 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding) {
 	}
 }
 
-// watch has channels checked again whose table is published by now, until ctx
-// is done.
+// watch looks, until ctx is done, for tables that are published by now, and has
+// the channels that wait for them checked again.
 func (a *arming) watch(ctx context.Context) error {
 	ticker := time.NewTicker(publishedEvery)
 	defer ticker.Stop()
@@ -169,7 +169,7 @@ func (a *arming) look(ctx context.Context) {
 	}
 }
 
-// recheck has a channel checked whose missing table has come.
+// recheck has a channel checked again whose missing table is published by now.
 func (a *arming) recheck(ch *channel, name catalog.TableName) {
 	a.waiting.remove(ch)
 	a.checker.Forget(name.Schema, name.Table)

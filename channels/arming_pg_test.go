@@ -30,8 +30,8 @@ func TestARoleThatIsNoneSaysSo(t *testing.T) {
 	}
 }
 
-// TestWildcardsDoNotWarnOfWhatTheyLeaveOut: who asks for all tables wants those
-// that it may see.
+// TestWildcardsDoNotWarnOfWhatTheyLeaveOut: a client that asks for all tables
+// means the tables that it may see.
 func TestWildcardsDoNotWarnOfWhatTheyLeaveOut(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), twoTables,
 		`create table unpoliced (id int primary key); grant select on unpoliced to anon; alter table unpoliced enable row level security`)

@@ -2,10 +2,8 @@ package channels
 
 import (
 	"context"
-	"time"
 
 	"walcast/channels/topics"
-	"walcast/policy"
 	"walcast/protocol"
 )
 
@@ -24,8 +22,8 @@ func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 	}
 }
 
-// relay is broadcast without the answer. The id is that of a message that was
-// stored.
+// relay is broadcast without the answer to the sender. id is the id of the message
+// if it was stored, "" if not.
 func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err error) {
 	h := c.session.hub
 	if len(m.Payload) > h.config.MaxBroadcastBytes {
@@ -50,24 +48,13 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 	if err := c.access.mayStore(ctx); err != nil {
 		return "", err
 	}
-	key := topics.Key{Name: c.address.Topic, Private: c.access.private}
+	key := protocol.Topic{Name: c.address.Topic, Private: c.access.private}
 	stored, err := h.store(ctx, c.access.who(), key, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
 	if err != nil {
 		return "", err
 	}
 	c.member.BroadcastStored(stored)
 	return stored.ID, nil
-}
-
-// store keeps a message for replays before anybody gets it: none is seen that is
-// not kept.
-func (h *Hub) store(ctx context.Context, by *policy.Subject, key topics.Key, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
-	done, err := h.policy.Join(ctx, by)
-	if err != nil {
-		return m, protocol.RefuseDatabaseAway
-	}
-	defer done()
-	return h.topics.Store(ctx, key, m, time.Duration(keep))
 }
 
 // relayed is a client's message as its receivers get it. A text payload that is

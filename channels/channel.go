@@ -14,19 +14,19 @@ import (
 
 // channel is one joined topic of one session: the sum of its members, each with
 // its own state and lock. A new join of the same topic is a new channel.
-// Messages reach it on its session's goroutine; its end may come from any.
+// Messages reach it on its session's goroutine; any goroutine may end it.
 type channel struct {
 	session  *Session
 	address  protocol.Address
 	closeRef protocol.Ref // join_ref exactly as given, for phx_close and phx_error
 	acks     bool         // broadcasts are answered
-	weight   weight       // what it takes of its session's share
+	weight   weight       // what it counts for in its session's limits
 	out      *outbox
 	access   *access              // who it acts as, and what it may do
-	rows     *fanout.Subscription // its bindings, and its place in the log
+	rows     *fanout.Subscription // its bindings, and how far it has come in the log
 	member   *topics.Member       // its part in the topic's broadcasts
 	present  *presence.Member     // its part in the topic's presence
-	bookmark *resume.Bookmark     // what its client has; nil without a client_id
+	bookmark *resume.Bookmark     // what its client has received; nil without a client_id
 	ended    atomic.Bool
 }
 
@@ -47,9 +47,9 @@ func (c *channel) handle(ctx context.Context, m protocol.Message) {
 }
 
 // end takes the channel out of everything. When it returns nothing else is
-// pushed for the channel, so that what is pushed next is its last frame. It is
-// false if the channel has ended before. With lingers what it tracks stays
-// present for the grace time.
+// pushed for the channel, so that what the caller pushes next is its last
+// frame. It is false if the channel has ended before. With lingers, what it
+// tracks stays present for the grace time.
 func (c *channel) end(lingers bool) bool {
 	if !c.ended.CompareAndSwap(false, true) {
 		return false
@@ -92,7 +92,7 @@ func (c *channel) fail(message string, final bool) {
 
 func (c *channel) pushClose() { c.push(c.closeRef, protocol.EventClose, protocol.EmptyObject) }
 
-// push queues a frame about the join itself, whose ref is the join's.
+// push queues a frame about the join itself, with the join's ref.
 func (c *channel) push(ref protocol.Ref, event string, payload []byte) {
 	c.session.out.Push(c.address.Version.Push(ref, ref, c.address.Topic, event, payload))
 }
@@ -109,9 +109,9 @@ func (c *channel) reply(m protocol.Message, status string, response []byte) {
 	c.session.reply(c.address.JoinRef, m, status, response)
 }
 
-// tellPosition answers a client that asks how far its channel is: it has then
-// been sent everything up to the position. That is how a client that names
-// positions keeps up while its channel is quiet and the log moves on.
+// tellPosition answers a client that asks up to which position its channel has
+// sent everything. A client that names positions so keeps up with the log while
+// no row matches.
 func (c *channel) tellPosition(m protocol.Message) {
 	position := ""
 	if len(c.rows.Bindings()) > 0 {
@@ -120,9 +120,9 @@ func (c *channel) tellPosition(m protocol.Message) {
 	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
 
-// pulse pushes the sign of life of an event stream, with the position up to which
-// it has everything. It does so under the lock of what sends the channel its rows:
-// a change that came between the two would be sent again after a reconnect.
+// pulse pushes the sign of life of an event stream, with the position up to
+// which it has sent everything. Nothing else is pushed in between: a change
+// that came between position and frame would be sent again after a reconnect.
 func (c *channel) pulse() {
 	if !c.rows.HasBindings() {
 		c.out.Push(protocol.StreamAlive(""))
@@ -133,12 +133,12 @@ func (c *channel) pulse() {
 	})
 }
 
-// Standing is up to where everything that the channel is to have of the log has
-// been pushed.
+// Standing is up to where everything in the log has been pushed that the
+// channel is to get.
 func (c *channel) Standing() changelog.Standing { return c.rows.Standing() }
 
 // Heard is the number up to which all broadcasts to its topic have been pushed.
 func (c *channel) Heard() uint64 { return c.member.Heard() }
 
-// Bookmark keeps what the channel's client has.
+// Bookmark is what the channel's client has received.
 func (c *channel) Bookmark() *resume.Bookmark { return c.bookmark }

@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/auth"
-	"walcast/channels/topics"
 	"walcast/internal/logtest"
 	"walcast/policy"
 	"walcast/protocol"
@@ -337,9 +336,9 @@ func TestAStopKeepsTheStateAndAnUncleanEndIsNoticed(t *testing.T) {
 	a.join("realtime:room", bindings(everyRow))
 	a.answer()
 	a.session.Close()
-	hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
+	hub.topics.Publish(protocol.Topic{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	f.rerun(config, func() { hub.clients.Save(time.Now(), hub.logger) })
-	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // nobody was back in between
+	f.rerun(config, func() { f.hub.clients.Save(time.Now(), f.hub.logger) }) // no client was back in between
 	f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")
 	b.join("realtime:room", bindings(everyRow))
@@ -395,11 +394,11 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	say(a, 3)     // its own, which it did not ask for
 	a.session.Close()
 	say(other, 4)
-	other.session.Close() // nobody is there any more
-	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
+	other.session.Close() // no client is on the topic any more
+	f.hub.topics.Publish(protocol.Topic{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":5}}`)})
 	b := f.visit("tab", "anon", "")
 	b.join(topic, config)
-	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)})
+	f.hub.topics.Publish(protocol.Topic{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":6}}`)})
 	if diff := cmp.Diff([]any{2.0, 4.0, 5.0, 6.0}, heard(b, 4)); diff != "" {
 		t.Errorf("broadcasts after the return (-want +got):\n%s", diff)
 	}
@@ -408,7 +407,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	}
 	stranger := f.visit("tab", "authenticated", "u1")
 	stranger.join(topic, config)
-	f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)})
+	f.hub.topics.Publish(protocol.Topic{Name: topic}, protocol.Broadcast{Relay: []byte(`{"type":"broadcast","event":"n","payload":{"n":7}}`)})
 	if diff := cmp.Diff([]any{7.0}, heard(stranger, 1)); diff != "" {
 		t.Errorf("broadcasts to another user of the client_id (-want +got):\n%s", diff)
 	}

@@ -41,18 +41,18 @@ type Limits struct {
 	// MaxChangeBytes (max-change-size) is the size of a change's values above
 	// which long values are cut from its payload (error 413).
 	MaxChangeBytes int
-	// MaxBroadcastBytes (max-broadcast-size) is the size of a broadcast's payload
-	// that is relayed; the sender of a larger one is told, nobody else.
+	// MaxBroadcastBytes (max-broadcast-size) is the largest payload of a
+	// broadcast. A larger broadcast is refused to its sender.
 	MaxBroadcastBytes int
 }
 
-// Checks say how long it is believed what a private channel may do.
+// Checks say for how long answers about private channels' rights are believed.
 type Checks struct {
-	// ReadCheck (read-check) is how often it is asked again whether channels on
-	// private topics may still read them.
+	// ReadCheck (read-check) is how often the database is asked again whether
+	// channels on private topics may still read them.
 	ReadCheck time.Duration
-	// ReadAway is how long they go on while the database cannot be asked. It is no
-	// setting: only tests change it.
+	// ReadAway is how long these channels go on while the database cannot be
+	// asked. It is no setting: only tests change it.
 	ReadAway time.Duration
 	// WriteCheck is how long a private channel's write permission is believed. It
 	// is no setting: only tests change it.
@@ -64,44 +64,47 @@ type Resume struct {
 	// ResumeWait (resume-wait) is how long a client that resumes waits for the log
 	// to have its position, as when the window is read again after a restart.
 	ResumeWait time.Duration
-	// StateFile is where it is kept over a restart what clients with a client_id
-	// have received; "" keeps it nowhere, so that they have to resync then. The
-	// server makes it of state-dir.
+	// StateFile is where the server keeps over a restart what clients with a
+	// client_id have received; "" keeps it nowhere, so that they have to resync
+	// then. The server derives it from state-dir.
 	StateFile string
 }
 
 // Presence says when others are told who is present.
 type Presence struct {
 	// PresenceRate (presence-rate) is how often a channel's track takes effect;
-	// above it the last one wins. The zero Rate is no limit.
+	// of more tracks the last one does. The zero Rate is no limit.
 	PresenceRate presence.Rate
 	// PresenceGrace (presence-grace) is how long a client whose socket ended
-	// without a leave is taken for present, if it named its presence key. One that
-	// is back by then was never away for others. 0 tells them at once.
+	// without a leave is taken for present, if it named its presence key. If it
+	// is back by then, others never learn that it was away. 0 tells them at
+	// once.
 	PresenceGrace time.Duration
 }
 
-// Database is what the hub has to know and to ask of the database. None of it is a
+// Database is what the hub knows and asks of the database. None of it is a
 // setting: the server fills it in.
 type Database struct {
-	// Locale is what the database adds to the meaning of comparisons; what is
-	// empty is asked of Postgres.
+	// Locale is the database's locale, on which some comparisons depend.
+	// Comparisons that a missing part of it would decide are left to Postgres.
 	Locale filters.Locale
 	// Operators decides comparisons that Go is not certain of. It is required.
 	Operators filters.Asker
 	// PrivateLogicalMessages reports whether logical messages may go to private
-	// topics at present; nil is never.
+	// topics at present; nil means never.
 	PrivateLogicalMessages func() bool
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
 }
 
 const (
-	// rememberedTopics is of how many topics of clients that are away it is
-	// remembered what they have received, and of how many broadcasts are kept.
+	// rememberedTopics is how many topics of clients that are away are
+	// remembered with what the client has received, and of how many topics
+	// broadcasts are kept.
 	rememberedTopics = 100_000
-	// rememberedFor is how long. It is longer than the log's window on purpose: a
-	// client that was away for too long is told so, not taken for a new one.
+	// rememberedFor is how long clients that are away are remembered. It is
+	// longer than the log's window on purpose: a client that was away for too
+	// long is told so, and not taken for a new one.
 	rememberedFor = 24 * time.Hour
 )
 

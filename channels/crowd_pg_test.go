@@ -49,8 +49,8 @@ func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 	}
 }
 
-// flow has every user's row inserted, in no order, and one in ten given to the
-// next user. It returns the ids that each is to get.
+// flow inserts a row for every user, in random order, and updates one in ten so
+// that it is the next user's. It returns the ids that each user is to get.
 func (f *fixture) flow(docs *wal.Relation, users int) [][]any {
 	want := make([][]any, users)
 	order := rand.New(rand.NewPCG(1, 2)).Perm(users)

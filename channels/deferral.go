@@ -10,15 +10,16 @@ import (
 )
 
 // deferral is a join whose reply waits until its bindings are checked, as
-// postgres_changes_options.wait and strict-bindings want it. Its channel is there
-// meanwhile, and what comes for it waits in its outbox. It is settled once:
-// answered, refused, or given up because its channel has ended. A nil one is of a
-// join that is answered at once. It is safe for concurrent use.
+// postgres_changes_options.wait or strict-bindings ask for it. Its channel is
+// registered meanwhile, and what is pushed for it waits in its outbox. It is
+// settled once: answered, refused, or abandoned because its channel has ended.
+// A nil deferral belongs to a join that is answered at once. It is safe for
+// concurrent use.
 type deferral struct {
 	joining  *joining
-	replaced *channel // the former channel of the topic, whose phx_close follows the reply; may be nil
+	replaced *channel // the topic's channel before, whose phx_close follows the reply; may be nil
 	limit    time.Duration
-	outcome  chan error // of an event stream, in place of a reply
+	outcome  chan error // of an event stream, instead of a reply
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -29,8 +30,8 @@ type deferral struct {
 const (
 	// waitLimit is how long a join waits at most, which is what upstream allows.
 	waitLimit = 20 * time.Second
-	// strictWait is how long one waits whose client did not ask for it: clients
-	// give a join up that has no reply after 10 s.
+	// strictWait is how long a join waits for strict-bindings alone: clients
+	// give up a join without a reply after 10 s.
 	strictWait = 8 * time.Second
 )
 
@@ -86,7 +87,7 @@ func (d *deferral) settle(do func()) bool {
 	return true
 }
 
-// waits reports whether the reply has still to be given.
+// waits reports whether the reply is still to be given.
 func (d *deferral) waits() bool {
 	if d == nil {
 		return false
@@ -96,7 +97,7 @@ func (d *deferral) waits() bool {
 	return !d.settled
 }
 
-// answer gives the reply. It is false if the join has been settled meanwhile.
+// answer gives the reply. It is false if the join was settled before.
 func (d *deferral) answer() bool {
 	j := d.joining
 	if !j.channel.out.setLimit(0) {
@@ -113,8 +114,8 @@ func (d *deferral) answer() bool {
 	})
 }
 
-// refuse ends the channel and gives err as the reply. It is false if the join has
-// been settled before.
+// refuse ends the channel and gives err as the reply. It is false if the join
+// was settled before.
 func (d *deferral) refuse(err error) bool {
 	if !d.settle(func() { d.joining.channel.out.discard() }) {
 		return false
@@ -130,8 +131,8 @@ func (d *deferral) refuse(err error) bool {
 	return true
 }
 
-// abandon gives the join up, as its channel has ended: nothing is pushed for it
-// once it returns.
+// abandon ends the join without a reply, as its channel has ended. When it
+// returns nothing is pushed for the channel any more.
 func (d *deferral) abandon() {
 	d.settle(func() {
 		d.joining.channel.out.discard()
@@ -148,7 +149,7 @@ func (d *deferral) miss() {
 	d.away = true
 }
 
-// expire refuses the join whose time is over.
+// expire refuses the join, as it has waited for its limit.
 func (d *deferral) expire() {
 	d.mu.Lock()
 	away := d.away

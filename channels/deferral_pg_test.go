@@ -55,7 +55,7 @@ func TestAReplyThatWaitsForTheBindingsComesBeforeWhatTheyDeliver(t *testing.T) {
 	c.send("realtime:room", protocol.EventJoin, `{"config":`+waitingFor(everyMessage, `{"wait":true}`)+`}`)
 	c.send(protocol.TopicPhoenix, protocol.EventHeartbeat, `{}`)
 	c.send("realtime:other", protocol.EventJoin, `{"config":{"presence":{"enabled":false}}}`)
-	c.wantLines("phx_reply 1 ok", "phx_reply 3 ok", "phx_reply 4 ok") // nobody waits with it
+	c.wantLines("phx_reply 1 ok", "phx_reply 3 ok", "phx_reply 4 ok") // other joins do not wait
 	f.Commit(logtest.Insert(rel, "1", "2", "x"))
 	f.run()
 	c.waitFor(protocol.EventPostgresChanges, 1)
@@ -103,7 +103,7 @@ func TestAJoinWhoseBindingsDoNotWorkIsRefused(t *testing.T) {
 }
 
 func TestAJoinThatHasWaitedTooLongIsRefused(t *testing.T) {
-	f := newIdleFixture(t, DefaultConfig(), messagesTable) // nobody checks
+	f := newIdleFixture(t, DefaultConfig(), messagesTable) // which does not run, so that no binding is checked
 	c := f.connect("anon", "")
 	c.send("realtime:room", protocol.EventJoin, `{"config":`+waitingFor(everyMessage, `{"wait":true,"timeout":30}`)+`}`)
 	c.wantLines("phx_reply 1 PostgresChangesSubscribeTimeout: Timed out after 30ms waiting for the postgres_changes subscription")

@@ -10,24 +10,25 @@ import (
 	"walcast/auth"
 )
 
-// expiry ends channels when their tokens expire, or are found to be good no more.
+// expiry ends channels whose tokens expire, or are found to be valid no longer.
 //
-// It is a heap that one goroutine serves, and not a timer for each channel: timers
-// start a goroutine for each expiry. When 100,000 tokens expire at one instant, more
-// than 70,000 of these were there at once, with 280 MiB of stacks, and the burst was
-// over no sooner. A watch takes 80 bytes here, and 160 with a timer; setting it takes
-// a few microseconds with either (BenchmarkExpiry, on 2 processors).
+// It is a heap that one goroutine serves, and not a timer for each channel:
+// timers start a goroutine for each expiry. When 100,000 tokens expired at one
+// instant, more than 70,000 of these were there at once, with 280 MiB of
+// stacks, and the burst was over no sooner. A watched channel takes 80 bytes
+// here, and 160 with a timer; setting it takes a few microseconds with either
+// (BenchmarkExpiry, on 2 processors).
 type expiry struct {
 	verifier *auth.Verifier
-	wake     chan struct{} // something earlier than the present wait came
+	wake     chan struct{} // has a token when a channel is due earlier than run waits for
 
 	mu    sync.Mutex
 	queue deadlines
 	at    map[*channel]*deadline
 }
 
-// tokenCheck is how often a channel's token is verified again, so that a key
-// rotation is noticed.
+// tokenCheck is how often a channel's token is verified again, so that a change
+// of keys is noticed.
 const tokenCheck = 5 * time.Minute
 
 type deadline struct {
@@ -40,13 +41,13 @@ func newExpiry(v *auth.Verifier) *expiry {
 	return &expiry{verifier: v, at: map[*channel]*deadline{}, wake: make(chan struct{}, 1)}
 }
 
-// watch has the channel's token, which is good now, verified again when it
-// expires, and now and then before. It replaces what was set before.
+// watch has the channel's token, which is valid now, verified again when it
+// expires, and every tokenCheck before. It replaces what was set before.
 func (e *expiry) watch(ch *channel, expires time.Time) {
 	e.set(ch, nextCheck(now(), expires))
 }
 
-// nextCheck is when a token that is good now is looked at again.
+// nextCheck is when a token that is valid now is verified again.
 func nextCheck(now, expires time.Time) time.Time {
 	if next := now.Add(tokenCheck); next.Before(expires) {
 		return next
@@ -54,8 +55,8 @@ func nextCheck(now, expires time.Time) time.Time {
 	return expires
 }
 
-// recheck verifies a channel's token, and ends the channel if it is not good any
-// more.
+// recheck verifies a channel's token, and ends the channel if it is not valid
+// any more.
 func (e *expiry) recheck(ch *channel) {
 	claims, err := e.verifier.Verify(ch.access.bearer(), now())
 	if err != nil {
@@ -66,7 +67,7 @@ func (e *expiry) recheck(ch *channel) {
 	e.watch(ch, claims.Expires)
 }
 
-// tokenText is what a client is told of a token that is not good.
+// tokenText is what a client is told of a token that is not valid.
 func tokenText(err error) string {
 	var refused *auth.Error
 	if errors.As(err, &refused) {
@@ -99,7 +100,7 @@ func (e *expiry) set(ch *channel, when time.Time) {
 	}
 }
 
-// forget takes the channel off the watch.
+// forget does not watch the channel any more.
 func (e *expiry) forget(ch *channel) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -128,8 +129,8 @@ func (e *expiry) run(ctx context.Context) error {
 	}
 }
 
-// due takes out the channels whose time has come, and says how long the next
-// one has.
+// due takes out the channels whose time has come, and says how long it is until
+// the next one's has.
 func (e *expiry) due(now time.Time) (due []*channel, next time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

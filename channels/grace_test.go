@@ -58,7 +58,8 @@ func TestWhoIsBackWithinTheGraceTimeWasNeverAway(t *testing.T) {
 	}
 }
 
-// graceful is a fixture with a long grace time, and one who watches the room.
+// graceful is a fixture with a long grace time, and a client that gets the
+// presence of the topic.
 func graceful(t *testing.T) (*fixture, *client) {
 	config := DefaultConfig()
 	config.PresenceGrace = time.Minute
@@ -82,8 +83,9 @@ func (c *client) tracksPayload(payload string) {
 	c.waitFor(protocol.EventReply, before+1)
 }
 
-// diffs are what the diffs have said since the first n, "+key:n" for a meta that
-// joined, "-key:n" for one that left. Somebody else's arrival marks their end.
+// diffs are what presence diffs after the first n have said: "+key:n" for a meta
+// that joined, "-key:n" for a meta that left. To mark their end it has another
+// client join.
 func (c *client) diffs(n int, end string) (said []string) {
 	c.f.Helper()
 	c.f.connect("anon", "").appears(end, `{"n":"end"}`)
@@ -176,7 +178,8 @@ func TestWhoJoinsAgainWithoutALeaveWasNeverAway(t *testing.T) {
 	}
 }
 
-// Who is back only to leave has left, though it has not tracked since.
+// A client that comes back only to leave has left, though it has not tracked
+// again.
 func TestWhoComesBackAndLeavesIsGone(t *testing.T) {
 	for _, way := range []struct{ event, payload string }{
 		{protocol.EventLeave, `{}`}, {protocol.EventPresence, `{"type":"presence","event":"untrack"}`},

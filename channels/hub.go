@@ -69,8 +69,9 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 
 // Run runs the fan-out, presence, the tasks, and the expiry of what is kept for
-// clients that come back. It blocks until ctx is done and everything it started has returned.
-// Sessions must be closed by then, or what they have received goes unsaved.
+// clients that come back. It blocks until ctx is done and everything it started
+// has returned. Sessions must be closed before ctx is done: what they receive
+// later is not saved.
 func (h *Hub) Run(ctx context.Context) error {
 	defer func() { h.clients.Save(now(), h.logger) }()
 	g, ctx := errgroup.WithContext(ctx)
@@ -81,8 +82,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// forgetEvery is how long what is kept for clients that come back may outlive its
-// time when nobody does anything.
+// forgetEvery is how long what is kept for clients that come back may outlive
+// its time.
 const forgetEvery = 5 * time.Second
 
 // forget drops what has been kept for long enough, until ctx is done.

@@ -16,9 +16,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// join answers phx_join. A topic that was joined already is left first; the
-// reply to the new join comes before the old channel's phx_close, whatever the
-// reply says.
+// join answers phx_join. If the topic is joined already its channel is ended
+// first; the reply to the new join comes before the old channel's phx_close,
+// whatever the reply says.
 func (s *Session) join(ctx context.Context, m protocol.Message) {
 	old := s.joined(m.Topic)
 	if old != nil {
@@ -30,8 +30,8 @@ func (s *Session) join(ctx context.Context, m protocol.Message) {
 	}
 }
 
-// admit decides on a join and answers it, or has the answer wait: then answered is
-// false, and the phx_close of the former channel waits for it too.
+// admit decides on a join and answers it, or has the answer wait: then answered
+// is false, and the phx_close of the topic's old channel waits for it too.
 func (s *Session) admit(ctx context.Context, m protocol.Message, old *channel) (answered bool) {
 	j, err := s.authorise(ctx, m)
 	if err == nil {
@@ -58,9 +58,9 @@ func (s *Session) refuse(m protocol.Message, err error) {
 	s.reply(joinRef, m, protocol.StatusError, protocol.Reason(err))
 }
 
-// joining is a join on its way: authorise makes it, register makes its channel a
-// member of everything while what comes waits in the channel's outbox, and answer
-// sends the reply and opens the outbox.
+// joining is a join that is not answered yet: authorise makes it; register
+// makes its channel a member of everything, while what is pushed for the
+// channel waits in its outbox; answer sends the reply and opens the outbox.
 type joining struct {
 	session  *Session
 	message  protocol.Message
@@ -68,13 +68,13 @@ type joining struct {
 	claims   *auth.Claims
 	channel  *channel
 	bindings []diagnose.Binding
-	refused  *protocol.Problem // why no binding is active, nil if they are
-	after    []wal.Position    // that the bindings name, zero for one that names none
+	refused  *protocol.Problem // why no binding can work, nil if they may
+	after    []wal.Position    // named by the bindings; zero for a binding without one
 }
 
-// authorise decides whether a join may be, and makes its channel, which is not
-// registered anywhere yet. An error is a protocol.Refusal, or has its text; the
-// order of the checks is upstream's.
+// authorise decides whether a join is allowed, and makes its channel, which is
+// not registered anywhere yet. An error is a protocol.Refusal, or has the text
+// of one; the order of the checks is upstream's.
 func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, error) {
 	h := s.hub
 	subTopic, ok := subTopicOf(m.Topic)
@@ -147,18 +147,18 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 	return token, claims, nil
 }
 
-// register makes the channel a member of its topic, of the stream of changes and
-// of its presence. Whatever these push follows the reply. After an error nothing
-// is registered.
+// register makes the channel a member of its topic, of the stream of changes
+// and of its presence. What these push is sent after the reply. After an error
+// nothing is registered.
 func (j *joining) register(ctx context.Context) error {
 	h, ch, client := j.session.hub, j.channel, j.session.identity.ClientID
 	if j.refused != nil && j.waits() > 0 {
 		ch.access.release()
 		return protocol.Unserve(*j.refused)
 	}
-	key := topics.Key{Name: ch.address.Topic, Private: j.asked.Private}
+	topic := protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private}
 	known := j.recall()
-	ch.member = h.topics.Join(key, topics.MemberConfig{
+	ch.member = h.topics.Join(topic, topics.MemberConfig{
 		Address: ch.address, Outbox: ch.out, Client: client,
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
 		Replays: j.asked.Replay != nil, Returning: j.returning(known),
@@ -167,14 +167,14 @@ func (j *joining) register(ctx context.Context) error {
 	if ch.access.isBarred() {
 		ch.bookmark.Bar()
 	}
-	if err := j.follow(ctx, key, known); err != nil {
+	if err := j.follow(ctx, topic, known); err != nil {
 		ch.out.discard()
 		ch.member.Leave()
 		ch.bookmark.Leave(now())
 		ch.access.release()
 		return err
 	}
-	ch.present = h.rooms.Member(presence.Topic{Name: key.Name, Private: key.Private}, presence.MemberConfig{
+	ch.present = h.rooms.Member(topic, presence.MemberConfig{
 		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
 		Client: client, Address: ch.address, Outbox: ch.out,
 	})
@@ -182,11 +182,12 @@ func (j *joining) register(ctx context.Context) error {
 	return nil
 }
 
-// follow subscribes to the stream of changes and fetches the stored messages that
-// a replay asks for. A channel that starts live subscribes first: what is stored
-// too late for the answer then comes with the stream. One that goes on where its
-// client was subscribes afterwards, as what was missed may be more than can wait.
-func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known) error {
+// follow subscribes to the stream of changes and fetches the stored messages
+// that a replay asks for. A channel that starts live subscribes first, so that
+// a message which is stored too late for the answer comes from the log. A
+// channel that goes on where its client was subscribes afterwards, as what was
+// missed may be more than may wait in its outbox.
+func (j *joining) follow(ctx context.Context, topic protocol.Topic, known resume.Known) error {
 	ch := j.channel
 	start := j.start(known)
 	if j.asked.Replay == nil {
@@ -202,7 +203,7 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 	}
 	var stored []topics.Stored
 	var err error
-	if !ch.out.bound(waitingLimit, func() { stored, err = j.fetch(ctx, key) }) {
+	if !ch.out.bound(waitingLimit, func() { stored, err = j.fetch(ctx, topic) }) {
 		err = protocol.RefuseReplayFailed
 	}
 	if err == nil {
@@ -218,24 +219,24 @@ func (j *joining) follow(ctx context.Context, key topics.Key, known resume.Known
 }
 
 // fetch reads the stored messages that a replay asks for.
-func (j *joining) fetch(ctx context.Context, key topics.Key) ([]topics.Stored, error) {
+func (j *joining) fetch(ctx context.Context, topic protocol.Topic) ([]topics.Stored, error) {
 	done, err := j.session.hub.policy.Join(ctx, j.channel.access.who())
 	if err != nil {
 		return nil, protocol.RefuseReplayFailed
 	}
 	defer done()
-	return j.session.hub.topics.Fetch(ctx, key, *j.asked.Replay)
+	return j.session.hub.topics.Fetch(ctx, topic, *j.asked.Replay)
 }
 
-// subscribe gives the channel its place in the stream of changes.
+// subscribe makes the channel a subscription to the stream of changes.
 func (j *joining) subscribe(start fanout.Start) {
 	ch, h := j.channel, j.session.hub
 	ch.rows = h.fanout.Subscribe(fanout.Request{
 		Address: ch.address, Legacy: j.asked.Legacy,
-		Topic:   fanout.Topic{Name: ch.address.Topic, Private: j.asked.Private},
+		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
-		Apart:     j.session.isDear(ch.weight),
+		Dedicated: j.session.isDear(ch.weight),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {
@@ -243,10 +244,11 @@ func (j *joining) subscribe(start fanout.Start) {
 	}
 }
 
-// answer takes the channel in, sends the reply and says whether the bindings work.
+// answer registers the channel with its session, sends the reply and says
+// whether the bindings work.
 func (j *joining) answer() {
 	ch := j.channel
-	if ch.out.deferral != nil { // of a stream, which was entered and checked before
+	if ch.out.deferral != nil { // of an event stream: hold has entered it and had it checked
 		j.reply()
 		return
 	}
@@ -260,7 +262,7 @@ func (j *joining) answer() {
 	}
 }
 
-// enter makes the channel known to its session, and to all that watch over it.
+// enter registers the channel with its session, and with all that may end it.
 func (j *joining) enter() {
 	ch, h := j.channel, j.session.hub
 	h.metrics.channels.Inc()
@@ -272,8 +274,8 @@ func (j *joining) enter() {
 	}
 }
 
-// reply sends the reply and lets what has waited follow it. Then it says what
-// there is to say beside.
+// reply sends the reply, and what has waited for it in the outbox. Then come
+// the messages that a join asks for or causes.
 func (j *joining) reply() {
 	s, ch, h := j.session, j.channel, j.session.hub
 	h.metrics.joins.WithLabelValues("ok").Inc()

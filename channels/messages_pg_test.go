@@ -199,7 +199,7 @@ func TestMessagesOfADowntimeAreForThoseWhoWereHereBefore(t *testing.T) {
 	}
 }
 
-// Broadcasts and rows that are gone are one resync.
+// A client that misses both broadcasts and rows is told to resync once.
 func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.Relation("messages")
@@ -207,7 +207,7 @@ func TestWhoMissesBroadcastsAndRowsIsToldOnce(t *testing.T) {
 	s.Proven(s.Mark())
 	s.Close()
 	for range 1001 { // more than are kept of a topic
-		f.hub.topics.Publish(topics.Key{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
+		f.hub.topics.Publish(protocol.Topic{Name: "realtime:room"}, protocol.Broadcast{Relay: []byte(`{"event":"n"}`)})
 	}
 	f.Commit(logtest.Insert(rel, "1", "1", "lost"))
 	f.releaseAll()

@@ -59,7 +59,8 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 }
 
-// registerArming registers what is asked for when it is collected.
+// registerArming registers gauges whose values are read when they are
+// collected.
 func registerArming(reg prometheus.Registerer, a *arming) {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{

@@ -8,24 +8,26 @@ import (
 	"walcast/protocol"
 )
 
-// outbox takes the frames of one channel to its session's queue. It is closed at
-// first: what arrives between the registration of a channel and the reply to its
-// join waits, and follows the reply. It is safe for concurrent use.
+// outbox takes the frames of one channel to its session's queue. It is closed
+// at first: what is pushed between the registration of a channel and the reply
+// to its join waits, and is sent after the reply. It is safe for concurrent
+// use.
 type outbox struct {
 	session  *Session
 	isOpen   atomic.Bool
-	deferral *deferral // of a join whose reply waits, set before others know the channel
+	deferral *deferral // of a join whose reply waits; set before others know the channel
 
 	mu      sync.Mutex
 	waiting []*protocol.Frame // until it is open
 	bytes   int               // of these
-	limit   int               // of bytes, 0 for none
-	opened  chan struct{}     // closed when it is open, or never will be
+	limit   int               // of bytes, 0 for no limit
+	opened  chan struct{}     // closed when it is open, or when it is clear that it never will be
 }
 
 // waitingLimit bounds what waits for the reply to a join while stored messages
-// are read for a replay, which may take seconds. Otherwise nobody is asked between
-// registration and reply, and what waits is what the join itself brings.
+// are read for a replay, or its bindings are checked, which may take seconds.
+// Other joins are answered without asking anything after they are registered,
+// and only what they bring themselves waits.
 const waitingLimit = 4 << 20
 
 func newOutbox(s *Session) *outbox { return &outbox{session: s, opened: make(chan struct{})} }
@@ -37,7 +39,8 @@ func (o *outbox) Push(f *protocol.Frame) {
 	}
 }
 
-// wait is false when the outbox was opened meanwhile.
+// wait keeps a frame until the outbox is open. It is false if the outbox was
+// opened meanwhile.
 func (o *outbox) wait(f *protocol.Frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -53,15 +56,16 @@ func (o *outbox) wait(f *protocol.Frame) bool {
 	return true
 }
 
-// bound has no more wait than limit bytes while f runs. It reports whether that
-// was enough; if not, frames are lost and the outbox must not be opened.
+// bound lets at most limit bytes wait while f runs. It is false if more came:
+// then frames are lost, and the outbox must not be opened.
 func (o *outbox) bound(limit int, f func()) bool {
 	o.setLimit(limit)
 	f()
 	return o.setLimit(0)
 }
 
-// setLimit returns whether the limit before has held.
+// setLimit sets a limit, 0 for none. It is false if the limit before was
+// exceeded.
 func (o *outbox) setLimit(limit int) (held bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -70,8 +74,8 @@ func (o *outbox) setLimit(limit int) (held bool) {
 	return held
 }
 
-// open queues the reply to the join and what has waited for it. From then on
-// frames pass.
+// open queues the reply to the join and what has waited for it. Later frames
+// are queued at once.
 func (o *outbox) open(reply *protocol.Frame) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -84,7 +88,8 @@ func (o *outbox) open(reply *protocol.Frame) {
 	close(o.opened)
 }
 
-// discard ends an outbox that will not be opened, as its join is refused.
+// discard drops what waits, as the join is refused and the outbox will not be
+// opened.
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,7 +104,7 @@ type roomy interface {
 }
 
 // Room waits until the reply to the join is queued, so that a catch-up does not
-// heap up frames that wait for it, and until the session's queue has room for
+// pile up frames that wait for it, and until the session's queue has room for
 // about size more bytes.
 func (o *outbox) Room(ctx context.Context, size int) {
 	if !o.isOpen.Load() {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"walcast/channels/topics"
 	"walcast/internal/logtest"
 	"walcast/protocol"
 )
@@ -20,7 +19,7 @@ func TestMoreBroadcastsThanAreKeptAreToldAsMissed(t *testing.T) {
 	a.answer()
 	a.session.Close()
 	for n := range 1000 + 1 {
-		f.hub.topics.Publish(topics.Key{Name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
+		f.hub.topics.Publish(protocol.Topic{Name: topic}, protocol.Broadcast{Relay: fmt.Appendf(nil, `{"event":"n","payload":{"n":%d}}`, n)})
 	}
 	f.Commit(logtest.Insert(rel, "1", "1", "missed"))
 	b := f.visit("tab", "anon", "")

@@ -59,7 +59,8 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	}
 }
 
-// trackNow tracks, and watches from now on if it may, which nobody changes meanwhile.
+// trackNow tracks. From the first track on the channel gets the presence of
+// others, if it may; that right does not change meanwhile.
 func (c *channel) trackNow(payload json.RawMessage) (heldBack bool, err error) {
 	c.access.turn.Lock()
 	defer c.access.turn.Unlock()

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"walcast/auth"
 	"walcast/channels/topics"
 	"walcast/policy"
-	"walcast/presence"
 	"walcast/protocol"
 )
 
@@ -19,13 +19,13 @@ type Publication struct {
 	protocol.Broadcast
 }
 
-// Publisher broadcasts for one request on behalf of its token's owner. It
-// belongs to one goroutine and must be closed.
+// Publisher broadcasts for one request, as the subject of its token. It belongs
+// to one goroutine and must be closed.
 type Publisher struct {
 	hub     *Hub
 	subject *policy.Subject
 	headers json.RawMessage
-	asked   map[string]error // of private topics
+	asked   map[string]error // answers of May, by private topic
 }
 
 // Publisher returns a publisher for the claims. headers are those of the
@@ -37,11 +37,11 @@ func (h *Hub) Publisher(claims *auth.Claims, headers string) *Publisher {
 	}
 }
 
-// Close forgets whom the publisher acted for.
+// Close releases the subject.
 func (p *Publisher) Close() { p.hub.policy.Release(p.subject) }
 
-// May says why the topic may not be written to: a protocol.Refusal, or nil if it
-// may. Each private topic is asked of the database once.
+// May says why the topic may not be written to: a protocol.Refusal, or nil if
+// it may be. The database is asked once for each private topic.
 func (p *Publisher) May(ctx context.Context, topic string, private bool) error {
 	if !private {
 		if p.hub.config.PrivateOnly {
@@ -69,7 +69,7 @@ func (p *Publisher) ask(ctx context.Context, topic string) error {
 	return nil
 }
 
-// refusalOf words what kept the database from answering.
+// refusalOf words the error with which the database did not answer.
 func refusalOf(err error) protocol.Refusal {
 	var raised *policy.AskError
 	switch {
@@ -105,19 +105,30 @@ func (p *Publisher) Store(ctx context.Context, b Publication, keep protocol.Pers
 	case !may:
 		return "", protocol.RefuseStore(b.Topic)
 	}
-	key := topics.Key{Name: protocol.TopicPrefix + b.Topic, Private: true}
-	stored, err := p.hub.store(ctx, p.subject, key, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
+	topic := protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: true}
+	stored, err := p.hub.store(ctx, p.subject, topic, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
 	if err != nil {
 		return "", err
 	}
-	p.hub.topics.PublishStored(key, stored)
+	p.hub.topics.PublishStored(topic, stored)
 	return stored.ID, nil
 }
 
-// Publish sends the broadcast to every channel of its topic, without asking
-// whether it may be.
+// store keeps a message for replays before it is sent, so that no receiver has
+// one that is not kept.
+func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic, m topics.Stored, keep protocol.Persist) (topics.Stored, error) {
+	done, err := h.policy.Join(ctx, by)
+	if err != nil {
+		return m, protocol.RefuseDatabaseAway
+	}
+	defer done()
+	return h.topics.Store(ctx, key, m, time.Duration(keep))
+}
+
+// Publish sends the broadcast to every channel of its topic. It does not ask
+// whether it may.
 func (p *Publisher) Publish(b Publication) {
-	p.hub.topics.Publish(topics.Key{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
+	p.hub.topics.Publish(protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
 }
 
 // MaxBroadcast is the largest payload that is relayed, in bytes.
@@ -125,5 +136,5 @@ func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
 
 // Present is who is present on a topic, in the form of presence_state's payload.
 func (h *Hub) Present(subTopic string, private bool) []byte {
-	return h.rooms.State(presence.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
+	return h.rooms.State(protocol.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
 }

@@ -12,19 +12,19 @@ import (
 	"walcast/protocol"
 )
 
-// reader is a channel on a private topic, or its client once the channel has ended.
-// What changes is guarded by the lock of readers.
+// reader is a channel on a private topic or, once the channel has ended, its
+// client. What changes is guarded by the lock of readers.
 type reader struct {
 	access   *access
 	bookmark *resume.Bookmark // nil without a client_id
-	element  *list.Element    // nil once it is out
+	element  *list.Element    // in readers.queue; nil once it was removed
 
 	channel *channel        // nil once it has ended
-	subject *policy.Subject // whom the channel acted as when it ended
-	left    time.Time       // when that was
+	subject *policy.Subject // that the channel acted as when it ended
+	left    time.Time       // when the channel ended
 
 	askedAt    time.Time // when the last question began
-	answeredAt time.Time // the same of the last that was answered
+	answeredAt time.Time // when the last question that was answered began
 }
 
 // The values of the result label of walcast_channels_read_checks_total.
@@ -35,21 +35,21 @@ const (
 	resultAway   = "away"   // Postgres could not be asked
 )
 
-// readerKey is what is the same for readers that share an answer.
+// readerKey is what readers have in common that share an answer.
 type readerKey struct {
 	subject        *policy.Subject
 	topic, headers string
 }
 
-// inquiry is a batch on its way.
+// inquiry is the questions about some readers.
 type inquiry struct {
 	began     time.Time
 	questions []policy.ReadQuestion
-	asking    [][]*reader // by question
+	asking    [][]*reader // the readers of each question
 }
 
-// ask asks for a batch and has the answers take effect. It is false if Postgres
-// could not be asked.
+// ask asks about some readers, and has the answers take effect. It is false if
+// Postgres could not be asked.
 func (rs *readers) ask(ctx context.Context, batch []*reader) bool {
 	q := rs.inquire(batch)
 	defer q.release(rs.policy)
@@ -81,15 +81,15 @@ func (rs *readers) retry() {
 	rs.urgent.next = now().Add(readRetry)
 }
 
-// inquire makes the questions of a batch: those of one subject follow each other,
-// and readers of one subject and topic share one.
+// inquire makes the questions about some readers. Those of one subject follow
+// each other, and readers of one subject and topic share one.
 func (rs *readers) inquire(batch []*reader) *inquiry {
 	q := &inquiry{began: now()}
 	at := map[readerKey]int{}
 	for _, r := range batch {
 		subject, presence := rs.whoAsks(r)
 		if subject == nil {
-			continue // it has ended meanwhile
+			continue // the channel has ended meanwhile
 		}
 		key := readerKey{subject, r.access.topic.Name, string(r.access.topic.Headers)}
 		i, known := at[key]
@@ -108,7 +108,8 @@ func (rs *readers) inquire(batch []*reader) *inquiry {
 	return q
 }
 
-// whoAsks is whom to ask as, to be released, and whether for presence too.
+// whoAsks is the subject as which to ask about a reader, which the caller must
+// release, and whether to ask about presence too.
 func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -121,7 +122,7 @@ func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 	return rs.policy.Subject(r.subject.Role, r.subject.Claims), false
 }
 
-// sort brings together what is asked as one subject.
+// sort brings together the questions of each subject.
 func (q *inquiry) sort() {
 	place := map[*policy.Subject]int{}
 	order := make([]int, len(q.questions))
@@ -145,7 +146,8 @@ func (q *inquiry) release(p *policy.Policy) {
 	}
 }
 
-// isAway tells that Postgres could not be asked from an answer that says no.
+// isAway reports whether an error says that Postgres could not be asked. Other
+// errors are answers.
 func isAway(err error) bool {
 	var raised *policy.AskError
 	return err != nil && !errors.As(err, &raised) && !errors.Is(err, policy.ErrUnknownRole) &&
@@ -181,8 +183,8 @@ func (rs *readers) conclude(r *reader, q policy.ReadQuestion, began time.Time, a
 	}
 }
 
-// answered notes that an answer came, or for how long there has been none. c is nil
-// if the channel has ended.
+// answered notes that an answer came, or says for how long none has come. c is
+// nil if the channel has ended.
 func (rs *readers) answered(r *reader, began time.Time, away bool) (c *channel, unanswered time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -194,7 +196,7 @@ func (rs *readers) answered(r *reader, began time.Time, away bool) (c *channel, 
 
 func (rs *readers) count(result string) { rs.metrics.checks.WithLabelValues(result).Inc() }
 
-// failure is what a channel is told for which nothing could be answered.
+// failure is what a channel is told if its question could not be answered.
 func failure(err error, a *access) string {
 	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) || errors.Is(err, policy.ErrNotGranted) {
 		return err.Error()

@@ -12,11 +12,11 @@ import (
 	"walcast/replication/changelog"
 )
 
-// readers are the channels on private topics, and their clients for as long as
-// these may come back for what they miss. Whether they may still read is asked
-// again and again: in turn, so that everybody is asked within read-check, and at
-// once when something changes that rights depend on. One goroutine asks for all, a
-// batch at a time.
+// readers are the channels on private topics, and the clients of such channels
+// for as long as they may come back. The database is asked again and again
+// whether they may still read: about each in turn, so that everybody is asked
+// about within read-check, and about all at once when something changes that
+// rights depend on. One goroutine asks for all of them, some hundred at a time.
 type readers struct {
 	policy  *policy.Policy
 	config  readersConfig
@@ -28,30 +28,30 @@ type readers struct {
 	size    atomic.Int64 // of queue
 
 	mu     sync.Mutex
-	queue  list.List // of *reader, the longest not asked first
-	absent int       // of them, those whose channel has ended
+	queue  list.List // of *reader, by when the question about them began, oldest first
+	absent int       // readers whose channel has ended
 	urgent urgency
 }
 
-// readersConfig is what readers go by.
+// readersConfig is the configuration of readers.
 type readersConfig struct {
-	check  time.Duration // how often everybody is asked
-	away   time.Duration // how long channels go on while nobody can be asked
-	absent time.Duration // how long a client may be away and be owed something
+	check  time.Duration // how often each reader is asked about
+	away   time.Duration // how long channels go on while Postgres cannot be asked
+	absent time.Duration // how long a client that is away may come back for what it has missed
 }
 
 const (
-	// readBatch is how many readers are asked at once: one connection of the pool
-	// for a moment, and others in between.
+	// readBatch is how many readers are asked about at once, over one
+	// connection. Others may use the connection in between.
 	readBatch = 256
-	// readAtOnce is how many readers are asked within read-check. More are asked
-	// in turn, at the same rate, though all within readSlowest.
+	// readAtOnce is how many readers are asked about within read-check. With
+	// more readers it takes longer, at the same rate, up to readSlowest.
 	readAtOnce  = 5000
 	readSlowest = 30 * time.Second
-	// absentLimit is of how many clients that are away the right is asked. Those
-	// beyond it, which are away longest, have to resync.
+	// absentLimit is how many clients that are away are asked about. If there
+	// are more, those away longest are not, and have to resync.
 	absentLimit = 10_000
-	// readRetry is the pause after questions that the database did not answer.
+	// readRetry is the pause after questions that Postgres did not answer.
 	readRetry = time.Second
 )
 
@@ -62,8 +62,9 @@ func newReaders(c readersConfig, p *policy.Policy, log *changelog.Log, logger *s
 	return rs
 }
 
-// interval is how long after a question the next one begins, when there are n
-// readers: the answer takes some time too.
+// interval is how long after a question about a reader the next one begins,
+// with n readers. It is less than read-check, as the answer takes some time
+// too.
 func (c readersConfig) interval(n int) time.Duration {
 	within := c.check
 	if n > readAtOnce {
@@ -72,13 +73,13 @@ func (c readersConfig) interval(n int) time.Duration {
 	return within * 3 / 4
 }
 
-// age is for how long an answer is as good as everybody's, about which more is
-// not known of anybody: the time between two questions, and some for the answer.
+// age is how long an answer about a client that is away is believed: twice the
+// time between two questions, as the answer takes some time too.
 func (rs *readers) age() time.Duration {
 	return 2 * rs.config.interval(int(rs.size.Load()))
 }
 
-// join has a channel asked for whose join was answered.
+// join adds a channel whose join was answered.
 func (rs *readers) join(c *channel) {
 	r := &reader{access: c.access, channel: c, bookmark: c.bookmark, askedAt: c.access.known().readAt}
 	r.answeredAt = r.askedAt
@@ -103,8 +104,8 @@ func (rs *readers) join(c *channel) {
 	}
 }
 
-// leave takes out a channel that has ended and still has its subject. A client that
-// may come back goes on being asked for.
+// leave takes out a channel that has ended and has not released its subject
+// yet. If its client may come back it stays as a reader without a channel.
 func (rs *readers) leave(c *channel) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -126,7 +127,7 @@ func (rs *readers) leave(c *channel) {
 	}
 }
 
-// removeOneAbsent takes out a client that is away, as there are too many.
+// removeOneAbsent removes a client that is away, as there are too many.
 func (rs *readers) removeOneAbsent() {
 	for e := rs.queue.Front(); e != nil; e = e.Next() {
 		if r := e.Value.(*reader); r.channel == nil {
@@ -136,7 +137,7 @@ func (rs *readers) removeOneAbsent() {
 	}
 }
 
-// remove ends it for a reader. The lock is held.
+// remove takes a reader out. rs.mu must be held.
 func (rs *readers) remove(r *reader) {
 	if r.element == nil {
 		return
@@ -156,7 +157,7 @@ func (rs *readers) counted() {
 	rs.metrics.readers.Set(float64(rs.queue.Len()))
 }
 
-// hurry has everybody asked again at once: something was seen to change that
+// hurry has everybody asked about at once: something was seen to change that
 // rights depend on.
 func (rs *readers) hurry() {
 	rs.changed.note(now())
@@ -189,7 +190,7 @@ func (rs *readers) run(ctx context.Context) error {
 	}
 }
 
-// clear gives back what readers hold.
+// clear removes all readers, and so releases their subjects.
 func (rs *readers) clear() {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
@@ -198,7 +199,8 @@ func (rs *readers) clear() {
 	}
 }
 
-// round asks those who are due, batch by batch, and says when the next are.
+// round asks about the readers that are due, and says how long it is until the
+// next are.
 func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 	for ctx.Err() == nil {
 		rs.watched.refresh(ctx, rs.config.check, rs.size.Load() == 0)
@@ -213,9 +215,9 @@ func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 	return readRetry
 }
 
-// due takes up those whose time has come, and says how long the next ones have.
-// Readers that would be next soon anyway come along, so that batches are not of one
-// each.
+// due takes up the readers that are due, and says how long it is until the next
+// are. With one that is due come those that would be due soon, so that fewer
+// statements are needed.
 func (rs *readers) due(now time.Time) (batch []*reader, wait time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()

@@ -11,17 +11,17 @@ import (
 )
 
 // readiness tells channels that asked for it that messages from SQL arrive, as
-// soon as the log has begun. Unlike with upstream a channel stays
-// when the log has not begun in time: it is warned, as the rest of it works.
+// soon as the log has begun. If it has not begun in time the channel is warned.
+// Upstream ends the channel then; here it stays, as the rest of it works.
 type readiness struct {
 	log  *changelog.Log
 	wake chan struct{}
 
 	mu      sync.Mutex
-	waiting map[*channel]time.Time // until when each is to hear; zero once it was told to wait on
+	waiting map[*channel]time.Time // when each is to be warned; zero once it was
 }
 
-// readinessLimit is how long a channel waits to hear that messages arrive.
+// readinessLimit is how long a channel waits before it is warned.
 const readinessLimit = time.Minute
 
 func newReadiness(log *changelog.Log) *readiness {
@@ -63,8 +63,8 @@ func (r *readiness) run(ctx context.Context) error {
 	return nil
 }
 
-// due tells the channels that have waited long enough, or all when the log has
-// begun, and returns how many go on waiting.
+// due tells all channels if the log has begun, and warns those that have waited
+// for too long. It returns how many still wait.
 func (r *readiness) due(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -47,7 +47,8 @@ func TestAQuietChannelIsToldHowFarItIs(t *testing.T) {
 	}
 }
 
-// Its rows go on, but nobody knows which broadcasts it has missed.
+// A client that names a position gets its rows, but it is not known which broadcasts
+// it has missed.
 func TestAForgottenClientThatNamesAPositionIsToldOfItsBroadcasts(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.Relation("messages")
@@ -80,7 +81,7 @@ func TestAForgottenClientThatNamesAPositionIsToldOfItsBroadcasts(t *testing.T) {
 		}
 		c.session.Close()
 	}
-	named := f.connect("anon", "") // who has no name has no broadcasts to miss
+	named := f.connect("anon", "") // without a client_id it has no broadcasts to miss
 	named.join("realtime:room", resuming)
 	named.ids(1)
 	if got := named.resyncs(); got != nil {

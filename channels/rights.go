@@ -11,7 +11,8 @@ import (
 )
 
 // refresh acts on access_token: a new token for this channel, which replaces
-// claims and subject. It is never answered; a bad token ends the channel.
+// claims and subject. It is never answered; a token that is not valid ends the
+// channel.
 func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 	token, ok := protocol.AccessToken(m.Payload)
 	if !ok || token == c.access.bearer() {
@@ -29,9 +30,9 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 	c.renew(ctx, token, claims)
 }
 
-// renew takes over a verified token. Bindings go on under the new subject at the
-// very place in the log where they are; those that were refused to the subject
-// before get another chance, live from now.
+// renew takes over a verified token. Bindings go on under the new subject at
+// the very position in the log where they are. Bindings that were refused to
+// the subject before are tried again, live from now on.
 func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) {
 	h := c.session.hub
 	began, subject := now(), h.policy.Subject(claims.Role, string(claims.Raw))
@@ -42,7 +43,7 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 		return
 	}
 	before := c.access.become(token, claims.Subject, subject)
-	if before == nil { // it ended meanwhile
+	if before == nil { // the channel has ended meanwhile
 		h.policy.Release(subject)
 		return
 	}
@@ -52,13 +53,13 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 	}
 	h.expiry.watch(c, claims.Expires)
 	if subject != before && c.rows.HasBindings() {
-		c.rows.Refile(subject)
+		c.rows.ActAs(subject)
 		h.arming.check(c)
 	}
 	h.policy.Release(before)
 }
 
-// refuse ends the channel that may read less by its new token, or of which that
+// refuse ends a channel that may read less with its new token, or of which that
 // cannot be known.
 func (c *channel) refuse(why error) {
 	if errors.Is(why, protocol.RefuseDatabaseAway) {
@@ -71,9 +72,10 @@ func (c *channel) refuse(why error) {
 // acts reports whether the channel acts as a subject.
 func (c *channel) acts(s *policy.Subject) bool { return c.access.who() == s }
 
-// allow has an answer take effect: the channel gets of its private topic what its
-// subject may read, something of it, and nothing that is sent while it may not.
-// presence says that the answer is about it too.
+// allow has an answer take effect: the channel gets of its private topic what
+// its subject may read, and nothing that is sent while it may not. If it may
+// read nothing it ends. presence says that the question was also about
+// presence.
 func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grants, presence bool) {
 	c.access.turn.Lock()
 	defer c.access.turn.Unlock()
@@ -103,8 +105,9 @@ func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grant
 }
 
 // revoke ends a channel that may not read its topic any more, or of which that
-// cannot be known. What is sent from then on is not for it. If that is final its
-// client is new when it comes back; one that comes back by itself has to resync.
+// cannot be known. final tells the client to stay away, and it is a new client
+// if it comes back all the same; otherwise it comes back by itself and is told
+// to resync, as what is sent meanwhile is not for it.
 func (c *channel) revoke(message string, final bool) {
 	if final {
 		c.bookmark.Forget()

@@ -8,7 +8,7 @@ import (
 	"walcast/protocol"
 )
 
-// roster is the sessions and channels that are there, for those who end them.
+// roster has all sessions and channels, so that they can be ended over HTTP.
 type roster struct {
 	mu       sync.Mutex
 	sessions map[*Session]struct{}
@@ -34,7 +34,7 @@ func (r *roster) closed(s *Session) {
 func (r *roster) joined(c *channel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !c.ended.Load() { // or left has been or will be called; it must find nothing
+	if !c.ended.Load() { // a channel that has ended is not added: nobody would take it out
 		r.channels[c] = struct{}{}
 	}
 }
@@ -45,19 +45,19 @@ func (r *roster) left(c *channel) {
 	delete(r.channels, c)
 }
 
-// present is who is there.
+// present returns all sessions and channels.
 func (r *roster) present() (sessions []*Session, channels []*channel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.sessions)), slices.Collect(maps.Keys(r.channels))
 }
 
-// Selection says which sessions or channels are meant: those that fit all that is
-// set.
+// Selection says which sessions or channels are meant: those for which
+// everything holds that is set.
 type Selection struct {
-	Sub     string     // claim of the channel's token, or of the connection's
+	Sub     string     // sub claim of the channel's token, or of the connection's
 	Topic   string     // sub-topic, without "realtime:"
-	Private *bool      // with Topic: whether the private one is meant; nil is both
+	Private *bool      // whether the topic is private; nil means both
 	Session *SessionID // nil for any
 }
 
@@ -68,12 +68,13 @@ func (sel Selection) fits(c *channel) bool {
 		(sel.Sub == "" || c.access.named() == sel.Sub || c.session.named() == sel.Sub)
 }
 
-// fitsSession reports whether a session is one of those that sel names by their id.
+// fitsSession reports whether a session has the id that is meant, if there is
+// one.
 func (sel Selection) fitsSession(s *Session) bool {
 	return sel.Session == nil || s.identity.Session == *sel.Session
 }
 
-// fitsIdle reports whether a session is meant that may have joined nothing.
+// fitsIdle reports whether a session is meant even if it has no channels.
 func (sel Selection) fitsIdle(s *Session) bool {
 	return sel.fitsSession(s) && sel.Topic == "" && sel.Private == nil && (sel.Sub == "" || s.named() == sel.Sub)
 }
@@ -84,8 +85,8 @@ const (
 	endedChannels = "channel"
 )
 
-// Unsubscribe ends the channels that are meant, for good, and returns how many they
-// were. Their clients may join again, as new ones.
+// Unsubscribe ends the channels that are meant, for good, and returns their
+// number. Their clients may join again, as new ones.
 func (h *Hub) Unsubscribe(sel Selection) (ended int) {
 	_, channels := h.roster.present()
 	for _, c := range channels {
@@ -98,10 +99,10 @@ func (h *Hub) Unsubscribe(sel Selection) (ended int) {
 	return ended
 }
 
-// Disconnect ends the sessions that are meant, or that have such a channel, and
-// returns how many they were. Their channels are closed first, so that a client
-// that connects again by itself, as supabase-js does whatever the code, has nothing
-// to join.
+// Disconnect ends the sessions that are meant, or have a channel that is, and
+// returns their number. Their channels are ended first, so that a client which
+// connects again by itself, as supabase-js does whatever the close code, has
+// nothing to join.
 func (h *Hub) Disconnect(sel Selection) (ended int) {
 	sessions, channels := h.roster.present()
 	meant := map[*Session]struct{}{}

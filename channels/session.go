@@ -41,8 +41,8 @@ type Session struct {
 	headers  json.RawMessage
 	channels map[string]*channel     // by topic; an entry may have ended meanwhile
 	ledger   *resume.Ledger          // nil without a client_id
-	stream   atomic.Pointer[channel] // the one channel of an event stream
-	turn     fanout.Turn             // of the catch-up that sends
+	stream   atomic.Pointer[channel] // the only channel of an event stream
+	turn     fanout.Turn             // has its catch-ups send one after the other
 }
 
 // Open starts a session on an outbox. The caller must Close it.
@@ -96,9 +96,9 @@ func (s *Session) joined(topicName string) *channel {
 	return nil
 }
 
-// leave answers phx_leave: a leave of what is not joined is fine. One without
-// join_ref ends the join that there is, as several clients never name one; one
-// with another join_ref is meant for a join that is gone, and ignored.
+// leave answers phx_leave. To leave a topic that is not joined is no error. A
+// leave without join_ref ends the join that there is, as several clients never
+// name one. A leave with the join_ref of an earlier join is ignored.
 func (s *Session) leave(m protocol.Message) {
 	ch := s.joined(m.Topic)
 	if ch == nil {
@@ -121,22 +121,23 @@ func (s *Session) reply(joinRef protocol.Ref, m protocol.Message, status string,
 	s.out.Push(s.identity.Version.ReplyTo(m, joinRef, status, response))
 }
 
-// Mark returns the payload of a ping that proves, when it comes back, that
-// everything has arrived that was pushed before. The session must have a
-// client_id; one goroutine at a time may call it, and push the ping next.
+// Mark returns the payload of a ping whose pong proves that everything has
+// arrived that was pushed before. The session must have a client_id; only one
+// goroutine at a time may call Mark and push the ping.
 func (s *Session) Mark() string { return s.ledger.Mark() }
 
-// Proven takes the payload of a pong. One that answers no ping of ours proves
+// Proven takes the payload of a pong. A pong to no ping of this session proves
 // nothing.
 func (s *Session) Proven(payload string) { s.ledger.Proven(payload) }
 
 // named is the sub claim of the connection token.
 func (s *Session) named() string { return s.sub }
 
-// subTopicOf returns what follows "realtime:", and whether the topic has it.
+// subTopicOf returns what follows "realtime:", and whether the topic begins
+// with it.
 func subTopicOf(topicName string) (string, bool) {
 	return strings.CutPrefix(topicName, protocol.TopicPrefix)
 }
 
-// now is the only clock of the package's decisions about tokens.
+// now is the only clock for the package's decisions about tokens.
 func now() time.Time { return time.Now() }

@@ -7,11 +7,11 @@ import (
 	"strconv"
 )
 
-// SessionID names a session for operators: in the log, and to end it. It is no
-// secret, and grants nothing.
+// SessionID names a session for operators: it is in the log, and can be used to
+// end the session. It is no secret, and grants nothing.
 type SessionID uint64
 
-// NewSessionID returns one that no other session has.
+// NewSessionID returns a random id.
 func NewSessionID() SessionID { return SessionID(rand.Uint64()) }
 
 // String is the id as the log has it: 16 hexadecimal digits.

@@ -3,19 +3,21 @@ package channels
 import (
 	"walcast/channels/fanout"
 	"walcast/channels/topics"
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
-// sqlMessages has fanout read messages from SQL as topics understands them.
+// sqlMessages has package fanout read messages from SQL as package topics
+// understands them.
 type sqlMessages struct{ topics *topics.Topics }
 
 // Message implements fanout.Messages.
-func (m sqlMessages) Message(c *wal.Change, leads bool) (fanout.Topic, fanout.Message) {
-	key, read := m.topics.Message(c, leads)
+func (m sqlMessages) Message(c *wal.Change, reports bool) (protocol.Topic, fanout.Message) {
+	topic, read := m.topics.Message(c, reports)
 	if read == nil {
-		return fanout.Topic{}, nil
+		return protocol.Topic{}, nil
 	}
-	return fanout.Topic(key), sqlMessage{read}
+	return topic, sqlMessage{read}
 }
 
 type sqlMessage struct{ *topics.Message }

@@ -24,8 +24,8 @@ func (j *joining) recall() (known resume.Known) {
 	return known
 }
 
-// returning is what the topic has to know of a client with a client_id. Where
-// rows are missing too it is told of them alone.
+// returning is what the topic has to know of a client with a client_id. If rows
+// are missing too the client is told of the rows only, which has it resync.
 func (j *joining) returning(known resume.Known) *topics.Returning {
 	if j.channel.bookmark == nil {
 		return nil
@@ -35,8 +35,8 @@ func (j *joining) returning(known resume.Known) *topics.Returning {
 	return &topics.Returning{Heard: known.Heard, Position: known.Proven.Position, Told: misses}
 }
 
-// start says where the bindings begin: where the client says that it was, else
-// where it is known to be by what it has answered to pings, else live.
+// start says where the bindings begin: at the positions that the client names,
+// else where its pongs have proven it to be, else live.
 func (j *joining) start(known resume.Known) fanout.Start {
 	start := fanout.Start{Forgotten: known.Memory == resume.Forgotten}
 	after, named, err := positions(j.bindings)
@@ -52,8 +52,8 @@ func (j *joining) start(known resume.Known) fanout.Start {
 	return start
 }
 
-// positions are those that the bindings name, zero for one that names none.
-// named says that one does.
+// positions are those that the bindings name, zero for a binding without one.
+// named says that there is one.
 func positions(bindings []diagnose.Binding) (after []wal.Position, named bool, err error) {
 	for i, b := range bindings {
 		if b.Spec.ResumeFrom == "" {

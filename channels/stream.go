@@ -7,19 +7,20 @@ import (
 	"walcast/replication/wal"
 )
 
-// streams reports whether the client reads an event stream: it has one topic,
-// joined before the stream begins, and says nothing afterwards.
+// streams reports whether the client reads an event stream. It has one topic
+// then, which is joined before the stream begins, and sends nothing afterwards.
 func (s *Session) streams() bool { return s.identity.Version.IsStream() }
 
 // Stream is what the join of an event stream says beside its message.
 type Stream struct {
-	From string // the position after which its bindings go on, as given; "" is live
-	Deaf bool   // it wants no broadcasts
+	From string // the position after which its bindings go on, as the client wrote it; "" is live
+	Deaf bool   // it is not to get broadcasts
 }
 
 // Admit decides on the join of an event stream. It pushes nothing, so that a
-// refusal, whose text is the reason, can be told in place of a stream. begin
-// answers the join and has everything follow; it must be called before Close.
+// refusal, whose text is the reason, can be the answer to the request. begin
+// sends the reply to the join and what follows it; it must be called before
+// Close.
 func (s *Session) Admit(ctx context.Context, m protocol.Message, wanted Stream) (begin func(), err error) {
 	j, err := s.admitStream(ctx, m, wanted)
 	if err != nil {
@@ -47,9 +48,9 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 }
 
 // startAt sets the position after which the bindings of a stream start, "" for
-// live. It refuses bindings that cannot be served: a client of an event stream
-// learns that from the refusal, one on a socket from a system message after the
-// reply.
+// live. It refuses bindings that cannot work: the client of an event stream
+// learns that from the answer to its request, a client on a socket by a system
+// message after the reply.
 func (j *joining) startAt(ctx context.Context, from string) error {
 	if j.refused != nil {
 		return protocol.Refusal{Text: j.refused.Message}
@@ -63,8 +64,9 @@ func (j *joining) startAt(ctx context.Context, from string) error {
 	return nil
 }
 
-// awaitLog waits until there is a position at which bindings start: a client
-// that is cut before it has heard of one would miss changes and not know.
+// awaitLog waits until there is a position at which bindings can start: a
+// client whose stream is cut before it has had a position would miss changes
+// without knowing.
 func (j *joining) awaitLog(ctx context.Context) error {
 	h := j.session.hub
 	if len(j.bindings) == 0 || h.readiness.isFollowing() {
@@ -79,9 +81,9 @@ func (j *joining) awaitLog(ctx context.Context) error {
 	return nil
 }
 
-// Pulse tells an event stream that it is alive and up to where it has everything.
-// A client whose bindings rarely match goes on from there, and not from a change
-// that has left the log.
+// Pulse pushes a sign of life to an event stream, with the position up to which
+// it has sent everything. A client whose bindings rarely match goes on from
+// there, and not from a change that has left the log.
 func (s *Session) Pulse() {
 	if ch := s.stream.Load(); ch != nil {
 		ch.pulse()

@@ -30,7 +30,7 @@ type eventReader struct {
 	frames []*protocol.Frame
 }
 
-// event is a block of the stream; one without a name is a sign of life.
+// event is a block of the stream. A block without a name is a sign of life.
 type event struct{ name, id, data string }
 
 func (r *eventReader) Push(f *protocol.Frame) {
@@ -149,7 +149,7 @@ func TestAStreamGoesOnAfterEachOfItsEvents(t *testing.T) {
 	}
 }
 
-// A stream that is cut between two events of one change has not had the change.
+// A stream that is cut between two events of one change goes on before the change.
 func TestOnlyTheLastEventOfAChangeHasItsPosition(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), messagesTable)
 	rel := f.Relation("messages")

@@ -8,10 +8,10 @@ import (
 
 // tasks are what the hub does for channels by itself, long after their join.
 type tasks struct {
-	arming    *arming    // checks of their bindings
-	expiry    *expiry    // checks of their tokens
-	readers   *readers   // questions whether they may still read private topics
-	readiness *readiness // news that messages from SQL arrive
+	arming    *arming    // checks bindings
+	expiry    *expiry    // checks tokens
+	readers   *readers   // asks who may still read private topics
+	readiness *readiness // tells channels that messages from SQL arrive
 }
 
 // start has the group run the tasks until ctx is done.

@@ -9,21 +9,21 @@ import (
 	"walcast/policy"
 )
 
-// turns is the checks that wait, by session: those of one session come in their
-// order, and the sessions take turns, so that no session waits for all that
-// another has asked for. It is safe for concurrent use.
+// turns is the checks that wait, by session. Checks of one session are made in
+// their order, and the sessions take turns, so that no session waits for all
+// checks of another. It is safe for concurrent use.
 type turns struct {
 	mu     sync.Mutex
 	ready  *sync.Cond
-	line   []*turn // whose next check may go on, the one that has waited longest first
-	of     map[*Session]*turn
+	line   []*turn            // turns whose next check may be made, the longest waiting first
+	of     map[*Session]*turn // by session
 	checks map[*channel]*check
 }
 
-// turn is one session's.
+// turn is the checks of one session.
 type turn struct {
 	session *Session
-	checks  []*check // to be made, in order; the first may be under way
+	checks  []*check // in their order; the first may be under way
 }
 
 // check is the check of one channel's bindings. What is not guarded by the lock
@@ -31,9 +31,9 @@ type turn struct {
 type check struct {
 	channel *channel
 	made    *diagnose.Check // nil before the first step
-	subject *policy.Subject // that it is made for
+	subject *policy.Subject // that made is for
 	away    bool            // the client was told that the database does not answer
-	again   bool            // guarded: it was asked for again meanwhile
+	again   bool            // another check was asked for meanwhile; guarded
 }
 
 func newTurns() *turns {
@@ -42,8 +42,8 @@ func newTurns() *turns {
 	return t
 }
 
-// add has a channel checked; one that waits for a check already gets no second
-// one, but a new one if it is under way.
+// add has a channel checked. If it waits for a check already there is no second
+// one; if its check is under way another one follows.
 func (t *turns) add(ch *channel) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,7 +56,7 @@ func (t *turns) add(ch *channel) {
 	t.enqueue(c)
 }
 
-// enqueue puts a check behind the others of its session.
+// enqueue puts a check behind the others of its session. t.mu must be held.
 func (t *turns) enqueue(c *check) {
 	s := c.channel.session
 	own := t.of[s]
@@ -68,14 +68,14 @@ func (t *turns) enqueue(c *check) {
 	own.checks = append(own.checks, c)
 }
 
-// wait puts a turn at the end of the line.
+// wait puts a turn at the end of the line. t.mu must be held.
 func (t *turns) wait(own *turn) {
 	t.line = append(t.line, own)
 	t.ready.Signal()
 }
 
 // next waits for a turn and returns it with its first check; nil means that ctx
-// is done. It must be given back by goOn, end or postpone.
+// is done. The caller must give it back by goOn, end or postpone.
 func (t *turns) next(ctx context.Context) (*turn, *check) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -106,15 +106,16 @@ func (t *turns) size() int {
 	return len(t.checks)
 }
 
-// goOn has the turn's first check go on when all other sessions had a turn.
+// goOn continues the turn's first check when all other sessions have had a
+// turn.
 func (t *turns) goOn(own *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.wait(own)
 }
 
-// end takes the turn's first check out, but if it was asked for again meanwhile:
-// then it is made anew, and end reports false.
+// end takes the turn's first check out. If another check of the channel was
+// asked for meanwhile it is begun anew instead, and end reports false.
 func (t *turns) end(own *turn) (ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,7 +130,7 @@ func (t *turns) end(own *turn) (ended bool) {
 	return true
 }
 
-// postpone has the turn's first check go on after a time.
+// postpone continues the turn's first check after a time.
 func (t *turns) postpone(own *turn, wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -142,7 +143,7 @@ func (t *turns) postpone(own *turn, wait time.Duration) {
 	})
 }
 
-// shift takes the first check from its session.
+// shift takes the first check out of its turn. t.mu must be held.
 func (t *turns) shift(own *turn) {
 	own.checks[0] = nil
 	if own.checks = own.checks[1:]; len(own.checks) > 0 {

@@ -9,7 +9,7 @@ import (
 	"walcast/protocol"
 )
 
-// asking is bindings that Postgres has to be asked about, each another one.
+// asking is different bindings about each of which Postgres has to be asked.
 func asking(from, n int) string {
 	list := make([]string, n)
 	for i := range list {

@@ -5,31 +5,32 @@ import (
 	"time"
 )
 
-// urgency says which readers are to be asked at once: those that were asked before
-// something changed. It is not safe for concurrent use.
+// urgency says which readers are to be asked about at once: those whose last
+// question began before something changed. It is not safe for concurrent use.
 type urgency struct {
-	noted    bool      // something has changed that nobody was asked about yet
-	since    time.Time // readers that were asked before are due
-	asking   bool      // and not all of these were asked yet
-	next     time.Time // no sooner than this the next ones are
-	followUp time.Time // when to ask once more; zero for not
+	noted    bool      // something has changed and no round has begun since
+	since    time.Time // readers whose last question began before are due
+	asking   bool      // a round is going on
+	next     time.Time // when the next round may begin at the earliest
+	followUp time.Time // when to begin one more round; zero for none
 }
 
 const (
-	// urgentPause is the time between two rounds that changes cause, at least. It
-	// is longer where a round takes long: changes that never end must not take
-	// more than half of the time of a connection.
+	// urgentPause is the least time between two rounds that changes cause. It
+	// is longer if a round takes long: changes that never end must not take
+	// more than half of a connection's time.
 	urgentPause = 100 * time.Millisecond
-	// settleTime is how long a commit that the log has may be hidden from queries:
-	// Postgres writes it to the WAL first.
+	// settleTime is how long a commit that the log has may be invisible to
+	// queries, as Postgres writes it to the WAL first. So a round is followed
+	// by another one.
 	settleTime = time.Second
 )
 
-// note takes in that something has changed.
+// note notes that something has changed.
 func (u *urgency) note() { u.noted = true }
 
-// promote begins a round if one is called for. oldest is when the reader was asked
-// that has not been asked for the longest time.
+// promote begins a round if one is called for. oldest is when the longest
+// unasked reader was asked about.
 func (u *urgency) promote(now, oldest time.Time) {
 	if u.isDue(oldest) {
 		return // the round before is not over
@@ -46,7 +47,7 @@ func (u *urgency) promote(now, oldest time.Time) {
 	}
 }
 
-// isDue reports whether a reader is due that was asked at a time.
+// isDue reports whether a reader is due whose last question began at askedAt.
 func (u *urgency) isDue(askedAt time.Time) bool { return askedAt.Before(u.since) }
 
 // wait is how long it is until promote may begin a round.
@@ -60,15 +61,16 @@ func (u *urgency) wait(now time.Time) time.Duration {
 	return time.Hour
 }
 
-// changes is when something was last seen to change that rights depend on. It is
-// safe for concurrent use.
+// changes is when something was last seen to change that rights depend on. It
+// is safe for concurrent use.
 type changes struct{ at atomic.Int64 } // in Unix nanoseconds
 
 func (c *changes) note(now time.Time) { c.at.Store(now.UnixNano()) }
 
-// believes reports whether an answer holds that was asked for at a time. One from
-// right after a change may not know of it; it holds for a moment all the same, or
-// changes that never end would have every message ask.
+// believes reports whether the answer to a question that began at asked still
+// holds. An answer from right after a change may not know of the change. It
+// holds for a moment all the same: otherwise, with changes that never end,
+// every message would need a question.
 func (c *changes) believes(asked, now time.Time) bool {
 	at := time.Unix(0, c.at.Load())
 	return asked.After(at) && (asked.Sub(at) > settleTime || now.Sub(asked) < urgentPause)

@@ -6,8 +6,8 @@ import (
 	"walcast/replication/catalog"
 )
 
-// waiting is the channels that wait for a table to be published, each with the
-// name that was missing.
+// waiting is the channels whose table is not published, each with the name of
+// that table.
 type waiting struct {
 	mu       sync.Mutex
 	channels map[*channel]catalog.TableName
@@ -25,7 +25,8 @@ func (w *waiting) remove(ch *channel) {
 	delete(w.channels, ch)
 }
 
-// any forgets the channels that have ended, and reports whether others are left.
+// any forgets the channels that have ended, and reports whether others are
+// left.
 func (w *waiting) any() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,8 +38,8 @@ func (w *waiting) any() bool {
 	return len(w.channels) > 0
 }
 
-// found returns the channels whose table is among the published ones. A name may
-// have "*" for any schema or table.
+// found returns the channels whose table is published. A name may have "*" for
+// any schema or table.
 func (w *waiting) found(published []catalog.TableName) map[*channel]catalog.TableName {
 	names := map[catalog.TableName]bool{}
 	for _, n := range published {

@@ -13,23 +13,24 @@ import (
 	"walcast/replication/wal"
 )
 
-// watched is what the right to read private topics depends on, as far as Postgres
-// knows, and looks out for changes of it: of rows in the log, if the tables are
-// published, and of all else by the looks of package policy.
+// watched is the tables and functions that the right to read private topics
+// depends on, as far as Postgres knows. It looks out for changes of them: for
+// changed rows in the log, if the tables are published, and for everything else
+// by the looks of package policy.
 type watched struct {
 	policy  *policy.Policy
 	log     *changelog.Log
-	changed func()
-	begin   chan *changelog.Cursor // for follow to go on with
+	changed func()                 // called when something has changed
+	begin   chan *changelog.Cursor // where follow begins to read the log
 
-	tables atomic.Pointer[map[uint32]struct{}] // whose rows count; nil for none
+	tables atomic.Pointer[map[uint32]struct{}] // OIDs of tables whose rows count; nil if follow is not to read the log
 
 	mu        sync.Mutex
-	reads     policy.MessagesReads
+	reads     policy.MessagesReads // what rights depend on, valid if known
 	known     bool
-	stale     bool
-	read      time.Time // when reads was read, or tried to be
-	following bool
+	stale     bool      // reads has to be read again
+	read      time.Time // when reads was last read, or tried to be
+	following bool      // follow reads the log
 }
 
 func newWatched(p *policy.Policy, log *changelog.Log, changed func()) *watched {
@@ -37,8 +38,8 @@ func newWatched(p *policy.Policy, log *changelog.Log, changed func()) *watched {
 }
 
 // refresh reads again what rights depend on, if that is older than age or has
-// changed. idle says that nobody has such a right now. Without an answer what was
-// known is gone by.
+// changed. idle says that there are no readers now. If Postgres does not
+// answer, what was known before stays.
 func (w *watched) refresh(ctx context.Context, age time.Duration, idle bool) {
 	if idle {
 		w.tables.Store(nil)
@@ -48,12 +49,12 @@ func (w *watched) refresh(ctx context.Context, age time.Duration, idle bool) {
 	if !w.isDue(now(), age) {
 		return
 	}
-	cursor := w.log.Follow() // first: what commits after the tables are read counts
+	cursor := w.log.Follow() // first, so that no commit after the reading of the tables is overlooked
 	reads, err := w.policy.MessagesReads(ctx)
 	if err != nil {
-		return // everybody is asked in turn all the same
+		return // readers are asked about in turn all the same
 	}
-	if w.learn(reads, cursor) { // some were asked before anybody looked out for changes
+	if w.learn(reads, cursor) { // rights may have changed before their changes were looked out for
 		w.changed()
 	}
 }
@@ -75,8 +76,9 @@ func (w *watched) age() {
 	w.stale = true
 }
 
-// learn takes in what rights depend on, and has follow begin if it does not follow
-// yet. It reports whether there is something that was not looked at before.
+// learn takes in what rights depend on, and has follow begin unless it reads
+// the log already. It reports whether something is new that was not looked out
+// for before.
 func (w *watched) learn(reads policy.MessagesReads, cursor *changelog.Cursor) (news bool) {
 	tables := map[uint32]struct{}{}
 	for _, oid := range reads.Tables {
@@ -93,18 +95,19 @@ func (w *watched) learn(reads policy.MessagesReads, cursor *changelog.Cursor) (n
 	w.tables.Store(&tables)
 	if !w.following {
 		w.following = true
-		w.begin <- cursor // there is room: follow has taken the one before
+		w.begin <- cursor // does not block: follow has taken the cursor before
 	}
 	return news
 }
 
-// noticed takes what a look has found changed.
+// noticed takes in what a look has found changed.
 func (w *watched) noticed(c policy.Changed) {
 	if w.concerns(c) {
 		w.changed()
 	}
 }
 
+// concerns reports whether a change may change a right to read private topics.
 func (w *watched) concerns(c policy.Changed) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,8 +120,9 @@ func (w *watched) concerns(c policy.Changed) bool {
 	return true
 }
 
-// follow looks out for changed rows until ctx is done. It reads the log only while
-// there are tables that count, and nobody waits for it.
+// follow looks out for changed rows until ctx is done. It reads the log only
+// while there are tables whose rows count. The reader of the WAL does not wait
+// for it.
 func (w *watched) follow(ctx context.Context) error {
 	for {
 		var cursor *changelog.Cursor
@@ -131,7 +135,7 @@ func (w *watched) follow(ctx context.Context) error {
 			changes, err := cursor.Next(ctx, 0)
 			var resync *changelog.ResyncError
 			switch {
-			case errors.As(err, &resync): // some may be among what is missing
+			case errors.As(err, &resync): // a change may be among the missing ones
 				w.changed()
 			case err != nil:
 				return nil
@@ -142,7 +146,8 @@ func (w *watched) follow(ctx context.Context) error {
 	}
 }
 
-// rests ends following where nobody has a right that could change.
+// rests reports whether follow is to stop reading the log, as there are no
+// readers.
 func (w *watched) rests() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,7 +161,7 @@ func (w *watched) touched(changes []*wal.Change) bool {
 	if tables == nil || len(*tables) == 0 {
 		return false
 	}
-	var last *wal.Relation // mostly the one before
+	var last *wal.Relation // changes of one table often follow each other
 	for _, c := range changes {
 		if c.Relation == nil || c.Relation == last {
 			continue

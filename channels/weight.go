@@ -5,8 +5,8 @@ import (
 	"walcast/protocol"
 )
 
-// weight is what a channel takes of its session's share, so that no session
-// fills the memory.
+// weight is what a channel counts for in its session's limits, so that no
+// session fills the memory.
 type weight struct {
 	channels, bindings int
 	bytes              int // of the join: names, filters and the token are parts of it
@@ -17,17 +17,17 @@ func (w weight) add(other weight) weight {
 	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.scans + other.scans}
 }
 
-// What lanes, which many share, may have of a channel and of a session. It is far
-// above what apps ask for; the channels beyond it have changes matched for them
-// alone.
+// How much of a channel and of a session lanes take, which many channels share.
+// It is far above what applications ask for; changes are matched for the
+// channels beyond it by a delivery of their own.
 const (
-	laneBindings         = 1000 // of a channel: they are filed while the lane waits
-	laneBindingsTogether = 10_000
-	laneScansTogether    = 200
+	laneBindings         = 1000   // of a channel: to index them keeps the lane waiting
+	laneBindingsTogether = 10_000 // of a session
+	laneScansTogether    = 200    // of a session
 )
 
-// isDear reports whether a channel of the session is too much for a lane, beside
-// those that the session has.
+// isDear reports whether a channel is too much for a lane, with what its
+// session has already.
 func (s *Session) isDear(own weight) bool {
 	all := s.held().add(own)
 	return own.bindings > laneBindings || own.bindings > 0 && all.bindings > laneBindingsTogether || own.scans > 0 && all.scans > laneScansTogether
@@ -53,8 +53,8 @@ func (s *Session) held() (all weight) {
 	return all
 }
 
-// room is the weight of a join whose payload has size bytes, if the session may
-// have one more like it. An error is a Refusal.
+// room is the weight of a join whose payload has size bytes, if the session's
+// limits allow for it. An error is a Refusal.
 func (s *Session) room(subTopic string, asked *protocol.Join, size int) (weight, error) {
 	h, one := s.hub, weight{channels: 1, bindings: len(asked.Bindings), bytes: len(subTopic) + size}
 	all := s.held().add(one)

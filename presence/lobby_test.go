@@ -20,7 +20,7 @@ type lobby struct {
 	rooms *Rooms
 }
 
-var crowded = Topic{Name: "realtime:crowd"}
+var crowded = protocol.Topic{Name: "realtime:crowd"}
 
 // inLobby plays a story while rooms run.
 func inLobby(t *testing.T, config RoomsConfig, story func(*lobby)) {

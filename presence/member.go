@@ -31,7 +31,7 @@ type MemberConfig struct {
 // Member is a channel's part in the presence of its topic.
 type Member struct {
 	rooms   *Rooms
-	topic   Topic
+	topic   protocol.Topic
 	id      ChannelID
 	config  MemberConfig
 	chosen  bool // the client named the key
@@ -66,7 +66,7 @@ func (m *Member) sizeOf(payload json.RawMessage) int {
 
 // Member returns a member of the topic's room. It is in the room only from the
 // time on when it watches or tracks.
-func (r *Rooms) Member(t Topic, c MemberConfig) *Member {
+func (r *Rooms) Member(t protocol.Topic, c MemberConfig) *Member {
 	chosen := c.Key != ""
 	if !chosen {
 		c.Key = uuid.NewString()

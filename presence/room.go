@@ -12,7 +12,7 @@ import (
 // track.
 type room struct {
 	rooms *Rooms
-	topic Topic
+	topic protocol.Topic
 
 	mu       sync.Mutex
 	state    *State // nil before the first track
@@ -23,7 +23,7 @@ type room struct {
 	flushDue bool
 }
 
-func newRoom(r *Rooms, t Topic) *room {
+func newRoom(r *Rooms, t protocol.Topic) *room {
 	return &room{rooms: r, topic: t, members: map[*Member]struct{}{}, held: map[*Member]struct{}{}}
 }
 

@@ -11,13 +11,6 @@ import (
 	"walcast/protocol"
 )
 
-// Topic names a room. Public and private channels of one name have rooms of
-// their own.
-type Topic struct {
-	Name    string // with the prefix "realtime:"
-	Private bool
-}
-
 // RoomsConfig is what Rooms can be told.
 type RoomsConfig struct {
 	// Rate is how often a member's Track takes effect; above it the last one
@@ -46,7 +39,7 @@ type Rooms struct {
 	ids     atomic.Uint64 // the last ChannelID given
 
 	mu    sync.Mutex // guards rooms, and which room each Member is in
-	rooms map[Topic]*room
+	rooms map[protocol.Topic]*room
 }
 
 // NewRooms returns rooms that nobody is in. Members are told of each other only
@@ -59,7 +52,7 @@ func NewRooms(c RoomsConfig, reg prometheus.Registerer) *Rooms {
 		flusher: newFlusher(),
 		refs:    refs{source: NewRefSource(c.Seed)},
 		budget:  graceBudget{metrics: metrics},
-		rooms:   map[Topic]*room{},
+		rooms:   map[protocol.Topic]*room{},
 	}
 }
 
@@ -70,7 +63,7 @@ func (r *Rooms) Run(ctx context.Context) error {
 }
 
 // State is who is present on a topic, as the payload of presence_state.
-func (r *Rooms) State(t Topic) []byte {
+func (r *Rooms) State(t protocol.Topic) []byte {
 	if room := r.find(t); room != nil {
 		return room.present()
 	}
@@ -78,7 +71,7 @@ func (r *Rooms) State(t Topic) []byte {
 }
 
 // find returns the topic's room, nil if nobody is in it.
-func (r *Rooms) find(t Topic) *room {
+func (r *Rooms) find(t protocol.Topic) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.rooms[t]

@@ -184,7 +184,7 @@ func TestRoomsOfOneNameArePublicOrPrivate(t *testing.T) {
 		if got := string(l.rooms.State(crowded)); !strings.Contains(got, `"ann":{"metas":[`) {
 			t.Errorf("State = %s; want ann", got)
 		}
-		if got := string(l.rooms.State(Topic{Name: crowded.Name, Private: true})); got != "{}" {
+		if got := string(l.rooms.State(protocol.Topic{Name: crowded.Name, Private: true})); got != "{}" {
 			t.Errorf("State of the private topic = %s; want {}", got)
 		}
 	})

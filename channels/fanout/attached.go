@@ -8,18 +8,18 @@ import (
 	"walcast/replication/wal"
 )
 
-// attached is the subscriptions of a delivery, and their bindings by what they
-// select.
+// attached are the subscriptions of a delivery, and the index of their
+// bindings.
 type attached struct {
 	policy *policy.Policy
 	index  *filters.Index[*binding]
 
 	byTopic map[topicID][]*Subscription
-	members int // subscriptions that want messages from SQL
+	members int // subscriptions that get messages from SQL
 
-	tables map[tableName]int  // bindings by the names they want, "*" included
-	last   concern            // what was asked last
-	roles  map[string]roleUse // roles of the bindings
+	tables map[tableName]int  // number of bindings by the table they name, "*" included
+	last   concern            // answer of the last call of concerns
+	roles  map[string]roleUse // roles that the bindings' subjects act as
 }
 
 type tableName struct{ schema, table string }
@@ -44,22 +44,22 @@ func newAttached(p *policy.Policy, l filters.Locale) attached {
 	}
 }
 
-// add takes a subscription in, without its bindings.
+// add takes a subscription in. Its bindings are added by addBinding.
 func (a *attached) add(s *Subscription) {
 	list := a.byTopic[s.topic]
-	s.seat = len(list)
+	s.indexOnTopic = len(list)
 	a.byTopic[s.topic] = append(list, s)
 	if s.request.Member != nil {
 		a.members++
 	}
 }
 
-// remove takes a subscription out, whose bindings must have gone before.
+// remove takes a subscription out. Its bindings must have been removed before.
 func (a *attached) remove(s *Subscription) {
 	list := a.byTopic[s.topic]
 	last := len(list) - 1
-	list[s.seat] = list[last]
-	list[s.seat].seat = s.seat
+	list[s.indexOnTopic] = list[last]
+	list[s.indexOnTopic].indexOnTopic = s.indexOnTopic
 	list[last] = nil
 	if last == 0 {
 		delete(a.byTopic, s.topic)
@@ -71,7 +71,7 @@ func (a *attached) remove(s *Subscription) {
 	}
 }
 
-// all are the subscriptions, in no order.
+// all returns the subscriptions, in no order.
 func (a *attached) all() iter.Seq[*Subscription] {
 	return func(yield func(*Subscription) bool) {
 		for _, list := range a.byTopic {
@@ -84,16 +84,16 @@ func (a *attached) all() iter.Seq[*Subscription] {
 	}
 }
 
-// file puts a binding into the index.
-func (a *attached) file(b *binding) {
+// addBinding puts a binding into the index.
+func (a *attached) addBinding(b *binding) {
 	a.index.Add(b.selector(a.policy), b)
 	a.tables[tableName{b.Spec.Schema, b.Spec.Table}]++
 	a.last = concern{}
 	a.roles[b.subject.Role] = roleUse{bindings: a.roles[b.subject.Role].bindings + 1, subject: b.subject}
 }
 
-// unfile takes a binding out of the index.
-func (a *attached) unfile(b *binding) {
+// removeBinding takes a binding out of the index.
+func (a *attached) removeBinding(b *binding) {
 	a.index.Remove(b.selector(a.policy), b)
 	name := tableName{b.Spec.Schema, b.Spec.Table}
 	a.last = concern{}
@@ -119,6 +119,8 @@ func (a *attached) concerns(rel *wal.Relation) bool {
 	return a.last.is
 }
 
+// named reports whether a binding names the relation, "*" standing for any
+// schema or table.
 func (a *attached) named(rel *wal.Relation) bool {
 	return a.tables[tableName{rel.Schema, rel.Table}] > 0 || a.tables[tableName{rel.Schema, "*"}] > 0 ||
 		a.tables[tableName{"*", rel.Table}] > 0 || a.tables[tableName{"*", "*"}] > 0

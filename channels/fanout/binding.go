@@ -11,28 +11,28 @@ import (
 	"walcast/replication/wal"
 )
 
-// binding is a binding of a subscription as one subject has it. It is guarded by
-// the lock of the subscription's place.
+// binding is a binding of a subscription, as one subject has it. It is guarded
+// by the lock of the subscription's delivery.
 type binding struct {
 	*diagnose.Binding
 	subscription *Subscription
-	isDetached   bool // nothing more may come for it
+	isDetached   bool // nothing more is sent for it
 	subject      *policy.Subject
-	idText       *string      // see ids
-	after        wal.Position // no row up to here
+	idText       *string      // made by ids
+	after        wal.Position // rows up to here are not sent
 
-	// The columns that the binding gets, valid for one view.
+	// The columns that the binding gets, as long as the view is this one.
 	view    *policy.View
 	columns *columnSet
-	told    *wal.Relation // of this state of the table an error was told
+	told    *wal.Relation // the state of the table for which the client was told of an error
 }
 
 func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *binding {
 	return &binding{Binding: b, subscription: s, subject: subject}
 }
 
-// ids is "[id]", ready for a frame. It is made with the first: most of many
-// bindings never have one.
+// ids is "[id]", ready for a frame. It is made when it is first needed, as most
+// bindings of a channel that has many never match.
 func (b *binding) ids() string {
 	if b.idText == nil {
 		text := "[" + strconv.FormatInt(b.Spec.ID, 10) + "]"
@@ -41,15 +41,16 @@ func (b *binding) ids() string {
 	return *b.idText
 }
 
-// as copies a binding for another subject. It is a copy because what was matched
-// keeps the subject it was matched for.
+// as copies a binding for another subject. The old binding stays as it is, as
+// matches that wait to be sent refer to it and its subject.
 func (b *binding) as(subject *policy.Subject) *binding {
 	next := *b
 	next.subject, next.view, next.columns = subject, nil, nil
 	return &next
 }
 
-// selector files the binding under what its subject may see.
+// selector is what the index goes by: what the binding asks for, and what its
+// subject may see.
 func (b *binding) selector(p *policy.Policy) filters.Selector {
 	return filters.Selector{
 		Events: b.Events, Schema: b.Spec.Schema, Table: b.Spec.Table,
@@ -57,13 +58,14 @@ func (b *binding) selector(p *policy.Policy) filters.Selector {
 	}
 }
 
-// wants reports whether a row that the binding matches is still to come.
+// wants reports whether a row that the binding matches has not been sent for it
+// yet.
 func (b *binding) wants(c *wal.Change) bool {
-	return c.Position.Compare(b.after) > 0 && b.subscription.due.wantsRow(c)
+	return c.Position.Compare(b.after) > 0 && b.subscription.progress.wantsRow(c)
 }
 
-// fail tells the client of a policy or filter that raised, once for each state
-// of the table: a failing one must be neither silent nor a flood.
+// fail tells the client that a policy or filter raised an error, once for each
+// state of the table: the error must be neither silent nor a flood.
 func (b *binding) fail(err error, rel *wal.Relation) {
 	if b.told == rel {
 		return
@@ -75,16 +77,16 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
 }
 
-// switchOff ends a binding that has cost too much of Postgres' time. The others
-// of its channel go on, as does what waits behind its rows.
+// switchOff ends a binding that has cost too much of Postgres' time. Other
+// bindings of its channel go on, and so does what waits behind its rows.
 func (b *binding) switchOff(aboutRows bool) {
-	b.subscription.at(func(d *delivery) {
+	b.subscription.withDelivery(func(d *delivery) {
 		s := b.subscription
 		i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == b.Binding })
 		if i < 0 {
 			return
 		}
-		d.attached.unfile(s.bindings[i])
+		d.attached.removeBinding(s.bindings[i])
 		s.bindings[i].isDetached = true
 		s.bindings = slices.Delete(s.bindings, i, i+1)
 		s.end(b.Binding)
@@ -96,13 +98,4 @@ func (b *binding) switchOff(aboutRows bool) {
 		}
 		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})
-}
-
-// end has nothing that waits go out for a binding either, which may be there as it
-// was for another subject. The lock of the place is held.
-func (s *Subscription) end(b *diagnose.Binding) {
-	if s.ended == nil {
-		s.ended = map[*diagnose.Binding]bool{}
-	}
-	s.ended[b] = true
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// There are clients that give their channel up when they read error.
+// Some clients give their channel up when they read "error".
 func TestABindingThatIsSwitchedOffIsAnErrorOnlyIfItWasTheLast(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	b := newInbox()

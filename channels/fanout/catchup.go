@@ -3,28 +3,30 @@ package fanout
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
-// catchup brings one subscription that has everything up to a standing to a
-// lane: it reads the log by a delivery of its own until it has come as far as the
-// lane, and hands over there. One that is apart stays with it. Live delivery and
-// catching up are the same code.
+// catchup reads the log for one subscription, from a position up to which the
+// subscription has everything, with a delivery of its own. Once it has come as
+// far as the lane it hands the subscription over; a dedicated subscription it
+// keeps. Live delivery and catching up are the same code.
 type catchup struct {
 	delivery
 	subscription *Subscription
 	lane         *lane
-	// from is after what the subscription has. A position that a client names
-	// has no history; nothing at all is known of a zero one.
+	// from is the standing after which the subscription gets everything. A
+	// position that a client names has no history yet. A zero standing says
+	// that it is not known what the client has.
 	from  changelog.Standing
 	piece int // how many changes are delivered next
 }
 
-// catchUp brings a subscription, which must be attached nowhere, from a standing
-// to a lane.
+// catchUp starts a catch-up that brings a subscription from a standing to a
+// lane. The subscription must not be attached to a delivery.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
 	c := &catchup{subscription: s, lane: to, from: from, piece: firstPiece}
@@ -34,42 +36,64 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.tasks.start(c.run)
 }
 
-// sendAtPace waits for the client without keeping others from catching up.
+// sendAtPace sends when the client has room. While it waits for that, other
+// catch-ups may match and send.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
-	<-c.fanout.turns
-	c.subscription.request.pace(ctx, size, func() { c.fanout.working.do(send) })
-	c.fanout.turns <- struct{}{}
+	<-c.fanout.catchUps.turns
+	c.subscription.request.pace(ctx, size, func() { c.fanout.catchUps.compute(send) })
+	c.fanout.catchUps.turns <- struct{}{}
 }
 
-// catchUpsAtOnce is how many catch-ups have changes matched and decided at a
-// time; others wait in turn.
+// catchUpsAtOnce is how many catch-ups match and send changes at a time; others
+// wait for their turn.
 const catchUpsAtOnce = 64
 
-// How many changes a catch-up delivers in one go, so that the others have their
-// turn soon: few at first, and as many as are matched in about pieceTime.
+// catchUpLimits bound how many catch-ups do something at a time. Others wait.
+type catchUpLimits struct {
+	turns     chan struct{} // has a token for each catch-up that matches and sends
+	computing chan struct{} // and for each that computes: one processor is left to the lanes
+}
+
+func newCatchUpLimits() catchUpLimits {
+	return catchUpLimits{
+		turns:     make(chan struct{}, catchUpsAtOnce),
+		computing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+	}
+}
+
+// compute calls f when few other catch-ups compute.
+func (l catchUpLimits) compute(f func()) {
+	l.computing <- struct{}{}
+	defer func() { <-l.computing }()
+	f()
+}
+
+// How many changes a catch-up delivers in one go, so that other catch-ups have
+// their turn soon: few at first, and as many as are matched in about pieceTime.
 const (
 	firstPiece = 4
 	pieceTime  = 2 * time.Millisecond
 )
 
-// bring delivers a batch once it is the catch-up's turn, and everything in it is
-// decided. It is false when ctx was done before.
+// bring delivers changes once it is the catch-up's turn, and waits until
+// everything in them is decided and sent. It is false when ctx was done before.
 func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
 	select {
-	case c.fanout.turns <- struct{}{}:
+	case c.fanout.catchUps.turns <- struct{}{}:
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-c.fanout.turns }()
+	defer func() { <-c.fanout.catchUps.turns }()
 	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
 }
 
-// deliver is that of a delivery, but matches when few others do.
+// deliver is the delivery's deliver, but it matches only while few other
+// catch-ups compute.
 func (c *catchup) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
 		var n int
 		var unknown *wal.Relation
-		c.fanout.working.do(func() {
+		c.fanout.catchUps.compute(func() {
 			started := time.Now()
 			n, unknown = c.match(changes)
 			c.measure(time.Since(started))
@@ -86,7 +110,7 @@ func (c *catchup) deliver(ctx context.Context, changes []*wal.Change) bool {
 	return true
 }
 
-// measure takes in how long a piece has taken.
+// measure adapts the size of the next piece to how long one has taken.
 func (c *catchup) measure(took time.Duration) {
 	switch {
 	case took < pieceTime/2:
@@ -102,9 +126,10 @@ func (c *catchup) attach() {
 	c.add(c.subscription)
 }
 
-// run brings the subscription to its lane. What cannot be had any more is told,
-// and what comes after it follows. While the log has not begun nothing can be
-// said of any position, so that lasts as long as the subscription does.
+// run brings the subscription to its lane. If the log does not have the changes
+// after the position any more, the client is told so, and gets what comes after
+// the gap. If the log has not begun yet, run tries again for as long as the
+// subscription is there.
 func (c *catchup) run(ctx context.Context) {
 	for {
 		err := c.chase(ctx)
@@ -122,11 +147,13 @@ func (c *catchup) run(ctx context.Context) {
 	}
 }
 
-// hasLeft reports whether the subscription is not here any more.
-func (c *catchup) hasLeft() bool { return c.subscription.place.Load() != &c.delivery }
+// hasLeft reports whether the subscription is not attached to this catch-up any
+// more.
+func (c *catchup) hasLeft() bool { return c.subscription.attachedTo.Load() != &c.delivery }
 
-// chase delivers what comes after from until the lane can take over, the
-// subscription is closed, or it fails.
+// chase delivers what comes after from until the lane has taken over or the
+// subscription is closed. It returns an error if the log does not have it, or
+// ctx is done.
 func (c *catchup) chase(ctx context.Context) error {
 	cursor, err := c.find(ctx)
 	if err != nil {
@@ -138,7 +165,7 @@ func (c *catchup) chase(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// Whoever is far behind does not ask for the lane's lock.
+		// A catch-up that is far behind has no reason to take the lane's lock.
 		near = len(changes) < c.piece || c.hasLeft()
 		if !c.bring(ctx, changes) {
 			return ctx.Err()
@@ -163,15 +190,16 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 	}
 }
 
-// take takes a piece when few others compute: they would all ask for the log's
-// lock, and the reader with them.
+// take takes a piece of the log, while few other catch-ups compute: otherwise
+// all of them would contend with the reader for the log's lock.
 func (c *catchup) take(cursor *changelog.Cursor) (changes []*wal.Change, wait <-chan struct{}, err error) {
-	c.fanout.working.do(func() { changes, wait, err = cursor.Take(c.piece) })
+	c.fanout.catchUps.compute(func() { changes, wait, err = cursor.Take(c.piece) })
 	return changes, wait, err
 }
 
-// find waits for the log to have the position, as it is read again after a
-// restart, but not for ever: then the position is an unknown one.
+// find returns a cursor at from. It waits for the log to have the position, as
+// after a restart the log is read again, but not for ever: then it returns the
+// error of an unknown position.
 func (c *catchup) find(ctx context.Context) (*changelog.Cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.fanout.config.ResumeWait)
 	defer cancel()
@@ -186,19 +214,19 @@ func (c *catchup) begin(at changelog.Standing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.hasLeft() {
-		c.subscription.due.rows.History = at.History
+		c.subscription.progress.rows.History = at.History
 	}
 	c.sent = at
 }
 
-// goesOver hands over when few others compute.
+// goesOver is handOver, while few other catch-ups compute.
 func (c *catchup) goesOver(at changelog.Standing) (done bool) {
-	c.fanout.working.do(func() { done = c.handOver(at) })
+	c.fanout.catchUps.compute(func() { done = c.handOver(at) })
 	return done
 }
 
-// handOver moves the subscription to the lane if the lane has not yet taken
-// anything beyond at. It is true when there is nothing more to do.
+// handOver moves the subscription to the lane if the lane has not taken
+// anything beyond at yet. It is true when there is nothing more to do.
 func (c *catchup) handOver(at changelog.Standing) bool {
 	if c.stays() {
 		return c.hasLeft()
@@ -217,24 +245,24 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 	return true
 }
 
-// stays reports whether no lane is to have the subscription.
+// stays reports whether the subscription is dedicated and keeps this catch-up.
 func (c *catchup) stays() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.subscription.isApart
+	return c.subscription.isDedicated
 }
 
-// move gives the subscription to the lane. The locks of both are held.
+// move gives the subscription to the lane. c.mu and c.lane.mu must be held.
 func (c *catchup) move(at changelog.Standing) {
 	s := c.subscription
 	c.drop(s)
-	s.due.advance(at)
+	s.progress.advance(at)
 	c.lane.watch(s)
 	c.lane.add(s)
 }
 
-// restart tells the client what it misses and goes on after it. It is true when
-// there is nothing more to do.
+// restart tells the client what it misses and goes on after the gap. It is true
+// when there is nothing more to do.
 func (c *catchup) restart(e *changelog.ResyncError) bool {
 	c.lane.mu.Lock()
 	defer c.lane.mu.Unlock()
@@ -252,8 +280,8 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 	c.discard(c.subscription)
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
 	c.taken, c.sent = c.from.Position, c.from
-	c.subscription.due.moveTo(c.from)
-	if c.subscription.isApart || c.lane.taken.Compare(c.from.Position) > 0 {
+	c.subscription.progress.moveTo(c.from)
+	if c.subscription.isDedicated || c.lane.taken.Compare(c.from.Position) > 0 {
 		return false
 	}
 	c.move(c.from)

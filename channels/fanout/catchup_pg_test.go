@@ -36,7 +36,7 @@ func TestASubscriptionGoesOnAfterTheNamedPosition(t *testing.T) {
 	}
 }
 
-// Each binding has its own position, and one that names none is live.
+// Each binding has its own position, and a binding without one is live.
 func TestBindingsGoOnWhereEachOfThemWas(t *testing.T) {
 	f := newFixture(t, messagesTable, `create table a (id int); create table b (id int); create table c (id int); grant all on a, b, c to anon`)
 	var after []wal.Position
@@ -96,7 +96,8 @@ func TestWhatIsGoneIsToldAndTheRestFollows(t *testing.T) {
 	}
 }
 
-// Its rows go on, but nobody knows which broadcasts it has missed.
+// A client that names a position gets its rows, but it is not known which
+// broadcasts it has missed.
 func TestAForgottenClientThatNamesAPositionIsToldBeforeItsRows(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -145,8 +146,8 @@ func TestBeforeTheLogBeginsNobodyIsToldWhatItMisses(t *testing.T) {
 	}
 }
 
-// A client whose socket takes nothing is waited for, and nobody else is; of one
-// session one catch-up sends at a time.
+// A catch-up waits for a client that does not read, and no other client waits
+// with it. Of the catch-ups of one session one sends at a time.
 func TestCatchUpsWaitForRoom(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -224,9 +225,10 @@ const (
 )
 
 // TestEveryDeliveryBringsEverythingOnceAndInOrder has subscriptions come at any
-// time, go and come back, while rows that Go judges, rows that Postgres judges
-// and messages flow: each gets all that is due to it, in order, once, whether it
-// is live, catches up, is diverted, or all of that.
+// time, go and come back, while rows that Go decides on, rows that Postgres
+// decides on and messages flow. Each gets everything that it is to get, in
+// order and once, on the direct lane, the secured lane, a catch-up, or one
+// after the other.
 func TestEveryDeliveryBringsEverythingOnceAndInOrder(t *testing.T) {
 	f := newFixture(t, messagesTable, friendsTable)
 	f.db.Exec("insert into friends values ('" + ann + "', '" + ann + "')")

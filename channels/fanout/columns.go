@@ -11,18 +11,18 @@ import (
 )
 
 // columnSet is which columns of a relation a payload has, and how they are
-// written. Equal sets of one relation are one pointer, so payloads are encoded
-// once for all who see the same.
+// written. Equal sets of one relation are one pointer, so a payload is encoded
+// once for all bindings with the same set.
 type columnSet struct {
-	mask     []bool // shown of the row
-	key      []bool // shown of the old row where only its key may be shown
+	mask     []bool // columns that are shown
+	key      []bool // columns of the old row that are shown where only its key may be
 	columns  []byte // the payload's "columns"
 	encoding rowjson.Encoding
 	denied   bool // the role may not see the key: only the error 401 is shown
-	blocked  bool // the filter asks for columns that the role may not see
+	blocked  bool // the filter reads columns that the role may not see: nothing is sent
 }
 
-// columnKey tells the sets of a relation apart.
+// columnKey is what the sets of a relation differ by.
 type columnKey struct {
 	mask            string // '1' or '0' for each column
 	encoding        rowjson.Encoding
@@ -30,12 +30,12 @@ type columnKey struct {
 }
 
 // see sets and returns which columns the binding gets under a view.
-func (b *binding) see(view *policy.View, known *relation) *columnSet {
+func (b *binding) see(view *policy.View, table *tableState) *columnSet {
 	if b.view == view {
 		return b.columns
 	}
 	b.view = view
-	b.columns = known.columnSet(columnKey{
+	b.columns = table.columnSet(columnKey{
 		mask: b.mask(view), denied: view.Denied, blocked: b.filterBlocked(view),
 		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString},
 	})
@@ -56,8 +56,9 @@ func (b *binding) mask(view *policy.View) string {
 	return mask.String()
 }
 
-// filterBlocked reports whether the filter could tell of columns that the role
-// may not see. It is refused at join; this holds when grants change later.
+// filterBlocked reports whether the filter reads columns that the role may not
+// see, and so could tell of their values. Such a filter is refused at join;
+// this is for grants that change later.
 func (b *binding) filterBlocked(view *policy.View) bool {
 	for _, i := range filters.Columns(view.Relation, b.Filter) {
 		if !view.Columns[i] {

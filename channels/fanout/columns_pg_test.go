@@ -62,7 +62,8 @@ func TestAFilterOnAColumnWithoutAGrantShowsNothing(t *testing.T) {
 	}
 }
 
-// The old row is shown in full only to who could see it; others get its key.
+// The old row is shown in full only to subjects that could see it; others get its
+// key.
 func TestAnOldRowIsJudgedByItself(t *testing.T) {
 	f := newFixture(t, grantedTables)
 	rel := f.Relation("own")

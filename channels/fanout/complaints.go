@@ -11,13 +11,13 @@ import (
 	"walcast/diagnose"
 )
 
-// complaints is what the log is told of Postgres' answers. It remembers when it
-// was told of a table on which filters raise.
+// complaints logs what goes wrong when Postgres is asked. It remembers when it
+// last logged a filter that raised, by table, to keep floods out of the log.
 type complaints struct {
 	logger *slog.Logger
 
 	mu   sync.Mutex
-	told map[string]time.Time
+	told map[string]time.Time // by table
 }
 
 const (
@@ -26,8 +26,9 @@ const (
 	complainText  = 200  // bytes of a text in the log
 )
 
-// noteFilter tells the log of a filter that raised, of each table at most every
-// 30 s. Texts may quote rows: only the log has them.
+// noteFilter logs a filter that raised, for each table at most every 30 s. The
+// client is not told the error's text, which may quote rows; only the log has
+// it.
 func (c *complaints) noteFilter(err error) {
 	var filter *diagnose.FilterError
 	if errors.As(err, &filter) && c.note(filter.Table, time.Now()) {
@@ -37,7 +38,7 @@ func (c *complaints) noteFilter(err error) {
 	}
 }
 
-// note reports whether it is time to tell of the table.
+// note reports whether a filter on the table is to be logged now.
 func (c *complaints) note(table string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -54,7 +55,8 @@ func (c *complaints) note(table string, now time.Time) bool {
 // askRetry is the pause between two tries to ask Postgres.
 const askRetry = 500 * time.Millisecond
 
-// pause tells the log of an error and waits a moment before Postgres is asked again; false when ctx is done.
+// pause logs an error and waits a moment before Postgres is asked again. It is
+// false when ctx is done.
 func (c *complaints) pause(ctx context.Context, message string, err error) bool {
 	if ctx.Err() != nil {
 		return false

@@ -11,21 +11,19 @@ import (
 
 // Config of a Fanout.
 type Config struct {
-	// Shards is how many pairs of lanes match changes; 0 is one a core. More than
-	// cores only costs memory: every lane looks at every change.
-	Shards int
 	// MaxChangeBytes is the size of a change's values above which long values
 	// are cut from its payload.
 	MaxChangeBytes int
 	// ResumeWait is how long a client that resumes waits for the log to have its
 	// position, as when the window is read again after a restart.
 	ResumeWait time.Duration
-	// Locale is what the database adds to the meaning of comparisons; what is
-	// empty is asked of Postgres.
+	// Locale is the database's locale, on which some comparisons depend.
+	// Comparisons that a missing part of it would decide are left to Postgres.
 	Locale filters.Locale
 	// Operators decides comparisons that Go is not certain of. It is required.
 	Operators filters.Asker
-	// Raised words a policy or filter that raised for a row. It is required.
+	// Raised words the error that a policy or filter raised for a row. It is
+	// required.
 	Raised func(b *diagnose.Binding, s *policy.Subject, err error) protocol.Problem
 	// Resynced is called with its code when a client is told to resync; nil
 	// counts nothing.

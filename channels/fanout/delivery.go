@@ -12,38 +12,38 @@ import (
 )
 
 // delivery turns batches of changes into frames for the subscriptions attached
-// to it, in three steps: match (under the lock), wait for a look at the rules of
-// what is under row-level security (without it), send (under the lock). What is
-// not decided then waits in the queue of its subscription until the judge has
-// asked; the delivery goes on.
+// to it, in three steps: match (with the lock), wait for a look at the rules of
+// access if rows are under row-level security (without it), send (with it).
+// What is not decided then waits in the queue of its subscription until
+// Postgres has answered, and the delivery goes on.
 type delivery struct {
 	fanout *Fanout
 	kind   kind
 	hooks
-	leader *leader // nil for all but direct lanes
+	notes *messageNotes // of a direct lane, nil for others
 
 	mu         sync.Mutex
 	attached   attached
-	relations  relations
-	generation policy.Generation // that the relations are of, at least
+	tables     tableStates
+	generation policy.Generation // the views in tables are of this generation at least
 	waiting    map[*Subscription]struct{}
 	standings
 
 	delivering
 }
 
-// delivering is what a delivery has of the changes at hand. The batch and read
-// belong to the goroutine that calls deliver; the lock guards the frames and the
-// round.
+// delivering is what a delivery has of the changes at hand. Matched and read
+// belong to the goroutine that calls deliver; the lock guards the frames and
+// the round.
 type delivering struct {
-	batch  batch
-	read   readMark
-	frames frames
-	round  uint64 // counts changes, to tell hits of this one from those of others
+	matched matched
+	read    readMark
+	frames  frames
+	round   uint64 // counts changes, so that hits of this change are told from those of others
 }
 
-// readMark is that everything up to a standing had been read from the WAL at a
-// time.
+// readMark says that everything up to a standing had been read from the WAL at
+// a time.
 type readMark struct {
 	changelog.Standing
 	at time.Time
@@ -58,72 +58,78 @@ const (
 	catchingUp
 )
 
-// hooks are what deliveries of different kinds do differently.
+// hooks are what deliveries of different kinds do differently. toSecured and
+// toCatchUp are called while d.mu is held, pace is not.
 type hooks struct {
-	// divert takes over a subscription one of whose changes is not for everybody
-	// to see; nil where those are delivered.
-	divert func(s *Subscription, position wal.Position)
-	// spill takes over a subscription of which too much waits; nil where the
-	// delivery waits for it.
-	spill func(s *Subscription, position wal.Position)
-	// pace calls back when the client has room; nil where nobody is waited for.
+	// toSecured moves a subscription to the secured lane, from after a position
+	// on, as one of its changes is not for everybody to see. It is nil for
+	// deliveries that send such changes themselves.
+	toSecured func(s *Subscription, position wal.Position)
+	// toCatchUp moves a subscription to a catch-up, from after a position on,
+	// as too much of it waits or its bindings cost too much. It is nil for a
+	// catch-up.
+	toCatchUp func(s *Subscription, position wal.Position)
+	// pace calls send when the client has room. It is nil for deliveries that
+	// never wait for a client.
 	pace func(ctx context.Context, size int, send func())
-	// woken has a token when something may have been decided; nil where that is
-	// sent by who finds it out.
+	// woken gets a token when something may have been decided. It is nil for
+	// lanes, whose waiting steps are sent by the goroutine that got the answer.
 	woken chan struct{}
 }
 
-// standings are where a delivery is.
+// standings are how far a delivery has come.
 type standings struct {
-	taken wal.Position       // last change matched; later ones will be
-	sent  changelog.Standing // everything up to here has been pushed, or waits
+	taken wal.Position       // the last change that was matched
+	sent  changelog.Standing // everything up to here has been pushed, or waits in a queue
 }
 
 func (d *delivery) init(f *Fanout, k kind) {
 	d.fanout, d.kind = f, k
 	d.attached = newAttached(f.policy, f.config.Locale)
-	d.relations, d.waiting = relations{}, map[*Subscription]struct{}{}
+	d.tables, d.waiting = tableStates{}, map[*Subscription]struct{}{}
 	d.frames = frames{limit: f.config.MaxChangeBytes, metrics: f.metrics, byKey: map[frameKey]*protocol.Frame{}}
 }
 
-// add attaches a subscription, which gets from here on what is due to it. d.mu
-// is held.
+// add attaches a subscription. From now on the delivery sends what the
+// subscription has still to get. d.mu must be held.
 func (d *delivery) add(s *Subscription) {
 	s.round = 0 // each delivery counts rounds for itself
-	s.place.Store(d)
+	s.attachedTo.Store(d)
 	d.attached.add(s)
-	d.fileAll(s)
+	d.addBindings(s)
 }
 
-// drop takes a subscription out that is about to be added elsewhere: it is never
-// seen without a place. d.mu is held.
+// drop takes a subscription out. Unless it is closed it is added to another
+// delivery next: attachedTo stays as it is until then, so that nobody takes it
+// for a closed one. d.mu must be held.
 func (d *delivery) drop(s *Subscription) {
 	d.discard(s)
-	d.unfileAll(s)
+	d.removeBindings(s)
 	d.attached.remove(s)
 	if d.woken != nil {
 		d.signal()
 	}
 }
 
-// fileAll has the subscription's bindings match. d.mu is held.
-func (d *delivery) fileAll(s *Subscription) {
+// addBindings has the subscription's bindings match. d.mu must be held.
+func (d *delivery) addBindings(s *Subscription) {
 	for _, b := range s.bindings {
-		d.attached.file(b)
+		d.attached.addBinding(b)
 	}
 	d.fanout.metrics.bindings.Add(float64(len(s.bindings)))
 }
 
-// unfileAll ends fileAll. d.mu is held.
-func (d *delivery) unfileAll(s *Subscription) {
+// removeBindings has the subscription's bindings match no more. d.mu must be
+// held.
+func (d *delivery) removeBindings(s *Subscription) {
 	for _, b := range s.bindings {
-		d.attached.unfile(b)
+		d.attached.removeBinding(b)
 	}
 	d.fanout.metrics.bindings.Sub(float64(len(s.bindings)))
 }
 
 // deliver brings changes to the subscriptions that match and may see them. It
-// is false when ctx was done before they all were.
+// is false when ctx was done before it had sent all.
 func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
 		n, unknown := d.match(changes)
@@ -139,7 +145,7 @@ func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	return true
 }
 
-// advance notes that what was taken has been pushed to whom it concerns. d.mu is
+// advance notes that everything up to a position has been pushed. d.mu must be
 // held.
 func (d *delivery) advance(to wal.Position) {
 	if to.Compare(d.sent.Position) > 0 {
@@ -147,20 +153,20 @@ func (d *delivery) advance(to wal.Position) {
 	}
 }
 
-// progress is up to where everything has been pushed.
-func (d *delivery) progress() changelog.Standing {
+// sentUpTo is the standing up to which everything has been pushed.
+func (d *delivery) sentUpTo() changelog.Standing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.sent
 }
 
-// standing is up to where everything that a subscription of the delivery is to
-// have has been pushed. d.mu is held.
+// standing is up to where everything has been pushed that a subscription of the
+// delivery is to get. d.mu must be held.
 func (d *delivery) standing(s *Subscription) changelog.Standing {
 	if s.behind() {
 		return changelog.Standing{History: d.sent.History, Position: justBefore(s.queue.steps[0].change.Position)}
 	}
-	at := s.due.rows
+	at := s.progress.rows
 	if d.sent.Position.Compare(at.Position) > 0 {
 		at = d.sent
 	}

@@ -1,25 +1,33 @@
 // Package fanout brings the changes of the log to the channels that asked for
-// them: to those whose bindings a change matches and whose subjects may see it,
-// in commit order, in frames that equal receivers share.
+// them: to those whose bindings a change matches and whose subjects may see its
+// row, in commit order, in frames that receivers of equal bytes share.
 //
-// A Subscription is a channel's place in the log. It is attached to one delivery
-// at a time: to a lane, which follows the log for many, or to a catch-up, which
-// reads for one subscription from an earlier position on and hands it over to a
-// lane once it has come as far, unless its bindings cost too much for one. A shard has two lanes, direct and secured: a
-// subscription moves to the secured lane with the first of its changes that is
-// under row-level security or has to be asked about, at exactly that change.
-// What has to be asked waits in the queue of its subscription, with what comes
-// behind it, until the judge has asked. Whoever delivers a
-// subscription's rows also delivers the messages from SQL on its topic, each in
-// its place among the rows.
+// A Subscription is a channel's part in this. It is attached to one delivery at
+// a time, which matches changes and sends frames for all subscriptions attached
+// to it. A lane is a delivery that follows the log for many subscriptions. A
+// catch-up is a delivery for a single subscription: it reads the log from an
+// earlier position and hands the subscription over to a lane once it has come
+// as far as the lane. A subscription whose bindings cost too much for a shared
+// lane is dedicated: it stays with its catch-up.
 //
-// It knows nothing of topics but their names: what a message from SQL is, and
-// how a member of a topic gets it, is behind the interface Messages.
+// Topics are spread over shards. Each shard has two lanes, direct and secured.
+// A subscription starts on the direct lane and moves to the secured lane with
+// the first of its changes that is under row-level security or that Postgres
+// has to decide, at exactly that change. So the direct lane need not wait for
+// Postgres.
 //
-// Locks are taken in this order: Turn, direct lane, secured lane, catch-up; then
-// that of the judge or of views; then what members of topics and outboxes take,
-// then the log's. Outboxes and members
-// are called with a delivery's lock held, so they must not call a Subscription.
+// What Postgres has to decide waits in the queue of its subscription, with all
+// that comes after it, until the asker has an answer.
+//
+// The delivery of a subscription also delivers the messages from SQL on its
+// topic, each in its place among the rows. The package knows nothing of topics
+// but their names: what a message from SQL is, and how a member of a topic gets
+// it, is behind the interface Messages.
+//
+// Locks are taken in this order: Turn, direct lane, secured lane, catch-up;
+// then that of the asker or of views; then what members of topics and outboxes
+// take, then the log's. Outboxes and members are called while a delivery's lock
+// is held, so they must not call a Subscription.
 //
 // Neighbours: channels makes subscriptions and owns what they push to,
 // channels/topics has the members, diagnose reads bindings and words what is

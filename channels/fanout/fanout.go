@@ -25,35 +25,40 @@ type Fanout struct {
 	shards   []*shard
 	seed     maphash.Seed
 	views    *views
-	judge    *judge
+	asker    *asker
 	tasks    tasks
 
 	complaints *complaints
-	turns      chan struct{} // of catch-ups: one token for each whose turn it is
-	working    working       // catch-ups that compute
+	catchUps   catchUpLimits
 }
 
-// New returns a fanout; nothing runs before Run.
+// New returns a fanout; nothing runs before Run. It has a shard for each core:
+// more would only cost memory, as every lane looks at every change.
 func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
-	logger = logger.With("component", "fanout")
-	f := &Fanout{
-		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
-		seed: maphash.MakeSeed(), turns: make(chan struct{}, catchUpsAtOnce), working: newWorking(),
-	}
-	f.views, f.judge = newViews(f), newJudge(f)
-	f.metrics = newMetrics(reg, f)
-	n := c.Shards
-	if n == 0 {
-		n = runtime.GOMAXPROCS(0)
-	}
-	for i := range n {
-		f.shards = append(f.shards, newShard(f, i == 0))
-	}
+	f := newFanout(c, log, p, m, logger, reg)
+	f.addShards(runtime.GOMAXPROCS(0))
 	return f
 }
 
-// Run runs the lanes, the catch-ups and the judge. It blocks until ctx is done and
-// everything it started has returned. policy.Run must be running, too.
+func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
+	logger = logger.With("component", "fanout")
+	f := &Fanout{
+		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
+		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(),
+	}
+	f.views, f.asker = newViews(f), newAsker(f)
+	f.metrics = newMetrics(reg, f)
+	return f
+}
+
+func (f *Fanout) addShards(n int) {
+	for i := range n {
+		f.shards = append(f.shards, newShard(f, i == 0))
+	}
+}
+
+// Run runs the lanes, the catch-ups and the asker. It blocks until ctx is done
+// and everything it started has returned. policy.Run must be running, too.
 func (f *Fanout) Run(ctx context.Context) error {
 	f.tasks.open(ctx)
 	defer f.tasks.close()
@@ -62,18 +67,18 @@ func (f *Fanout) Run(ctx context.Context) error {
 		g.Go(func() error { return s.direct.run(ctx) })
 		g.Go(func() error { return s.secured.run(ctx) })
 	}
-	for range judges {
-		g.Go(func() error { return f.judge.run(ctx) })
+	for range roundsAtOnce {
+		g.Go(func() error { return f.asker.run(ctx) })
 	}
 	return g.Wait()
 }
 
-// Reached is the position up to which every lane has delivered the log, but for
-// what waits to be decided.
+// Reached is the position up to which every lane has delivered the log. Changes
+// that Postgres has still to decide may wait behind it.
 func (f *Fanout) Reached() (least wal.Position) {
 	for i, s := range f.shards {
 		for j, l := range []*lane{s.direct, s.secured} {
-			at := f.log.Reach(l.progress()).Position
+			at := f.log.Reach(l.sentUpTo()).Position
 			if i+j == 0 || at.Compare(least) < 0 {
 				least = at
 			}
@@ -82,8 +87,8 @@ func (f *Fanout) Reached() (least wal.Position) {
 	return least
 }
 
-// shardOf spreads topics, not subscriptions: who gets identical bytes meets on
-// one shard, where the frame is built once.
+// shardOf returns the shard of a topic. All channels of a topic are on one
+// shard, so that a frame which several of them get is built once.
 func (f *Fanout) shardOf(topicName string) *shard {
 	return f.shards[maphash.String(f.seed, topicName)%uint64(len(f.shards))]
 }

@@ -1,10 +1,12 @@
 package fanout
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +33,7 @@ type fixture struct {
 	*logtest.Writer
 	db     *devdb.DB
 	config Config
+	shards int // 0 for one a core
 	policy *policy.Policy
 	spoken *spoken
 	fanout *Fanout
@@ -68,7 +71,8 @@ func newIdleFixture(t testing.TB, statements ...string) *fixture {
 
 // renew makes another fanout on the log as it is, which does not run yet.
 func (f *fixture) renew() {
-	f.fanout = New(f.config, f.Changes, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+	f.fanout = newFanout(f.config, f.Changes, f.policy, f.spoken, slog.New(slog.DiscardHandler), nil)
+	f.fanout.addShards(cmp.Or(f.shards, runtime.GOMAXPROCS(0)))
 }
 
 // run runs the fanout, and looks at the rules of access, until the test ends.
@@ -103,17 +107,17 @@ func said(topic string, number int) *wal.Change {
 	return &wal.Change{Operation: wal.Message, Content: fmt.Sprint(topic, " ", number)}
 }
 
-func (s *spoken) Message(c *wal.Change, leads bool) (Topic, Message) {
+func (s *spoken) Message(c *wal.Change, reports bool) (protocol.Topic, Message) {
 	name, number, ok := strings.Cut(c.Content, " ")
 	if !ok {
-		if leads {
+		if reports {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.refused++
 		}
-		return Topic{}, nil
+		return protocol.Topic{}, nil
 	}
-	return Topic{Name: protocol.TopicPrefix + name}, &saying{s, "message " + number}
+	return protocol.Topic{Name: protocol.TopicPrefix + name}, &saying{s, "message " + number}
 }
 
 type saying struct {
@@ -248,13 +252,13 @@ func (b *inbox) read(t *testing.T, n int) (frames []pushed) {
 
 // ask is a request to topic room, as role anon unless said otherwise.
 type ask struct {
-	topic, role, claims string
-	version             protocol.Version
-	bindings            string // entries of postgres_changes
-	after               []wal.Position
-	recognised, apart   bool
-	turn                *Turn
-	published           func(schema, table string)
+	topic, role, claims   string
+	version               protocol.Version
+	bindings              string // entries of postgres_changes
+	after                 []wal.Position
+	recognised, dedicated bool
+	turn                  *Turn
+	published             func(schema, table string)
 }
 
 // subscribe makes a subscription that is closed at the end of the test.
@@ -289,9 +293,9 @@ func (f *fixture) request(b *inbox, a ask) Request {
 	}
 	return Request{
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
-		Topic:    Topic{Name: protocol.TopicPrefix + a.topic},
+		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
-		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Apart: a.apart,
+		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Dedicated: a.dedicated,
 		Published: a.published, Recognised: a.recognised,
 	}
 }
@@ -317,7 +321,7 @@ func (f *fixture) waitLanes() {
 	for _, s := range f.fanout.shards {
 		for _, l := range []*lane{s.direct, s.secured} {
 			f.until("a lane has come to the log's head", func() bool {
-				return f.Changes.Reach(l.progress()).Position.Compare(f.Changes.Head()) >= 0
+				return f.Changes.Reach(l.sentUpTo()).Position.Compare(f.Changes.Head()) >= 0
 			})
 		}
 	}

@@ -8,14 +8,14 @@ import (
 	"walcast/replication/wal"
 )
 
-// frames are those of the change being sent: each is built at most once, and so
-// is each data object in them.
+// frames are the frames of the change being sent. Each is built at most once,
+// and so is each data object in them.
 type frames struct {
-	limit   int // bytes of a change's values above which long ones are cut
+	limit   int // bytes of a change's values above which long values are cut
 	metrics *metrics
 	change  *wal.Change
 	byKey   map[frameKey]*protocol.Frame
-	encoded []encoding
+	objects []dataObject
 }
 
 // frameKey is everything that makes the bytes of a change's frame differ
@@ -26,26 +26,26 @@ type frameKey struct {
 	legacy  bool
 	ids     string
 	data    dataKey
-	marked  bool // an event stream goes on after it at the change's position
+	marked  bool // it carries the change's position, from which an event stream goes on
 }
 
-// dataKey is what makes a change's data object differ.
+// dataKey is what makes a change's data object differ between receivers.
 type dataKey struct {
 	columns *columnSet
 	fullOld bool // the old row is shown in full, not only its key
 }
 
-// encoding is one data object of the change.
-type encoding struct {
+// dataObject is one data object of the change.
+type dataObject struct {
 	key  dataKey
 	data []byte
 }
 
-// framesKept is how many frames of a change the table keeps its size for; a
-// larger one is given back, as clearing it would cost every later change.
+// framesKept is how many frames of a change the map keeps its size for. A
+// larger map is replaced, as clearing it would cost every later change.
 const framesKept = 1 << 10
 
-// begin drops the frames of another change.
+// begin forgets the frames of the change before, if c is another one.
 func (f *frames) begin(c *wal.Change) {
 	if f.change == c {
 		return
@@ -56,7 +56,7 @@ func (f *frames) begin(c *wal.Change) {
 	} else {
 		clear(f.byKey)
 	}
-	f.encoded = f.encoded[:0]
+	f.objects = f.objects[:0]
 }
 
 // of returns the change's frame for the key.
@@ -82,50 +82,71 @@ func (f *frames) of(c *wal.Change, key frameKey) *protocol.Frame {
 
 // data returns the change's data object for the key.
 func (f *frames) data(c *wal.Change, key dataKey) []byte {
-	for i := range f.encoded {
-		if f.encoded[i].key == key {
-			return f.encoded[i].data
+	for i := range f.objects {
+		if f.objects[i].key == key {
+			return f.objects[i].data
 		}
 	}
-	if n := len(f.encoded); n < cap(f.encoded) {
-		f.encoded = f.encoded[:n+1] // keeps the buffer of an earlier change
+	if n := len(f.objects); n < cap(f.objects) {
+		f.objects = f.objects[:n+1] // keeps the buffer of an earlier change
 	} else {
-		f.encoded = append(f.encoded, encoding{})
+		f.objects = append(f.objects, dataObject{})
 	}
-	e := &f.encoded[len(f.encoded)-1]
+	e := &f.objects[len(f.objects)-1]
 	e.key = key
 	e.data = appendData(e.data[:0], c, key, f.limit)
 	return e.data
 }
 
-// idsOf lists the ids of the bindings that share b's columns, each once.
-func idsOf(hits []*binding, b *binding) string {
-	if len(hits) == 1 {
-		return b.ids()
-	}
-	b.subscription.crowded(len(hits))
-	ids := []byte{'['}
-	seen := idSet{}
-	for _, other := range hits {
-		if other.columns != b.columns || !seen.add(other.Spec.ID) {
-			continue
-		}
-		if len(ids) > 1 {
-			ids = append(ids, ',')
-		}
-		ids = strconv.AppendInt(ids, other.Spec.ID, 10)
-	}
-	return string(append(ids, ']'))
+// hitGroup is hits of one change that share a frame, as their bindings see the
+// same columns.
+type hitGroup struct {
+	first *binding
+	ids   []byte // of the bindings, each once: "[1,2", without the closing bracket
+	seen  idSet
 }
 
-// idSet is ids, of which there are nearly always few and may be thousands.
+// groupsOf groups several hits by their columns, in the order of the hits. Hits
+// of which nothing may be shown are left out.
+func groupsOf(hits []*binding) (groups []*hitGroup) {
+	of := map[*columnSet]*hitGroup{}
+	for _, b := range hits {
+		if b.columns.blocked {
+			continue
+		}
+		g := of[b.columns]
+		if g == nil {
+			g = &hitGroup{first: b, ids: []byte{'['}}
+			of[b.columns] = g
+			groups = append(groups, g)
+		}
+		g.add(b.Spec.ID)
+	}
+	return groups
+}
+
+func (g *hitGroup) add(id int64) {
+	if !g.seen.add(id) {
+		return
+	}
+	if len(g.ids) > 1 {
+		g.ids = append(g.ids, ',')
+	}
+	g.ids = strconv.AppendInt(g.ids, id, 10)
+}
+
+// list is the ids as a frame has them.
+func (g *hitGroup) list() string { return string(append(g.ids, ']')) }
+
+// idSet is a set of binding ids. It is nearly always small, and may have
+// thousands.
 type idSet struct {
 	few  [8]int64
 	n    int
-	many map[int64]struct{} // when there are more than few
+	many map[int64]struct{} // those beyond few
 }
 
-// add reports whether the id was not there.
+// add reports whether the set did not have the id before.
 func (s *idSet) add(id int64) bool {
 	if _, there := s.many[id]; there || slices.Contains(s.few[:s.n], id) {
 		return false
@@ -140,24 +161,4 @@ func (s *idSet) add(id int64) bool {
 	}
 	s.many[id] = struct{}{}
 	return true
-}
-
-// isLast says whether no later hit than the one at i makes a frame of its own:
-// who is cut between two frames of a change has not had the change.
-func isLast(hits []*binding, i int) bool {
-	for j := i + 1; j < len(hits); j++ {
-		if !hits[j].columns.blocked && firstOf(hits, hits[j].columns) == j {
-			return false
-		}
-	}
-	return true
-}
-
-func firstOf(hits []*binding, set *columnSet) int {
-	for i, b := range hits {
-		if b.columns == set {
-			return i
-		}
-	}
-	return -1
 }

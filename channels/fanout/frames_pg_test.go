@@ -57,7 +57,7 @@ func TestBindingsShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
 	}
 }
 
-// A stream that is cut between two events of one change has not had the change.
+// A stream that is cut between two events of one change goes on before the change.
 func TestOnlyTheLastFrameOfAChangeHasItsPosition(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,9 +12,9 @@ import (
 
 // hitsOf are bindings with the ids that see the same columns.
 func hitsOf(ids ...int64) (hits []*binding) {
-	columns, s := &columnSet{}, &Subscription{isApart: true}
+	columns := &columnSet{}
 	for _, id := range ids {
-		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, subscription: s, columns: columns})
+		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, columns: columns})
 	}
 	return hits
 }
@@ -26,26 +27,42 @@ func TestIDsAreListedOnceHoweverManyThereAre(t *testing.T) {
 			ids = append(ids, int64(i+1), int64(i/2+1))
 			want = append(want, fmt.Sprint(i+1))
 		}
-		hits := hitsOf(ids...)
-		if got := idsOf(hits, hits[0]); got != "["+strings.Join(want, ",")+"]" {
+		if got := groupsOf(hitsOf(ids...))[0].list(); got != "["+strings.Join(want, ",")+"]" {
 			t.Errorf("%d ids are listed as %.60s…; want each once", n, got)
 		}
 	}
 }
 
-// BenchmarkIDs should take the same time for each of many bindings.
+func TestHitsAreGroupedByTheirColumnsInOrder(t *testing.T) {
+	hits := append(hitsOf(1, 2), hitsOf(3, 2)...)
+	hits = append(hits, hits[0], hitsOf(5)[0], hits[3])
+	hits[5].columns.blocked = true
+	var got []string
+	for _, g := range groupsOf(hits) {
+		got = append(got, g.list())
+	}
+	if want := []string{"[1,2]", "[3,2]"}; !slices.Equal(got, want) {
+		t.Errorf("groups of ids = %q; want %q", got, want)
+	}
+}
+
+// BenchmarkIDs takes the same time for each binding, however many there are and
+// however many sets of columns they see.
 func BenchmarkIDs(b *testing.B) {
 	for _, n := range []int{2, 10, 1_000, 10_000} {
-		b.Run(fmt.Sprintf("bindings=%d", n), func(b *testing.B) {
-			ids := make([]int64, n)
-			for i := range ids {
-				ids[i] = int64(i + 1)
-			}
-			hits := hitsOf(ids...)
-			for b.Loop() {
-				idsOf(hits, hits[0])
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/binding")
-		})
+		ids := make([]int64, n)
+		var separate []*binding
+		for i := range ids {
+			ids[i] = int64(i + 1)
+			separate = append(separate, hitsOf(ids[i])...)
+		}
+		for name, hits := range map[string][]*binding{"one": hitsOf(ids...), "each": separate} {
+			b.Run(fmt.Sprintf("bindings=%d/columns=%s", n, name), func(b *testing.B) {
+				for b.Loop() {
+					groupsOf(hits)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/binding")
+			})
+		}
 	}
 }

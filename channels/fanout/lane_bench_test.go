@@ -23,7 +23,7 @@ func BenchmarkDeliver(b *testing.B) {
 		for to, filter := range map[string]string{"one": "channel_id=eq.%d", "all": "id=gt.%d"} {
 			b.Run(fmt.Sprintf("subscriptions=%d/to=%s", subscriptions, to), func(b *testing.B) {
 				f := newIdleFixture(b, messagesTable)
-				f.config.Shards = 1
+				f.shards = 1
 				f.renew()
 				f.Changes.Begin(firstHistory, f.LSN, "")
 				rel, out := f.Relation("messages"), &nowhere{}
@@ -47,14 +47,14 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
-// BenchmarkDeliverSecured is rows that each one of many users may see, of whom
-// every one has a subscription: with the looks that they wait for.
+// BenchmarkDeliverSecured is rows each of which one of many users may see. Every user
+// has a subscription. It includes the looks at the rules of access.
 func BenchmarkDeliverSecured(b *testing.B) {
 	for _, users := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			f := newIdleFixture(b, `create table own (id int primary key, owner uuid); alter table own enable row level security;
 				grant select on own to authenticated; create policy own on own for select to authenticated using ((select auth.uid()) = owner)`)
-			f.config.Shards = 1
+			f.shards = 1
 			f.renew()
 			f.Changes.Begin(firstHistory, f.LSN, "")
 			f.look()
@@ -64,7 +64,7 @@ func BenchmarkDeliverSecured(b *testing.B) {
 				r := f.request(nil, ask{role: "authenticated", claims: `{"sub":"` + user(i) + `"}`, bindings: `{"event":"*","schema":"public","table":"own"}`})
 				r.Outbox, r.Member = out, nil
 				s := f.fanout.Subscribe(r, Start{})
-				s.at(func(d *delivery) { f.fanout.shards[0].direct.moveToSecured(s, f.Changes.Head()) })
+				s.withDelivery(func(d *delivery) { f.fanout.shards[0].direct.moveToSecured(s, f.Changes.Head()) })
 			}
 			benchmarkDeliver(b, f, f.fanout.shards[0].secured, func(n int) *wal.Change { return logtest.Insert(rel, fmt.Sprint(n), user(n)) })
 			if out.pushed < b.N*takeLimit {
@@ -105,7 +105,7 @@ func benchmarkDeliver(b *testing.B, f *fixture, l *lane, change func(n int) *wal
 	f.until("the lane knows what the role may see", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return len(l.relations[change(0).Relation.OID].views) > 0
+		return len(l.tables[change(0).Relation.OID].views) > 0
 	})
 	b.ReportAllocs()
 	for b.Loop() {

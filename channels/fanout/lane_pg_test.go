@@ -67,8 +67,8 @@ func TestNothingIsLostBeforeTheFanoutRuns(t *testing.T) {
 	}
 }
 
-// A subscription made before the log began gets what committed since. Once it is
-// told a position it gets everything after that, whenever it committed.
+// A subscription made before the log began gets what committed since. When its client
+// is told a position it gets everything after that, whenever it committed.
 func TestAfterAResyncASubscriptionFromBeforeTheLogBeganGetsEverything(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -89,8 +89,8 @@ func TestAfterAResyncASubscriptionFromBeforeTheLogBeganGetsEverything(t *testing
 	}
 }
 
-// What is read again after a restart is not for a subscription that was made
-// before the log began, live from then: commit times tell.
+// A subscription that started live before the log began does not get the rows
+// that are read again after a restart: their commit times are older.
 func TestASubscriptionFromBeforeTheLogBeganGetsWhatCommitsAfterwards(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -195,8 +195,8 @@ func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 	}
 }
 
-// Who is quiet does not fall behind, and what is pushed at a standing is in its
-// place.
+// A standing moves on although no row matches, and a frame that is pushed at a
+// standing comes after all rows up to it.
 func TestStandingsMoveOnAndNeverGoBack(t *testing.T) {
 	f := newFixture(t, messagesTable, `create table other (id int); grant all on other to anon`)
 	rel, other := f.Relation("messages"), f.Relation("other")

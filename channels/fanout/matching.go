@@ -10,20 +10,21 @@ import (
 	"walcast/replication/wal"
 )
 
-// match finds the bindings of the changes until it has many or comes to a state
-// of a relation that it does not know yet, which it returns. n changes are done.
+// match finds the bindings of the changes until it has many matches, or comes
+// to a state of a table that the delivery does not know yet, which it returns.
+// It has handled n changes then.
 func (d *delivery) match(changes []*wal.Change) (n int, unknown *wal.Relation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.refresh()
 	now := time.Now()
-	for n < len(changes) && unknown == nil && !d.batch.isFull() {
+	for n < len(changes) && unknown == nil && !d.matched.isFull() {
 		change := changes[n]
 		switch {
 		case carriesMessage(change):
 			d.gather(change)
 		case !d.attached.concerns(change.Relation):
-		case d.relations.knows(change.Relation, now):
+		case d.tables.knows(change.Relation, now):
 			d.matchRow(change)
 		default:
 			unknown = change.Relation
@@ -33,50 +34,50 @@ func (d *delivery) match(changes []*wal.Change) (n int, unknown *wal.Relation) {
 			n++
 		}
 	}
-	if d.batch.isEmpty() {
+	if d.matched.isEmpty() {
 		d.advance(d.taken)
 	}
 	return n, unknown
 }
 
-// matchRow finds the bindings of a row change. d.mu is held.
+// matchRow finds the bindings of a row change. d.mu must be held.
 func (d *delivery) matchRow(c *wal.Change) {
-	known := d.relations[c.Relation.OID]
+	table := d.tables[c.Relation.OID]
 	d.attached.index.Match(c, func(b *binding, t filters.Truth) {
-		m := match{change: c, binding: b, known: known, truth: t}
+		m := match{change: c, binding: b, table: table, truth: t}
 		var last *match
-		if n := len(d.batch.matches); n > 0 {
-			last = &d.batch.matches[n-1]
+		if n := len(d.matched.matches); n > 0 {
+			last = &d.matched.matches[n-1]
 		}
 		if d.sort(&m, last); m.way == hidden {
 			return
 		}
 		switch m.way {
 		case compiled:
-			d.batch.secure(c)
+			d.matched.secure(c)
 		case outdated:
-			d.batch.outdated = c.Position
+			d.matched.outdated = c.Position
 		}
-		d.batch.matches = append(d.batch.matches, m)
+		d.matched.matches = append(d.matched.matches, m)
 	})
 }
 
-// sort says how a match is decided; it may be like the one before. Grants come
-// first: a filter that reads what the role may not is not so much as asked about.
-// d.mu is held.
+// sort says how a match is decided. last is the match before, nil for none:
+// equal matches are decided in the same way. Grants come first: a filter that
+// reads what the role may not see is never put to Postgres. d.mu must be held.
 func (d *delivery) sort(m, last *match) {
 	b := m.binding
-	view, loaded := m.known.views[b.subject.Role]
+	view, loaded := m.table.views[b.subject.Role]
 	m.view = view
 	switch {
 	case !loaded:
 		m.way = unread
 	case view == nil:
 		m.way = hidden
-		if fault := m.known.faults[b.subject.Role]; fault != nil && !b.isDetached && b.wants(m.change) {
-			b.fail(fault, m.known.of)
+		if fault := m.table.faults[b.subject.Role]; fault != nil && !b.isDetached && b.wants(m.change) {
+			b.fail(fault, m.table.relation)
 		}
-	case b.see(view, m.known).blocked:
+	case b.see(view, m.table).blocked:
 		m.way = hidden
 	case m.change.Position.LSN < view.Since:
 		m.way, m.since = outdated, view.Since
@@ -93,44 +94,44 @@ func (d *delivery) sort(m, last *match) {
 	}
 }
 
-// confirm waits for a look that began after the batch was read from the WAL, saw
-// its transactions, and has found that nothing has changed in the meantime of what
-// the batch was judged by. Where no row is under row-level security it waits only if
-// looks are late: nothing is sent by what is older than access-age. It is false when
-// ctx is done.
+// confirm waits for a look at the rules of access that began after the changes
+// were read from the WAL, and saw their transactions. Matches whose rules have
+// changed meanwhile become outdated. If no row is under row-level security it
+// waits only if looks are late: nothing is sent by rules that are older than
+// access-age. It is false when ctx is done.
 func (d *delivery) confirm(ctx context.Context) bool {
-	if len(d.batch.matches) == 0 {
+	if len(d.matched.matches) == 0 {
 		return true
 	}
 	since, late := d.fanout.policy.Late()
-	if len(d.batch.secured) == 0 && !late {
+	if len(d.matched.secured) == 0 && !late {
 		return true
 	}
 	readAt := since
-	if len(d.batch.secured) > 0 {
-		if at := d.readBefore(d.batch.last()); !late || at.After(since) {
+	if len(d.matched.secured) > 0 {
+		if at := d.readBefore(d.matched.last()); !late || at.After(since) {
 			readAt = at
 		}
 	}
-	now, err := d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
+	now, err := d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
 	for err != nil {
 		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
 			return false
 		}
-		now, err = d.fanout.policy.Confirm(ctx, readAt, d.batch.secured...)
+		now, err = d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
 	}
 	if now == d.generation {
 		return true
 	}
-	for i := range d.batch.matches {
-		m := &d.batch.matches[i]
+	for i := range d.matched.matches {
+		m := &d.matched.matches[i]
 		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
 		if since, changed := changedSince(d.fanout.policy, m.view, m.binding.subject); changed {
 			m.way, m.since = outdated, since
-			if m.change.Position.Compare(d.batch.outdated) > 0 {
-				d.batch.outdated = m.change.Position
+			if m.change.Position.Compare(d.matched.outdated) > 0 {
+				d.matched.outdated = m.change.Position
 			}
 		}
 	}
@@ -138,40 +139,42 @@ func (d *delivery) confirm(ctx context.Context) bool {
 }
 
 // readBefore is a time by which the change at a position had been read from the
-// WAL. It is the same for all that the log had then, so that one look serves all
-// batches of a backlog.
+// WAL. It is the same for all changes that the log has now, so that one look is
+// enough for a whole backlog.
 func (d *delivery) readBefore(p wal.Position) time.Time {
-	if d.read.History != d.progress().History || p.Compare(d.read.Position) > 0 {
+	if d.read.History != d.sentUpTo().History || p.Compare(d.read.Position) > 0 {
 		d.read.Standing = d.fanout.log.Standing()
 		d.read.at = time.Now()
 	}
 	return d.read.at
 }
 
-// gather notes a message from SQL. A lane that leads reads all messages; others
-// only read what somebody may want. d.mu is held.
+// gather notes a message from SQL. A direct lane reads all messages, other
+// deliveries only if one of their subscriptions gets messages. d.mu must be
+// held.
 func (d *delivery) gather(c *wal.Change) {
-	if d.leader == nil && d.attached.members == 0 {
+	if d.notes == nil && d.attached.members == 0 {
 		return
 	}
-	topic, read := d.fanout.messages.Message(c, d.leader != nil && d.leader.reports)
+	topic, read := d.fanout.messages.Message(c, d.notes != nil && d.notes.reports)
 	if read == nil {
 		return
 	}
-	m := message{Message: read, topic: unique.Make(topic), change: c, before: len(d.batch.matches)}
-	m.leads = d.leader != nil && d.leader.owns(topic)
-	if !m.leads && len(d.attached.byTopic[m.topic]) == 0 {
+	m := message{Message: read, topic: unique.Make(topic), change: c, before: len(d.matched.matches)}
+	m.isOwned = d.notes != nil && d.notes.owns(topic)
+	if !m.isOwned && len(d.attached.byTopic[m.topic]) == 0 {
 		return
 	}
 	m.isOld = c.Position.Compare(d.fanout.log.Refilled()) <= 0
-	d.batch.messages = append(d.batch.messages, m)
+	d.matched.messages = append(d.matched.messages, m)
 }
 
-// viewsWaitedFor is how long a lane waits for the views of a new state of a table.
-// What they are needed for waits beside the lane from then on.
+// viewsWaitedFor is how long a lane waits for the views of a new state of a
+// table. Matches that need one which comes later wait in the queues of their
+// subscriptions.
 const viewsWaitedFor = 250 * time.Millisecond
 
-// learn makes a new state of a relation known. It is false when ctx is done.
+// learn makes a new state of a table known. It is false when ctx is done.
 func (d *delivery) learn(ctx context.Context, rel *wal.Relation) bool {
 	var limit <-chan time.Time
 	if d.kind != catchingUp {
@@ -196,77 +199,77 @@ func (d *delivery) learn(ctx context.Context, rel *wal.Relation) bool {
 func (d *delivery) meet(rel *wal.Relation) (reading []<-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	known := d.relations[rel.OID]
-	if known == nil || known.of != rel {
-		if known != nil && known.isSecured() {
+	table := d.tables[rel.OID]
+	if table == nil || table.relation != rel {
+		if table != nil && table.isSecured() {
 			d.attached.index.Invalidate(rel.OID)
 		}
-		known = newRelation(rel)
-		d.relations[rel.OID] = known
+		table = newTableState(rel)
+		d.tables[rel.OID] = table
 	}
-	for role := range known.faults {
-		d.forgetView(known, role)
+	for role := range table.faults {
+		d.forgetView(table, role)
 	}
-	known.awaited = true
+	table.awaited = true
 	for role, use := range d.attached.roles {
-		if _, loaded := known.views[role]; loaded {
+		if _, loaded := table.views[role]; loaded {
 			continue
 		}
 		if view, ok := d.fanout.policy.Known(rel, use.subject); ok {
-			d.takeView(known, role, view, nil)
+			d.takeView(table, role, view, nil)
 			continue
 		}
-		reading = append(reading, d.fanout.views.load(d, known, use.subject))
+		reading = append(reading, d.fanout.views.load(d, table, use.subject))
 	}
 	return reading
 }
 
-// takeView takes in a view. d.mu is held.
-func (d *delivery) takeView(known *relation, role string, view *policy.View, fault error) {
-	if known.learn(role, view, fault) && d.relations[known.of.OID] == known {
-		d.attached.index.Invalidate(known.of.OID)
+// takeView takes in a view. d.mu must be held.
+func (d *delivery) takeView(table *tableState, role string, view *policy.View, fault error) {
+	if table.learn(role, view, fault) && d.tables[table.relation.OID] == table {
+		d.attached.index.Invalidate(table.relation.OID)
 	}
 }
 
-// learned takes in a view that was read, for which changes may be waiting.
-func (d *delivery) learned(known *relation, role string, view *policy.View, fault error) {
-	d.takeViewNow(known, role, view, fault)
+// learned takes in a view that was read, and sends what was waiting for it.
+func (d *delivery) learned(table *tableState, role string, view *policy.View, fault error) {
+	d.takeViewNow(table, role, view, fault)
 	d.wake(nil)
 }
 
-func (d *delivery) takeViewNow(known *relation, role string, view *policy.View, fault error) {
+func (d *delivery) takeViewNow(table *tableState, role string, view *policy.View, fault error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.takeView(known, role, view, fault)
+	d.takeView(table, role, view, fault)
 }
 
-// refresh goes over to views that are known to be newer, once a look has found
-// that something has changed. d.mu is held.
+// refresh replaces the views that a look at the rules of access has found to be
+// old. d.mu must be held.
 func (d *delivery) refresh() {
 	now := d.fanout.policy.Generation()
 	if now == d.generation {
 		return
 	}
 	d.generation = now
-	for _, known := range d.relations {
-		for role := range known.views {
+	for _, table := range d.tables {
+		for role := range table.views {
 			view, ok := (*policy.View)(nil), false
 			if use := d.attached.roles[role]; use.bindings > 0 {
-				view, ok = d.fanout.policy.Known(known.of, use.subject)
+				view, ok = d.fanout.policy.Known(table.relation, use.subject)
 			}
 			if ok {
-				d.takeView(known, role, view, nil)
+				d.takeView(table, role, view, nil)
 			} else {
-				d.forgetView(known, role)
+				d.forgetView(table, role)
 			}
 		}
 	}
 }
 
-// forgetView has a view read again. d.mu is held.
-func (d *delivery) forgetView(known *relation, role string) {
-	if isSecured(known.views[role]) {
-		d.attached.index.Invalidate(known.of.OID)
+// forgetView has a view read again. d.mu must be held.
+func (d *delivery) forgetView(table *tableState, role string) {
+	if isSecured(table.views[role]) {
+		d.attached.index.Invalidate(table.relation.OID)
 	}
-	known.forget(role)
+	table.forget(role)
 }

@@ -15,8 +15,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// What the direct lane has not sent yet is not known to replays either, so a
-// live subscription gets it, while its rows begin behind it.
+// A replay cannot have brought messages that the direct lane has not sent yet, so a
+// live subscription gets them, although its rows begin after them.
 func TestALiveSubscriptionGetsTheMessagesThatItsLaneHasNotSent(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.Changes.Begin(firstHistory, f.LSN, "")
@@ -95,11 +95,11 @@ func TestOldMessagesAreForThoseWhoWereHereBefore(t *testing.T) {
 	}
 }
 
-// Each message is told once that it is sent, and once that it cannot be, however
-// many read the log.
-func TestOneLaneLeadsForEachMessage(t *testing.T) {
+// A message is counted once when it is sent, and reported once when it cannot be,
+// however many lanes read it.
+func TestEachMessageIsCountedAndReportedOnce(t *testing.T) {
 	f := newIdleFixture(t, messagesTable, friendsTable)
-	f.config.Shards = 3
+	f.shards = 3
 	f.renew()
 	f.Changes.Begin(firstHistory, f.LSN, "")
 	f.run()
@@ -124,8 +124,8 @@ func TestOneLaneLeadsForEachMessage(t *testing.T) {
 	}
 }
 
-// A client without bindings that was away longer than the log keeps is told only
-// if it missed a message, or if nobody knows.
+// A client without bindings that was away for longer than the log goes back is told
+// to resync only if it missed a message, or if that is not known.
 func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -138,7 +138,7 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	}
 	_, quiet := visit("quiet", Start{})
 	_, busy := visit("busy", Start{})
-	unknown := f.Changes.Standing() // of a topic that nobody has been on
+	unknown := f.Changes.Standing() // of a topic that no client was on
 	f.Commit(logtest.Insert(rel, "1", "1", "x"), said("busy", 1))
 	f.releaseAll()
 	f.Commit(logtest.Insert(rel, "2", "1", "x"))
@@ -157,7 +157,7 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 			t.Errorf("on topic %s (-want +got):\n%s", topic, diff)
 		}
 	}
-	// What a lane has missed itself nobody knows.
+	// It is not known what a lane has missed itself.
 	_, quiet = visit("quiet", Start{})
 	f.Changes.Begin(changelog.History{System: "1", Slot: "walcast@2"}, f.LSN+0x1000, changelog.CodeSlotLost)
 	f.waitLanes()
@@ -167,8 +167,8 @@ func TestWhoHasMissedNoMessageIsNotTold(t *testing.T) {
 	}
 }
 
-// Who has missed nothing needs no catch-up, or all who come back would read the
-// log for nothing.
+// A client without bindings that has missed nothing comes back without a catch-up:
+// otherwise all clients that come back would read the log for nothing.
 func TestWhoHasMissedNoMessageReadsNoLog(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -180,7 +180,7 @@ func TestWhoHasMissedNoMessageReadsNoLog(t *testing.T) {
 	f.waitLanes()
 	b := newInbox()
 	s = f.subscribe(b, ask{recognised: true}, Start{From: Proven, At: at})
-	if s.place.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
+	if s.attachedTo.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
 		t.Error("a client that has missed nothing catches up; want it live at once")
 	}
 	f.Commit(said("room", 2))
@@ -199,11 +199,11 @@ func TestWhoHasMissedNoMessageReadsNoLog(t *testing.T) {
 func TestNewestIsBounded(t *testing.T) {
 	f := newIdleFixture(t)
 	direct := f.fanout.shards[0].direct
-	for i := range newestLimit + 10 {
-		direct.leader.newest.watch(unique.Make(Topic{Name: fmt.Sprint(i)}), wal.Position{})
+	for i := range notedTopics + 10 {
+		direct.notes.newest.watch(unique.Make(protocol.Topic{Name: fmt.Sprint(i)}), wal.Position{})
 	}
-	if n := len(direct.leader.newest); n != newestLimit {
-		t.Errorf("%d topics are noted; want %d", n, newestLimit)
+	if n := len(direct.notes.newest); n != notedTopics {
+		t.Errorf("%d topics are noted; want %d", n, notedTopics)
 	}
 }
 
@@ -222,8 +222,8 @@ func TestRowsOfTheMessagesTableAreNoRows(t *testing.T) {
 	}
 }
 
-// A position that the log has not come to says nothing about what is missed,
-// and must not hold back what comes.
+// A position that the log has not reached yet does not tell what was missed, and
+// must not hold back what comes.
 func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
 	f := newIdleFixture(t)
 	f.config.ResumeWait = time.Millisecond
@@ -243,8 +243,8 @@ func TestAStandingBeyondTheLogIsNotTakenForCaughtUp(t *testing.T) {
 	}
 }
 
-// What is committed while the reader has lost its connection is told, when it is
-// back, to be old; those who were here all the time have not had it.
+// What commits while the reader has lost its connection counts as old when the
+// reader is back; subscriptions that were there all the time have not had it.
 func TestMessagesOfAnOutageOfTheReaderReachThoseWhoWereHere(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	here, late := newInbox(), newInbox()

@@ -15,22 +15,18 @@ type metrics struct {
 	delivered prometheus.Counter
 	catchups  prometheus.Counter
 
-	spilled, questions, switchedOff, outdated prometheus.Counter
+	leftLane, questions, switchedOff, outdated prometheus.Counter
 
-	apart prometheus.Gauge
+	dedicated prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	f := promauto.With(reg)
 	addGauges(f, fanout)
-	deliveries := f.NewCounterVec(prometheus.CounterOpts{
-		Name: "walcast_channels_deliveries_total",
-		Help: "Frames handed to sessions, by event.",
-	}, []string{"event"})
 	return &metrics{
 		bindings: f.NewGauge(prometheus.GaugeOpts{
 			Name: "walcast_channels_bindings",
-			Help: "postgres_changes bindings armed at present.",
+			Help: "postgres_changes bindings that match at present.",
 		}),
 		matched: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_matches_total",
@@ -44,18 +40,21 @@ func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 			Name: "walcast_channels_frames_built_total",
 			Help: "Frames built for row changes; each is shared by all who get the same bytes.",
 		}),
-		delivered: deliveries.WithLabelValues(protocol.EventPostgresChanges),
-		apart: f.NewGauge(prometheus.GaugeOpts{
-			Name: "walcast_channels_apart",
-			Help: "Channels whose bindings cost too much for a lane that others share: changes are matched for each of them alone.",
+		delivered: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "walcast_channels_deliveries_total",
+			Help: "Frames handed to sessions, by event.",
+		}, []string{"event"}).WithLabelValues(protocol.EventPostgresChanges),
+		dedicated: f.NewGauge(prometheus.GaugeOpts{
+			Name: "walcast_channels_dedicated",
+			Help: "Channels whose bindings cost too much for a lane that others share: each has changes matched by a delivery of its own.",
 		}),
 		catchups: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_catchups_total",
 			Help: "Channels that read the log from an earlier position before going live.",
 		}),
-		spilled: f.NewCounter(prometheus.CounterOpts{
-			Name: "walcast_channels_spilled_total",
-			Help: "Channels that left their lane as too much of them waited to be decided, or too many of their bindings matched the same rows.",
+		leftLane: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_channels_left_lane_total",
+			Help: "Times that a channel went from a lane to a delivery of its own, as too much of it waited to be decided or too many of its bindings matched the same rows.",
 		}),
 		questions: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_channels_questions_total",
@@ -72,15 +71,15 @@ func newMetrics(reg prometheus.Registerer, fanout *Fanout) *metrics {
 	}
 }
 
-// addGauges adds what is counted anyway.
+// addGauges registers gauges whose values are read when they are collected.
 func addGauges(reg promauto.Factory, f *Fanout) {
 	reg.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_channels_undecided_bytes",
 		Help: "Memory of changes that wait for Postgres to decide who gets them.",
-	}, func() float64 { return float64(f.judge.queued.Load()) })
+	}, func() float64 { return float64(f.asker.queued.Load()) })
 	reg.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_channels_secured",
-		Help: "Channels whose rows wait for a look at the rules of access: those that had one under row-level security.",
+		Help: "Channels on secured lanes, whose rows wait for a look at the rules of access: those that had a row under row-level security.",
 	}, func() (n float64) {
 		for _, s := range f.shards {
 			n += float64(s.secured.count())

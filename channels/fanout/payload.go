@@ -57,7 +57,7 @@ func notUTF8(c *wal.Change, mask, old []bool) (errors []string) {
 	return errors
 }
 
-// appendDenied writes the frame of a role that may not see the key: that
+// appendDenied writes the data object for a role that may not see the key: that
 // something happened, and why it is not shown.
 func appendDenied(dst []byte, c *wal.Change, data protocol.Data) []byte {
 	data.Errors = []string{protocol.ErrorUnauthorized}
@@ -76,7 +76,8 @@ func size(row wal.Row) (n int) {
 	return n
 }
 
-// cut takes long values out of a mask; key columns stay.
+// cut takes the columns with long values out of a mask. Columns of the key
+// stay.
 func cut(rel *wal.Relation, row wal.Row, mask []bool) []bool {
 	kept := make([]bool, len(mask))
 	for i := range mask {
@@ -89,7 +90,7 @@ func isLong(rel *wal.Relation, row wal.Row, i int) bool {
 	return i < len(row) && len(row[i].Text) > longValue && !rel.Columns[i].Key
 }
 
-// cutNames lists the shown columns that cut takes out of either row, and those
+// cutNames lists the shown columns that cut takes out for either row, and those
 // that the decoder has left out already.
 func cutNames(c *wal.Change, mask []bool) (names []string) {
 	for i, shown := range mask {

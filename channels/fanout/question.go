@@ -9,109 +9,111 @@ import (
 	"walcast/replication/wal"
 )
 
-// question is what Postgres is to say of one change for one subject: whether it
-// may be seen, or, once that is known, whether a filter holds. Equal questions
-// that are not on their way yet are one.
+// question is what Postgres is asked about one change for one subject: whether
+// the row may be seen or, once it may, whether a filter holds. Matches share a
+// question as long as it is not being asked.
 type question struct {
-	docket   *docket
+	group    *group
 	change   *wal.Change
 	view     *policy.View
-	interest atomic.Int32 // matches that wait for the answer
-	bindings []*binding   // that want it
-	then     []*question  // filters to ask about once it may be seen
+	interest atomic.Int32 // how many matches wait for the answer
+	bindings []*binding   // of these matches
+	then     []*question  // questions about filters, to be asked once the row may be seen
 
-	// The answer, which is there once done is set.
+	// The answer, valid once done is set.
 	done     atomic.Bool
 	yes      bool
 	raised   error
-	outdated bool    // it went by other rules than the question
-	since    wal.LSN // which began there
+	outdated bool    // the answer was found by newer rules than those of view
+	since    wal.LSN // where the newer rules begin
 }
 
-// docketKey is what questions have in common that are asked together: a subject,
+// groupKey is what questions have in common that are asked together: a subject,
 // a table and, for questions about a filter, its text.
-type docketKey struct {
+type groupKey struct {
 	subject  *policy.Subject
 	relation *wal.Relation
 	filter   string
 }
 
-// docket is the questions of one key, and what they have cost.
-type docket struct {
-	docketKey
+// group is the questions with one key, and what they have cost.
+type group struct {
+	groupKey
 	conditions filters.Filter
 	questions  []*question
-	byChange   map[*wal.Change]*question // of questions
+	byChange   map[*wal.Change]*question // the same questions
 	asking     bool
 	budget     budget
 }
 
-// about is whether it is who may see rows that is asked, not a filter.
-func (d *docket) isAboutRows() bool { return d.filter == "" }
+// isAboutRows reports whether the questions are who may see rows, and not
+// whether a filter holds.
+func (g *group) isAboutRows() bool { return g.filter == "" }
 
-// take takes as many questions as are asked at once, and forgets those that
-// nobody waits for any more.
-func (d *docket) take() (taken []*question) {
+// take takes out as many questions as are asked at once, and drops those for
+// which no match waits any more.
+func (g *group) take() (taken []*question) {
 	n := 0
-	for ; n < len(d.questions) && len(taken) < d.budget.size(); n++ {
-		q := d.questions[n]
-		if delete(d.byChange, q.change); q.interest.Load() > 0 {
+	for ; n < len(g.questions) && len(taken) < g.budget.size(); n++ {
+		q := g.questions[n]
+		if delete(g.byChange, q.change); q.interest.Load() > 0 {
 			taken = append(taken, q)
 		}
 	}
-	clear(d.questions[:n])
-	if d.questions = d.questions[n:]; len(d.questions) == 0 {
-		d.questions = nil
+	clear(g.questions[:n])
+	if g.questions = g.questions[n:]; len(g.questions) == 0 {
+		g.questions = nil
 	}
 	return taken
 }
 
-// empty takes all questions.
-func (d *docket) empty() []*question {
-	questions := d.questions
-	d.questions = nil
-	clear(d.byChange)
+// empty takes out all questions.
+func (g *group) empty() []*question {
+	questions := g.questions
+	g.questions = nil
+	clear(g.byChange)
 	return questions
 }
 
-// budget is how much of Postgres' time questions may take: those of a docket, or
-// those of a session.
+// budget is how much of Postgres' time the questions of a group, or of a
+// session, may take.
 type budget struct {
 	at    int       // how many rows were asked about at once
-	late  int       // rows in a row that took too long by themselves
-	began time.Time // the minute that spent is of
+	late  int       // how many rows in succession took too long
+	began time.Time // start of the minute that spent is counted in
 	spent time.Duration
 	used  time.Time
 	off   time.Time // nothing is asked until then
 }
 
 const (
-	budgetTime = 10 * time.Second // in a minute, of rows that are dear
+	budgetTime = 10 * time.Second // in a minute, counting rows that cost more than dearly
 	budgetLate = 3
-	// quickly and quicklyEach are how long a round and each row of it may take,
-	// beyond what any round takes, without its dockets being asked alone, and few
-	// rows at a time, from then on.
+	// quickly and quicklyEach are how long a round and each of its rows may
+	// take, beyond what every round takes. Groups of a slower round are asked
+	// alone and a few rows at a time from then on.
 	quickly     = 100 * time.Millisecond
 	quicklyEach = 200 * time.Microsecond
-	// dearly is from when on a row costs something: a busy table is no offence.
+	// dearly is the time above which a row counts against the budget. A table
+	// with many cheap rows never uses it up.
 	dearly = 50 * time.Millisecond
-	// together is how many rows are asked about at once when all goes well. Those
-	// of whom nothing is known begin with one.
+	// together is how many rows are asked about at once when they are quick. A
+	// new group begins with one.
 	together = 256
 )
 
 func (b *budget) size() int { return max(b.at, 1) }
 
-// isQuick reports whether it is known to be quick.
+// isQuick reports whether rounds are known to be quick.
 func (b *budget) isQuick() bool { return b.at > 1 }
 
-// isQuickFor reports whether a round about some rows was quick.
+// isQuickFor reports whether a round about a number of rows was quick.
 func isQuickFor(took time.Duration, rows int) bool {
 	return took < quickly+time.Duration(rows)*quicklyEach
 }
 
-// spend accounts for a round about some rows. It reports whether that was too
-// much.
+// spend accounts for a round about a number of rows. It reports whether the
+// budget is used up.
 func (b *budget) spend(now time.Time, took time.Duration, rows int) bool {
 	if now.Sub(b.began) >= time.Minute {
 		b.began, b.spent = now, 0
@@ -126,7 +128,7 @@ func (b *budget) spend(now time.Time, took time.Duration, rows int) bool {
 	return b.spent > budgetTime
 }
 
-// end takes what became of a row; late says that it took too long. It reports
+// end notes how a row ended; late says that it took too long. It reports
 // whether that happened too often.
 func (b *budget) end(late bool) bool {
 	if !late {

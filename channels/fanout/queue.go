@@ -4,41 +4,39 @@ import (
 	"context"
 	"slices"
 
+	"walcast/diagnose"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
-// queue is what a subscription has on its way that is not decided yet, and what
-// comes behind it: each channel gets its rows and messages in order.
+// queue is the steps of a subscription that are not decided yet, and the
+// decided ones after them: each channel gets its rows and messages in order.
 type queue struct {
 	steps []step
 	bytes int
+	ended map[*diagnose.Binding]bool // bindings of which no step is sent any more
 }
 
-// The bounds of what waits. A subscription beyond them catches up from the log,
+// The bounds of what waits. Beyond them a subscription catches up from the log,
 // where its changes are anyway.
 const (
 	queuedMost    = 1 << 20  // bytes of one subscription
 	allQueuedMost = 64 << 20 // bytes of all
 )
 
-// bytes is about what a waiting step keeps in memory. Its change is counted in
-// full, as the log may let go of it.
+// bytes is about how much memory a waiting step takes. Its change is counted in
+// full, as the log may have dropped it.
 func (s *step) bytes() int { return 256 + 96*len(s.matches) + s.change.Bytes }
 
-// behind reports whether something of the subscription waits.
-func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
-
-// enqueue has a step of a subscription wait until it is decided, behind what
-// waits already. d.mu is held.
+// enqueue puts a step at the end of a subscription's queue. d.mu must be held.
 func (d *delivery) enqueue(s *Subscription, st step) {
 	size := st.bytes()
-	if d.spill != nil && (s.behind() && s.queue.bytes+size > queuedMost || d.fanout.judge.queued.Load()+int64(size) > allQueuedMost) {
+	if d.toCatchUp != nil && (s.behind() && s.queue.bytes+size > queuedMost || d.fanout.asker.queued.Load()+int64(size) > allQueuedMost) {
 		first := &st
 		if s.behind() {
 			first = &s.queue.steps[0]
 		}
-		d.spill(s, justBefore(first.change.Position))
+		d.toCatchUp(s, justBefore(first.change.Position))
 		return
 	}
 	s.queue.steps = append(s.queue.steps, st)
@@ -48,10 +46,11 @@ func (d *delivery) enqueue(s *Subscription, st step) {
 	}
 }
 
-// hold accounts for what waits of a subscription. d.mu is held.
+// hold accounts for a change of size in what a subscription has waiting. d.mu
+// must be held.
 func (d *delivery) hold(s *Subscription, size int) {
 	s.queue.bytes += size
-	d.fanout.judge.queued.Add(int64(size))
+	d.fanout.asker.queued.Add(int64(size))
 	if s.behind() {
 		d.waiting[s] = struct{}{}
 	} else {
@@ -60,7 +59,7 @@ func (d *delivery) hold(s *Subscription, size int) {
 	}
 }
 
-// discard forgets what waits of a subscription. d.mu is held.
+// discard empties a subscription's queue. d.mu must be held.
 func (d *delivery) discard(s *Subscription) {
 	for i := range s.queue.steps {
 		s.queue.steps[i].forget()
@@ -69,7 +68,7 @@ func (d *delivery) discard(s *Subscription) {
 	d.hold(s, -s.queue.bytes)
 }
 
-// forget tells that nobody waits for the step's answers any more.
+// forget tells questions that the step does not wait for them any more.
 func (s *step) forget() {
 	for i := range s.matches {
 		for _, q := range []*question{s.matches[i].seen, s.matches[i].holds} {
@@ -80,19 +79,20 @@ func (s *step) forget() {
 	}
 }
 
-// ask has found out what a match waits for. d.mu is held.
+// ask has what a match waits for read, or asked of Postgres. d.mu must be held.
 func (d *delivery) ask(m *match) {
 	switch m.way {
 	case unread:
-		d.fanout.views.load(d, m.known, m.binding.subject)
+		d.fanout.views.load(d, m.table, m.binding.subject)
 	case asked:
-		d.fanout.judge.submit(m)
+		d.fanout.asker.submit(m)
 	}
 }
 
-// wake sends what is decided by now of subscriptions, of all for nil.
+// wake sends the steps of some subscriptions that are decided by now; nil means
+// all of the delivery.
 func (d *delivery) wake(subscriptions []*Subscription) {
-	if d.kind == catchingUp { // which waits for room before it sends
+	if d.kind == catchingUp { // its goroutine sends, once the client has room
 		d.signal()
 		return
 	}
@@ -105,14 +105,14 @@ func (d *delivery) wake(subscriptions []*Subscription) {
 }
 
 // releaseEach sends one step of each subscription, and returns those that have
-// more: equal ones wait for the same changes, whose frames they share. The lane
-// goes on in between.
+// more to send. Subscriptions that wait for the same changes so share their
+// frames, and the lane goes on between two steps.
 func (d *delivery) releaseEach(subscriptions []*Subscription) (left []*Subscription) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	left = subscriptions[:0]
 	for _, s := range subscriptions {
-		if s.place.Load() == d && d.release(s) {
+		if s.attachedTo.Load() == d && d.release(s) {
 			left = append(left, s)
 		}
 	}
@@ -136,32 +136,33 @@ func (d *delivery) signal() {
 	}
 }
 
-// release sends the first step that waits if it is decided, and takes out those
-// before it of which nothing is to be seen. It is false when there is nothing more
-// to send. d.mu is held.
+// release sends the first step with something to be seen if it is decided, and
+// takes out the decided steps before it. It is false when there is nothing more
+// to send now. d.mu must be held.
 func (d *delivery) release(s *Subscription) bool {
 	d.skip(s)
-	if s.place.Load() != d || !s.behind() || !d.decided(s, &s.queue.steps[0]) {
-		return false // it may have been diverted, and is another delivery's then
+	if s.attachedTo.Load() != d || !s.behind() || !d.decided(s, &s.queue.steps[0]) {
+		return false // skip may have moved it to another delivery
 	}
 	d.sendDecided(s, d.dequeue(s))
 	return s.behind()
 }
 
-// skip takes out the decided steps of which nothing is to be seen, up to the first
-// of which something is. d.mu is held.
+// skip takes out the decided steps of which nothing is to be seen, up to the
+// first of which something is. d.mu must be held.
 func (d *delivery) skip(s *Subscription) {
 	for s.behind() && d.decided(s, &s.queue.steps[0]) && !s.queue.steps[0].shows() {
 		d.sendDecided(s, d.dequeue(s))
 	}
 }
 
-// shows reports whether a decided step may be seen.
+// shows reports whether something of a decided step is to be sent.
 func (s *step) shows() bool {
 	return s.message != nil || slices.ContainsFunc(s.matches, func(m match) bool { return m.way != hidden })
 }
 
-// dequeue takes out the first step that waits. d.mu is held.
+// dequeue takes out the first step of a subscription's queue. d.mu must be
+// held.
 func (d *delivery) dequeue(s *Subscription) step {
 	st := s.queue.steps[0]
 	s.queue.steps[0] = step{}
@@ -170,11 +171,11 @@ func (d *delivery) dequeue(s *Subscription) step {
 	return st
 }
 
-// sendDecided sends a step that waited, or tells of errors that hide it. d.mu is
-// held.
+// sendDecided sends a step that waited, and tells the client of errors. d.mu
+// must be held.
 func (d *delivery) sendDecided(s *Subscription, st step) {
 	if st.message != nil {
-		if s.due.takesMessage(st.message) {
+		if s.progress.takesMessage(st.message) {
 			st.message.Deliver(s.request.Member)
 		}
 		return
@@ -189,10 +190,11 @@ func (d *delivery) sendDecided(s *Subscription, st step) {
 	}
 }
 
-// decided reports whether a step can be sent, and has asked what it still waits
-// for. The subscription may have moved away, or have been told to resync. It goes
-// on where it has stopped: a step may have thousands of matches, and is looked at
-// with each answer. d.mu is held.
+// decided reports whether a step can be sent, after it has asked for what the
+// step still waits for. It may move the subscription to another delivery, or
+// tell it to resync. It continues where the last call stopped: a step may have
+// thousands of matches, and decided is called with each answer. d.mu must be
+// held.
 func (d *delivery) decided(s *Subscription, st *step) bool {
 	for ; st.decided < len(st.matches); st.decided++ {
 		m := &st.matches[st.decided]
@@ -206,8 +208,8 @@ func (d *delivery) decided(s *Subscription, st *step) bool {
 		case m.way == outdated:
 			d.outdate(s, s.queue.lastLike(m))
 			return s.behind() && d.decided(s, &s.queue.steps[0])
-		case m.way == asked && d.divert != nil:
-			d.divert(s, justBefore(st.change.Position))
+		case m.way == asked && d.toSecured != nil:
+			d.toSecured(s, justBefore(st.change.Position))
 			return false
 		case m.way == unread || m.way == asked:
 			return false
@@ -216,7 +218,7 @@ func (d *delivery) decided(s *Subscription, st *step) bool {
 	return true
 }
 
-// sortAll sorts the matches again whose view may have come. d.mu is held.
+// sortAll sorts again the matches that wait for views. d.mu must be held.
 func (d *delivery) sortAll(matches []match) {
 	for i := range matches {
 		if m := &matches[i]; m.way == unread {
@@ -225,18 +227,20 @@ func (d *delivery) sortAll(matches []match) {
 	}
 }
 
-// sortAgain sorts a match whose view has come. Where row-level security applies
-// the index did not have it in its conditions. d.mu is held.
+// sortAgain sorts a match again, as its view may have come. If row-level
+// security applies Postgres is asked even if the policy is compiled, as the
+// match was found before the index had the policy's conditions. d.mu must be
+// held.
 func (d *delivery) sortAgain(m *match) {
 	if d.sort(m, nil); m.way == compiled {
 		m.way = asked
 	}
-	if d.divert == nil || m.way == unread {
+	if d.toSecured == nil || m.way == unread {
 		d.ask(m)
 	}
 }
 
-// take takes the answers of a match that is asked about, if they are there.
+// take takes in the answers to the questions of a match, if they are there.
 func (m *match) take() {
 	for _, q := range []*question{m.seen, m.holds} {
 		switch {
@@ -256,28 +260,29 @@ func (m *match) take() {
 	}
 }
 
-// settle makes a decided match a hit of its subscription, or tells of an error.
-// d.mu is held.
+// settle makes a decided match a hit of its subscription unless it is hidden,
+// and tells the client of an error. d.mu must be held.
 func (d *delivery) settle(s *Subscription, m *match) {
 	b := m.binding
-	if b.isDetached || s.ended[b.Binding] {
+	if b.isDetached || s.queue.ended[b.Binding] {
 		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {
 		if q != nil && q.done.Load() && q.raised != nil {
-			b.fail(q.raised, m.known.of)
+			b.fail(q.raised, m.table.relation)
 		}
 	}
 	if m.way == hidden {
 		d.fanout.metrics.hidden.Inc()
 		return
 	}
-	b.see(m.view, m.known)
+	b.see(m.view, m.table)
 	s.hits = append(s.hits, b)
 }
 
-// outdate tells a subscription that it cannot have what it was to get up to a
-// position: who may see what of a table has changed. d.mu is held.
+// outdate tells a subscription to resync, and drops what waits up to a
+// position: who may see what of a table has changed since its rows were
+// written. d.mu must be held.
 func (d *delivery) outdate(s *Subscription, at wal.Position) {
 	e := &changelog.ResyncError{
 		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
@@ -294,20 +299,20 @@ func (d *delivery) outdate(s *Subscription, at wal.Position) {
 	clear(s.queue.steps[:n])
 	s.queue.steps = s.queue.steps[n:]
 	d.hold(s, -freed)
-	s.hits, s.isOpen = s.hits[:0], false // what went before it in the change being sent
+	s.hits, s.isOpen = s.hits[:0], false // hits of the change being sent go too
 	s.resync(e)
-	s.due.advance(changelog.Standing{History: e.History, Position: at})
+	s.progress.advance(changelog.Standing{History: e.History, Position: at})
 	d.fanout.metrics.outdated.Inc()
 }
 
-// lastLike is the position of the last waiting step that is outdated as the first
-// one is by a match: one notice is enough for all.
+// lastLike is the position of the last waiting step that is outdated for the
+// same reason as a match, so that the client gets one notice for all.
 func (q *queue) lastLike(m *match) (last wal.Position) {
 	last = m.change.Position
 	for i := range q.steps {
 		for k := range q.steps[i].matches {
 			o := &q.steps[i].matches[k]
-			if o.known.of == m.known.of && (m.since == 0 || o.change.Position.LSN < m.since) {
+			if o.table.relation == m.table.relation && (m.since == 0 || o.change.Position.LSN < m.since) {
 				last = o.change.Position
 			}
 		}
@@ -315,8 +320,9 @@ func (q *queue) lastLike(m *match) (last wal.Position) {
 	return last
 }
 
-// drain waits for what is undecided of a catch-up's subscription, and sends it at
-// the pace of the client. It is false when ctx is done.
+// drain waits until everything in the queue of a catch-up's subscription is
+// decided, and sends it at the pace of the client. It is false when ctx is
+// done.
 func (d *delivery) drain(ctx context.Context, s *Subscription) bool {
 	for {
 		size, waits := d.next(s)
@@ -327,7 +333,7 @@ func (d *delivery) drain(ctx context.Context, s *Subscription) bool {
 			d.pace(ctx, size, func() {
 				d.mu.Lock()
 				defer d.mu.Unlock()
-				if s.place.Load() == d {
+				if s.attachedTo.Load() == d {
 					d.release(s)
 				}
 			})
@@ -341,15 +347,15 @@ func (d *delivery) drain(ctx context.Context, s *Subscription) bool {
 	}
 }
 
-// next is the size of the step that can be sent now, 0 if it is not decided;
-// waits is false when there is none.
+// next is the size of the step that can be sent now, 0 if it is not decided
+// yet; waits is false when the queue is empty.
 func (d *delivery) next(s *Subscription) (size int, waits bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.place.Load() != d || !s.behind() {
+	if s.attachedTo.Load() != d || !s.behind() {
 		return 0, false
 	}
-	if d.skip(s); s.place.Load() != d || !s.behind() {
+	if d.skip(s); s.attachedTo.Load() != d || !s.behind() {
 		return 0, false
 	}
 	if d.decided(s, &s.queue.steps[0]) {

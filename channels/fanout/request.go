@@ -14,25 +14,26 @@ import (
 // Request is what a channel asks for.
 type Request struct {
 	Address  protocol.Address
-	Topic    Topic
+	Topic    protocol.Topic
 	Legacy   bool // changes come under their operation's name, as old clients have it
 	Subject  *policy.Subject
 	Bindings []diagnose.Binding
 	// After has for each binding the position after which its client wants
-	// rows, zero for a binding that names none: it starts live. It is for a Named
-	// start, which needs one at least.
+	// rows, zero for a binding without one, which starts live. It is for a
+	// Named start, where one binding at least has a position.
 	After []wal.Position
-	// Member is what messages from SQL are delivered to, nil for none.
+	// Member gets the messages from SQL, nil for none.
 	Member any
 	Outbox Outbox
-	Turn   *Turn // of the session; required
-	// Published is called when the first row comes of the table that bindings
-	// are idle for.
+	Turn   *Turn // of the channel's session; required
+	// Published is called when the first row comes of the table that Idle
+	// bindings wait for.
 	Published func(schema, table string)
-	// Apart says that the bindings cost too much for a lane that others share.
-	Apart bool
-	// Recognised says that the client has a client_id, so that it counts on
-	// messages from SQL over reconnects.
+	// Dedicated says that the bindings cost too much for a lane that many
+	// share: the subscription has a delivery of its own.
+	Dedicated bool
+	// Recognised says that the client has a client_id, and expects to get the
+	// messages from SQL that it has missed when it comes back.
 	Recognised bool
 }
 
@@ -45,29 +46,29 @@ type Outbox interface {
 	Room(ctx context.Context, size int)
 }
 
-// Turn has the catch-ups of one session send one after the other: each waits for
-// room, and all would use the same. It also knows what the session's bindings have
+// Turn has the catch-ups of one session send one after the other, as each waits
+// for room in the same queue. It also knows what the session's bindings have
 // cost. The zero Turn is ready for use.
 type Turn struct {
-	mu sync.Mutex
+	mu sync.Mutex // held by the catch-up whose turn it is
 
-	cost   sync.Mutex // taken last
-	budget budget
-	crowd  crowd
+	cost    sync.Mutex // guards the rest; taken last
+	budget  budget
+	overlap overlap
 }
 
-// spend has the session pay for time that Postgres took. It reports whether that
-// was too much.
+// spend charges the session for time that Postgres took. It reports whether
+// that was too much.
 func (t *Turn) spend(now time.Time, took time.Duration, rows int) bool {
 	t.cost.Lock()
 	defer t.cost.Unlock()
 	return t.budget.spend(now, took, rows)
 }
 
-// pace calls send when the client has room for about size bytes. Catch-ups come
-// this way: they read what is in memory faster than any socket takes it, and
-// would fill the queue of a client that is not slow at all, each time that it
-// comes back. What is live does not wait for anybody.
+// pace calls send when the client has room for about size bytes. Only catch-ups
+// use it: they read from memory faster than any socket sends, and would fill
+// the queue of every client that comes back, however fast it reads. Live
+// changes never wait for a client.
 func (r *Request) pace(ctx context.Context, size int, send func()) {
 	r.Turn.mu.Lock()
 	defer r.Turn.mu.Unlock()

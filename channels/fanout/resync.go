@@ -8,17 +8,17 @@ import (
 	"walcast/replication/wal"
 )
 
-// codeAccessChanged is the code of a resync where who may see what has changed
-// after rows were committed and before they could be judged.
+// codeAccessChanged is the code of a resync for changed access: the rules have
+// changed after rows were committed and before they could be judged.
 const codeAccessChanged = "access_changed"
 
 // broadcastsMissed is told to clients without bindings. It has no positions, as
-// they go by none.
+// such clients know none.
 var broadcastsMissed = &changelog.ResyncError{Code: protocol.CodeBroadcastsMissed, Reason: protocol.ReasonBroadcastsMissed}
 
-// lose acts on changes that the subscription cannot have any more, of which its
-// client is told: one without bindings only if it counts on messages from SQL.
-// The lock of the place is held.
+// lose tells the client that changes are gone which it was still to get. A
+// client without bindings is told only if it expects to get messages from SQL
+// that it has missed. The lock of s.attachedTo must be held.
 func (s *Subscription) lose(e *changelog.ResyncError) {
 	switch {
 	case len(s.bindings) > 0:
@@ -28,9 +28,9 @@ func (s *Subscription) lose(e *changelog.ResyncError) {
 	}
 }
 
-// behindOf is the error as it is true of the subscription: what waits to be decided
-// is lost with what the log does not have any more, though the cursor has read it.
-// The lock of the place is held.
+// behindOf is the error as it is true of the subscription. What waits in its
+// queue is lost too, though the cursor has read it, so the gap may begin
+// earlier. The lock of s.attachedTo must be held.
 func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError {
 	if !s.behind() {
 		return e
@@ -42,14 +42,15 @@ func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError
 	return &own
 }
 
-// resync tells the client that it missed changes, why, and from where on it has
-// everything again. The lock of the place is held, if there is one yet.
+// resync tells the client that it missed changes, why, and from which position
+// on it gets everything again. The lock of s.attachedTo, if it has one yet,
+// must be held.
 func (s *Subscription) resync(e *changelog.ResyncError) {
 	for _, b := range s.bindings {
-		b.after = wal.Position{} // of what is gone
+		b.after = wal.Position{} // the position is of what is gone
 	}
 	if !e.Position.IsZero() {
-		s.due.since = time.Time{} // everything after the position
+		s.progress.since = time.Time{} // everything after the position is sent
 	}
 	s.tell(e)
 }
@@ -64,7 +65,8 @@ func (s *Subscription) tell(e *changelog.ResyncError) {
 	}))
 }
 
-// unknown is told to clients that may have been here before.
+// unknown is the error that is told to clients of which it is not known whether
+// they were here before, nor what they have.
 func unknown(log *changelog.Log) *changelog.ResyncError {
 	at := log.Standing()
 	return &changelog.ResyncError{

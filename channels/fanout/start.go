@@ -8,12 +8,12 @@ import (
 // Start says where a subscription begins. The zero Start is live.
 type Start struct {
 	From Origin
-	At   changelog.Standing // if From is Proven
+	At   changelog.Standing // for Proven
 	// Forgotten says that the client may have been here before, and that it is
-	// not known what it has: it is told to resync. Before the log has begun that
-	// waits until it does.
+	// not known what it has: it is told to resync. If the log has not begun
+	// yet, it is told when it has.
 	Forgotten bool
-	// Resync is told first, of a Live start. Its position is filled in.
+	// Resync is told first, for Live. Its position is filled in.
 	Resync *changelog.ResyncError
 }
 
@@ -22,12 +22,12 @@ type Origin uint8
 
 // The origins.
 const (
-	Live   Origin = iota // nothing: rows and messages from SQL that come from now on
+	Live   Origin = iota // nothing: it gets rows and messages from SQL that come from now on
 	Proven               // it is known to have everything up to a standing, messages from SQL too
-	Named                // it says up to where it has rows, in Request.After; messages from SQL from now on
+	Named                // it names the positions after which it wants rows, in Request.After; it gets messages from SQL from now on
 )
 
-// Subscribe attaches a channel. What is due to it may be pushed before Subscribe
+// Subscribe attaches a channel. Frames may be pushed for it before Subscribe
 // returns.
 func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 	s := newSubscription(f, r)
@@ -47,20 +47,20 @@ func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 	return s
 }
 
-// subscribeLive starts a subscription from now, once it has been told to resync if
-// e is not nil. Before the log has begun all are on lanes: what is live is not known
-// yet.
+// subscribeLive starts a subscription from now on. If e is not nil the client
+// is told to resync first. Until the log has begun even dedicated subscriptions
+// are on a lane, as there is no position yet from which a catch-up could read.
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
 	var live changelog.Standing
-	if s.isApart {
+	if s.isDedicated {
 		live = f.log.Standing()
 	}
 	if live.Position.IsZero() {
 		direct.attach(s, e)
 		return
 	}
-	s.started, s.due = live, due{rows: live}
-	s.due.startLive(direct.live())
+	s.started, s.progress = live, progress{rows: live}
+	s.progress.startLive(direct.live())
 	if e != nil {
 		told := *e
 		told.Oldest, told.Position, told.History = f.log.Oldest(), live.Position, live.History
@@ -69,8 +69,10 @@ func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.Resyn
 	f.catchUp(s, direct, live)
 }
 
+// subscribeProven starts a subscription at the standing up to which its client
+// has everything.
 func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Standing) {
-	s.started, s.due = at, due{rows: at, messages: at, old: true}
+	s.started, s.progress = at, progress{rows: at, messages: at, withOld: true}
 	if len(s.bindings) == 0 && direct.attachProven(s, at) {
 		return
 	}
@@ -78,8 +80,9 @@ func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Sta
 }
 
 // subscribeNamed starts a subscription at the earliest position that its client
-// names. A binding that names none starts live. The client whose broadcasts are
-// forgotten is told so before any row, of which none is missing.
+// names. A binding without a position starts live. If it is not known which
+// broadcasts the client has, it is told so before the first row; of rows it
+// misses none.
 func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Position, forgotten bool) {
 	live := f.log.Standing()
 	var from changelog.Standing
@@ -93,8 +96,8 @@ func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Posit
 		}
 	}
 	s.started = changelog.Standing{History: live.History, Position: from.Position}
-	s.due = due{rows: from}
-	s.due.startLive(direct.live())
+	s.progress = progress{rows: from}
+	s.progress.startLive(direct.live())
 	if forgotten {
 		unheard := unknown(f.log)
 		unheard.Position = from.Position

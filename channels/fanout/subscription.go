@@ -9,34 +9,33 @@ import (
 	"walcast/replication/changelog"
 )
 
-// Subscription is a channel's place in the log: it gets the changes that its
+// Subscription is a channel's part in the fan-out: it gets the changes that its
 // bindings match and its subject may see, and the messages from SQL on its
 // topic. Its methods are safe for concurrent use.
 type Subscription struct {
 	fanout  *Fanout
-	request Request // without what changes: Subject and After
+	request Request // without Subject and After, which change
 	topic   topicID
 	started changelog.Standing
 
-	// place is where the subscription is attached, nil once it is closed. What
-	// follows is guarded by the lock of the place.
-	place    atomic.Pointer[delivery]
-	bindings []*binding
-	missing  *diagnose.Binding // none is active until this one has a table
-	due      due
-	queue    queue
-	ended    map[*diagnose.Binding]bool // nothing of them goes out that waits
-	isApart  bool                       // it stays with a delivery of its own
-	seat     int                        // among those on its topic that are attached to the place
+	// attachedTo is the delivery that has the subscription, nil once it is
+	// closed. All that follows is guarded by that delivery's lock.
+	attachedTo   atomic.Pointer[delivery]
+	bindings     []*binding
+	missing      *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
+	progress     progress
+	queue        queue
+	isDedicated  bool // it stays with a delivery of its own
+	indexOnTopic int  // in attached.byTopic of its topic
 	sending
 }
 
 // sending is what a subscription has of the change being sent.
 type sending struct {
-	round  uint64     // of the place, that the rest belongs to
-	hits   []*binding // what goes to the client
-	taken  []*match   // and all there is, in the batch
-	isOpen bool       // something of it is not decided
+	round  uint64     // the delivery's round that the rest belongs to
+	hits   []*binding // bindings for which the change is sent
+	taken  []*match   // all matches of the subscription
+	isOpen bool       // one of them is not decided
 }
 
 func newSubscription(f *Fanout, r Request) *Subscription {
@@ -48,73 +47,77 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}
 	s.request.Subject, s.request.After = nil, nil
-	if r.Apart {
-		s.setApart()
+	if r.Dedicated {
+		s.dedicate()
 	}
 	return s
 }
 
-// at calls f with the subscription's place locked. It is false, and f is not
-// called, when the subscription is closed.
-func (s *Subscription) at(f func(d *delivery)) bool {
+// withDelivery calls f while the lock of the subscription's delivery is held.
+// It is false, and f is not called, when the subscription is closed.
+func (s *Subscription) withDelivery(f func(d *delivery)) bool {
 	for {
-		d := s.place.Load()
+		d := s.attachedTo.Load()
 		if d == nil {
 			return false
 		}
-		if s.isAt(d, f) {
+		if s.ifAttachedTo(d, f) {
 			return true
 		}
 	}
 }
 
-// isAt calls f unless the subscription has moved on meanwhile.
-func (s *Subscription) isAt(d *delivery, f func(d *delivery)) bool {
+// ifAttachedTo calls f with the lock of d held, unless the subscription has
+// moved to another delivery meanwhile.
+func (s *Subscription) ifAttachedTo(d *delivery, f func(d *delivery)) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s.place.Load() != d {
+	if s.attachedTo.Load() != d {
 		return false
 	}
 	f(d)
 	return true
 }
 
+// behind reports whether something waits in the subscription's queue.
+func (s *Subscription) behind() bool { return len(s.queue.steps) > 0 }
+
 // Started is the standing after which everything is delivered. It is zero for a
-// live start before the log has begun, and without a history for one at a
+// live start before the log has begun, and has no history for a start at a
 // position that a client names.
 func (s *Subscription) Started() changelog.Standing { return s.started }
 
-// Standing is up to where everything that the subscription is to have has been
-// pushed; zero once it is closed.
+// Standing is up to where everything has been pushed that the subscription is
+// to get; zero once it is closed.
 func (s *Subscription) Standing() (at changelog.Standing) {
-	s.at(func(d *delivery) { at = d.standing(s) })
+	s.withDelivery(func(d *delivery) { at = d.standing(s) })
 	return at
 }
 
-// AtStanding calls f with the standing while nothing else is pushed for the
-// subscription, so that what f pushes is in its place. It is false, and f is not
-// called, when the subscription is closed. f must call no method of the
-// subscription.
+// AtStanding calls f with the standing. Nothing else is pushed for the
+// subscription meanwhile, so a frame that f pushes comes after all changes up
+// to the standing and before all others. It is false, and f is not called, when
+// the subscription is closed. f must call no method of the subscription.
 func (s *Subscription) AtStanding(f func(changelog.Standing)) bool {
-	return s.at(func(d *delivery) { f(d.standing(s)) })
+	return s.withDelivery(func(d *delivery) { f(d.standing(s)) })
 }
 
-// Close takes the subscription out of its place. When it returns nothing is
-// pushed for it any more.
+// Close ends the subscription. When it returns nothing is pushed for it any
+// more.
 func (s *Subscription) Close() {
-	s.at(func(d *delivery) {
-		s.place.Store(nil)
+	s.withDelivery(func(d *delivery) {
+		s.attachedTo.Store(nil)
 		d.drop(s)
-		if s.isApart {
-			s.fanout.metrics.apart.Dec()
+		if s.isDedicated {
+			s.fanout.metrics.dedicated.Dec()
 		}
 	})
 }
 
-// Bindings are those that match; none when they are detached or the subscription
-// is closed.
+// Bindings are the bindings; none when they are detached or the subscription is
+// closed.
 func (s *Subscription) Bindings() (bindings []diagnose.Binding) {
-	s.at(func(*delivery) {
+	s.withDelivery(func(*delivery) {
 		if s.bindings != nil {
 			bindings = s.request.Bindings
 		}
@@ -122,14 +125,15 @@ func (s *Subscription) Bindings() (bindings []diagnose.Binding) {
 	return bindings
 }
 
-// HasBindings reports whether the channel has bindings, detached ones too.
+// HasBindings reports whether the channel has bindings, be they detached or
+// not.
 func (s *Subscription) HasBindings() bool { return len(s.request.Bindings) > 0 }
 
-// Detach takes the bindings out: when it returns no change is pushed for them
-// any more. Messages from SQL go on.
+// Detach ends the bindings: when it returns no change is pushed for them any
+// more. Messages from SQL go on.
 func (s *Subscription) Detach() {
-	s.at(func(d *delivery) {
-		d.unfileAll(s)
+	s.withDelivery(func(d *delivery) {
+		d.removeBindings(s)
 		for _, b := range s.bindings {
 			b.isDetached = true
 		}
@@ -142,13 +146,13 @@ func (s *Subscription) Detach() {
 	})
 }
 
-// Refile gives the bindings to another subject at the very place in the log
-// where they are: nothing is lost or repeated. What was matched but not sent yet
-// was decided for the subject before. Bindings that are detached get another
-// chance, live from now.
-func (s *Subscription) Refile(subject *policy.Subject) {
-	s.at(func(d *delivery) {
-		d.unfileAll(s)
+// ActAs gives the bindings to another subject at the very position in the log
+// where they are: no row is lost or repeated. What was matched and is not sent
+// yet goes by the subject before. Bindings that are detached are attached
+// again, live from now on.
+func (s *Subscription) ActAs(subject *policy.Subject) {
+	s.withDelivery(func(d *delivery) {
+		d.removeBindings(s)
 		if s.bindings == nil {
 			s.attachAgain(subject)
 		} else {
@@ -156,14 +160,14 @@ func (s *Subscription) Refile(subject *policy.Subject) {
 				s.bindings[i] = b.as(subject)
 			}
 		}
-		d.fileAll(s)
+		d.addBindings(s)
 	})
 }
 
-// attachAgain makes the bindings anew. The lock of the place is held.
+// attachAgain makes the bindings anew. The lock of s.attachedTo must be held.
 func (s *Subscription) attachAgain(subject *policy.Subject) {
 	live := s.fanout.log.Live()
-	s.ended = nil
+	s.queue.ended = nil
 	for i := range s.request.Bindings {
 		again := newBinding(s, &s.request.Bindings[i], subject)
 		again.after = live
@@ -171,8 +175,18 @@ func (s *Subscription) attachAgain(subject *policy.Subject) {
 	}
 }
 
+// end has nothing be sent for a binding that waits in the queue. The waiting
+// matches may refer to copies of the binding for earlier subjects, so it is
+// noted by what all copies share. The lock of s.attachedTo must be held.
+func (s *Subscription) end(b *diagnose.Binding) {
+	if s.queue.ended == nil {
+		s.queue.ended = map[*diagnose.Binding]bool{}
+	}
+	s.queue.ended[b] = true
+}
+
 // Idle has all bindings wait for the table of one of them, or none for nil. The
-// first row of the table ends it too, and is told by Request.Published.
+// first row of that table ends it, and then Request.Published is called.
 func (s *Subscription) Idle(missing *diagnose.Binding) {
-	s.at(func(*delivery) { s.missing = missing })
+	s.withDelivery(func(*delivery) { s.missing = missing })
 }

@@ -18,7 +18,7 @@ func TestAnotherSubjectTakesOverAtTheVeryPlace(t *testing.T) {
 	for i := range n {
 		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "2", "x"))
 		if i%20 == 0 {
-			s.Refile(f.subject("authenticated", fmt.Sprintf(`{"sub":"%d"}`, i)))
+			s.ActAs(f.subject("authenticated", fmt.Sprintf(`{"sub":"%d"}`, i)))
 		}
 	}
 	if diff := cmp.Diff(rows(0, n), b.wait(t, n)); diff != "" {
@@ -36,7 +36,7 @@ func TestRowsAreJudgedForTheNewSubject(t *testing.T) {
 	s := f.subscribe(b, ask{role: "authenticated", claims: annsClaims, bindings: `{"event":"*","schema":"public","table":"own"}`}, Start{})
 	f.Commit(logtest.Insert(rel, "1", ann, "x"), logtest.Insert(rel, "2", bob, "x"))
 	f.waitSent(s)
-	s.Refile(f.subject("authenticated", `{"sub":"`+bob+`"}`))
+	s.ActAs(f.subject("authenticated", `{"sub":"`+bob+`"}`))
 	f.Commit(logtest.Insert(rel, "3", ann, "x"), logtest.Insert(rel, "4", bob, "x"))
 	if diff := cmp.Diff([]string{"row 1", "row 4"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -56,7 +56,7 @@ func TestDetachedBindingsRestUntilAnotherSubjectHasThem(t *testing.T) {
 	}
 	f.Commit(logtest.Insert(rel, "2", "1", "x"), said("room", 3))
 	b.wait(t, 2)
-	s.Refile(f.subject("authenticated", "{}"))
+	s.ActAs(f.subject("authenticated", "{}"))
 	f.Commit(logtest.Insert(rel, "4", "1", "x"), said("room", 5))
 	if diff := cmp.Diff([]string{"row 1", "message 3", "row 4", "message 5"}, b.wait(t, 4)); diff != "" {
 		t.Errorf("delivered (-want +got):\n%s", diff)

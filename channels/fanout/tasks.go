@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// tasks keeps account of the goroutines that bring subscriptions from an earlier
-// position to a lane, or read what roles may see. What is to start before open
-// waits for it: clients may be back before the fanout runs.
+// tasks are the goroutines of the fanout that come and go: catch-ups, and
+// reading what roles may see. Those that are started before open begin with it,
+// as clients may be back before the fanout runs.
 type tasks struct {
 	mu     sync.Mutex
 	ctx    context.Context
@@ -22,7 +22,7 @@ func (t *tasks) open(ctx context.Context) {
 	}
 }
 
-// opened returns what came too early.
+// opened returns what was started before open.
 func (t *tasks) opened(ctx context.Context) []func(context.Context) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -31,7 +31,7 @@ func (t *tasks) opened(ctx context.Context) []func(context.Context) {
 	return early
 }
 
-// close waits for the goroutines; the context given to open must be done.
+// close waits for the goroutines. The context given to open must be done.
 func (t *tasks) close() {
 	t.end()
 	t.wait.Wait()
@@ -43,7 +43,7 @@ func (t *tasks) end() {
 	t.closed = true
 }
 
-// start runs a function in a goroutine of its own, unless the fanout is stopping.
+// start calls run in a goroutine of its own, unless the fanout is stopping.
 func (t *tasks) start(run func(ctx context.Context)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,32 +10,33 @@ import (
 	"walcast/replication/wal"
 )
 
-// views reads what roles may see of tables, beside the deliveries: a lane waits a
-// moment for a new state of a table, and never for a role or table for longer.
+// views reads what roles may see of tables, beside the deliveries: for a new
+// state of a table a lane waits only a moment.
 type views struct {
 	fanout *Fanout
-	slots  chan struct{}
+	slots  chan struct{} // has a token for each view that is being read
 
 	mu      sync.Mutex
 	loading map[viewKey]*loading
 }
 
-// viewKey is one view.
+// viewKey is what a view is of.
 type viewKey struct {
 	relation *wal.Relation
 	role     string
 }
 
-// loading is a view on its way.
+// loading is a view that is being read.
 type loading struct {
-	done   chan struct{}
+	done   chan struct{} // closed when it was read
 	wanted []*wanted
 }
 
-// wanted is who is to be told of a view.
+// wanted is a delivery that is told of a view, and the table state that the
+// view is for.
 type wanted struct {
 	by    *delivery
-	known *relation
+	table *tableState
 }
 
 // viewsAtOnce is how many views are read at once, each over a connection.
@@ -45,12 +46,12 @@ func newViews(f *Fanout) *views {
 	return &views{fanout: f, slots: make(chan struct{}, viewsAtOnce), loading: map[viewKey]*loading{}}
 }
 
-// load has a view read that a delivery is told of. What it returns is closed
-// then.
-func (v *views) load(d *delivery, known *relation, s *policy.Subject) <-chan struct{} {
+// load has a view read and a delivery told of it. The channel that it returns
+// is closed then.
+func (v *views) load(d *delivery, table *tableState, s *policy.Subject) <-chan struct{} {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	key := viewKey{known.of, s.Role}
+	key := viewKey{table.relation, s.Role}
 	l := v.loading[key]
 	if l == nil {
 		l = &loading{done: make(chan struct{})}
@@ -58,15 +59,15 @@ func (v *views) load(d *delivery, known *relation, s *policy.Subject) <-chan str
 		v.fanout.tasks.start(func(ctx context.Context) { v.read(ctx, key, s) })
 	}
 	for _, w := range l.wanted {
-		if w.known == known {
+		if w.table == table {
 			return l.done
 		}
 	}
-	l.wanted = append(l.wanted, &wanted{d, known})
+	l.wanted = append(l.wanted, &wanted{d, table})
 	return l.done
 }
 
-// read reads a view and tells who wants it.
+// read reads a view and tells the deliveries that want it.
 func (v *views) read(ctx context.Context, key viewKey, s *policy.Subject) {
 	select {
 	case v.slots <- struct{}{}:
@@ -80,7 +81,7 @@ func (v *views) read(ctx context.Context, key viewKey, s *policy.Subject) {
 	}
 	l := v.end(key)
 	for _, w := range l.wanted {
-		w.by.learned(w.known, key.role, view, fault)
+		w.by.learned(w.table, key.role, view, fault)
 	}
 	close(l.done)
 }
@@ -93,10 +94,10 @@ func (v *views) end(key viewKey) *loading {
 	return l
 }
 
-// view is what a subject's role may see of a relation, nil for a role that nobody
-// can act as. A fault is Postgres' answer that nobody can say. It asks until
-// Postgres answers: a change that cannot be judged must neither be shown nor be
-// lost. ok is false when ctx is done.
+// view is what a subject's role may see of a relation, nil for a role that no
+// one can act as. A fault is an error that Postgres gives as its answer. Other
+// errors are retried until Postgres answers: a change that cannot be judged
+// must neither be shown nor be lost. ok is false when ctx is done.
 func (v *views) view(ctx context.Context, rel *wal.Relation, s *policy.Subject) (view *policy.View, fault error, ok bool) {
 	for {
 		view, err := v.fanout.policy.View(ctx, rel, s)

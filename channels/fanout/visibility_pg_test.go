@@ -42,7 +42,7 @@ func TestRowsThatPostgresJudgesComeInOrderWithTheOthers(t *testing.T) {
 		t.Errorf("delivered (-want +got):\n%s", diff)
 	}
 	f.until("the subscription is on the lane that asks", func() bool {
-		return s.place.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
+		return s.attachedTo.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
 	})
 }
 
@@ -224,7 +224,7 @@ func TestARowWaitsForItsTransactionToBeSeen(t *testing.T) {
 	}
 }
 
-// One look serves all that the log had when it was asked for.
+// One look is enough for all changes that the log had when it was asked for.
 func TestABacklogIsConfirmedByOneLook(t *testing.T) {
 	f := newIdleFixture(t, messagesTable)
 	f.Changes.Begin(firstHistory, f.LSN, "")

@@ -6,19 +6,19 @@ import (
 	"walcast/replication/changelog"
 )
 
-// Bookmark is one channel's hold on what its client has received. A nil one, of
-// a client that cannot be recognised, remembers nothing, and neither does one
-// whose client has joined the topic again meanwhile.
+// Bookmark is what one channel notes of what its client has received. A nil
+// Bookmark is that of a client without a client_id, and remembers nothing.
+// Neither does a Bookmark whose client has joined the topic again meanwhile.
 type Bookmark struct {
 	clients *Clients
 	client  string
 
-	// Guarded by the lock of clients, as all that is in the record.
+	// The rest, and all in the record, is guarded by the lock of clients.
 	record *record
-	era    uint64 // counts what makes proofs of before worthless
+	era    uint64 // grows when pings that were sent before no longer prove anything
 }
 
-// Client is the client_id, "" of a nil bookmark.
+// Client is the client_id, "" of a nil Bookmark.
 func (b *Bookmark) Client() string {
 	if b == nil {
 		return ""
@@ -26,20 +26,21 @@ func (b *Bookmark) Client() string {
 	return b.client
 }
 
-// Start notes from where on the channel gets every change, if its client is new.
-// Zero means that this is not known yet: it is told to resync then, should it
-// come back before it has proven anything.
+// Start notes from which standing on the channel of a new client gets every
+// change. A zero standing means that this is not known yet: if the client comes
+// back before it has proven anything, it is told to resync.
 func (b *Bookmark) Start(at changelog.Standing) {
 	b.update(func(_ *records, r *record) { r.start(at) })
 }
 
-// Listen notes after which number the channel gets every broadcast, if its
-// client is new.
+// Listen notes after which number the channel of a new client gets every
+// broadcast.
 func (b *Bookmark) Listen(number uint64) {
 	b.update(func(_ *records, r *record) { r.listen(number) })
 }
 
-// prove notes what the client has received, by a ping of an era.
+// prove notes what the client has received, as the pong to a ping of an era
+// proves it.
 func (b *Bookmark) prove(era uint64, at changelog.Standing, heard uint64) {
 	b.update(func(_ *records, r *record) {
 		if era == b.era {
@@ -48,8 +49,8 @@ func (b *Bookmark) prove(era uint64, at changelog.Standing, heard uint64) {
 	})
 }
 
-// present is the era now. What is read afterwards of how far the channel has been
-// served is worth something in it.
+// present is the era now. A ping of this era proves what was pushed by the time
+// that is read afterwards.
 func (b *Bookmark) present() (era uint64) {
 	b.update(func(*records, *record) { era = b.era })
 	return era
@@ -60,26 +61,27 @@ func (b *Bookmark) Leave(now time.Time) {
 	b.update(func(s *records, r *record) { s.release(r, now) })
 }
 
-// Discard forgets it when the client leaves the topic, unless it has never
-// confirmed its join.
+// Discard forgets what the client has received, as it leaves the topic for
+// good. A client that has never confirmed its join is not believed.
 func (b *Bookmark) Discard() {
 	b.update(func(s *records, r *record) { s.discard(r) })
 }
 
-// Rename follows the channel to another subject.
+// Rename keeps the record under another subject, as the channel has a new
+// token.
 func (b *Bookmark) Rename(role, sub string) {
 	b.update(func(s *records, r *record) { s.rename(r, role, sub) })
 }
 
-// Allowed notes when the client was seen to have the right to read the topic, of
-// a channel that has ended too.
+// Allowed notes when the client was known to have the right to read the topic.
+// The channel may have ended by then.
 func (b *Bookmark) Allowed(at time.Time) {
 	b.keep(func(_ *records, r *record) { r.right.allowed = at })
 }
 
-// Bar notes that the client may not read broadcasts, be it here or away. If
-// it comes back in this state it has to resync, as nothing that was sent meanwhile
-// is for it.
+// Bar notes that the client may not read broadcasts, be its channel there or
+// not. If it comes back while it is barred it is told to resync, as what was
+// sent meanwhile was not for it.
 func (b *Bookmark) Bar() {
 	b.keep(func(_ *records, r *record) {
 		r.right.barred = true
@@ -87,8 +89,8 @@ func (b *Bookmark) Bar() {
 	})
 }
 
-// Admit ends Bar. What the client has received before stands for nothing, so that
-// it goes on from here.
+// Admit ends Bar. The client goes on from here; what it has received before
+// counts for nothing, as it lacks what was sent meanwhile.
 func (b *Bookmark) Admit() {
 	b.keep(func(_ *records, r *record) {
 		r.right.barred = false
@@ -97,19 +99,20 @@ func (b *Bookmark) Admit() {
 	})
 }
 
-// Forget has the client taken for a new one when it comes back, be it here or away
-// now.
+// Forget has the client taken for a new one when it comes back, be its channel
+// there now or not.
 func (b *Bookmark) Forget() {
 	b.keep(func(s *records, r *record) { s.forget(r) })
 }
 
-// Holds reports whether the client's record is still this bookmark's, here or away.
+// Holds reports whether the client's record is still this bookmark's, be its
+// channel there or not.
 func (b *Bookmark) Holds() (holds bool) {
 	b.keep(func(*records, *record) { holds = true })
 	return holds
 }
 
-// keep is update for a client that may be away.
+// keep is update for a channel that may have ended.
 func (b *Bookmark) keep(change func(s *records, r *record)) {
 	if b == nil {
 		return
@@ -121,8 +124,8 @@ func (b *Bookmark) keep(change func(s *records, r *record)) {
 	}
 }
 
-// update calls change, with the lock held, if the bookmark is still its
-// client's.
+// update calls change while the lock of clients is held, if the bookmark's
+// channel is there and still the client's newest.
 func (b *Bookmark) update(change func(s *records, r *record)) {
 	if b == nil {
 		return

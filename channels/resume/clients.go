@@ -16,19 +16,19 @@ type Clients struct {
 	config   Config
 	reason   func() string
 	sections []Section
-	run      string // names this run in the marker
-	marked   bool   // the marker is there: an end without a Save will be noticed
+	run      string // names this run in the marker file
+	marked   bool   // the marker file is there, by which the next run notices an end without Save
 
 	mu      sync.Mutex
 	records *records
 	// firstRun means that the start found no state file and no marker. If this
-	// run has made the slot too, it is a new installation, and no client can have
-	// been here before. Otherwise the file was lost.
+	// run has also made the slot it is a new installation, and no client can
+	// have been here before. Otherwise the file was lost.
 	firstRun bool
 }
 
-// NewClients remembers nobody yet. reason says why the log's history began, as
-// its Reason does. The sections are kept in the same state file.
+// NewClients remembers no client yet. reason says why the log's history began,
+// as changelog.Log.Reason does. The sections are kept in the same state file.
 func NewClients(c Config, reason func() string, reg prometheus.Registerer, sections ...Section) *Clients {
 	clients := &Clients{
 		config: c, reason: reason, sections: sections, run: rand.Text(),
@@ -48,16 +48,17 @@ func (c *Clients) Expire(now time.Time) {
 	c.records.expire(now)
 }
 
-// size is how many topics of clients that are away are remembered, and what they
-// take up, in bytes.
+// size is how many topics of clients that are away are remembered, and how many
+// bytes they take.
 func (c *Clients) size() (topics, bytes int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.records.away.Len(), c.records.bytes
 }
 
-// Take gives a channel that joins the bookmark of its client, which another
-// channel loses that still has it, and says what the client has received.
+// Take gives a channel that joins the bookmark of its client, and says what the
+// client has received. If the client has another channel on the topic, that
+// one's bookmark has no effect from now on.
 func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, Known) {
 	b := &Bookmark{clients: c, client: k.Client}
 	slotIsNew := c.slotIsNew()
@@ -71,6 +72,6 @@ func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, K
 	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard}
 }
 
-// slotIsNew reports whether this run has made the slot. Before the first slot
-// of all there can have been no clients.
+// slotIsNew reports whether this run has made the slot. Before there was a slot
+// there can have been no clients.
 func (c *Clients) slotIsNew() bool { return c.reason() == changelog.CodeSlotMissing }

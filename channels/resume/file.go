@@ -8,17 +8,17 @@ import (
 	"path/filepath"
 )
 
-// marker is the path of the file that is beside the state file while a server
-// runs, so that the next start notices an end without a stop.
+// marker is the path of the marker file. It is beside the state file while a
+// server runs, so that the next start notices a run that ended without Save.
 func (c *Clients) marker() string { return c.config.StateFile + ".running" }
 
-// isMarked reports whether a run has not taken its marker away.
+// isMarked reports whether a marker file was left behind.
 func (c *Clients) isMarked() bool {
 	_, err := os.Stat(c.marker())
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// mark sets the marker.
+// mark writes the marker file.
 func (c *Clients) mark() error {
 	if err := os.MkdirAll(filepath.Dir(c.config.StateFile), 0o700); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (c *Clients) mark() error {
 	return nil
 }
 
-// unmark takes the marker away, unless it is another run's by now.
+// unmark removes the marker file, unless another run has written it by now.
 func (c *Clients) unmark() error {
 	if run, err := os.ReadFile(c.marker()); err != nil || string(run) != c.run {
 		return err

@@ -10,7 +10,7 @@ import (
 )
 
 // Fingerprint tells sets of bindings apart. It is kept in the state file, so
-// the same bindings must have the same one in the next version.
+// equal bindings must have the same one in the next version.
 type Fingerprint [16]byte
 
 // FingerprintOf covers what bindings select, not where they resume.

@@ -9,26 +9,26 @@ import (
 	"walcast/replication/wal"
 )
 
-// Served is how far one channel of a session has been served.
+// Served is a channel of a session, as the Ledger sees it.
 type Served interface {
-	// Standing is up to where every change that it is to have has been pushed,
-	// zero if that is not known.
+	// Standing is up to where every change has been pushed that the channel is
+	// to get, zero if that is not known.
 	Standing() changelog.Standing
-	// Heard is the number up to which every broadcast has been pushed, 0 if that
-	// is not known.
+	// Heard is the number up to which every broadcast has been pushed, 0 if
+	// that is not known.
 	Heard() uint64
-	// Bookmark is its client's, always the same.
+	// Bookmark is that of the channel, always the same.
 	Bookmark() *Bookmark
 }
 
 // Ledger notes what the pings of one session stand for: a pong proves that
-// everything has arrived that was pushed before its ping. A nil one, of a
+// everything has arrived that was pushed before its ping. A nil Ledger, of a
 // session without a client_id, notes nothing. It is safe for concurrent use.
 type Ledger struct {
 	mu       sync.Mutex
 	serial   uint64
 	channels []Served
-	pings    []ping // those that were not answered yet, oldest first
+	pings    []ping // those without a pong, oldest first
 }
 
 // ping is one ping and what its pong will prove.
@@ -45,13 +45,12 @@ type claim struct {
 	heard    uint64
 }
 
-// pingLimit bounds the pings that wait for an answer. Beyond it the newest takes
-// the place of the one before: were it the oldest, a slow client would never
-// prove anything.
+// pingLimit bounds the pings without a pong. Beyond it a new ping replaces the
+// newest: if it replaced the oldest, a slow client would never prove anything.
 const pingLimit = 64
 
-// Add has the pings from now on stand for a channel too. If the channel may have
-// ended meanwhile the caller removes it again.
+// Add has the pings from now on stand for a channel too. A caller whose channel
+// may have ended meanwhile must call Remove then.
 func (l *Ledger) Add(s Served) {
 	if l == nil {
 		return
@@ -61,7 +60,7 @@ func (l *Ledger) Add(s Served) {
 	l.channels = append(l.channels, s)
 }
 
-// Remove takes a channel out.
+// Remove has the pings from now on stand for a channel no more.
 func (l *Ledger) Remove(s Served) {
 	if l == nil {
 		return
@@ -71,9 +70,9 @@ func (l *Ledger) Remove(s Served) {
 	l.channels = slices.DeleteFunc(l.channels, func(other Served) bool { return other == s })
 }
 
-// Mark returns the payload of a ping that proves, when it comes back, that
-// everything has arrived that was pushed before. One goroutine at a time may
-// call it, and pushes the ping next.
+// Mark returns the payload of a ping whose pong proves that everything has
+// arrived that was pushed before. Only one goroutine at a time may call Mark
+// and push the ping.
 func (l *Ledger) Mark() string {
 	if l == nil {
 		return ""
@@ -82,7 +81,7 @@ func (l *Ledger) Mark() string {
 	var newest wal.Position
 	claims := make([]claim, len(channels))
 	for i, c := range channels {
-		claims[i] = claim{bookmark: c.Bookmark(), era: c.Bookmark().present()} // before the rest
+		claims[i] = claim{bookmark: c.Bookmark(), era: c.Bookmark().present()} // first: the era must not be newer than the standing
 		claims[i].at, claims[i].heard = c.Standing(), c.Heard()
 		if at := claims[i].at.Position; at.Compare(newest) > 0 {
 			newest = at
@@ -110,7 +109,7 @@ func (l *Ledger) note(made ping) {
 	l.pings = append(l.pings, made)
 }
 
-// Proven takes the payload of a pong. One that answers no ping of ours proves
+// Proven takes the payload of a pong. A pong to no ping of this Ledger proves
 // nothing.
 func (l *Ledger) Proven(payload string) {
 	if l == nil {

@@ -5,7 +5,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// registerMetrics registers what is asked for when it is collected.
+// registerMetrics registers gauges whose values are read when they are
+// collected.
 func registerMetrics(reg prometheus.Registerer, c *Clients) {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{

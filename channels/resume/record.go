@@ -8,8 +8,8 @@ import (
 	"walcast/replication/changelog"
 )
 
-// Key names a topic as one client has it. The subject belongs to it: a
-// client that comes with the client_id of another subject finds nothing of it.
+// Key names a topic as one client has it. The subject belongs to it, so that
+// nobody comes back as the client of another subject.
 type Key struct {
 	Client  string // client_id
 	Topic   string // with the prefix "realtime:"
@@ -18,8 +18,8 @@ type Key struct {
 	Sub     string
 }
 
-// clone is the key with memory of its own: its parts are cut from longer texts,
-// such as the query of a URL, which need not stay with them.
+// clone is the key in memory of its own: the parts of k are cut from longer
+// texts, such as the query of a URL, which would stay in memory with it.
 func (k Key) clone() Key {
 	k.Client, k.Topic = strings.Clone(k.Client), strings.Clone(k.Topic)
 	k.Role, k.Sub = strings.Clone(k.Role), strings.Clone(k.Sub)
@@ -29,16 +29,18 @@ func (k Key) clone() Key {
 // Memory is what is remembered of a client that joins.
 type Memory uint8
 
-// Fresh clients were not here before. Remembered ones were, and what they have
-// is known. Forgotten ones may have been here, and what they have is not known;
-// they are told to resync, until they confirm that they have heard it.
+// Fresh clients were not here before. Remembered clients were, and what they have
+// is known. Forgotten clients may have been, and what they have is not known; they
+// are told to resync each time that they join, until a pong proves that they have
+// heard it.
 const (
 	Fresh Memory = iota
 	Remembered
 	Forgotten
 )
 
-// Known is what a client has received of a topic, as far as it has proven it.
+// Known is what a client has received of a topic, as far as its pongs have
+// proven it.
 type Known struct {
 	Memory Memory
 	Proven changelog.Standing // it has every change up to here; zero if unknown
@@ -51,36 +53,36 @@ type record struct {
 	bindings  Fingerprint
 	proven    changelog.Standing // as in Known
 	heard     uint64
-	resync    bool // it was told, or will be told, to resync, and has proven nothing since
+	resync    bool // the client was told to resync, or is to be, and has proven nothing since
 	restored  bool // from an earlier run, and not used since
-	confirmed bool // its owner has proven something
+	confirmed bool // the owner's client has proven something
 
-	owner   *Bookmark // of the channel that is the client; nil while it is away
-	holder  *Bookmark // the owner, or the last one; nil after a restart
-	left    time.Time // since when it is away
-	element *list.Element
+	owner   *Bookmark     // of the client's newest channel; nil while the client is away
+	holder  *Bookmark     // the owner, or the last one while the client is away; nil after a restart
+	left    time.Time     // when the client went away
+	element *list.Element // in records.away; nil while the client is here
 	right   right
 }
 
 // right is what is known of the client's right to read a private topic.
 type right struct {
-	allowed time.Time // when it was last known to have it
-	barred  bool      // it has it no more, or for presence alone: what is sent is not for it
+	allowed time.Time // when the client was last known to have it
+	barred  bool      // the client may not read broadcasts: what is sent now is not for it
 }
 
 // isDoubtful reports whether something may have been sent to the topic since
-// that was not for the client.
+// the client left that was not for it.
 func (r right) isDoubtful(now time.Time, age time.Duration) bool {
 	return r.barred || age > 0 && now.Sub(r.allowed) > age
 }
 
-// size is about what a record weighs, in bytes.
+// size is about how many bytes a record takes.
 func (r *record) size() int {
 	return 400 + len(r.Client) + len(r.Topic) + len(r.Role) + len(r.Sub)
 }
 
-// start notes from where on a channel that is new gets everything. That holds
-// when it comes back, whether it has proven anything by then or not.
+// start notes from which standing on a new client's channel gets everything.
+// The client goes on there when it comes back, even if it has proven nothing.
 func (r *record) start(at changelog.Standing) {
 	if r.resync || r.proven != (changelog.Standing{}) {
 		return
@@ -89,14 +91,14 @@ func (r *record) start(at changelog.Standing) {
 	r.resync = at == (changelog.Standing{})
 }
 
-// listen notes from which number on a channel that is new gets all broadcasts.
+// listen notes after which number a new client's channel gets all broadcasts.
 func (r *record) listen(number uint64) {
 	if r.heard == 0 && !r.resync {
 		r.heard = number
 	}
 }
 
-// prove notes what the owner has received. Zero values say nothing.
+// prove notes what the client has received. Zero values say nothing.
 func (r *record) prove(at changelog.Standing, heard uint64) {
 	r.confirmed = true
 	if at != (changelog.Standing{}) {

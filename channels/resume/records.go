@@ -7,21 +7,22 @@ import (
 	"walcast/replication/changelog"
 )
 
-// records holds those of the clients that are here, and of those that are away,
-// which are bounded in number, bytes and time. It is not safe for concurrent use.
+// records holds the records of clients that are here, and of clients that are
+// away; the latter are bounded in number, bytes and time. It is not safe for
+// concurrent use.
 type records struct {
-	limit    int           // how many clients' topics may be away
-	maxBytes int           // how many bytes these may take up
-	keep     time.Duration // how long they may be away
-	// rightAge is how long it is believed that a client has the right to a private
-	// topic without a look; 0 is for ever.
+	limit    int           // how many records of clients that are away
+	maxBytes int           // that these may take
+	keep     time.Duration // how long a client may be away
+	// rightAge is how long a client that is away is believed to have the right
+	// to a private topic; 0 is for ever.
 	rightAge func() time.Duration
 
 	byKey map[Key]*record
-	away  *list.List // of *record, the longest away first
-	bytes int        // what those away take up
+	away  *list.List // of *record, those longest away first
+	bytes int        // that those away take
 	// unsureUntil is until when a client without a record may have been here
-	// before: records were lost, and until then they would have been kept.
+	// before: records were lost that would have been kept until then.
 	unsureUntil time.Time
 }
 
@@ -32,8 +33,8 @@ func newRecords(limit, maxBytes int, keep time.Duration) *records {
 	}
 }
 
-// take gives the client's record to a bookmark, from another one that still has
-// it: the newest channel is the client.
+// take gives the client's record to a bookmark. If another bookmark has the
+// record it loses it: only the client's newest channel counts.
 func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.Time) (*record, Memory) {
 	s.expire(now)
 	r := s.byKey[key]
@@ -65,16 +66,16 @@ func (s *records) release(r *record, now time.Time) {
 	s.bound(now)
 }
 
-// discard forgets the record of a client that does not want the topic any more.
-// One that has confirmed nothing yet may only be impatient: it leaves when the
-// reply comes too late, and joins again.
+// discard forgets the record of a client that leaves the topic for good. A
+// client that has confirmed nothing yet may only be impatient: it leaves when
+// the reply comes too late, and joins again.
 func (s *records) discard(r *record) {
 	if r.confirmed {
 		s.forget(r)
 	}
 }
 
-// forget drops a record, whether its client is here or away.
+// forget drops a record, be its client here or away.
 func (s *records) forget(r *record) {
 	s.recall(r)
 	r.owner, r.holder = nil, nil
@@ -103,14 +104,14 @@ func (s *records) restore(r *record) {
 	}
 }
 
-// store puts a record among those away.
+// store puts a record among those of clients that are away.
 func (s *records) store(r *record, left time.Time) {
 	r.owner, r.left = nil, left
 	r.element = s.away.PushBack(r)
 	s.bytes += r.size()
 }
 
-// recall takes a record from among those away.
+// recall takes a record out of those of clients that are away.
 func (s *records) recall(r *record) {
 	if r.element != nil {
 		s.away.Remove(r.element)
@@ -119,7 +120,7 @@ func (s *records) recall(r *record) {
 	}
 }
 
-// storeAll puts those among the away whose channels have not ended in time.
+// storeAll stores the records of all channels that have not ended yet.
 func (s *records) storeAll(now time.Time) {
 	for _, r := range s.byKey {
 		if r.owner != nil {
@@ -128,8 +129,8 @@ func (s *records) storeAll(now time.Time) {
 	}
 }
 
-// bound drops those that are away longest. Their clients cannot be told from new
-// ones for as long as they would have been kept.
+// bound drops the records of clients that are away longest. For as long as
+// these would have been kept, such a client cannot be told from a new one.
 func (s *records) bound(now time.Time) {
 	for s.away.Len() > s.limit || s.bytes > s.maxBytes {
 		s.dropOldest()
@@ -137,7 +138,7 @@ func (s *records) bound(now time.Time) {
 	}
 }
 
-// expire drops those whose time is over.
+// expire drops the records of clients that have been away for too long.
 func (s *records) expire(now time.Time) {
 	for e := s.away.Front(); e != nil && now.Sub(e.Value.(*record).left) > s.keep; e = s.away.Front() {
 		s.dropOldest()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Restore reads what the run before has left, and sets the marker. It must be
-// called, if at all, before the first Take. Whatever goes wrong is logged:
+// Restore reads the state file of the run before, and writes the marker file.
+// It must be called, if at all, before the first Take. Errors are logged, and
 // clients that cannot be recognised then are told to resync.
 func (c *Clients) Restore(now time.Time, logger *slog.Logger) {
 	path := c.config.StateFile
@@ -60,8 +60,8 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 	c.records.bound(now)
 }
 
-// Save writes the state file and takes the marker away. Sessions have ended by
-// then: what they receive later is not in it.
+// Save writes the state file and removes the marker file. All sessions must
+// have ended: what they receive later is not in the file.
 func (c *Clients) Save(now time.Time, logger *slog.Logger) {
 	if !c.marked {
 		return

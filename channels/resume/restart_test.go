@@ -79,7 +79,7 @@ func TestAStopKeepsWhatIsKnown(t *testing.T) {
 	stays.Start(at(3))
 	r.notes.lines = []string{"one", "two"}
 	r.stop()
-	for range 2 { // nobody is back in the first of them
+	for range 2 { // no client is back in the first of them
 		r = start(t, path, "")
 		if want := []string{"one", "two"}; !slices.Equal(r.notes.lines, want) || !r.notes.restored {
 			t.Errorf("section has %q, restored %t; want %q", r.notes.lines, r.notes.restored, want)

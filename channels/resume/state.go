@@ -28,9 +28,10 @@ type Section interface {
 	Save(write func(v any) error) error
 	// Restore takes back one line that Save has written, in an earlier run.
 	Restore(line json.RawMessage) error
-	// Restored follows the last line.
+	// Restored is called after the last line.
 	Restored()
-	// Clear forgets what was restored: the run that wrote it was not the last one.
+	// Clear forgets what was restored: a later run than the one that wrote it
+	// has ended without Save.
 	Clear()
 }
 
@@ -53,7 +54,7 @@ type state struct {
 type savedRecord struct {
 	Key
 	Bindings string
-	System   string `json:",omitempty"` // of the history of Position
+	System   string `json:",omitempty"` // of the history that Position belongs to
 	Position string `json:",omitempty"`
 	Heard    uint64 `json:"Listened,omitempty"`
 	Resync   bool   `json:"Owed,omitempty"`

@@ -6,14 +6,15 @@ import "time"
 type Config struct {
 	// Window is how long a broadcast is kept for clients that come back.
 	Window time.Duration
-	// MaxTopics is of how many topics broadcasts are kept. Clients of those that
-	// are dropped are told that they missed some.
+	// MaxTopics is of how many topics broadcasts are kept. Beyond it the topic
+	// that its clients left longest ago is dropped, and they are told that they
+	// missed broadcasts when they come back.
 	MaxTopics int
 	// MaxBroadcastBytes is the size of a payload above which a message from SQL
 	// is not delivered.
 	MaxBroadcastBytes int
 	// PrivateLogicalMessages reports whether logical messages may go to private
-	// topics at present; nil is never.
+	// topics at present; nil means never.
 	PrivateLogicalMessages func() bool
 	// Archive is where replays come from; nil refuses them.
 	Archive Archive

@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var room = Key{Name: "realtime:room"}
+var room = protocol.Topic{Name: "realtime:room"}
 
 // box is an Outbox of vsn 1.0.0 that keeps what was pushed.
 type box struct {
@@ -79,7 +79,7 @@ func newFixture(t *testing.T, c Config) *fixture {
 }
 
 // join is a member with a box.
-func (f *fixture) join(key Key, c MemberConfig) (*Member, *box) {
+func (f *fixture) join(key protocol.Topic, c MemberConfig) (*Member, *box) {
 	b := &box{}
 	c.Outbox = b
 	c.Address.Topic, c.Address.JoinRef = key.Name, `"1"`

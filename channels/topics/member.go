@@ -22,11 +22,11 @@ type MemberConfig struct {
 	Replays   bool       // it asked for a replay: live broadcasts wait for Replay
 }
 
-// Returning is what a client with a client_id has of a topic that it joins.
+// Returning is what a client with a client_id has had of a topic that it joins.
 type Returning struct {
 	Heard    uint64       // the number up to which it has every broadcast, 0 for a new one
-	Position wal.Position // where its changes go on, for what it is told
-	Told     bool         // it is told to resync anyway
+	Position wal.Position // where its changes go on, to be told with a resync
+	Told     bool         // it is told to resync for other reasons already
 }
 
 // Member is one channel's part in its topic. It is safe for concurrent use.
@@ -35,18 +35,18 @@ type Member struct {
 	topic       *topic
 	config      MemberConfig
 	heardAtJoin uint64
-	past        *topicPast // that it is counted in, nil for none
+	past        *topicPast // the topic's kept broadcasts; nil without a client_id
 
 	// What follows is guarded by the topic's lock.
 	deaf     bool
 	left     bool
-	owed     *owed               // until what a replay owes is paid
-	replayed map[string]struct{} // ids of the messages that a replay has brought and nothing else yet
+	owed     *owed               // nil once a replay is over, or without one
+	replayed map[string]struct{} // ids of messages that came with a replay and not from the log yet
 }
 
-// Join adds a channel to a topic. Everything that is broadcast from now on is for
-// it, after what it has missed.
-func (s *Topics) Join(key Key, c MemberConfig) *Member {
+// Join adds a channel to a topic. It first gets what its client has missed,
+// then everything that is broadcast from now on.
+func (s *Topics) Join(key protocol.Topic, c MemberConfig) *Member {
 	m := &Member{topics: s, config: c, deaf: c.Deaf}
 	if c.Replays {
 		m.owed = &owed{}
@@ -58,7 +58,8 @@ func (s *Topics) Join(key Key, c MemberConfig) *Member {
 	return m
 }
 
-// Broadcast sends to all other members, and to this one if it asked for its own.
+// Broadcast sends to all other members, and to this one if it asked for its own
+// broadcasts.
 func (m *Member) Broadcast(b protocol.Broadcast) { m.topic.broadcast(b, m, "") }
 
 // Listen sets whether the member gets broadcasts from now on.
@@ -68,12 +69,12 @@ func (m *Member) Listen(listens bool) {
 	m.deaf = !listens
 }
 
-// HeardAtJoin is the number up to which the member counts as having had every
-// broadcast when it joined, if it has a client_id.
+// HeardAtJoin is the number up to which every broadcast is had by a client with
+// a client_id, once it has what its join brought.
 func (m *Member) HeardAtJoin() uint64 { return m.heardAtJoin }
 
 // Heard is the number up to which every broadcast has been pushed. It is 0 if
-// that is not known, as while a replay is owed.
+// that is not known, as while a replay is awaited.
 func (m *Member) Heard() uint64 {
 	m.topic.mu.Lock()
 	defer m.topic.mu.Unlock()

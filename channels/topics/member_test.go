@@ -66,7 +66,7 @@ func TestAClientThatReturnsGetsTheBroadcastsItMissed(t *testing.T) {
 	a.Leave()
 	other.Broadcast(text(4))
 	other.Leave()
-	f.Publish(room, text(5)) // nobody is there any more
+	f.Publish(room, text(5)) // no member is left
 	again, missed := f.client("a", heard)
 	f.Publish(room, text(6))
 	missed.want(t, "the client that is back", "broadcast 2.", "broadcast 4.", "broadcast 5.", "broadcast 6.")
@@ -107,7 +107,7 @@ func TestAResyncOfAClientWithoutAPositionNamesNone(t *testing.T) {
 	f := newFixture(t, Config{MaxTopics: 1})
 	a, _ := f.client("a", 0)
 	a.Leave()
-	f.join(Key{Name: "realtime:other"}, MemberConfig{Client: "a", Returning: &Returning{}}) // in place of the first
+	f.join(protocol.Topic{Name: "realtime:other"}, MemberConfig{Client: "a", Returning: &Returning{}}) // in place of the first
 	f.Publish(room, text(1))
 	_, back := f.join(room, MemberConfig{Client: "a", Returning: &Returning{Heard: a.HeardAtJoin()}})
 	back.want(t, "the client", `"from":null,"oldest":null,"position":null`)

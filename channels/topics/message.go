@@ -26,18 +26,19 @@ const MessagePrefix = "walcast.broadcast"
 // topic. It belongs to one goroutine.
 type Message struct {
 	topics *Topics
-	key    Key
-	id     string // of a stored message, "" for others
+	key    protocol.Topic
+	id     string // of a row of realtime.messages, "" for a logical message
 	frames frames
 }
 
 // Message reads the message that a change is, and the topic that it is for. It
-// is nil if the change is none, or if nobody can have it. That is logged if leads
-// is set, which is so for one of those that read the same log: the client that
-// sent the message has committed by now and cannot be told.
-func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
+// is nil if the change is no message, or one that cannot be delivered. The
+// reason is logged if reports is set, by one of all that read the same log. The
+// client that sent the message cannot be told, as its transaction has
+// committed.
+func (s *Topics) Message(c *wal.Change, reports bool) (protocol.Topic, *Message) {
 	if !isMessage(c) || isRelayed(c) {
-		return Key{}, nil
+		return protocol.Topic{}, nil
 	}
 	key, stored, err := read(c)
 	switch {
@@ -53,7 +54,7 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 		err = errors.New("its payload has a number that a double cannot hold, which ends the sockets of some clients")
 	}
 	if err != nil {
-		if leads {
+		if reports {
 			s.metrics.messages.WithLabelValues(resultRefused).Inc()
 			s.warn("message from SQL not delivered", key, stored.Event, err)
 		}
@@ -62,8 +63,8 @@ func (s *Topics) Message(c *wal.Change, leads bool) (Key, *Message) {
 	return key, &Message{topics: s, key: key, id: stored.ID, frames: frames{topic: key.Name, broadcast: stored.broadcast()}}
 }
 
-// check says why a message does not go to its topic.
-func (s *Topics) check(c *wal.Change, key Key) error {
+// check says why a message may not go to its topic, nil if it may.
+func (s *Topics) check(c *wal.Change, key protocol.Topic) error {
 	trusts := s.config.PrivateLogicalMessages
 	if c.Operation == wal.Message && key.Private && (trusts == nil || !trusts()) {
 		return errors.New(`logical messages do not go to private topics, as anybody may write them: use realtime.send, or "private": false, or see logical-message-roles`)
@@ -72,14 +73,14 @@ func (s *Topics) check(c *wal.Change, key Key) error {
 }
 
 // Sent notes that the message is delivered to members from now on. It is called
-// once for each message, and before any member can join too late to get it.
+// once for each message, before any member can join too late to get it.
 func (m *Message) Sent() {
 	s := m.topics
 	s.metrics.messages.WithLabelValues(resultRelayed).Inc()
 	if err := m.frames.broadcast.CheckHeader(m.key.Name); err != nil {
 		s.warn("message from SQL not delivered to clients of vsn 2.0.0", m.key, m.frames.broadcast.Event, err)
 	}
-	if m.id != "" && m.key.Private { // the ones that replays are asked for
+	if m.id != "" && m.key.Private { // only these are replayed
 		s.recent.add(m.key, m.id, time.Now())
 	}
 }
@@ -91,8 +92,8 @@ func (m *Message) Deliver(to *Member) {
 	to.topic.deliver(to, m.frames.of(to.config.Address.Version), m.id)
 }
 
-// warn logs what is wrong with a message, but not with every one of a flood.
-func (s *Topics) warn(text string, key Key, event string, why error) {
+// warn logs what is wrong with a message, at a limited rate.
+func (s *Topics) warn(text string, key protocol.Topic, event string, why error) {
 	//nolint:sloglint // a constant of the caller
 	s.complaints.Do(func() { s.logger.Warn(text, "topic", key.SubTopic(), "event", event, "err", why) })
 }
@@ -104,14 +105,13 @@ func isMessage(c *wal.Change) bool {
 	case wal.Message:
 		return c.Prefix == MessagePrefix
 	case wal.Insert:
-		return c.Relation.Schema == "realtime" &&
-			(c.Relation.Table == "messages" || strings.HasPrefix(c.Relation.Table, "messages_"))
+		return protocol.IsMessagesTable(c.Relation.Schema, c.Relation.Table)
 	}
 	return false
 }
 
-// isRelayed reports whether a row was stored with a broadcast that its receivers
-// have had from its sender's server.
+// isRelayed reports whether a row was stored for a broadcast that was delivered
+// when it was sent.
 func isRelayed(c *wal.Change) bool {
 	if c.Operation != wal.Insert {
 		return false
@@ -120,9 +120,9 @@ func isRelayed(c *wal.Change) bool {
 	return i >= 0 && c.New[i].Kind == wal.Text && c.New[i].Text == "t"
 }
 
-// read reads a message. With an error, which says what a broadcast needs and it
-// lacks, there is as much as could be read.
-func read(c *wal.Change) (Key, Stored, error) {
+// read reads a message. An error says what is wrong with it; then key and
+// message have as much as could be read.
+func read(c *wal.Change) (protocol.Topic, Stored, error) {
 	if c.Operation == wal.Message {
 		return readContent(c.Content)
 	}
@@ -130,14 +130,14 @@ func read(c *wal.Change) (Key, Stored, error) {
 }
 
 // readContent reads the content of a logical message. It has no id.
-func readContent(content string) (key Key, s Stored, err error) {
+func readContent(content string) (key protocol.Topic, s Stored, err error) {
 	var fields struct {
 		Topic, Event *string
 		Payload      json.RawMessage
 		Private      *bool
 	}
 	err = json.Unmarshal([]byte(strings.ToValidUTF8(content, notUTF8)), &fields)
-	key = Key{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
+	key = protocol.Topic{Name: protocol.TopicPrefix, Private: fields.Private == nil || *fields.Private}
 	s.Encoding, s.Payload = protocol.EncodingJSON, fields.Payload
 	if fields.Topic != nil {
 		key.Name += *fields.Topic
@@ -158,12 +158,12 @@ func readContent(content string) (key Key, s Stored, err error) {
 	return key, s, nil
 }
 
-// notUTF8 stands for bytes that are no UTF-8, as SQL_ASCII databases may have them.
-// In a frame they would end the connection of each client.
+// notUTF8 stands for bytes that are no UTF-8, which databases with encoding
+// SQL_ASCII may have. In a frame they would end the connection of each client.
 const notUTF8 = "\uFFFD"
 
 // readRow reads a row of realtime.messages.
-func readRow(c *wal.Change) (key Key, s Stored, err error) {
+func readRow(c *wal.Change) (key protocol.Topic, s Stored, err error) {
 	missing := ""
 	text := func(column string) string {
 		i := c.Relation.Column(column)
@@ -175,7 +175,7 @@ func readRow(c *wal.Change) (key Key, s Stored, err error) {
 	}
 	private := text("private")
 	s.Event, s.ID = text("event"), text("id")
-	key = Key{Name: protocol.TopicPrefix + text("topic"), Private: private == "t"}
+	key = protocol.Topic{Name: protocol.TopicPrefix + text("topic"), Private: private == "t"}
 	if missing != "" {
 		return key, s, fmt.Errorf("row of realtime.messages without %s", missing)
 	}

@@ -14,11 +14,11 @@ func TestWhatIsAMessage(t *testing.T) {
 	other.Relation = &wal.Relation{Schema: "public", Table: "messages", Columns: other.Relation.Columns}
 	update := row("room", "e", "f", "1", "{}", "NULL")
 	update.Operation = wal.Update
-	public := Key{Name: "realtime:room"}
+	public := protocol.Topic{Name: "realtime:room"}
 	for _, test := range []struct {
 		name   string
 		change *wal.Change
-		key    Key
+		key    protocol.Topic
 		want   string // part of its frame, "" for no message
 	}{
 		{"row", row("room", "e", "f", "1", `{"n":1}`, "NULL"), public, `{"event":"e","meta":{"id":"1"},"payload":{"n":1},"type":"broadcast"}`},
@@ -26,9 +26,9 @@ func TestWhatIsAMessage(t *testing.T) {
 		{"logical message", logical(`{"topic":"room","event":"e","payload":[1],"private":false}`), public, `{"event":"e","payload":[1],"type":"broadcast"}`},
 		{"logical message that is private", logical(`{"topic":"room","event":"e","payload":[1]}`), private, `"payload":[1]`},
 		{"row of a number as text", row("room", "e", "f", "1", `{"n":"1e999"}`, "NULL"), public, `"payload":{"n":"1e999"}`},
-		{"row of another table", other, Key{}, ""},
-		{"row that changes", update, Key{}, ""},
-		{"message of others", &wal.Change{Operation: wal.Message, Prefix: "theirs", Content: "{}"}, Key{}, ""},
+		{"row of another table", other, protocol.Topic{}, ""},
+		{"row that changes", update, protocol.Topic{}, ""},
+		{"message of others", &wal.Change{Operation: wal.Message, Prefix: "theirs", Content: "{}"}, protocol.Topic{}, ""},
 	} {
 		key, m := f.Message(test.change, true)
 		if key != test.key || (m != nil) != (test.want != "") {
@@ -132,8 +132,8 @@ func TestMessagesThatCannotBeDeliveredAreReportedOnce(t *testing.T) {
 		{row("room", "e", "f", "1", large, "NULL"), "the limit is 2000"},
 	} {
 		f := newFixture(t, Config{})
-		for _, leads := range []bool{false, true, false} {
-			if _, m := f.Message(test.change, leads); m != nil {
+		for _, reports := range []bool{false, true, false} {
+			if _, m := f.Message(test.change, reports); m != nil {
 				t.Errorf("%q is a message; want none", test.want)
 			}
 		}

@@ -1,22 +1,25 @@
 package topics
 
-import "hash/fnv"
+import (
+	"hash/fnv"
 
-// newest knows of every topic there may be the number of its newest broadcast, or
-// a larger one: topics share slots. So it has one size whatever there is, and a
-// client that comes back is told that it has missed broadcasts whenever it has,
-// and rarely when it has not.
+	"walcast/protocol"
+)
+
+// newest knows for every topic the number of its newest broadcast, or a larger
+// one, as topics share slots. Its size is fixed. A client that comes back is
+// always told if it has missed broadcasts, and rarely if it has not.
 type newest struct {
-	floor uint64   // up to this number nothing is known
+	floor uint64   // nothing is known up to this number
 	slots []uint64 // nil until the first broadcast
 }
 
-// newestSlots are half a megabyte.
+// newestSlots make half a megabyte.
 const newestSlots = 1 << 16
 
 func newNewest(floor uint64) newest { return newest{floor: floor} }
 
-func (n *newest) note(key Key, number uint64) {
+func (n *newest) note(key protocol.Topic, number uint64) {
 	if n.slots == nil {
 		n.slots = make([]uint64, newestSlots)
 	}
@@ -24,15 +27,16 @@ func (n *newest) note(key Key, number uint64) {
 }
 
 // of is the number of a topic's newest broadcast, or a larger one.
-func (n *newest) of(key Key) uint64 {
+func (n *newest) of(key protocol.Topic) uint64 {
 	if n.slots == nil {
 		return n.floor
 	}
 	return max(n.floor, n.slots[slotOf(key)])
 }
 
-// slotOf is the same in every run, as slots are in the state file.
-func slotOf(key Key) uint64 {
+// slotOf gives a topic the same slot in every run, as slots are in the state
+// file.
+func slotOf(key protocol.Topic) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(key.Name)) // a hash does not fail
 	if key.Private {

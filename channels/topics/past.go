@@ -20,38 +20,39 @@ const (
 	topicCost  = 240      // what a topic takes beside its name: structs, and its part of maps and lists
 )
 
-// Past is what was broadcast lately, by clients and over HTTP, to the topics that
-// clients with a client_id are on or have left lately, for when they come back.
-// Messages from SQL are not in it: a client that comes back reads them from the log. Of
-// every other topic it knows at least whether anything was broadcast since a
-// client was there. It is safe for concurrent use; topics note under their own
-// lock, in their order.
+// Past keeps what was broadcast lately, by clients and over HTTP, for clients
+// that come back. It keeps that of topics which clients with a client_id are
+// on, or have left lately. Of every other topic it knows whether anything was
+// broadcast since a client was there. Messages from SQL are not in it, as a
+// client that comes back reads them from the log. It is safe for concurrent
+// use; topics call it under their own lock, so that broadcasts are kept in
+// their order.
 type Past struct {
 	window time.Duration
 	limit  int         // topics
 	began  time.Time   // when the run began
-	inUse  atomic.Bool // a client may come back
+	inUse  atomic.Bool // a client with a client_id has joined; without one nothing is kept
 
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
 	newest  newest
-	byTopic map[Key]*topicPast
-	away    list.List // of *topicPast that nobody is on, the longest first
-	names   int       // bytes of all topics
-	order   []noted   // everything that is kept, the oldest first; some is gone by now
-	bytes   int       // of it
+	byTopic map[protocol.Topic]*topicPast
+	away    list.List // of *topicPast without members, those left longest ago first
+	names   int       // bytes that the topics take, without their broadcasts
+	order   []noted   // all kept broadcasts, oldest first; some have been dropped by now
+	bytes   int       // that the broadcasts take
 }
 
-// topicPast is the past of one topic.
+// topicPast is the kept broadcasts of one topic.
 type topicPast struct {
-	key  Key
-	lost uint64 // number up to which broadcasts are not kept
+	key  protocol.Topic
+	lost uint64 // number up to which broadcasts are not kept any more
 	kept []said // oldest first
-	size int    // of these, in bytes
+	size int    // bytes of kept
 
-	here int           // how many members with a client_id there are
-	left time.Time     // since when there are none
-	away *list.Element // nil while there are
+	here int           // members with a client_id
+	left time.Time     // when the last of them left
+	away *list.Element // in Past.away; nil while there are members
 }
 
 func (of *topicPast) cost() int { return topicCost + len(of.key.Name) }
@@ -68,22 +69,22 @@ func (b *said) size() int {
 	return 200 + len(b.Relay) + len(b.Opaque) + len(b.Payload) + len(b.Meta) + len(b.Event) + len(b.Sender)
 }
 
-// noted names one broadcast among those of its topic.
+// noted refers to one broadcast of a topic.
 type noted struct {
 	of     *topicPast
 	number uint64
 }
 
-// newPast begins with a number that no earlier run has come to: the microseconds
-// until now, when the run began, as nobody broadcasts a million times a second. So
-// 0 can mean a client that was never here.
+// newPast begins with a number that is larger than any of an earlier run: the
+// microseconds of the Unix time at which this run began, as nobody broadcasts a
+// million times a second. So 0 can stand for a client that was never here.
 func newPast(window time.Duration, limit int, now time.Time) *Past {
 	number := uint64(now.UnixMicro())
-	return &Past{window: window, limit: limit, began: now, byTopic: map[Key]*topicPast{}, number: number, newest: newNewest(number)}
+	return &Past{window: window, limit: limit, began: now, byTopic: map[protocol.Topic]*topicPast{}, number: number, newest: newNewest(number)}
 }
 
-// note keeps a broadcast if anybody may come back for it.
-func (p *Past) note(key Key, b protocol.Broadcast, sender string, now time.Time) {
+// note numbers a broadcast, and keeps it if the topic's broadcasts are kept.
+func (p *Past) note(key protocol.Topic, b protocol.Broadcast, sender string, now time.Time) {
 	if !p.inUse.Load() {
 		return
 	}
@@ -102,8 +103,8 @@ func (p *Past) note(key Key, b protocol.Broadcast, sender string, now time.Time)
 	p.trim(now)
 }
 
-// trim drops what is too much or too old, the oldest of all topics first: a topic
-// that has fallen silent must not take the room of others.
+// trim drops what is too much or too old, the oldest broadcasts of all topics
+// first.
 func (p *Past) trim(now time.Time) {
 	for len(p.order) > 0 {
 		switch oldest := p.order[0]; {
@@ -116,7 +117,7 @@ func (p *Past) trim(now time.Time) {
 		p.order[0] = noted{}
 		p.order = p.order[1:]
 	}
-	p.order = nil // so that a silent server holds no room of a busy time
+	p.order = nil // after a busy time its memory is given back
 }
 
 func (p *Past) add(of *topicPast, b said) {
@@ -126,7 +127,8 @@ func (p *Past) add(of *topicPast, b said) {
 	p.order = append(p.order, noted{of, b.Number})
 }
 
-// copied is a broadcast that may be kept: its bytes are those of a read buffer.
+// copied is a broadcast that may be kept: the bytes of b belong to a read
+// buffer.
 func copied(b protocol.Broadcast) protocol.Broadcast {
 	b.Relay, b.Opaque = bytes.Clone(b.Relay), bytes.Clone(b.Opaque)
 	b.Payload, b.Meta = bytes.Clone(b.Payload), bytes.Clone(b.Meta)
@@ -143,11 +145,12 @@ func (p *Past) dropOldest(of *topicPast) {
 	p.bytes -= size
 }
 
-// arrive counts a member with a client_id in, until it leaves. It returns what
-// was sent to the topic after the number up to which the client has heard it, 0
-// for one that is new, and whether some of that is gone. newest is the newest
-// number. From here on what is broadcast is kept.
-func (p *Past) arrive(key Key, heard uint64, now time.Time) (of *topicPast, missed []said, newest uint64, gap bool) {
+// arrive counts a member with a client_id in, until it leaves. heard is the
+// number up to which its client has every broadcast, 0 for a new client. It
+// returns what was broadcast to the topic since, and whether some of that is
+// gone. newest is the newest number of all topics. From here on the topic's
+// broadcasts are kept, if there is room.
+func (p *Past) arrive(key protocol.Topic, heard uint64, now time.Time) (of *topicPast, missed []said, newest uint64, gap bool) {
 	p.inUse.Store(true)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,10 +189,10 @@ func (p *Past) leave(of *topicPast, now time.Time) {
 	}
 }
 
-// begin makes the past of a topic, nil if there is no room for one: its clients
-// may be told later that they missed some, and nothing worse.
-func (p *Past) begin(key Key) *topicPast {
-	of := &topicPast{key: Key{Name: strings.Clone(key.Name), Private: key.Private}, lost: p.newest.of(key)}
+// begin begins to keep the broadcasts of a topic. It returns nil if there is no
+// room for the topic: then its clients are told to resync when they come back.
+func (p *Past) begin(key protocol.Topic) *topicPast {
+	of := &topicPast{key: protocol.Topic{Name: strings.Clone(key.Name), Private: key.Private}, lost: p.newest.of(key)}
 	for p.away.Len() > 0 && !p.hasRoom(of) {
 		p.forget(p.away.Front().Value.(*topicPast))
 	}
@@ -205,12 +208,12 @@ func (p *Past) hasRoom(of *topicPast) bool {
 	return len(p.byTopic) < p.limit && p.names+of.cost() <= nameBytes
 }
 
-// store puts a topic among those that nobody is on.
+// store puts a topic among those without members.
 func (p *Past) store(of *topicPast, left time.Time) {
 	of.left, of.away = left, p.away.PushBack(of)
 }
 
-// recall takes a topic from among those that nobody is on.
+// recall takes a topic out of those without members.
 func (p *Past) recall(of *topicPast) {
 	if of.away != nil {
 		p.away.Remove(of.away)
@@ -218,8 +221,8 @@ func (p *Past) recall(of *topicPast) {
 	}
 }
 
-// expire forgets the topics that nobody has been on for the window: what was
-// broadcast while they were is as old by now.
+// expire forgets the topics that had no members for the window. What was
+// broadcast while they had some is older than the window by now.
 func (p *Past) expire(now time.Time) {
 	for at := p.away.Front(); at != nil && now.Sub(at.Value.(*topicPast).left) > p.window; at = p.away.Front() {
 		p.forget(at.Value.(*topicPast))
@@ -243,8 +246,8 @@ func (p *Past) Expire(now time.Time) {
 	p.trim(now)
 }
 
-// heard is the number up to which every broadcast to any topic has been noted, 0
-// while nobody may come back.
+// heard is the number up to which every broadcast to any topic has been noted,
+// 0 while nothing is kept.
 func (p *Past) heard() uint64 {
 	if !p.inUse.Load() {
 		return 0
@@ -254,7 +257,7 @@ func (p *Past) heard() uint64 {
 	return p.number
 }
 
-// size is how many topics are known, and what is kept takes up, in bytes.
+// size is how many topics are known, and how many bytes everything takes.
 func (p *Past) size() (topics, bytes int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 )
 
 // visit has a client come to a topic and leave it.
-func (p *Past) visit(key Key, now time.Time) (joined uint64) {
+func (p *Past) visit(key protocol.Topic, now time.Time) (joined uint64) {
 	of, _, joined, _ := p.arrive(key, 0, now)
 	if of != nil {
 		p.leave(of, now)
@@ -37,7 +37,7 @@ func TestTopicsThatClientsHaveLeftAreBoundedInBytesWhateverTheirNames(t *testing
 	p := newPast(time.Hour, 1_000_000, start)
 	long := strings.Repeat("x", 5000)
 	for i := range 20_000 { // 100 MB of names
-		p.visit(Key{Name: fmt.Sprint(long, i)}, start)
+		p.visit(protocol.Topic{Name: fmt.Sprint(long, i)}, start)
 	}
 	topics, bytes := p.size()
 	if bytes > nameBytes+allBytes || topics < 1000 {
@@ -58,7 +58,7 @@ func TestTopicsThatClientsAreOnKeepTheirPastWhenOthersComeAndGo(t *testing.T) {
 	_, joined, _ := p.since(room, 0)
 	p.note(room, protocol.Broadcast{Relay: []byte("{}")}, "", start)
 	for i := range 100 {
-		p.visit(Key{Name: fmt.Sprint(i)}, start)
+		p.visit(protocol.Topic{Name: fmt.Sprint(i)}, start)
 	}
 	if n, gap := missed(p, room, joined); n != 1 || gap {
 		t.Errorf("its client has missed %d broadcasts, gap %t; want 1 and none", n, gap)
@@ -68,10 +68,10 @@ func TestTopicsThatClientsAreOnKeepTheirPastWhenOthersComeAndGo(t *testing.T) {
 func TestWhatNobodyCanComeBackForIsForgottenAfterTheWindow(t *testing.T) {
 	start := time.Now()
 	p := newPast(time.Minute, 100, start)
-	here := Key{Name: "somebody is here"}
+	here := protocol.Topic{Name: "somebody is here"}
 	p.since(here, 0)
 	for i := range 50 {
-		key := Key{Name: fmt.Sprint(i)}
+		key := protocol.Topic{Name: fmt.Sprint(i)}
 		p.visit(key, start)
 		p.note(key, protocol.Broadcast{Relay: []byte("{}")}, "", start)
 	}
@@ -85,13 +85,13 @@ func TestWhatNobodyCanComeBackForIsForgottenAfterTheWindow(t *testing.T) {
 func TestWhoWasAwayForLongIsToldOfAGapOnlyIfSomethingWasBroadcast(t *testing.T) {
 	start := time.Now()
 	p := newPast(time.Minute, 100, start)
-	quiet, busy := Key{Name: "quiet"}, Key{Name: "busy"}
-	heard := map[Key]uint64{quiet: p.visit(quiet, start), busy: p.visit(busy, start)}
+	quiet, busy := protocol.Topic{Name: "quiet"}, protocol.Topic{Name: "busy"}
+	heard := map[protocol.Topic]uint64{quiet: p.visit(quiet, start), busy: p.visit(busy, start)}
 	later := start.Add(time.Hour)
 	p.Expire(later)
-	p.note(busy, protocol.Broadcast{Relay: []byte("{}")}, "", later) // nobody is there to keep it for
+	p.note(busy, protocol.Broadcast{Relay: []byte("{}")}, "", later) // no client may come back for it
 	for run := range 2 {
-		for key, want := range map[Key]bool{quiet: false, busy: true} {
+		for key, want := range map[protocol.Topic]bool{quiet: false, busy: true} {
 			if n, gap := missed(p, key, heard[key]); n != 0 || gap != want {
 				t.Errorf("run %d: %s has %d broadcasts, gap %t; want none and %t", run, key.Name, n, gap, want)
 			}

@@ -19,15 +19,15 @@ type savedPast struct {
 	Kept       []savedBroadcast
 }
 
-// savedNewest is what is known of all topics, in the state file.
+// savedNewest is newest in the state file.
 type savedNewest struct {
 	Number uint64
 	Floor  uint64
-	Newest []byte // slot and number, of those that are in use
+	Newest []byte // the slots in use, each with its number
 }
 
-// savedBroadcast is a broadcast in the state file. Text is kept as bytes, since
-// JSON within JSON does not tell null from nothing.
+// savedBroadcast is a broadcast in the state file. JSON texts are saved as
+// bytes: as JSON values, null and nothing would be the same.
 type savedBroadcast struct {
 	Number   uint64
 	At       time.Time
@@ -44,7 +44,8 @@ type savedBroadcast struct {
 // Name is the key of a topic's past in the state file.
 func (p *Past) Name() string { return "Past" }
 
-// Save calls write for what is known of all topics, and for each topic.
+// Save calls write once for all topics, then for each topic whose broadcasts
+// are kept.
 func (p *Past) Save(write func(v any) error) error {
 	if !p.inUse.Load() {
 		return nil
@@ -78,8 +79,9 @@ func (p *Past) collect() (savedNewest, []savedPast) {
 	return p.newest.saved(p.number), all
 }
 
-// Restore takes back a line that Save has written. An earlier version wrote none
-// for all topics: of those that it has no line for nothing is known then.
+// Restore takes back a line that Save has written. An earlier version did not
+// write the line for all topics: then nothing is known of topics that have no
+// line of their own.
 func (p *Past) Restore(line json.RawMessage) error {
 	var saved struct {
 		savedPast
@@ -99,9 +101,9 @@ func (p *Past) Restore(line json.RawMessage) error {
 	return nil
 }
 
-// restore takes back the past of one topic, which nobody is on any more.
+// restore takes back the broadcasts of one topic. It has no members yet.
 func (p *Past) restore(saved savedPast) {
-	of := p.begin(Key{Name: saved.Topic, Private: saved.Private})
+	of := p.begin(protocol.Topic{Name: saved.Topic, Private: saved.Private})
 	if of == nil {
 		return
 	}
@@ -117,8 +119,8 @@ func (p *Past) restore(saved savedPast) {
 	}
 }
 
-// Restored puts what was taken back, topic by topic, in the order of all, and
-// drops what is too much or too old.
+// Restored is called after the last Restore. It puts the broadcasts of all
+// topics in their order, and drops what is too much or too old.
 func (p *Past) Restored() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -15,13 +15,13 @@ import (
 var _ resume.Section = (*Past)(nil)
 
 // since has a client come, hear what it has missed and stay.
-func (p *Past) since(key Key, heard uint64) (missed []said, newest uint64, gap bool) {
+func (p *Past) since(key protocol.Topic, heard uint64) (missed []said, newest uint64, gap bool) {
 	_, missed, newest, gap = p.arrive(key, heard, p.began)
 	return missed, newest, gap
 }
 
 // missed is what a client that has heard nothing but its join has missed.
-func missed(p *Past, key Key, joined uint64) (n int, gap bool) {
+func missed(p *Past, key protocol.Topic, joined uint64) (n int, gap bool) {
 	broadcasts, _, gap := p.since(key, joined)
 	return len(broadcasts), gap
 }
@@ -30,8 +30,8 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 	start := time.Now()
 	p := newPast(time.Hour, 1000, start)
 	large := protocol.Broadcast{Relay: bytes.Repeat([]byte("x"), 100_000)}
-	join := func(name string) (Key, uint64) {
-		key := Key{Name: name}
+	join := func(name string) (protocol.Topic, uint64) {
+		key := protocol.Topic{Name: name}
 		_, newest, _ := p.since(key, 0)
 		return key, newest
 	}
@@ -48,7 +48,7 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 	if n, gap := missed(p, lively, joined); n != 5 || gap {
 		t.Errorf("the lively topic has %d broadcasts, gap %t; want 5 and none", n, gap)
 	}
-	if n, gap := missed(p, Key{Name: "silent a"}, 1); n > 0 || !gap {
+	if n, gap := missed(p, protocol.Topic{Name: "silent a"}, 1); n > 0 || !gap {
 		t.Errorf("the first silent topic has %d broadcasts, gap %t; want none and a gap", n, gap)
 	}
 	if p.bytes > allBytes {
@@ -95,10 +95,10 @@ func reopened(t *testing.T, p *Past, now time.Time) *Past {
 func TestARestartKeepsThePast(t *testing.T) {
 	start := time.Now()
 	p := newPast(time.Hour, 10, start)
-	var keys []Key
+	var keys []protocol.Topic
 	var joined uint64
 	for _, name := range []string{"a", "b"} {
-		keys = append(keys, Key{Name: name, Private: name == "b"})
+		keys = append(keys, protocol.Topic{Name: name, Private: name == "b"})
 		_, joined, _ = p.since(keys[len(keys)-1], 0)
 	}
 	all := []protocol.Broadcast{
@@ -124,7 +124,7 @@ func TestARestartKeepsThePast(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || newest != joined+3 || gap {
 		t.Errorf("newest %d, gap %t; want %d and none; broadcasts (-want +got):\n%s", newest, gap, joined+3, diff)
 	}
-	if n, gap := missed(next, Key{Name: "never joined"}, joined); n != 0 || gap {
+	if n, gap := missed(next, protocol.Topic{Name: "never joined"}, joined); n != 0 || gap {
 		t.Errorf("a topic that nothing was broadcast to has %d broadcasts, gap %t; want none", n, gap)
 	}
 	next.note(keys[0], all[0], "", start)

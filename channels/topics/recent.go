@@ -3,14 +3,17 @@ package topics
 import (
 	"sync"
 	"time"
+
+	"walcast/protocol"
 )
 
-// recentFor is how long a commit may be in the stream before queries see it:
+// recentFor is how long a commit may be in the log before queries see it, as
 // Postgres writes it to the WAL first.
 const recentFor = 2 * time.Second
 
-// recent remembers the stored messages that were relayed a moment ago. A client
-// that joined just too late to get one live must find it in the archive.
+// recent remembers the stored messages that were delivered a moment ago. A
+// member that joined just too late to get one from the log must find it in the
+// archive.
 type recent struct {
 	mu       sync.Mutex
 	messages []recentMessage // by time
@@ -18,20 +21,20 @@ type recent struct {
 
 type recentMessage struct {
 	at  time.Time
-	key Key
+	key protocol.Topic
 	id  string
 }
 
-// add notes a message before it is relayed.
-func (r *recent) add(key Key, id string, now time.Time) {
+// add notes a message before it is delivered.
+func (r *recent) add(key protocol.Topic, id string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.prune(now)
 	r.messages = append(r.messages, recentMessage{now, key, id})
 }
 
-// ids returns those of a topic.
-func (r *recent) ids(key Key, now time.Time) (ids []string) {
+// ids returns the ids of the messages on a topic.
+func (r *recent) ids(key protocol.Topic, now time.Time) (ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.prune(now)
@@ -43,7 +46,7 @@ func (r *recent) ids(key Key, now time.Time) (ids []string) {
 	return ids
 }
 
-// expire forgets what is old, with the room that it took.
+// expire forgets old messages, and gives their memory back.
 func (r *recent) expire(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +55,7 @@ func (r *recent) expire(now time.Time) {
 	}
 }
 
-// prune forgets what is old. Called with r.mu held.
+// prune forgets old messages. r.mu must be held.
 func (r *recent) prune(now time.Time) {
 	n := 0
 	for n < len(r.messages) && now.Sub(r.messages[n].at) > recentFor {

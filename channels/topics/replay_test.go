@@ -26,7 +26,7 @@ func (s *shelf) Newest(_ context.Context, _ string, _ time.Time, limit int, comm
 	return s.stored[max(0, len(s.stored)-limit):], s.err
 }
 
-var private = Key{Name: "realtime:room", Private: true}
+var private = protocol.Topic{Name: "realtime:room", Private: true}
 
 func message(t *testing.T, f *fixture, id string) *Message {
 	t.Helper()
@@ -76,8 +76,8 @@ func TestAReplayComesFirstAndEachMessageOnce(t *testing.T) {
 	}
 }
 
-// What a client has had stored comes live, by the replay of who joins meanwhile, and
-// in the log.
+// A message that its sender has stored comes live, by the replay of a member that
+// joins meanwhile, and not again when it is in the log.
 func TestWhatWasStoredForItsSenderComesOnce(t *testing.T) {
 	f := newFixture(t, Config{})
 	sender, _ := f.join(private, MemberConfig{})

@@ -7,10 +7,11 @@ import (
 	"walcast/replication/wal"
 )
 
-// retell pushes the broadcasts that a client has missed since it was here last, but
-// not its own. If some are not kept any more the client is told; its changes are
-// not concerned, and go on from its position. Called with the lock held, so that
-// no broadcast falls between those that are retold and those that come live.
+// retell pushes the broadcasts that a client has missed since it was here last,
+// without its own unless it asked for these. If some are not kept any more the
+// client is told so; its changes go on from its position all the same. t.mu
+// must be held, so that no broadcast falls between what is told again and what
+// comes live.
 func (t *topic) retell(m *Member) {
 	r := m.config.Returning
 	if r == nil {

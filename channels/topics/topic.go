@@ -7,18 +7,18 @@ import (
 	"walcast/protocol"
 )
 
-// topic is the channels that have joined one name.
+// topic is a topic with the channels that have joined it.
 type topic struct {
-	key  Key
+	key  protocol.Topic
 	past *Past
 
 	mu      sync.Mutex
 	members map[*Member]struct{}
-	ended   bool // it is not among Topics any more
+	ended   bool // it is not in Topics any more
 }
 
-// with calls do with the lock held. It is false if the topic has ended, and do
-// was not called.
+// with calls do while t.mu is held. It is false, and does not call do, if the
+// topic has ended.
 func (t *topic) with(do func(*topic)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -41,14 +41,14 @@ func (t *topic) end() bool {
 	return true
 }
 
-// add takes a member in. Called with the lock held.
+// add takes a member in. t.mu must be held.
 func (t *topic) add(m *Member) {
 	m.topic = t
 	t.members[m] = struct{}{}
 }
 
-// remove takes a member out. It reports whether it was the last, and false if it
-// was out already.
+// remove takes a member out. It reports whether it was the last one; it is
+// false if the member was out already.
 func (t *topic) remove(m *Member) (last bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -63,7 +63,7 @@ func (t *topic) remove(m *Member) (last bool) {
 	return len(t.members) == 0
 }
 
-// broadcast is publish for a member.
+// broadcast is publish with t.mu locked.
 func (t *topic) broadcast(b protocol.Broadcast, sender *Member, id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,8 +71,9 @@ func (t *topic) broadcast(b protocol.Broadcast, sender *Member, id string) {
 }
 
 // publish sends a broadcast to every member but the sender, which gets it only
-// if it asked for its own. id is that of a stored message, "" for others. The lock,
-// which is held, keeps the order the same for all receivers and in the past.
+// if it asked for its own broadcasts. sender may be nil. id is the id of a row of
+// realtime.messages, "" for other broadcasts. t.mu must be held: it keeps the order
+// the same for all receivers and in the past.
 func (t *topic) publish(b protocol.Broadcast, sender *Member, id string) {
 	client := ""
 	if sender != nil {
@@ -87,9 +88,9 @@ func (t *topic) publish(b protocol.Broadcast, sender *Member, id string) {
 	}
 }
 
-// deliver pushes a frame, which may be nil, for a member that has not had it by a
-// replay. id is that of a stored message, "" for others. Called with the lock
-// held.
+// deliver pushes a frame for a member, unless a replay has brought it or the
+// frame is nil. id is the id of a row of realtime.messages, "" for other
+// broadcasts. t.mu must be held.
 func (t *topic) deliver(m *Member, frame *protocol.Frame, id string) {
 	switch {
 	case frame == nil || m.deaf || m.left:
@@ -100,14 +101,14 @@ func (t *topic) deliver(m *Member, frame *protocol.Frame, id string) {
 	}
 }
 
-// frames are those of one broadcast, built once for each version.
+// frames are the frames of one broadcast, built once for each protocol version.
 type frames struct {
 	topic     string // with the prefix "realtime:"
 	broadcast protocol.Broadcast
 	built     map[protocol.Version]*protocol.Frame
 }
 
-// of is nil where the version cannot have the broadcast.
+// of is the frame for a version, nil if the version cannot carry the broadcast.
 func (f *frames) of(v protocol.Version) *protocol.Frame {
 	frame, built := f.built[v]
 	if !built {

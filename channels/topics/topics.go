@@ -2,7 +2,6 @@ package topics
 
 import (
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -12,17 +11,7 @@ import (
 	"walcast/protocol"
 )
 
-// Key names a topic. Public and private channels of one name are on separate
-// topics.
-type Key struct {
-	Name    string // with the prefix "realtime:"
-	Private bool
-}
-
-// SubTopic is the name as users know it, without "realtime:".
-func (k Key) SubTopic() string { return strings.TrimPrefix(k.Name, protocol.TopicPrefix) }
-
-// Topics are those of a project that channels have joined. It is safe for
+// Topics are the topics of a project that channels have joined. It is safe for
 // concurrent use.
 type Topics struct {
 	config     Config
@@ -30,10 +19,10 @@ type Topics struct {
 	metrics    *metrics
 	past       *Past
 	recent     recent
-	complaints rate.Sometimes // about messages from SQL
+	complaints rate.Sometimes // when to log what is wrong with messages from SQL
 
-	mu    sync.Mutex // before a topic's own
-	byKey map[Key]*topic
+	mu    sync.Mutex // taken before a topic's own lock
+	byKey map[protocol.Topic]*topic
 }
 
 // New returns topics that nobody has joined.
@@ -45,7 +34,7 @@ func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
 		metrics:    newMetrics(reg, past),
 		past:       past,
 		complaints: rate.Sometimes{First: 10, Interval: time.Second},
-		byKey:      map[Key]*topic{},
+		byKey:      map[protocol.Topic]*topic{},
 	}
 }
 
@@ -58,20 +47,21 @@ func (s *Topics) Expire(now time.Time) {
 	s.recent.expire(now)
 }
 
-// Publish sends a broadcast that comes from no channel to everybody on a topic.
-func (s *Topics) Publish(key Key, b protocol.Broadcast) { s.publish(key, b, "") }
+// Publish sends a broadcast that comes from no channel to all members of a
+// topic.
+func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) { s.publish(key, b, "") }
 
-func (s *Topics) publish(key Key, b protocol.Broadcast, id string) {
+func (s *Topics) publish(key protocol.Topic, b protocol.Broadcast, id string) {
 	s.withTopic(key, func(t *topic) { t.publish(b, nil, id) }, func() *topic {
 		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
 		return nil
 	})
 }
 
-// withTopic calls do with a topic and its lock held. If nobody has joined the
-// topic it calls absent first, with the lock of Topics held, for a new one or
-// nil.
-func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
+// withTopic calls do with a topic while the topic's lock is held. If nobody has
+// joined the topic it calls absent first, while s.mu is held: absent returns a
+// new topic, or nil, and then do is not called.
+func (s *Topics) withTopic(key protocol.Topic, do func(*topic), absent func() *topic) {
 	for {
 		t := s.find(key, absent)
 		if t == nil || t.with(do) {
@@ -80,7 +70,7 @@ func (s *Topics) withTopic(key Key, do func(*topic), absent func() *topic) {
 	}
 }
 
-func (s *Topics) find(key Key, absent func() *topic) *topic {
+func (s *Topics) find(key protocol.Topic, absent func() *topic) *topic {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if t := s.byKey[key]; t != nil {
@@ -89,15 +79,15 @@ func (s *Topics) find(key Key, absent func() *topic) *topic {
 	return absent()
 }
 
-// create makes a topic. Called with the lock of Topics held.
-func (s *Topics) create(key Key) *topic {
+// create makes a topic. s.mu must be held.
+func (s *Topics) create(key protocol.Topic) *topic {
 	t := &topic{key: key, past: s.past, members: map[*Member]struct{}{}}
 	s.byKey[key] = t
 	s.metrics.topics.Inc()
 	return t
 }
 
-// drop takes out a topic that nobody is on any more.
+// drop takes out a topic without members.
 func (s *Topics) drop(t *topic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -84,9 +84,9 @@ func TestATopicEndsWithItsLastMemberAndNothingIsLostMeanwhile(t *testing.T) {
 func TestPublicAndPrivateTopicsOfOneNameAreTwo(t *testing.T) {
 	f := newFixture(t, Config{})
 	_, public := f.join(room, MemberConfig{})
-	_, private := f.join(Key{Name: room.Name, Private: true}, MemberConfig{})
+	_, private := f.join(protocol.Topic{Name: room.Name, Private: true}, MemberConfig{})
 	f.Publish(room, text(1))
-	f.Publish(Key{Name: room.Name, Private: true}, text(2))
+	f.Publish(protocol.Topic{Name: room.Name, Private: true}, text(2))
 	public.want(t, "the public member", "broadcast 1.")
 	private.want(t, "the private member", "broadcast 2.")
 }

@@ -13,19 +13,19 @@ import (
 
 // isOnLane reports whether a subscription is attached to a lane.
 func (f *fixture) isOnLane(s *Subscription) bool {
-	shard, place := f.fanout.shardOf(s.request.Topic.Name), s.place.Load()
-	return place == &shard.direct.delivery || place == &shard.secured.delivery
+	shard, at := f.fanout.shardOf(s.request.Topic.Name), s.attachedTo.Load()
+	return at == &shard.direct.delivery || at == &shard.secured.delivery
 }
 
-// One that is apart is on no lane, and has all that it would have there.
-func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
+// A dedicated subscription is on no lane, and gets all that it would get there.
+func TestADedicatedSubscriptionGetsEverythingInOrder(t *testing.T) {
 	f := newFixture(t, messagesTable, heldTable)
 	messages, held := f.Relation("messages"), f.Relation("held")
 	b, dared := newInbox(), newInbox()
 	both := everyRow + "," + heldRows
-	apart := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: both, apart: true}, Start{})
+	dedicated := f.subscribe(b, ask{role: "authenticated", claims: isFree, bindings: both, dedicated: true}, Start{})
 	f.subscribe(dared, ask{role: "authenticated", claims: isFree, bindings: both}, Start{})
-	if got, want := apart.Started(), f.Changes.Standing(); got != want {
+	if got, want := dedicated.Started(), f.Changes.Standing(); got != want {
 		t.Errorf("Started = %v; want %v", got, want)
 	}
 	var want []string
@@ -34,16 +34,16 @@ func TestASubscriptionThatIsApartGetsEverythingInOrder(t *testing.T) {
 		f.Commit(logtest.Insert(messages, fmt.Sprint(i), "1", "x"), said("room", i+1), logtest.Insert(held, fmt.Sprint(i+2), "x"))
 		want = append(want, fmt.Sprint("row ", i), fmt.Sprint("message ", i+1), fmt.Sprint("row ", i+2))
 	}
-	for name, b := range map[string]*inbox{"apart": b, "on a lane": dared} {
+	for name, b := range map[string]*inbox{"dedicated": b, "on a lane": dared} {
 		if diff := cmp.Diff(want, b.wait(t, n)); diff != "" {
 			t.Errorf("to the one %s (-want +got):\n%s", name, diff)
 		}
 	}
-	f.waitSent(apart)
-	if f.isOnLane(apart) {
-		t.Error("the subscription that is to be apart is on a lane")
+	f.waitSent(dedicated)
+	if f.isOnLane(dedicated) {
+		t.Error("the dedicated subscription is on a lane")
 	}
-	apart.Close()
+	dedicated.Close()
 	f.Commit(logtest.Insert(messages, "1000", "1", "x"))
 	dared.wait(t, n+1)
 	if got := b.wait(t, n); len(got) > n {
@@ -61,8 +61,8 @@ func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
 	}
 	crowd, few := newInbox(), newInbox()
 	hostile := f.subscribe(crowd, ask{bindings: strings.Join(many, ",")}, Start{})
-	ordinary := f.subscribe(few, ask{bindings: strings.Join(many[:crowdFew], ",")}, Start{})
-	const n = 4 * crowdLimit / bindings
+	ordinary := f.subscribe(few, ask{bindings: strings.Join(many[:overlapFew], ",")}, Start{})
+	const n = 4 * overlapLimit / bindings
 	for i := range n {
 		f.Commit(logtest.Insert(rel, fmt.Sprint(i), "1", "x"), said("room", i))
 		if i == n/2 { // the lane still has some of it on its way
@@ -87,7 +87,7 @@ func TestBindingsThatMatchTheSameRowsLeaveTheLaneToOthers(t *testing.T) {
 	}
 }
 
-// Whoever comes back waits until others have caught up, and lanes do not.
+// Catch-ups wait for each other to compute; lanes do not wait for them.
 func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")
@@ -95,9 +95,9 @@ func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f.Commit(logtest.Insert(rel, "0", "1", "missed"))
 	f.waitLanes()
 	release := make(chan struct{})
-	for range cap(f.fanout.working) { // as if so many computed
+	for range cap(f.fanout.catchUps.computing) { // as if so many computed
 		started := make(chan struct{})
-		go f.fanout.working.do(func() {
+		go f.fanout.catchUps.compute(func() {
 			close(started)
 			<-release
 		})

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestChannelsThatCostTooMuchAreApart joins with what a lane should not have of
+// TestChannelsThatCostTooMuchAreDedicated joins with what a lane should not have of
 // one channel, or of one session.
-func TestChannelsThatCostTooMuchAreApart(t *testing.T) {
+func TestChannelsThatCostTooMuchAreDedicated(t *testing.T) {
 	some := func(n int, filter string) string {
 		var all []string
 		for i := range n {
@@ -35,16 +35,16 @@ func TestChannelsThatCostTooMuchAreApart(t *testing.T) {
 			for i, config := range c.joins {
 				one.join(fmt.Sprintf("realtime:%d", i), config)
 			}
-			if got := f.gauge("walcast_channels_apart"); got != c.want {
-				t.Errorf("%v channels are apart; want %v", got, c.want)
+			if got := f.gauge("walcast_channels_dedicated"); got != c.want {
+				t.Errorf("%v channels are dedicated; want %v", got, c.want)
 			}
 			other.join("realtime:0", many)
-			if got := f.gauge("walcast_channels_apart"); got != c.want {
-				t.Errorf("%v channels are apart when another session has joined; want %v", got, c.want)
+			if got := f.gauge("walcast_channels_dedicated"); got != c.want {
+				t.Errorf("%v channels are dedicated when another session has joined; want %v", got, c.want)
 			}
 			one.session.Close()
-			if got := f.gauge("walcast_channels_apart"); got != 0 {
-				t.Errorf("%v channels are apart when the session has ended; want 0", got)
+			if got := f.gauge("walcast_channels_dedicated"); got != 0 {
+				t.Errorf("%v channels are dedicated when the session has ended; want 0", got)
 			}
 		})
 	}

@@ -22,8 +22,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// heldTable has rows that Postgres has to be asked about: everybody may see them,
-// but asking as "held" waits while the test holds a lock.
+// heldTable has rows about which Postgres has to be asked. All roles may see
+// them, but a question of the subject "held" waits while the test holds a lock.
 const heldTable = `
 	create table held (id int primary key, body text); grant select on held to authenticated;
 	create function may_see(id int) returns boolean language plpgsql stable as $$
@@ -42,7 +42,7 @@ const (
 	isFree   = `{"sub":"free"}`
 )
 
-// newPatientFixture is newFixture whose policies may take their time.
+// newPatientFixture is newFixture with a long policy-timeout.
 func newPatientFixture(t *testing.T, statements ...string) *fixture {
 	t.Helper()
 	f := newIdleFixture(t, statements...)
@@ -53,8 +53,8 @@ func newPatientFixture(t *testing.T, statements ...string) *fixture {
 	return f
 }
 
-// lock holds what heldTable's policy waits for, until the returned function is
-// called.
+// lock holds the lock that heldTable's policy waits for, until the returned
+// function is called.
 func (f *fixture) lock() (release func()) {
 	f.Helper()
 	conn, err := pgx.ConnectConfig(f.Context(), f.db.Pool.Config().ConnConfig)
@@ -118,10 +118,10 @@ func TestASlowPolicyOfOneSubjectDelaysNobodyElse(t *testing.T) {
 	if diff := cmp.Diff(rows(1, 2*n+1), slow.wait(t, 2*n)); diff != "" {
 		t.Errorf("to the slow subject (-want +got):\n%s", diff)
 	}
-	f.until("nothing waits", func() bool { return f.fanout.judge.queued.Load() == 0 })
+	f.until("nothing waits", func() bool { return f.fanout.asker.queued.Load() == 0 })
 }
 
-// What waits is bounded: the rest is read from the log again.
+// Beyond the bound of a queue the subscription reads the log again.
 func TestMoreThanMayWaitIsCaughtUpWith(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
 	held, messages := f.Relation("held"), f.Relation("messages")
@@ -141,7 +141,7 @@ func TestMoreThanMayWaitIsCaughtUpWith(t *testing.T) {
 	}
 	witness.wait(t, n-n/50-1)
 	f.waitLanes()
-	if got := f.fanout.judge.queued.Load(); got > queuedMost {
+	if got := f.fanout.asker.queued.Load(); got > queuedMost {
 		t.Errorf("%d bytes wait; want at most %d", got, queuedMost)
 	}
 	release()
@@ -156,14 +156,14 @@ func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
 	release := f.lock()
 	inboxes := map[string]*inbox{}
 	subscriptions := map[string]*Subscription{}
-	for _, name := range []string{"stays", "refiled", "detached", "closed", "idle"} {
+	for _, name := range []string{"stays", "refreshed", "detached", "closed", "idle"} {
 		inboxes[name] = newInbox()
 		subscriptions[name] = f.subscribe(inboxes[name], ask{role: "authenticated", claims: isHeld, bindings: heldRows, published: func(string, string) {}}, Start{})
 	}
 	f.Commit(logtest.Insert(held, "1", "x"), said("room", 2))
 	f.waitAsking()
 	f.waitLanes()
-	subscriptions["refiled"].Refile(f.subject("authenticated", isFree))
+	subscriptions["refreshed"].ActAs(f.subject("authenticated", isFree))
 	subscriptions["detached"].Detach()
 	subscriptions["closed"].Close()
 	subscriptions["idle"].Idle(&subscriptions["idle"].request.Bindings[0])
@@ -171,7 +171,7 @@ func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
 	f.waitLanes()
 	release()
 	for name, want := range map[string][]string{
-		"stays": {"row 1", "message 2", "row 3"}, "refiled": {"row 1", "message 2", "row 3"},
+		"stays": {"row 1", "message 2", "row 3"}, "refreshed": {"row 1", "message 2", "row 3"},
 		"detached": {"message 2"}, "idle": {"row 1", "message 2", "row 3"},
 	} {
 		if diff := cmp.Diff(want, inboxes[name].wait(t, len(want))); diff != "" {
@@ -181,10 +181,10 @@ func TestSubscriptionsChangeWhileTheirRowsAreUndecided(t *testing.T) {
 	if got := inboxes["closed"].wait(t, 0); len(got) > 0 {
 		t.Errorf("to the one that is closed came %q", got)
 	}
-	f.until("nothing waits", func() bool { return f.fanout.judge.queued.Load() == 0 })
+	f.until("nothing waits", func() bool { return f.fanout.asker.queued.Load() == 0 })
 }
 
-// secretTable has rows that members alone may see.
+// secretTable has rows that only members may see.
 const secretTable = `
 	create table members (sub text); grant select on members to authenticated;
 	insert into members values ('member');
@@ -292,7 +292,7 @@ func TestATableThatNobodyKnowsYetHoldsUpNobody(t *testing.T) {
 	if diff := cmp.Diff([]string{"row 1", "row 2", "message 3", "row 4"}, b.wait(t, 4)); diff != "" {
 		t.Errorf("to who wants it (-want +got):\n%s", diff)
 	}
-	if s.place.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
+	if s.attachedTo.Load() != &f.fanout.shardOf("realtime:room").direct.delivery {
 		t.Error("the subscription has left the direct lane without any row under row-level security")
 	}
 }
@@ -437,8 +437,8 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 	}
 }
 
-// The lane's cursor has read the rows that wait for an answer: when the log loses
-// its place they are lost too, and the notice must not begin behind them.
+// The lane's cursor has read the rows that wait for an answer. If the log drops
+// them before the lane goes on they are lost too, and the notice has to say so.
 func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
 	held := f.Relation("held")
@@ -449,7 +449,7 @@ func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(held, "2", "x"))
 	f.waitAsking()
 	f.until("the subscription is on the lane that asks", func() bool {
-		return s.place.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
+		return s.attachedTo.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
 	})
 	f.Commit(logtest.Insert(held, "3", "x"))
 	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.LSN+0x100, changelog.CodeSlotLost)

@@ -1,0 +1,112 @@
+package fanout
+
+import (
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/replication/wal"
+)
+
+// matched is what a delivery has matched and not sent yet: matches and messages
+// from SQL, in the order of the log. It belongs to the goroutine that delivers.
+type matched struct {
+	matches  []match
+	messages []message
+	secured  []uint32     // transactions whose matches may be sent only after a look at the rules of access, each once
+	outdated wal.Position // of the last match that is outdated, zero for none
+
+	sent, relayed int             // how many of the matches and messages have been sent
+	touched       []*Subscription // subscriptions that get the change being sent
+	appeared      []appearance    // tables whose first row came
+}
+
+// match is a binding whose filter a change meets, or may meet.
+type match struct {
+	change  *wal.Change
+	binding *binding
+	table   *tableState // the change's table, as it was at the change
+	view    *policy.View
+	truth   filters.Truth // True or Undecided: what Go finds of the filter, and of the policy as far as it is compiled
+	way     way
+	since   wal.LSN // where the new rules begin, if the match is outdated
+	// The questions that are put to Postgres, nil for none: whether the row may
+	// be seen, and whether the filter holds.
+	seen, holds *question
+}
+
+// way is how it is decided whether a match is sent.
+type way uint8
+
+const (
+	hidden   way = iota // it is not sent
+	open                // it is sent
+	compiled            // it is sent if a look finds that the rules have not changed
+	asked               // Postgres decides
+	unread              // unknown until it has been read what the role may see of the table
+	outdated            // undecidable: who may see what of the table has changed since the row was written
+)
+
+// isLike reports whether the same verdict of the policy goes for both matches.
+func (m *match) isLike(o *match) bool {
+	return m.view == o.view && m.binding.subject == o.binding.subject
+}
+
+// matchLimit bounds how many matches wait between matching and sending.
+const matchLimit = 1 << 15
+
+// appearance says that the first row came of a table that had not been
+// published when the subscription's bindings were checked.
+type appearance struct {
+	subscription *Subscription
+	tableName
+}
+
+// step is what is sent at once: a message, or a change with all its matches.
+type step struct {
+	change  *wal.Change
+	message *message // nil for a row change
+	matches []match
+	decided int // of a step that waits: how many of its matches are decided
+}
+
+func (b *matched) isEmpty() bool { return len(b.matches) == 0 && len(b.messages) == 0 }
+
+func (b *matched) isFull() bool { return len(b.matches) >= matchLimit }
+
+// secure notes the transaction of a change that has a match which may be sent
+// only after a look at the rules.
+func (b *matched) secure(c *wal.Change) {
+	if n := len(b.secured); n == 0 || b.secured[n-1] != c.XID {
+		b.secured = append(b.secured, c.XID)
+	}
+}
+
+// last is the position of the last match.
+func (b *matched) last() wal.Position { return b.matches[len(b.matches)-1].change.Position }
+
+// next moves to the next step; ok is false at the end.
+func (b *matched) next() (s step, ok bool) {
+	switch {
+	case b.relayed < len(b.messages) && b.messages[b.relayed].before <= b.sent:
+		m := &b.messages[b.relayed]
+		b.relayed++
+		return step{change: m.change, message: m}, true
+	case b.sent == len(b.matches):
+		return step{}, false
+	}
+	start, change := b.sent, b.matches[b.sent].change
+	for b.sent < len(b.matches) && b.matches[b.sent].change == change {
+		b.sent++
+	}
+	return step{change: change, matches: b.matches[start:b.sent]}, true
+}
+
+// clear empties it and keeps alive nothing that was in it.
+func (b *matched) clear() {
+	clear(b.matches)
+	clear(b.messages)
+	clear(b.appeared)
+	b.matches, b.messages = b.matches[:0], b.messages[:0]
+	b.appeared = b.appeared[:0]
+	b.secured = b.secured[:0]
+	b.sent, b.relayed, b.outdated = 0, 0, wal.Position{}
+}
