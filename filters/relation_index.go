@@ -57,7 +57,15 @@ func (ri *relationIndex) put(id selectorID, b *bucket, rest []Expr) {
 	if len(rest) > 0 {
 		p = ri.predicates.of(And(rest...))
 	}
-	added := b.group(p).add(id)
+	g := b.group(p)
+	if n := len(g.selectors); n > 0 && g.selectors[n-1] == id {
+		// Two of its keys are one, as in "a or a": it is there already.
+		if p != nil {
+			ri.predicates.release(p)
+		}
+		return
+	}
+	added := g.add(id)
 	ls := ri.locations[id]
 	switch {
 	case ls.group == nil:

@@ -144,7 +144,7 @@ func (p *process) metrics(ctx context.Context) string {
 func (p *process) stop() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("walcast ended by itself: %w", p.err)
+		return fmt.Errorf("walcast ended by itself: %w\n%s", p.err, p.log.around(time.Now().UnixNano(), time.Hour, 0))
 	default:
 	}
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
