@@ -237,8 +237,11 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
 		subjects: during(a.when, c.made.Before-lenience, e.Time),
 		Early:    h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time), told: len(told) > 0,
-		unjudged: slices.ContainsFunc(told, func(e entry) bool { return strings.Contains(e.Text, unjudged) }),
+		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time),
+		excuses: excuses{
+			told:     len(told) > 0,
+			unjudged: slices.ContainsFunc(told, func(e entry) bool { return strings.Contains(e.Text, unjudged) }),
+		},
 	}
 	a.found = append(a.found, s)
 }

@@ -52,9 +52,14 @@ type round struct {
 	target   atomic.Uint64 // what all clients have to reach
 	truth    *truth
 	looks    looks
-	faults   []Fault
-	odd      int // versions that the shadow could not take
-	asked    int // suspicions
+	verdict
+}
+
+// verdict is what the judge found.
+type verdict struct {
+	faults []Fault
+	odd    int // versions that the shadow could not take
+	asked  int // suspicions
 }
 
 // runRound makes a mess and judges what the clients have seen. An error means

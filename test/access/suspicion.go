@@ -41,10 +41,15 @@ type suspicion struct {
 	subjects []int // whom the client may have been
 	row      *version
 	columns  []string // that were shown, or are needed
-	told     bool     // the client was told that a policy of the table raised
-	unjudged bool     // … or that nobody can judge its rows
+	excuses
 
 	Early, Open, From, Life, Upto int // eras
+}
+
+// excuses are what the client was told that explains why a row did not come.
+type excuses struct {
+	told     bool // that a policy of the table raised
+	unjudged bool // that nobody can judge its rows
 }
 
 // inquiry reads one client's diary.
