@@ -112,10 +112,10 @@ func (a *access) known() rights {
 	return a.rights
 }
 
-// settle takes in an answer about what a subject may read; with presence the
+// takeAnswer takes in an answer about what a subject may read; with presence the
 // question was also about presence. It is false, and changes nothing, if the
 // channel acts as another subject by now or a later question was answered.
-func (a *access) settle(subject *policy.Subject, began time.Time, granted policy.Grants, presence bool) bool {
+func (a *access) takeAnswer(subject *policy.Subject, began time.Time, granted policy.Grants, presence bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.subject != subject || began.Before(a.rights.readAt) {
@@ -136,7 +136,7 @@ func (a *access) enter(ctx context.Context, presence bool) error {
 	}
 	began, subject := now(), a.who()
 	granted, err := a.askRead(ctx, subject, presence)
-	a.settle(subject, began, granted, presence)
+	a.takeAnswer(subject, began, granted, presence)
 	return err
 }
 

@@ -12,7 +12,7 @@ import (
 // deferral is a join whose reply waits until its bindings are checked, as
 // postgres_changes_options.wait or strict-bindings ask for it. Its channel is
 // registered meanwhile, and what is pushed for it waits in its outbox. It is
-// settled once: answered, refused, or abandoned because its channel has ended.
+// finished once: answered, refused, or abandoned because its channel has ended.
 // A nil deferral belongs to a join that is answered at once. It is safe for
 // concurrent use.
 type deferral struct {
@@ -21,10 +21,10 @@ type deferral struct {
 	limit    time.Duration
 	outcome  chan error // of an event stream, instead of a reply
 
-	mu      sync.Mutex
-	timer   *time.Timer
-	settled bool
-	away    bool // the database has not answered
+	mu       sync.Mutex
+	timer    *time.Timer
+	finished bool
+	away     bool // the database has not answered
 }
 
 const (
@@ -69,17 +69,17 @@ func (j *joining) hold(replaced *channel) *deferral {
 	return d
 }
 
-// settle calls do, unless the join was settled before.
-func (d *deferral) settle(do func()) bool {
+// finish calls do, unless the join was finished before.
+func (d *deferral) finish(do func()) bool {
 	if d == nil {
 		return false
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.settled {
+	if d.finished {
 		return false
 	}
-	d.settled = true
+	d.finished = true
 	if d.timer != nil {
 		d.timer.Stop()
 	}
@@ -94,17 +94,17 @@ func (d *deferral) waits() bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !d.settled
+	return !d.finished
 }
 
-// answer gives the reply. It is false if the join was settled before.
+// answer gives the reply. It is false if the join was finished before.
 func (d *deferral) answer() bool {
 	j := d.joining
 	if !j.channel.out.setLimit(0) {
 		d.refuse(protocol.RefuseSubscribeFlood)
 		return false
 	}
-	return d.settle(func() {
+	return d.finish(func() {
 		if d.outcome != nil {
 			d.outcome <- nil // the reply is begin's
 			return
@@ -115,9 +115,9 @@ func (d *deferral) answer() bool {
 }
 
 // refuse ends the channel and gives err as the reply. It is false if the join
-// was settled before.
+// was finished before.
 func (d *deferral) refuse(err error) bool {
-	if !d.settle(func() { d.joining.channel.out.discard() }) {
+	if !d.finish(func() { d.joining.channel.out.discard() }) {
 		return false
 	}
 	j := d.joining
@@ -134,7 +134,7 @@ func (d *deferral) refuse(err error) bool {
 // abandon ends the join without a reply, as its channel has ended. When it
 // returns nothing is pushed for the channel any more.
 func (d *deferral) abandon() {
-	d.settle(func() {
+	d.finish(func() {
 		d.joining.channel.out.discard()
 		if d.outcome != nil {
 			d.outcome <- errEnded

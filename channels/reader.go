@@ -124,15 +124,15 @@ func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 
 // sort brings together the questions of each subject.
 func (q *inquiry) sort() {
-	place := map[*policy.Subject]int{}
+	firstAt := map[*policy.Subject]int{}
 	order := make([]int, len(q.questions))
 	for i, question := range q.questions {
-		if _, known := place[question.Subject]; !known {
-			place[question.Subject] = i
+		if _, known := firstAt[question.Subject]; !known {
+			firstAt[question.Subject] = i
 		}
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return place[q.questions[a].Subject] - place[q.questions[b].Subject] })
+	slices.SortStableFunc(order, func(a, b int) int { return firstAt[q.questions[a].Subject] - firstAt[q.questions[b].Subject] })
 	questions, asking := make([]policy.ReadQuestion, len(order)), make([][]*reader, len(order))
 	for to, from := range order {
 		questions[to], asking[to] = q.questions[from], q.asking[from]

@@ -80,7 +80,7 @@ func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grant
 	c.access.turn.Lock()
 	defer c.access.turn.Unlock()
 	before := c.access.known()
-	if !c.access.settle(s, began, granted, presence && before.presenceAsked) {
+	if !c.access.takeAnswer(s, began, granted, presence && before.presenceAsked) {
 		return
 	}
 	after := c.access.known()

@@ -15,11 +15,11 @@ type Serving struct {
 	Granted []string // statements that were run
 	// Refused are statements that are needed and that this connection may not run,
 	// with the reason.
-	Refused []Refusal
+	Refused []RefusedStatement
 }
 
-// Refusal is a statement that Postgres refused, and why.
-type Refusal struct{ Statement, Reason string }
+// RefusedStatement is a statement that Postgres refused, and why.
+type RefusedStatement struct{ Statement, Reason string }
 
 // ErrNoRole means that there is no such role to grant to.
 var ErrNoRole = errors.New("there is no such role: create it first, as in CREATE ROLE walcast LOGIN REPLICATION PASSWORD '…'")
@@ -60,7 +60,7 @@ func GrantTo(ctx context.Context, conn *pgx.Conn, role string) (Serving, error) 
 		case err == nil:
 			s.Granted = append(s.Granted, statement)
 		case errors.As(err, &refused):
-			s.Refused = append(s.Refused, Refusal{Statement: statement, Reason: refused.Message})
+			s.Refused = append(s.Refused, RefusedStatement{Statement: statement, Reason: refused.Message})
 		default:
 			return s, fmt.Errorf("run %s: %w", statement, err)
 		}

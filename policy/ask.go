@@ -158,7 +158,7 @@ func (r *round) prepare(ctx context.Context, tasks []*task) error {
 		case !ok:
 			return err
 		default:
-			t.refusal = t.failure(pg)
+			t.unparsed = t.failure(pg)
 			r.refused = append(r.refused, t)
 		}
 	}

@@ -45,17 +45,17 @@ const catalogPath = "pg_catalog, pg_temp"
 // see session.RunPath.
 const runPathSQL = `select run.path, run.whole, set_config('search_path', run.path, true)
 from (
-	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.place) filter (where s.trusted), '') || ', pg_temp' as path,
+	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.number) filter (where s.trusted), '') || ', pg_temp' as path,
 		coalesce(bool_and(s.trusted), true) as whole
 	from (
-		select n.nspname, w.place, not exists (
+		select n.nspname, w.number, not exists (
 			select from (select n.nspowner as grantee union all
 				select a.grantee from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as a where a.privilege_type = 'CREATE') as maker
 			left join pg_roles r on r.oid = maker.grantee
 			where not coalesce(r.rolsuper or r.rolname = 'pg_database_owner', false)
 				and maker.grantee not in (select c.relowner from pg_class c where c.oid = $1 union all
 					select d.datdba from pg_database d where d.datname = current_database())) as trusted
-		from unnest(current_setting('` + ownSchemas + `')::name[]) with ordinality as w (name, place)
+		from unnest(current_setting('` + ownSchemas + `')::name[]) with ordinality as w (name, number)
 		join pg_namespace n on n.nspname = w.name
 		where n.nspname <> 'pg_catalog' and has_schema_privilege((select r.oid from pg_roles r where r.rolname = $2), n.oid, 'USAGE')
 	) as s
@@ -77,9 +77,9 @@ const accessSQL = `select r.oid is not null,
 		join pg_type t on t.oid = d.refobjid left join pg_type e on e.oid = t.typelem and t.typlen = -1
 		where p.polrelid = c.oid and coalesce(e.typtype, t.typtype) not in ('b', 'e')),
 	array(select coalesce(has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'), has_table_privilege(r.oid, c.oid, 'SELECT'), false)
-		from unnest($3::text[]) with ordinality as w(name, place)
+		from unnest($3::text[]) with ordinality as w(name, number)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
-		order by w.place)
+		order by w.number)
 from (select coalesce(nullif($4, ''), current_user)::name as name) as u
 left join pg_roles r on r.rolname = $1
 left join pg_class c on c.oid = $2

@@ -21,12 +21,12 @@ type task struct {
 	wanted     func(field) bool
 	by         string // "row" or "key": what the statement looks at
 
-	rows    []wal.Row
-	index   []int // by row: the index of its change in the inquiry
-	literal string
-	lacks   string
-	refusal *AskError // why the statement does not parse
-	asked   time.Time // when rows were first asked about too early
+	rows     []wal.Row
+	index    []int // by row: the index of its change in the inquiry
+	literal  string
+	lacks    string
+	unparsed *AskError // why the statement does not parse
+	asked    time.Time // when rows were first asked about too early
 }
 
 func (t *task) add(i int, row wal.Row) {

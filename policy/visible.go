@@ -93,14 +93,14 @@ func (a *asker) askByKey(ctx context.Context, refused []*task) error {
 		if t.by == "row" && t.statements.byKey != "" {
 			found, rest := t.byKey()
 			tasks = append(tasks, found...)
-			rest.raise(t.refusal)
+			rest.raise(t.unparsed)
 		} else {
-			t.raise(t.refusal)
+			t.raise(t.unparsed)
 		}
 	}
 	refused, err := a.ask(ctx, tasks)
 	for _, t := range refused {
-		t.raise(t.refusal)
+		t.raise(t.unparsed)
 	}
 	return err
 }

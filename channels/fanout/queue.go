@@ -182,7 +182,7 @@ func (d *delivery) sendDecided(s *Subscription, st step) {
 	}
 	s.hits = s.hits[:0]
 	for i := range st.matches {
-		d.settle(s, &st.matches[i])
+		d.takeOutcome(s, &st.matches[i])
 	}
 	if len(s.hits) > 0 {
 		d.frames.begin(st.change)
@@ -260,9 +260,9 @@ func (m *match) take() {
 	}
 }
 
-// settle makes a decided match a hit of its subscription unless it is hidden,
+// takeOutcome makes a decided match a hit of its subscription unless it is hidden,
 // and tells the client of an error. d.mu must be held.
-func (d *delivery) settle(s *Subscription, m *match) {
+func (d *delivery) takeOutcome(s *Subscription, m *match) {
 	b := m.binding
 	if b.isDetached || s.queue.ended[b.Binding] {
 		return

@@ -22,7 +22,7 @@ const (
 	shown                      // a change came: Frame, at At
 	progress                   // everything up to At was sent before
 	refreshed                  // a token of another Subject was sent
-	settled                    // what was asked after it has been answered
+	answered                   // what was asked after it has been answered
 	left                       // the channel was left with phx_leave
 	closed                     // the connection ended; Text says how
 	whispered                  // content of a row in a frame that is no row change: Text
@@ -81,7 +81,7 @@ func (e entry) String() string {
 		return "complete up to " + e.At.String()
 	case refreshed:
 		return fmt.Sprintf("sends a token of subject %d", e.Subject)
-	case settled:
+	case answered:
 		return fmt.Sprintf("is subject %d for sure", e.Subject)
 	case left:
 		return "left"

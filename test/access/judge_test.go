@@ -175,7 +175,7 @@ func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
 	all := stays([]entry{
 		{Time: 1e9, Kind: opened, Subject: 0},
 		{Time: 5e9, Kind: refreshed, Subject: 1},
-		{Time: 6e9, Kind: settled, Subject: 1},
+		{Time: 6e9, Kind: answered, Subject: 1},
 		{Time: 20e9, Kind: closed},
 		{Time: 30e9, Kind: opened, Subject: 2},
 	})

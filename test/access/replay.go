@@ -66,7 +66,7 @@ func (s *shadow) replay(ctx context.Context, h history, all []suspicion) (*testi
 				return nil, fmt.Errorf("change %d (%s), again: %w", k, h[k].Label, err)
 			}
 		}
-		if err := s.settle(ctx, p, k, present); err != nil {
+		if err := s.advance(ctx, p, k, present); err != nil {
 			return nil, err
 		}
 		if len(p.glances[k]) == 0 {
@@ -79,9 +79,9 @@ func (s *shadow) replay(ctx context.Context, h history, all []suspicion) (*testi
 	return t, nil
 }
 
-// settle puts the versions of an era there for good, and takes away those that
+// advance puts the versions of an era there for good, and takes away those that
 // are in question no more.
-func (s *shadow) settle(ctx context.Context, p *schedule, k int, present []map[int64]bool) error {
+func (s *shadow) advance(ctx context.Context, p *schedule, k int, present []map[int64]bool) error {
 	for table, numbers := range group(p.leave[k]) {
 		var list []string
 		for _, v := range numbers {

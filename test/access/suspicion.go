@@ -88,7 +88,7 @@ func stays(diary []entry) (all []stay) {
 		switch e.Kind {
 		case opened, refreshed:
 			all = append(all, stay{e.Subject, e.Time, open})
-		case settled:
+		case answered:
 			if n := len(all) - 2; n >= 0 && all[n].until == open {
 				all[n].until = e.Time + asking
 			}

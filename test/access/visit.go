@@ -223,7 +223,7 @@ func (v *visit) answered(ref string, payload []byte) error {
 		if _, err := fmt.Sscan(of, &subject); err != nil {
 			return err
 		}
-		v.diary.note(entry{Kind: settled, Subject: subject})
+		v.diary.note(entry{Kind: answered, Subject: subject})
 	}
 	v.advance(at)
 	v.diary.note(entry{Kind: progress, At: at})
