@@ -22,8 +22,9 @@ const (
 // ask puts all tasks to Postgres. A task that raises is asked again in halves, until
 // it is known which rows raise by themselves. It also ends its round, so the next
 // rounds are short and grow again. Rows that were asked about too early are asked
-// about again. The tasks whose statement does not parse are returned.
-func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err error) {
+// about again. The tasks whose statement does not parse are returned. took grows by
+// the time that Postgres takes, without that for a connection or a commit to be seen.
+func (a *asker) ask(ctx context.Context, tasks []*task, took *time.Duration) (refused []*task, err error) {
 	late := time.Now().Add(patience * a.pg.config.Timeout)
 	early := earliness{limit: a.pg.config.Timeout}
 	for size := roundTasks; len(tasks) > 0 || len(early.tasks) > 0; {
@@ -36,7 +37,7 @@ func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err er
 		for ; n < min(size, len(tasks)) && bytes < roundBytes; n++ {
 			bytes += len(tasks[n].literal)
 		}
-		r, err := a.askRound(ctx, tasks[:n])
+		r, err := a.askRound(ctx, tasks[:n], took)
 		if err != nil {
 			return nil, fmt.Errorf("ask who may see rows: %w", err)
 		}
@@ -51,7 +52,7 @@ func (a *asker) ask(ctx context.Context, tasks []*task) (refused []*task, err er
 }
 
 // askRound asks tasks over one connection.
-func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
+func (a *asker) askRound(ctx context.Context, tasks []*task, took *time.Duration) (*round, error) {
 	// Postgres' own time limit ends each task; this one is for a server that hangs.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*a.pg.config.Timeout)
 	defer cancel()
@@ -61,6 +62,7 @@ func (a *asker) askRound(ctx context.Context, tasks []*task) (*round, error) {
 	}
 	defer conn.Release()
 	started := time.Now()
+	defer func() { *took += time.Since(started) }()
 	r := &round{conn: conn.Conn(), timeout: a.pg.config.Timeout}
 	if err := r.prepare(ctx, tasks); err != nil || len(r.tasks) == 0 {
 		return r, err

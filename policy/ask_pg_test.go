@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -42,7 +43,7 @@ func TestManySubjectsAreAskedTogether(t *testing.T) {
 	inquiries[9].Subject = l.subject("no_such_role", user(9))
 	inquiries[10].Changes = nil
 	l.ask(rel, inquiries[8].Subject)
-	if err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
+	if _, err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
 		t.Fatal(err)
 	}
 	for i, q := range inquiries {
@@ -71,7 +72,7 @@ func TestSubjectsAskedTogetherShareNothing(t *testing.T) {
 		end $$;
 		create policy own on docs using (owner::text = who())`)
 	inquiries := l.crowd(l.relation("docs"), 20, 20)
-	if err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
+	if _, err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
 		t.Fatal(err)
 	}
 	for i, q := range inquiries {
@@ -87,7 +88,7 @@ func TestOneSubjectsTroubleIsNotThatOfOthers(t *testing.T) {
 	l := newLab(t, crowdSQL, "create policy picky on docs using (owner = auth.uid() or right(auth.uid()::text, 1) <> '5' and 1 / (id % 3) is null)")
 	rel := l.relation("docs")
 	inquiries := l.crowd(rel, 40, 30)
-	if err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
+	if _, err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
 		t.Fatal(err)
 	}
 	for i, q := range inquiries {
@@ -112,7 +113,7 @@ func TestAskingWithoutPreparedStatements(t *testing.T) {
 	t.Cleanup(pool.Close)
 	l.policy.pool = pool
 	inquiries := l.crowd(l.relation("docs"), 10, 10)
-	if err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
+	if _, err := l.policy.VisibleAll(t.Context(), inquiries); err != nil {
 		t.Fatal(err)
 	}
 	for i, q := range inquiries {
@@ -154,5 +155,33 @@ func TestSettingsOfTheDatabaseDoNotChangeWhatIsAsked(t *testing.T) {
 			t.Errorf("with %s: %v", setting, got)
 		}
 		l.Exec("alter database " + l.Name + " reset all")
+	}
+}
+
+func TestTheWaitForAConnectionIsNotPostgresTime(t *testing.T) {
+	l := newLab(t, crowdSQL, "create policy own on docs using (owner = auth.uid())")
+	config := l.Pool.Config()
+	config.MaxConns = 1
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	l.policy.AskOver(pool)
+	inquiries := l.crowd(l.relation("docs"), 3, 3)
+	taken, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := pool.Stat().EmptyAcquireWaitTime()
+	time.AfterFunc(200*time.Millisecond, taken.Release)
+	started := time.Now()
+	took, err := l.policy.VisibleAll(t.Context(), inquiries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waited := pool.Stat().EmptyAcquireWaitTime() - before
+	if all := time.Since(started); waited == 0 || took <= 0 || took > all-waited {
+		t.Errorf("Postgres took %s of %s, of which %s were waited for a connection", took, all, waited)
 	}
 }

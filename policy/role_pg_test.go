@@ -62,7 +62,7 @@ func TestTextsThatPostgresCannotHaveAreTheirOwnAnswers(t *testing.T) {
 	l.ask(rel, fine)
 	for _, s := range []*Subject{l.subject("an\x00on", "{}"), l.subject("anon\n", "{}"), l.subject("\xff", "{}"), l.subject("anon", "{\"a\":\"\xff\"}"), l.subject("anon", "\x00")} {
 		inquiries := []*Inquiry{{Subject: s, Changes: changes}, {Subject: fine, Changes: changes}}
-		if err := l.policy.VisibleAll(t.Context(), inquiries); err != nil || slices.Contains(inquiries[0].Visible, true) || !inquiries[1].Visible[0] {
+		if _, err := l.policy.VisibleAll(t.Context(), inquiries); err != nil || slices.Contains(inquiries[0].Visible, true) || !inquiries[1].Visible[0] {
 			t.Errorf("%q: %v, %v, %v", s.Role, inquiries[0].Visible, inquiries[1].Visible, err)
 		}
 		if _, err := l.policy.View(t.Context(), rel, s); !errors.Is(err, ErrUnknownRole) {

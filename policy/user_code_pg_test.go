@@ -95,7 +95,7 @@ func TestCodeOfUsersDoesNotAnswerForOthers(t *testing.T) {
 	l.ask(docs, mallory)
 	forging := &Inquiry{Subject: mallory, Changes: inserts(docs, l.rows(docs, "where id < 3"))}
 	for range 2 {
-		if err := l.policy.VisibleAll(t.Context(), append([]*Inquiry{victims[0], forging}, victims[1:]...)); err != nil {
+		if _, err := l.policy.VisibleAll(t.Context(), append([]*Inquiry{victims[0], forging}, victims[1:]...)); err != nil {
 			t.Fatal(err)
 		}
 		for i, q := range victims {

@@ -65,7 +65,7 @@ func benchmarkVisible(b *testing.B, batches ...batch) {
 					inquiries[i] = &Inquiry{Subject: l.subject("authenticated", claims), Changes: changes[:size.rows]}
 				}
 				for b.Loop() {
-					if err := l.policy.VisibleAll(b.Context(), inquiries); err != nil {
+					if _, err := l.policy.VisibleAll(b.Context(), inquiries); err != nil {
 						b.Fatal(err)
 					}
 				}

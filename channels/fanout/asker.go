@@ -114,14 +114,12 @@ func (a *asker) share(q *question, b *binding) *question {
 // put asks a round until Postgres answers, and has what was waiting for it
 // sent. It is false when ctx is done.
 func (a *asker) put(ctx context.Context, r *round) bool {
-	started := time.Now()
 	for err := a.ask(ctx, r); err != nil; err = a.ask(ctx, r) {
 		if !a.fanout.complaints.pause(ctx, "not decided who gets rows, they wait", err) {
 			return false
 		}
-		started = time.Now()
 	}
-	answered, overruns := a.conclude(r, r.ended.Sub(started))
+	answered, overruns := a.conclude(r, r.took)
 	a.tell(answered, overruns)
 	return true
 }
@@ -129,15 +127,15 @@ func (a *asker) put(ctx context.Context, r *round) bool {
 // ask puts the questions of a round. An error means that Postgres could not be
 // asked.
 func (a *asker) ask(ctx context.Context, r *round) error {
-	r.ended = time.Now()
 	switch {
 	case r.isOff:
 		return nil
 	case r.parts[0].group.isAboutRows():
 		return a.askRows(ctx, r)
 	}
+	started := time.Now()
 	err := a.askFilter(ctx, &r.parts[0])
-	r.ended = time.Now()
+	r.took = time.Since(started)
 	return err
 }
 
@@ -152,8 +150,8 @@ func (a *asker) askRows(ctx context.Context, r *round) error {
 			inquiries[i].Changes = append(inquiries[i].Changes, q.change)
 		}
 	}
-	err := a.fanout.policy.VisibleAll(ctx, inquiries)
-	if r.ended = time.Now(); err != nil {
+	took, err := a.fanout.policy.VisibleAll(ctx, inquiries)
+	if r.took = took; err != nil {
 		return err
 	}
 	if _, err := a.fanout.policy.Confirm(ctx, time.Now()); err != nil {

@@ -36,7 +36,7 @@ type round struct {
 	parts   []part
 	slow    bool
 	isOff   bool           // its group is switched off: nothing is asked, everything is hidden
-	ended   time.Time      // when Postgres had answered
+	took    time.Duration  // by Postgres
 	charged map[*Turn]bool // sessions that the round was charged to, and whether it was too much for them
 }
 
