@@ -4,7 +4,6 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
-	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -32,11 +31,10 @@ type Fanout struct {
 	catchUps   catchUpLimits
 }
 
-// New returns a fanout; nothing runs before Run. It has a shard for each core:
-// more would only cost memory, as every lane looks at every change.
+// New returns a fanout; nothing runs before Run.
 func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
 	f := newFanout(c, log, p, m, logger, reg)
-	f.addShards(runtime.GOMAXPROCS(0))
+	f.addShards(shardCount())
 	return f
 }
 
@@ -49,12 +47,6 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)
 	return f
-}
-
-func (f *Fanout) addShards(n int) {
-	for i := range n {
-		f.shards = append(f.shards, newShard(f, i == 0))
-	}
 }
 
 // Run runs the lanes, the catch-ups and the asker. It blocks until ctx is done
@@ -85,10 +77,4 @@ func (f *Fanout) Reached() (least wal.Position) {
 		}
 	}
 	return least
-}
-
-// shardOf returns the shard of a topic. All channels of a topic are on one
-// shard, so that a frame which several of them get is built once.
-func (f *Fanout) shardOf(topicName string) *shard {
-	return f.shards[maphash.String(f.seed, topicName)%uint64(len(f.shards))]
 }

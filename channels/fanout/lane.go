@@ -5,17 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
-
-// shard matches the changes for its share of the topics. Subscriptions whose
-// rows are not for everybody to see are on a lane of their own, so that the
-// others never wait for Postgres.
-type shard struct {
-	direct, secured *lane
-}
 
 // lane follows the log and delivers its changes to the subscriptions attached
 // to it.
@@ -40,24 +32,6 @@ const clockSkew = 5 * time.Second
 // takeLimit is how many changes are taken from the log at once; between two
 // batches subscriptions come and go.
 const takeLimit = 256
-
-// newShard makes the lanes of a shard. Of all shards only the first logs the
-// messages from SQL that cannot be delivered.
-func newShard(f *Fanout, isFirst bool) *shard {
-	s := &shard{direct: &lane{cursor: f.log.Follow()}, secured: &lane{cursor: f.log.Follow()}}
-	s.secured.ahead, s.secured.moved = s.direct, make(chan struct{}, 1)
-	s.secured.init(f, secured)
-	s.secured.toCatchUp = s.secured.moveToCatchUp
-	s.direct.init(f, direct)
-	s.direct.toCatchUp = s.direct.moveToCatchUp
-	s.direct.secured, s.direct.toSecured = s.secured, s.direct.moveToSecured
-	s.direct.notes = &messageNotes{
-		owns:    func(t protocol.Topic) bool { return f.shardOf(t.Name) == s },
-		reports: isFirst,
-		newest:  newestMessages{},
-	}
-	return s
-}
 
 // run follows the log until ctx is done.
 //
