@@ -31,7 +31,7 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
 	c := &catchup{subscription: s, lane: to, from: from, piece: firstPiece}
 	c.init(f, catchingUp)
-	c.pace, c.woken = c.sendAtPace, make(chan struct{}, 1)
+	c.compute, c.pace, c.woken = c.matchInTurn, c.sendAtPace, make(chan struct{}, 1)
 	c.attach()
 	f.tasks.start(c.run)
 }
@@ -87,27 +87,13 @@ func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
 	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
 }
 
-// deliver is the delivery's deliver, but it matches only while few other
-// catch-ups compute.
-func (c *catchup) deliver(ctx context.Context, changes []*wal.Change) bool {
-	for len(changes) > 0 {
-		var n int
-		var unknown *wal.Relation
-		c.fanout.catchUps.compute(func() {
-			started := time.Now()
-			n, unknown = c.match(changes)
-			c.measure(time.Since(started))
-		})
-		if !c.confirm(ctx) {
-			return false
-		}
-		c.send(ctx)
-		changes = changes[n:]
-		if unknown != nil && !c.learn(ctx, unknown) {
-			return false
-		}
-	}
-	return true
+// matchInTurn matches a piece of the changes while few other catch-ups compute.
+func (c *catchup) matchInTurn(match func()) {
+	c.fanout.catchUps.compute(func() {
+		started := time.Now()
+		match()
+		c.measure(time.Since(started))
+	})
 }
 
 // measure adapts the size of the next piece to how long one has taken.

@@ -69,6 +69,8 @@ type hooks struct {
 	// as too much of it waits or its bindings cost too much. It is nil for a
 	// catch-up.
 	toCatchUp func(s *Subscription, position wal.Position)
+	// compute calls match while few other catch-ups compute. It is nil for lanes.
+	compute func(match func())
 	// pace calls send when the client has room. It is nil for deliveries that
 	// never wait for a client.
 	pace func(ctx context.Context, size int, send func())
@@ -132,7 +134,13 @@ func (d *delivery) removeBindings(s *Subscription) {
 // is false when ctx was done before it had sent all.
 func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
-		n, unknown := d.match(changes)
+		n, unknown := 0, (*wal.Relation)(nil)
+		match := func() { n, unknown = d.match(changes) }
+		if d.compute == nil {
+			match()
+		} else {
+			d.compute(match)
+		}
 		if !d.confirm(ctx) {
 			return false
 		}
