@@ -252,8 +252,9 @@ func (j *joining) answer() {
 		j.reply()
 		return
 	}
-	j.reply()
+	// First, so that nothing that ends channels misses one whose client was answered.
 	j.enter()
+	j.reply()
 	switch {
 	case j.refused != nil:
 		ch.problem(protocol.StatusError, *j.refused)

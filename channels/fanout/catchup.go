@@ -23,6 +23,9 @@ type catchup struct {
 	// that it is not known what the client has.
 	from  changelog.Standing
 	piece int // how many changes are delivered next
+	// The catch-up's goroutine alone uses these.
+	turn chan struct{} // holds its token, nil between two turns; see catchUpLimits
+	asks bool          // some change had to wait for Postgres
 }
 
 // catchUp starts a catch-up that brings a subscription from a standing to a
@@ -31,7 +34,7 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
 	c := &catchup{subscription: s, lane: to, from: from, piece: firstPiece}
 	c.init(f, catchingUp)
-	c.compute, c.pace, c.woken = c.matchInTurn, c.sendAtPace, make(chan struct{}, 1)
+	c.compute, c.pace, c.waits, c.woken = c.matchInTurn, c.sendAtPace, c.waitForPostgres, make(chan struct{}, 1)
 	c.attach()
 	f.tasks.start(c.run)
 }
@@ -39,24 +42,49 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 // sendAtPace sends when the client has room. While it waits for that, other
 // catch-ups may match and send.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
-	<-c.fanout.catchUps.turns
+	turn := c.turn
+	c.endTurn()
 	c.subscription.request.pace(ctx, size, func() { c.fanout.catchUps.compute(send) })
-	c.fanout.catchUps.turns <- struct{}{}
+	if turn != nil {
+		turn <- struct{}{}
+		c.turn = turn
+	}
 }
 
-// catchUpsAtOnce is how many catch-ups match and send changes at a time; others
-// wait for their turn.
-const catchUpsAtOnce = 64
+// waitForPostgres has others take their turn: those that have nothing to ask must
+// not wait for Postgres. From now on the catch-up takes turns with those that ask.
+func (c *catchup) waitForPostgres() {
+	if !c.asks {
+		c.asks = true
+		c.endTurn()
+	}
+}
+
+func (c *catchup) endTurn() {
+	if c.turn != nil {
+		<-c.turn
+		c.turn = nil
+	}
+}
+
+// How many catch-ups match and send changes at a time; others wait for their turn.
+// Those that have had to ask Postgres have turns of their own.
+const (
+	catchUpsAtOnce = 64
+	askingAtOnce   = 512
+)
 
 // catchUpLimits bound how many catch-ups do something at a time. Others wait.
 type catchUpLimits struct {
 	turns     chan struct{} // has a token for each catch-up that matches and sends
+	asking    chan struct{} // and for each that may have to wait for Postgres between
 	computing chan struct{} // and for each that computes: one processor is left to the lanes
 }
 
 func newCatchUpLimits() catchUpLimits {
 	return catchUpLimits{
 		turns:     make(chan struct{}, catchUpsAtOnce),
+		asking:    make(chan struct{}, askingAtOnce),
 		computing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 	}
 }
@@ -78,12 +106,17 @@ const (
 // bring delivers changes once it is the catch-up's turn, and waits until
 // everything in them is decided and sent. It is false when ctx was done before.
 func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
+	turn := c.fanout.catchUps.turns
+	if c.asks {
+		turn = c.fanout.catchUps.asking
+	}
 	select {
-	case c.fanout.catchUps.turns <- struct{}{}:
+	case turn <- struct{}{}:
+		c.turn = turn
 	case <-ctx.Done():
 		return false
 	}
-	defer func() { <-c.fanout.catchUps.turns }()
+	defer c.endTurn()
 	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
 }
 

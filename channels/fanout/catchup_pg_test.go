@@ -325,3 +325,33 @@ func proven(lines []string, at changelog.Standing) (n int) {
 	}
 	return n
 }
+
+// Catch-ups that wait for Postgres leave the turns to those that have nothing to ask.
+func TestCatchUpsThatWaitForPostgresHoldUpNoOthers(t *testing.T) {
+	f := newPatientFixture(t, messagesTable, heldTable)
+	held, messages := f.Relation("held"), f.Relation("messages")
+	release := f.lock()
+	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(messages, "2", "1", "x"))
+	from := f.Changes.Head()
+	f.Commit(logtest.Insert(held, "3", "x"), logtest.Insert(messages, "4", "1", "x"))
+	f.waitLanes()
+	const slow = catchUpsAtOnce + 6
+	inboxes := make([]*inbox, slow)
+	for i := range inboxes {
+		inboxes[i] = newInbox()
+		f.subscribe(inboxes[i], ask{role: "authenticated", claims: isHeld, topic: fmt.Sprint("slow", i), bindings: heldRows, after: []wal.Position{from}}, Start{From: Named})
+	}
+	f.waitAsking()
+	f.until("all slow catch-ups wait", func() bool { return f.fanout.asker.queued.Load() >= slow*256 })
+	quick := newInbox()
+	f.subscribe(quick, ask{topic: "quick", bindings: everyRow, after: []wal.Position{from}}, Start{From: Named})
+	if diff := cmp.Diff([]string{"row 4"}, quick.wait(t, 1)); diff != "" {
+		t.Errorf("to who has nothing to ask (-want +got):\n%s", diff)
+	}
+	release()
+	for _, in := range inboxes {
+		if diff := cmp.Diff([]string{"row 3"}, in.wait(t, 1)); diff != "" {
+			t.Fatalf("to who waited (-want +got):\n%s", diff)
+		}
+	}
+}

@@ -74,6 +74,8 @@ type hooks struct {
 	// pace calls send when the client has room. It is nil for deliveries that
 	// never wait for a client.
 	pace func(ctx context.Context, size int, send func())
+	// waits is called before drain waits for what Postgres decides.
+	waits func()
 	// woken gets a token when something may have been decided. It is nil for
 	// lanes, whose waiting steps are sent by the goroutine that got the answer.
 	woken chan struct{}

@@ -339,6 +339,7 @@ func (d *delivery) drain(ctx context.Context, s *Subscription) bool {
 			})
 			continue
 		}
+		d.waits()
 		select {
 		case <-d.woken:
 		case <-ctx.Done():
