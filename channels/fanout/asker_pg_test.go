@@ -332,18 +332,20 @@ func TestARowFromBeforeAChangeOfAccessIsNotJudgedByTheNewRules(t *testing.T) {
 func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	f := newPatientFixture(t, messagesTable, heldTable)
 	held := f.Relation("held")
-	release := f.lock()
 	slow := newInbox()
 	s := f.subscribe(slow, ask{role: "authenticated", claims: isHeld, bindings: heldRows}, Start{})
 	before := s.Started().Position
-	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(held, "2", "x"))
-	f.waitAsking()
+	f.Commit(logtest.Insert(held, "4", "x"))
+	slow.wait(t, 1)
 	f.until("the subscription is on the lane that asks", func() bool {
 		return s.attachedTo.Load() == &f.fanout.shardOf("realtime:room").secured.delivery
 	})
+	release := f.lock()
+	f.Commit(logtest.Insert(held, "1", "x"), logtest.Insert(held, "2", "x"))
+	f.waitAsking()
 	f.Commit(logtest.Insert(held, "3", "x"))
 	f.Changes.Begin(changelog.History{System: "1", Timeline: 1, Slot: "another"}, f.LSN+0x100, changelog.CodeSlotLost)
-	got := slow.read(t, 1)[0].Payload
+	got := slow.read(t, 2)[1].Payload
 	release()
 	if got.Code != changelog.CodeSlotLost || got.From == nil {
 		t.Fatalf("told %+v; want %s with a position", got, changelog.CodeSlotLost)
