@@ -301,12 +301,3 @@ func (a *access) reread(ctx context.Context, subject *policy.Subject) (granted p
 	}
 	return granted, nil
 }
-
-// refusalText is what a system message says of a refusal.
-func refusalText(err error) string {
-	var refusal protocol.Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Text
-	}
-	return err.Error()
-}
