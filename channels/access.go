@@ -172,12 +172,18 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 
 func (a *access) notReadable() error { return protocol.RefuseRead(a.topic.Name) }
 
-// askWrite asks what may be sent, unless that was asked a moment ago and
-// nothing that rights depend on was seen to change since.
+// believes reports whether the answer to a question of a time about sending is
+// still believed: it was asked a moment ago, and nothing that rights depend on was
+// seen to change since.
+func (a *access) believes(asked, at time.Time) bool {
+	return at.Before(asked.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(asked, at)
+}
+
+// askWrite asks what may be sent, unless the last answer is believed.
 func (a *access) askWrite(ctx context.Context) (rights, error) {
 	began := now()
 	known := a.known()
-	if began.Before(known.writeAt.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(known.writeAt, began) {
+	if a.believes(known.writeAt, began) {
 		return known, nil
 	}
 	subject := a.who()
@@ -233,7 +239,7 @@ func (a *access) mayStore(ctx context.Context) error {
 	}
 	began, denied := now(), protocol.RefuseStore(a.topic.Name)
 	known := a.known()
-	if began.Before(known.storeAt.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(known.storeAt, began) {
+	if a.believes(known.storeAt, began) {
 		return unwritable(known.stores, nil, denied)
 	}
 	subject := a.who()
@@ -300,13 +306,4 @@ func (a *access) reread(ctx context.Context, subject *policy.Subject) (granted p
 		return granted, protocol.Refusal{Text: protocol.MessageNoLongerReadable(a.topic.Name)}
 	}
 	return granted, nil
-}
-
-// refusalText is what a system message says of a refusal.
-func refusalText(err error) string {
-	var refusal protocol.Refusal
-	if errors.As(err, &refusal) {
-		return refusal.Text
-	}
-	return err.Error()
 }

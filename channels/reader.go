@@ -201,5 +201,5 @@ func failure(err error, a *access) string {
 	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) || errors.Is(err, policy.ErrNotGranted) {
 		return err.Error()
 	}
-	return refusalText(a.notReadable())
+	return protocol.RefuseRead(a.topic.Name).Text
 }

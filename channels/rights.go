@@ -63,10 +63,10 @@ func (c *channel) renew(ctx context.Context, token string, claims *auth.Claims) 
 // cannot be known.
 func (c *channel) refuse(why error) {
 	if errors.Is(why, protocol.RefuseDatabaseAway) {
-		c.fail(refusalText(why), true)
+		c.fail(protocol.RefusalOf(why).Text, true)
 		return
 	}
-	c.revoke(refusalText(why), true)
+	c.revoke(protocol.RefusalOf(why).Text, true)
 }
 
 // acts reports whether the channel acts as a subject.

@@ -62,10 +62,8 @@ func rejectToken(err error, given bool) *rejection {
 // client lacks permission, comes too often, or has to try again later; with any
 // other, or none, the request makes no sense.
 func rejectJoin(err error) *rejection {
-	var refusal protocol.Refusal
-	_ = errors.As(err, &refusal)
 	r := &rejection{status: http.StatusBadRequest, label: "join", reason: err.Error(), failed: true}
-	switch refusal.Code {
+	switch protocol.RefusalOf(err).Code {
 	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
 		r.status = http.StatusForbidden
 	case auth.CodeMalformed, auth.CodeInvalid, auth.CodeSignature, auth.CodeSigner:

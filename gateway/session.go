@@ -80,9 +80,6 @@ func (s *session) begin() {
 	}
 }
 
-// isStream reports whether the client reads an event stream.
-func (s *session) isStream() bool { return s.version == protocol.SSE }
-
 // Push queues a frame. It never blocks; a full queue ends the session, since a
 // slow client must not hold back the others and can come back for what it
 // missed.

@@ -133,7 +133,7 @@ func reconnectDelay() time.Duration { return time.Second + rand.N(2*time.Second)
 // closing is the last frame of the session: a close frame, or what stands for
 // one in a stream.
 func (s *session) closing(code int, reason string) *protocol.Frame {
-	if s.isStream() {
+	if s.version.IsStream() {
 		return s.version.StreamEnd(code, reason, reconnectDelay())
 	}
 	return protocol.CloseFrame(code, reason)

@@ -276,6 +276,18 @@ func TestStreamIsToldThatTheServerStops(t *testing.T) {
 	}
 }
 
+func TestStreamWithoutNamesIsToldThatTheServerStops(t *testing.T) {
+	r := start(t, nil)
+	s := r.read(t, http.MethodGet, oneTopic+token(t)+"&named=false", nil)
+	s.opened(t)
+	r.stop()
+	want := regexp.MustCompile(`^retry: [12]\d{3}\ndata: {"event":"system","payload":` +
+		`{"message":"server is stopping","status":"error","extension":"system","code":1012}}` + "\n\n$")
+	if got := s.rest(t); !want.MatchString(got) {
+		t.Errorf("last words are %q; want %s", got, want)
+	}
+}
+
 func TestStreamEndsWhenTheHubSaysSo(t *testing.T) {
 	r := start(t, func(c *Config) { c.CloseTimeout = patience })
 	r.hub.opened = make(chan *fakeSession, 1)

@@ -34,7 +34,7 @@ func (s *session) send(b *batch) error {
 		m.latency.Observe(time.Since(time.Unix(0, committed)).Seconds())
 	}
 	if b.last { // the close frame is out; the answer must come soon
-		if s.isStream() {
+		if s.version.IsStream() {
 			s.transport.closeWrite()
 		}
 		s.transport.endRead()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Retention is how long messages are kept at least, as upstream does; a
@@ -70,8 +69,7 @@ func maintainOwn(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, 
 		return u, err
 	}
 	u, err = upkeep(ctx, conn, `select * from realtime.`+function+`($1, $2::int, $3::interval)`, now, daysAhead, Retention)
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == codeInsufficientPrivilege {
+	if hasCode(err, codeInsufficientPrivilege) {
 		return u, notServing(conn)
 	}
 	return u, err

@@ -3,11 +3,11 @@ package policy
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"walcast/filters"
+	"walcast/internal/conninfo"
 )
 
 // localeSQL asks for columns that not every version has.
@@ -35,10 +35,10 @@ func (o *Operators) Locale(ctx context.Context) (filters.Locale, error) {
 	case "i": // ICU
 		l.Collate, l.Ctype = "", name
 	}
-	if encoding != "UTF8" && encoding != noEncoding {
+	if encoding != "UTF8" && encoding != conninfo.NoEncoding {
 		l.Collate = "" // the order of its bytes is not that of UTF-8
 	}
-	if strings.EqualFold(encoding, "SQL_ASCII") {
+	if encoding == conninfo.NoEncoding {
 		l.Ctype = "" // there are no characters, only bytes
 	}
 	return l, nil

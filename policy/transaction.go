@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/internal/conninfo"
 )
 
 // acquire takes a connection without plans of an earlier generation.
@@ -22,10 +24,6 @@ func (pg *postgres) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.C
 	return conn, nil
 }
 
-// noEncoding is the encoding of a database that takes any bytes for text. They have
-// to come and go as they are, as they need not be UTF-8.
-const noEncoding = "SQL_ASCII"
-
 // acquireFrom takes a connection and makes sure of the two settings that decide how
 // statements are read. Nearly every database has these values by default, and the
 // server reports them, so checking costs nothing.
@@ -34,11 +32,7 @@ func acquireFrom(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error)
 	if err != nil {
 		return nil, err
 	}
-	encoding := "UTF8"
-	if conn.Conn().PgConn().ParameterStatus("server_encoding") == noEncoding {
-		encoding = noEncoding
-	}
-	for name, want := range map[string]string{"client_encoding": encoding, "standard_conforming_strings": "on"} {
+	for name, want := range map[string]string{"client_encoding": conninfo.Encoding(conn.Conn().PgConn()), "standard_conforming_strings": "on"} {
 		if conn.Conn().PgConn().ParameterStatus(name) == want {
 			continue
 		}

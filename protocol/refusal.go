@@ -1,6 +1,9 @@
 package protocol
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Refusal is why the server does not do what a client asks. It is an error, and
 // two of them are equal when they say the same.
@@ -16,6 +19,15 @@ func (r Refusal) Error() string {
 		return r.Text
 	}
 	return r.Code + ": " + r.Text
+}
+
+// RefusalOf is the refusal that an error is, or one that says the same.
+func RefusalOf(err error) Refusal {
+	var refusal Refusal
+	if errors.As(err, &refusal) {
+		return refusal
+	}
+	return Refusal{Text: err.Error()}
 }
 
 // CodeUnauthorized is the code of a subject that lacks a permission.

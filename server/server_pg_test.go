@@ -96,7 +96,12 @@ func launchLogging(t *testing.T, c Config, logger *slog.Logger) *running {
 // startServer returns when it streams.
 func startServer(t *testing.T, c Config) *running {
 	t.Helper()
-	s := launch(t, c)
+	return launch(t, c).await(t)
+}
+
+// await returns when the server streams.
+func (s *running) await(t *testing.T) *running {
+	t.Helper()
 	select {
 	case <-s.Ready():
 	case <-s.ended:

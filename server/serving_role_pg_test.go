@@ -165,15 +165,7 @@ func TestClientsHaveNothingOfWhatTheServingRoleHas(t *testing.T) {
 // startServerLogging is startServer with the log in w, to be read after stop.
 func startServerLogging(t *testing.T, c Config, w *bytes.Buffer) *running {
 	t.Helper()
-	s := launchLogging(t, c, slog.New(slog.NewTextHandler(w, nil)))
-	select {
-	case <-s.Ready():
-	case <-s.ended:
-		t.Fatalf("server ended before it was ready: %v", s.stop())
-	case <-time.After(patience):
-		t.Fatalf("server not ready within %s", patience)
-	}
-	return s
+	return launchLogging(t, c, slog.New(slog.NewTextHandler(w, nil))).await(t)
 }
 
 func eventually(t *testing.T, what string, is func() bool) {

@@ -288,13 +288,10 @@ func (d *delivery) outdate(s *Subscription, at wal.Position) {
 		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
 		From: d.standing(s).Position, Oldest: d.fanout.log.Oldest(), Position: at, History: d.sent.History,
 	}
-	n := 0
+	n, freed := 0, 0
 	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
 		s.queue.steps[n].forget()
-	}
-	freed := 0
-	for i := range s.queue.steps[:n] {
-		freed += s.queue.steps[i].bytes()
+		freed += s.queue.steps[n].bytes()
 	}
 	clear(s.queue.steps[:n])
 	s.queue.steps = s.queue.steps[n:]

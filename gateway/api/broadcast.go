@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 
@@ -100,7 +99,7 @@ type outcome struct {
 
 func outcomeOf(err error) outcome {
 	if err != nil {
-		return outcome{Status: protocol.StatusError, Reason: refusalOf(err).Text}
+		return outcome{Status: protocol.StatusError, Reason: protocol.RefusalOf(err).Text}
 	}
 	return outcome{Status: protocol.StatusOK}
 }
@@ -137,7 +136,7 @@ func (b *broadcasts) single(r request) response {
 	keep, err := protocol.PersistOf(r.URL.Query())
 	switch {
 	case err != nil:
-		return *invalidField("persist", refusalOf(err).Text)
+		return *invalidField("persist", protocol.RefusalOf(err).Text)
 	case keep != 0 && !p.Private:
 		return *invalidField("persist", "can only be used on private channels")
 	case len(p.Payload) > b.hub.MaxBroadcast():
@@ -177,21 +176,12 @@ func invalidField(name, text string) *response {
 // refused says why a topic may not be written to: the subject lacks permission, or
 // the database could not say.
 func refused(err error) response {
-	refusal := refusalOf(err)
+	refusal := protocol.RefusalOf(err)
 	switch refusal.Code {
 	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
 		return message(http.StatusForbidden, refusal.Text)
 	}
 	return message(http.StatusUnprocessableEntity, refusal.Text)
-}
-
-// refusalOf is the refusal that an error is, or one that says the same.
-func refusalOf(err error) protocol.Refusal {
-	var refusal protocol.Refusal
-	if errors.As(err, &refusal) {
-		return refusal
-	}
-	return protocol.Refusal{Text: err.Error()}
 }
 
 // singlePayload is the body as it is broadcast: JSON that is no object arrives

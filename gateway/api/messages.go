@@ -80,7 +80,7 @@ func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publicat
 	faults = fieldErrors{}
 	p.Topic = requiredText(raw, "topic", faults)
 	if err := protocol.CheckTopic(p.Topic); err != nil && faults["topic"] == nil {
-		faults["topic"] = []string{refusalOf(err).Text}
+		faults["topic"] = []string{protocol.RefusalOf(err).Text}
 	}
 	b := protocol.Broadcast{Event: requiredText(raw, "event", faults), Encoding: protocol.EncodingJSON}
 	switch payload := raw["payload"]; {

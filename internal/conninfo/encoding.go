@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// noEncoding is the encoding of a database that takes any bytes for text.
-const noEncoding = "SQL_ASCII"
+// NoEncoding is the encoding of a database that takes any bytes for text.
+const NoEncoding = "SQL_ASCII"
 
 // pinEncoding has text come and go as UTF-8, whatever the role, the database or
 // the URL says. A SQL_ASCII database does not know what encoding its text has, and
@@ -18,10 +18,10 @@ func pinEncoding(c *pgconn.Config) {
 	forget(c.RuntimeParams, "client_encoding")
 	c.RuntimeParams["client_encoding"] = "UTF8"
 	c.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
-		if conn.ParameterStatus("server_encoding") != noEncoding {
+		if conn.ParameterStatus("server_encoding") != NoEncoding {
 			return nil
 		}
-		if _, err := conn.Exec(ctx, "set client_encoding = '"+noEncoding+"'").ReadAll(); err != nil {
+		if _, err := conn.Exec(ctx, "set client_encoding = '"+NoEncoding+"'").ReadAll(); err != nil {
 			return fmt.Errorf("have text sent as it is stored: %w", err)
 		}
 		return nil
@@ -30,8 +30,8 @@ func pinEncoding(c *pgconn.Config) {
 
 // Encoding is the client_encoding that a connection made from Parse has.
 func Encoding(conn *pgconn.PgConn) string {
-	if conn.ParameterStatus("server_encoding") == noEncoding {
-		return noEncoding
+	if conn.ParameterStatus("server_encoding") == NoEncoding {
+		return NoEncoding
 	}
 	return "UTF8"
 }

@@ -31,7 +31,7 @@ var may = map[string][]string{
 	"filters":         {"filters/datum", "filters/pattern", "replication/wal", "internal/elixir", "internal/pgarray"},
 	"policy/sql":      {"internal/pgarray"},
 	"policy/compile":  {"policy/sql", "filters", "replication/wal"},
-	"policy":          {"policy/compile", "policy/sql", "filters", "replication/wal"},
+	"policy":          {"policy/compile", "policy/sql", "filters", "replication/wal", "internal/conninfo"},
 	"diagnose":        {"policy", "filters", "protocol", "replication/catalog", "replication/wal"},
 	"channels/resume": {"protocol", "replication/changelog", "replication/wal"},
 	"channels/topics": {"protocol", "replication/wal"},

@@ -3,13 +3,12 @@ package access
 import (
 	"flag"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 var (
@@ -45,7 +44,7 @@ func fewFrames(r *round) bool {
 }
 
 func TestNobodySeesWhatPostgresHides(t *testing.T) {
-	binary := buildWalcast(t)
+	binary := program.Build(t)
 	if *duration == 0 {
 		o := short(binary)
 		if *seed != 0 {
@@ -72,15 +71,6 @@ func hold(t *testing.T, o Options, again string) {
 	if slices.ContainsFunc(r.faults, Fault.counts) {
 		t.Errorf("again: "+again+"\n%s", o.Seed, r.details())
 	}
-}
-
-func buildWalcast(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "walcast")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "walcast/cmd/walcast").CombinedOutput(); err != nil {
-		t.Fatalf("build walcast: %v\n%s", err, text)
-	}
-	return binary
 }
 
 func oneRound(t *testing.T, o Options) *round {

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 // filter is a condition of a binding, as it is sent and as Postgres reads it.
@@ -111,18 +112,10 @@ func (c *client) join() map[string]any {
 	return map[string]any{"config": map[string]any{"postgres_changes": all}, "access_token": c.token()}
 }
 
-// secret signs the tokens.
-const secret = "the-secret-of-the-trial-has-32-characters"
-
 func (c *client) subject() int { return c.subjects[c.now] }
 
 func (c *client) token() string {
-	s := c.world.subjects[c.subject()]
-	text, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims(s.claims)).SignedString([]byte(secret))
-	if err != nil {
-		panic(err) // claims are plain values
-	}
-	return text
+	return program.Sign(jwt.MapClaims(c.world.subjects[c.subject()].claims))
 }
 
 // follow connects again and again until ctx is done, and stays to the end if it
@@ -135,7 +128,7 @@ func (c *client) follow(ctx context.Context) {
 		if c.random.IntN(4) == 0 {
 			away = time.Duration(c.random.Int64N(int64(4 * time.Second)))
 		}
-		wait(ctx, away)
+		program.Wait(ctx, away)
 		c.now = c.random.IntN(2)
 	}
 }

@@ -109,5 +109,3 @@ func (d *diary) read() []entry {
 	defer d.mu.Unlock()
 	return d.entries[:len(d.entries):len(d.entries)]
 }
-
-func clock(nanos int64) string { return time.Unix(0, nanos).UTC().Format("15:04:05.000") }

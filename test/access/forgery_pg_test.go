@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 // forger falsifies diaries: it adds frames of rows that did not come and takes
@@ -127,7 +128,7 @@ func (f *forger) busy(r *round) bool {
 func TestForgedAndStolenFramesAreFound(t *testing.T) {
 	var f forger
 	r := oneRound(t, Options{
-		Binary: buildWalcast(t), Seed: 3, Duration: 3 * time.Second, Rate: 60, Pause: time.Hour, Clients: 12,
+		Binary: program.Build(t), Seed: 3, Duration: 3 * time.Second, Rate: 60, Pause: time.Hour, Clients: 12,
 		plain: true, enough: f.busy, tamper: f.tamper,
 	})
 	if len(f.forged) != each || len(f.stolen) < each/2 {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"walcast/test/program"
 )
 
 // Fault is something that must not happen.
@@ -214,7 +216,7 @@ func (s suspicion) lookedUp(h history) bool {
 // text says what a suspicion is about.
 func (s suspicion) text(h history) string {
 	w := s.client.world
-	text := fmt.Sprintf("version %d of %s at %s, committed %s (%s)", s.row.number, w.tables[s.row.table], s.row.at, clock(s.row.made.Before), s.row)
+	text := fmt.Sprintf("version %d of %s at %s, committed %s (%s)", s.row.number, w.tables[s.row.table], s.row.at, program.Clock(s.row.made.Before), s.row)
 	for _, p := range s.subjects {
 		text += fmt.Sprintf(", for %d (%s)", p, w.subjects[p])
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"walcast/test/program"
 )
 
 // looks is when walcast has looked whether access has changed, as its metrics
@@ -30,7 +32,7 @@ var looksTotal = regexp.MustCompile(`(?m)^walcast_policy_looks_total\{result="ok
 
 // follow reads the metrics until ctx is done.
 func (l *looks) follow(ctx context.Context, p *process) {
-	for wait(ctx, lookEvery) {
+	for program.Wait(ctx, lookEvery) {
 		asked := time.Now().UnixNano()
 		if found := looksTotal.FindStringSubmatch(p.metrics(ctx)); found != nil {
 			n, _ := strconv.Atoi(found[1])

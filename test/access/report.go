@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"walcast/test/program"
 )
 
 // summary is the figures of a round.
@@ -63,7 +65,7 @@ func (r *round) pace() string {
 	if len(took) > 0 {
 		text = fmt.Sprintf("%d rows came to who was there, half within %v, 99 of 100 within %v, all within %v", len(took), part(50), part(99), took[len(took)-1].Round(time.Millisecond))
 	}
-	if s := r.walcast.cmd.ProcessState; s != nil {
+	if s := r.walcast.State(); s != nil {
 		text += fmt.Sprintf("; walcast took %v of a processor and knew all that was older than %v", (s.UserTime() + s.SystemTime()).Round(time.Millisecond), r.looks.longest().Round(time.Millisecond))
 	}
 	return text
@@ -110,7 +112,7 @@ func (r *round) details() string {
 		if shown[f.class()]++; shown[f.class()] > eachClass {
 			continue
 		}
-		fmt.Fprintf(&out, "== seed %d, %s %s, %s: %s\n", f.Seed, clock(f.Time), f.Client, f.class(), f.Text)
+		fmt.Fprintf(&out, "== seed %d, %s %s, %s: %s\n", f.Seed, program.Clock(f.Time), f.Client, f.class(), f.Text)
 		for _, c := range r.clients {
 			if c.name == f.Client {
 				out.WriteString(excerpt(c.diary.read(), f.Time))
@@ -128,7 +130,7 @@ func excerpt(diary []entry, at int64) string {
 	for i, e := range diary {
 		quiet := (e.Kind == shown || e.Kind == progress) && i+1 < len(diary) && (diary[i+1].Kind == shown || diary[i+1].Kind == progress)
 		if !quiet && e.Time > at-2*vicinity && e.Time < at+vicinity/10 {
-			all = append(all, fmt.Sprintf("  %s %.250s\n", clock(e.Time), e))
+			all = append(all, fmt.Sprintf("  %s %.250s\n", program.Clock(e.Time), e))
 		}
 	}
 	return strings.Join(all[max(0, len(all)-20):], "")
@@ -141,7 +143,7 @@ func (r *round) around(f Fault) string {
 		if k == 0 || c.After < f.Time-vicinity || c.Before > f.Time+vicinity/5 {
 			continue
 		}
-		fmt.Fprintf(&out, "  %s to %s change %d, %s: %.300q %.300q\n", clock(c.Before), clock(c.After), k, c.Label, c.Rows, c.Rules)
+		fmt.Fprintf(&out, "  %s to %s change %d, %s: %.300q %.300q\n", program.Clock(c.Before), program.Clock(c.After), k, c.Label, c.Rows, c.Rules)
 	}
 	if f.suspicion != nil {
 		t := r.world.tables[f.suspicion.row.table]
@@ -152,6 +154,6 @@ func (r *round) around(f Fault) string {
 			}
 		}
 	}
-	fmt.Fprintf(&out, "  the server's log:\n%s", r.walcast.log.around(f.Time, 2e9, 1e9))
+	fmt.Fprintf(&out, "  the server's log:\n%s", r.walcast.printed(f.Time, 2e9, 1e9))
 	return out.String()
 }

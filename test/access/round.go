@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 // Options of a round.
@@ -147,7 +148,7 @@ func (r *round) mess(ctx context.Context) error {
 	var clients sync.WaitGroup
 	for i := range r.Clients {
 		c := newClient(r.world, rand.New(rand.NewPCG(r.Seed, uint64(100+i))), i)
-		c.address, c.target = r.walcast.address, &r.target
+		c.address, c.target = r.walcast.Address, &r.target
 		r.clients = append(r.clients, c)
 		clients.Go(func() { c.follow(following) })
 	}
@@ -162,7 +163,7 @@ func (r *round) mess(ctx context.Context) error {
 	}
 	err := r.steward.work(changing)
 	r.await(ctx)
-	wait(ctx, 300*time.Millisecond) // rows after the last change
+	program.Wait(ctx, 300*time.Millisecond) // rows after the last change
 	stopWriting()
 	writers.Wait()
 	if err == nil {
@@ -180,7 +181,7 @@ func (r *round) await(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lastLimit)
 	defer cancel()
-	for !r.enough(r) && wait(ctx, lookEvery) {
+	for !r.enough(r) && program.Wait(ctx, lookEvery) {
 	}
 }
 

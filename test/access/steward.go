@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // ledger notes which transactions wrote when. It is safe for concurrent use.
@@ -49,7 +51,7 @@ type steward struct {
 
 // work goes on until ctx is done.
 func (s *steward) work(ctx context.Context) error {
-	for wait(ctx, time.Duration(s.random.Int64N(int64(2*s.pause)))) {
+	for program.Wait(ctx, time.Duration(s.random.Int64N(int64(2*s.pause)))) {
 		if err := s.change(context.WithoutCancel(ctx), s.world.draw()); err != nil {
 			return err
 		}
@@ -86,16 +88,4 @@ func (s *steward) change(ctx context.Context, c change) error {
 	c.closed = s.world.closed
 	s.history = append(s.history, c)
 	return nil
-}
-
-// wait lets time pass; it is false when ctx is done.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

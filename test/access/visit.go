@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 const (
@@ -134,7 +135,7 @@ func (v *visit) finish() error {
 			if goal := v.target.Load(); goal != 0 && (at.IsZero() || uint64(at.LSN) >= goal) { // none: nothing that it asked for works
 				return errors.New("finished")
 			}
-			wait(context.Background(), pollEvery/3)
+			program.Wait(context.Background(), pollEvery/3)
 		case <-time.After(endLimit):
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // filling makes a value too large to stay in its row.
@@ -28,7 +30,7 @@ type writer struct {
 
 // work goes on until ctx is done.
 func (w *writer) work(ctx context.Context) {
-	for wait(ctx, time.Duration(w.random.Int64N(int64(2*w.pause)+1))) {
+	for program.Wait(ctx, time.Duration(w.random.Int64N(int64(2*w.pause)+1))) {
 		if err := w.transact(context.WithoutCancel(ctx)); err != nil {
 			w.failed[err.Error()]++
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 // kind is how a client comes back.
@@ -62,7 +63,7 @@ func (c *client) follow(ctx context.Context, visit func(context.Context, *client
 		if c.random.IntN(25) == 0 {
 			away = time.Duration(c.random.Int64N(int64(c.nap)))
 		}
-		wait(ctx, away)
+		program.Wait(ctx, away)
 	}
 }
 

@@ -4,13 +4,12 @@ import (
 	"flag"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 var (
@@ -30,7 +29,7 @@ func TestNothingIsLost(t *testing.T) {
 			t.Errorf("and %d more", len(r.Faults)-i)
 			break
 		}
-		t.Errorf("%s %s: %s", clock(f.Time), f.Client, f.Text)
+		t.Errorf("%s %s: %s", program.Clock(f.Time), f.Client, f.Text)
 	}
 	if t.Failed() {
 		t.Logf("%s", r.Details)
@@ -55,7 +54,7 @@ func TestOneDroppedFrameIsFound(t *testing.T) {
 // runDrill builds walcast and what Node needs, and runs a drill.
 func runDrill(t *testing.T, o Options) *Report {
 	t.Helper()
-	o.Binary = buildWalcast(t)
+	o.Binary = program.Build(t, raceFlag...)
 	if o.Node != "" {
 		command(t, "npm", "ci", "--no-audit", "--no-fund")
 	}
@@ -69,14 +68,6 @@ func runDrill(t *testing.T, o Options) *Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// buildWalcast builds the program, with the race detector if the test has it.
-func buildWalcast(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "walcast")
-	command(t, "go", slices.Concat([]string{"build"}, raceFlag, []string{"-o", path, "walcast/cmd/walcast"})...)
-	return path
 }
 
 func command(t *testing.T, name string, args ...string) {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 // havoc harms connections and kills processes at random.
@@ -19,7 +20,7 @@ type havoc struct {
 	database *proxy // between walcast and Postgres
 	walcast  *process
 	postgres *devdb.Server
-	log      *logbook
+	log      *program.Logbook
 	pause    time.Duration // between two misfortunes, on average
 
 	work    sync.WaitGroup
@@ -35,12 +36,12 @@ const longestDown = 3 * time.Second
 // wreak goes on until ctx is done, and returns when everything runs again.
 func (h *havoc) wreak(ctx context.Context) {
 	h.counted = map[string]int{}
-	for wait(ctx, time.Duration(h.random.Int64N(int64(2*h.pause)))) {
+	for program.Wait(ctx, time.Duration(h.random.Int64N(int64(2*h.pause)))) {
 		kind, what := h.once()
 		if what == "" {
 			continue
 		}
-		h.log.note("%s", what)
+		h.log.Note("%s", what)
 		h.mu.Lock()
 		h.counted[kind]++
 		h.mu.Unlock()
@@ -89,11 +90,11 @@ func (h *havoc) restart(which int, what string, down time.Duration, end func(), 
 	h.work.Go(func() {
 		defer h.busy[which].Store(false)
 		end()
-		wait(context.Background(), down)
+		program.Wait(context.Background(), down)
 		if err := start(); err != nil {
 			h.blame("start after %s: %v", what, err)
 		}
-		h.log.note("started after %s", what)
+		h.log.Note("started after %s", what)
 	})
 	return fmt.Sprintf("%s, down for %s", what, down.Round(time.Millisecond))
 }

@@ -7,11 +7,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os/exec"
 	"sync"
 	"syscall"
 	"time"
+
+	"walcast/test/program"
 )
 
 // process is a walcast, run again and again on the same address and state.
@@ -19,7 +20,7 @@ type process struct {
 	binary  string
 	args    []string
 	address string
-	log     *logbook
+	log     *program.Logbook
 
 	mu      sync.Mutex
 	run     *run
@@ -150,26 +151,10 @@ func (p *process) blame(format string, args ...any) {
 
 // ready waits until the process streams.
 func (p *process) ready(ctx context.Context) error {
-	client := &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if p.ended() {
-			return fmt.Errorf("wait for walcast to be ready: it has ended\n%s", p.log.around(time.Now().UnixNano(), time.Minute, 0))
-		}
-		response, err := client.Get("http://" + p.address + "/readyz")
-		if err == nil {
-			_ = response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for walcast to be ready: %w\n%s", ctx.Err(), p.log.around(time.Now().UnixNano(), time.Minute, 0))
-		case <-tick.C:
-		}
+	if err := program.Ready(ctx, p.address, p.ended); err != nil {
+		return fmt.Errorf("%w\n%s", err, p.log.Around(time.Now().UnixNano(), time.Minute, 0, 0))
 	}
+	return nil
 }
 
 // ended reports whether the process is not running.
@@ -186,8 +171,8 @@ func (p *process) ended() bool {
 
 // panics blames what the process has printed that it never should.
 func (p *process) panics() {
-	for _, sign := range []string{"DATA RACE", "panic:", "fatal error:"} {
-		if at := p.log.find(sign); at != 0 {
+	for _, sign := range program.CrashSigns() {
+		if at := p.log.Find(sign); at != 0 {
 			p.faults = append(p.faults, Fault{Client: "walcast", Time: at, Text: "printed " + sign})
 		}
 	}

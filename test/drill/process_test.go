@@ -5,17 +5,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"walcast/test/program"
 )
 
 func TestAStopRightAfterAStartIsClean(t *testing.T) {
-	binary := buildWalcast(t)
+	binary := program.Build(t, raceFlag...)
 	address, err := freeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
 	// No Postgres is there, so that no start gets as far as readiness.
-	p := &process{binary: binary, address: address, log: &logbook{}, args: []string{
-		"serve", "--listen", address, "--state-dir", filepath.Join(t.TempDir(), "state"), "--jwt-secret", secret,
+	p := &process{binary: binary, address: address, log: &program.Logbook{}, args: []string{
+		"serve", "--listen", address, "--state-dir", filepath.Join(t.TempDir(), "state"), "--jwt-secret", program.Secret,
 		"--database-url", "postgres://postgres@127.0.0.1:1/postgres?sslmode=disable",
 	}}
 	for range 5 {
@@ -25,6 +27,6 @@ func TestAStopRightAfterAStartIsClean(t *testing.T) {
 		p.end(syscall.SIGTERM)
 	}
 	for _, f := range p.faults {
-		t.Errorf("%s; it has printed:\n%s", f.Text, p.log.around(f.Time, time.Minute, 0))
+		t.Errorf("%s; it has printed:\n%s", f.Text, p.log.Around(f.Time, time.Minute, 0, 0))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 // Report is the outcome of a run.
@@ -97,14 +98,14 @@ const detailed = 5 // faults
 func (d *drill) details() string {
 	var out strings.Builder
 	for _, f := range d.faults[:min(detailed, len(d.faults))] {
-		fmt.Fprintf(&out, "== %s %s: %s\n", clock(f.Time), f.Client, f.Text)
+		fmt.Fprintf(&out, "== %s %s: %s\n", program.Clock(f.Time), f.Client, f.Text)
 		for _, c := range d.clients {
 			if c.name == f.Client {
 				out.WriteString(excerpt(c.diary.read(), f.Time))
 			}
 		}
-		fmt.Fprintf(&out, "what was done:\n%s", d.events.around(f.Time, 5*time.Second, time.Second))
-		fmt.Fprintf(&out, "the server's log:\n%s", d.walcast.log.around(f.Time, 5*time.Second, time.Second))
+		fmt.Fprintf(&out, "what was done:\n%s", d.events.Around(f.Time, 5*time.Second, time.Second, 0))
+		fmt.Fprintf(&out, "the server's log:\n%s", d.walcast.log.Around(f.Time, 5*time.Second, time.Second, 0))
 	}
 	return out.String()
 }
@@ -114,7 +115,7 @@ func excerpt(diary []entry, at int64) string {
 	i, _ := slices.BinarySearchFunc(diary, at, func(e entry, at int64) int { return cmp.Compare(e.Time, at) })
 	var out strings.Builder
 	for _, e := range diary[max(0, i-12):min(len(diary), i+6)] {
-		fmt.Fprintf(&out, "  %s %s\n", clock(e.Time), e)
+		fmt.Fprintf(&out, "  %s %s\n", program.Clock(e.Time), e)
 	}
 	return out.String()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 // Options of a run.
@@ -47,7 +48,7 @@ type drill struct {
 	havoc    *havoc
 	clients  []*client
 	node     *nodeClients
-	events   logbook // of what the drill does
+	events   program.Logbook // of what the drill does
 	pulses   int
 	faults   []Fault
 	rows     []written
@@ -103,8 +104,8 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 	if d.havoc.clients, err = newProxy(address, d.sieve); err != nil {
 		return err
 	}
-	d.walcast = &process{binary: d.Binary, address: address, log: &logbook{}, args: []string{
-		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", secret, "--publication", publication,
+	d.walcast = &process{binary: d.Binary, address: address, log: &program.Logbook{}, args: []string{
+		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", program.Secret, "--publication", publication,
 		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable", "--start-timeout", "2m",
 		"--resume-window", window.String(), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"),
 		"--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"),
@@ -151,9 +152,7 @@ func (d *drill) follow(ctx context.Context) (wait func(), err error) {
 			c := &client{name: fmt.Sprintf("%s %d", k.kind, i+1), kind: k.kind, diary: newDiary(), nap: window * 3 / 2}
 			c.want = subscriptions[len(d.clients)%len(subscriptions)]
 			c.random = rand.New(rand.NewPCG(d.Seed, uint64(100+len(d.clients))))
-			if c.token, err = c.want.token(); err != nil {
-				return nil, err
-			}
+			c.token = c.want.token()
 			d.clients = append(d.clients, c)
 			if k.visit == nil {
 				inNode = append(inNode, c)
@@ -193,7 +192,7 @@ func (d *drill) mess(ctx context.Context) error {
 	} else {
 		d.havoc.wreak(messing)
 	}
-	d.events.note("calm")
+	d.events.Note("calm")
 	err := d.pulse(ctx, settleLimit+window*3/2)
 	stopWriting()
 	work.Wait()
@@ -237,8 +236,8 @@ func (d *drill) until(ctx context.Context, limit time.Duration, what string, hol
 		if all {
 			return nil
 		}
-		if !wait(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.walcast.log.around(time.Now().UnixNano(), limit, 0))
+		if !program.Wait(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.walcast.log.Around(time.Now().UnixNano(), limit, 0, 0))
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"walcast/test/program"
 )
 
 // subscription is what a client asks for.
@@ -60,14 +62,11 @@ func (s subscription) bindings(from string) (all []binding) {
 	return all
 }
 
-// secret signs the tokens.
-const secret = "the-secret-of-the-drill-has-32-characters"
-
 // token is what the client shows.
-func (s subscription) token() (string, error) {
+func (s subscription) token() string {
 	claims := jwt.MapClaims{"role": "anon", "exp": time.Now().Add(1000 * time.Hour).Unix()}
 	if s.User != "" {
 		claims["role"], claims["sub"] = "authenticated", s.User
 	}
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
+	return program.Sign(claims)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // unrest are statements that change nothing for the clients, but have walcast
@@ -24,7 +26,7 @@ var unrest = []string{
 // disturb runs them at random until ctx is done, over whatever happens to
 // Postgres.
 func disturb(ctx context.Context, dsn string, random *rand.Rand) {
-	for wait(ctx, time.Duration(random.Int64N(int64(4*time.Second)))) {
+	for program.Wait(ctx, time.Duration(random.Int64N(int64(4*time.Second)))) {
 		db, err := pgx.Connect(ctx, dsn)
 		if err != nil {
 			continue

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 const (
@@ -65,7 +67,7 @@ func (w *writer) write(ctx context.Context) {
 			_ = db.Close(context.WithoutCancel(ctx))
 		}
 	}()
-	for wait(ctx, time.Duration(w.random.Int64N(int64(2*w.pause)))) {
+	for program.Wait(ctx, time.Duration(w.random.Int64N(int64(2*w.pause)))) {
 		var err error
 		if db == nil || db.IsClosed() {
 			if db, err = pgx.Connect(ctx, w.dsn); err != nil {
@@ -157,16 +159,4 @@ func pulse(ctx context.Context, dsn string, n int) error {
 		}
 	}
 	return tx.Commit(ctx)
-}
-
-// wait lets time pass; it is false when ctx is done.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // order is what a process of attackers is to do; it reads it from its input, and
@@ -138,7 +140,7 @@ func (a *attacker) crowd(ctx context.Context, n int, do func(ctx context.Context
 				if err := do(ctx, i); err != nil && ctx.Err() == nil {
 					a.tell(reason(err))
 				}
-				wait(ctx, 200*time.Millisecond)
+				program.Wait(ctx, 200*time.Millisecond)
 			}
 		})
 	}
@@ -231,7 +233,7 @@ func (a *attacker) writing(ctx context.Context, pause time.Duration, sql string,
 		return err
 	}
 	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
-	for wait(ctx, pause) {
+	for program.Wait(ctx, pause) {
 		if _, err := db.Exec(ctx, sql, args...); err != nil {
 			return err
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"walcast/test/program"
 )
 
 // equalBindings joins with as many bindings as may be that are all the same, on a
@@ -23,7 +25,7 @@ func (equalBindings) run(ctx context.Context, a *attacker) error {
 					if _, err := s.join(fmt.Sprintf("equal%d", n), config); err != nil {
 						return err
 					}
-					wait(ctx, time.Second)
+					program.Wait(ctx, time.Second)
 				}
 				return nil
 			})

@@ -4,13 +4,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/test/program"
 )
 
 var (
@@ -36,7 +35,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestOthersGetEverything(t *testing.T) {
-	binary := buildWalcast(t)
+	binary := program.Build(t)
 	for _, attack := range shortRun {
 		t.Run(attack, func(t *testing.T) {
 			o := attackOnce(t, binary, attack, Options{Duration: shortly})
@@ -57,7 +56,7 @@ func TestNobodyStallsAnother(t *testing.T) {
 	if *duration == 0 {
 		return // TestOthersGetEverything has run what can be judged without measuring
 	}
-	binary := buildWalcast(t)
+	binary := program.Build(t)
 	table := &strings.Builder{}
 	for _, a := range wanted(t) {
 		t.Run(name(a), func(t *testing.T) {
@@ -106,15 +105,4 @@ func attackOnce(t *testing.T, binary, wanted string, o Options) outcome {
 		t.Fatal(err)
 	}
 	return found
-}
-
-// buildWalcast builds the program without the race detector, whose memory is not
-// what is measured.
-func buildWalcast(t *testing.T) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "walcast")
-	if text, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "walcast/cmd/walcast").CombinedOutput(); err != nil {
-		t.Fatalf("build walcast: %v\n%s", err, text)
-	}
-	return binary
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"walcast/test/program"
 )
 
 // hugePatterns subscribes by regular expressions that are small programs written
@@ -26,7 +28,7 @@ func (hugePatterns) run(ctx context.Context, a *attacker) error {
 	}, func(ctx context.Context) error {
 		return a.crowd(ctx, len(patterns), func(ctx context.Context, i int) error {
 			return a.connected(ctx, a.caller(), func(s *socket) error {
-				for wait(ctx, 300*time.Millisecond) {
+				for program.Wait(ctx, 300*time.Millisecond) {
 					if _, err := s.join(fmt.Sprintf("patterns%d", i), bindings(bind(postsTable, `body=match."`+patterns[i]+`"`))); err != nil {
 						return err
 					}

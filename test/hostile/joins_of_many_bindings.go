@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"walcast/test/program"
 )
 
 // joinsOfManyBindings has six clients join with as many bindings as may be, all of
@@ -22,7 +24,7 @@ func (joinsOfManyBindings) run(ctx context.Context, a *attacker) error {
 				if err != nil {
 					return err
 				}
-				wait(ctx, 3*time.Second)
+				program.Wait(ctx, 3*time.Second)
 			}
 			return nil
 		})

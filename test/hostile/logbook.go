@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"sync"
+
+	"walcast/test/program"
 )
 
 // logbook counts what a process prints and keeps the end of it, and each line
@@ -41,7 +43,7 @@ func (b *logbook) Write(p []byte) (int, error) {
 func (b *logbook) end() {
 	line := string(b.rest)
 	b.rest = b.rest[:0]
-	for _, sign := range []string{"DATA RACE", "panic:", "fatal error:"} {
+	for _, sign := range program.CrashSigns() {
 		if strings.Contains(line, sign) && len(b.crashes) < 5 {
 			b.crashes = append(b.crashes, line)
 		}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"walcast/test/program"
 )
 
 // nulInNames puts a character that no text of Postgres can have into everything
@@ -19,13 +21,13 @@ const nul = "\x00"
 
 func (nulInNames) run(ctx context.Context, a *attacker) error {
 	role := a.caller()
-	role.token = sign(jwt.MapClaims{"role": "authenti" + nul + "cated", "exp": expiry})
+	role.token = program.Sign(jwt.MapClaims{"role": "authenti" + nul + "cated", "exp": expiry})
 	claim := a.caller()
-	claim.token = sign(jwt.MapClaims{"role": "authenticated", "exp": expiry, "sub": "a" + nul, "na" + nul + "me": nul})
+	claim.token = program.Sign(jwt.MapClaims{"role": "authenticated", "exp": expiry, "sub": "a" + nul, "na" + nul + "me": nul})
 	callers := []caller{a.caller(), role, claim}
 	return a.crowd(ctx, len(callers), func(ctx context.Context, i int) error {
 		return a.connected(ctx, callers[i], func(s *socket) error {
-			for wait(ctx, 100*time.Millisecond) {
+			for program.Wait(ctx, 100*time.Millisecond) {
 				private := bindings(bind(askedTable, ""))
 				private["private"] = true
 				_, err1 := s.join("table", bindings(bind("ta"+nul+"ble", "")))

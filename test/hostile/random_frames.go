@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"walcast/test/program"
 )
 
 // randomFrames sends messages that are nearly right: of a grammar that knows what
@@ -25,7 +27,7 @@ func (randomFrames) run(ctx context.Context, a *attacker) error {
 			return err
 		}
 		defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
-		for wait(ctx, 50*time.Millisecond) {
+		for program.Wait(ctx, 50*time.Millisecond) {
 			body := strings.ReplaceAll(text(random), nul, "")
 			if _, err := db.Exec(ctx, `insert into posts (author, body) values ($1, $2)`, body, strings.Repeat(body, random.IntN(50))); err != nil {
 				return err
@@ -41,7 +43,7 @@ func (randomFrames) run(ctx context.Context, a *attacker) error {
 				c.clientID = fmt.Sprintf("client%d", random.IntN(5))
 			}
 			return a.connected(ctx, c, func(s *socket) error {
-				for n := random.IntN(300); n > 0 && wait(ctx, time.Duration(random.IntN(30))*time.Millisecond); n-- {
+				for n := random.IntN(300); n > 0 && program.Wait(ctx, time.Duration(random.IntN(30))*time.Millisecond); n-- {
 					kind, message := message(random)
 					if err := s.sendRaw(kind, message); err != nil {
 						return err

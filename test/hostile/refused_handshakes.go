@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"walcast/test/program"
 )
 
 // refusedHandshakes connects again and again with tokens and names that are
@@ -26,9 +28,9 @@ func (refusedHandshakes) run(ctx context.Context, a *attacker) error {
 		case 0:
 			c.token = "no token " + strings.Repeat("t", random.IntN(8000))
 		case 1:
-			c.token = sign(jwt.MapClaims{"role": "authenticated", "exp": 1})
+			c.token = program.Sign(jwt.MapClaims{"role": "authenticated", "exp": 1})
 		case 2:
-			c.token = sign(jwt.MapClaims{"role": strings.Repeat("r", 5000), "exp": expiry})
+			c.token = program.Sign(jwt.MapClaims{"role": strings.Repeat("r", 5000), "exp": expiry})
 		case 3:
 			c.clientID = strings.Repeat("c", 7000)
 		default:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"walcast/test/program"
 )
 
 // resumesAtOnce fills the log with rows, and has hundreds of clients come back to
@@ -36,7 +38,7 @@ func (resumesAtOnce) run(ctx context.Context, a *attacker) error {
 			if err != nil {
 				return err
 			}
-			wait(ctx, a.Duration/4)
+			program.Wait(ctx, a.Duration/4)
 			_, err = s.send(ref, "realtime:resume", "phx_leave", map[string]any{})
 			return err
 		})

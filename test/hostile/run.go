@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // Options of a run.
@@ -86,7 +88,7 @@ func (r *run) prepare(ctx context.Context) error {
 func (r *run) measure(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.victim = newVictim(r.walcast.address)
+	r.victim = newVictim(r.walcast.Address)
 	acting, rest := context.WithCancel(ctx) // what the victim has to hear of
 	defer rest()
 	var all, actors sync.WaitGroup
@@ -96,14 +98,14 @@ func (r *run) measure(ctx context.Context) error {
 	for range r.victim.joins {
 		select {
 		case <-r.victim.ready:
-		case <-time.After(processLimit):
+		case <-time.After(program.Limit):
 			return fmt.Errorf("the victim cannot begin: %v\n%s", r.victim.faults, r.walcast.log.tail())
 		}
 	}
 	all.Go(func() { r.victim.befriend(ctx, acting) })
 	var writing error
 	actors.Go(func() { writing = r.victim.write(acting, r.DSN) })
-	actors.Go(func() { r.outcome.visits = visits(acting, r.walcast.address) })
+	actors.Go(func() { r.outcome.visits = visits(acting, r.walcast.Address) })
 	r.attack(ctx)
 	rest()
 	actors.Wait()
@@ -122,7 +124,7 @@ func (r *run) measure(ctx context.Context) error {
 // attack lets the attackers loose, and watches the server's memory from before
 // they come until what they took is given back.
 func (r *run) attack(ctx context.Context) {
-	wait(ctx, r.Calm)
+	program.Wait(ctx, r.Calm)
 	now, _, _ := r.walcast.memory()
 	r.outcome.before = now
 	started, logged := time.Now(), r.walcast.log.size()
@@ -130,13 +132,13 @@ func (r *run) attack(ctx context.Context) {
 	var guard sync.WaitGroup
 	guard.Go(func() { r.guard(guarded) })
 	tally, err := runAttackers(ctx, order{
-		Attack: r.outcome.attack, Address: r.walcast.address, DSN: r.DSN, Seed: r.Seed, Duration: r.Duration,
+		Attack: r.outcome.attack, Address: r.walcast.Address, DSN: r.DSN, Seed: r.Seed, Duration: r.Duration,
 	})
 	if err != nil {
 		r.blame(err.Error())
 	}
 	r.outcome.tally = tally
-	wait(ctx, r.Calm)
+	program.Wait(ctx, r.Calm)
 	r.settle(ctx)
 	relax()
 	guard.Wait()
@@ -146,14 +148,14 @@ func (r *run) attack(ctx context.Context) {
 
 // guard ends a server that would take the machine's memory.
 func (r *run) guard(ctx context.Context) {
-	for wait(ctx, 100*time.Millisecond) && !r.walcast.ended() {
+	for program.Wait(ctx, 100*time.Millisecond) && !r.walcast.Ended() {
 		now, highest, err := r.walcast.memory()
 		if err != nil {
 			continue // ended meanwhile, or a system that does not tell
 		}
 		r.outcome.peak = highest
 		if now > killLimit {
-			_ = r.walcast.cmd.Process.Kill()
+			r.walcast.Kill()
 		}
 	}
 }
@@ -167,7 +169,7 @@ func (r *run) settle(ctx context.Context) {
 			r.outcome.after = now
 		}
 		r.outcome.settled = time.Since(left)
-		if err != nil || now <= restLimit || r.outcome.settled > r.Settle || !wait(ctx, 200*time.Millisecond) {
+		if err != nil || now <= restLimit || r.outcome.settled > r.Settle || !program.Wait(ctx, 200*time.Millisecond) {
 			return
 		}
 	}

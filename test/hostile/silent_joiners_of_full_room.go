@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"time"
+
+	"walcast/test/program"
 )
 
 // silentJoinersOfFullRoom fills a room with presence, then joins it again and
@@ -24,7 +26,7 @@ func (silentJoinersOfFullRoom) run(ctx context.Context, a *attacker) error {
 	}
 	return beside(ctx, func(ctx context.Context) error {
 		return a.crowd(ctx, members, func(ctx context.Context, i int) error {
-			wait(ctx, time.Duration(i)*10*time.Millisecond)
+			program.Wait(ctx, time.Duration(i)*10*time.Millisecond)
 			return a.connected(ctx, a.caller(), func(s *socket) error {
 				ref, err := s.join("room", map[string]any{"presence": map[string]any{"enabled": true}})
 				if err != nil {
@@ -35,12 +37,12 @@ func (silentJoinersOfFullRoom) run(ctx context.Context, a *attacker) error {
 			})
 		})
 	}, func(ctx context.Context) error {
-		wait(ctx, 4*time.Second)
+		program.Wait(ctx, 4*time.Second)
 		c := a.caller()
 		c.deaf = true
 		return a.crowd(ctx, joiners, func(ctx context.Context, _ int) error {
 			return a.connected(ctx, c, func(s *socket) error {
-				for wait(ctx, 200*time.Millisecond) {
+				for program.Wait(ctx, 200*time.Millisecond) {
 					if _, err := s.join("room", map[string]any{"presence": map[string]any{"enabled": true}}); err != nil {
 						return err
 					}

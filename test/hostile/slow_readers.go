@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"walcast/test/program"
 )
 
 // slowReaders ask for a lot and read nothing: each on a topic of its own on which
@@ -27,7 +29,7 @@ func (slowReaders) run(ctx context.Context, a *attacker) error {
 				config := bindings(bind(postsTable, ""))
 				config["broadcast"] = map[string]any{"self": true}
 				ref, err := s.join(topic, config)
-				for err == nil && wait(ctx, 200*time.Millisecond) {
+				for err == nil && program.Wait(ctx, 200*time.Millisecond) {
 					_, err = s.send(ref, "realtime:"+topic, "broadcast", speech)
 				}
 				return err

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"walcast/test/program"
 )
 
 // handshakeLimit is for a server that is busy with others.
@@ -163,21 +165,9 @@ func bind(table, filter string) map[string]any {
 
 // heartbeat keeps a session from being idle, until ctx is done.
 func (s *socket) heartbeat(ctx context.Context) {
-	for wait(ctx, 10*time.Second) {
+	for program.Wait(ctx, 10*time.Second) {
 		if _, err := s.send(nil, "phoenix", "heartbeat", map[string]any{}); err != nil {
 			return
 		}
-	}
-}
-
-// wait lets time pass; it is false when ctx is done.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"walcast/test/program"
 )
 
 // tokenFlood gives its channels new tokens as fast as it can: each is another
@@ -36,7 +38,7 @@ func (tokenFlood) run(ctx context.Context, a *attacker) error {
 					claims["exp"] = time.Now().Add(time.Second).Unix()
 				}
 				c := n % len(refs)
-				message := map[string]any{"access_token": sign(claims)}
+				message := map[string]any{"access_token": program.Sign(claims)}
 				if _, err := s.send(refs[c], fmt.Sprintf("realtime:tokens%d", c), "access_token", message); err != nil {
 					return err
 				}

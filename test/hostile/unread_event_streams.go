@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"walcast/test/program"
 )
 
 // unreadEventStreams opens event streams for large rows and reads none.
@@ -27,7 +29,7 @@ func (unreadEventStreams) run(ctx context.Context, a *attacker) error {
 			defer func() { _ = conn.Close() }()
 			query := url.Values{"apikey": {c.token}, "topic": {fmt.Sprintf("stream%d", i)}, "table": {postsTable}}
 			_, err = fmt.Fprintf(conn, "GET /realtime/v1/sse?%s HTTP/1.1\r\nHost: %s\r\n\r\n", query.Encode(), a.Address)
-			wait(ctx, 10*time.Second)
+			program.Wait(ctx, 10*time.Second)
 			return err
 		})
 	})

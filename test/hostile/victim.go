@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"walcast/test/program"
 )
 
 // What the victim receives beside rows.
@@ -236,7 +238,7 @@ func (v *victim) speak(ctx context.Context, s *socket) error {
 		return err
 	}
 	due := time.Now()
-	for wait(ctx, speakEvery) {
+	for program.Wait(ctx, speakEvery) {
 		message := map[string]any{"type": "broadcast", "event": "word", "payload": map[string]any{"n": v.number(broadcasts)}}
 		if _, err := s.send(ref, "realtime:"+lobby, "broadcast", message); err != nil {
 			return err

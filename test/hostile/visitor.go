@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"walcast/test/program"
 )
 
 const (
@@ -16,7 +18,7 @@ const (
 // visits has somebody come, join and leave, again and again until ctx is done: by
 // turns for rows, with a filter that has to be checked, and to a private topic.
 func visits(ctx context.Context, address string) (all []visit) {
-	for i := 0; wait(ctx, visitEvery); i++ {
+	for i := 0; program.Wait(ctx, visitEvery); i++ {
 		started := time.Now()
 		err := come(context.WithoutCancel(ctx), address, i)
 		v := visit{joined: time.Since(started)}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/test/program"
 )
 
 // write commits rows, each in a transaction of its own, until ctx is done.
@@ -19,7 +21,7 @@ func (v *victim) write(ctx context.Context, dsn string) error {
 	body := strings.Repeat("a", 60)
 	owners := map[string]string{openTable: strangerUser, ownTable: victimUser, askedTable: speakerUser}
 	tables := []string{openTable, ownTable, openTable, askedTable}
-	for i := 0; wait(ctx, rowEvery); i++ {
+	for i := 0; program.Wait(ctx, rowEvery); i++ {
 		table := tables[i%len(tables)]
 		insert := `insert into ` + table + ` values ($1, $2, $3)`
 		number := v.begin(table)
@@ -61,7 +63,7 @@ const patience = 15 * time.Second
 // catchUp waits until all has come, or nothing more does.
 func (v *victim) catchUp(ctx context.Context) {
 	came, since := v.came(), time.Now()
-	for v.missing() > 0 && time.Since(since) < patience && wait(ctx, 50*time.Millisecond) {
+	for v.missing() > 0 && time.Since(since) < patience && program.Wait(ctx, 50*time.Millisecond) {
 		if n := v.came(); n > came {
 			came, since = n, time.Now()
 		}
