@@ -175,8 +175,9 @@ func (r *run) settle(ctx context.Context) {
 	}
 }
 
-// leaveLimit is how long attackers may take to leave.
-const leaveLimit = 15 * time.Second
+// leaveLimit is how long attackers may take to leave: they have what is left of the
+// processors.
+const leaveLimit = time.Minute
 
 // runAttackers runs the attack as a process of its own, that is this program.
 func runAttackers(ctx context.Context, o order) (map[string]int, error) {
