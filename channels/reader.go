@@ -44,7 +44,7 @@ type readerKey struct {
 // inquiry is the questions about some readers.
 type inquiry struct {
 	began     time.Time
-	questions []policy.ReadQuestion
+	questions []policy.ReadCheck
 	asking    [][]*reader // the readers of each question
 }
 
@@ -98,7 +98,7 @@ func (rs *readers) inquire(batch []*reader) *inquiry {
 		} else {
 			i = len(q.questions)
 			at[key] = i
-			q.questions = append(q.questions, policy.ReadQuestion{Subject: subject, Topic: r.access.topic})
+			q.questions = append(q.questions, policy.ReadCheck{Subject: subject, Topic: r.access.topic})
 			q.asking = append(q.asking, nil)
 		}
 		q.questions[i].Presence = q.questions[i].Presence || presence
@@ -133,7 +133,7 @@ func (q *inquiry) sort() {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return firstAt[q.questions[a].Subject] - firstAt[q.questions[b].Subject] })
-	questions, asking := make([]policy.ReadQuestion, len(order)), make([][]*reader, len(order))
+	questions, asking := make([]policy.ReadCheck, len(order)), make([][]*reader, len(order))
 	for to, from := range order {
 		questions[to], asking[to] = q.questions[from], q.asking[from]
 	}
@@ -155,7 +155,7 @@ func isAway(err error) bool {
 }
 
 // conclude acts on the answer for one reader.
-func (rs *readers) conclude(r *reader, q policy.ReadQuestion, began time.Time, a policy.ReadAnswer) {
+func (rs *readers) conclude(r *reader, q policy.ReadCheck, began time.Time, a policy.ReadAnswer) {
 	c, unanswered := rs.answered(r, began, isAway(a.Err))
 	switch {
 	case c == nil && isAway(a.Err):

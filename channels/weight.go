@@ -36,7 +36,7 @@ func (s *Session) isDear(own weight) bool {
 // scansOf adds up the scans of bindings.
 func scansOf(bindings []diagnose.Binding) (scans int) {
 	for i := range bindings {
-		scans += bindings[i].Filter.Scans()
+		scans += bindings[i].Filter.StepsPerByte()
 	}
 	return scans
 }

@@ -6,15 +6,15 @@ import (
 )
 
 // answers is what Postgres has answered about the rows of one Decide.
-type answers map[Question]Answer
+type answers map[Call]Answer
 
-// learn asks those of the questions that have no answer yet, each once.
-func (as answers) learn(ctx context.Context, a Asker, subject Subject, questions []Question) error {
-	distinct := make([]Question, 0, len(questions))
-	for _, q := range questions {
-		if _, seen := as[q]; !seen {
-			as[q] = Answer{Truth: Undecided}
-			distinct = append(distinct, q)
+// learn asks about those calls that have no answer yet, each once.
+func (as answers) learn(ctx context.Context, a Asker, subject Subject, calls []Call) error {
+	distinct := make([]Call, 0, len(calls))
+	for _, call := range calls {
+		if _, seen := as[call]; !seen {
+			as[call] = Answer{Truth: Undecided}
+			distinct = append(distinct, call)
 		}
 	}
 	got, err := a.Ask(ctx, subject, distinct)
@@ -22,10 +22,10 @@ func (as answers) learn(ctx context.Context, a Asker, subject Subject, questions
 		err = fmt.Errorf("got %d answers", len(got))
 	}
 	if err != nil {
-		return fmt.Errorf("ask Postgres %d questions: %w", len(distinct), err)
+		return fmt.Errorf("have Postgres evaluate %d calls: %w", len(distinct), err)
 	}
-	for i, q := range distinct {
-		as[q] = got[i]
+	for i, call := range distinct {
+		as[call] = got[i]
 	}
 	return nil
 }

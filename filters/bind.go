@@ -65,7 +65,7 @@ type binder struct {
 
 // unresolved is a condition that Resolve has to ask Postgres about.
 type unresolved struct {
-	question  Question
+	call      Call
 	condition *Condition
 	typ       uint32 // the OID of the type that reads the literal
 }
@@ -153,22 +153,22 @@ func (b *binder) group(c *Condition) (Expr, error) {
 
 // inquire asks about the unresolved conditions and stores the readings in them.
 func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
-	questions := make([]Question, len(b.unresolved))
+	calls := make([]Call, len(b.unresolved))
 	for i, u := range b.unresolved {
-		questions[i] = u.question
+		calls[i] = u.call
 	}
-	answers, err := a.Ask(ctx, as, questions)
+	answers, err := a.Ask(ctx, as, calls)
 	if err != nil {
 		return err
 	}
-	if len(answers) != len(questions) {
+	if len(answers) != len(calls) {
 		return errors.New("ask about a filter: got another number of answers")
 	}
 	for i, u := range b.unresolved {
 		if err := answers[i].Err; err != nil {
 			return u.asUpstream(err)
 		}
-		if u.question.Op == "" && !u.question.volatile() {
+		if u.call.Op == "" && !u.call.volatile() {
 			u.condition.Readings = append(u.condition.Readings, Reading{u.typ, answers[i].Text})
 		}
 	}
@@ -177,7 +177,7 @@ func (b *binder) inquire(ctx context.Context, a Asker, as Subject) error {
 
 // asUpstream words an error of Postgres as upstream does.
 func (u unresolved) asUpstream(err *BindError) error {
-	if op := u.question.Op; op == Match || op == IMatch {
+	if op := u.call.Op; op == Match || op == IMatch {
 		return raised("invalid regular expression for %s filter: %s", op, err.Message)
 	}
 	return err

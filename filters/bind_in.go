@@ -94,6 +94,6 @@ func (b *binder) leaveList(o *operand, c *Condition) Expr {
 		b.read(o, c, true)
 		return e
 	}
-	b.unresolved = append(b.unresolved, unresolved{question: e.question(list.Elements[first].Text), condition: c})
+	b.unresolved = append(b.unresolved, unresolved{call: e.call(list.Elements[first].Text), condition: c})
 	return e
 }

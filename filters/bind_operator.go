@@ -62,7 +62,7 @@ func (b *binder) leave(o *operand, c *Condition, why Doubt) Expr {
 		e.onNull = True
 	}
 	if why == DoubtType && c.Op != In {
-		b.unresolved = append(b.unresolved, unresolved{question: e.question(c.Value), condition: c})
+		b.unresolved = append(b.unresolved, unresolved{call: e.call(c.Value), condition: c})
 	}
 	return e
 }
@@ -103,8 +103,8 @@ func (b *binder) read(o *operand, c *Condition, array bool) {
 			return
 		}
 	}
-	q := Question{Schema: o.typ.Schema, Type: o.typ.Name, Home: home(o.typ), Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
-	b.unresolved = append(b.unresolved, unresolved{q, c, o.typ.OID})
+	call := Call{Schema: o.typ.Schema, Type: o.typ.Name, Home: home(o.typ), Array: array, Literal: b.spelling(o, c.Value), Why: DoubtLiteral}
+	b.unresolved = append(b.unresolved, unresolved{call, c, o.typ.OID})
 }
 
 // spelling adds the \x that a bytea literal of a client may lack.
@@ -203,8 +203,8 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 		}
 	}
 	e := b.leave(o, c, why)
-	q := Question{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: why}
-	b.unresolved = append(b.unresolved, unresolved{question: q, condition: c})
+	call := Call{Schema: "pg_catalog", Type: "text", Op: c.Op, Literal: c.Value, Why: why}
+	b.unresolved = append(b.unresolved, unresolved{call: call, condition: c})
 	return e, nil
 }
 

@@ -95,7 +95,7 @@ func TestPatternsThatWouldTakeLongAreAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var wanted []Question
+		var wanted []Call
 		e.(node).evaluate(&evaluation{row: row, wanted: &wanted})
 		if !asked && len(wanted) > 0 || asked && (len(wanted) != 1 || wanted[0].Why != DoubtSize) {
 			t.Errorf("%.40s asks %+v; want asked: %t", text, wanted, asked)
@@ -150,8 +150,8 @@ func TestEachPathIsFollowedOnceForARow(t *testing.T) {
 // yes is an Asker that says yes to everything.
 type yes struct{}
 
-func (*yes) Ask(_ context.Context, _ Subject, questions []Question) ([]Answer, error) {
-	answers := make([]Answer, len(questions))
+func (*yes) Ask(_ context.Context, _ Subject, calls []Call) ([]Answer, error) {
+	answers := make([]Answer, len(calls))
 	for i := range answers {
 		answers[i].Truth = True
 	}

@@ -42,16 +42,16 @@ func (f Filter) Cost() Cost {
 	return total
 }
 
-// Scans is how many steps for each byte of its text every row takes, whether the
+// StepsPerByte is how many steps for each byte of its text every row takes, whether the
 // filter is for it or not: patterns and sets have to be tried, while an index leads
 // from a row's values to the filters that name them.
-func (f Filter) Scans() (steps int) {
+func (f Filter) StepsPerByte() (steps int) {
 	for _, c := range f {
 		switch {
 		case (c.Op == Eq || c.Op == In || c.Op == Is) && !c.Negate:
 			return 0 // the rest is tried on rows with these values alone
 		case c.Op.grouping():
-			steps += c.Group.scansOfGroup()
+			steps += c.Group.stepsOfGroup()
 		case c.Op.onPatterns() || c.Op.onSets():
 			steps += c.cost().Steps
 		}
@@ -59,10 +59,10 @@ func (f Filter) Scans() (steps int) {
 	return steps
 }
 
-// scansOfGroup adds up what any of the group's conditions may have tried.
-func (f Filter) scansOfGroup() (steps int) {
+// stepsOfGroup adds up what any of the group's conditions may have tried.
+func (f Filter) stepsOfGroup() (steps int) {
 	for _, c := range f {
-		steps += Filter{c}.Scans()
+		steps += Filter{c}.StepsPerByte()
 	}
 	return steps
 }

@@ -91,7 +91,7 @@ func TestStepsOfACostFollowWhatIsDone(t *testing.T) {
 	}
 }
 
-func TestScansAreWhatNoIndexSaves(t *testing.T) {
+func TestStepsPerByteAreWhatNoIndexSaves(t *testing.T) {
 	for text, want := range map[string]int{
 		"":                                  0,
 		"id=eq.1":                           0,
@@ -108,8 +108,8 @@ func TestScansAreWhatNoIndexSaves(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := f.Scans(); got != want {
-			t.Errorf("%q has %d scans; want %d", text, got, want)
+		if got := f.StepsPerByte(); got != want {
+			t.Errorf("%q takes %d steps a byte; want %d", text, got, want)
 		}
 	}
 }

@@ -14,11 +14,11 @@ type Decision struct {
 
 // Decide says for which rows of a relation a filter holds, after Index.Match has
 // left the filter Undecided for them. It asks Postgres, as the subject, about the
-// conditions that Go is not certain of: all questions at once, each once, and none
+// conditions that Go is not certain of: all calls at once, each once, and none
 // about a row for which another condition is False. An error means that Postgres
 // could not be asked. A filter that does not work on the relation holds for no row.
 //
-// The questions have values of the rows in them, so the subject must be known to
+// The calls have values of the rows in them, so the subject must be known to
 // see the rows.
 func Decide(ctx context.Context, rel *wal.Relation, f Filter, rows []wal.Row, l Locale, a Asker, as Subject) ([]Decision, error) {
 	decisions := make([]Decision, len(rows))
@@ -28,7 +28,7 @@ func Decide(ctx context.Context, rel *wal.Relation, f Filter, rows []wal.Row, l 
 	}
 	ev := evaluation{answers: answers{}}
 	for {
-		var wanted []Question
+		var wanted []Call
 		for i, row := range rows {
 			ev.reset(row)
 			decisions[i] = decide(e, &ev, &wanted)
@@ -42,9 +42,9 @@ func Decide(ctx context.Context, rel *wal.Relation, f Filter, rows []wal.Row, l 
 	}
 }
 
-// decide evaluates an expression for the row of an evaluation. It notes questions
+// decide evaluates an expression for the row of an evaluation. It notes calls
 // for Postgres only if their answers would change the result.
-func decide(e Expr, ev *evaluation, wanted *[]Question) Decision {
+func decide(e Expr, ev *evaluation, wanted *[]Call) Decision {
 	ev.wanted = nil
 	t := demand(e, ev)
 	if t == Undecided {

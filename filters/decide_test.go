@@ -15,7 +15,7 @@ import (
 func decideAlone(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, error) {
 	known := answers{}
 	for {
-		var wanted []Question
+		var wanted []Call
 		ev := evaluation{row: row, answers: known, wanted: &wanted}
 		t := evaluate(e, &ev)
 		switch {
@@ -36,7 +36,7 @@ func decideAlone(ctx context.Context, e Expr, row wal.Row, a Asker) (Truth, erro
 // away is a Postgres that does not answer.
 type away struct{}
 
-func (away) Ask(context.Context, Subject, []Question) ([]Answer, error) {
+func (away) Ask(context.Context, Subject, []Call) ([]Answer, error) {
 	return nil, errors.New("away")
 }
 
@@ -48,30 +48,30 @@ func (someone) Actor() (role, claims string) { return "anon", "{}" }
 // picky answers everything with true but the value (0,0), which it refuses, and
 // counts.
 type picky struct {
-	questions int
-	as        Subject
+	calls int
+	as    Subject
 }
 
-func (p *picky) Ask(_ context.Context, as Subject, questions []Question) ([]Answer, error) {
-	p.questions += len(questions)
+func (p *picky) Ask(_ context.Context, as Subject, calls []Call) ([]Answer, error) {
+	p.calls += len(calls)
 	p.as = as
-	answers := make([]Answer, len(questions))
-	for i, q := range questions {
-		if answers[i].Truth = True; q.Value == "(0,0)" {
+	answers := make([]Answer, len(calls))
+	for i, call := range calls {
+		if answers[i].Truth = True; call.Value == "(0,0)" {
 			answers[i] = Answer{Err: NewBindError("22000", "refused")}
 		}
 	}
 	return answers, nil
 }
 
-func TestDecideAsksOnlyWhatSettlesTheMatter(t *testing.T) {
+func TestDecideAsksOnlyWhatTheDecisionDependsOn(t *testing.T) {
 	one, two, raising := rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)"), rowOf("2", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)"),
 		rowOf("2", "-", "-", "-", "-", "-", "-", "-", "-", "(0,0)")
 	for text, want := range map[string]struct {
 		decisions []Truth
-		questions int
+		calls     int
 	}{
-		"shape=eq.(1,2)":                {[]Truth{True, True, Undecided, True}, 2}, // each question once
+		"shape=eq.(1,2)":                {[]Truth{True, True, Undecided, True}, 2}, // each call once
 		"id=eq.2,shape=eq.(1,2)":        {[]Truth{False, True, Undecided, False}, 2},
 		"or=(id.eq.1,shape.eq.(1,2))":   {[]Truth{True, True, Undecided, True}, 2},
 		"id=eq.1":                       {[]Truth{True, False, False, True}, 0},
@@ -95,8 +95,8 @@ func TestDecideAsksOnlyWhatSettlesTheMatter(t *testing.T) {
 		if diff := cmp.Diff(want.decisions, truths); diff != "" {
 			t.Errorf("Decide(%s) differs (-want +got):\n%s", text, diff)
 		}
-		if p.questions != want.questions || p.questions > 0 && p.as != (someone{}) {
-			t.Errorf("%s: asked %d questions as %v; want %d as the subject", text, p.questions, p.as, want.questions)
+		if p.calls != want.calls || p.calls > 0 && p.as != (someone{}) {
+			t.Errorf("%s: asked about %d calls as %v; want %d as the subject", text, p.calls, p.as, want.calls)
 		}
 	}
 	if _, err := Decide(t.Context(), rooms(), mustParse(t, "shape=eq.(1,2)"), []wal.Row{one}, utc(), away{}, someone{}); err == nil {

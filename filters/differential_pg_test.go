@@ -109,11 +109,11 @@ func (l *lab) table(t *testing.T) (*wal.Relation, [][]string) {
 	rel := l.relation(t, "specimen")
 	values := make([][]string, len(specimens))
 	for i, s := range specimens {
-		var questions []Question
+		var calls []Call
 		for _, literal := range s.literals {
-			questions = append(questions, Question{Schema: rel.Columns[i].Type.Schema, Type: rel.Columns[i].Type.Name, Literal: literal})
+			calls = append(calls, Call{Schema: rel.Columns[i].Type.Schema, Type: rel.Columns[i].Type.Name, Literal: literal})
 		}
-		answers, err := l.Ask(context.Background(), nil, questions)
+		answers, err := l.Ask(context.Background(), nil, calls)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func arrayText(items []string, null bool) string {
 // sql is the condition as Postgres sees it, over $1, the value, and $2, the
 // literal. Paths are written as PostgREST does.
 func (tr trial) sql(t *wal.Type) string {
-	left, typ := fmt.Sprintf("$1::%q.%q", t.Schema, t.Name), Question{Schema: t.Schema, Type: t.Name}
+	left, typ := fmt.Sprintf("$1::%q.%q", t.Schema, t.Name), Call{Schema: t.Schema, Type: t.Name}
 	if i := strings.Index(tr.condition.Column, "->"); i >= 0 {
 		for path := tr.condition.Column[i:]; path != ""; {
 			arrow := "->"

@@ -4,7 +4,7 @@
 //
 // The package never guesses. What Go cannot compare exactly as Postgres does (a
 // collation with rules of its own, a type that Go does not know, an unusual
-// literal) evaluates to Undecided, and becomes a Question for an Asker: Resolve
+// literal) evaluates to Undecided, and becomes a Call for an Asker: Resolve
 // asks when a binding is made, Decide for changes that Index.Match leaves
 // undecided.
 //

@@ -14,7 +14,7 @@ type evaluation struct {
 	columns []columnValue        // one for each column; may be empty
 	paths   map[string]pathValue // by the name of the operand; nil without columns
 	answers answers              // what Postgres has answered; may be nil
-	wanted  *[]Question          // collects the questions without an answer; may be nil
+	wanted  *[]Call              // collects the calls without an answer; may be nil
 	failure *BindError           // the last error that Postgres answered with
 }
 
@@ -73,13 +73,13 @@ func (ev *evaluation) value(o *operand, t datum.Type, text string) (datum.Value,
 	return c.value, c.ok
 }
 
-// ask returns the answer of Postgres to a comparison, or notes the question.
+// ask returns the answer of Postgres to a comparison, or notes that it is to be asked for.
 func (ev *evaluation) ask(c *comparison, text string) Truth {
 	if ev.answers == nil && ev.wanted == nil {
 		return Undecided
 	}
-	q := c.question(text)
-	if answer, ok := ev.answers[q]; ok {
+	call := c.call(text)
+	if answer, ok := ev.answers[call]; ok {
 		if answer.Err != nil {
 			ev.failure = answer.Err
 			return Undecided
@@ -87,7 +87,7 @@ func (ev *evaluation) ask(c *comparison, text string) Truth {
 		return answer.Truth
 	}
 	if ev.wanted != nil {
-		*ev.wanted = append(*ev.wanted, q)
+		*ev.wanted = append(*ev.wanted, call)
 	}
 	return Undecided
 }

@@ -132,7 +132,7 @@ func TestWhatIsUndecidedIsLeftToPostgres(t *testing.T) {
 		ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: mustParse(t, text)}, text)
 	}
 	c := &wal.Change{Operation: wal.Insert, Relation: rooms(), New: rowOf("1", "-", "-", "-", "-", "-", "-", "-", "-", "(1,2)")}
-	// The first condition settles the third filter, the first part the fourth.
+	// The first condition decides the third filter, the first part the fourth.
 	want := map[string]Truth{"id=eq.1": True, "or=(id.eq.1,shape.eq.(0,0))": True, "shape=eq.(1,2)": Undecided}
 	got := map[string]Truth{}
 	ix.Match(c, func(v string, truth Truth) { got[v] = truth })

@@ -14,12 +14,12 @@ import (
 	"walcast/replication/wal"
 )
 
-// lab is a database that answers questions one by one, each in its own block.
+// lab is a database that evaluates calls one by one, each in its own block.
 type lab struct {
 	pool    *pgxpool.Pool
 	catalog catalog.Catalog
 	locale  Locale
-	asked   []Question // by Ask
+	asked   []Call // by Ask
 }
 
 // newLab opens a database with a locale, "C" or "C.UTF-8".
@@ -42,14 +42,14 @@ func newLab(t testing.TB, locale string) *lab {
 	}
 	t.Cleanup(pool.Close)
 	l := &lab{pool: pool, catalog: catalog.New(pool, nil), locale: Locale{Collate: locale, Ctype: locale, TimeZone: "UTC"}}
-	l.exec(t, `create function decide(question text, value text, literal text, out truth boolean, out printed text, out state text, out message text)
+	l.exec(t, `create function decide(expression text, value text, literal text, out truth boolean, out printed text, out state text, out message text)
 		language plpgsql as $$
 		declare detail text;
 		begin
-			if question like '%format%' then
-				execute 'select ' || question into printed using value, literal;
+			if expression like '%format%' then
+				execute 'select ' || expression into printed using value, literal;
 			else
-				execute 'select ' || question into truth using value, literal;
+				execute 'select ' || expression into truth using value, literal;
 			end if;
 		exception when others then
 			get stacked diagnostics state = returned_sqlstate, message = message_text, detail = pg_exception_detail;
@@ -65,28 +65,28 @@ func (l *lab) exec(t testing.TB, sql string) {
 	}
 }
 
-// sql is a question as an expression over $1, the value, and $2, the literal.
-func (q Question) sql() string {
-	typ := fmt.Sprintf("%q.%q", q.Schema, q.Type)
+// sql is a call as an expression over $1, the value, and $2, the literal.
+func (c Call) sql() string {
+	typ := fmt.Sprintf("%q.%q", c.Schema, c.Type)
 	literal := "$2::" + typ
-	if q.Array && !strings.HasPrefix(q.Type, "_") {
+	if c.Array && !strings.HasPrefix(c.Type, "_") {
 		literal += "[]"
 	}
-	if q.Op == Like || q.Op == ILike || q.Op == Match || q.Op == IMatch {
-		if q.Type != "bytea" {
+	if c.Op == Like || c.Op == ILike || c.Op == Match || c.Op == IMatch {
+		if c.Type != "bytea" {
 			literal = "$2::text"
 		}
 	}
 	operator, ok := map[Operator]string{
 		Eq: "=", Neq: "<>", Lt: "<", Lte: "<=", Gt: ">", Gte: ">=", Like: "~~", ILike: "~~*", Match: "~", IMatch: "~*",
 		IsDistinct: "is distinct from", Contains: "@>", ContainedBy: "<@", Overlaps: "&&", In: "= any",
-	}[q.Op]
+	}[c.Op]
 	switch {
-	case q.Op == "":
+	case c.Op == "":
 		return "format('%s', " + literal + ")"
 	case !ok:
-		panic("no SQL for operator " + q.Op)
-	case q.Op == In:
+		panic("no SQL for operator " + c.Op)
+	case c.Op == In:
 		literal = "(" + literal + ")"
 	}
 	return fmt.Sprintf("$1::%s %s %s", typ, operator, literal)
@@ -114,10 +114,10 @@ func (d decision) answer() Answer {
 
 // decide evaluates expressions over pairs of values, of which either may be
 // NULL.
-func (l *lab) decide(ctx context.Context, questions []string, values, literals []*string) ([]decision, error) {
+func (l *lab) decide(ctx context.Context, expressions []string, values, literals []*string) ([]decision, error) {
 	rows, err := l.pool.Query(ctx, `select d.truth, d.printed, d.state, d.message
-		from unnest($1::text[], $2::text[], $3::text[]) with ordinality as q (question, value, literal, place),
-			decide(question, value, literal) as d order by place`, questions, values, literals)
+		from unnest($1::text[], $2::text[], $3::text[]) with ordinality as q (expression, value, literal, ordinal),
+			decide(expression, value, literal) as d order by ordinal`, expressions, values, literals)
 	if err != nil {
 		return nil, err
 	}
@@ -125,12 +125,12 @@ func (l *lab) decide(ctx context.Context, questions []string, values, literals [
 }
 
 // Ask implements Asker.
-func (l *lab) Ask(ctx context.Context, _ Subject, questions []Question) ([]Answer, error) {
-	l.asked = append(l.asked, questions...)
-	sql := make([]string, len(questions))
-	values, literals := make([]*string, len(questions)), make([]*string, len(questions))
-	for i := range questions {
-		sql[i], values[i], literals[i] = questions[i].sql(), &questions[i].Value, &questions[i].Literal
+func (l *lab) Ask(ctx context.Context, _ Subject, calls []Call) ([]Answer, error) {
+	l.asked = append(l.asked, calls...)
+	sql := make([]string, len(calls))
+	values, literals := make([]*string, len(calls)), make([]*string, len(calls))
+	for i := range calls {
+		sql[i], values[i], literals[i] = calls[i].sql(), &calls[i].Value, &calls[i].Literal
 	}
 	decisions, err := l.decide(ctx, sql, values, literals)
 	answers := make([]Answer, len(decisions))

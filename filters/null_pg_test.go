@@ -73,6 +73,6 @@ func TestVectorsAreCompared(t *testing.T) {
 		}
 	}
 	if _, err := Resolve(t.Context(), rel, mustParse(t, "v=eq.x"), l.locale, l, nil); err == nil {
-		t.Error("v=eq.x is accepted; want the refusal of Postgres")
+		t.Error("v=eq.x is accepted; want the error of Postgres")
 	}
 }

@@ -100,8 +100,8 @@ func TestParseRefusesAsUpstream(t *testing.T) {
 		{"id=" + strings.Repeat("x", 5000), `["` + strings.Repeat("x", 4096) + `" <> ...]`},
 	} {
 		_, err := Parse(c.text)
-		var refusal *ParseError
-		if want := "Error parsing `filter` params: " + c.want; !errors.As(err, &refusal) || refusal.Message != want {
+		var wrong *ParseError
+		if want := "Error parsing `filter` params: " + c.want; !errors.As(err, &wrong) || wrong.Message != want {
 			t.Errorf("Parse(%.80q) = %v; want %s", c.text, err, want)
 		}
 	}

@@ -73,7 +73,7 @@ func TestWordsForThePresentAreAskedAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(l.asked) != 1 {
-			t.Errorf("round %d: asked %d questions; want 1", round, len(l.asked))
+			t.Errorf("round %d: asked about %d calls; want 1", round, len(l.asked))
 		}
 		if got[0].Truth != True || got[1].Truth != True {
 			t.Errorf("round %d: decided %+v; want true", round, got)
@@ -95,7 +95,7 @@ func TestResolveForSeveralTables(t *testing.T) {
 		}
 	}
 	if len(l.asked) != 2 {
-		t.Errorf("asked %d questions; want one for each type", len(l.asked))
+		t.Errorf("asked about %d calls; want one for each type", len(l.asked))
 	}
 	for rel, value := range map[*wal.Relation]string{a: "abc", b: "ab"} {
 		e, err := compile(rel, f, l.locale.certainty())

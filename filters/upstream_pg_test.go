@@ -136,7 +136,7 @@ func lines(t *testing.T, path string) func(func([]byte) bool) {
 	}
 }
 
-// acceptances are the recorded refusals that we do not share.
+// acceptances are filters that upstream was recorded to refuse, and we accept.
 var acceptances = map[string]string{
 	"or=(id.eq.1,id.eq.2)": "groups are known",
 	"arr=cs.{1}":           "cs is known",
@@ -164,9 +164,9 @@ func TestFiltersAreRefusedAsUpstreamDoes(t *testing.T) {
 		if err == nil {
 			_, err = Resolve(context.Background(), rel, f, l.locale, l, nil)
 		}
-		var refusal *BindError
-		if errors.As(err, &refusal) {
-			got = fmt.Sprintf("ERROR %s (%s) %s", refusal.SQLState, refusal.Condition, refusal.Message)
+		var wrong *BindError
+		if errors.As(err, &wrong) {
+			got = fmt.Sprintf("ERROR %s (%s) %s", wrong.SQLState, wrong.Condition, wrong.Message)
 		} else if err != nil {
 			got = err.Error()
 		}

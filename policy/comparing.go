@@ -12,21 +12,21 @@ import (
 	"walcast/filters"
 )
 
-// comparing is the asking of questions of one form, with their answers.
+// comparing has Postgres evaluate calls of one form, and holds their answers.
 type comparing struct {
 	operators *Operators
 	form      form
 	subject   filters.Subject // nil means our own user
-	questions []filters.Question
+	calls     []filters.Call
 	answers   []filters.Answer
 	late      int // how many statements took too long
 }
 
-// lateMost is how many statements may take too long. After these all questions
+// lateMost is how many statements may take too long. After these all calls
 // without an answer count as too slow.
 const lateMost = 4
 
-// ask asks the questions at the indexes, and again in halves if one of them raises.
+// ask asks about the calls at the indexes, and again in halves if one of them raises.
 func (c *comparing) ask(ctx context.Context, indexes []int) error {
 	if c.subject == nil && c.form.schema != "pg_catalog" {
 		c.refuse(indexes, &pgconn.PgError{Code: codeInsufficientPrivilege, Message: "type " + c.form.typ + " is asked about as a subject only"})
@@ -58,7 +58,7 @@ func (c *comparing) ask(ctx context.Context, indexes []int) error {
 	return c.ask(ctx, indexes[half:])
 }
 
-// refuse answers the questions at the indexes with an error.
+// refuse answers the calls at the indexes with an error.
 func (c *comparing) refuse(indexes []int, raised *pgconn.PgError) {
 	message := raised.Message
 	if raised.Detail != "" {
@@ -105,7 +105,7 @@ func (w way) prepare(ctx context.Context, conn *pgx.Conn, path string) (way, err
 	return w, err
 }
 
-// run asks in one statement. whole means that an error concerns all questions.
+// run asks in one statement. whole means that an error concerns all calls.
 func (c *comparing) run(ctx context.Context, indexes []int) (whole bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*c.operators.timeout) // for a server that hangs
 	defer cancel()
@@ -174,7 +174,7 @@ func (c *comparing) converse(ctx context.Context, conn *pgx.Conn, a actor, w way
 func (c *comparing) arguments(types *pgtype.Map, indexes []int) ([][]byte, error) {
 	values, literals := make([]string, len(indexes)), make([]string, len(indexes))
 	for i, at := range indexes {
-		values[i], literals[i] = c.questions[at].Value, c.questions[at].Literal
+		values[i], literals[i] = c.calls[at].Value, c.calls[at].Literal
 	}
 	args := make([][]byte, 2)
 	for i, texts := range [][]string{values, literals} {

@@ -14,7 +14,7 @@ type Config struct {
 	// catalog more often, a larger value shows rows for longer after access to them
 	// was revoked.
 	AccessAge time.Duration
-	// Timeout is how long Postgres may take to judge one batch. Default 5 s. A
+	// Timeout is how long Postgres may take to judge the rows of one statement. Default 5 s. A
 	// policy that takes longer for one row hides the row, as if it had raised.
 	Timeout time.Duration
 }

@@ -28,7 +28,7 @@ func TestOnlyALostConnectionIsNoAnswer(t *testing.T) {
 	}
 }
 
-func TestAnInternalErrorIsTheAnswerToItsOwnQuestion(t *testing.T) {
+func TestAnInternalErrorIsTheAnswerToItsOwnCall(t *testing.T) {
 	l := newLab(t, docsSQL, "create policy odd on docs using (xpath_exists(body, '<a/>'::xml) or id % 2 = 1)", "update docs set body = '/a[' where id = 2")
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	seen, errs, err := l.policy.Visible(t.Context(), s, inserts(rel, l.rows(rel, "where id < 4 order by id")))
@@ -36,8 +36,8 @@ func TestAnInternalErrorIsTheAnswerToItsOwnQuestion(t *testing.T) {
 		t.Errorf("Visible = %v, %v, %v; want an error for the second", seen, errs, err)
 	}
 	o := NewOperators(l.Pool, nil)
-	questions := []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}, {Schema: "pg_catalog", Type: "text", Literal: "a\xffb"}}
-	answers, err := o.Ask(t.Context(), s, questions)
+	calls := []filters.Call{{Schema: "pg_catalog", Type: "int4", Literal: "1"}, {Schema: "pg_catalog", Type: "text", Literal: "a\xffb"}}
+	answers, err := o.Ask(t.Context(), s, calls)
 	if err != nil || answers[0].Text != "1" || answers[1].Err == nil {
 		t.Errorf("Ask = %+v, %v; want the second refused", answers, err)
 	}
@@ -59,7 +59,7 @@ func TestTextsOfErrorsGoToTheLogOnly(t *testing.T) {
 	if !strings.Contains(log.String(), "the PIN is 4711") {
 		t.Errorf("logged %q", log.String())
 	}
-	answers, err := NewOperators(l.Pool, nil).Ask(t.Context(), s, []filters.Question{{Schema: "public", Type: "told", Literal: "1"}})
+	answers, err := NewOperators(l.Pool, nil).Ask(t.Context(), s, []filters.Call{{Schema: "public", Type: "told", Literal: "1"}})
 	if err != nil || answers[0].Err == nil || answers[0].Err.SQLState != "42501" || strings.Contains(answers[0].Err.Message, "4711") {
 		t.Errorf("told of a literal: %+v, %v", answers, err)
 	}

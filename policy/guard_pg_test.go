@@ -148,14 +148,14 @@ func TestGuardsAreNotTrustedWhenAnIndexMayHaveOtherRules(t *testing.T) {
 func TestWhatIsKnownOfARelationGoesWithIt(t *testing.T) {
 	l := newLab(t, ownSQL)
 	s := l.subject("authenticated", user1)
-	kept := l.relation("docs")
+	stays := l.relation("docs")
 	for range 20 {
 		rel := l.relation("docs")
 		l.view(rel, s)
 		l.policy.Guard(s).Where(rel, wal.Insert)
 	}
-	l.view(kept, s)
-	l.policy.Guard(s).Where(kept, wal.Insert)
+	l.view(stays, s)
+	l.policy.Guard(s).Where(stays, wal.Insert)
 	known := func() int {
 		l.policy.tables.mu.RLock()
 		defer l.policy.tables.mu.RUnlock()
@@ -166,7 +166,7 @@ func TestWhatIsKnownOfARelationGoesWithIt(t *testing.T) {
 			t.Fatalf("%d relations are remembered; want 1", known())
 		}
 	}
-	if v := l.verdict(kept, s); v != Compiled {
+	if v := l.verdict(stays, s); v != Compiled {
 		t.Errorf("verdict %v on the relation that is still there", v)
 	}
 	if n := measured(t, l.metrics, "walcast_policy_views"); n != 1 {

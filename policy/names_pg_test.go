@@ -69,9 +69,9 @@ func TestFunctionsFindTheirNamesWhereOthersMayMakeObjects(t *testing.T) {
 func TestNoColumnIsTakenForANameOfOurs(t *testing.T) {
 	l := newLab(t, `
 		create table other (sent int); insert into other values (1), (2); grant all on other to anon;
-		create type pair as (c0 int, id int, place int);
-		create table sent (place int, place_ int, sent pair, present pair, numbered pair, visible bool, c0 int, c1 int, id int primary key, position int);
-		create table present (id int primary key, sent pair, present int, place int, c0 int);`)
+		create type pair as (c0 int, id int, ordinal int);
+		create table sent (ordinal int, ordinal_ int, sent pair, present pair, numbered pair, visible bool, c0 int, c1 int, id int primary key, position int);
+		create table present (id int primary key, sent pair, present int, ordinal int, c0 int);`)
 	l.Exec(`insert into sent values (5, 6, row(1, 2, 3), row(1, 2, 3), row(1, 2, 3), true, 8, 9, 1, 7), (1, 1, null, null, null, true, 1, 1, 2, 1);
 		insert into present values (1, row(2, 2, 2), 1, 1, 2), (2, row(1, 1, 1), 2, 2, 1)`)
 	for _, table := range []string{"sent", "present"} {

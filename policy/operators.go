@@ -45,7 +45,7 @@ func NewOperators(pool *pgxpool.Pool, reg prometheus.Registerer) *Operators {
 	}
 }
 
-// form is what the questions of one statement have in common.
+// form is what the calls of one statement have in common.
 type form struct {
 	schema, typ, home string
 	array             bool
@@ -55,22 +55,22 @@ type form struct {
 // Ask implements filters.Asker. It sends one statement for each type and operator;
 // if one raises, it is sent again in halves. Reading literals and comparing may run
 // code of users, such as checks of domains, so Ask runs as the subject, read only.
-func (o *Operators) Ask(ctx context.Context, as filters.Subject, questions []filters.Question) ([]filters.Answer, error) {
+func (o *Operators) Ask(ctx context.Context, as filters.Subject, calls []filters.Call) ([]filters.Answer, error) {
 	started := time.Now()
 	defer func() { o.seconds.Observe(time.Since(started).Seconds()) }()
 	forms := map[form][]int{}
-	answers := make([]filters.Answer, len(questions))
-	for i, q := range questions {
-		o.asked.WithLabelValues(string(q.Why)).Inc()
-		if !storable(q.Literal) { // values come from Postgres
+	answers := make([]filters.Answer, len(calls))
+	for i, call := range calls {
+		o.asked.WithLabelValues(string(call.Why)).Inc()
+		if !storable(call.Literal) { // values come from Postgres
 			answers[i].Err = filters.NewBindError(codeNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
 			continue
 		}
-		f := form{q.Schema, q.Type, q.Home, q.Array, q.Op}
+		f := form{call.Schema, call.Type, call.Home, call.Array, call.Op}
 		forms[f] = append(forms[f], i)
 	}
 	for f, indexes := range forms {
-		c := &comparing{operators: o, form: f, subject: as, questions: questions, answers: answers}
+		c := &comparing{operators: o, form: f, subject: as, calls: calls, answers: answers}
 		if err := c.ask(ctx, indexes); err != nil {
 			return nil, fmt.Errorf("compare %d values of type %s: %w", len(indexes), f.typ, err)
 		}

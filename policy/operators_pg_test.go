@@ -19,13 +19,13 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 	db.Exec(`create schema "Ext"; create extension citext schema "Ext";
 		create type mood as enum ('sad', 'ok'); create domain positive as int check (value > 0)`)
 	o, s := NewOperators(db.Pool, nil), &Subject{Role: "anon", Claims: "{}"}
-	ask := func(schema, typ string, op filters.Operator, value, literal string) filters.Question {
-		return filters.Question{Schema: schema, Type: typ, Op: op, Array: op == filters.In, Value: value, Literal: literal}
+	ask := func(schema, typ string, op filters.Operator, value, literal string) filters.Call {
+		return filters.Call{Schema: schema, Type: typ, Op: op, Array: op == filters.In, Value: value, Literal: literal}
 	}
-	home := func(q filters.Question) filters.Question { q.Home = q.Schema; return q }
+	home := func(c filters.Call) filters.Call { c.Home = c.Schema; return c }
 	for _, c := range []struct {
-		question filters.Question
-		want     filters.Answer
+		call filters.Call
+		want filters.Answer
 	}{
 		{ask("pg_catalog", "int4", filters.Lt, "2", "10"), filters.Answer{Truth: filters.True}},
 		{ask("pg_catalog", "int4", filters.Gte, "2", "10"), filters.Answer{Truth: filters.False}},
@@ -39,19 +39,19 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 		{ask("public", "mood", filters.Gt, "ok", "sad"), filters.Answer{Truth: filters.True}},
 		{home(ask("Ext", "citext", filters.Eq, "ABC", "abc")), filters.Answer{Truth: filters.True}},
 		{ask("pg_catalog", "timestamptz", "", "", "Jan 8 1999 UTC"), filters.Answer{Truth: filters.Unknown, Text: "1999-01-08 00:00:00+00"}},
-		{filters.Question{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{ 1, 02}"}, filters.Answer{Truth: filters.Unknown, Text: "{1,2}"}},
+		{filters.Call{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{ 1, 02}"}, filters.Answer{Truth: filters.Unknown, Text: "{1,2}"}},
 		{ask("pg_catalog", "int4", filters.Eq, "1", "x"), filters.Answer{Err: filters.NewBindError("22P02", `invalid input syntax for type integer: "x"`)}},
 		{ask("public", "positive", "", "", "-1"), filters.Answer{Err: filters.NewBindError("23514", `value for domain public.positive violates check constraint "positive_check"`)}},
 		{ask("pg_catalog", "json", filters.Eq, "1", "1"), filters.Answer{Err: filters.NewBindError("42883", "operator does not exist: json = json")}},
-		{filters.Question{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{1,}"}, filters.Answer{Err: filters.NewBindError("22P02", "malformed array literal: \"{1,}\"\n\nUnexpected \"}\" character.")}},
+		{filters.Call{Schema: "pg_catalog", Type: "int4", Array: true, Literal: "{1,}"}, filters.Answer{Err: filters.NewBindError("22P02", "malformed array literal: \"{1,}\"\n\nUnexpected \"}\" character.")}},
 	} {
-		got, err := o.Ask(context.Background(), s, []filters.Question{c.question})
+		got, err := o.Ask(context.Background(), s, []filters.Call{c.call})
 		if err != nil {
-			t.Errorf("Ask(%+v): %v", c.question, err)
+			t.Errorf("Ask(%+v): %v", c.call, err)
 			continue
 		}
 		if diff := cmp.Diff([]filters.Answer{c.want}, got); diff != "" {
-			t.Errorf("Ask(%+v) differs (-want +got):\n%s", c.question, diff)
+			t.Errorf("Ask(%+v) differs (-want +got):\n%s", c.call, diff)
 		}
 	}
 }
@@ -61,11 +61,11 @@ func TestOperatorsAnswerAsPostgres(t *testing.T) {
 func TestOperatorsBoundWhatIsPrinted(t *testing.T) {
 	db := devdb.Open(t)
 	o := NewOperators(db.Pool, nil)
-	read := func(literal string) filters.Question {
-		return filters.Question{Schema: "pg_catalog", Type: "numeric", Array: true, Literal: literal}
+	read := func(literal string) filters.Call {
+		return filters.Call{Schema: "pg_catalog", Type: "numeric", Array: true, Literal: literal}
 	}
 	huge := "{1e131071" + strings.Repeat(",1e131071", 9) + "}"
-	answers, err := o.Ask(context.Background(), nil, []filters.Question{read("{1e131071}"), read(huge)})
+	answers, err := o.Ask(context.Background(), nil, []filters.Call{read("{1e131071}"), read(huge)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,21 +77,21 @@ func TestOperatorsBoundWhatIsPrinted(t *testing.T) {
 	}
 }
 
-// TestOperatorsIsolateWhatRaises asks many questions of which two raise.
+// TestOperatorsIsolateWhatRaises asks about many calls of which two raise.
 func TestOperatorsIsolateWhatRaises(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
 	reg := prometheus.NewRegistry()
 	o, s := NewOperators(db.Pool, reg), &Subject{Role: "anon", Claims: "{}"}
-	var questions []filters.Question
+	var calls []filters.Call
 	for i := range 50 {
-		q := filters.Question{Schema: "pg_catalog", Type: "numeric", Op: filters.Gt, Value: "5", Literal: strings.Repeat("1", 1+i%3), Why: filters.DoubtLiteral}
+		call := filters.Call{Schema: "pg_catalog", Type: "numeric", Op: filters.Gt, Value: "5", Literal: strings.Repeat("1", 1+i%3), Why: filters.DoubtLiteral}
 		if i == 7 || i == 40 {
-			q.Literal = "x"
+			call.Literal = "x"
 		}
-		questions = append(questions, q)
+		calls = append(calls, call)
 	}
-	answers, err := o.Ask(context.Background(), s, questions)
+	answers, err := o.Ask(context.Background(), s, calls)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,14 +103,14 @@ func TestOperatorsIsolateWhatRaises(t *testing.T) {
 		switch {
 		case i == 7 || i == 40:
 			if a.Err == nil {
-				t.Errorf("question %d was not refused", i)
+				t.Errorf("call %d was not refused", i)
 			}
 		case a.Err != nil || a.Truth != want:
-			t.Errorf("question %d: %v, %v; want %v", i, a.Truth, a.Err, want)
+			t.Errorf("call %d: %v, %v; want %v", i, a.Truth, a.Err, want)
 		}
 	}
 	if n := measured(t, reg, "walcast_policy_comparisons_total"); n != 50 {
-		t.Errorf("counted %v questions; want 50", n)
+		t.Errorf("counted %v calls; want 50", n)
 	}
 }
 
@@ -120,8 +120,8 @@ func TestOperatorsRefuseWhatTakesTooLong(t *testing.T) {
 	o, s := NewOperators(db.Pool, nil), &Subject{Role: "anon", Claims: "{}"}
 	o.timeout = 50 * time.Millisecond
 	db.Exec("create domain slow as int check (pg_sleep(value) is not null)")
-	quick, slow := filters.Question{Schema: "public", Type: "slow", Literal: "0"}, filters.Question{Schema: "public", Type: "slow", Literal: "60"}
-	answers, err := o.Ask(context.Background(), s, []filters.Question{quick, slow})
+	quick, slow := filters.Call{Schema: "public", Type: "slow", Literal: "0"}, filters.Call{Schema: "public", Type: "slow", Literal: "60"}
+	answers, err := o.Ask(context.Background(), s, []filters.Call{quick, slow})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func TestOperatorsFailWhenPostgresIsAway(t *testing.T) {
 	db.Pool.Reset()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := o.Ask(ctx, s, []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}}); err == nil {
+	if _, err := o.Ask(ctx, s, []filters.Call{{Schema: "pg_catalog", Type: "int4", Literal: "1"}}); err == nil {
 		t.Error("Ask without a connection succeeds")
 	}
 }
@@ -168,18 +168,18 @@ func TestComparisonsThatTakeTooLongEndTheirCall(t *testing.T) {
 	devdb.SupabaseRoles(db)
 	o := NewOperators(db.Pool, nil)
 	o.timeout = 20 * time.Millisecond
-	questions := make([]filters.Question, 64)
-	for i := range questions {
-		questions[i] = filters.Question{
+	calls := make([]filters.Call, 64)
+	for i := range calls {
+		calls[i] = filters.Call{
 			Schema: "pg_catalog", Type: "text", Op: filters.Match, Value: strings.Repeat("a", 400) + "b" + strings.Repeat("a", 400),
 			Literal: `^(.+)(.+)(.+)(.+)(.+)(.+).*\6\5\4\3\2\1$`,
 		}
 	}
 	c := &comparing{
 		operators: o, subject: &Subject{Role: "anon", Claims: "{}"}, form: form{schema: "pg_catalog", typ: "text", op: filters.Match},
-		questions: questions, answers: make([]filters.Answer, len(questions)),
+		calls: calls, answers: make([]filters.Answer, len(calls)),
 	}
-	all := make([]int, len(questions))
+	all := make([]int, len(calls))
 	for i := range all {
 		all[i] = i
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Policy answers questions of visibility. It is safe for concurrent use.
+// Policy decides who may see what. It is safe for concurrent use.
 type Policy struct {
 	*postgres // the way to the database; the generation
 	*subjects // the roles and claims that channels act as

@@ -61,8 +61,8 @@ const messagesTable = "realtime.messages"
 
 // The values of a metric's label question.
 const (
-	questionRead  = "read"
-	questionWrite = "write"
+	labelRead  = "read"
+	labelWrite = "write"
 )
 
 // MayRead asks what the subject may receive on the topic. It asks about presence only
@@ -70,7 +70,7 @@ const (
 // An *AskError (a policy raised), ErrUnknownRole, ErrNoMessagesTable and
 // ErrNotGranted mean a refusal; after any other error MayRead may be called again.
 func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
-	p.pg.metrics.private.WithLabelValues(questionRead).Inc()
+	p.pg.metrics.private.WithLabelValues(labelRead).Inc()
 	extensions := []string{extensionBroadcast}
 	if presence {
 		extensions = append(extensions, extensionPresence)
@@ -85,7 +85,7 @@ func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence boo
 // MayWrite asks what the subject may send to the topic. Only the Write fields
 // of the result are set. Errors are those of MayRead.
 func (p *private) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, err error) {
-	p.pg.metrics.private.WithLabelValues(questionWrite).Inc()
+	p.pg.metrics.private.WithLabelValues(labelWrite).Inc()
 	if g.WriteBroadcast, err = p.writable(ctx, s, t, extensionBroadcast); err == nil {
 		g.WritePresence, err = p.writable(ctx, s, t, extensionPresence)
 	}
@@ -98,7 +98,7 @@ func (p *private) MayWrite(ctx context.Context, s *Subject, t Topic) (g Grants, 
 // MayStore asks whether what the subject sends to the topic may be kept for replays,
 // which takes a policy of its own. Errors are those of MayRead.
 func (p *private) MayStore(ctx context.Context, s *Subject, t Topic) (bool, error) {
-	p.pg.metrics.private.WithLabelValues(questionWrite).Inc()
+	p.pg.metrics.private.WithLabelValues(labelWrite).Inc()
 	may, err := p.writable(ctx, s, t, extensionStore)
 	if err != nil {
 		return false, fmt.Errorf("check who may store messages of a private topic: %w", err)

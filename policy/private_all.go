@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// ReadQuestion is the arguments of MayRead, as MayReadAll takes them.
-type ReadQuestion struct {
+// ReadCheck is the arguments of MayRead, as MayReadAll takes them.
+type ReadCheck struct {
 	Subject  *Subject
 	Topic    Topic
 	Presence bool
@@ -24,22 +24,22 @@ type ReadAnswer struct {
 	Err    error
 }
 
-// readRound is how many questions are asked at once.
+// readRound is how many checks Postgres is asked for at once.
 const readRound = 128
 
-// MayReadAll is MayRead for many subjects and topics at once. Adjacent questions of
+// MayReadAll is MayRead for many subjects and topics at once. Adjacent checks of
 // one subject share a transaction with one insert, and all are sent together. If one
-// raises, the others are asked again without it.
-func (p *private) MayReadAll(ctx context.Context, questions []ReadQuestion) []ReadAnswer {
-	p.pg.metrics.private.WithLabelValues(questionRead).Add(float64(len(questions)))
-	answers := make([]ReadAnswer, len(questions))
+// raises, the others are made again without it.
+func (p *private) MayReadAll(ctx context.Context, checks []ReadCheck) []ReadAnswer {
+	p.pg.metrics.private.WithLabelValues(labelRead).Add(float64(len(checks)))
+	answers := make([]ReadAnswer, len(checks))
 	var open []*readTopic
-	for i, q := range questions {
-		t := &readTopic{ReadQuestion: q, answer: &answers[i]}
+	for i, c := range checks {
+		t := &readTopic{ReadCheck: c, answer: &answers[i]}
 		switch {
-		case !q.Subject.possible():
-			t.answer.Err = &RoleError{Role: q.Subject.Role}
-		case !q.Topic.possible():
+		case !c.Subject.possible():
+			t.answer.Err = &RoleError{Role: c.Subject.Role}
+		case !c.Topic.possible():
 			t.answer.Err = errTopic()
 		default:
 			open = append(open, t)
@@ -62,14 +62,14 @@ func (p *private) MayReadAll(ctx context.Context, questions []ReadQuestion) []Re
 	return answers
 }
 
-// readTopic is a question that is being asked.
+// readTopic is a check on its way.
 type readTopic struct {
-	ReadQuestion
+	ReadCheck
 	answer *ReadAnswer
 	ids    []string // the ids of its probes: broadcast, presence
 }
 
-// readAll asks all questions at once, up to the first that raises.
+// readAll makes all checks at once, up to the first that raises.
 func (p *private) readAll(ctx context.Context, topics []*readTopic) (answered int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(topics)+2)*p.pg.config.Timeout)
 	defer cancel()

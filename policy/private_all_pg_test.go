@@ -11,20 +11,20 @@ import (
 func TestManyPrivateTopicsAreAskedTogether(t *testing.T) {
 	l := newLab(t, messagesSQL, today, topicPolicies)
 	first, second, anon := l.subject("authenticated", user1), l.subject("authenticated", user2), l.subject("anon", user1)
-	var questions []ReadQuestion
+	var checks []ReadCheck
 	for i, s := range []*Subject{first, second, anon, l.subject("no_such_role", "{}"), l.subject("none", "{}"), first, l.subject("service_role", "{}")} {
 		for _, topic := range []string{"pv-br", "mine-" + uid1, "boom", "pv-pr", "nul\x00", "other", "pv-br-pr"} {
-			questions = append(questions, ReadQuestion{s, Topic{Name: topic}, i%2 == 0})
+			checks = append(checks, ReadCheck{s, Topic{Name: topic}, i%2 == 0})
 		}
 	}
 	for i := range 300 {
-		questions = append(questions, ReadQuestion{l.subject("authenticated", user(i)), Topic{Name: fmt.Sprintf("mine-00000000-0000-4000-8000-%012d", i&^1)}, false})
+		checks = append(checks, ReadCheck{l.subject("authenticated", user(i)), Topic{Name: fmt.Sprintf("mine-00000000-0000-4000-8000-%012d", i&^1)}, false})
 	}
-	answers := l.policy.MayReadAll(t.Context(), questions)
-	for i, q := range questions {
-		want, wantErr := l.policy.MayRead(t.Context(), q.Subject, q.Topic, q.Presence)
+	answers := l.policy.MayReadAll(t.Context(), checks)
+	for i, c := range checks {
+		want, wantErr := l.policy.MayRead(t.Context(), c.Subject, c.Topic, c.Presence)
 		if got := answers[i]; got.Grants != want || (got.Err == nil) != (wantErr == nil) || errors.Is(got.Err, ErrUnknownRole) != errors.Is(wantErr, ErrUnknownRole) {
-			t.Errorf("%s %s on %q: %+v, %v; alone %+v, %v", q.Subject.Role, q.Subject.Claims, q.Topic.Name, got.Grants, got.Err, want, wantErr)
+			t.Errorf("%s %s on %q: %+v, %v; alone %+v, %v", c.Subject.Role, c.Subject.Claims, c.Topic.Name, got.Grants, got.Err, want, wantErr)
 		}
 	}
 	var left int

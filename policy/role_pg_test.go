@@ -77,7 +77,7 @@ func TestTextsThatPostgresCannotHaveAreTheirOwnAnswers(t *testing.T) {
 			t.Errorf("topic %q: %v, %v", topic.Name, err, err2)
 		}
 	}
-	answers, err := NewOperators(l.Pool, nil).Ask(t.Context(), fine, []filters.Question{
+	answers, err := NewOperators(l.Pool, nil).Ask(t.Context(), fine, []filters.Call{
 		{Schema: "pg_catalog", Type: "text", Literal: strings.Repeat("\x00", 3)}, {Schema: "pg_catalog", Type: "text", Literal: "tab\t"},
 	})
 	if err != nil || answers[0].Err == nil || answers[1].Text != "tab\t" {

@@ -169,8 +169,8 @@ func (q *statements) byKeySQL(f *facts, table string) string {
 		}
 		images, now = append(images, image), append(now, is)
 	}
-	return fmt.Sprintf("select sent.place, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
-		"with ordinality as sent (%s, lacks, place) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",
+	return fmt.Sprintf("select sent.ordinal, found.same from rows from (%s, pg_catalog.unnest(pg_catalog.current_setting('%s')::pg_catalog.text[])) "+
+		"with ordinality as sent (%s, lacks, ordinal) cross join lateral (select pg_catalog.record_image_eq(row(%s), row(%s)) as same from %s as present where %s offset 0) as found where %s",
 		sent(table), lacksSetting, strings.Join(names, ", "), strings.Join(now, ", "), strings.Join(images, ", "), table, strings.Join(equal, " and "), acting(f.role.Name))
 }
 
@@ -180,19 +180,19 @@ func (q *statements) byKeySQL(f *facts, table string) string {
 // columns' names, by which the policies refer to them.
 func byRowSQL(f *facts, table string) string {
 	if wholeRow(f) { // whose type must be the table's, without a number
-		return fmt.Sprintf("select numbered.place from (select pg_catalog.row_number() over () as place, exists (select where %s) as visible "+
+		return fmt.Sprintf("select numbered.ordinal from (select pg_catalog.row_number() over () as ordinal, exists (select where %s) as visible "+
 			"from %s as %s) as numbered where %s and numbered.visible", combined(f), sent(table), sql.QuoteName(f.relation.Table), acting(f.role.Name))
 	}
 	names := make([]string, len(f.relation.attributes))
 	for i, a := range f.relation.attributes {
 		names[i] = sql.QuoteName(a.Name)
 	}
-	place := "place"
-	for slices.Contains(names, sql.QuoteName(place)) {
-		place += "_"
+	ordinal := "ordinal"
+	for slices.Contains(names, sql.QuoteName(ordinal)) {
+		ordinal += "_"
 	}
 	return fmt.Sprintf(`select %s from %s with ordinality as %s (%s, %[1]s) where %[5]s and %[6]s`,
-		sql.QuoteName(place), sent(table), sql.QuoteName(f.relation.Table), strings.Join(names, ", "), acting(f.role.Name), combined(f))
+		sql.QuoteName(ordinal), sent(table), sql.QuoteName(f.relation.Table), strings.Join(names, ", "), acting(f.role.Name), combined(f))
 }
 
 // wholeRow reports whether a policy may use the whole row as a value.

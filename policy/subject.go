@@ -29,7 +29,7 @@ func (s *Subject) possible() bool { return possibleRole(s.Role) && storable(s.Cl
 func possibleRole(role string) bool { return role != "" && role != "none" && nameable(role) }
 
 // storable reports whether Postgres accepts the text. Otherwise it would refuse the
-// whole statement, with all other questions in it.
+// whole statement, with all other calls in it.
 func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // nameable reports whether the text can be a name: Postgres accepts it, and it has no

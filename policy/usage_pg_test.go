@@ -167,7 +167,7 @@ func TestAFilterNeedsNoUsageOnTheSchemaOfAType(t *testing.T) {
 	login := l.role("login", "login")
 	l.Exec("grant anon to " + login)
 	ask := func(o *Operators, typ, value, literal string) filters.Answer {
-		answers, err := o.Ask(t.Context(), l.subject("anon", "{}"), []filters.Question{{Schema: "app", Type: typ, Op: filters.Gt, Value: value, Literal: literal}})
+		answers, err := o.Ask(t.Context(), l.subject("anon", "{}"), []filters.Call{{Schema: "app", Type: typ, Op: filters.Gt, Value: value, Literal: literal}})
 		if err != nil {
 			t.Fatal(err)
 		}

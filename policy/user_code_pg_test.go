@@ -15,21 +15,21 @@ func TestLiteralsAreReadAsTheSubject(t *testing.T) {
 		end $$;
 		create domain asked as text check (asker(value))`)
 	o, s := NewOperators(l.Pool, nil), l.subject("anon", "{}")
-	for _, q := range []filters.Question{
+	for _, call := range []filters.Call{
 		{Schema: "public", Type: "asked", Literal: "who"},
 		{Schema: "public", Type: "asked", Op: filters.Eq, Value: "who", Literal: "who"},
 	} {
-		answers, err := o.Ask(t.Context(), s, []filters.Question{q})
+		answers, err := o.Ask(t.Context(), s, []filters.Call{call})
 		if err != nil || answers[0].Err != nil {
-			t.Errorf("Ask(%+v) = %+v, %v", q, answers, err)
+			t.Errorf("Ask(%+v) = %+v, %v", call, answers, err)
 		}
-		answers, err = o.Ask(t.Context(), nil, []filters.Question{q})
+		answers, err = o.Ask(t.Context(), nil, []filters.Call{call})
 		if err != nil || answers[0].Err == nil || answers[0].Err.SQLState != codeInsufficientPrivilege {
-			t.Errorf("Ask(%+v) as nobody = %+v, %v; want it refused", q, answers, err)
+			t.Errorf("Ask(%+v) as nobody = %+v, %v; want it refused", call, answers, err)
 		}
 	}
 	for _, role := range []string{"none", "", "no_such_role"} {
-		answers, err := o.Ask(t.Context(), &Subject{Role: role}, []filters.Question{{Schema: "pg_catalog", Type: "int4", Literal: "1"}})
+		answers, err := o.Ask(t.Context(), &Subject{Role: role}, []filters.Call{{Schema: "pg_catalog", Type: "int4", Literal: "1"}})
 		if err != nil || answers[0].Err == nil {
 			t.Errorf("Ask as %q = %+v, %v; want it refused", role, answers, err)
 		}
@@ -53,11 +53,11 @@ func TestLiteralsOfPoliciesAreReadAsTheSubject(t *testing.T) {
 
 func TestCodeOfUsersLeavesNoSettingBehind(t *testing.T) {
 	l := newLab(t, docsSQL, `
-		create function settles(int) returns bool language plpgsql as $$ begin
+		create function sets_path(int) returns bool language plpgsql as $$ begin
 			perform set_config('DateStyle', 'German', false), set_config('search_path', 'auth', false), set_config('my.note', 'x', false), set_config('role', 'none', false);
 			return true;
 		end $$;
-		create policy settling on docs using (settles(id)); create domain settled as int check (settles(value))`)
+		create policy setting on docs using (sets_path(id)); create domain checked as int check (sets_path(value))`)
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	settings := func() (all string) {
 		err := l.Pool.QueryRow(t.Context(), `select concat_ws(', ', current_setting('DateStyle'), current_setting('search_path'),
@@ -70,7 +70,7 @@ func TestCodeOfUsersLeavesNoSettingBehind(t *testing.T) {
 	before := settings()
 	l.ask(rel, s)
 	l.visible(s, inserts(rel, l.rows(rel, "")))
-	if _, err := NewOperators(l.Pool, nil).Ask(t.Context(), s, []filters.Question{{Schema: "public", Type: "settled", Literal: "1"}}); err != nil {
+	if _, err := NewOperators(l.Pool, nil).Ask(t.Context(), s, []filters.Call{{Schema: "public", Type: "checked", Literal: "1"}}); err != nil {
 		t.Fatal(err)
 	}
 	if after := settings(); after != before || l.Pool.Stat().TotalConns() != 1 {
@@ -108,7 +108,7 @@ func TestCodeOfUsersDoesNotAnswerForOthers(t *testing.T) {
 		if len(forging.Errs) != 2 || slices.Contains(forging.Visible, true) {
 			t.Errorf("who forges sees %v, %v", forging.Visible, forging.Errs)
 		}
-		if _, err := NewOperators(l.Pool, nil).Ask(t.Context(), mallory, []filters.Question{{Schema: "public", Type: "forged", Literal: "1"}}); err != nil {
+		if _, err := NewOperators(l.Pool, nil).Ask(t.Context(), mallory, []filters.Call{{Schema: "public", Type: "forged", Literal: "1"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,7 +24,7 @@ type Inquiry struct {
 }
 
 // Visible asks Postgres, as the subject, which of the changes it may see: one
-// statement for the whole batch of a relation. A change whose check raised is
+// statement for all of a relation's rows. A change whose check raised is
 // reported in errs at its index (*AskError) and is not visible. An error means
 // that Postgres could not be asked.
 //

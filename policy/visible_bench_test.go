@@ -29,16 +29,16 @@ const benchSQL = `
 // visible or not, in nanoseconds.
 const upstreamVisible = 16_500
 
-// batch is how many rows are asked about at once, for how many users.
-type batch struct{ rows, users int }
+// size is how many rows are asked about at once, for how many users.
+type size struct{ rows, users int }
 
 // BenchmarkVisible is the cost for one row and one user, also as a part of
 // upstream's.
 func BenchmarkVisible(b *testing.B) {
-	benchmarkVisible(b, batch{1, 1}, batch{10, 1}, batch{100, 1}, batch{1000, 1}, batch{1, 100}, batch{1, 1000}, batch{10, 1000}, batch{100, 1000})
+	benchmarkVisible(b, size{1, 1}, size{10, 1}, size{100, 1}, size{1000, 1}, size{1, 100}, size{1, 1000}, size{10, 1000}, size{100, 1000})
 }
 
-func benchmarkVisible(b *testing.B, batches ...batch) {
+func benchmarkVisible(b *testing.B, sizes ...size) {
 	l := newLab(b, benchSQL)
 	for _, table := range []string{"free", "own", "odd", "member"} {
 		rel := l.relation(table)
@@ -57,19 +57,19 @@ func benchmarkVisible(b *testing.B, batches ...batch) {
 			})
 			continue
 		}
-		for _, size := range batches {
-			b.Run(fmt.Sprintf("%s/ask/rows=%d/users=%d", table, size.rows, size.users), func(b *testing.B) {
-				inquiries := make([]*Inquiry, size.users)
+		for _, n := range sizes {
+			b.Run(fmt.Sprintf("%s/ask/rows=%d/users=%d", table, n.rows, n.users), func(b *testing.B) {
+				inquiries := make([]*Inquiry, n.users)
 				for i := range inquiries {
 					claims := fmt.Sprintf(`{"role":"authenticated","sub":"00000000-0000-4000-8000-%012d"}`, i)
-					inquiries[i] = &Inquiry{Subject: l.subject("authenticated", claims), Changes: changes[:size.rows]}
+					inquiries[i] = &Inquiry{Subject: l.subject("authenticated", claims), Changes: changes[:n.rows]}
 				}
 				for b.Loop() {
 					if _, err := l.policy.VisibleAll(b.Context(), inquiries); err != nil {
 						b.Fatal(err)
 					}
 				}
-				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N*size.rows*size.users)
+				each := float64(b.Elapsed().Nanoseconds()) / float64(b.N*n.rows*n.users)
 				b.ReportMetric(each, "ns/row/user")
 				b.ReportMetric(each/upstreamVisible, "of-upstream")
 				b.ReportMetric(0, "ns/op")

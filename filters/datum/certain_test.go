@@ -11,7 +11,7 @@ func base(oid uint32) *wal.Type {
 	return &wal.Type{OID: oid, Schema: "pg_catalog", Kind: wal.KindBase}
 }
 
-// TestOrdinaryLiteralsAreCertain: what programs write must not cost a question.
+// TestOrdinaryLiteralsAreCertain: what programs write must not take a call of Postgres.
 func TestOrdinaryLiteralsAreCertain(t *testing.T) {
 	mood := &wal.Type{OID: 20000, Schema: "public", Name: "mood", Kind: wal.KindEnum, Labels: []string{"sad", "ok"}}
 	label := &wal.Type{OID: 20001, Schema: "public", Name: "label", Kind: wal.KindDomain, Base: base(oidText)}

@@ -85,7 +85,7 @@ type reading struct {
 
 func (l *lab) read(ctx context.Context, typeName string, literals []string) ([]reading, error) {
 	rows, err := l.conn.Query(ctx, `select r.printed, r.state, r.message
-		from unnest($2::text[]) with ordinality as l (literal, place), read_literal($1, literal) as r order by place`, typeName, literals)
+		from unnest($2::text[]) with ordinality as l (literal, ordinal), read_literal($1, literal) as r order by ordinal`, typeName, literals)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (l *lab) read(ctx context.Context, typeName string, literals []string) ([]r
 }
 
 func (l *lab) compare(ctx context.Context, typeName string, a, b []string) ([]string, error) {
-	rows, err := l.conn.Query(ctx, `select compare_values($1, a, b) from unnest($2::text[], $3::text[]) with ordinality as v (a, b, place) order by place`, typeName, a, b)
+	rows, err := l.conn.Query(ctx, `select compare_values($1, a, b) from unnest($2::text[], $3::text[]) with ordinality as v (a, b, ordinal) order by ordinal`, typeName, a, b)
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,8 @@ func newJudge(t *testing.T) func(t rapid.TB, operator string, texts, patterns []
 		end $$`)
 	return func(t rapid.TB, operator string, texts, patterns []string) []verdict {
 		rows, err := db.Pool.Query(context.Background(), `select j.matches, j.message
-			from unnest($2::text[], $3::text[]) with ordinality as v (text, pattern, place), judge($1, text, pattern) as j
-			order by place`, operator, texts, patterns)
+			from unnest($2::text[], $3::text[]) with ordinality as v (text, pattern, ordinal), judge($1, text, pattern) as j
+			order by ordinal`, operator, texts, patterns)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,7 +111,7 @@ func (s *scanner) escape() bool {
 	return true
 }
 
-// set reads [abc], [a-z] or [^…] of the characters that setMember accepts.
+// set reads [abc], [a-z] or [^…] of the characters that fitsSet accepts.
 func (s *scanner) set() bool {
 	body, rest, ok := strings.Cut(s.rest[1:], "]")
 	body = strings.TrimPrefix(body, "^")
@@ -119,11 +119,11 @@ func (s *scanner) set() bool {
 		return false
 	}
 	for i := 0; i < len(body); i++ {
-		if !setMember(body[i]) {
+		if !fitsSet(body[i]) {
 			return false
 		}
 		if i+2 < len(body) && body[i+1] == '-' {
-			if !setMember(body[i+2]) || body[i+2] < body[i] {
+			if !fitsSet(body[i+2]) || body[i+2] < body[i] {
 				return false
 			}
 			i += 2
@@ -133,8 +133,8 @@ func (s *scanner) set() bool {
 	return true
 }
 
-// setMember accepts ASCII letters, digits and marks without a meaning in sets.
-func setMember(c byte) bool {
+// fitsSet accepts ASCII letters, digits and marks without a meaning in sets.
+func fitsSet(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_ .,;!@#%+*/|(){}$?'\"", c) >= 0
 }
 

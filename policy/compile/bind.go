@@ -133,7 +133,7 @@ func (b *binding) anyOf(e sql.AnyOf) (condition, error) {
 		return nil, sql.ErrUncertain
 	}
 	var found either
-	var in member
+	var in anyOf
 	for _, item := range array {
 		c, err := b.comparison("=", e.Left, item)
 		if err != nil {

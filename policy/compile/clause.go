@@ -18,8 +18,8 @@ type (
 		op     filters.Operator
 		value  string
 	}
-	// memberClause is false where the column is NULL.
-	memberClause struct {
+	// anyOfClause is false where the column is NULL.
+	anyOfClause struct {
 		column int
 		values []string
 		negate bool
@@ -34,7 +34,7 @@ type (
 
 func (constantClause) isClause() {}
 func (compareClause) isClause()  {}
-func (memberClause) isClause()   {}
+func (anyOfClause) isClause()    {}
 func (nullClause) isClause()     {}
 func (allOf) isClause()          {}
 func (someOf) isClause()         {}

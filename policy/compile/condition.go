@@ -37,8 +37,8 @@ type (
 		op     filters.Operator
 		value  string
 	}
-	// member is column = ANY of texts, none of them NULL.
-	member struct {
+	// anyOf is column = ANY of texts, none of them NULL.
+	anyOf struct {
 		column int
 		values []string
 	}
@@ -68,11 +68,11 @@ func (c comparison) when(set truths, absent func(int) bool) clause {
 	return leaf(set, c.column, compareClause(c), compareClause{c.column, opposite(c.op), c.value})
 }
 
-func (c member) when(set truths, absent func(int) bool) clause {
+func (c anyOf) when(set truths, absent func(int) bool) clause {
 	if absent(c.column) {
 		return constant(set != 0)
 	}
-	return leaf(set, c.column, memberClause{c.column, c.values, false}, memberClause{c.column, c.values, true})
+	return leaf(set, c.column, anyOfClause{c.column, c.values, false}, anyOfClause{c.column, c.values, true})
 }
 
 func (c missing) when(set truths, absent func(int) bool) clause {

@@ -29,7 +29,7 @@ func truthIn(c condition, row []cell) filters.Truth {
 		return boolean(v, map[filters.Operator]bool{
 			filters.Eq: v == w, filters.Neq: v != w, filters.Lt: v < w, filters.Gte: v >= w, filters.Gt: v > w, filters.Lte: v <= w,
 		}[c.op])
-	case member:
+	case anyOf:
 		return boolean(row[c.column], slices.Contains(c.values, string(row[c.column])))
 	case missing:
 		return truthIf(row[c.column] == "")
@@ -60,7 +60,7 @@ func passes(t clause, row []cell) bool {
 		return bool(t)
 	case compareClause:
 		return truthIn(comparison(t), row) == filters.True
-	case memberClause:
+	case anyOfClause:
 		return row[t.column] != "" && slices.Contains(t.values, string(row[t.column])) != t.negate
 	case nullClause:
 		return (row[t.column] == "") != t.negate
@@ -88,7 +88,7 @@ func drawCondition(t *rapid.T, depth int) condition {
 		op := rapid.SampledFrom([]filters.Operator{filters.Eq, filters.Neq, filters.Lt, filters.Lte, filters.Gt, filters.Gte})
 		return comparison{column.Draw(t, "column"), op.Draw(t, "op"), value.Draw(t, "value")}
 	case 2:
-		return member{column.Draw(t, "column"), rapid.SliceOfN(value, 1, 3).Draw(t, "values")}
+		return anyOf{column.Draw(t, "column"), rapid.SliceOfN(value, 1, 3).Draw(t, "values")}
 	case 3:
 		return missing{column.Draw(t, "column")}
 	case 4:

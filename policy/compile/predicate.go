@@ -16,7 +16,7 @@ func predicate(rel *wal.Relation, t clause) (filters.Expr, error) {
 		return filters.Constant(truthIf(bool(t))), nil
 	case compareClause:
 		return compareColumn(rel, t.column, t.op, t.value)
-	case memberClause:
+	case anyOfClause:
 		e, err := compareColumn(rel, t.column, filters.In, arrayText(t.values))
 		return negatedIf(t.negate, e), err
 	case nullClause:

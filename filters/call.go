@@ -8,11 +8,11 @@ import (
 	"walcast/replication/wal"
 )
 
-// Question is a comparison that only Postgres can decide: Value::Type Op
+// Call is a call of an operator that only Postgres can evaluate: Value::Type Op
 // Literal::Type, for In Value::Type = any (Literal::Type[]), and for patterns
-// with Literal::text. Without an Op the question is whether Type, or an array of
+// with Literal::text. Without an Op it is a cast: whether Type, or an array of
 // Type, can read Literal, and how it prints the result.
-type Question struct {
+type Call struct {
 	Schema, Type   string // the type's schema and name in pg_type
 	Home           string // schema of the type's operators, "" for pg_catalog
 	Array          bool   // Literal is an array of Type: for In, and maybe without Op
@@ -35,10 +35,10 @@ const (
 	DoubtSize      Doubt = "size"      // Go would need too long, or too much memory
 )
 
-// Answer answers one question.
+// Answer is what Postgres says to one call.
 type Answer struct {
-	Truth Truth      // of a question with an Op
-	Text  string     // of a question without an Op
+	Truth Truth      // of a call with an Op
+	Text  string     // of a call without an Op
 	Err   *BindError // why Postgres refused; then the other fields mean nothing
 }
 
@@ -48,21 +48,21 @@ type Subject interface {
 	Actor() (role, claims string)
 }
 
-// Asker puts questions to Postgres as a subject, all of them at once. An error
-// means that Postgres could not be asked; a question that raises has an Answer like
+// Asker has Postgres evaluate calls as a subject, all of them at once. An error
+// means that Postgres could not be asked; a call that raises has an Answer like
 // the others. Without a subject (nil) only built-in types can be asked about.
 type Asker interface {
-	Ask(ctx context.Context, as Subject, questions []Question) ([]Answer, error)
+	Ask(ctx context.Context, as Subject, calls []Call) ([]Answer, error)
 }
 
-// question returns what to ask about a value that is not NULL.
-func (c *comparison) question(text string) Question {
+// call is the comparison with a value that is not NULL, for Postgres to evaluate.
+func (c *comparison) call(text string) Call {
 	why := c.why
 	if why == "" {
 		why = DoubtValue
 	}
 	t := c.operand.typ
-	return Question{
+	return Call{
 		Schema: t.Schema, Type: t.Name, Home: home(t), Array: c.op == In,
 		Op: c.op, Value: text, Literal: c.literal, Why: why,
 	}
@@ -83,8 +83,8 @@ func home(t *wal.Type) string {
 
 // volatile reports whether the answer may change with time: literals of dates and
 // times may say "now".
-func (q Question) volatile() bool {
-	words := strings.FieldsFunc(strings.ToLower(q.Literal), func(r rune) bool { return r < 'a' || r > 'z' })
+func (c Call) volatile() bool {
+	words := strings.FieldsFunc(strings.ToLower(c.Literal), func(r rune) bool { return r < 'a' || r > 'z' })
 	return slices.ContainsFunc(words, func(word string) bool {
 		return word == "now" || word == "today" || word == "tomorrow" || word == "yesterday"
 	})
