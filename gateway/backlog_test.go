@@ -97,21 +97,21 @@ func TestABacklogIsWhatWaits(t *testing.T) {
 		for _, q := range queues[1:] {
 			q.dropped = newCounter()
 		}
-		batches := []*batch{newBatch(), newBatch(), newBatch()}
+		taken := []*outgoing{newOutgoing(), newOutgoing(), newOutgoing()}
 		t.Repeat(map[string]func(*rapid.T){
 			"push": func(t *rapid.T) {
 				rapid.SampledFrom(queues).Draw(t, "to").push(rapid.SampledFrom(frames).Draw(t, "frame"))
 			},
 			"take": func(t *rapid.T) {
 				i := rapid.IntRange(0, 2).Draw(t, "of")
-				queues[i].take(batches[i])
+				queues[i].take(taken[i])
 			},
 		})
 		for i, q := range queues {
 			if rapid.Bool().Draw(t, "ends") {
 				q.kill(endGone)
 			}
-			for q.take(batches[i]) {
+			for q.take(taken[i]) {
 			}
 		}
 		if n := b.size(); n != 0 || b.sessions != 0 || len(b.held) != 0 {

@@ -67,7 +67,7 @@ func TestSessionsOverTLS(t *testing.T) {
 		want = append(want, string(f.Payload()))
 		r.hub.say(f)
 	}
-	large := protocol.V2.PushShared("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("y", 4*batchBytes)+`"`))
+	large := protocol.V2.PushShared("", "", "realtime:x", "e", []byte(`"`+strings.Repeat("y", 4*writeBytes)+`"`))
 	want = append(want, string(large.Payload()))
 	r.hub.say(large)
 	for _, w := range want {

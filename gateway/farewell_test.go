@@ -54,7 +54,7 @@ func TestARefusedHandshakeIsToldByFramesToWhoAsksForThem(t *testing.T) {
 	}
 }
 
-func TestOtherRefusalsAreAnsweredOverHTTP(t *testing.T) {
+func TestOtherRejectionsAreAnsweredOverHTTP(t *testing.T) {
 	r := start(t, func(c *Config) { c.MaxSessions = 1 })
 	defer r.dial(t).Close()
 	for query, want := range map[string]int{

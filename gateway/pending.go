@@ -13,13 +13,13 @@ const keptFrames = 8
 type pending struct {
 	frames     []*protocol.Frame // those before head are nil
 	head       int
-	bytes      int             // of the waiting frames and of the batch that is being written
+	bytes      int             // of the waiting frames and of those that are being written
 	uncounted  *protocol.Frame // the one large frame of these that does not count, nil if there is none
 	broadcasts int             // among the waiting frames
 
-	backlog   *backlog
-	isSlow    bool // the waiting frames are counted there
-	batchHeld bool // and so are those of the batch
+	backlog         *backlog
+	isSlow          bool // the waiting frames are counted there
+	outgoingCounted bool // and so are those that are being written
 }
 
 // exceeds reports whether a frame of size bytes has no room within limit. A large
@@ -65,22 +65,22 @@ func (p *pending) add(f *protocol.Frame, limit int) {
 	}
 }
 
-// fill moves frames into the batch until it is full, and reports whether none is
-// left. What the batch held before has been written, or never will be.
-func (p *pending) fill(b *batch) (emptied bool) {
-	p.bytes -= b.bytes
-	p.uncount(b.frames...)
-	if p.batchHeld {
-		p.backlog.remove(b.frames)
+// fill moves frames into o until it is full, and reports whether none is
+// left. What o held before has been written, or never will be.
+func (p *pending) fill(o *outgoing) (emptied bool) {
+	p.bytes -= o.bytes
+	p.uncount(o.frames...)
+	if p.outgoingCounted {
+		p.backlog.remove(o.frames)
 	}
-	b.reset()
-	p.batchHeld = p.isSlow
-	for p.head < len(p.frames) && b.fits(p.frames[p.head]) {
+	o.reset()
+	p.outgoingCounted = p.isSlow
+	for p.head < len(p.frames) && o.fits(p.frames[p.head]) {
 		f := p.frames[p.head]
 		if f.Broadcast {
 			p.broadcasts--
 		}
-		b.add(f)
+		o.add(f)
 		p.frames[p.head] = nil
 		p.head++
 	}

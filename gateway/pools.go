@@ -12,7 +12,7 @@ const keptBuffer = 256 << 10
 
 // pools lend sessions what they need only while they read or write.
 type pools struct {
-	batches  sync.Pool     // of *batch, for writers
+	outgoing sync.Pool     // of *outgoing, for writers
 	buffers  sync.Pool     // of *bytes.Buffer, for readers
 	deflater *deflater     // for sessions that agreed to compression
 	backlog  *backlog      // what they all may have waiting
@@ -25,7 +25,7 @@ func newPools(c Config) *pools {
 		backlog:  newBacklog(c.QueuesBytes),
 		decoding: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		large:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-		batches:  sync.Pool{New: func() any { return newBatch() }},
+		outgoing: sync.Pool{New: func() any { return newOutgoing() }},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},
 		deflater: newDeflater(),
 	}

@@ -107,15 +107,15 @@ func (q *queue) end(cause string, f *protocol.Frame, drop bool) pushed {
 	return q.add(f)
 }
 
-// take moves the next frames into the batch and reports whether there are any.
+// take moves the next frames into o and reports whether there are any.
 // Without, the writer must return: the queue counts it as gone.
-func (q *queue) take(b *batch) bool {
+func (q *queue) take(o *outgoing) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	emptied := q.pending.fill(b)
+	emptied := q.pending.fill(o)
 	q.announceFreed()
-	if len(b.frames) > 0 {
-		b.last = q.ending.Load() && emptied
+	if len(o.frames) > 0 {
+		o.last = q.ending.Load() && emptied
 		return true
 	}
 	q.writing = false

@@ -27,7 +27,7 @@ func TestQueueAgainstAModel(t *testing.T) {
 		if rapid.Bool().Draw(t, "drops broadcasts") {
 			q.dropped = prometheus.NewCounter(prometheus.CounterOpts{Name: "n"})
 		}
-		b := newBatch()
+		b := newOutgoing()
 		var waiting, writing []*protocol.Frame
 		closed := false
 		size := func() (n int) {
@@ -97,12 +97,12 @@ func TestQueueAgainstAModel(t *testing.T) {
 				if more != (len(waiting) > 0) {
 					t.Fatalf("take = %t with %d waiting", more, len(waiting))
 				}
-				if n := len(b.frames); n > batchFrames || b.bytes > batchBytes && n > 1 {
+				if n := len(b.frames); n > writeFrames || b.bytes > writeBytes && n > 1 {
 					t.Fatalf("took %d frames, %d bytes", n, b.bytes)
 				}
 				for i, f := range b.frames {
 					if f != waiting[i] {
-						t.Fatalf("frame %d of the batch is another", i)
+						t.Fatalf("frame %d that was taken is another", i)
 					}
 				}
 				writing, waiting = waiting[:len(b.frames)], waiting[len(b.frames):]
@@ -148,7 +148,7 @@ func TestQueueTakesNothingOnceKilled(t *testing.T) {
 	q.push(frameOf(10))
 	q.kill("first")
 	q.kill("second")
-	if q.take(newBatch()) {
+	if q.take(newOutgoing()) {
 		t.Error("take after kill = true")
 	}
 	if got := q.push(frameOf(10)); got != pushedIgnored {

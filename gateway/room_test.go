@@ -14,7 +14,7 @@ func TestRoomWaitsForTheWriterAndNotForTheDead(t *testing.T) {
 		}
 	}
 	for name, end := range map[string]func(*queue){
-		"written":     func(q *queue) { b := newBatch(); q.take(b); q.take(b) },
+		"written":     func(q *queue) { o := newOutgoing(); q.take(o); q.take(o) },
 		"ended":       func(q *queue) { q.end(endSlow, frame, true) },
 		"killed":      func(q *queue) { q.kill(endGone) },
 		"ended later": func(q *queue) { q.end(endDrain, frame, false) },

@@ -263,7 +263,7 @@ func TestSessionKeepsTheOrderOfFrames(t *testing.T) {
 	eventually(t, "open", func() bool { return r.hub.size() == 1 })
 	var want []string
 	for i := range 5000 {
-		size := i * 7919 % 3000 // batches by count, by size, and single large ones
+		size := i * 7919 % 3000 // writes bounded by count, by size, and single large ones
 		if i%1000 == 999 {
 			size = 300_000
 		}

@@ -22,8 +22,8 @@ import (
 
 // Admit lets everybody in but to topics that are called like a refusal.
 func (s *fakeSession) Admit(_ context.Context, m protocol.Message, wanted channels.Stream) (begin func(), err error) {
-	if refusal, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
-		code, text, _ := strings.Cut(refusal, "/")
+	if what, refused := strings.CutPrefix(m.Topic, protocol.TopicPrefix+"refused/"); refused {
+		code, text, _ := strings.Cut(what, "/")
 		return nil, protocol.Refusal{Code: code, Text: text}
 	}
 	from := wanted.From

@@ -9,31 +9,31 @@ import (
 // write sends what is queued and returns when nothing is left. enqueue and end
 // start it; there is never more than one.
 func (s *session) write() {
-	b := s.gateway.pools.batches.Get().(*batch)
-	for s.queue.take(b) {
-		if err := s.send(b); err != nil {
+	o := s.gateway.pools.outgoing.Get().(*outgoing)
+	for s.queue.take(o) {
+		if err := s.send(o); err != nil {
 			// A frame may have been cut, so nothing can follow, not even a close
 			// frame. Closing wakes the reader, which ends the session.
 			s.cut(writeCause(err))
 		}
 	}
-	s.gateway.pools.batches.Put(b)
+	s.gateway.pools.outgoing.Put(o)
 }
 
-func (s *session) send(b *batch) error {
-	s.transport.extendWrite(b.bytes)
-	size, err := b.writeTo(s.transport.Conn, s.deflater)
+func (s *session) send(o *outgoing) error {
+	s.transport.extendWrite(o.bytes)
+	size, err := o.writeTo(s.transport.Conn, s.deflater)
 	if err != nil {
 		return err
 	}
 	m := &s.gateway.metrics.sent
 	m.writes.Inc()
-	m.frames.Add(float64(len(b.frames)))
+	m.frames.Add(float64(len(o.frames)))
 	m.bytes.Add(float64(size))
-	if committed := b.committed(); committed != 0 {
+	if committed := o.committed(); committed != 0 {
 		m.latency.Observe(time.Since(time.Unix(0, committed)).Seconds())
 	}
-	if b.last { // the close frame is out; the answer must come soon
+	if o.last { // the close frame is out; the answer must come soon
 		if s.version.IsStream() {
 			s.transport.closeWrite()
 		}

@@ -20,7 +20,7 @@ type presence struct {
 	requests *requests
 }
 
-// get answers with the members of the topic; ?private=true asks for the private
+// get answers with who is present on the topic; ?private=true asks for the private
 // topic of the name. It is for servers: policies are not asked.
 func (p *presence) get(w http.ResponseWriter, r *http.Request) {
 	claims := p.requests.claims(r)
