@@ -108,7 +108,7 @@ type parameters struct {
 func (j *Join) parseBinding(raw value) Binding {
 	b := Binding{Raw: json.RawMessage(raw)}
 	var p parameters
-	for name, v := range raw.members() {
+	for name, v := range raw.pairs() {
 		switch string(name) {
 		case "event":
 			p.event = v
@@ -245,7 +245,7 @@ func (j *Join) resumeFrom(v value) string {
 		return ""
 	}
 	var from value
-	for name, m := range v.members() {
+	for name, m := range v.pairs() {
 		if string(name) == "from" {
 			from = m
 		}
@@ -282,7 +282,7 @@ func legacyBinding(subTopic string) Binding {
 func (b *Binding) appendEcho(dst []byte) []byte {
 	end := len(b.Raw) - 1
 	dst = append(dst, b.Raw[:end]...)
-	for range value(b.Raw).members() {
+	for range value(b.Raw).pairs() {
 		dst = append(dst, ',')
 		break
 	}

@@ -178,7 +178,7 @@ func TestContentHashIsTheSameWhateverTheOrder(t *testing.T) {
 	})
 }
 
-// reorder writes a value with the members of objects in order.
+// reorder writes a value with the pairs of objects in order.
 func reorder(v value) string {
 	var parts []string
 	switch v.kind() {

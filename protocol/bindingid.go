@@ -52,7 +52,7 @@ func mixed(h uint64) uint64 {
 	return h ^ h>>31
 }
 
-// bindingHash is the hash of a binding without the member that says from where
+// bindingHash is the hash of a binding without the pair that says from where
 // it resumes.
 func bindingHash(v value) uint64 {
 	r := newReader(v)
@@ -85,7 +85,7 @@ func (r *reader) hashArray() uint64 {
 	return uint64(h)
 }
 
-// hashObject hashes the members in the order of their names, but for the one
+// hashObject hashes the pairs in the order of their names, but for the one
 // called except; of those with the same name the last one counts.
 func (r *reader) hashObject(except string) uint64 {
 	type hashed struct {

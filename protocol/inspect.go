@@ -73,20 +73,20 @@ func (v value) appendMap(dst []byte, items *int) []byte {
 	return append(dst, '}')
 }
 
-// member is a name and its value in an object.
-type member struct {
+// pair is a name and its value in an object.
+type pair struct {
 	name  []byte
 	value value
 }
 
-// sorted lists the members of an object by name. Of those with the same name
+// sorted lists the pairs of an object by name. Of those with the same name
 // the last one counts.
-func (v value) sorted() []member {
-	var all []member
-	for name, m := range v.members() {
-		all = append(all, member{name, m})
+func (v value) sorted() []pair {
+	var all []pair
+	for name, m := range v.pairs() {
+		all = append(all, pair{name, m})
 	}
-	slices.SortStableFunc(all, func(a, b member) int { return bytes.Compare(a.name, b.name) })
+	slices.SortStableFunc(all, func(a, b pair) int { return bytes.Compare(a.name, b.name) })
 	last := all[:0]
 	for i, m := range all {
 		if i+1 == len(all) || !bytes.Equal(m.name, all[i+1].name) {

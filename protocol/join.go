@@ -42,7 +42,7 @@ func ParseJoin(subTopic string, payload []byte) (*Join, error) {
 		return nil, Refusal{codeUnknownError, "expected params to be a :map, got: `" + doc.inspect() + "`"}
 	}
 	var config, accessToken, userToken value
-	for name, v := range doc.members() {
+	for name, v := range doc.pairs() {
 		switch string(name) {
 		case "config":
 			config = v
@@ -73,7 +73,7 @@ func (j *Join) configure(config value) error {
 		return notMap("config", config)
 	}
 	var private, broadcast, presence, changes, options value
-	for name, v := range config.members() {
+	for name, v := range config.pairs() {
 		switch string(name) {
 		case "private":
 			private = v
@@ -109,7 +109,7 @@ func (j *Join) configureBroadcast(broadcast value) error {
 		return notMap("config.broadcast", broadcast)
 	}
 	var replay value
-	for name, v := range broadcast.members() {
+	for name, v := range broadcast.pairs() {
 		switch string(name) {
 		case "ack":
 			j.BroadcastAck = j.flag("config.broadcast.ack", v, false)
@@ -129,7 +129,7 @@ func (j *Join) configurePresence(presence value) {
 		j.warn("config.presence", "a map", "defaults are used")
 		return
 	}
-	for name, v := range presence.members() {
+	for name, v := range presence.pairs() {
 		switch string(name) {
 		case "enabled":
 			j.PresenceEnabled = j.flag("config.presence.enabled", v, true)

@@ -60,9 +60,9 @@ func (v value) text() (string, bool) {
 	return string(v.stringBytes()), v.kind() == '"'
 }
 
-// members are the names and values of an object in order; there are none of any
+// pairs are the names and values of an object in order; there are none of any
 // other value.
-func (v value) members() iter.Seq2[[]byte, value] {
+func (v value) pairs() iter.Seq2[[]byte, value] {
 	return func(yield func([]byte, value) bool) {
 		if v.kind() != '{' {
 			return

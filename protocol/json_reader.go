@@ -63,7 +63,7 @@ func (r *reader) leave() bool {
 	return err == nil
 }
 
-// next reads a value, or the name of a member; nil at the end of an object or
+// next reads a value, or the name of a pair; nil at the end of an object or
 // array, and where there is no JSON.
 func (r *reader) next() value {
 	if k := r.kind(); k == 0 || k == '}' || k == ']' {

@@ -47,7 +47,7 @@ func anyJSON(depth int) *rapid.Generator[string] {
 	}))
 }
 
-// tree decodes a value by its members and elements, as encoding/json does.
+// tree decodes a value by its pairs and elements, as encoding/json does.
 func tree(v value) any {
 	switch v.kind() {
 	case 'n':
@@ -65,7 +65,7 @@ func tree(v value) any {
 		return all
 	case '{':
 		all := map[string]any{}
-		for name, m := range v.members() {
+		for name, m := range v.pairs() {
 			all[string(name)] = tree(m)
 		}
 		return all
@@ -87,7 +87,7 @@ func TestValuesAreReadAsEncodingJSONReadsThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := tree(v); !reflect.DeepEqual(got, want) {
-			t.Fatalf("members and elements of %q give %#v; want %#v", text, got, want)
+			t.Fatalf("pairs and elements of %q give %#v; want %#v", text, got, want)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func (m Message) Persist() (Persist, error) {
 		return 0, nil
 	}
 	doc, _ := parse(m.Metadata) // it was checked with the frame
-	for name, v := range doc.members() {
+	for name, v := range doc.pairs() {
 		if string(name) == "persist" {
 			return readPersist(v)
 		}
@@ -43,7 +43,7 @@ func readPersist(v value) (Persist, error) {
 		return 0, RefusePersistTTL
 	}
 	var ttl value
-	for name, of := range v.members() {
+	for name, of := range v.pairs() {
 		if string(name) == "ttl" {
 			ttl = of
 		}

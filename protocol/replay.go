@@ -32,7 +32,7 @@ func (j *Join) configureReplay(replay value) error {
 		return nil
 	}
 	var since, limit value
-	for name, v := range replay.members() {
+	for name, v := range replay.pairs() {
 		switch string(name) {
 		case "since":
 			since = v

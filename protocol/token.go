@@ -15,7 +15,7 @@ func AccessToken(payload []byte) (token string, ok bool) {
 		return "", false
 	}
 	var given value
-	for name, v := range doc.members() {
+	for name, v := range doc.pairs() {
 		if string(name) == "access_token" {
 			given = v
 		}

@@ -16,7 +16,7 @@ func (j *Join) configureWait(options value) {
 		return
 	}
 	waits, timeout := false, defaultWait
-	for name, v := range options.members() {
+	for name, v := range options.pairs() {
 		switch string(name) {
 		case "wait":
 			waits = j.flag(field+".wait", v, false)

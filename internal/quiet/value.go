@@ -23,9 +23,9 @@ func tidy(a slog.Attr) slog.Attr {
 	case slog.KindString:
 		a.Value = slog.StringValue(short(redacted(a.Value.String()), limit))
 	case slog.KindGroup:
-		members := a.Value.Group()
-		tidied := make([]slog.Attr, len(members))
-		for i, m := range members {
+		attributes := a.Value.Group()
+		tidied := make([]slog.Attr, len(attributes))
+		for i, m := range attributes {
 			tidied[i] = tidy(m)
 		}
 		a.Value = slog.GroupValue(tidied...)

@@ -170,7 +170,7 @@ func (m *Matcher) known(key string) (name string) {
 	return name
 }
 
-// matchAny finds the member that a placeholder as a key stands for.
+// matchAny finds the entry that a placeholder as a key stands for.
 func (m *Matcher) matchAny(at, key string, want any, left map[string]any) error {
 	for _, name := range slices.Sorted(maps.Keys(left)) {
 		attempt := &Matcher{values: maps.Clone(m.values)}
