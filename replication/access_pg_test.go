@@ -85,18 +85,18 @@ func TestWALLevelLoweredWhileRunning(t *testing.T) {
 	p.cut()
 	r.until("the slot to be free", func() bool { return r.slot().Holder == nil })
 	db.Exec(`select pg_drop_replication_slot($1)`, db.Name)
-	stopFast(t, db)
+	db.StopServer()
 	p.cut()
 	p.stall(false)
 	settings["wal_level"] = "replica"
-	startAgain(t, db)
+	db.StartServer()
 	r.until("the advice", func() bool {
 		return strings.Contains(r.reader.Status().Error, "wal_level must be logical and is replica: run ALTER SYSTEM SET wal_level")
 	})
 	db.Exec(`insert into orders values (2, 'never logged')`)
-	stopFast(t, db)
+	db.StopServer()
 	settings["wal_level"] = "logical"
-	startAgain(t, db)
+	db.StartServer()
 	r.wantResync(changelog.CodeSlotMissing)
 	r.waitStreaming()
 	db.Exec(`insert into orders values (3, 'c')`)

@@ -89,7 +89,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 		publications: r.publications, reading: server.publications, pool: r.control.pool, slot: r.config.Slot,
 		every: r.timing.publications, queryLimit: r.timing.query, progress: r.progress, logger: r.logger, checked: began,
 	}
-	beats := &heartbeats{
+	ownHeartbeats := &heartbeats{
 		pool: r.control.pool, idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate, queryLimit: r.timing.query,
 		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction,
 	}
@@ -101,7 +101,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	acks.received(from)
 	return &stream{
 		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
-		acknowledger: acks, heartbeats: beats, publications: watch,
+		acknowledger: acks, heartbeats: ownHeartbeats, publications: watch,
 		mayWrite:   func() bool { return !server.isStandby || r.progress.seenTimeline() != 0 },
 		watchEvery: r.timing.sample,
 		receiver: &receiver{
@@ -110,7 +110,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: from},
 			},
 			describer:    &describer{control: r.control, types: r.control.types, limit: r.timing.query},
-			acknowledger: acks, heartbeats: beats, publications: watch, logger: r.logger,
+			acknowledger: acks, heartbeats: ownHeartbeats, publications: watch, logger: r.logger,
 		},
 	}, nil
 }

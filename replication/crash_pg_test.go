@@ -55,7 +55,7 @@ func TestNothingIsLostOrRepeatedWhenPostgresIsKilledUnderLoad(t *testing.T) {
 		}
 		if n%(last/(kills+1)) == 0 && n < last {
 			db.Server.Kill()
-			startAgain(t, db)
+			db.StartServer()
 		}
 	}
 	if err := <-written; err != nil {

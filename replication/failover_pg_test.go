@@ -33,9 +33,9 @@ func through(t *testing.T, p *proxy, db *devdb.DB) option {
 func makeStandby(t *testing.T, db *devdb.DB) *devdb.Server {
 	t.Helper()
 	db.Exec(`select pg_create_physical_replication_slot('standby', true)`)
-	stopFast(t, db)
+	db.StopServer()
 	data := filepath.Join(db.Server.Dir, "standby")
-	copyData(t, db.Server.Data, data)
+	devdb.CopyData(t, db.Server.Data, data)
 	signal := filepath.Join(data, "standby.signal")
 	if err := os.WriteFile(signal, nil, 0o666); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func makeStandby(t *testing.T, db *devdb.DB) *devdb.Server {
 	if err := os.Chmod(signal, 0o666); err != nil { // the server runs as somebody else and removes it
 		t.Fatal(err)
 	}
-	startAgain(t, db)
+	db.StartServer()
 	primary := "host=" + db.Server.Dir + " port=" + strconv.Itoa(db.Server.Port) + " user=postgres dbname=postgres"
 	settings := map[string]string{
 		"primary_conninfo": primary, "primary_slot_name": "standby", "hot_standby": "on", "hot_standby_feedback": "on",
@@ -108,7 +108,7 @@ func (f *failedOver) takeOver() {
 func TestPromotedReplicaWithoutTheSlotStartsANewHistory(t *testing.T) {
 	t.Parallel()
 	f := startWithStandby(t)
-	stopFast(t, f.db) // the standby gets all
+	f.db.StopServer() // the standby gets all
 	f.takeOver()
 	f.wantResync(changelog.CodeSlotMissing)
 	f.waitStreaming()

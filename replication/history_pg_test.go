@@ -2,7 +2,6 @@ package replication
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,7 +21,7 @@ func promote(t *testing.T, db *devdb.DB) {
 	if err := os.Chmod(signal, 0o666); err != nil { // the server runs as somebody else and removes it
 		t.Fatal(err)
 	}
-	startAgain(t, db)
+	db.StartServer()
 	db.Exec(`select pg_promote()`)
 }
 
@@ -33,7 +32,7 @@ func TestPromotionThatHasEverythingGoesOn(t *testing.T) {
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	history := r.log.History()
-	stopFast(t, db)
+	db.StopServer()
 	promote(t, db)
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b") // and no resync
@@ -59,43 +58,28 @@ func walFile(t *testing.T, db *devdb.DB) (name string) {
 // has been delivered, once as it is and once promoted to a new timeline.
 func TestServerPutBackToAnOlderState(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(*testing.T, *devdb.DB){"same timeline": startAgain, "promoted": promote} {
+	for name, start := range map[string]func(*testing.T, *devdb.DB){"same timeline": func(_ *testing.T, db *devdb.DB) { db.StartServer() }, "promoted": promote} {
 		t.Run(name, func(t *testing.T) {
 			db := ownServer(t, map[string]string{"hot_standby": "on"})
 			r := startReader(t, db, holding())
 			db.Exec(`insert into orders values (1, 'a')`)
 			r.want("INSERT orders 1 a")
-			stopFast(t, db)
+			db.StopServer()
 			copied := filepath.Join(db.Server.Dir, "copy")
-			copyData(t, db.Server.Data, copied)
-			startAgain(t, db)
+			devdb.CopyData(t, db.Server.Data, copied)
+			db.StartServer()
 			db.Exec(`insert into orders select n, repeat('lost', 100) from generate_series(2, 1000) n`)
 			r.next(999)
-			stopFast(t, db)
+			db.StopServer()
 			if err := os.RemoveAll(db.Server.Data); err != nil {
 				t.Fatal(err)
 			}
-			copyData(t, copied, db.Server.Data)
+			devdb.CopyData(t, copied, db.Server.Data)
 			start(t, db)
 			r.wantResync(changelog.CodeDiverged)
 			r.waitStreaming()
 			db.Exec(`insert into orders values (2, 'b')`)
 			r.until("the new row", func() bool { return describeChange(r.next(1)[0]) == "INSERT orders 2 b" })
 		})
-	}
-}
-
-func stopFast(t *testing.T, db *devdb.DB) {
-	t.Helper()
-	if err := db.Server.StopFast(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// copyData copies a data folder with its owner and rights.
-func copyData(t *testing.T, from, to string) {
-	t.Helper()
-	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
-		t.Fatalf("copy %s: %v\n%s", from, err, out)
 	}
 }

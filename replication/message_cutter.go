@@ -39,7 +39,7 @@ type messageCutter struct {
 
 // cut works on the bytes that follow those that it has seen. It returns what stays
 // of b, and how far it has seen it: what is behind that must come again, with more.
-func (c *messageCutter) cut(b []byte) (kept []byte, seen int) {
+func (c *messageCutter) cut(b []byte) (rest []byte, seen int) {
 	at := 0
 	for at < len(b) {
 		switch {

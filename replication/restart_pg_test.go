@@ -19,15 +19,6 @@ func ownServer(t *testing.T, settings map[string]string) *devdb.DB {
 	return db
 }
 
-// startAgain starts the server and forgets connections to its former life.
-func startAgain(t *testing.T, db *devdb.DB) {
-	t.Helper()
-	if err := db.Server.StartAgain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	db.Pool.Reset()
-}
-
 // TestFastStopSucceedsWhileTheWindowIsHeld holds everything back and stops the
 // server: with a flush position held back this would hang for ever.
 func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
@@ -44,7 +35,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 		t.Fatalf("fast stop: %v", err)
 	}
 	t.Logf("fast stop took %v", time.Since(began))
-	startAgain(t, db)
+	db.StartServer()
 	if got := r.slot().Confirmed; got > held {
 		t.Errorf("the slot moved from %s to %s; want it held", held, got)
 	}
@@ -69,7 +60,7 @@ func TestReaderResumesAfterACrashOfPostgres(t *testing.T) {
 	r.until("the slot to move", func() bool { return r.slot().Confirmed > held })
 	db.Server.Kill()
 	r.until("the crash to be noticed", func() bool { return !r.reader.Status().Streaming })
-	startAgain(t, db)
+	db.StartServer()
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b") // and not 1, which comes again after a crash
 }
@@ -77,12 +68,10 @@ func TestReaderResumesAfterACrashOfPostgres(t *testing.T) {
 func TestReaderWaitsForAServerThatIsNotUp(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)
-	if err := db.Server.StopFast(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db.StopServer()
 	r := runReader(t, db, holding())
 	r.until("an attempt", func() bool { return r.reader.Status().Error != "" })
-	startAgain(t, db)
+	db.StartServer()
 	r.waitStreaming()
 }
 

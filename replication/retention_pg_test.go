@@ -38,8 +38,8 @@ func (r *reading) fill(line string, times int) {
 	r.t.Helper()
 	r.db.Exec(`create table if not exists noise (n int, filler text)`)
 	for strings.Count(r.lines.String(), line) < times {
-		if kept := r.reader.progress.retained(); kept.percent() > 200 {
-			r.t.Fatalf("at %d %% of the limit the log does not say %s:\n%s", kept.percent(), line, r.lines)
+		if sample := r.reader.progress.retained(); sample.percent() > 200 {
+			r.t.Fatalf("at %d %% of the limit the log does not say %s:\n%s", sample.percent(), line, r.lines)
 		}
 		r.db.Exec(`insert into noise select n, repeat('x', 100) from generate_series(1, 2000) n`)
 		var end string

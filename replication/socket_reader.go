@@ -71,9 +71,9 @@ func (sr *socketReader) fill() error {
 	sr.waiting.set(time.Now())
 	n, err := sr.source.Read(sr.buffer[rest:])
 	sr.waiting.clear()
-	var kept []byte
-	kept, sr.seen = sr.cutter.cut(sr.buffer[:rest+n])
-	sr.start, sr.end, sr.failed = 0, len(kept), err
+	var uncut []byte
+	uncut, sr.seen = sr.cutter.cut(sr.buffer[:rest+n])
+	sr.start, sr.end, sr.failed = 0, len(uncut), err
 	return nil
 }
 

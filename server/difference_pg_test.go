@@ -31,9 +31,7 @@ func TestWhileTheDatabaseIsAway(t *testing.T) {
 	s := startServer(t, configFor(db))
 	early := s.dial(t, "2.0.0")
 	early.join("realtime:early", "channel_id=eq.42")
-	if err := db.Server.StopFast(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db.StopServer()
 	late := s.dial(t, "1.0.0")
 	late.send("1", "realtime:late", "phx_join", `{"config":{"broadcast":{"self":true},"postgres_changes":[{"event":"*","schema":"public","table":"others"}]}}`)
 	if reply := string(late.next("phx_reply").Payload); !strings.Contains(reply, `"status":"ok"`) {
@@ -48,10 +46,7 @@ func TestWhileTheDatabaseIsAway(t *testing.T) {
 	if reply := string(late.next("phx_reply").Payload); !strings.Contains(reply, `"PostgresChangesSubscribeTimeout: Timed out after 2000ms `) || !strings.Contains(reply, `"code":"database_away"`) {
 		t.Errorf("join that waits without the database = %s, want it refused when its time is over", reply)
 	}
-	if err := db.Server.StartAgain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	db.Pool.Reset() // its connections ended with the server
+	db.StartServer()
 	late.wantSystem("ok", "Subscribed to PostgreSQL")
 	db.Exec(`insert into messages values (1, 42, 'back'); insert into others values (1, 'back')`)
 	late.wantChanges("INSERT 1 back")

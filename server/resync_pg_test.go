@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -164,9 +163,9 @@ func dropPublication(t *testing.T, db *devdb.DB) {
 // restoreBackup puts the server back to a state that lacks a delivered row.
 func restoreBackup(t *testing.T, db *devdb.DB) {
 	backup := filepath.Join(db.Server.Dir, "backup")
-	stopPostgres(t, db.Server)
-	copyData(t, db.Server.Data, backup)
-	startPostgres(t, db)
+	db.StopServer()
+	devdb.CopyData(t, db.Server.Data, backup)
+	db.StartServer()
 	db.Exec(`insert into messages select n, 2, repeat('lost', 100) from generate_series(2, 1000) n`)
 	var end string
 	if err := db.Pool.QueryRow(t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
@@ -178,9 +177,9 @@ func restoreBackup(t *testing.T, db *devdb.DB) {
 			t.Fatal(err)
 		}
 	}
-	stopPostgres(t, db.Server)
+	db.StopServer()
 	replaceData(t, db, backup)
-	startPostgres(t, db)
+	db.StartServer()
 }
 
 // replaceCluster puts another cluster in the server's place.
@@ -189,26 +188,11 @@ func replaceCluster(t *testing.T, db *devdb.DB) {
 	devdb.SupabaseRoles(other)
 	other.Exec(`create role reader login replication; grant anon, authenticated, service_role to reader`)
 	other.Exec(`create database ` + db.Name)
-	stopPostgres(t, other.Server)
-	stopPostgres(t, db.Server)
+	other.StopServer()
+	db.StopServer()
 	replaceData(t, db, other.Server.Data)
-	startPostgres(t, db)
+	db.StartServer()
 	db.Exec(schema)
-}
-
-func stopPostgres(t *testing.T, s *devdb.Server) {
-	t.Helper()
-	if err := s.StopFast(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func startPostgres(t *testing.T, db *devdb.DB) {
-	t.Helper()
-	if err := db.Server.StartAgain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	db.Pool.Reset()
 }
 
 func replaceData(t *testing.T, db *devdb.DB, with string) {
@@ -216,12 +200,5 @@ func replaceData(t *testing.T, db *devdb.DB, with string) {
 	if err := os.RemoveAll(db.Server.Data); err != nil {
 		t.Fatal(err)
 	}
-	copyData(t, with, db.Server.Data)
-}
-
-func copyData(t *testing.T, from, to string) {
-	t.Helper()
-	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
-		t.Fatalf("copy %s: %v\n%s", from, err, out)
-	}
+	devdb.CopyData(t, with, db.Server.Data)
 }

@@ -334,9 +334,7 @@ func TestServesWhileItWaitsForPostgres(t *testing.T) {
 	db := devdb.OpenServer(t, devdb.Options{TCP: true})
 	devdb.SupabaseRoles(db)
 	db.Exec(schema)
-	if err := db.Server.StopFast(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db.StopServer()
 	s := launch(t, configFor(db))
 	resp, err := http.Get("http://" + s.Addr() + "/readyz")
 	if err != nil {
@@ -347,10 +345,7 @@ func TestServesWhileItWaitsForPostgres(t *testing.T) {
 	if resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("GET /readyz = %d, want 503", resp.StatusCode)
 	}
-	if err := db.Server.StartAgain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	db.Pool.Reset() // its connections ended with the server
+	db.StartServer()
 	select {
 	case <-s.Ready():
 	case <-s.ended:

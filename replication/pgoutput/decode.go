@@ -93,9 +93,9 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	}
 	d.changes = d.changes[:0]
 	out := Decoded{}
-	data, kept := d.strip(data)
+	data, wanted := d.strip(data)
 	f := fields{data: string(data[1:])}
-	err := d.message(data[0], &f, kept, &out)
+	err := d.message(data[0], &f, wanted, &out)
 	switch {
 	case f.short:
 		// Whatever err says, it is about fields that were never there.
@@ -112,7 +112,7 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	return out, nil
 }
 
-func (d *Decoder) message(kind byte, f *fields, kept bool, out *Decoded) error {
+func (d *Decoder) message(kind byte, f *fields, wanted bool, out *Decoded) error {
 	switch kind {
 	case 'B':
 		return d.begin(f)
@@ -127,7 +127,7 @@ func (d *Decoder) message(kind byte, f *fields, kept bool, out *Decoded) error {
 	case 'T':
 		return d.truncate(f)
 	case 'M':
-		return d.logical(f, kept, out)
+		return d.logical(f, wanted, out)
 	case 'R':
 		return d.relations.learn(f, d.tx.time)
 	case 'Y':

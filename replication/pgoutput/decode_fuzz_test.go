@@ -55,12 +55,12 @@ func checkChange(t *testing.T, c *wal.Change, size int) {
 	if c.New != nil && len(c.New) != n || c.Old != nil && len(c.Old) != n {
 		t.Errorf("%s with rows of %d and %d values; the relation has %d columns", c.Operation, len(c.New), len(c.Old), n)
 	}
-	kept := 0
+	held := 0
 	for _, v := range c.New {
-		kept += len(v.Text)
+		held += len(v.Text)
 	}
-	if kept > 2*size { // values filled from the old row count twice
-		t.Errorf("%d bytes of values from a message of %d", kept, size)
+	if held > 2*size { // values filled from the old row count twice
+		t.Errorf("%d bytes of values from a message of %d", held, size)
 	}
 	rowjson.Encoding{}.AppendRecord(nil, c.Relation, c.New, nil)
 	rowjson.Encoding{}.AppendRecord(nil, c.Relation, c.Old, nil)

@@ -30,8 +30,8 @@ const (
 	FlagCut = 0x80
 )
 
-// strip takes prefix and content out of a logical message that is not kept.
-func (d *Decoder) strip(data []byte) (rest []byte, kept bool) {
+// strip takes prefix and content out of a logical message that is not wanted.
+func (d *Decoder) strip(data []byte) (rest []byte, wanted bool) {
 	if data[0] != 'M' || d.keep == nil || len(data) <= logicalHead {
 		return data, true
 	}
@@ -45,7 +45,7 @@ func (d *Decoder) strip(data []byte) (rest []byte, kept bool) {
 // logical reads what pg_logical_emit_message wrote. A transactional message
 // takes an index like any change, whatever its prefix: the stream always has
 // all of them, so indexes do not depend on which of them are used.
-func (d *Decoder) logical(f *fields, kept bool, out *Decoded) error {
+func (d *Decoder) logical(f *fields, wanted bool, out *Decoded) error {
 	size := f.left()
 	flags, lsn, prefix := f.byte(), wal.LSN(f.uint64()), f.text()
 	content := f.take(int(f.uint32()))
@@ -60,7 +60,7 @@ func (d *Decoder) logical(f *fields, kept bool, out *Decoded) error {
 	if err != nil {
 		return err
 	}
-	if !kept {
+	if !wanted {
 		d.changes = d.changes[:0]
 		return nil
 	}

@@ -38,7 +38,7 @@ func TestRelationIsDescribedOnlyWhenItMayHaveChanged(t *testing.T) {
 		messages []message
 		want     int
 	}{
-		{"built-in types and a key that shows need no question", []message{relationMessage('d', plain...)}, 0},
+		{"built-in types and a key that shows need no look at the catalog", []message{relationMessage('d', plain...)}, 0},
 		{"a type that is not built in", []message{relationMessage('d', idAndMood...)}, 1},
 		{"the same again", []message{relationMessage('d', idAndMood...), relationMessage('d', idAndMood...)}, 1},
 		{"another column", []message{relationMessage('d', idAndMood...), relationMessage('d', more...)}, 2},
