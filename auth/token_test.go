@@ -43,20 +43,20 @@ func newVerifier(t testing.TB, c Config) *Verifier {
 	return v
 }
 
-// refusal is an Error seen from all its sides.
-type refusal struct {
+// sides is all that an Error says, to whom and where.
+type sides struct {
 	text, code, connect string
 	status              int
 }
 
-func refused(t *testing.T, v *Verifier, token string, at time.Time) refusal {
+func refused(t *testing.T, v *Verifier, token string, at time.Time) sides {
 	t.Helper()
 	c, err := v.Verify(token, at)
 	var e *Error
 	if !errors.As(err, &e) {
 		t.Fatalf("Verify = %+v, %v; want an *Error", c, err)
 	}
-	return refusal{e.Error(), e.Code, e.ConnectText(), e.Status()}
+	return sides{e.Error(), e.Code, e.ConnectText(), e.Status()}
 }
 
 const (
@@ -70,22 +70,22 @@ const (
 
 func TestVerifyRefusesWithTheTextsOfTheReference(t *testing.T) {
 	good := hs256(t, `{"role":"anon","exp":1800003600}`)
-	malformed := refusal{textMalformed, CodeMalformed, textMalformed, 401}
-	missing := refusal{textMissing, CodeInvalid, textMissing, 401}
-	signature := refusal{textSignature, CodeSignature, textSignature, 401}
-	signer := refusal{textSigner, CodeSigner, textSigner, 401}
-	generic := func(text string) refusal { return refusal{text, "", textConnect, 500} }
-	expired := func(ago string) refusal {
+	malformed := sides{textMalformed, CodeMalformed, textMalformed, 401}
+	missing := sides{textMissing, CodeInvalid, textMissing, 401}
+	signature := sides{textSignature, CodeSignature, textSignature, 401}
+	signer := sides{textSigner, CodeSigner, textSigner, 401}
+	generic := func(text string) sides { return sides{text, "", textConnect, 500} }
+	expired := func(ago string) sides {
 		text := "Token has expired " + ago + " seconds ago"
-		return refusal{text, CodeInvalid, "Token has expired", 401}
+		return sides{text, CodeInvalid, "Token has expired", 401}
 	}
-	early := func(left string) refusal {
-		return refusal{"Token is not valid before " + left + " seconds from now", CodeInvalid, "Token is not valid yet", 401}
+	early := func(left string) sides {
+		return sides{"Token is not valid before " + left + " seconds from now", CodeInvalid, "Token is not valid yet", 401}
 	}
-	role := refusal{textRole, CodeInvalid, textRole, 401}
+	role := sides{textRole, CodeInvalid, textRole, 401}
 	for _, c := range []struct {
 		name, token string
-		want        refusal
+		want        sides
 	}{
 		{"empty", "", malformed},
 		{"one word", "nonsense", malformed},

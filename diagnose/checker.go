@@ -152,7 +152,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	return nil, unusable(b, unfit), nil
 }
 
-// lacking returns the refusal of a binding for a column that its relation does not
+// lacking returns what is wrong with a binding for a column that its relation does not
 // have. A role that may not use the schema gets the answer that it gets for columns
 // that exist.
 func (c *Checker) lacking(ctx context.Context, s *policy.Subject, b *Binding, of purpose, column string, rel *wal.Relation) (*protocol.Problem, error) {

@@ -193,8 +193,8 @@ func TestApplyNamesTheRolesThatTheServerDoesNotHave(t *testing.T) {
 		t.Errorf("with role anon Apply granted to %v, absent are %v", report.Granted, report.Absent)
 	}
 	var may bool
-	const question = `select has_schema_privilege('anon', 'realtime', 'usage') and has_table_privilege('anon', 'realtime.messages', 'select, insert, update')`
-	if err := conn.QueryRow(t.Context(), question).Scan(&may); err != nil || !may {
+	const privileges = `select has_schema_privilege('anon', 'realtime', 'usage') and has_table_privilege('anon', 'realtime.messages', 'select, insert, update')`
+	if err := conn.QueryRow(t.Context(), privileges).Scan(&may); err != nil || !may {
 		t.Errorf("anon may use realtime.messages: %v, %v; want true", may, err)
 	}
 }
@@ -288,7 +288,7 @@ func TestPrintedSQLIsAsGoodAsApply(t *testing.T) {
 	if report := mustApply(t, conn); report.Foreign || len(report.Applied) > 0 || len(report.Gaps) > 0 {
 		t.Errorf("Apply after the printed SQL reports %+v; want nothing to do", report)
 	}
-	if removal, err := Remove(t.Context(), conn); err != nil || removal.Kept != "" || len(removal.Dropped) == 0 {
+	if removal, err := Remove(t.Context(), conn); err != nil || removal.Blocked != "" || len(removal.Dropped) == 0 {
 		t.Errorf("Remove after the printed SQL = %+v, %v; want all dropped", removal, err)
 	}
 }

@@ -29,7 +29,7 @@ type Message struct {
 }
 
 // newest uses the index of private broadcasts by topic and time; of one
-// transaction all have the same time, and their place tells the order. A clock
+// transaction all have the same time, and ctid tells their order. A clock
 // a little ahead must not hide a message, as upstream has it.
 const newest = `
 	select id::text, event, coalesce(textsend(payload::text), binary_payload), payload is null
@@ -86,7 +86,7 @@ func (a *Archive) Newest(ctx context.Context, topic string, since time.Time, lim
 // read asks for the messages that a further condition holds for.
 func (a *Archive) read(ctx context.Context, from source, condition, topic string, since time.Time, limit int) ([]Message, error) {
 	// inserted_at is a timestamp without zone, in UTC.
-	rows, err := a.pool.Query(ctx, fmt.Sprintf(newest, from.relation, condition, from.place), topic, since.UTC(), limit)
+	rows, err := a.pool.Query(ctx, fmt.Sprintf(newest, from.relation, condition, from.order), topic, since.UTC(), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (a *Archive) read(ctx context.Context, from source, condition, topic string
 
 // source is where all messages can be read, and the column with the order of those of
 // one transaction.
-type source struct{ relation, place string }
+type source struct{ relation, order string }
 
 // throughView is whether this role was granted a view of the messages because
 // row-level security hides them from it.

@@ -14,7 +14,7 @@ import (
 // Remove takes back what Apply made, messages included, and nothing else; in
 // one transaction, so that it is all or nothing. Objects of others that need
 // something of ours, such as a view of messages, are an error that names them.
-// A schema that others have put things into stays, with Removal.Kept set.
+// A schema that others have put things into stays, with Removal.Blocked set.
 func Remove(ctx context.Context, conn *pgx.Conn) (Removal, error) {
 	var removal Removal
 	err := locked(ctx, conn, func() error {
@@ -46,12 +46,12 @@ func removeOwn(ctx context.Context, tx pgx.Tx) (removal Removal, err error) {
 	slices.Reverse(objects)
 	slices.SortStableFunc(objects, func(a, b string) int { return rank(a) - rank(b) })
 	for _, object := range objects {
-		kept, err := drop(ctx, tx, object)
+		blocked, err := drop(ctx, tx, object)
 		switch {
 		case err != nil:
 			return Removal{}, fmt.Errorf("drop %s: %w", object, err)
-		case kept != "":
-			removal.Kept = kept
+		case blocked != "":
+			removal.Blocked = blocked
 		default:
 			removal.Dropped = append(removal.Dropped, object)
 		}
@@ -67,8 +67,8 @@ func rank(object string) int {
 }
 
 // drop takes back an object, written as "kind identity". What depends on it is
-// an error, except for the schema: then it stays, and kept says why.
-func drop(ctx context.Context, tx pgx.Tx, object string) (kept string, err error) {
+// an error, except for the schema: then it stays, and blocked says why.
+func drop(ctx context.Context, tx pgx.Tx, object string) (blocked string, err error) {
 	kind, identity, _ := strings.Cut(object, " ")
 	err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "drop "+kind+" if exists "+identity)

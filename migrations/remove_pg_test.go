@@ -50,7 +50,7 @@ func TestRemoveKeepsASchemaThatOthersUse(t *testing.T) {
 	mustApply(t, conn)
 	db.Exec("create table realtime.theirs (id int)")
 	removal, err := Remove(t.Context(), conn)
-	if err != nil || !strings.Contains(removal.Kept, "realtime.theirs") {
+	if err != nil || !strings.Contains(removal.Blocked, "realtime.theirs") {
 		t.Fatalf("Remove = %+v, %v; want the schema kept for realtime.theirs", removal, err)
 	}
 	for _, left := range inventory(t, db) {

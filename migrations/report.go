@@ -45,6 +45,6 @@ type Removal struct {
 	Foreign bool
 	// Dropped is what was taken back, in that order; empty if there was nothing.
 	Dropped []string
-	// Kept says why the schema could not go: others have put things into it.
-	Kept string
+	// Blocked says why the schema could not go: others have put things into it.
+	Blocked string
 }

@@ -21,7 +21,7 @@ func TestAllWhoJoinAtOneVersionOfARoomShareOnePresenceState(t *testing.T) {
 		for i := range 20 {
 			l.appear(MemberConfig{Key: fmt.Sprint(i)}, string(payloadOf(50_000)))
 		}
-		l.settle()
+		l.awaitFlush()
 		var shared *byte
 		var own int
 		const joiners = 40
@@ -61,7 +61,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 		if !errors.Is(err, protocol.RefuseRoomFull) || len(in) < 25 {
 			t.Fatalf("%d members track, then %v; want some dozens and %v", len(in), err, protocol.RefuseRoomFull)
 		}
-		l.settle()
+		l.awaitFlush()
 		if n := len(l.rooms.State(crowded)); n > roomBytes || n < roomBytes-70_000 {
 			t.Errorf("the state has %d bytes; want %d at most", n, roomBytes)
 		}
@@ -77,7 +77,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 		if _, err := l.enter(MemberConfig{Key: "next"}).Track(payloadOf(60_000), false); err != nil {
 			t.Errorf("in the place of one that has left: %v", err)
 		}
-		l.settle()
+		l.awaitFlush()
 		if n := len(l.rooms.State(crowded)); n > roomBytes {
 			t.Errorf("the state has %d bytes; want %d at most", n, roomBytes)
 		}
@@ -121,7 +121,7 @@ func TestAPayloadOfOneMemberIsBounded(t *testing.T) {
 		if _, err := ann.Track(payloadOf(memberBytes+1), false); !errors.Is(err, protocol.RefuseTrackTooLarge) {
 			t.Errorf("Track = %v; want %v", err, protocol.RefuseTrackTooLarge)
 		}
-		l.settle()
+		l.awaitFlush()
 		if state := string(l.rooms.State(crowded)); !strings.Contains(state, `"n":1}`) {
 			t.Errorf("the state is %s; want what was tracked before", state)
 		}

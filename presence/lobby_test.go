@@ -46,8 +46,8 @@ func (l *lobby) pass(d time.Duration) {
 	synctest.Wait()
 }
 
-// settle lets pass what a flush takes.
-func (l *lobby) settle() { l.pass(time.Second) }
+// awaitFlush lets the time pass that a flush takes.
+func (l *lobby) awaitFlush() { l.pass(time.Second) }
 
 // guest is a member with its outbox.
 type guest struct {
@@ -111,7 +111,7 @@ func (l *lobby) event(f *protocol.Frame) (event string, payload json.RawMessage)
 // "-key:n" for one that left; each frame's sorted.
 func (g *guest) heard() (said []string) {
 	g.Helper()
-	g.settle()
+	g.awaitFlush()
 	for _, f := range g.take() {
 		event, payload := g.event(f)
 		if event == protocol.EventPresenceState {

@@ -37,7 +37,7 @@ func TestADiffIsOneFrameForAll(t *testing.T) {
 		second := l.enter(MemberConfig{Watches: true})
 		old := l.enter(MemberConfig{Watches: true, Address: protocol.Address{Version: protocol.V1}})
 		l.enter(MemberConfig{Key: "ann"}).Track(json.RawMessage(`{"n":1}`), false)
-		l.settle()
+		l.awaitFlush()
 		a, b, c := first.take(), second.take(), old.take()
 		if len(a) != 2 || len(b) != 2 || len(c) != 2 {
 			t.Fatalf("%d, %d and %d frames; want the state and a diff each", len(a), len(b), len(c))
@@ -143,7 +143,7 @@ func TestAStormIsFewDiffs(t *testing.T) {
 			<-time.After(100 * time.Microsecond)
 			l.enter(MemberConfig{}).Track(nil, false)
 		}
-		l.settle()
+		l.awaitFlush()
 		frames, joins := watcher.take(), 0
 		for _, f := range frames[1:] {
 			_, payload := l.event(f)
@@ -180,7 +180,7 @@ func TestHeldPayloadsAreTrackedDuringAStorm(t *testing.T) {
 func TestRoomsOfOneNameArePublicOrPrivate(t *testing.T) {
 	inLobby(t, RoomsConfig{}, func(l *lobby) {
 		l.appear(MemberConfig{Key: "ann"}, `{"n":1}`)
-		l.settle()
+		l.awaitFlush()
 		if got := string(l.rooms.State(crowded)); !strings.Contains(got, `"ann":{"metas":[`) {
 			t.Errorf("State = %s; want ann", got)
 		}
@@ -206,7 +206,7 @@ func TestAMemberMayLeaveWhileItTracks(t *testing.T) {
 			wait.Go(func() { g.Leave(false) })
 		}
 		wait.Wait()
-		l.settle()
+		l.awaitFlush()
 		l.wantRooms(0)
 	})
 }

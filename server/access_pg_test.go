@@ -25,10 +25,10 @@ const accessTables = `
 // roleAge is the limit stated for what hangs on roles, in this test.
 const roleAge = 300 * time.Millisecond
 
-// settled is how long after a change of roles it must have been noticed: the
+// noticed is how long after a change of roles it must have been noticed: the
 // limit, a second in which deliveries go by what they know, and time for a loaded
 // machine.
-const settled = roleAge + time.Second + 15*time.Second
+const noticed = roleAge + time.Second + 15*time.Second
 
 // accessTurn is one change of what may be seen. READER is the role whose access
 // changes, GROUP one that it may become a member of.
@@ -137,7 +137,7 @@ func (w *accessWatch) flow() {
 // the change has been noticed, which must be within its limit.
 func (w *accessWatch) step(name string, roles bool) {
 	w.Helper()
-	deadline := time.Now().Add(settled)
+	deadline := time.Now().Add(noticed)
 	wrong := w.write()
 	for roles && wrong != "" && time.Now().Before(deadline) {
 		wrong = w.write()

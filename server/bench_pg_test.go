@@ -6,7 +6,7 @@ import "testing"
 
 func TestBurstReachesEverySubscriber(t *testing.T) {
 	const subscribers, rows = 5, 500
-	for kind := range subscriptions {
+	for kind := range audiences {
 		t.Run(kind, func(t *testing.T) {
 			s := serveForBench(t)
 			a := s.gather(kind, subscribers)

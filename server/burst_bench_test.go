@@ -13,9 +13,9 @@ const (
 	upstreamOwnRows  = 60
 )
 
-// subscriptions are what the sessions of a crowd ask for: one row in as many as
+// audiences are what the sessions of a crowd ask for: one row in as many as
 // there are sessions is for each.
-var subscriptions = map[string]struct {
+var audiences = map[string]struct {
 	crowd    crowd
 	insert   string // rows $1 to $2 for $3 sessions
 	upstream float64
@@ -38,7 +38,7 @@ var subscriptions = map[string]struct {
 	},
 }
 
-// audience is a crowd with one of the subscriptions.
+// audience is a crowd, and the rows that are inserted for it.
 type audience struct {
 	*summoned
 	bench  *bench
@@ -49,7 +49,7 @@ type audience struct {
 
 func (s *bench) gather(kind string, sessions int) *audience {
 	s.tb.Helper()
-	k := subscriptions[kind]
+	k := audiences[kind]
 	c := k.crowd
 	c.Address, c.Sessions, c.Parallel, c.Armed = s.Addr(), sessions, 8, true
 	return &audience{summoned: summon(s.tb, c), bench: s, insert: k.insert, number: sessions}
@@ -100,10 +100,10 @@ func BenchmarkBurst(b *testing.B) {
 			rows := float64(b.N * c.rows)
 			rate := rows / all.elapsed.Seconds()
 			b.ReportMetric(rate, "rows/s")
-			b.ReportMetric(rate/subscriptions[c.kind].upstream, "times")
+			b.ReportMetric(rate/audiences[c.kind].upstream, "times")
 			b.ReportMetric(microseconds(all.processor)/rows, "cpu-µs/row")
 			b.ReportMetric(float64(all.statements)/rows, "statements/row")
-			if c.kind == "asked" { // each row is a question for each subscriber
+			if c.kind == "asked" { // Postgres is asked about each row for each subscriber
 				b.ReportMetric(microseconds(all.elapsed)/rows/subscribers, "µs/row/user")
 			}
 			b.ReportMetric(0, "ns/op")
@@ -157,7 +157,7 @@ func (a *audience) cost() time.Duration {
 
 // summonOthers starts the rest of a crowd, whom no row is for.
 func summonOthers(s *bench, kind string, few, many int) *summoned {
-	c := subscriptions[kind].crowd
+	c := audiences[kind].crowd
 	c.Address, c.From, c.Sessions, c.Parallel, c.Armed = s.Addr(), few, many-few, 8, true
 	return summon(s.tb, c)
 }

@@ -59,20 +59,20 @@ func playCrowd(spec string) {
 }
 
 func (c crowd) play(orders io.Reader, answers io.Writer) error {
-	members, err := c.arrive()
+	participants, err := c.arrive()
 	if err != nil {
 		return err
 	}
-	hall := &hall{members: members, ready: make(chan struct{}, 1), failed: make(chan error, 1)}
+	hall := &hall{participants: participants, ready: make(chan struct{}, 1), failed: make(chan error, 1)}
 	out := json.NewEncoder(answers)
-	if err := out.Encode(c.joined(members)); err != nil {
+	if err := out.Encode(c.joined(participants)); err != nil {
 		return err
 	}
 	for in := bufio.NewScanner(orders); in.Scan(); {
 		var answer tally
 		switch {
 		case c.Meet:
-			answer, err = c.meet(members)
+			answer, err = c.meet(participants)
 		default:
 			var frames int64
 			if frames, err = parseFrames(in.Text()); err == nil {
@@ -94,12 +94,12 @@ func parseFrames(text string) (n int64, err error) {
 	return n, err
 }
 
-// arrive connects all members; they join as well, unless they are to meet.
-func (c crowd) arrive() ([]*member, error) {
-	members := make([]*member, c.Sessions)
+// arrive connects all participants; they join as well, unless they are to meet.
+func (c crowd) arrive() ([]*participant, error) {
+	participants := make([]*participant, c.Sessions)
 	tokens := c.tokens()
 	var next atomic.Int64
-	return members, together(max(1, c.Parallel), func(int) error {
+	return participants, together(max(1, c.Parallel), func(int) error {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= c.Sessions {
@@ -112,7 +112,7 @@ func (c crowd) arrive() ([]*member, error) {
 			if err != nil {
 				return fmt.Errorf("session %d: %w", c.From+i, err)
 			}
-			members[i] = m
+			participants[i] = m
 		}
 	})
 }
@@ -140,9 +140,9 @@ func (c crowd) tokens() []string {
 // ownerOf is the sub of a session with a token of its own.
 func ownerOf(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", i) }
 
-func (c crowd) joined(members []*member) tally {
-	took := make([]time.Duration, len(members))
-	for i, m := range members {
+func (c crowd) joined(participants []*participant) tally {
+	took := make([]time.Duration, len(participants))
+	for i, m := range participants {
 		took[i] = m.took
 	}
 	slices.Sort(took)
@@ -152,20 +152,20 @@ func (c crowd) joined(members []*member) tally {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // meet has everybody join and track at once.
-func (c crowd) meet(members []*member) (tally, error) {
+func (c crowd) meet(participants []*participant) (tally, error) {
 	var all tally
 	var mu sync.Mutex
 	start := time.Now()
-	err := together(len(members), func(i int) error {
-		if err := members[i].meet(c.topic(i), c.From+i, len(members)); err != nil {
-			return fmt.Errorf("member %d: %w", i, err)
+	err := together(len(participants), func(i int) error {
+		if err := participants[i].meet(c.topic(i), c.From+i, len(participants)); err != nil {
+			return fmt.Errorf("participant %d: %w", i, err)
 		}
 		mu.Lock()
 		defer mu.Unlock()
 		all.Met = milliseconds(time.Since(start))
-		all.Frames += members[i].frames
-		all.Bytes += members[i].bytes
-		all.Most = max(all.Most, members[i].frames)
+		all.Frames += participants[i].frames
+		all.Bytes += participants[i].bytes
+		all.Most = max(all.Most, participants[i].frames)
 		return nil
 	})
 	return all, err
@@ -173,19 +173,19 @@ func (c crowd) meet(members []*member) (tally, error) {
 
 // hall is where a crowd that has joined waits for frames.
 type hall struct {
-	members []*member
-	reading sync.Once
-	frames  atomic.Int64
-	need    atomic.Int64
-	ready   chan struct{}
-	failed  chan error
+	participants []*participant
+	reading      sync.Once
+	frames       atomic.Int64
+	need         atomic.Int64
+	ready        chan struct{}
+	failed       chan error
 }
 
-// await returns when the members have got that many frames since they joined.
+// await returns when the participants have got that many frames since they joined.
 func (h *hall) await(frames int64) (tally, error) {
 	h.need.Store(frames)
 	h.reading.Do(func() {
-		for _, m := range h.members {
+		for _, m := range h.participants {
 			go func() { h.failed <- m.listen(h.got) }()
 		}
 	})
@@ -200,7 +200,7 @@ func (h *hall) await(frames int64) (tally, error) {
 		}
 	}
 	all := tally{Frames: h.frames.Load(), Least: frames}
-	for _, m := range h.members {
+	for _, m := range h.participants {
 		got := atomic.LoadInt64(&m.frames)
 		all.Least, all.Most = min(all.Least, got), max(all.Most, got)
 	}

@@ -49,8 +49,8 @@ func withoutJIT(ctx context.Context, conn *pgconn.PgConn) error {
 	return err
 }
 
-// awaitDatabase returns when Postgres answers, be it with a refusal: what is
-// wrong then, the reader says better. It gives up after limit.
+// awaitDatabase returns when Postgres answers, be it with an error, which the
+// reader explains better. It gives up after limit.
 func awaitDatabase(ctx context.Context, pool *pgxpool.Pool, limit time.Duration, logger *slog.Logger) error {
 	giveUp := time.Now().Add(limit)
 	for first := true; ; first = false {

@@ -37,7 +37,7 @@ func (s *bench) latencies(rate, rows int) []time.Duration {
 		s.tb.Fatal(err)
 	}
 	defer m.conn.Close()
-	if err := m.join("realtime:room0", subscriptions["eq"].crowd.payload(0), true); err != nil {
+	if err := m.join("realtime:room0", audiences["eq"].crowd.payload(0), true); err != nil {
 		s.tb.Fatal(err)
 	}
 	took := make([]time.Duration, rows)

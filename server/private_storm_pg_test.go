@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	stormMembers = 220
-	stormFor     = 30 * time.Second
-	stormOut     = 10 * time.Second // how long a member that was removed stays out, at least
-	stormCheck   = 500 * time.Millisecond
+	stormUsers = 220
+	stormFor   = 30 * time.Second
+	stormOut   = 10 * time.Second // how long a user who was removed stays out, at least
+	stormCheck = 500 * time.Millisecond
 	// stormLate is how long after a removal something may still come: read-check,
 	// and time for a loaded machine.
 	stormLate = stormCheck + 6*time.Second
@@ -37,33 +37,33 @@ func TestNobodyGetsWhatIsSentWhileTheyAreOut(t *testing.T) {
 	db := roomsDatabase(t)
 	s := startServer(t, roomsConfig(db, stormCheck))
 	storm := &storm{T: t, db: db, server: s}
-	for i := range storm.members {
-		storm.members[i].init(i)
-		storm.take(&storm.members[i])
-		storm.members[i].connect(s, t)
+	for i := range storm.users {
+		storm.users[i].init(i)
+		storm.take(&storm.users[i])
+		storm.users[i].connect(s, t)
 	}
 	stop := storm.talk(s.user(t, "service_role", "", ""))
 	for end := time.Now().Add(stormFor); time.Now().Before(end); {
-		storm.turn(&storm.members[rand.N(stormMembers)])
+		storm.turn(&storm.users[rand.N(stormUsers)])
 	}
-	for i := range storm.members { // all are back in the end
-		if m := &storm.members[i]; m.out() {
+	for i := range storm.users { // all are back in the end
+		if m := &storm.users[i]; m.out() {
 			<-time.After(time.Until(m.outs[len(m.outs)-1].from.Add(stormOut)))
 			storm.bring(m)
 		}
 	}
 	last := stop()
-	for i := range storm.members {
-		storm.check(&storm.members[i], last)
+	for i := range storm.users {
+		storm.check(&storm.users[i], last)
 	}
 }
 
 // storm is the room and everybody in it.
 type storm struct {
 	*testing.T
-	db      *devdb.DB
-	server  *running
-	members [stormMembers]stormMember
+	db     *devdb.DB
+	server *running
+	users  [stormUsers]stormUser
 
 	mu   sync.Mutex
 	sent []span // by number: when each message was sent
@@ -72,8 +72,8 @@ type storm struct {
 // span is a time between two moments; to is zero while it lasts.
 type span struct{ from, to time.Time }
 
-// stormMember is one user. All but what comes belongs to the test's goroutine.
-type stormMember struct {
+// stormUser is one user. All but what comes belongs to the test's goroutine.
+type stormUser struct {
 	sub, table string
 	conn       *websocket.Conn
 	joins      int
@@ -84,20 +84,20 @@ type stormMember struct {
 	done chan struct{}     // closed when nothing comes any more from conn
 }
 
-func (m *stormMember) init(n int) {
+func (m *stormUser) init(n int) {
 	m.sub, m.table, m.came = userID(n), []string{"members", "guests"}[n%2], map[int]time.Time{}
 }
 
-func (m *stormMember) out() bool { return len(m.outs) > 0 && m.outs[len(m.outs)-1].to.IsZero() }
+func (m *stormUser) out() bool { return len(m.outs) > 0 && m.outs[len(m.outs)-1].to.IsZero() }
 
-func (m *stormMember) connect(s *running, t *testing.T) {
+func (m *stormUser) connect(s *running, t *testing.T) {
 	t.Helper()
 	m.conn, m.done = s.user(t, "authenticated", m.sub, m.sub).conn, make(chan struct{})
 	go m.read(m.conn, m.done)
 	m.join(t)
 }
 
-func (m *stormMember) join(t *testing.T) {
+func (m *stormUser) join(t *testing.T) {
 	t.Helper()
 	m.joins++
 	text := fmt.Sprintf(`{"topic":"realtime:room","event":"phx_join","payload":{"config":{"private":true}},"ref":"%d","join_ref":"%[1]d"}`, m.joins)
@@ -106,7 +106,7 @@ func (m *stormMember) join(t *testing.T) {
 	}
 }
 
-func (m *stormMember) read(conn *websocket.Conn, done chan struct{}) {
+func (m *stormUser) read(conn *websocket.Conn, done chan struct{}) {
 	defer close(done)
 	for {
 		_, text, err := conn.ReadMessage()
@@ -123,7 +123,7 @@ func (m *stormMember) read(conn *websocket.Conn, done chan struct{}) {
 	}
 }
 
-func (m *stormMember) note(n int) {
+func (m *stormUser) note(n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.came[n].IsZero() {
@@ -131,12 +131,12 @@ func (m *stormMember) note(n int) {
 	}
 }
 
-func (s *storm) take(m *stormMember) {
+func (s *storm) take(m *stormUser) {
 	s.db.Exec("insert into "+m.table+" values ('room', $1)", m.sub)
 }
 
 // turn removes a member, or brings back one that is out for long enough.
-func (s *storm) turn(m *stormMember) {
+func (s *storm) turn(m *stormUser) {
 	switch {
 	case !m.out():
 		if rand.N(3) == 0 { // its client is away meanwhile
@@ -151,7 +151,7 @@ func (s *storm) turn(m *stormMember) {
 	<-time.After(5 * time.Millisecond) // leave the machine to others
 }
 
-func (s *storm) bring(m *stormMember) {
+func (s *storm) bring(m *stormUser) {
 	m.outs[len(m.outs)-1].to = time.Now()
 	s.take(m)
 	select {
@@ -200,7 +200,7 @@ func (s *storm) noteSent(at span) {
 }
 
 // check wants a member to have what is for it and nothing else.
-func (s *storm) check(m *stormMember, last int) {
+func (s *storm) check(m *stormUser, last int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var wrong []string

@@ -105,17 +105,17 @@ func TestPartitionsAreKeptAheadByWhoServes(t *testing.T) {
 	db.Exec(`drop table realtime.` + tomorrow)
 	db.Exec(fmt.Sprintf(`create table realtime.%s partition of realtime.messages for values from (current_date - 9) to (current_date - 8)`, old))
 	startServer(t, configFor(db)) // without --migrate
-	const question = `select to_regclass('realtime.' || $1) is not null, to_regclass('realtime.' || $2) is not null`
+	const exist = `select to_regclass('realtime.' || $1) is not null, to_regclass('realtime.' || $2) is not null`
 	for deadline := time.Now().Add(patience); ; <-time.After(10 * time.Millisecond) {
-		var made, kept bool
-		if err := db.Pool.QueryRow(t.Context(), question, tomorrow, old).Scan(&made, &kept); err != nil {
+		var made, there bool
+		if err := db.Pool.QueryRow(t.Context(), exist, tomorrow, old).Scan(&made, &there); err != nil {
 			t.Fatal(err)
 		}
-		if made && !kept {
+		if made && !there {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s is there: %t, %s is there: %t; want the first only", tomorrow, made, old, kept)
+			t.Fatalf("%s is there: %t, %s is there: %t; want the first only", tomorrow, made, old, there)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func BenchmarkJoinedSession(b *testing.B) {
 	for kind, tokens := range tokensOf {
 		b.Run("token="+tokens, func(b *testing.B) {
 			s := serveForBench(b)
-			c := subscriptions[kind].crowd
+			c := audiences[kind].crowd
 			c.Address, c.Sessions, c.Armed = s.Addr(), sessions, true
 			for b.Loop() {
 				resident := residentBytes(b)
@@ -107,7 +107,7 @@ func BenchmarkConnectAndJoin(b *testing.B) {
 // connectAndJoin is the processor time that a server takes for each session.
 func connectAndJoin(tb testing.TB, kind, address string, sessions int) time.Duration {
 	tb.Helper()
-	c := subscriptions[kind].crowd
+	c := audiences[kind].crowd
 	c.Address, c.Sessions, c.Armed, c.Parallel = address, sessions, true, 8
 	before := processorTime(tb)
 	crowd := summon(tb, c)

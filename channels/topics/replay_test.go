@@ -12,18 +12,20 @@ import (
 	"walcast/replication/wal"
 )
 
-// shelf is an Archive.
-type shelf struct {
+// fakeArchive is an Archive in memory.
+type fakeArchive struct {
 	stored    []Stored
 	err       error
 	committed []string // as it was asked last
 }
 
-func (s *shelf) Store(context.Context, string, Stored, time.Duration) (string, error) { return "", nil }
+func (a *fakeArchive) Store(context.Context, string, Stored, time.Duration) (string, error) {
+	return "", nil
+}
 
-func (s *shelf) Newest(_ context.Context, _ string, _ time.Time, limit int, committed []string) ([]Stored, error) {
-	s.committed = committed
-	return s.stored[max(0, len(s.stored)-limit):], s.err
+func (a *fakeArchive) Newest(_ context.Context, _ string, _ time.Time, limit int, committed []string) ([]Stored, error) {
+	a.committed = committed
+	return a.stored[max(0, len(a.stored)-limit):], a.err
 }
 
 var private = protocol.Topic{Name: "realtime:room", Private: true}
@@ -43,7 +45,7 @@ func stored(id string) Stored {
 }
 
 func TestAReplayComesFirstAndEachMessageOnce(t *testing.T) {
-	archive := &shelf{stored: []Stored{stored("a"), stored("b"), stored("c")}}
+	archive := &fakeArchive{stored: []Stored{stored("a"), stored("b"), stored("c")}}
 	f := newFixture(t, Config{Archive: archive})
 	early := message(t, f, "a") // just before somebody joins
 	m, got := f.join(private, MemberConfig{Client: "x", Returning: &Returning{}, Replays: true})
@@ -104,7 +106,7 @@ func TestAReplayThatFailsIsRefused(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		archive Archive
-	}{{"no archive", nil}, {"archive away", &shelf{err: errors.New("no connection")}}} {
+	}{{"no archive", nil}, {"archive away", &fakeArchive{err: errors.New("no connection")}}} {
 		f := newFixture(t, Config{Archive: test.archive})
 		if _, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 1}); !errors.Is(err, protocol.RefuseReplayFailed) {
 			t.Errorf("%s: error %v; want %q", test.name, err, protocol.RefuseReplayFailed)

@@ -83,7 +83,7 @@ class Resumption {
       return console.error('resumable: onResync failed, it is called again with the next join', error)
     }
     if (turn !== this.#resyncs) return // told again meanwhile
-    this.#place.settles()
+    this.#place.fetched()
     this.#keep()
   }
 
@@ -93,7 +93,7 @@ class Resumption {
     this.#timer.unref?.() // a program may end meanwhile
   }
 
-  /** A server that does not know the question does not answer. */
+  /** Asks up to where all was sent. A server that does not know the event does not answer. */
   #ask() {
     if (this.#wire.state !== 'joined') return // the next join asks again
     this.#askLater()

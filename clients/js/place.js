@@ -60,14 +60,14 @@ export class Place {
     if (this.#last === undefined || compare(position, this.#last) >= 0) this.#stand(position)
   }
 
-  /** Changes are missing; everything after position follows. Until settled, the channel goes on from where it was. */
+  /** Changes are missing; everything after position follows. Until they are fetched, the channel joins again from where it was. */
   misses(position) {
     this.#held = this.from ?? ORIGIN
     this.#stand(position)
   }
 
   /** What was missing has been fetched. */
-  settles() { this.#held = undefined }
+  fetched() { this.#held = undefined }
 
   #stand(position) {
     this.#whole = this.#last = position

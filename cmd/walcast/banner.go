@@ -8,7 +8,7 @@ import (
 
 // banner is what dev prints: everything to copy.
 type banner struct {
-	URL, AnonKey, ServiceKey, JWTSecret, Database, Kept string
+	URL, AnonKey, ServiceKey, JWTSecret, Database, DataDir string
 }
 
 // snippet is a whole program. Node below 22 has no WebSocket of its own, so it
@@ -28,7 +28,7 @@ client
 
 // page is the banner's text.
 var page = template.Must(template.New("banner").Parse(`
-walcast is serving a private Postgres{{with .Kept}} kept in {{.}}{{else}} that is gone when it stops{{end}}.
+walcast is serving a private Postgres{{with .DataDir}} kept in {{.}}{{else}} that is gone when it stops{{end}}.
 
   URL           {{.URL}}
   anon key      {{.AnonKey}}

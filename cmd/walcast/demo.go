@@ -200,8 +200,8 @@ func (d demo) write(ctx context.Context, socket *websocket.Conn) error {
 			return fmt.Errorf("insert the demo's row: %w", err)
 		}
 		if n%25 == 0 {
-			beat := demoFrame{Ref: "hb", Topic: "phoenix", Event: "heartbeat", Payload: json.RawMessage(`{}`)}
-			if err := socket.WriteJSON(beat); err != nil {
+			heartbeat := demoFrame{Ref: "hb", Topic: "phoenix", Event: "heartbeat", Payload: json.RawMessage(`{}`)}
+			if err := socket.WriteJSON(heartbeat); err != nil {
 				return fmt.Errorf("send the demo's heartbeat: %w", err)
 			}
 		}

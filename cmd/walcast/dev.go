@@ -128,7 +128,7 @@ func randomSecret() string {
 }
 
 func (c *devCmd) banner(address string, db *devdb.Server, key string) (banner, error) {
-	b := banner{URL: "http://" + reachable(address), JWTSecret: key, Database: db.DSN("postgres"), Kept: c.DataDir}
+	b := banner{URL: "http://" + reachable(address), JWTSecret: key, Database: db.DSN("postgres"), DataDir: c.DataDir}
 	now := time.Now()
 	for role, to := range map[string]*string{"anon": &b.AnonKey, "service_role": &b.ServiceKey} {
 		token, err := mint(key, map[string]any{"role": role, "iss": "walcast", "iat": now.Unix(), "exp": now.Add(keyLife).Unix()})

@@ -80,8 +80,8 @@ func removeSchema(ctx context.Context, conn *pgx.Conn, out io.Writer) error {
 	switch {
 	case removal.Foreign:
 		fmt.Fprintln(out, "schema realtime was not made by walcast: it stays as it is")
-	case removal.Kept != "":
-		fmt.Fprintf(out, "schema realtime stays, as others use it: %s\n", removal.Kept)
+	case removal.Blocked != "":
+		fmt.Fprintf(out, "schema realtime stays, as others use it: %s\n", removal.Blocked)
 	case len(removal.Dropped) == 0:
 		fmt.Fprintln(out, "there is no schema realtime")
 	}

@@ -80,8 +80,8 @@ func TestMigrateGrantsToTheRoleThatServes(t *testing.T) {
 		t.Errorf("migrate --grant-to by a superuser exits %d with %q, %q", code, out, errOut)
 	}
 	var replicates, member bool
-	const question = `select rolreplication, pg_has_role(oid, 'authenticated', 'member') from pg_roles where rolname = $1`
-	if err := db.Pool.QueryRow(t.Context(), question, role).Scan(&replicates, &member); err != nil || !replicates || !member {
+	const privileges = `select rolreplication, pg_has_role(oid, 'authenticated', 'member') from pg_roles where rolname = $1`
+	if err := db.Pool.QueryRow(t.Context(), privileges, role).Scan(&replicates, &member); err != nil || !replicates || !member {
 		t.Errorf("replication %t, member of authenticated %t, %v; want both", replicates, member, err)
 	}
 	db.Exec("alter database " + db.Name + " owner to postgres")

@@ -90,16 +90,16 @@ func TestImportsPointDownTheRoad(t *testing.T) {
 	}
 	for line := range strings.Lines(string(out)) {
 		names := strings.Fields(line)
-		from, known := place(names[0])
+		from, known := entryOf(names[0])
 		switch {
 		case from == forTests:
 			continue
 		case !known:
-			t.Errorf("%s has no place in the table of packages", names[0])
+			t.Errorf("%s is not in the table of packages", names[0])
 			continue
 		}
 		for _, name := range names[1:] {
-			if to, _ := place(name); to != "" && to != from && !slices.Contains(may[from], to) {
+			if to, _ := entryOf(name); to != "" && to != from && !slices.Contains(may[from], to) {
 				t.Errorf("%s imports %s; it may import %v", names[0], name, may[from])
 			}
 			if strings.HasPrefix(name, "github.com/jackc/") && slices.Contains(withoutDriver, from) {
@@ -112,9 +112,9 @@ func TestImportsPointDownTheRoad(t *testing.T) {
 	}
 }
 
-// place is the entry of the table that a package of ours counts as, or its
+// entryOf is the entry of the table that a package of ours counts as, or its
 // first folder if there is none; "" for packages that are not ours.
-func place(name string) (entry string, known bool) {
+func entryOf(name string) (entry string, known bool) {
 	rest, ours := strings.CutPrefix(name, "walcast/")
 	if !ours {
 		return "", false

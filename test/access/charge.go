@@ -124,7 +124,7 @@ func (q *inquiry) absences() {
 		if e.Kind == resync {
 			a.excused = append(a.excused, e)
 		}
-		if e.Kind == shown && !refusal(e.Frame) {
+		if e.Kind == shown && !hidesRow(e.Frame) {
 			a.got[e.At] = true
 		}
 	}
@@ -133,8 +133,8 @@ func (q *inquiry) absences() {
 	}
 }
 
-// refusal reports whether a frame only says that there was a change.
-func refusal(f *frame) bool {
+// hidesRow reports whether a frame only says that there was a change.
+func hidesRow(f *frame) bool {
 	return slices.ContainsFunc(f.Errors, func(s string) bool { return strings.Contains(s, "401") })
 }
 

@@ -22,7 +22,7 @@ declare
 	answer jsonb;
 	seen bigint[];
 	one bigint;
-	kept bigint[] := '{}';
+	found bigint[] := '{}';
 begin
 	answer := jsonb_build_object(
 		'guarded', row_security_active(t),
@@ -38,11 +38,11 @@ begin
 			foreach one in array vers loop
 				begin
 					execute 'select array_agg(ver) from ' || name || ' where ver = ' || one into seen;
-					kept := kept || seen;
+					found := found || seen;
 				exception when others then null;
 				end;
 			end loop;
-			seen := kept;
+			seen := found;
 		end;
 	exception when others then null;
 	end;

@@ -11,7 +11,7 @@ func warning(topic, about string) []string {
 	return []string{systemMessage(topic, "system", "ok", "warning: "+about)}
 }
 
-func refusal(topic, reason string) []string {
+func refusedJoin(topic, reason string) []string {
 	return []string{fmt.Sprintf(`["1","1","realtime:%s","phx_reply",{"status":"error","response":{"reason":%q}}]`, topic, reason)}
 }
 
@@ -46,7 +46,7 @@ var joinDeviations = concat(
 		{section: "leave with another join_ref, and with none [vsn 2.0.0]", why: "51", line: `null,"3"`, pushed: true, also: []string{
 			`["1","3","realtime:leave-36-2","phx_reply",{"response":{},"status":"ok"}]`, `["1","1","realtime:leave-36-2","phx_close",{}]`,
 		}},
-		{section: "access_token: three words", why: "wording", line: "invalid_byte", instead: refusal("tok", "MalformedJWT: The token provided is not a valid JWT")},
+		{section: "access_token: three words", why: "wording", line: "invalid_byte", instead: refusedJoin("tok", "MalformedJWT: The token provided is not a valid JWT")},
 		{section: "malformed text frames…[vsn 2.0.0]", why: "payload numbers are kept as text", line: `"hb29"`, instead: []string{
 			`[null,"1","phoenix","phx_reply",{"status":"ok","response":{}}]`, `[null,"hb29","phoenix","phx_reply",{"status":"ok","response":{}}]`,
 		}},
@@ -69,7 +69,7 @@ func privateDeviations() (all []deviation) {
 	for conn, shown := range map[string]string{`"yes"`: `"yes"`, `""`: `""`, "1": "1", "0": "0", "null": "nil", "[]": "[]", "{}": "%{}"} {
 		all = append(all, deviation{
 			section: "private of every type…", conn: "private=" + conn, why: "9", line: reply,
-			instead: refusal("closed", "InvalidJoinPayload: config.private must be true or false, got: "+shown),
+			instead: refusedJoin("closed", "InvalidJoinPayload: config.private must be true or false, got: "+shown),
 		})
 	}
 	return all
@@ -122,11 +122,11 @@ func presenceKeyDeviations() []deviation {
 // shapeDeviations say where a map or an array was expected.
 func shapeDeviations() (all []deviation) {
 	for name, shown := range map[string]string{"config is a string": `"x"`, "config is a number": "1", "config is an array": "[]", "config is a non-empty array": "[1]", "config true": "true"} {
-		all = append(all, deviation{section: name, why: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config to be a map, got: "+shown)})
+		all = append(all, deviation{section: name, why: "wording", line: reply, instead: refusedJoin("room", "UnknownErrorOnChannel: expected config to be a map, got: "+shown)})
 	}
 	for name, shown := range map[string]string{"a string": `"x"`, "a number": "1", "[]": "[]", "[1]": "[1]", "true": "true"} {
 		all = append(all,
-			deviation{section: "config.broadcast is " + name, why: "wording", line: reply, instead: refusal("room", "UnknownErrorOnChannel: expected config.broadcast to be a map, got: "+shown)},
+			deviation{section: "config.broadcast is " + name, why: "wording", line: reply, instead: refusedJoin("room", "UnknownErrorOnChannel: expected config.broadcast to be a map, got: "+shown)},
 			deviation{section: "config.presence is " + name, why: "9", line: reply, also: warning("room", "config.presence: unable to parse, expected a map; defaults are used")},
 		)
 	}

@@ -74,7 +74,7 @@ func (p *player) ending(l transcript.Line) {
 		p.Fatal(err)
 	}
 	if end.By == "client" {
-		p.settle()
+		p.awaitRecorded()
 		if end.Code == websocket.CloseNormalClosure {
 			p.leave(l)
 		}
@@ -101,8 +101,8 @@ func (p *player) leave(l transcript.Line) {
 	}
 }
 
-// settle waits for what was recorded up to here.
-func (p *player) settle() {
+// awaitRecorded waits for what was recorded up to here.
+func (p *player) awaitRecorded() {
 	p.Helper()
 	for name, wanted := range p.wanted {
 		s := p.sockets[name]
@@ -137,11 +137,11 @@ func (p *player) wantSilence() {
 		if s.gone() {
 			continue
 		}
-		beat := []byte(`[null,"` + lastRef + `","phoenix","heartbeat",{}]`)
+		heartbeat := []byte(`[null,"` + lastRef + `","phoenix","heartbeat",{}]`)
 		if p.versions()[name] == "1.0.0" {
-			beat = []byte(`{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"` + lastRef + `"}`)
+			heartbeat = []byte(`{"topic":"phoenix","event":"heartbeat","payload":{},"ref":"` + lastRef + `"}`)
 		}
-		if err := s.conn.WriteMessage(websocket.TextMessage, beat); err != nil {
+		if err := s.conn.WriteMessage(websocket.TextMessage, heartbeat); err != nil {
 			p.Fatalf("%s: send last heartbeat: %v", name, err)
 		}
 	}

@@ -81,7 +81,7 @@ func parse(text []byte, groups bool) frame {
 	return f
 }
 
-// additions are the members that walcast adds to payloads: to a change's data,
+// additions are the fields that walcast adds to payloads: to a change's data,
 // which is the payload of a legacy event, and to a join's response.
 var additions = map[string][]string{"": {"lsn", "seq", "code", "fix", "cost"}, "data": {"lsn", "seq"}, "response": {"position"}}
 

@@ -141,11 +141,11 @@ func containsOne(text string, parts []string) bool {
 // everything is what a socket received, until a last heartbeat was answered.
 func (p *player) everything(conn string) []frame {
 	s := p.sockets[conn]
-	beat := fmt.Sprintf(`[null,%q,"phoenix","heartbeat",{}]`, lastRef)
+	heartbeat := fmt.Sprintf(`[null,%q,"phoenix","heartbeat",{}]`, lastRef)
 	if conn == "listener" { // vsn 1.0.0
-		beat = fmt.Sprintf(`{"topic":"phoenix","event":"heartbeat","payload":{},"ref":%q}`, lastRef)
+		heartbeat = fmt.Sprintf(`{"topic":"phoenix","event":"heartbeat","payload":{},"ref":%q}`, lastRef)
 	}
-	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(beat)); err != nil {
+	if err := s.conn.WriteMessage(websocket.TextMessage, []byte(heartbeat)); err != nil {
 		p.Fatalf("%s: last heartbeat: %v", conn, err)
 	}
 	for {

@@ -79,11 +79,11 @@ func (p *player) play() {
 			p.ending(l)
 		case "note":
 			if strings.Contains(string(l.Frame), "server is told to stop") {
-				p.settle()
+				p.awaitRecorded()
 				p.stage.stop()
 			}
 		case "open", ">", "sql", "http":
-			p.settle()
+			p.awaitRecorded()
 			p.pause(started, l)
 			p.act(l, lines[i+1:])
 		}
@@ -93,7 +93,7 @@ func (p *player) play() {
 			p.want(conn, text)
 		}
 	}
-	p.settle()
+	p.awaitRecorded()
 	p.wantSilence()
 }
 
@@ -110,7 +110,7 @@ var unrecorded = []struct{ section, before, statement string }{
 func (p *player) catchUp(l transcript.Line) {
 	for _, u := range unrecorded {
 		if u.section == p.section.Name && strings.Contains(string(l.Frame), u.before) {
-			p.settle()
+			p.awaitRecorded()
 			p.stage.db.Exec(u.statement)
 		}
 	}

@@ -40,11 +40,11 @@ var kinds = []struct {
 	{module, nil},
 }
 
-// client is one that follows a subscription.
+// client is one that follows the rows that it wants.
 type client struct {
 	name   string
 	kind   kind
-	want   subscription
+	want   interest
 	token  string
 	diary  *diary
 	random *rand.Rand

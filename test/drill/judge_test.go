@@ -156,13 +156,13 @@ func TestJudgeFindsEveryLossDoubleAndSwap(t *testing.T) {
 }
 
 func TestOnlyWhatIsAskedForAndMayBeSeenIsWanted(t *testing.T) {
-	guarded := subscription{Tables: []string{"guarded_rows"}, Filter: "shard=neq.1", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"}
+	guarded := interest{Tables: []string{"guarded_rows"}, Filter: "shard=neq.1", Shards: []int{2, 3, 4}, User: "11111111-1111-1111-1111-111111111111"}
 	for shard, want := range []bool{true, false, true, false, false} {
 		if got := guarded.wants(written{Table: "guarded_rows", Shard: shard}); got != want {
 			t.Errorf("a guarded row of shard %d is wanted: %t; want %t", shard, got, want)
 		}
 	}
-	if open := (subscription{Tables: tables, User: guarded.User}); !open.wants(written{Table: "open_rows", Shard: 4}) || open.wants(written{Table: "guarded_rows", Shard: 4}) {
+	if open := (interest{Tables: tables, User: guarded.User}); !open.wants(written{Table: "open_rows", Shard: 4}) || open.wants(written{Table: "guarded_rows", Shard: 4}) {
 		t.Error("a row of the open table is not wanted, or a guarded one that may not be seen is")
 	}
 	if guarded.wants(written{Table: "open_rows"}) {

@@ -70,7 +70,7 @@ func (d *drill) summary() string {
 	for _, c := range d.clients {
 		count := map[entryKind]int{}
 		codes := map[string]int{}
-		refusals := map[string]int{}
+		texts := map[string]int{}
 		distinct := map[row]bool{}
 		for _, e := range c.diary.read() {
 			count[e.Kind]++
@@ -78,14 +78,14 @@ func (d *drill) summary() string {
 			case resync:
 				codes[e.Resync.Code]++
 			case refused, told:
-				refusals[e.Text]++
+				texts[e.Text]++
 			case seen:
 				distinct[e.Row] = true
 			}
 		}
 		fmt.Fprintf(&out, "%s: %d joins, %d rows, %d of them again, resyncs %v", c.name, count[joined], count[seen], count[seen]-len(distinct), codes)
-		if len(refusals) > 0 {
-			fmt.Fprintf(&out, ", told %v", refusals)
+		if len(texts) > 0 {
+			fmt.Fprintf(&out, ", told %v", texts)
 		}
 		out.WriteByte('\n')
 	}

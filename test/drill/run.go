@@ -31,9 +31,9 @@ type Options struct {
 
 // How long things may take when nothing is in their way any more.
 const (
-	settleLimit = 90 * time.Second
-	lastLimit   = 60 * time.Second
-	writers     = 3
+	pulseLimit = 90 * time.Second
+	lastLimit  = 60 * time.Second
+	writers    = 3
 	// window is walcast's resume window. Some clients stay away for longer.
 	window = 15 * time.Second
 )
@@ -150,7 +150,7 @@ func (d *drill) follow(ctx context.Context) (wait func(), err error) {
 		}
 		for i := range d.Each {
 			c := &client{name: fmt.Sprintf("%s %d", k.kind, i+1), kind: k.kind, diary: newDiary(), nap: window * 3 / 2}
-			c.want = subscriptions[len(d.clients)%len(subscriptions)]
+			c.want = interests[len(d.clients)%len(interests)]
 			c.random = rand.New(rand.NewPCG(d.Seed, uint64(100+len(d.clients))))
 			c.token = c.want.token()
 			d.clients = append(d.clients, c)
@@ -193,7 +193,7 @@ func (d *drill) mess(ctx context.Context) error {
 		d.havoc.wreak(messing)
 	}
 	d.events.Note("calm")
-	err := d.pulse(ctx, settleLimit+window*3/2)
+	err := d.pulse(ctx, pulseLimit+window*3/2)
 	stopWriting()
 	work.Wait()
 	if err != nil || ctx.Err() != nil {

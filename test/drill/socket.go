@@ -52,14 +52,14 @@ func (v *visit) stay(ctx context.Context) error {
 		return err
 	}
 	over := make(chan struct{})
-	beating := make(chan struct{})
+	sending := make(chan struct{})
 	go func() { // from here on the only writer
-		defer close(beating)
-		v.beat(ctx, over)
+		defer close(sending)
+		v.sendHeartbeats(ctx, over)
 	}()
 	defer func() {
 		close(over)
-		<-beating
+		<-sending
 	}()
 	v.extend()
 	pong := v.conn.PingHandler()
@@ -91,8 +91,8 @@ func (v *visit) join() error {
 	}})
 }
 
-// beat sends heartbeats, and ends the connection with ctx.
-func (v *visit) beat(ctx context.Context, over <-chan struct{}) {
+// sendHeartbeats sends one now and then, and closes the connection when ctx is done.
+func (v *visit) sendHeartbeats(ctx context.Context, over <-chan struct{}) {
 	ticker := time.NewTicker(heartbeatEvery)
 	defer ticker.Stop()
 	for {

@@ -64,14 +64,14 @@ test('while a resync is not done, the channel goes on from where it was and take
   assert.ok(place.takes('0/20:0', [7])) // the server had it after all
   place.misses('0/60:0')
   assert.ok(place.takes('0/70:0', [7]))
-  place.settles()
+  place.fetched()
   assert.equal(place.joins(), '0/70:0')
 })
 
 test('a new history may begin with lower positions', () => {
   const place = new Place('9/0:0')
   place.misses('1/0:0')
-  place.settles()
+  place.fetched()
   assert.ok(place.takes('1/10:0', [7]))
   assert.equal(place.joins(), '1/10:0')
 })

@@ -11,8 +11,8 @@ type attack interface {
 	// world returns what the owner of the database has made, and the attack makes
 	// use of: statements for a database that has the tables of every run.
 	world() []string
-	// run goes on until ctx is done. It comes to terms with refusals: an error is
-	// one of the attack itself.
+	// run goes on until ctx is done. What the server refuses is no error of
+	// an attack.
 	run(ctx context.Context, a *attacker) error
 }
 

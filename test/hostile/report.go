@@ -23,7 +23,7 @@ func (o outcome) row() string {
 	for _, j := range o.streams {
 		lost, leaked, disorder = lost+j.Missing, leaked+j.Leaked, disorder+j.Disorder+j.Twice
 	}
-	refused, _ := o.refusals()
+	refused, _ := o.turnedAway()
 	verdict := "held"
 	if faults := append(o.harm(), o.excess()...); len(faults) > 0 {
 		verdict = "**" + strings.Join(faults, "; ") + "**"

@@ -19,7 +19,7 @@ const (
 	killLimit   = 3 << 30                // resident: the server is killed, before the machine suffers
 )
 
-// visit is how somebody fared who came while others attacked.
+// visit is one join by an ordinary client while others attack.
 type visit struct {
 	joined  time.Duration // until the channel's bindings were checked
 	refused string        // or why it was not let in
@@ -47,7 +47,7 @@ func (o outcome) harm() []string {
 			all = append(all, fmt.Sprintf("%s: of %d, %d missing, %d twice, %d out of order, %d leaked", j.Stream, j.Sent, j.Missing, j.Twice, j.Disorder, j.Leaked))
 		}
 	}
-	if n, why := o.refusals(); n > 0 {
+	if n, why := o.turnedAway(); n > 0 {
 		all = append(all, fmt.Sprintf("%d of %d others not let in: %s", n, len(o.visits), why))
 	}
 	return all
@@ -84,7 +84,7 @@ func (o outcome) excess() (all []string) {
 	return all
 }
 
-// joins is how long those waited who were let in, sorted.
+// joins is how long the visits that were let in have waited for it, sorted.
 func (o outcome) joins() (all []time.Duration) {
 	for _, v := range o.visits {
 		if v.refused == "" {
@@ -95,8 +95,8 @@ func (o outcome) joins() (all []time.Duration) {
 	return all
 }
 
-// refusals counts those who were not let in, and says why of one.
-func (o outcome) refusals() (n int, why string) {
+// turnedAway counts the visits that were not let in, and says why of one.
+func (o outcome) turnedAway() (n int, why string) {
 	for _, v := range o.visits {
 		if v.refused != "" {
 			n++

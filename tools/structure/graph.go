@@ -113,7 +113,7 @@ func (g graph) improve(order []int) []int {
 		moved = false
 		for file := range g {
 			from := slices.Index(order, file)
-			if to, gain := g.place(order, from); gain > 0 {
+			if to, gain := g.better(order, from); gain > 0 {
 				order = slices.Insert(slices.Delete(order, from, from+1), to, file)
 				moved = true
 			}
@@ -122,9 +122,9 @@ func (g graph) improve(order []int) []int {
 	return order
 }
 
-// place finds where the file at a place is better off, and by how many
+// better finds where the file at a place is better off, and by how many
 // references.
-func (g graph) place(order []int, from int) (to, gain int) {
+func (g graph) better(order []int, from int) (to, gain int) {
 	file, sum := order[from], 0
 	for i := from + 1; i < len(order); i++ { // past the others, one by one
 		if sum += g[order[i]][file] - g[file][order[i]]; sum > gain {

@@ -9,16 +9,16 @@ import (
 	"walcast/test/program"
 )
 
-// subscription is what a client asks for.
-type subscription struct {
+// interest is what a client asks for.
+type interest struct {
 	Tables []string
 	Filter string // as it is sent
 	Shards []int  // what it selects, beside shard 0; nil is all
 	User   string // sub of the client's token; "" is a token of anon
 }
 
-// subscriptions are shared out among the clients.
-var subscriptions = []subscription{
+// interests are shared out among the clients.
+var interests = []interest{
 	{Tables: []string{"open_rows"}},
 	{Tables: []string{"open_rows"}, Filter: "shard=in.(0,1,3)", Shards: []int{1, 3}},
 	{Tables: []string{"guarded_rows"}, User: "11111111-1111-1111-1111-111111111111"},
@@ -29,7 +29,7 @@ var subscriptions = []subscription{
 }
 
 // wants reports whether a row is among what was asked for, and may be seen.
-func (s subscription) wants(w written) bool {
+func (s interest) wants(w written) bool {
 	switch {
 	case !slices.Contains(s.Tables, w.Table):
 		return false
@@ -51,7 +51,7 @@ type binding struct {
 }
 
 // bindings are one for each table, which go on after a position, "" for live.
-func (s subscription) bindings(from string) (all []binding) {
+func (s interest) bindings(from string) (all []binding) {
 	for _, table := range s.Tables {
 		b := binding{Event: "*", Schema: "public", Table: table, Filter: s.Filter}
 		if from != "" {
@@ -63,7 +63,7 @@ func (s subscription) bindings(from string) (all []binding) {
 }
 
 // token is what the client shows.
-func (s subscription) token() string {
+func (s interest) token() string {
 	claims := jwt.MapClaims{"role": "anon", "exp": time.Now().Add(1000 * time.Hour).Unix()}
 	if s.User != "" {
 		claims["role"], claims["sub"] = "authenticated", s.User

@@ -16,9 +16,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// member is one client of a crowd. It does as little as it can, since it runs on
+// participant is one client of a crowd. It does as little as it can, since it runs on
 // the processors that the server is measured on.
-type member struct {
+type participant struct {
 	conn    net.Conn
 	in      *bufio.Reader
 	payload []byte
@@ -41,12 +41,12 @@ func signed(role, sub string) string {
 }
 
 // enter opens a session with the headers that a browser sends.
-func enter(address, token string) (*member, error) {
+func enter(address, token string) (*participant, error) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	m := &member{conn: conn, in: bufio.NewReaderSize(conn, 2<<10)}
+	m := &participant{conn: conn, in: bufio.NewReaderSize(conn, 2<<10)}
 	_, err = fmt.Fprintf(conn, "GET /realtime/v1/websocket?apikey=%s&vsn=2.0.0 HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\n"+
 		"Pragma: no-cache\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate\r\nAccept-Language: en\r\n"+
@@ -66,7 +66,7 @@ func enter(address, token string) (*member, error) {
 }
 
 // join returns when the server has answered, or armed the bindings.
-func (m *member) join(topic, payload string, armed bool) error {
+func (m *participant) join(topic, payload string, armed bool) error {
 	sign := `"phx_reply"`
 	if armed {
 		sign = "Subscribed to PostgreSQL"
@@ -92,7 +92,7 @@ func (m *member) join(topic, payload string, armed bool) error {
 }
 
 // listen calls got for every frame, until the session ends.
-func (m *member) listen(got func()) error {
+func (m *participant) listen(got func()) error {
 	for {
 		text, err := m.next()
 		if err != nil {
@@ -107,17 +107,17 @@ func (m *member) listen(got func()) error {
 }
 
 // meet joins, tracks with the reply as supabase-js does, and returns when it has
-// seen all members. Frames and bytes are those of presence.
-func (m *member) meet(topic string, i, members int) error {
-	key := fmt.Sprintf("member-%06d", i)
+// seen all participants. Frames and bytes are those of presence.
+func (m *participant) meet(topic string, i, participants int) error {
+	key := fmt.Sprintf("participant-%06d", i)
 	if err := m.join(topic, `{"config":{"presence":{"key":"`+key+`","enabled":true}}}`, false); err != nil {
 		return err
 	}
 	if err := m.send(opText, `["1","2","`+topic+`","presence",{"type":"presence","event":"track","payload":{"user":"`+key+`","online_at":"2026-01-01T00:00:00.000Z"}}]`); err != nil {
 		return err
 	}
-	seen := make([]bool, members)
-	for missing := members; missing > 0; {
+	seen := make([]bool, participants)
+	for missing := participants; missing > 0; {
 		text, err := m.next()
 		if err != nil {
 			return err
@@ -132,9 +132,9 @@ func (m *member) meet(topic string, i, members int) error {
 	return nil
 }
 
-// mark notes the members whose keys are in the text, and counts the new ones.
+// mark notes the participants whose keys are in the text, and counts the new ones.
 func mark(seen []bool, text []byte) (fresh int) {
-	begin := []byte(`"member-`)
+	begin := []byte(`"participant-`)
 	for {
 		at := bytes.Index(text, begin)
 		if at < 0 {
@@ -157,7 +157,7 @@ const (
 )
 
 // next returns the next text, valid until the one after, and answers pings.
-func (m *member) next() ([]byte, error) {
+func (m *participant) next() ([]byte, error) {
 	for {
 		op, err := m.frame()
 		switch {
@@ -176,7 +176,7 @@ func (m *member) next() ([]byte, error) {
 }
 
 // frame reads one frame of the server, which neither masks nor divides them.
-func (m *member) frame() (op byte, err error) {
+func (m *participant) frame() (op byte, err error) {
 	head := make([]byte, 8)
 	if _, err := io.ReadFull(m.in, head[:2]); err != nil {
 		return 0, err
@@ -203,7 +203,7 @@ func (m *member) frame() (op byte, err error) {
 }
 
 // send writes a frame whose mask is zero, so that masking changes nothing.
-func (m *member) send(op byte, text string) error {
+func (m *participant) send(op byte, text string) error {
 	frame := []byte{0x80 | op}
 	switch {
 	case len(text) < 126:
