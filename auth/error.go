@@ -14,8 +14,8 @@ const (
 	CodeSigner    = "JwtSignerError"
 )
 
-// Error is a refused token, with the texts of upstream for each place. It
-// never contains the token, a secret or a claim's value, but may name a key ID.
+// Error is a refused token, with upstream's texts for each kind of answer. It never
+// contains the token, a secret or a claim's value, but may name a key ID.
 type Error struct {
 	Code string // MalformedJWT, InvalidJWTToken, JwtSignatureError, JwtSignerError; "" has no name upstream
 	Text string // what is wrong, for example "Token has expired 3 seconds ago"

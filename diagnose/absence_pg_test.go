@@ -55,7 +55,8 @@ func TestColumnsOfAClosedSchemaAreAllAlike(t *testing.T) {
 	}
 }
 
-// TestNothingIsLookedUpForWhoMayNotUseTheSchema holds that no time tells either.
+// TestNothingIsLookedUpForWhoMayNotUseTheSchema: otherwise the time of an answer
+// would tell what the schema holds.
 func TestNothingIsLookedUpForWhoMayNotUseTheSchema(t *testing.T) {
 	l := newLab(t, `create schema closed; create table closed.there (id int primary key); create publication rows`)
 	l.checker.believed = time.Hour

@@ -288,8 +288,8 @@ func TestWithoutAPublicationTheUsualOneIsNamed(t *testing.T) {
 	})
 }
 
-// TestWildcardsDoNotWarnOfWhatTheyLeaveOut: who asks for all tables wants those
-// that it may see.
+// TestWildcardsDoNotWarnOfWhatTheyLeaveOut: a binding for all tables is meant for
+// those that its role may see.
 func TestWildcardsDoNotWarnOfWhatTheyLeaveOut(t *testing.T) {
 	l := newLab(t, tables, `create publication rows for all tables`)
 	for _, binding := range []string{
@@ -309,7 +309,8 @@ func TestOneBindingThatCannotWorkRefusesAll(t *testing.T) {
 	}
 }
 
-// TestAnswersAreBelievedForAMoment but for a name that is to be forgotten.
+// TestAnswersAreBelievedForAMoment, but not about a name that Forget was called
+// for.
 func TestAnswersAreBelievedForAMoment(t *testing.T) {
 	l := newLab(t, `create publication rows`)
 	l.checker.believed = time.Hour

@@ -8,8 +8,8 @@ import (
 	"walcast/replication/catalog"
 )
 
-// cure is SQL that cures a problem, with what else it does. Without SQL it is why
-// there is none that the application would survive.
+// cure is SQL that cures a problem, with what else it does. Without SQL it says why
+// all SQL that there is would break the application.
 type cure struct{ fix, cost string }
 
 // The costs of statements.
@@ -80,7 +80,8 @@ func publishing(name string, a catalog.Absence) cure {
 // usualPublication is the one that is to be made where there is none.
 const usualPublication = "supabase_realtime"
 
-// publishingLogged has an unlogged table logged before.
+// publishingLogged is publishing for an unlogged table, which has to be made a
+// logged one first.
 func publishingLogged(name string, a catalog.Absence) cure {
 	add := publishing(name, a)
 	if a.Kind != "r" || add.fix == "" && !a.Target.AllTables {

@@ -169,8 +169,8 @@ func (l *lab) works(app []string, fix string) {
 	}
 }
 
-// TestAFullIdentityBreaksUpdateWhereNoneIsGiven holds that what is withheld would
-// do harm: were it not so, it could be given.
+// TestAFullIdentityBreaksUpdateWhereNoneIsGiven shows that the fix which is
+// withheld would do harm. If it did none, it could be given.
 func TestAFullIdentityBreaksUpdateWhereNoneIsGiven(t *testing.T) {
 	l := newLab(t)
 	if !l.lists() {

@@ -12,8 +12,8 @@ import (
 // costOfEvents is what it costs to publish one more kind of change.
 const costOfEvents = "it concerns all tables of the publication"
 
-// eventWarnings is that a binding waits for what is not published. One for all
-// events gets those that are.
+// eventWarnings warns of a binding for an event that is not published. A binding
+// for all events is not warned: it gets those that are.
 func eventWarnings(b *Binding, rel *wal.Relation, partly map[uint32]catalog.Publishes) []protocol.Problem {
 	p, isPartly := partly[rel.OID]
 	if !isPartly {

@@ -19,19 +19,19 @@ import (
 //
 // shape is of rel, and needed for a DELETE alone.
 func warningsFor(b *Binding, rel *wal.Relation, shape catalog.Shape, view *policy.View, role string) (warnings []protocol.Problem) {
-	if b.Spec.Table != "*" && b.Spec.Schema != "*" { // else who may see what decides what is meant
+	if b.Spec.Table != "*" && b.Spec.Schema != "*" { // a wildcard means the tables that the role may see
 		warnings = append(grantWarnings(rel, view, role), rowWarnings(rel, view, role)...)
 	}
 	return append(warnings, identityWarnings(b, rel, shape)...)
 }
 
-// grantWarnings is what a role does not get of a table's columns. Upstream
+// grantWarnings warns of columns of a table that the role may not read. Upstream
 // server says nothing, or Error 401 with each row.
 func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.Problem {
 	name := quote(rel.Schema, rel.Table)
 	switch {
 	case view.NoUsage:
-		return nil // what rowWarnings says comes first
+		return nil // rowWarnings warns of that
 	case !slices.Contains(view.Columns, true):
 		fix := grant(rel, role)
 		return []protocol.Problem{warning(protocol.CodeNotGranted, cure{fix, costOfGrant}, fmt.Sprintf(
@@ -50,7 +50,7 @@ func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol
 	return nil
 }
 
-// rowWarnings is what hides all rows of a table from a role.
+// rowWarnings warns of what hides all rows of a table from a role.
 func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.Problem {
 	name := quote(rel.Schema, rel.Table)
 	switch {
@@ -66,8 +66,8 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.P
 	return nil
 }
 
-// identityWarnings is which conditions DELETE never meets, for want of the
-// column in the old row.
+// identityWarnings warns of conditions that no DELETE meets, as the old row lacks
+// the column.
 func identityWarnings(b *Binding, rel *wal.Relation, shape catalog.Shape) (warnings []protocol.Problem) {
 	name := quote(rel.Schema, rel.Table)
 	full := fullIdentity(name, shape)

@@ -53,8 +53,8 @@ func selecting(text string) Selector {
 	return Selector{Events: rowEvents, Schema: "public", Table: "rooms", Filter: f}
 }
 
-// benchChange is for the selector with the number i, in the workloads that have
-// one for each.
+// benchChange matches the selector with the number i, in the workloads where each
+// selector wants another row.
 func benchChange(rel *wal.Relation, i int) *wal.Change {
 	owner := fmt.Sprintf("00000000-0000-4000-8000-%012d", i)
 	row := rowOf("1", strconv.Itoa(i), "some title", "15.75", owner, "t", "ok", `{"kind": "chat"}`, "{a,b}", "(1,2)")

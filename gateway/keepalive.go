@@ -50,10 +50,9 @@ func overdue(done, due int) (from, to int) {
 	return max(done, due-visits*bucketCount), due
 }
 
-// visit looks after the sessions of a bucket, and after its event streams when
-// they are due, which is once in a ping interval. Streams are told where they are
-// after the bucket's lock is released: a session may have to wait for the lock of
-// those who write to it.
+// visit looks after the sessions of a bucket, and after its event streams when they
+// are due, which is once in a ping interval. Streams are told where they are after
+// the bucket's lock is released, as Pulse may wait for locks of channels.
 func (k *keepalive) visit(bucket int, streamsDue bool) {
 	var streams []streamer
 	k.sessions.visit(bucket, func(s *session) {

@@ -92,7 +92,7 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 	return emptied
 }
 
-// quicken ends that the session counts as slow: nothing waits any more.
+// quicken has the session count as slow no longer, as nothing waits any more.
 func (p *pending) quicken() {
 	if p.isSlow {
 		p.isSlow = false

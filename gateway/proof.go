@@ -67,7 +67,7 @@ func (p *proofs) run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			for _, s := range p.take() {
-				// First, as what is pushed from here on needs another ping.
+				// This comes first: what is pushed from here on needs another ping.
 				s.proof.scheduled.Store(false)
 				p.ask(s)
 			}

@@ -16,8 +16,8 @@ type queue struct {
 	limit   int
 	dropped prometheus.Counter // nil never drops broadcasts; otherwise counts those dropped
 
-	// ending is set with the close frame, after which nothing is queued. It is
-	// read without the lock by those who choose a deadline.
+	// ending is set with the close frame, after which nothing is queued. transport
+	// reads it without the lock when it chooses a deadline.
 	ending atomic.Bool
 
 	mu      sync.Mutex
@@ -36,7 +36,7 @@ type pushed uint8
 const (
 	pushedQueued  pushed = iota // a writer is on its way
 	pushedStart                 // the caller must start the writer
-	pushedHeld                  // it waits for the connection: who calls begin starts the writer
+	pushedHeld                  // it waits for the connection: the caller of begin starts the writer
 	pushedFull                  // no room: the caller must end the session
 	pushedIgnored               // the session is ending
 	pushedDropped               // a broadcast that found no room, and may be dropped
@@ -107,8 +107,8 @@ func (q *queue) end(cause string, f *protocol.Frame, drop bool) pushed {
 	return q.add(f)
 }
 
-// take moves the next frames into o and reports whether there are any.
-// Without, the writer must return: the queue counts it as gone.
+// take moves the next frames into o and reports whether there are any. If there are
+// none, the writer must return: the queue counts it as gone.
 func (q *queue) take(o *outgoing) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -158,8 +158,8 @@ func (q *queue) untilIdle() <-chan struct{} {
 	return q.idle
 }
 
-// room returns what to wait for until there is room for size bytes, nil if there
-// is: half of the queue is left for what does not wait.
+// room returns what to wait for until there is room for size bytes, nil if there is
+// room. It leaves half of the queue to frames that do not wait for room.
 func (q *queue) room(size int) <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()

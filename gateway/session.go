@@ -72,7 +72,7 @@ func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
 	return s
 }
 
-// begin has written what was pushed since the channels know the session, and what
+// begin has the session write what was pushed before it had a connection, and what
 // follows. The connection must be there.
 func (s *session) begin() {
 	if s.queue.begin() {

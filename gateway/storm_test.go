@@ -14,8 +14,8 @@ import (
 )
 
 // TestStorm lets a few hundred clients come, talk, misbehave and die at random
-// while others speak to everybody: afterwards nobody is left, nothing is kept,
-// and one who only listened has missed nothing.
+// while others speak to everybody: afterwards nobody is left, nothing is kept, and
+// a client that only listened has missed nothing.
 func TestStorm(t *testing.T) {
 	r := start(t, func(c *Config) {
 		c.QueueBytes, c.CloseTimeout, c.MaxFrame = 1<<20, 200*time.Millisecond, 10_000

@@ -59,8 +59,8 @@ func (g *Gateway) admitStream(w http.ResponseWriter, r *http.Request, address ne
 	return nil
 }
 
-// identifyStream reads the client's token from the request. Which version a stream
-// has its query says; it goes on by Last-Event-ID instead of a client_id.
+// identifyStream reads the client's token from the request. The query says which
+// version the stream has. A stream goes on by Last-Event-ID instead of a client_id.
 func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Identity, *rejection) {
 	token, given := streamToken(r)
 	claims, err := g.verifier.Verify(token, now)
@@ -99,8 +99,8 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	s.transport.Conn = conn
 	setUserTimeout(conn, g.config.IdleTimeout)
 	s.transport.extendWrite(len(head))
-	// Not by the queue, which may drop what waits in it: without a head nothing
-	// makes sense. There is no writer before s.begin.
+	// The head does not go through the queue, which may drop what waits in it:
+	// without a head nothing makes sense. There is no writer before s.begin.
 	if _, err := conn.Write(protocol.StreamHead(head, reconnectDelay()).Wire()); err != nil {
 		s.queue.kill(endGone)
 	}

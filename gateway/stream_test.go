@@ -72,7 +72,7 @@ func (r *running) read(t testing.TB, method, path string, headers map[string]str
 	return &stream{Response: resp, conn: conn, lines: bufio.NewReader(resp.Body)}
 }
 
-// block reads the lines up to the next empty one, which it leaves away.
+// block reads the lines up to the next empty one, which it leaves out.
 func (s *stream) block(t testing.TB) string {
 	t.Helper()
 	s.conn.SetReadDeadline(time.Now().Add(patience))

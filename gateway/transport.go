@@ -12,9 +12,9 @@ import (
 // A deadline that is not urgent is set at most once a second: it costs more than
 // the rest of a small message.
 //
-// Whoever ends the session sets ending and then the short deadline. extendRead and
-// extendWrite set the long deadline and then look at ending. So whichever of the
-// two comes last, the short deadline is what remains.
+// To end the session, ending is set first and then the short deadline. extendRead
+// and extendWrite set the long deadline and then look at ending. So whichever of
+// the two comes last, the short deadline is what remains.
 type transport struct {
 	net.Conn
 	timeouts *Timeouts

@@ -124,7 +124,8 @@ func (g *Gateway) identify(r *http.Request, now time.Time) (channels.Identity, *
 }
 
 // accept completes the handshake and starts the session. The hub knows the session
-// before its client is answered: who is connected can be disconnected.
+// before its client is answered, so that it can end every session whose client
+// knows that it is connected.
 func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *http.Request, address netip.Addr, id channels.Identity) *rejection {
 	if text := handshakeFault(r.Header); text != "" {
 		return rejectHandshake(text)

@@ -89,7 +89,7 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 const largeMessage = 8 << 10
 
 // decode reads a message. Large ones are read by fewer sessions at once than there
-// are processors, each in its turn: what is live must find one.
+// are processors, each in its turn, so that live delivery always finds a processor.
 func (s *session) decode(message []byte, binary bool) (protocol.Message, error) {
 	if len(message) < largeMessage {
 		return s.version.Decode(message, binary)

@@ -13,7 +13,7 @@ create function realtime.walcast_upkeep(
 ) returns table (partition_name text, done text)
 language plpgsql
 set search_path = pg_catalog
--- Whoever waits for a lock on messages makes all senders wait behind it.
+-- A statement that waits for a lock on messages makes all senders wait behind it.
 set lock_timeout = '1s'
 as $$
 declare

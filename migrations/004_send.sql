@@ -4,9 +4,9 @@ create function realtime.topic() returns text
 language sql stable
 as $$ select nullif(current_setting('realtime.topic', true), '') $$;
 
--- Raises what would otherwise be a message that nobody gets. An error and not
--- a warning: whoever can live without the message can catch it, whoever does
--- not look would lose it.
+-- Raises what would otherwise be a message that nobody gets. An error and not a
+-- warning: a caller that can do without the message can catch it; with a warning it
+-- would be lost unseen.
 create function realtime.walcast_check_message(event text, topic text, private boolean) returns void
 language plpgsql stable
 as $$

@@ -16,7 +16,7 @@ create view realtime.walcast_messages with (security_barrier) as
 	where current_user in (select role from realtime.walcast_serving)
 	with cascaded check option;
 
--- Whoever made this may have default privileges that grant it to clients.
+-- The role that runs this may have default privileges that grant it to clients.
 do $$
 declare
 	r name;

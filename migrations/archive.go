@@ -41,11 +41,11 @@ const newest = `
 	limit $3`
 
 // unexpired leaves out what its sender did not want kept any longer. A table that
-// somebody else has made may not know of that.
+// somebody else has made may lack the column.
 const unexpired = " and (expires_at is null or expires_at > (now() at time zone 'UTC'))"
 
-// visible counts those of the messages that queries see. The time keeps it to
-// the partitions of late.
+// visible counts those of the messages that queries see. The time limits it to
+// recent partitions.
 const visible = `select count(*) from %s
 	where id = any($1::text[]::uuid[]) and inserted_at > (now() at time zone 'UTC') - interval '1 hour'`
 

@@ -1,7 +1,7 @@
-// Package migrations makes the optional schema realtime: the table of messages
-// sent from SQL and of private channels' policies, its daily partitions, the
-// functions that send, and the publication that the server reads them by.
-// Whoever only wants row changes needs none of it.
+// Package migrations makes the optional schema realtime: the table of messages sent
+// from SQL and of private channels' policies, its daily partitions, the functions
+// that send, and the publication that the server reads them by. Row changes need
+// none of it.
 //
 // The SQL is in the files beside this one, plain and forward only. What was
 // made is written down in realtime.walcast_migrations, so that Remove takes

@@ -1,6 +1,6 @@
 -- The statements that give role $1 what the server needs and it does not have, most
 -- basic first. $2 is whether walcast made the schema realtime: in one that somebody
--- else made, who owns realtime.messages may do everything that is needed.
+-- else made, the owner of realtime.messages may do everything that is needed.
 with me as (select oid, rolname, rolsuper, rolreplication, rolinherit from pg_roles where rolname = $1),
 rds as (select oid from pg_roles where rolname = 'rds_replication'),
 messages as (select oid, relowner from pg_class where oid = to_regclass('realtime.messages'))

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestGrantToGivesWhatAForeignSchemaTakes: who owns realtime.messages may do all
-// there, and a role that inherits nothing has none of it by being a member.
+// TestGrantToGivesWhatAForeignSchemaTakes: there the owner of realtime.messages may
+// do everything, and a role that inherits nothing gains nothing by being a member
+// of the owner.
 func TestGrantToGivesWhatAForeignSchemaTakes(t *testing.T) {
 	db := supabaseDB(t)
 	owner, role := db.Name+"_owner", db.Name+"_walcast"

@@ -24,11 +24,12 @@ var (
 // The SQLSTATEs of these.
 const (
 	codeUndefinedColumn = "42703"
-	codeCheckViolation  = "23514" // which a missing partition is called
+	codeCheckViolation  = "23514" // as which Postgres reports a missing partition
 	classData           = "22"
 )
 
-// store keeps a message that its receivers have from elsewhere.
+// store inserts a message that the server sends by itself: it is not sent again
+// when its row is in the log.
 const store = `
 	insert into %s (topic, extension, event, payload, binary_payload, private, skip_broadcast, expires_at)
 	values ($1, 'broadcast', $2, $3::text::jsonb, $4, true, true, (now() at time zone 'UTC') + $5::bigint * interval '1 microsecond')

@@ -43,8 +43,9 @@ func Maintain(ctx context.Context, conn *pgx.Conn, now time.Time) (u Upkeep, err
 	return u, nil
 }
 
-// keepSQL names the function that this role calls: whoever has no rights of the
-// owner of messages, but was granted to serve, calls the one that has them.
+// keepSQL names the function that this role calls. A role that was granted to
+// serve, and has no rights of the owner of messages, calls the function that runs
+// with these rights.
 const keepSQL = `
 	select case when keep.oid is not null and has_function_privilege(keep.oid, 'execute') and not pg_has_role(m.relowner, 'usage')
 		then 'walcast_keep' else 'walcast_upkeep' end

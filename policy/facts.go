@@ -66,8 +66,9 @@ type policyRow struct {
 	Columns    []int16 // the columns that Using names, system columns below 0; not whole rows
 }
 
-// names says which of the names in policies can be looked up by whom. A stored
-// policy needs no USAGE on the schemas of the names in it, but its text needs it.
+// names says which of the names in policies the role, and our own user, cannot look
+// up. A stored policy needs no USAGE on the schemas of the names in it, but its
+// text needs it.
 type names struct {
 	Subject []string // schemas that the role has no USAGE on
 	Own     []string // schemas that our user has no USAGE on

@@ -46,8 +46,8 @@ func (l *lab) judges(s *Subject, c *wal.Change) bool {
 }
 
 // changesOfAccess widen what a reader sees, for roles READER and GROUP. Those that
-// leave nothing behind in the catalog are marked: only who has known what was
-// before can tell.
+// leave nothing behind in the catalog are marked: they are noticed only where the
+// catalog was read before them.
 var changesOfAccess = []struct {
 	sql       string
 	traceless bool

@@ -40,8 +40,9 @@ func newJoining(pool *pgxpool.Pool) *joining {
 }
 
 // Join waits until one more connection may be used for a join of a subject, or ctx
-// is done. Whoever has it uses one connection at a time, asks neither MayRead nor
-// MayWrite, which wait by themselves, and calls done.
+// is done. The caller then uses one connection at a time, and calls done at the
+// end. Meanwhile it does not call MayRead or MayWrite, which wait for a connection
+// of their own.
 func (pg *postgres) Join(ctx context.Context, s *Subject) (done func(), err error) {
 	j := pg.joining
 	turn := j.enter(s)

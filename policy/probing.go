@@ -9,8 +9,8 @@ import (
 )
 
 // probing is where walcast's own role puts a row for a subject to find or not:
-// realtime.messages, or for a role that may not pass by its row-level security a
-// view of it that "walcast migrate --grant-to" grants.
+// realtime.messages, or, for a role to which its row-level security applies, a view
+// of it that "walcast migrate --grant-to" grants.
 type probing struct {
 	relation atomic.Pointer[string] // nil until it was of use, and after it was not
 }
@@ -40,7 +40,8 @@ func (p *probing) into(ctx context.Context, conn *pgx.Conn) (string, error) {
 	return messagesTable, nil
 }
 
-// worked remembers what was of use. What was not may be another thing tomorrow.
+// worked remembers a relation that could be used. After one that could not, the
+// next call looks again, as grants may have changed.
 func (p *probing) worked(relation string, did bool) {
 	if did {
 		p.relation.Store(&relation)

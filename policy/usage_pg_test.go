@@ -105,8 +105,8 @@ func TestVisibilityIsThatOfPostgresWhateverMayBeNamed(t *testing.T) {
 	t.Logf("%d rows, %d that nobody could judge, %d raised", rows, unjudged, raised)
 }
 
-// judged is what is delivered of: judged, and judged again if a look has found the
-// rules changed meanwhile.
+// judged judges changes as a delivery does: again, if a look has found the rules
+// changed meanwhile.
 func (l *lab) judged(t *rapid.T, s *Subject, rel *wal.Relation, changes []*wal.Change) ([]bool, map[int]error) {
 	for {
 		before := l.policy.Generation()

@@ -40,7 +40,7 @@ type View struct {
 func newView(rel *wal.Relation, f *facts) View {
 	v := View{Columns: f.relation.Selectable, RowSecurity: f.relation.RowSecurity}
 	if v.NoUsage = f.relation.Known && !f.relation.SchemaUsage; v.NoUsage && !f.relation.RowSecurity {
-		v.Columns = make([]bool, len(rel.Columns)) // else who judges rows says so
+		v.Columns = make([]bool, len(rel.Columns)) // with row-level security, asking about rows says so
 	}
 	v.NoPolicy = f.relation.Known && f.relation.RowSecurity && !slices.ContainsFunc(f.policies.stored, func(p policyRow) bool { return p.Permissive })
 	any, allKeys := false, true

@@ -8,8 +8,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// benchSQL has one table for each way in which rows are checked. The sub-select
-// is what people write who have no claim to compare with.
+// benchSQL has one table for each way in which rows are checked. The sub-select is
+// what people write where no claim of the token can be compared.
 const benchSQL = `
 	create table members (org int, usr uuid, primary key (usr, org)); grant select on members to authenticated;
 	insert into members select i % 100, ('00000000-0000-4000-8000-' || lpad((i / 10)::text, 12, '0'))::uuid from generate_series(0, 99999) as i on conflict do nothing;

@@ -130,9 +130,9 @@ func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (
 }
 
 // Late reports whether what is known may be older than Config.AccessAge: no look
-// that began after since has succeeded yet. Whoever goes by what is known waits for
-// one in Confirm then. It needs no I/O, and is false while Run is not running, as
-// everything is read again after that time then.
+// that began after since has succeeded yet. The caller then waits for one in
+// Confirm before it goes by what is known. It needs no I/O, and is false while Run
+// is not running, as everything is read again after that time then.
 func (w *watch) Late() (since time.Time, late bool) {
 	since = w.pg.now().Add(-w.pg.config.AccessAge)
 	w.mu.Lock()

@@ -54,7 +54,8 @@ func agree(t *testing.T, config RoomsConfig, members int) {
 	})
 }
 
-// roam is a member's life; it returns what is left of it, nil for nothing.
+// roam has a member track, change and leave at random; it returns the member, nil
+// if it has left.
 func (l *lobby) roam(i, members int) (one *guest) {
 	const steps = 8
 	random := rand.New(rand.NewPCG(1, uint64(i)))
@@ -118,7 +119,7 @@ func (r refsOf) leave(key string, one *metasOf) (all bool) {
 	return all
 }
 
-// reader reads diffs, each once for all who got it.
+// reader reads diffs, each once for all members that got it.
 type reader struct {
 	*lobby
 	diffs map[*protocol.Frame]diffView

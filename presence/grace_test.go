@@ -121,7 +121,8 @@ func TestWhatWasTrackedLastIsPresentInTheGraceTime(t *testing.T) {
 	})
 }
 
-// Who is back only to leave has left, though it has not tracked since.
+// A client that comes back only to leave has left, though it has tracked nothing
+// since.
 func TestWhoComesBackAndLeavesIsGone(t *testing.T) {
 	for _, watches := range []bool{true, false} {
 		inLobby(t, graceful, func(l *lobby) {

@@ -95,11 +95,11 @@ func (m *Member) Watches(watches bool) {
 	}
 }
 
-// Track sets what the member tracks: a JSON object, or nothing for an empty
-// one. A member that tracks takes part, so it watches from now on if it may. A payload
-// above the rate is held back until its time comes, or a later one has taken
-// its place. An error is a protocol.Refusal: there is no room for the payload,
-// and what was tracked before stays.
+// Track sets what the member tracks: a JSON object, or nothing for an empty one. A
+// member that tracks takes part, so it watches from now on if it may. A payload
+// above the rate is held back until its time comes, or a later one replaces it. An
+// error is a protocol.Refusal: there is no room for the payload, and what was
+// tracked before stays.
 func (m *Member) Track(payload json.RawMessage, mayWatch bool) (heldBack bool, err error) {
 	if len(payload) > memberBytes {
 		return false, protocol.RefuseTrackTooLarge

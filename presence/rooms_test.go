@@ -63,7 +63,7 @@ func TestWhoNeitherWatchesNorTracksIsInNoRoom(t *testing.T) {
 		silent.Track(json.RawMessage(`{"n":1}`), false)
 		l.wantRooms(1)
 		silent.wantHeard()
-		silent.track(`{"n":2}`) // who tracks takes part
+		silent.track(`{"n":2}`) // a member that tracks takes part
 		silent.wantHeard("state", "=ann:1", "+ann:2", "-ann:1")
 		silent.Leave(false)
 		silent.Leave(true)

@@ -203,8 +203,8 @@ func (s *State) LengthOf(id ChannelID) int {
 	return 0
 }
 
-// Encoded is the payload of presence_state as of the last flush. It is the same
-// bytes for all who ask before the next, and read-only.
+// Encoded is the payload of presence_state as of the last flush. Until the next
+// flush every call returns the same bytes, which are read-only.
 func (s *State) Encoded() []byte {
 	if s.encoded == nil {
 		s.encode()

@@ -56,8 +56,8 @@ func (f *Frame) AppendPieces(dst [][]byte) [][]byte {
 	return append(dst, f.wire, f.rest.payload, f.rest.end)
 }
 
-// Payload is the frame without its WebSocket header, which in an event stream
-// there is none of. It is read-only.
+// Payload is the frame without its WebSocket header; a frame of an event stream has
+// none. It is read-only.
 func (f *Frame) Payload() []byte { return f.Wire()[f.header:] }
 
 // The opcodes of RFC 6455, 5.2.

@@ -51,7 +51,7 @@ func (m Message) IsJSON() bool {
 // drops such a frame and keeps the socket.
 func (v Version) Decode(data []byte, binary bool) (Message, error) {
 	switch {
-	case binary && v != V1: // of which text or not does not matter: upstream reads JSON from both
+	case binary && v != V1: // for 1.0.0 the kind of frame does not matter: upstream reads JSON from both
 		return decodeBinary(data)
 	case nestsDeeply(data):
 		return Message{}, errNesting

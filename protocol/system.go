@@ -29,7 +29,7 @@ func MessageNotReadable(subTopic string) string {
 }
 
 // MessageNoLongerReadable is for a new token that may read less of the private
-// topic than the one before, and for who may read it no more.
+// topic than the one before, and for a client that has lost the right to read it.
 func MessageNoLongerReadable(subTopic string) string {
 	return "You no longer have permission to read from this Channel topic: " + subTopic
 }

@@ -32,8 +32,8 @@ func TestSilenceAndIdlenessGoByTheMonotonicClock(t *testing.T) {
 	}
 }
 
-// TestHeartbeatsAreToldApartThoughTheClockGoesBack would else take an older one
-// for the one that it waits for.
+// TestHeartbeatsAreToldApartThoughTheClockGoesBack would fail if an older heartbeat
+// were taken for the one that is waited for.
 func TestHeartbeatsAreToldApartThoughTheClockGoesBack(t *testing.T) {
 	returned := uint64(time.Now().Add(time.Hour).UnixMicro()) // came when the clock was wrong
 	h := &heartbeat{}

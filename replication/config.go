@@ -44,8 +44,9 @@ type Config struct {
 	// that no consumer needs any more.
 	Heartbeat time.Duration
 	// TypesFound is told of types that columns have, by OID, after they were read
-	// from the catalog: whoever can tell when they change calls TypesChanged then,
-	// and also once it has begun to look. It must not block. nil tells nobody.
+	// from the catalog. A program that notices when types change calls TypesChanged
+	// then, and also once when it has begun to look. It must not block. nil tells
+	// nobody.
 	TypesFound func(types []uint32)
 }
 

@@ -37,8 +37,9 @@ func awayFrom(t *testing.T, db *devdb.DB) (*reading, *proxy, func(sql string)) {
 	return r, p, exec
 }
 
-// TestDatabaseRenamed: while anybody is connected, Postgres refuses to. The slot
-// goes with the database, so that all is well when the name is back.
+// TestDatabaseRenamed: Postgres refuses to rename a database while anybody is
+// connected to it. The slot goes with the database, so that all is well when the
+// name is back.
 func TestDatabaseRenamed(t *testing.T) {
 	t.Parallel()
 	db := ownServer(t, nil)

@@ -24,7 +24,7 @@ func columnsOf(c *wal.Change) string {
 }
 
 // TestSchemaChangesInsideATransaction decodes each row with the table as it was
-// at its place, not as it is when the row is read.
+// when the row was written, not as it is when the row is read.
 func TestSchemaChangesInsideATransaction(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

@@ -28,12 +28,12 @@ const (
 	unseenMost  = 50 * time.Millisecond
 )
 
-// awaitCommit waits until other sessions see what a transaction did. Postgres
-// sends a commit as soon as it is flushed, and shows it a moment later, or much
-// later if it waits for a synchronous standby. Until then the catalog has the
-// table as it was before: without its new types and key, and, for those who judge
-// its rows, without the policies that the transaction gave it. Such changes come
-// with a Relation message, so waiting there is enough.
+// awaitCommit waits until other sessions see what a transaction did. Postgres sends
+// a commit as soon as it is flushed, and shows it a moment later, or much later if
+// it waits for a synchronous standby. Until then the catalog has the table as it
+// was before: without its new types and key, and without the policies that the
+// transaction gave it, by which its rows are judged. Such changes come with a
+// Relation message, so waiting there is enough.
 func (d *describer) awaitCommit(ctx context.Context, xid uint32) error {
 	if xid == d.seen {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"walcast/internal/devdb"
 )
 
-// proxy is a TCP road to a test's Postgres that can be blocked and cut.
+// proxy passes TCP connections on to a test's Postgres, and can block and cut them.
 type proxy struct {
 	listen net.Listener
 	work   sync.WaitGroup

@@ -75,8 +75,8 @@ func parseKeepalive(data []byte) (keepalive, error) {
 	}, nil
 }
 
-// parseWALData returns the pgoutput message inside. The positions in the
-// header are those of single records and useless as a place to go on from.
+// parseWALData returns the pgoutput message inside. The positions in the header are
+// those of single records, from which no stream can go on.
 func parseWALData(data []byte) ([]byte, error) {
 	if len(data) < walDataHeader {
 		return nil, fmt.Errorf("read WAL data: want at least %d bytes, got %d", walDataHeader, len(data))

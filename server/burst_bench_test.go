@@ -155,7 +155,7 @@ func (a *audience) cost() time.Duration {
 	return best
 }
 
-// summonOthers starts the rest of a crowd, whom no row is for.
+// summonOthers starts the rest of a crowd, for which there are no rows.
 func summonOthers(s *bench, kind string, few, many int) *summoned {
 	c := audiences[kind].crowd
 	c.Address, c.From, c.Sessions, c.Parallel, c.Armed = s.Addr(), few, many-few, 8, true

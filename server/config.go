@@ -46,11 +46,11 @@ type Config struct {
 
 // DatabaseConfig is how the database is used beside the connection that streams.
 type DatabaseConfig struct {
-	// PoolSize (pool-size) is how many ordinary connections to Postgres there
-	// may be, beside the one that streams. Default 4: walcast runs beside an app
-	// and must not eat its connections. The reader keeps one, so at least 2; one
-	// more is left, if there are so many, that joins do not use, and decides who
-	// may see rows. With few, checks of row-level security wait for each other.
+	// PoolSize (pool-size) is how many ordinary connections to Postgres there may
+	// be, beside the one that streams. Default 8: walcast runs beside an app and
+	// must not eat its connections. The reader keeps one, so at least 2. Where
+	// there are enough, five are not used for joins, so that decisions about rows
+	// do not wait for them.
 	PoolSize int
 	// StartTimeout (start-timeout) is how long Postgres may be out of reach
 	// before a start is given up. Default 30 s: databases often start together

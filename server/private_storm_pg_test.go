@@ -22,8 +22,9 @@ const (
 	// stormLate is how long after a removal something may still come: read-check,
 	// and time for a loaded machine.
 	stormLate = stormCheck + 6*time.Second
-	// stormBack is how long before a member is back what was sent may reach it then:
-	// who joins has what is committed from SQL and not read from the WAL yet.
+	// stormBack is how long before its return a message may have been sent that
+	// still reaches a member: one from SQL that is committed before the join, and
+	// read from the WAL after it, is delivered.
 	stormBack = 2 * time.Second
 )
 

@@ -171,7 +171,7 @@ func restoreBackup(t *testing.T, db *devdb.DB) {
 	if err := db.Pool.QueryRow(t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
 		t.Fatal(err)
 	}
-	for read := false; !read; { // what is lost has been read, by whoever wanted it
+	for read := false; !read; { // until the reader has read what will be lost
 		err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_replication where usename = 'reader' and sent_lsn >= $1::pg_lsn)`, end).Scan(&read)
 		if err != nil {
 			t.Fatal(err)

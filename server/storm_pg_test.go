@@ -17,8 +17,8 @@ const (
 	stormDuration = 20 * time.Second
 )
 
-// TestStorm has a thousand clients join, listen, speak, leave and die at random.
-// One who only listens misses nothing meanwhile; afterwards no session, no
+// TestStorm has a thousand clients join, listen, speak, leave and die at random. A
+// client that only listens misses nothing meanwhile; afterwards no session, no
 // channel, no binding and no goroutine is left.
 func TestStorm(t *testing.T) {
 	db := appDatabase(t)

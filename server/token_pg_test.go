@@ -31,8 +31,8 @@ const notes = `
 	alter publication supabase_realtime add table compiled, asked;`
 
 // TestTokensRefreshedUnderLoad has a client change its role and its claims again
-// and again while rows are written: it gets every row that it may see whoever it
-// is, each row once, and all in commit order.
+// and again while rows are written: it gets every row that each of its tokens may
+// see, each row once, and all in commit order.
 func TestTokensRefreshedUnderLoad(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)

@@ -17,10 +17,10 @@ import (
 // messages.
 const writersInterval = 10 * time.Second
 
-// writers says whether logical messages may go to private topics. The WAL does
-// not say who wrote one, so they may only while nobody can write them whom the
-// settings do not name, besides superusers and walcast itself, whose role needs
-// the function for its heartbeat.
+// writers says whether logical messages may go to private topics. The WAL does not
+// say who wrote one, so they may only while no role can write them but those that
+// the settings name, superusers, and walcast's own, which needs the function for
+// its heartbeat.
 type writers struct {
 	pool    *pgxpool.Pool
 	roles   []string // that the settings name; none trusts nobody

@@ -62,7 +62,8 @@ func fourth(t *testing.T, db *devdb.DB) string {
 }
 
 // TestAPrivateTopicHearsLogicalMessagesOfTrustedWritersOnly sends one to a server
-// that trusts nobody, and to one that trusts whom Postgres lets.
+// that trusts no role, and to one that trusts the only role that Postgres lets
+// write it.
 func TestAPrivateTopicHearsLogicalMessagesOfTrustedWritersOnly(t *testing.T) {
 	for _, trusts := range []bool{false, true} {
 		db := appDatabase(t)

@@ -1,5 +1,5 @@
 /**
- * What resumable needs of a channel beyond its public calls: the one place for what differs between versions of
+ * What resumable needs of a channel beyond its public calls. Only this file knows what differs between versions of
  * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
  */
 export function wireOf(channel) {

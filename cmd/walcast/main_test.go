@@ -40,7 +40,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// await returns the output once it contains text; a test waits in one place.
+// await returns the output once it contains text. Only one goroutine may wait.
 func (o *output) await(t *testing.T, ctx context.Context, text string) string {
 	t.Helper()
 	for {

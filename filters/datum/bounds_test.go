@@ -75,8 +75,8 @@ func allocated(f func()) uint64 {
 }
 
 // TestReadingTakesMemoryInProportionToTheText reads each hostile text, once of a
-// length and once of eight times that. What takes time in the square takes
-// memory in the square as well here, as texts cannot be changed in place.
+// length and once of eight times that. What takes quadratic time takes quadratic
+// memory as well here, as Go's strings are immutable.
 func TestReadingTakesMemoryInProportionToTheText(t *testing.T) {
 	const perByte = 250 // what a value of a few bytes takes
 	for _, c := range hostile {

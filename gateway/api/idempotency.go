@@ -51,8 +51,8 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 	case len(key) > repeatsKey:
 		return message(http.StatusBadRequest, "Idempotency-Key has more than 255 bytes")
 	}
-	// The key is its token's own: others may use the same one, and who has the same
-	// role and sub need not be the same client, nor may they do the same.
+	// A key counts for one token: other clients may use the same key, and clients
+	// with the same role and sub may have other rights.
 	scope := sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" +
 		last(req.URL.Query(), "private") + "\x00" + key))
 	body := sha256.Sum256(req.body)

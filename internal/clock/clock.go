@@ -13,7 +13,7 @@ import (
 // the two, and checks that it is so.
 func Set(t *testing.T, at time.Time, d time.Duration) time.Time {
 	t.Helper()
-	const wholeSeconds = 30 // the place of the seconds, above the nanoseconds
+	const wholeSeconds = 30 // how far the seconds are shifted, above the nanoseconds
 	moved := at
 	wall := (*uint64)(unsafe.Pointer(&moved))
 	*wall += uint64(int64(d/time.Second)) << wholeSeconds

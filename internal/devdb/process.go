@@ -56,7 +56,8 @@ func (s *Server) StartAgain(ctx context.Context) error {
 
 // launch starts postgres and the one goroutine that waits for its end.
 func (s *Server) launch() (*process, error) {
-	// Appending: what a former life still writes must not write over this one's.
+	// The log is opened for appending: what a former process still writes must not
+	// overwrite what this one writes.
 	log, err := os.OpenFile(s.LogPath(), os.O_CREATE|os.O_TRUNC|os.O_APPEND|os.O_WRONLY, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("make postgres log: %w", err)

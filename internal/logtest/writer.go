@@ -73,7 +73,7 @@ func (w *Writer) Commit(changes ...*wal.Change) {
 }
 
 // CatchUp has what is committed from here on come after all that the database has
-// done: a change of access has its place among the rows.
+// done: a change of access comes before the rows that are written after it.
 func (w *Writer) CatchUp() {
 	w.t.Helper()
 	var text string

@@ -65,8 +65,8 @@ var may = map[string][]string{
 	"internal/devdb/find": {"internal/devdb"},
 }
 
-// withoutDriver are packages that import no driver of Postgres, the core of
-// which plain values are all that goes in and out.
+// withoutDriver are the packages of the core, whose input and output are plain
+// values: they import no driver of Postgres.
 var withoutDriver = []string{
 	"protocol", "presence", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog",
 	"filters", "filters/datum", "filters/pattern", "policy/sql", "policy/compile",

@@ -8,8 +8,8 @@ import (
 
 // LSN is a log sequence number: an offset into the write-ahead log, in bytes from
 // its beginning. It is printed as two hexadecimal numbers of 32 bits each,
-// "16/B374D848", like Postgres' type pg_lsn (Postgres manual, "pg_lsn Type").
-// Zero is no place in the log.
+// "16/B374D848", like Postgres' type pg_lsn (Postgres manual, "pg_lsn Type"). Zero
+// is never the LSN of a record.
 type LSN uint64
 
 // ParseLSN reads what String writes and Postgres prints, for example

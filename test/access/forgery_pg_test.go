@@ -37,8 +37,8 @@ func (f *forger) tamper(r *round) {
 	}
 }
 
-// forge adds a frame of a row that was passed over by one that came, in the
-// first place of a diary that allows it.
+// forge adds a frame of a row that was passed over by one that came, at the first
+// entry of a diary that allows it.
 func (f *forger) forge(r *round, c *client) bool {
 	diary, works := c.diary.entries, false
 	for i, e := range diary {
@@ -60,7 +60,7 @@ func (f *forger) forge(r *round, c *client) bool {
 	return false
 }
 
-// steal takes away a frame, in the first place of a diary that allows it.
+// steal takes away a frame, at the first entry of a diary that allows it.
 func (f *forger) steal(r *round, c *client) {
 	diary, works := c.diary.entries, false
 	for i, e := range diary {

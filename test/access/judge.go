@@ -88,8 +88,8 @@ func (s suspicion) start(subject int, said answers) int {
 	return s.From
 }
 
-// judgeArrival decides whether what came may have been seen by any of those
-// whom the client may have been.
+// judgeArrival decides whether what came may have been seen by any subject that the
+// client may have acted as.
 func judgeArrival(s suspicion, h history, said answers) (kind string) {
 	if !slices.ContainsFunc(s.subjects, func(p int) bool { return !s.client.world.foreign(p) }) {
 		return foreignLeak
@@ -171,8 +171,8 @@ func sameJSON(a, b json.RawMessage) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// judgeAbsence decides whether what did not come must have been seen, by all
-// whom the client may have been and all the time.
+// judgeAbsence decides whether what did not come must have been seen: by all
+// subjects that the client may have acted as, and all the time.
 func judgeAbsence(s suspicion, h history, said answers) string {
 	for _, p := range s.subjects {
 		if s.client.world.foreign(p) {

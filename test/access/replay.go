@@ -173,7 +173,7 @@ func (s *shadow) era(ctx context.Context, p *schedule, k int, present []map[int6
 	return s.glances(ctx, tx, p.glances[k], there, t)
 }
 
-// glances asks all of an era's questions in one go.
+// glances has all subjects of an era look, in one go.
 func (s *shadow) glances(ctx context.Context, tx pgx.Tx, wanted map[glance]bool, there [][]int64, t *testimony) error {
 	batch := &pgx.Batch{}
 	list := slices.SortedFunc(maps.Keys(wanted), func(a, b glance) int {

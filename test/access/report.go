@@ -28,7 +28,7 @@ func (r *round) summary() string {
 			}
 		}
 	}
-	fmt.Fprintf(&out, "seed %d: %d changes of rows, %d of access (%d refused), %d clients, %d joins, %d frames, %d questions to Postgres (%d versions could not be asked)\n",
+	fmt.Fprintf(&out, "seed %d: %d changes of rows, %d of access (%d refused), %d clients, %d joins, %d frames, %d checks by Postgres (%d versions could not be asked)\n",
 		r.Seed, len(r.truth.changes), len(r.steward.history)-1, total(r.steward.refused), len(r.clients), count[joined], count[shown], r.asked, r.odd)
 	fmt.Fprintf(&out, "  %s\n", r.pace())
 	fmt.Fprintf(&out, "  told: %s\n", tally(troubles))

@@ -170,7 +170,7 @@ type opinion struct {
 	Seen    []int64
 }
 
-// glance is one question of look and its place among the answers.
+// glance is one call of look; its answer is found by it.
 type glance struct{ era, subject, table int }
 
 // testimony is what Postgres has said. Without an opinion nothing is visible:

@@ -30,15 +30,15 @@ const (
 	unseenIt                // a version did not come: must it have been seen?
 )
 
-// suspicion is a question to Postgres, put together from a diary. It is about
-// the eras from From (or Open, where rules may be older, or Early, where walcast may
-// not have known better) up to and with Upto; after Life, the version was no longer
-// there to be seen.
+// suspicion is what Postgres is asked to judge, put together from a diary. It is
+// about the eras from From (or Open, where rules may be older, or Early, where
+// walcast may not have known better) up to and with Upto; after Life, the version
+// was no longer there to be seen.
 type suspicion struct {
 	purpose  purpose
 	client   *client
 	entry    entry // the arrival, or what tells that the version was passed over
-	subjects []int // whom the client may have been
+	subjects []int // as which the client may have acted
 	row      *version
 	columns  []string // that were shown, or are needed
 	excuses
@@ -78,10 +78,10 @@ type stay struct {
 	from, until int64
 }
 
-// stays are when the client was whom. A token is replaced, once in a connection
-// at most, between the moment it is sent and the answer to a question sent after
-// it; what was asked of Postgres for the old one may still come for as long as
-// asking.
+// stays are the times at which the client acted as one subject. A token is
+// replaced, once in a connection at most, between the moment at which the new one
+// is sent and the answer to a request sent after it. What Postgres is still asked
+// about for the old token may come for as long as asking.
 func stays(diary []entry) (all []stay) {
 	const open = int64(1) << 62
 	for _, e := range diary {

@@ -66,7 +66,7 @@ func cause(kind string, s suspicion, h history, said answers) origin {
 		return s.purpose != seenKey && !said.visible(k, p, s.row) ||
 			slices.ContainsFunc(s.columns, func(c string) bool { return !said.granted(k, p, s.row.table, c) })
 	}
-	sees := func(k int) bool { // all whom the client may be, if all had to; else one of them
+	sees := func(k int) bool { // by all subjects that the client may act as, if all had to; else by one of them
 		if now {
 			return !slices.ContainsFunc(s.subjects, func(p int) bool { return hides(k, p) })
 		}

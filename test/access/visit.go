@@ -98,8 +98,8 @@ func (v *visit) stay(ctx context.Context) error {
 	}
 }
 
-// refresh sends the other token, and asks a question whose answer tells that it
-// has been taken.
+// refresh sends the other token, and then a request whose answer tells that the
+// token has been taken.
 func (v *visit) refresh() error {
 	v.now = 1 - v.now
 	v.diary.note(entry{Kind: refreshed, Subject: v.subject()})
@@ -190,7 +190,8 @@ func (v *visit) take(text []byte) error {
 	return nil
 }
 
-// answered notes the reply to the join, or to the question how far it is.
+// answered notes the reply to the join, or to the request that asks how far the
+// channel is.
 func (v *visit) answered(ref string, payload []byte) error {
 	var p struct {
 		Status   string

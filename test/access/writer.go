@@ -101,7 +101,7 @@ func (w *writer) put(ctx context.Context, tx pgx.Tx, t *table, org, owner string
 	return err
 }
 
-// mood names a label by its place, as labels are renamed.
+// mood names a label by its index, as labels are renamed.
 func (w *writer) mood() string {
 	return fmt.Sprintf("(enum_range(null::app.mood))[%d]", 1+w.random.IntN(3))
 }

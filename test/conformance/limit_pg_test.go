@@ -78,7 +78,7 @@ func (p *player) offend(o offence, s transcript.Section) {
 			if err := p.sockets[l.Conn].conn.WriteMessage(websocket.TextMessage, []byte(p.fill(string(l.Frame)))); err != nil {
 				p.Fatalf("%s: send %s: %v", l.Conn, l.Frame, err)
 			}
-			if m.Event == protocol.EventJoin { // who is there before the others speak
+			if m.Event == protocol.EventJoin { // all are joined before the others speak
 				p.awaitReply(l.Conn, m)
 			}
 		}

@@ -36,7 +36,7 @@ func dial(t *testing.T, d *websocket.Dialer, url string, header http.Header, l l
 	t.Helper()
 	conn, answer, err := d.DialContext(t.Context(), url, header)
 	for end := time.Now().Add(patience); full(answer) && time.Now().Before(end); {
-		<-time.After(20 * time.Millisecond) // who has just closed may still be counted
+		<-time.After(20 * time.Millisecond) // a session that has just closed may still be counted
 		conn, answer, err = d.DialContext(t.Context(), url, header)
 	}
 	if err != nil {

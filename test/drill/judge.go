@@ -19,8 +19,8 @@ type charge struct {
 	// Names means that the client says where it was when it comes back, so that
 	// the server need not remember, and nothing may come twice.
 	Names bool
-	// Unclean is when the server first ended without a stop, in Unix nanoseconds,
-	// 0 if it never did. Before, it must know who it has served.
+	// Unclean is when the server first ended without a stop, in Unix nanoseconds, 0
+	// if it never did. Until then it must recognise every client that comes back.
 	Unclean int64
 }
 

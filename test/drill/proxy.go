@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// proxy is a TCP road whose connections can be harmed.
+// proxy passes TCP connections on, and can harm them.
 type proxy struct {
 	listen net.Listener
 	target string

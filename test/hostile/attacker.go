@@ -89,11 +89,11 @@ func (a *attacker) tell(what string) {
 	}
 }
 
-// chance is the source of what is random for one of several at once.
+// chance is the source of random numbers of one of several attackers.
 func (a *attacker) chance(i int) *rand.Rand { return rand.New(rand.NewPCG(a.Seed, uint64(i))) }
 
-// several is in how many topics attacks are made that need one: topics are spread
-// over what matches changes side by side.
+// several is how many topics an attack uses that needs one: topics are spread over
+// shards, which match changes side by side.
 const several = 4
 
 // caller is the attackers' user.

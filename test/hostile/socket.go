@@ -21,7 +21,7 @@ import (
 // handshakeLimit is for a server that is busy with others.
 const handshakeLimit = 30 * time.Second
 
-// caller is who connects, and how.
+// caller says as which user to connect, and how.
 type caller struct {
 	address, token, clientID string
 	header                   http.Header
@@ -98,7 +98,7 @@ func (s *socket) next() (frame, error) {
 	return f, nil
 }
 
-// skim is next for who does not care what long frames say.
+// skim is next, but does not read what long frames say.
 func (s *socket) skim() (frame, error) {
 	const short = 4096
 	_, r, err := s.conn.NextReader()

@@ -21,7 +21,7 @@ const (
 const lobby = "lobby"
 
 // topicsEach is how many channels have the same bindings: topics are spread over
-// what matches changes side by side, and an attack may reach one of these only.
+// shards, and an attack may reach only one of these.
 const topicsEach = 5
 
 // How often something happens that the victim must hear of.
@@ -189,8 +189,8 @@ func (v *victim) present(f frame, at time.Time) error {
 	return nil
 }
 
-// told is an answer or what the server says of a channel: nothing but good news
-// is for who harms nobody.
+// told is an answer or what the server says of a channel: as the victim harms
+// nobody, it must be told nothing but success.
 func (v *victim) told(f frame) error {
 	var p struct{ Status, Message string }
 	if err := json.Unmarshal(f.payload, &p); err != nil {
@@ -228,7 +228,7 @@ func (v *victim) befriend(ctx, speaking context.Context) {
 	if err := v.speak(speaking, s); err != nil {
 		v.blame("the friend cannot speak: %v", err)
 	}
-	<-ctx.Done() // who leaves is no longer present
+	<-ctx.Done() // a member that leaves is no longer present
 	reading.Wait()
 }
 

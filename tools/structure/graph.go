@@ -82,8 +82,8 @@ func (g graph) order() (best []int) {
 	return best
 }
 
-// greedy puts next whoever refers to the rest the most, compared with how much
-// the rest refers to it.
+// greedy puts next the file that refers to the rest the most, compared with how
+// much the rest refers to it.
 func (g graph) greedy() (order []int) {
 	var rest []int
 	for i := range g {
