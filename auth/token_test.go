@@ -43,7 +43,7 @@ func newVerifier(t testing.TB, c Config) *Verifier {
 	return v
 }
 
-// sides is all that an Error says, to whom and where.
+// sides is all that an Error says of a token.
 type sides struct {
 	text, code, connect string
 	status              int
