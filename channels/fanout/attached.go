@@ -11,8 +11,9 @@ import (
 // attached are the subscriptions of a delivery, and the index of their
 // bindings.
 type attached struct {
-	policy *policy.Policy
-	index  *filters.Index[*binding]
+	delivery *delivery
+	policy   *policy.Policy
+	index    *filters.Index[*binding]
 
 	byTopic map[topicID][]*Subscription
 	members int // subscriptions that get messages from SQL
@@ -37,14 +38,18 @@ type roleUse struct {
 	subject  *policy.Subject
 }
 
-func newAttached(p *policy.Policy, l filters.Locale) attached {
+func newAttached(d *delivery) attached {
 	return attached{
-		policy: p, index: filters.NewIndex[*binding](l), byTopic: map[topicID][]*Subscription{},
-		tables: map[tableName]int{}, roles: map[string]roleUse{},
+		delivery: d, policy: d.fanout.policy, index: filters.NewIndex[*binding](d.fanout.config.Locale),
+		byTopic: map[topicID][]*Subscription{}, tables: map[tableName]int{}, roles: map[string]roleUse{},
 	}
 }
 
-// add takes a subscription in. Its bindings are added by addBinding.
+// has reports whether a subscription is attached to the delivery still: it may
+// have moved to another one, or be closed.
+func (a *attached) has(s *Subscription) bool { return s.attachedTo.Load() == a.delivery }
+
+// add takes a subscription in. Its bindings are added by addBindings.
 func (a *attached) add(s *Subscription) {
 	list := a.byTopic[s.topic]
 	s.indexOnTopic = len(list)
@@ -82,6 +87,22 @@ func (a *attached) all() iter.Seq[*Subscription] {
 			}
 		}
 	}
+}
+
+// addBindings has the subscription's bindings match.
+func (a *attached) addBindings(s *Subscription) {
+	for _, b := range s.bindings {
+		a.addBinding(b)
+	}
+	s.fanout.metrics.bindings.Add(float64(len(s.bindings)))
+}
+
+// removeBindings has the subscription's bindings match no more.
+func (a *attached) removeBindings(s *Subscription) {
+	for _, b := range s.bindings {
+		a.removeBinding(b)
+	}
+	s.fanout.metrics.bindings.Sub(float64(len(s.bindings)))
 }
 
 // addBinding puts a binding into the index.

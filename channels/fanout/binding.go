@@ -86,7 +86,7 @@ func (b *binding) switchOff(aboutRows bool) {
 		if i < 0 {
 			return
 		}
-		d.attached.removeBinding(s.bindings[i])
+		d.matcher.attached.removeBinding(s.bindings[i])
 		s.bindings[i].isDetached = true
 		s.bindings = slices.Delete(s.bindings, i, i+1)
 		s.end(b.Binding)

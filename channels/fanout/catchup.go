@@ -15,7 +15,8 @@ import (
 // far as the lane it hands the subscription over; a dedicated subscription it
 // keeps. Live delivery and catching up are the same code.
 type catchup struct {
-	delivery
+	fanout       *Fanout
+	delivery     delivery
 	subscription *Subscription
 	lane         *lane
 	// from is the standing after which the subscription gets everything. A
@@ -32,9 +33,9 @@ type catchup struct {
 // lane. The subscription must not be attached to a delivery.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
-	c := &catchup{subscription: s, lane: to, from: from, piece: firstPiece}
-	c.init(f, catchingUp)
-	c.compute, c.pace, c.waits, c.woken = c.matchInTurn, c.sendAtPace, c.waitForPostgres, make(chan struct{}, 1)
+	c := &catchup{fanout: f, subscription: s, lane: to, from: from, piece: firstPiece}
+	c.delivery.init(f, catchingUp, moves{}, nil)
+	c.delivery.pacing = pacing{compute: c.matchInTurn, pace: c.sendAtPace, woken: make(chan struct{}, 1)}
 	c.attach()
 	f.tasks.start(c.run)
 }
@@ -117,7 +118,36 @@ func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
 		return false
 	}
 	defer c.endTurn()
-	return c.deliver(ctx, changes) && c.drain(ctx, c.subscription)
+	return c.delivery.deliver(ctx, changes) && c.drain(ctx)
+}
+
+// drain waits until everything in the queue of the subscription is decided, and
+// sends it at the pace of the client. It is false when ctx is done.
+func (c *catchup) drain(ctx context.Context) bool {
+	for {
+		size, waits := c.waiting()
+		switch {
+		case !waits:
+			return true
+		case size > 0:
+			c.sendAtPace(ctx, size, func() { c.delivery.releaseEach([]*Subscription{c.subscription}) })
+			continue
+		}
+		c.waitForPostgres()
+		select {
+		case <-c.delivery.pacing.woken:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// waiting is the size of the step that can be sent now, 0 if it is not decided
+// yet; waits is false when nothing waits.
+func (c *catchup) waiting() (size int, waits bool) {
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
+	return c.delivery.waiting.next(c.subscription)
 }
 
 // matchInTurn matches a piece of the changes while few other catch-ups compute.
@@ -140,9 +170,9 @@ func (c *catchup) measure(took time.Duration) {
 }
 
 func (c *catchup) attach() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.add(c.subscription)
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
+	c.delivery.add(c.subscription)
 }
 
 // run brings the subscription to its lane. If the log does not have the changes
@@ -202,7 +232,7 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 		}
 		select {
 		case <-wait:
-		case <-c.woken:
+		case <-c.delivery.pacing.woken:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -230,12 +260,12 @@ func (c *catchup) find(ctx context.Context) (*changelog.Cursor, error) {
 
 // begin notes the standing that was found, whose history is known now.
 func (c *catchup) begin(at changelog.Standing) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
 	if !c.hasLeft() {
 		c.subscription.progress.rows.History = at.History
 	}
-	c.sent = at
+	c.delivery.standings.sent = at
 }
 
 // goesOver is handOver, while few other catch-ups compute.
@@ -250,14 +280,14 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 	if c.stays() {
 		return c.hasLeft()
 	}
-	c.lane.mu.Lock()
-	defer c.lane.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lane.delivery.mu.Lock()
+	defer c.lane.delivery.mu.Unlock()
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
 	if c.hasLeft() {
 		return true
 	}
-	if c.lane.taken.Compare(at.Position) > 0 {
+	if c.lane.delivery.standings.taken.Compare(at.Position) > 0 {
 		return false
 	}
 	c.move(at)
@@ -266,27 +296,28 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 
 // stays reports whether the subscription is dedicated and keeps this catch-up.
 func (c *catchup) stays() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
 	return c.subscription.isDedicated
 }
 
-// move gives the subscription to the lane. c.mu and c.lane.mu must be held.
+// move gives the subscription to the lane. The locks of the lane and of the
+// delivery must be held.
 func (c *catchup) move(at changelog.Standing) {
 	s := c.subscription
-	c.drop(s)
+	c.delivery.drop(s)
 	s.progress.advance(at)
 	c.lane.watch(s)
-	c.lane.add(s)
+	c.lane.delivery.add(s)
 }
 
 // restart tells the client what it misses and goes on after the gap. It is true
 // when there is nothing more to do.
 func (c *catchup) restart(e *changelog.ResyncError) bool {
-	c.lane.mu.Lock()
-	defer c.lane.mu.Unlock()
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lane.delivery.mu.Lock()
+	defer c.lane.delivery.mu.Unlock()
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
 	if c.hasLeft() {
 		return true
 	}
@@ -296,11 +327,11 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 	} else {
 		c.subscription.lose(c.subscription.behindOf(e))
 	}
-	c.discard(c.subscription)
+	c.delivery.waiting.discard(c.subscription)
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
-	c.taken, c.sent = c.from.Position, c.from
+	c.delivery.standings.restart(c.from)
 	c.subscription.progress.moveTo(c.from)
-	if c.subscription.isDedicated || c.lane.taken.Compare(c.from.Position) > 0 {
+	if c.subscription.isDedicated || c.lane.delivery.standings.taken.Compare(c.from.Position) > 0 {
 		return false
 	}
 	c.move(c.from)

@@ -40,8 +40,8 @@ func (s *Subscription) dedicate() {
 // leaveLane moves the subscription from a lane to a delivery of its own.
 func (s *Subscription) leaveLane() {
 	s.withDelivery(func(d *delivery) {
-		if d.toCatchUp != nil {
-			d.toCatchUp(s, d.standing(s).Position)
+		if d.waiting.moves.toCatchUp != nil {
+			d.waiting.moves.toCatchUp(s, d.standings.of(s).Position)
 		}
 	})
 }

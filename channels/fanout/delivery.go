@@ -6,40 +6,31 @@ import (
 	"time"
 
 	"walcast/policy"
-	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
-// delivery turns batches of changes into frames for the subscriptions attached
-// to it, in three steps: match (with the lock), wait for a look at the rules of
-// access if rows are under row-level security (without it), send (with it).
-// What is not decided then waits in the queue of its subscription until
-// Postgres has answered, and the delivery goes on.
+// delivery turns changes into frames for the subscriptions attached to it, in
+// three steps, which follow here in this order: match finds who a change is for
+// (with the lock), confirm waits for a look at the rules of access if rows are
+// under row-level security (without it), send pushes the frames (with it). What
+// is not decided then waits in the queue of its subscription until Postgres has
+// answered, and the delivery goes on.
 type delivery struct {
 	fanout *Fanout
 	kind   kind
-	hooks
-	notes *messageNotes // of a direct lane, nil for others
+	pacing pacing
 
-	mu         sync.Mutex
-	attached   attached
-	tables     tableStates
-	generation policy.Generation // the views in tables are of this generation at least
-	waiting    map[*Subscription]struct{}
-	standings
-
-	delivering
-}
-
-// delivering is what a delivery has of the changes at hand. Matched and read
-// belong to the goroutine that calls deliver; the lock guards the frames and
-// the round.
-type delivering struct {
+	// Matched and read are what is at hand. They belong to the goroutine that
+	// calls deliver.
 	matched matched
 	read    readMark
-	frames  frames
-	round   uint64 // counts changes, so that hits of this change are told from those of others
+
+	mu        sync.Mutex // guards what follows
+	matcher   matcher
+	sender    sender
+	waiting   waiting
+	standings standings
 }
 
 // readMark says that everything up to a standing had been read from the WAL at
@@ -58,78 +49,13 @@ const (
 	catchingUp
 )
 
-// hooks are what deliveries of different kinds do differently. toSecured and
-// toCatchUp are called while d.mu is held, pace is not.
-type hooks struct {
-	// toSecured moves a subscription to the secured lane, from after a position
-	// on, as one of its changes is not for everybody to see. It is nil for
-	// deliveries that send such changes themselves.
-	toSecured func(s *Subscription, position wal.Position)
-	// toCatchUp moves a subscription to a catch-up, from after a position on,
-	// as too much of it waits or its bindings cost too much. It is nil for a
-	// catch-up.
-	toCatchUp func(s *Subscription, position wal.Position)
-	// compute calls match while few other catch-ups compute. It is nil for lanes.
-	compute func(match func())
-	// pace calls send when the client has room. It is nil for deliveries that
-	// never wait for a client.
-	pace func(ctx context.Context, size int, send func())
-	// waits is called before drain waits for what Postgres decides.
-	waits func()
-	// woken gets a token when something may have been decided. It is nil for
-	// lanes, whose waiting steps are sent by the goroutine that got the answer.
-	woken chan struct{}
-}
-
-// standings are how far a delivery has come.
-type standings struct {
-	taken wal.Position       // the last change that was matched
-	sent  changelog.Standing // everything up to here has been pushed, or waits in a queue
-}
-
-func (d *delivery) init(f *Fanout, k kind) {
+// init makes the delivery's parts known to each other. The delivery must not be
+// copied afterwards.
+func (d *delivery) init(f *Fanout, k kind, to moves, notes *messageNotes) {
 	d.fanout, d.kind = f, k
-	d.attached = newAttached(f.policy, f.config.Locale)
-	d.tables, d.waiting = tableStates{}, map[*Subscription]struct{}{}
-	d.frames = frames{limit: f.config.MaxChangeBytes, metrics: f.metrics, byKey: map[frameKey]*protocol.Frame{}}
-}
-
-// add attaches a subscription. From now on the delivery sends what the
-// subscription has still to get. d.mu must be held.
-func (d *delivery) add(s *Subscription) {
-	s.round = 0 // each delivery counts rounds for itself
-	s.attachedTo.Store(d)
-	d.attached.add(s)
-	d.addBindings(s)
-}
-
-// drop takes a subscription out. Unless it is closed it is added to another
-// delivery next: attachedTo stays as it is until then, so that nobody takes it
-// for a closed one. d.mu must be held.
-func (d *delivery) drop(s *Subscription) {
-	d.discard(s)
-	d.removeBindings(s)
-	d.attached.remove(s)
-	if d.woken != nil {
-		d.signal()
-	}
-}
-
-// addBindings has the subscription's bindings match. d.mu must be held.
-func (d *delivery) addBindings(s *Subscription) {
-	for _, b := range s.bindings {
-		d.attached.addBinding(b)
-	}
-	d.fanout.metrics.bindings.Add(float64(len(s.bindings)))
-}
-
-// removeBindings has the subscription's bindings match no more. d.mu must be
-// held.
-func (d *delivery) removeBindings(s *Subscription) {
-	for _, b := range s.bindings {
-		d.attached.removeBinding(b)
-	}
-	d.fanout.metrics.bindings.Sub(float64(len(s.bindings)))
+	d.matcher = newMatcher(d, notes)
+	d.waiting = newWaiting(d, to)
+	d.sender = newSender(d, notes)
 }
 
 // deliver brings changes to the subscriptions that match and may see them. It
@@ -137,12 +63,7 @@ func (d *delivery) removeBindings(s *Subscription) {
 func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
 		n, unknown := 0, (*wal.Relation)(nil)
-		match := func() { n, unknown = d.match(changes) }
-		if d.compute == nil {
-			match()
-		} else {
-			d.compute(match)
-		}
+		d.pacing.whenFree(func() { n, unknown = d.match(changes) })
 		if !d.confirm(ctx) {
 			return false
 		}
@@ -155,38 +76,223 @@ func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	return true
 }
 
-// advance notes that everything up to a position has been pushed. d.mu must be
-// held.
-func (d *delivery) advance(to wal.Position) {
-	if to.Compare(d.sent.Position) > 0 {
-		d.sent.Position = to
+// match finds the bindings of the changes until it has many matches, or comes
+// to a state of a table that the delivery does not know yet, which it returns.
+// It has handled n changes then.
+func (d *delivery) match(changes []*wal.Change) (n int, unknown *wal.Relation) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, unknown = d.matcher.match(changes, &d.matched)
+	if n > 0 {
+		d.standings.taken = changes[n-1].Position
 	}
+	if d.matched.isEmpty() {
+		d.standings.advance(d.standings.taken)
+	}
+	return n, unknown
+}
+
+// confirm waits for a look at the rules of access that began after the changes
+// were read from the WAL, and saw their transactions. Matches whose rules have
+// changed meanwhile become outdated. If no row is under row-level security it
+// waits only if looks are late: nothing is sent by rules that are older than
+// access-age. It is false when ctx is done.
+func (d *delivery) confirm(ctx context.Context) bool {
+	if len(d.matched.matches) == 0 {
+		return true
+	}
+	since, late := d.fanout.policy.Late()
+	if len(d.matched.secured) == 0 && !late {
+		return true
+	}
+	readAt := since
+	if len(d.matched.secured) > 0 {
+		if at := d.readBefore(d.matched.last()); !late || at.After(since) {
+			readAt = at
+		}
+	}
+	now, err := d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
+	for err != nil {
+		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
+			return false
+		}
+		now, err = d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
+	}
+	if now != d.matcher.tables.generation { // which match alone changes, in this goroutine
+		d.matched.compare(d.fanout.policy, late)
+	}
+	return true
+}
+
+// readBefore is a time by which the change at a position had been read from the
+// WAL. It is the same for all changes that the log has now, so that one look is
+// enough for a whole backlog.
+func (d *delivery) readBefore(p wal.Position) time.Time {
+	if d.read.History != d.sentUpTo().History || p.Compare(d.read.Position) > 0 {
+		d.read.Standing = d.fanout.log.Standing()
+		d.read.at = time.Now()
+	}
+	return d.read.at
+}
+
+// send pushes the matches that may be seen, and the messages among them, in
+// order. Matches that are not decided wait in the queues of their
+// subscriptions.
+func (d *delivery) send(ctx context.Context) {
+	if d.matched.isEmpty() {
+		return
+	}
+	d.fanout.metrics.matched.Add(float64(len(d.matched.matches)))
+	if d.pacing.pace == nil {
+		d.sendAll()
+	} else {
+		d.sendPaced(ctx)
+	}
+	d.sender.tellAppeared() // without the lock, as Published may call the subscription
+	d.matched.clear()
+}
+
+func (d *delivery) sendAll() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for s, ok := d.matched.next(); ok; s, ok = d.matched.next() {
+		d.sender.send(s, d.matched.outdated)
+	}
+	d.standings.advance(d.standings.taken)
+}
+
+// sendPaced is sendAll at the pace of the client. The lock is held for one step
+// at a time: others that need it must not wait for the client.
+func (d *delivery) sendPaced(ctx context.Context) {
+	for s, ok := d.matched.next(); ok; s, ok = d.matched.next() {
+		send := func() {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.sender.send(s, d.matched.outdated)
+			d.standings.advance(s.change.Position)
+		}
+		if d.isWaiting() {
+			send() // it only joins the queue, behind what waits there
+		} else {
+			d.pacing.pace(ctx, frameSize(s.change), send)
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.standings.advance(d.standings.taken)
+}
+
+// isWaiting reports whether something waits in a queue.
+func (d *delivery) isWaiting() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting.subscriptions) > 0
+}
+
+// viewsWaitedFor is how long a lane waits for the views of a new state of a
+// table. Matches that need one which comes later wait in the queues of their
+// subscriptions.
+const viewsWaitedFor = 250 * time.Millisecond
+
+// learn makes a new state of a table known. It is false when ctx is done.
+func (d *delivery) learn(ctx context.Context, rel *wal.Relation) bool {
+	var limit <-chan time.Time
+	if d.kind != catchingUp {
+		timer := time.NewTimer(viewsWaitedFor)
+		defer timer.Stop()
+		limit = timer.C
+	}
+	for _, done := range d.meet(rel) {
+		select {
+		case <-done:
+		case <-limit:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// meet takes in what is known already of what the roles may see of a relation,
+// and has the rest read.
+func (d *delivery) meet(rel *wal.Relation) (reading []<-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.matcher.tables.meet(rel)
+}
+
+// learned takes in a view that was read, and sends what was waiting for it.
+func (d *delivery) learned(table *tableState, role string, view *policy.View, fault error) {
+	d.takeView(table, role, view, fault)
+	d.wake(nil)
+}
+
+func (d *delivery) takeView(table *tableState, role string, view *policy.View, fault error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.matcher.tables.take(table, role, view, fault)
+}
+
+// wake sends the steps of some subscriptions that are decided by now; nil means
+// all of the delivery. A lane's steps are sent by the goroutine that got the
+// answer, those of a catch-up by its own, once the client has room.
+func (d *delivery) wake(subscriptions []*Subscription) {
+	if d.kind == catchingUp {
+		d.pacing.signal()
+		return
+	}
+	if subscriptions == nil {
+		subscriptions = d.allWaiting()
+	}
+	for len(subscriptions) > 0 {
+		subscriptions = d.releaseEach(subscriptions)
+	}
+}
+
+func (d *delivery) allWaiting() []*Subscription {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting.all()
+}
+
+// releaseEach sends one step of each subscription, and returns those that have
+// more to send. Subscriptions that wait for the same changes so share their
+// frames, and the lane goes on between two steps.
+func (d *delivery) releaseEach(subscriptions []*Subscription) (left []*Subscription) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	left = subscriptions[:0]
+	for _, s := range subscriptions {
+		if d.waiting.release(s) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// add attaches a subscription. From now on the delivery sends what the
+// subscription has still to get. d.mu must be held.
+func (d *delivery) add(s *Subscription) {
+	s.round = 0 // each delivery counts rounds for itself
+	s.attachedTo.Store(d)
+	d.matcher.attached.add(s)
+	d.matcher.attached.addBindings(s)
+}
+
+// drop takes a subscription out. Unless it is closed it is added to another
+// delivery next: attachedTo stays as it is until then, so that nobody takes it
+// for a closed one. d.mu must be held.
+func (d *delivery) drop(s *Subscription) {
+	d.waiting.discard(s)
+	d.matcher.attached.removeBindings(s)
+	d.matcher.attached.remove(s)
+	d.pacing.signal()
 }
 
 // sentUpTo is the standing up to which everything has been pushed.
 func (d *delivery) sentUpTo() changelog.Standing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.sent
-}
-
-// standing is up to where everything has been pushed that a subscription of the
-// delivery is to get. d.mu must be held.
-func (d *delivery) standing(s *Subscription) changelog.Standing {
-	if s.behind() {
-		return changelog.Standing{History: d.sent.History, Position: justBefore(s.queue.steps[0].change.Position)}
-	}
-	at := s.progress.rows
-	if d.sent.Position.Compare(at.Position) > 0 {
-		at = d.sent
-	}
-	return d.fanout.log.Reach(at)
-}
-
-// justBefore is the position after which a cursor's first change is p's.
-func justBefore(p wal.Position) wal.Position {
-	if p.Seq > 0 {
-		return wal.Position{LSN: p.LSN, Seq: p.Seq - 1}
-	}
-	return wal.Before(p.LSN)
+	return d.standings.sent
 }

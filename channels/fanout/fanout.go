@@ -70,7 +70,7 @@ func (f *Fanout) Run(ctx context.Context) error {
 func (f *Fanout) Reached() (least wal.Position) {
 	for i, s := range f.shards {
 		for j, l := range []*lane{s.direct, s.secured} {
-			at := f.log.Reach(l.sentUpTo()).Position
+			at := f.log.Reach(l.delivery.sentUpTo()).Position
 			if i+j == 0 || at.Compare(least) < 0 {
 				least = at
 			}

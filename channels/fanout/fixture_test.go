@@ -321,7 +321,7 @@ func (f *fixture) waitLanes() {
 	for _, s := range f.fanout.shards {
 		for _, l := range []*lane{s.direct, s.secured} {
 			f.until("a lane has come to the log's head", func() bool {
-				return f.Changes.Reach(l.sentUpTo()).Position.Compare(f.Changes.Head()) >= 0
+				return f.Changes.Reach(l.delivery.sentUpTo()).Position.Compare(f.Changes.Head()) >= 0
 			})
 		}
 	}

@@ -4,14 +4,17 @@ import (
 	"slices"
 	"strconv"
 
+	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
 // frames are the frames of the change being sent. Each is built at most once,
-// and so is each data object in them.
+// and so is each data object in them. They are guarded by the lock of the
+// delivery.
 type frames struct {
 	limit   int // bytes of a change's values above which long values are cut
+	policy  *policy.Policy
 	metrics *metrics
 	change  *wal.Change
 	byKey   map[frameKey]*protocol.Frame
@@ -45,6 +48,10 @@ type dataObject struct {
 // larger map is replaced, as clearing it would cost every later change.
 const framesKept = 1 << 10
 
+func newFrames(f *Fanout) *frames {
+	return &frames{limit: f.config.MaxChangeBytes, policy: f.policy, metrics: f.metrics, byKey: map[frameKey]*protocol.Frame{}}
+}
+
 // begin forgets the frames of the change before, if c is another one.
 func (f *frames) begin(c *wal.Change) {
 	if f.change == c {
@@ -57,6 +64,36 @@ func (f *frames) begin(c *wal.Change) {
 		clear(f.byKey)
 	}
 	f.objects = f.objects[:0]
+}
+
+// sendTo pushes a change to one subscription: one frame for each set of columns
+// that its bindings see.
+func (f *frames) sendTo(s *Subscription, c *wal.Change) {
+	if len(s.hits) == 1 {
+		if b := s.hits[0]; !b.columns.blocked {
+			f.push(s, c, b, b.ids(), true)
+		}
+		return
+	}
+	groups := groupsOf(s.hits)
+	for i, g := range groups {
+		s.noteOverlap(len(s.hits))
+		f.push(s, c, g.first, g.list(), i == len(groups)-1)
+	}
+}
+
+// push pushes the frame for some bindings that see the same columns, of which b
+// is one. isLast says that it is the last frame of the change for s: only that
+// one may carry the change's position, as a client whose connection is cut
+// between two frames of a change has not had all of it.
+func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, isLast bool) {
+	version := s.request.Address.Version
+	f.metrics.delivered.Inc()
+	s.request.Outbox.Push(f.of(c, frameKey{
+		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids,
+		data:   dataKey{b.columns, showsOld(f.policy, b, c)},
+		marked: version.IsStream() && isLast,
+	}))
 }
 
 // of returns the change's frame for the key.

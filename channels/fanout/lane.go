@@ -12,7 +12,9 @@ import (
 // lane follows the log and delivers its changes to the subscriptions attached
 // to it.
 type lane struct {
-	delivery
+	fanout   *Fanout
+	delivery delivery
+	notes    *messageNotes // of a direct lane, nil for others
 	// secured is the lane to which a direct lane moves subscriptions. It stays
 	// behind the direct lane, so that it has not passed the change with which
 	// one moves.
@@ -39,7 +41,7 @@ const takeLimit = 256
 // waits: otherwise all of the lane's subscriptions would have to resync. The
 // secured lane does not keep the reader waiting, as Postgres may be slow.
 func (l *lane) run(ctx context.Context) error {
-	if l.kind == direct {
+	if l.delivery.kind == direct {
 		l.cursor.Hold()
 		defer l.cursor.LetGo()
 	}
@@ -53,7 +55,7 @@ func (l *lane) run(ctx context.Context) error {
 			return nil // ctx is done
 		default:
 			l.begin(l.cursor.Standing().History)
-			if !l.stayBehind(ctx, l.cursor.Standing()) || !l.deliver(ctx, changes) {
+			if !l.stayBehind(ctx, l.cursor.Standing()) || !l.delivery.deliver(ctx, changes) {
 				return nil
 			}
 		}
@@ -76,7 +78,7 @@ func (l *lane) tellSecured() {
 // is false when ctx is done.
 func (l *lane) stayBehind(ctx context.Context, to changelog.Standing) bool {
 	for l.ahead != nil {
-		at := l.ahead.sentUpTo()
+		at := l.ahead.delivery.sentUpTo()
 		if at.History != (changelog.History{}) && (at.History != to.History || at.Position.Compare(to.Position) >= 0) {
 			break
 		}
@@ -92,12 +94,12 @@ func (l *lane) stayBehind(ctx context.Context, to changelog.Standing) bool {
 // begin notes the history that the lane's positions belong to, when the lane
 // has read its first changes.
 func (l *lane) begin(h changelog.History) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.sent.History != (changelog.History{}) {
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
+	if l.delivery.standings.sent.History != (changelog.History{}) {
 		return
 	}
-	l.sent.History = h
+	l.delivery.standings.sent.History = h
 	if l.notes != nil {
 		l.notes.newest.restart(l.fanout.log.Oldest())
 	}
@@ -106,8 +108,8 @@ func (l *lane) begin(h changelog.History) {
 // attach puts a subscription on the lane, live from now on. If e is not nil the
 // client is told to resync first.
 func (l *lane) attach(s *Subscription, e *changelog.ResyncError) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
 	live := l.fanout.log.Standing()
 	s.started, s.progress = live, progress{rows: live}
 	s.progress.startLive(l.unsent())
@@ -122,15 +124,15 @@ func (l *lane) attach(s *Subscription, e *changelog.ResyncError) {
 		s.resync(&told)
 	}
 	l.watch(s)
-	l.add(s)
+	l.delivery.add(s)
 }
 
 // unsent is the standing after which a subscription that starts live gets
 // messages from SQL. Messages that the lane has not sent yet belong to it: a
 // replay could not have brought them. Messages that were committed before the
-// log was followed do not. l.mu must be held.
+// log was followed do not. The lock of the delivery must be held.
 func (l *lane) unsent() changelog.Standing {
-	at := l.sent
+	at := l.delivery.standings.sent
 	if old := l.fanout.log.Refilled(); at.History != (changelog.History{}) && old.Compare(at.Position) > 0 {
 		at.Position = old
 	}
@@ -139,8 +141,8 @@ func (l *lane) unsent() changelog.Standing {
 
 // live is unsent for callers without the lock.
 func (l *lane) live() changelog.Standing {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
 	return l.unsent()
 }
 
@@ -148,45 +150,45 @@ func (l *lane) live() changelog.Standing {
 // has everything up to a standing, whether the log still goes back that far or
 // not. It is false, and does nothing, if messages may have come since.
 func (l *lane) attachProven(s *Subscription, from changelog.Standing) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !from.ContinuedBy(l.sent.History) || from.Position.Compare(l.fanout.log.Live()) > 0 ||
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
+	if !from.ContinuedBy(l.delivery.standings.sent.History) || from.Position.Compare(l.fanout.log.Live()) > 0 ||
 		!l.notes.newest.excludes(s.topic, from.Position) {
 		return false
 	}
-	s.progress.rows.History, s.progress.messages.History = l.sent.History, l.sent.History
-	l.add(s)
+	s.progress.rows.History, s.progress.messages.History = l.delivery.standings.sent.History, l.delivery.standings.sent.History
+	l.delivery.add(s)
 	return true
 }
 
 // watch begins to note messages on the topic of a subscription whose client may
-// come back and ask what it has missed. l.mu must be held.
+// come back and ask what it has missed. The lock of the delivery must be held.
 func (l *lane) watch(s *Subscription) {
 	if l.notes != nil && len(s.request.Bindings) == 0 && s.request.Member != nil && s.request.Recognised {
-		l.notes.newest.watch(s.topic, l.sent.Position)
+		l.notes.newest.watch(s.topic, l.delivery.standings.sent.Position)
 	}
 }
 
 // moveToSecured moves a subscription to the secured lane, which sends
-// everything after position. l.mu must be held; it takes the secured lane's
-// lock.
+// everything after position. The lock of the delivery must be held; it takes that of the secured
+// lane.
 func (l *lane) moveToSecured(s *Subscription, position wal.Position) {
-	l.drop(s)
-	s.progress.advance(changelog.Standing{History: l.sent.History, Position: position})
-	l.secured.mu.Lock()
-	defer l.secured.mu.Unlock()
-	if l.secured.taken.Compare(position) <= 0 {
-		l.secured.add(s)
+	l.delivery.drop(s)
+	s.progress.advance(changelog.Standing{History: l.delivery.standings.sent.History, Position: position})
+	l.secured.delivery.mu.Lock()
+	defer l.secured.delivery.mu.Unlock()
+	if l.secured.delivery.standings.taken.Compare(position) <= 0 {
+		l.secured.delivery.add(s)
 		return
 	}
 	l.fanout.catchUp(s, l.secured, s.progress.rows)
 }
 
 // moveToCatchUp moves a subscription to a catch-up, which sends everything
-// after position. l.mu must be held.
+// after position. The lock of the delivery must be held.
 func (l *lane) moveToCatchUp(s *Subscription, position wal.Position) {
-	l.drop(s)
-	s.progress.advance(changelog.Standing{History: l.sent.History, Position: position})
+	l.delivery.drop(s)
+	s.progress.advance(changelog.Standing{History: l.delivery.standings.sent.History, Position: position})
 	l.fanout.metrics.leftLane.Inc()
 	l.fanout.catchUp(s, l, s.progress.rows)
 }
@@ -194,16 +196,16 @@ func (l *lane) moveToCatchUp(s *Subscription, position wal.Position) {
 // resync tells every subscription of the lane that changes are missing: the
 // lane was slower than the log could keep, or the log began anew.
 func (l *lane) resync(e *changelog.ResyncError) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
 	at := changelog.Standing{History: e.History, Position: e.Position}
-	l.taken, l.sent = at.Position, at
+	l.delivery.standings.restart(at)
 	if l.notes != nil {
 		l.notes.newest.restart(at.Position)
 	}
-	for s := range l.attached.all() {
+	for s := range l.delivery.matcher.attached.all() {
 		own := s.behindOf(e)
-		l.discard(s)
+		l.delivery.waiting.discard(s)
 		switch {
 		case !s.progress.begins(at):
 			s.lose(own)
@@ -217,9 +219,9 @@ func (l *lane) resync(e *changelog.ResyncError) {
 
 // count is how many subscriptions are attached.
 func (l *lane) count() (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for range l.attached.all() {
+	l.delivery.mu.Lock()
+	defer l.delivery.mu.Unlock()
+	for range l.delivery.matcher.attached.all() {
 		n++
 	}
 	return n

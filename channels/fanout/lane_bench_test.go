@@ -101,16 +101,16 @@ func benchmarkDeliver(b *testing.B, f *fixture, l *lane, change func(n int) *wal
 			changes[i].Position = wal.Position{LSN: at, Seq: uint32(i)}
 		}
 	}
-	l.meet(change(0).Relation)
+	l.delivery.meet(change(0).Relation)
 	f.until("the lane knows what the role may see", func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		return len(l.tables[change(0).Relation.OID].views) > 0
+		l.delivery.mu.Lock()
+		defer l.delivery.mu.Unlock()
+		return len(l.delivery.matcher.tables.byOID[change(0).Relation.OID].views) > 0
 	})
 	b.ReportAllocs()
 	for b.Loop() {
 		take()
-		l.deliver(b.Context(), changes)
+		l.delivery.deliver(b.Context(), changes)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*takeLimit), "ns/row")
 }

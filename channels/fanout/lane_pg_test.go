@@ -185,12 +185,12 @@ func TestNothingIsPushedAfterCloseAndNothingIsLeft(t *testing.T) {
 	f.waitLanes()
 	for _, s := range f.fanout.shards {
 		for _, l := range []*lane{s.direct, s.secured} {
-			l.mu.Lock()
-			a := &l.attached
+			l.delivery.mu.Lock()
+			a := &l.delivery.matcher.attached
 			if a.index.Len() != 0 || len(a.byTopic) != 0 || a.members != 0 || len(a.tables) != 0 || len(a.roles) != 0 {
 				t.Errorf("left behind: %d bindings, %v, %d members, %v, %v", a.index.Len(), a.byTopic, a.members, a.tables, a.roles)
 			}
-			l.mu.Unlock()
+			l.delivery.mu.Unlock()
 		}
 	}
 }

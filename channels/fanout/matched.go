@@ -14,9 +14,7 @@ type matched struct {
 	secured  []uint32     // transactions whose matches may be sent only after a look at the rules of access, each once
 	outdated wal.Position // of the last match that is outdated, zero for none
 
-	sent, relayed int             // how many of the matches and messages have been sent
-	touched       []*Subscription // subscriptions that get the change being sent
-	appeared      []appearance    // tables whose first row came
+	sent, relayed int // how many of the matches and messages have been sent
 }
 
 // match is a binding whose filter a change meets, or may meet.
@@ -53,13 +51,6 @@ func (m *match) isLike(o *match) bool {
 // matchLimit bounds how many matches wait between matching and sending.
 const matchLimit = 1 << 15
 
-// appearance says that the first row came of a table that had not been
-// published when the subscription's bindings were checked.
-type appearance struct {
-	subscription *Subscription
-	tableName
-}
-
 // step is what is sent at once: a message, or a change with all its matches.
 type step struct {
 	change  *wal.Change
@@ -72,11 +63,42 @@ func (b *matched) isEmpty() bool { return len(b.matches) == 0 && len(b.messages)
 
 func (b *matched) isFull() bool { return len(b.matches) >= matchLimit }
 
-// secure notes the transaction of a change that has a match which may be sent
-// only after a look at the rules.
-func (b *matched) secure(c *wal.Change) {
-	if n := len(b.secured); n == 0 || b.secured[n-1] != c.XID {
-		b.secured = append(b.secured, c.XID)
+// before is the match that was added last, nil for none.
+func (b *matched) before() *match {
+	if n := len(b.matches); n > 0 {
+		return &b.matches[n-1]
+	}
+	return nil
+}
+
+// add adds a match that is not hidden.
+func (b *matched) add(m *match) {
+	switch c := m.change; m.way {
+	case compiled:
+		if n := len(b.secured); n == 0 || b.secured[n-1] != c.XID {
+			b.secured = append(b.secured, c.XID)
+		}
+	case outdated:
+		b.outdated = c.Position
+	}
+	b.matches = append(b.matches, *m)
+}
+
+// compare makes the matches outdated whose rules have changed since they were
+// matched. Those that are open for everybody count only if looks are late:
+// otherwise what they were matched by is new enough.
+func (b *matched) compare(p *policy.Policy, late bool) {
+	for i := range b.matches {
+		m := &b.matches[i]
+		if m.way != compiled && (m.way != open || !late) {
+			continue
+		}
+		if since, changed := changedSince(p, m.view, m.binding.subject); changed {
+			m.way, m.since = outdated, since
+			if m.change.Position.Compare(b.outdated) > 0 {
+				b.outdated = m.change.Position
+			}
+		}
 	}
 }
 
@@ -104,9 +126,7 @@ func (b *matched) next() (s step, ok bool) {
 func (b *matched) clear() {
 	clear(b.matches)
 	clear(b.messages)
-	clear(b.appeared)
 	b.matches, b.messages = b.matches[:0], b.messages[:0]
-	b.appeared = b.appeared[:0]
 	b.secured = b.secured[:0]
 	b.sent, b.relayed, b.outdated = 0, 0, wal.Position{}
 }

@@ -27,18 +27,16 @@ func (f *Fanout) addShards(n int) {
 // newShard makes the lanes of a shard. Of all shards only the first logs the
 // messages from SQL that cannot be delivered.
 func newShard(f *Fanout, isFirst bool) *shard {
-	s := &shard{direct: &lane{cursor: f.log.Follow()}, secured: &lane{cursor: f.log.Follow()}}
+	s := &shard{direct: &lane{fanout: f, cursor: f.log.Follow()}, secured: &lane{fanout: f, cursor: f.log.Follow()}}
 	s.secured.ahead, s.secured.moved = s.direct, make(chan struct{}, 1)
-	s.secured.init(f, secured)
-	s.secured.toCatchUp = s.secured.moveToCatchUp
-	s.direct.init(f, direct)
-	s.direct.toCatchUp = s.direct.moveToCatchUp
-	s.direct.secured, s.direct.toSecured = s.secured, s.direct.moveToSecured
+	s.secured.delivery.init(f, secured, moves{toCatchUp: s.secured.moveToCatchUp}, nil)
+	s.direct.secured = s.secured
 	s.direct.notes = &messageNotes{
 		owns:    func(t protocol.Topic) bool { return f.shardOf(t.Name) == s },
 		reports: isFirst,
 		newest:  newestMessages{},
 	}
+	s.direct.delivery.init(f, direct, moves{toSecured: s.direct.moveToSecured, toCatchUp: s.direct.moveToCatchUp}, s.direct.notes)
 	return s
 }
 

@@ -90,7 +90,7 @@ func (s *Subscription) Started() changelog.Standing { return s.started }
 // Standing is up to where everything has been pushed that the subscription is
 // to get; zero once it is closed.
 func (s *Subscription) Standing() (at changelog.Standing) {
-	s.withDelivery(func(d *delivery) { at = d.standing(s) })
+	s.withDelivery(func(d *delivery) { at = d.standings.of(s) })
 	return at
 }
 
@@ -99,7 +99,7 @@ func (s *Subscription) Standing() (at changelog.Standing) {
 // to the standing and before all others. It is false, and f is not called, when
 // the subscription is closed. f must call no method of the subscription.
 func (s *Subscription) AtStanding(f func(changelog.Standing)) bool {
-	return s.withDelivery(func(d *delivery) { f(d.standing(s)) })
+	return s.withDelivery(func(d *delivery) { f(d.standings.of(s)) })
 }
 
 // Close ends the subscription. When it returns nothing is pushed for it any
@@ -133,7 +133,7 @@ func (s *Subscription) HasBindings() bool { return len(s.request.Bindings) > 0 }
 // more. Messages from SQL go on.
 func (s *Subscription) Detach() {
 	s.withDelivery(func(d *delivery) {
-		d.removeBindings(s)
+		d.matcher.attached.removeBindings(s)
 		for _, b := range s.bindings {
 			b.isDetached = true
 		}
@@ -152,7 +152,7 @@ func (s *Subscription) Detach() {
 // again, live from now on.
 func (s *Subscription) ActAs(subject *policy.Subject) {
 	s.withDelivery(func(d *delivery) {
-		d.removeBindings(s)
+		d.matcher.attached.removeBindings(s)
 		if s.bindings == nil {
 			s.attachAgain(subject)
 		} else {
@@ -160,7 +160,7 @@ func (s *Subscription) ActAs(subject *policy.Subject) {
 				s.bindings[i] = b.as(subject)
 			}
 		}
-		d.addBindings(s)
+		d.matcher.attached.addBindings(s)
 	})
 }
 

@@ -8,9 +8,6 @@ import (
 	"walcast/replication/wal"
 )
 
-// tableStates are the tables that a delivery knows, by OID.
-type tableStates map[uint32]*tableState
-
 // tableState is what a delivery knows of a table at one point of the WAL.
 // Matches keep the state that they were found with when a newer one has come.
 type tableState struct {
@@ -29,12 +26,6 @@ func newTableState(rel *wal.Relation) *tableState {
 // faultBelieved is the time after which the rights of a role are read again
 // that could not be known. Nothing is shown to the role meanwhile.
 const faultBelieved = time.Second
-
-// knows reports whether changes of rel can be matched now.
-func (rs tableStates) knows(rel *wal.Relation, now time.Time) bool {
-	table := rs[rel.OID]
-	return table != nil && table.relation == rel && table.awaited && (len(table.faults) == 0 || now.Before(table.retry))
-}
 
 // learn takes in the view of a role, or the fault that keeps the role from
 // having one. It reports whether an index must forget what it compiled for the

@@ -234,12 +234,12 @@ func TestABacklogIsConfirmedByOneLook(t *testing.T) {
 	f.Commit(logtest.Insert(messages, "1", "1", "x"))
 	first := f.Changes.Head()
 	f.Commit(logtest.Insert(messages, "2", "1", "x"))
-	readAt := l.readBefore(first)
-	if got := l.readBefore(f.Changes.Head()); !got.Equal(readAt) {
+	readAt := l.delivery.readBefore(first)
+	if got := l.delivery.readBefore(f.Changes.Head()); !got.Equal(readAt) {
 		t.Error("a change that the log had already asks for another look")
 	}
 	f.Commit(logtest.Insert(messages, "3", "1", "x"))
-	if got := l.readBefore(f.Changes.Head()); !got.After(readAt) {
+	if got := l.delivery.readBefore(f.Changes.Head()); !got.After(readAt) {
 		t.Error("a change that came later is confirmed by the earlier look")
 	}
 }

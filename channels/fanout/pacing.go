@@ -1,0 +1,42 @@
+package fanout
+
+import (
+	"context"
+
+	"walcast/replication/wal"
+)
+
+// pacing has a catch-up go at the pace of its client, and of the other
+// catch-ups. The zero pacing is that of a lane, which waits for nobody.
+type pacing struct {
+	// compute calls match while few other catch-ups compute.
+	compute func(match func())
+	// pace calls send when the client has room.
+	pace func(ctx context.Context, size int, send func())
+	// woken gets a token when something may have been decided, or the
+	// subscription has left.
+	woken chan struct{}
+}
+
+// whenFree calls match when it may compute.
+func (p *pacing) whenFree(match func()) {
+	if p.compute == nil {
+		match()
+		return
+	}
+	p.compute(match)
+}
+
+// signal wakes the goroutine of a catch-up.
+func (p *pacing) signal() {
+	if p.woken == nil {
+		return
+	}
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+// frameSize is about how large a change's frame will be.
+func frameSize(c *wal.Change) int { return 1024 + 2*c.Bytes }

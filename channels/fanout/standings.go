@@ -1,0 +1,43 @@
+package fanout
+
+import (
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// standings are how far a delivery has come. They are guarded by its lock.
+type standings struct {
+	taken wal.Position       // the last change that was matched
+	sent  changelog.Standing // everything up to here has been pushed, or waits in a queue
+}
+
+// restart has the delivery go on after a standing.
+func (s *standings) restart(at changelog.Standing) { s.taken, s.sent = at.Position, at }
+
+// advance notes that everything up to a position has been pushed.
+func (s *standings) advance(to wal.Position) {
+	if to.Compare(s.sent.Position) > 0 {
+		s.sent.Position = to
+	}
+}
+
+// of is up to where everything has been pushed that a subscription of the
+// delivery is to get.
+func (s *standings) of(sub *Subscription) changelog.Standing {
+	if sub.behind() {
+		return changelog.Standing{History: s.sent.History, Position: justBefore(sub.queue.steps[0].change.Position)}
+	}
+	at := sub.progress.rows
+	if s.sent.Position.Compare(at.Position) > 0 {
+		at = s.sent
+	}
+	return sub.fanout.log.Reach(at)
+}
+
+// justBefore is the position after which a cursor's first change is p's.
+func justBefore(p wal.Position) wal.Position {
+	if p.Seq > 0 {
+		return wal.Position{LSN: p.LSN, Seq: p.Seq - 1}
+	}
+	return wal.Before(p.LSN)
+}

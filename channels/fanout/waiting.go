@@ -1,0 +1,245 @@
+package fanout
+
+import (
+	"maps"
+	"slices"
+
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// waiting is what of a delivery's subscriptions waits to be decided, each in
+// the queue of its subscription. It is guarded by the lock of the delivery.
+type waiting struct {
+	fanout    *Fanout
+	attached  *attached
+	tables    *tables
+	standings *standings
+	frames    *frames
+	moves     moves
+
+	subscriptions map[*Subscription]struct{} // those with something in their queue
+}
+
+// moves are where a delivery moves a subscription that it cannot serve any
+// longer. They are called while the delivery's lock is held.
+type moves struct {
+	// toSecured moves a subscription to the secured lane, from after a position
+	// on, as one of its changes is not for everybody to see. It is nil for
+	// deliveries that send such changes themselves.
+	toSecured func(s *Subscription, position wal.Position)
+	// toCatchUp moves a subscription to a catch-up, from after a position on,
+	// as too much of it waits or its bindings cost too much. It is nil for a
+	// catch-up.
+	toCatchUp func(s *Subscription, position wal.Position)
+}
+
+func newWaiting(d *delivery, to moves) waiting {
+	return waiting{
+		fanout: d.fanout, attached: &d.matcher.attached, tables: &d.matcher.tables, standings: &d.standings,
+		frames: newFrames(d.fanout), moves: to, subscriptions: map[*Subscription]struct{}{},
+	}
+}
+
+// put puts a step at the end of a subscription's queue.
+func (w *waiting) put(s *Subscription, st step) {
+	size := st.bytes()
+	if w.moves.toCatchUp != nil && (s.behind() && s.queue.bytes+size > queuedMost || w.fanout.asker.queued.Load()+int64(size) > allQueuedMost) {
+		first := &st
+		if s.behind() {
+			first = &s.queue.steps[0]
+		}
+		w.moves.toCatchUp(s, justBefore(first.change.Position))
+		return
+	}
+	s.queue.steps = append(s.queue.steps, st)
+	w.hold(s, size)
+	for i := range st.matches {
+		w.ask(&st.matches[i])
+	}
+}
+
+// hold accounts for a change of size in what a subscription has waiting.
+func (w *waiting) hold(s *Subscription, size int) {
+	s.queue.bytes += size
+	w.fanout.asker.queued.Add(int64(size))
+	if s.behind() {
+		w.subscriptions[s] = struct{}{}
+	} else {
+		delete(w.subscriptions, s)
+		s.queue.steps = nil
+	}
+}
+
+// discard empties a subscription's queue.
+func (w *waiting) discard(s *Subscription) {
+	for i := range s.queue.steps {
+		s.queue.steps[i].forget()
+	}
+	s.queue.steps = nil
+	w.hold(s, -s.queue.bytes)
+}
+
+// ask has what a match waits for read, or asked of Postgres.
+func (w *waiting) ask(m *match) {
+	switch m.way {
+	case unread:
+		w.tables.load(m.table, m.binding.subject)
+	case asked:
+		w.fanout.asker.submit(m)
+	}
+}
+
+// release sends the first step with something to be seen if it is decided, and
+// takes out the decided steps before it. It is false when there is nothing more
+// to send now.
+func (w *waiting) release(s *Subscription) bool {
+	if size, _ := w.next(s); size == 0 {
+		return false
+	}
+	w.send(s, w.dequeue(s))
+	return s.behind()
+}
+
+// all are the subscriptions of which something waits.
+func (w *waiting) all() []*Subscription { return slices.Collect(maps.Keys(w.subscriptions)) }
+
+// next is the size of the step that can be sent now, 0 if it is not decided
+// yet; waits is false when the queue is empty.
+func (w *waiting) next(s *Subscription) (size int, waits bool) {
+	if !w.attached.has(s) || !s.behind() {
+		return 0, false
+	}
+	if w.skip(s); !w.attached.has(s) || !s.behind() {
+		return 0, false // skip may have moved it to another delivery
+	}
+	if w.decided(s, &s.queue.steps[0]) {
+		return frameSize(s.queue.steps[0].change), true
+	}
+	return 0, s.behind()
+}
+
+// skip takes out the decided steps of which nothing is to be seen, up to the
+// first of which something is.
+func (w *waiting) skip(s *Subscription) {
+	for s.behind() && w.decided(s, &s.queue.steps[0]) && !s.queue.steps[0].shows() {
+		w.send(s, w.dequeue(s))
+	}
+}
+
+// dequeue takes out the first step of a subscription's queue.
+func (w *waiting) dequeue(s *Subscription) step {
+	st := s.queue.steps[0]
+	s.queue.steps[0] = step{}
+	s.queue.steps = s.queue.steps[1:]
+	w.hold(s, -st.bytes())
+	return st
+}
+
+// send sends a step that waited, and tells the client of errors.
+func (w *waiting) send(s *Subscription, st step) {
+	if st.message != nil {
+		if s.progress.takesMessage(st.message) {
+			st.message.Deliver(s.request.Member)
+		}
+		return
+	}
+	s.hits = s.hits[:0]
+	for i := range st.matches {
+		w.takeOutcome(s, &st.matches[i])
+	}
+	if len(s.hits) > 0 {
+		w.frames.begin(st.change)
+		w.frames.sendTo(s, st.change)
+	}
+}
+
+// decided reports whether a step can be sent, after it has asked for what the
+// step still waits for. It may move the subscription to another delivery, or
+// tell it to resync. It continues where the last call stopped: a step may have
+// thousands of matches, and decided is called with each answer.
+func (w *waiting) decided(s *Subscription, st *step) bool {
+	for ; st.decided < len(st.matches); st.decided++ {
+		m := &st.matches[st.decided]
+		if m.way == unread {
+			w.sortAll(st.matches[st.decided:])
+		}
+		if m.way == asked {
+			m.take()
+		}
+		switch {
+		case m.way == outdated:
+			w.outdate(s, s.queue.lastLike(m))
+			return s.behind() && w.decided(s, &s.queue.steps[0])
+		case m.way == asked && w.moves.toSecured != nil:
+			w.moves.toSecured(s, justBefore(st.change.Position))
+			return false
+		case m.way == unread || m.way == asked:
+			return false
+		}
+	}
+	return true
+}
+
+// sortAll sorts again the matches that wait for views.
+func (w *waiting) sortAll(matches []match) {
+	for i := range matches {
+		if m := &matches[i]; m.way == unread {
+			w.sortAgain(m)
+		}
+	}
+}
+
+// sortAgain sorts a match again, as its view may have come. If row-level
+// security applies Postgres is asked even if the policy is compiled, as the
+// match was found before the index had the policy's conditions.
+func (w *waiting) sortAgain(m *match) {
+	if m.sort(w.fanout.policy, nil); m.way == compiled {
+		m.way = asked
+	}
+	if w.moves.toSecured == nil || m.way == unread {
+		w.ask(m)
+	}
+}
+
+// takeOutcome makes a decided match a hit of its subscription unless it is hidden,
+// and tells the client of an error.
+func (w *waiting) takeOutcome(s *Subscription, m *match) {
+	b := m.binding
+	if b.isDetached || s.queue.ended[b.Binding] {
+		return
+	}
+	for _, q := range []*question{m.seen, m.holds} {
+		if q != nil && q.done.Load() && q.raised != nil {
+			b.fail(q.raised, m.table.relation)
+		}
+	}
+	if m.way == hidden {
+		w.fanout.metrics.hidden.Inc()
+		return
+	}
+	b.see(m.view, m.table)
+	s.hits = append(s.hits, b)
+}
+
+// outdate tells a subscription to resync, and drops what waits up to a
+// position: who may see what of a table has changed since its rows were
+// written.
+func (w *waiting) outdate(s *Subscription, at wal.Position) {
+	e := &changelog.ResyncError{
+		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
+		From: w.standings.of(s).Position, Oldest: w.fanout.log.Oldest(), Position: at, History: w.standings.sent.History,
+	}
+	n, freed := 0, 0
+	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
+		s.queue.steps[n].forget()
+		freed += s.queue.steps[n].bytes()
+	}
+	clear(s.queue.steps[:n])
+	s.queue.steps = s.queue.steps[n:]
+	w.hold(s, -freed)
+	s.hits, s.isOpen = s.hits[:0], false // hits of the change being sent go too
+	s.resync(e)
+	s.progress.advance(changelog.Standing{History: e.History, Position: at})
+	w.fanout.metrics.outdated.Inc()
+}
