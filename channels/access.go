@@ -15,17 +15,13 @@ import (
 // topic: anything on a public topic. A new token replaces the subject. On a
 // private topic the database is asked what the channel may read: at join, with
 // a new token, and again and again by readers. What it may write is asked when
-// it writes.
+// it writes. How answers take effect is the business of reception.
 type access struct {
 	hub     *Hub
 	topic   policy.Topic
 	private bool
 	deaf    bool    // it is not to get broadcasts
 	reader  *reader // of a private topic, once the join is answered; guarded by the lock of readers
-
-	// turn is locked while an answer takes effect on the channel, so that
-	// effects come in the order of answers. It is taken before all other locks.
-	turn sync.Mutex
 
 	mu      sync.Mutex // guards what follows
 	token   string

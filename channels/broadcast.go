@@ -12,7 +12,7 @@ import (
 func (c *channel) broadcast(ctx context.Context, m protocol.Message) {
 	id, err := c.relay(ctx, m)
 	switch {
-	case !c.acks:
+	case !c.terms.acks:
 	case err != nil:
 		c.reply(m, protocol.StatusError, protocol.Unacknowledged(err))
 	case id != "":

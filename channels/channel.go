@@ -18,9 +18,8 @@ import (
 type channel struct {
 	session  *Session
 	address  protocol.Address
-	closeRef protocol.Ref // join_ref exactly as given, for phx_close and phx_error
-	acks     bool         // broadcasts are answered
-	weight   weight       // what it counts for in its session's limits
+	terms    terms
+	weight   weight // what it counts for in its session's limits
 	out      *outbox
 	access   *access              // who it acts as, and what it may do
 	rows     *fanout.Subscription // its bindings, and how far it has come in the log
@@ -28,6 +27,14 @@ type channel struct {
 	present  *presence.Member     // its part in the topic's presence
 	bookmark *resume.Bookmark     // what its client has received; nil without a client_id
 	ended    atomic.Bool
+
+	reception reception // what it receives of a private topic at present
+}
+
+// terms are what a join has said of the messages about it.
+type terms struct {
+	closeRef protocol.Ref // join_ref exactly as given, for phx_close and phx_error
+	acks     bool         // broadcasts are answered
 }
 
 // handle acts on a message for a joined topic.
@@ -86,15 +93,21 @@ func (c *channel) fail(message string, final bool) {
 	case final:
 		c.pushClose()
 	default:
-		c.push(c.closeRef, protocol.EventError, protocol.ChannelCrash)
+		c.session.out.Push(c.aboutJoin(protocol.EventError, protocol.ChannelCrash))
 	}
 }
 
-func (c *channel) pushClose() { c.push(c.closeRef, protocol.EventClose, protocol.EmptyObject) }
+func (c *channel) pushClose() { c.session.out.Push(c.closing()) }
 
-// push queues a frame about the join itself, with the join's ref.
-func (c *channel) push(ref protocol.Ref, event string, payload []byte) {
-	c.session.out.Push(c.address.Version.Push(ref, ref, c.address.Topic, event, payload))
+// closing is the frame that tells the client that the channel has ended.
+func (c *channel) closing() *protocol.Frame {
+	return c.aboutJoin(protocol.EventClose, protocol.EmptyObject)
+}
+
+// aboutJoin is a frame about the join itself, with the join's ref.
+func (c *channel) aboutJoin(event string, payload []byte) *protocol.Frame {
+	ref := c.terms.closeRef
+	return c.address.Version.Push(ref, ref, c.address.Topic, event, payload)
 }
 
 func (c *channel) system(extension, status, message string) {
@@ -121,16 +134,13 @@ func (c *channel) tellPosition(m protocol.Message) {
 }
 
 // pulse pushes the sign of life of an event stream, with the position up to
-// which it has sent everything. Nothing else is pushed in between: a change
-// that came between position and frame would be sent again after a reconnect.
+// which it has sent everything if it has bindings.
 func (c *channel) pulse() {
 	if !c.rows.HasBindings() {
 		c.out.Push(protocol.StreamAlive(""))
 		return
 	}
-	c.rows.AtStanding(func(at changelog.Standing) {
-		c.out.Push(protocol.StreamAlive(at.Position.Text()))
-	})
+	c.rows.PushAlive()
 }
 
 // Standing is up to where everything in the log has been pushed that the

@@ -61,29 +61,29 @@ func (j *joining) hold(replaced *channel) *deferral {
 	ch := j.channel
 	ch.out.deferral = d
 	ch.out.setLimit(waitingLimit)
+	d.begin()
 	j.enter()
-	d.mu.Lock()
-	d.timer = time.AfterFunc(d.limit, d.expire)
-	d.mu.Unlock()
 	j.session.hub.arming.check(ch)
 	return d
 }
 
-// finish calls do, unless the join was finished before.
-func (d *deferral) finish(do func()) bool {
-	if d == nil {
-		return false
-	}
+// begin limits how long the join waits.
+func (d *deferral) begin() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.timer = time.AfterFunc(d.limit, d.expire)
+}
+
+// finish reports whether the join was not finished before: then the caller
+// finishes it.
+func (d *deferral) finish() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.finished {
 		return false
 	}
 	d.finished = true
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	do()
+	d.timer.Stop()
 	return true
 }
 
@@ -97,49 +97,57 @@ func (d *deferral) waits() bool {
 	return !d.finished
 }
 
-// answer gives the reply. It is false if the join was finished before.
+// answer gives the reply. It is false if the join was finished before, or its
+// channel ends at this moment.
 func (d *deferral) answer() bool {
 	j := d.joining
 	if !j.channel.out.setLimit(0) {
 		d.refuse(protocol.RefuseSubscribeFlood)
 		return false
 	}
-	return d.finish(func() {
-		if d.outcome != nil {
-			d.outcome <- nil // the reply is begin's
-			return
-		}
-		j.reply()
-		d.closeReplaced()
-	})
+	switch {
+	case !d.finish():
+		return false
+	case d.outcome != nil:
+		d.outcome <- nil // the reply is begin's
+		return true
+	}
+	return j.reply(d.replaced)
 }
 
 // refuse ends the channel and gives err as the reply. It is false if the join
 // was finished before.
 func (d *deferral) refuse(err error) bool {
-	if !d.finish(func() { d.joining.channel.out.discard() }) {
+	if d == nil || !d.finish() {
 		return false
 	}
 	j := d.joining
+	j.channel.out.discard()
 	j.channel.end(false) // first: a client that has the reply may join again at once
 	if d.outcome != nil {
 		d.outcome <- err
 		return true
 	}
 	j.session.refuse(j.message, err)
-	d.closeReplaced()
+	if d.replaced != nil {
+		d.replaced.pushClose()
+	}
 	return true
 }
 
-// abandon ends the join without a reply, as its channel has ended. When it
-// returns nothing is pushed for the channel any more.
+// abandon ends the join without a reply, as its channel has ended. A reply that
+// is on its way is sent before abandon returns, or never: the outbox decides.
 func (d *deferral) abandon() {
-	d.finish(func() {
+	if d == nil {
+		return
+	}
+	isFirst := d.finish()
+	if isFirst || d.outcome == nil {
 		d.joining.channel.out.discard()
-		if d.outcome != nil {
-			d.outcome <- errEnded
-		}
-	})
+	}
+	if isFirst && d.outcome != nil {
+		d.outcome <- errEnded
+	}
 }
 
 // miss notes that the database did not answer.
@@ -149,23 +157,21 @@ func (d *deferral) miss() {
 	d.away = true
 }
 
+// missed reports whether the database has not answered.
+func (d *deferral) missed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.away
+}
+
 // expire refuses the join, as it has waited for its limit.
 func (d *deferral) expire() {
-	d.mu.Lock()
-	away := d.away
-	d.mu.Unlock()
 	late := protocol.Unserved{Refusal: protocol.Refusal{
 		Code: protocol.CodeSubscribeTimeout,
 		Text: fmt.Sprintf("Timed out after %dms waiting for the postgres_changes subscription", d.limit.Milliseconds()),
 	}}
-	if away {
+	if d.missed() {
 		late.Problem.Code = protocol.CodeDatabaseAway
 	}
 	d.refuse(late)
-}
-
-func (d *deferral) closeReplaced() {
-	if d.replaced != nil {
-		d.replaced.pushClose()
-	}
 }

@@ -3,6 +3,7 @@ package channels
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,4 +156,28 @@ func TestStrictBindingsRefuseStreamsBeforeTheyBegin(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin()
+}
+
+// A channel that ends while its join is answered gets nothing after its last
+// frame, and its reply before that or never.
+func TestNothingComesAfterTheEndOfAChannelThatIsAnswered(t *testing.T) {
+	f := newIdleFixture(t, DefaultConfig(), messagesTable)
+	for range 200 {
+		c := f.connect("anon", "")
+		c.send("realtime:room", protocol.EventJoin, `{"config":`+waitingFor(everyMessage, `{"wait":true}`)+`}`)
+		ch := c.session.joined("realtime:room")
+		var both sync.WaitGroup
+		both.Go(func() { ch.out.deferral.answer() })
+		both.Go(func() { ch.end(false) })
+		both.Wait()
+		ch.pushClose()
+		want := []string{"phx_close 1"}
+		if ch.out.isOpen.Load() {
+			want = []string{"phx_reply 1 ok", "phx_close 1"}
+		}
+		c.wantLines(want...)
+		if n := len(c.wait(0)); n != len(want) {
+			t.Fatalf("%d frames; want %q", n, want)
+		}
+	}
 }

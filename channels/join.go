@@ -112,11 +112,11 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 
 func (s *Session) newChannel(m protocol.Message, asked *protocol.Join, weighs weight, a *access) *channel {
 	ch := &channel{
-		session:  s,
-		weight:   weighs,
-		address:  protocol.Address{Version: s.identity.Version, Topic: m.Topic, JoinRef: m.JoinRef},
-		closeRef: m.JoinRef, acks: asked.BroadcastAck,
-		out: newOutbox(s), access: a,
+		session: s,
+		weight:  weighs,
+		address: protocol.Address{Version: s.identity.Version, Topic: m.Topic, JoinRef: m.JoinRef},
+		terms:   terms{closeRef: m.JoinRef, acks: asked.BroadcastAck},
+		out:     newOutbox(s), access: a,
 	}
 	if m.JoinRef.IsNull() {
 		ch.address.JoinRef = m.Ref
@@ -179,6 +179,7 @@ func (j *joining) register(ctx context.Context) error {
 		Client: client, Address: ch.address, Outbox: ch.out,
 	})
 	ch.present.Enter()
+	ch.reception.begin(ch.access.known())
 	return nil
 }
 
@@ -235,7 +236,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Address: ch.address, Legacy: j.asked.Legacy,
 		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
-		Member: ch.member, Outbox: ch.out, Turn: &j.session.turn, Recognised: ch.bookmark != nil,
+		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil,
 		Dedicated: j.session.isDear(ch.weight),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
@@ -249,12 +250,12 @@ func (j *joining) subscribe(start fanout.Start) {
 func (j *joining) answer() {
 	ch := j.channel
 	if ch.out.deferral != nil { // of an event stream: hold has entered it and had it checked
-		j.reply()
+		j.reply(nil)
 		return
 	}
 	// First, so that nothing that ends channels misses one whose client was answered.
 	j.enter()
-	j.reply()
+	j.reply(nil)
 	switch {
 	case j.refused != nil:
 		ch.problem(protocol.StatusError, *j.refused)
@@ -275,17 +276,33 @@ func (j *joining) enter() {
 	}
 }
 
-// reply sends the reply, and what has waited for it in the outbox. Then come
-// the messages that a join asks for or causes.
-func (j *joining) reply() {
+// reply sends the reply, what has waited for it in the outbox, and the messages
+// that a join asks for or causes: warnings, and the end of the channel that it has
+// replaced, if its client is still to be told of that. It is false, and sends
+// nothing, if the channel has ended before.
+func (j *joining) reply(replaced *channel) bool {
 	s, ch, h := j.session, j.channel, j.session.hub
-	h.metrics.joins.WithLabelValues("ok").Inc()
 	position := ""
 	if len(j.bindings) > 0 {
 		position = ch.rows.Started().Position.Text()
 	}
+	var following []*protocol.Frame
+	for _, warning := range j.asked.Warnings {
+		following = append(following, ch.address.System(protocol.ExtensionSystem, protocol.StatusOK, warning))
+	}
+	isReady := j.asked.ReplicationReady && h.readiness.isFollowing()
+	if isReady {
+		following = append(following, ch.address.System(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady))
+	}
+	if replaced != nil {
+		following = append(following, replaced.closing())
+	}
 	// A join without join_ref is answered without one.
-	ch.out.open(ch.address.Version.Joined(j.message, ch.closeRef, position, j.asked.Response(position)))
+	reply := ch.address.Version.Joined(j.message, ch.terms.closeRef, position, j.asked.Response(position))
+	if !ch.out.open(reply, following...) {
+		return false
+	}
+	h.metrics.joins.WithLabelValues("ok").Inc()
 	for i := range j.asked.Bindings { // a slice of the whole payload, which need not stay
 		j.asked.Bindings[i].Raw = nil
 	}
@@ -296,10 +313,8 @@ func (j *joining) reply() {
 	if s.streams() {
 		s.stream.Store(ch)
 	}
-	for _, warning := range j.asked.Warnings {
-		ch.system(protocol.ExtensionSystem, protocol.StatusOK, warning)
-	}
-	if j.asked.ReplicationReady {
+	if j.asked.ReplicationReady && !isReady {
 		h.readiness.tell(ch)
 	}
+	return true
 }

@@ -17,11 +17,12 @@ type outbox struct {
 	isOpen   atomic.Bool
 	deferral *deferral // of a join whose reply waits; set before others know the channel
 
-	mu      sync.Mutex
+	mu      sync.Mutex        // held while the reply is queued, so that what comes later is queued after it
 	waiting []*protocol.Frame // until it is open
 	bytes   int               // of these
 	limit   int               // of bytes, 0 for no limit
-	opened  chan struct{}     // closed when it is open, or when it is clear that it never will be
+	isOver  bool              // it is open, or never will be
+	over    chan struct{}     // closed when isOver is set
 }
 
 // waitingLimit bounds what waits for the reply to a join while stored messages
@@ -30,7 +31,7 @@ type outbox struct {
 // and only what they bring themselves waits.
 const waitingLimit = 4 << 20
 
-func newOutbox(s *Session) *outbox { return &outbox{session: s, opened: make(chan struct{})} }
+func newOutbox(s *Session) *outbox { return &outbox{session: s, over: make(chan struct{})} }
 
 // Push queues a frame, or has it wait for the reply. It never blocks.
 func (o *outbox) Push(f *protocol.Frame) {
@@ -44,8 +45,8 @@ func (o *outbox) Push(f *protocol.Frame) {
 func (o *outbox) wait(f *protocol.Frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.isOpen.Load() {
-		return false
+	if o.isOver {
+		return !o.isOpen.Load() // a discarded outbox drops it
 	}
 	o.bytes += f.Size()
 	if o.limit > 0 && o.bytes > o.limit {
@@ -74,27 +75,40 @@ func (o *outbox) setLimit(limit int) (held bool) {
 	return held
 }
 
-// open queues the reply to the join and what has waited for it. Later frames
-// are queued at once.
-func (o *outbox) open(reply *protocol.Frame) {
+// open queues the reply to the join, what has waited for it, and what follows.
+// Later frames are queued at once. It is false, and queues nothing, if the outbox
+// was discarded: the channel has ended.
+func (o *outbox) open(reply *protocol.Frame, following ...*protocol.Frame) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.session.out.Push(reply)
-	for _, f := range o.waiting {
-		o.session.out.Push(f)
+	if o.isOver {
+		return false
 	}
-	o.waiting = nil
+	o.session.out.Push(reply)
+	for _, frames := range [][]*protocol.Frame{o.waiting, following} {
+		for _, f := range frames {
+			o.session.out.Push(f)
+		}
+	}
 	o.isOpen.Store(true)
-	close(o.opened)
+	o.end()
+	return true
 }
 
-// discard drops what waits, as the join is refused and the outbox will not be
-// opened.
+// discard drops what waits, as the join is refused or its channel has ended. It
+// changes nothing if the outbox is open: then all that waited is queued.
 func (o *outbox) discard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting = nil
-	close(o.opened)
+	if !o.isOver {
+		o.end()
+	}
+}
+
+// end is the end of waiting. o.mu must be held.
+func (o *outbox) end() {
+	o.waiting, o.isOver = nil, true
+	close(o.over)
 }
 
 // roomy is an Outbox that says when there is room for more.
@@ -109,7 +123,7 @@ type roomy interface {
 func (o *outbox) Room(ctx context.Context, size int) {
 	if !o.isOpen.Load() {
 		select {
-		case <-o.opened:
+		case <-o.over:
 		case <-ctx.Done():
 			return
 		}

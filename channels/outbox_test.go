@@ -32,10 +32,24 @@ func TestOutboxSendsTheReplyFirst(t *testing.T) {
 	if len(got.frames) != 0 {
 		t.Fatalf("%d frames are sent before the reply", len(got.frames))
 	}
-	box.open(reply)
+	next := a.Push("next", protocol.EmptyObject)
+	box.open(reply, next)
 	box.Push(late)
-	if want := []*protocol.Frame{reply, early, late}; !slices.Equal(got.frames, want) {
-		t.Errorf("frames = %v; want the reply, what came before it, what came after it", got.frames)
+	box.discard() // too late
+	if want := []*protocol.Frame{reply, early, next, late}; !slices.Equal(got.frames, want) {
+		t.Errorf("frames = %v; want the reply, what came before it, what follows it, what came later", got.frames)
+	}
+}
+
+func TestOutboxSendsNothingOnceItIsDiscarded(t *testing.T) {
+	var got order
+	box := newOutbox(&Session{out: &got})
+	frame := protocol.Address{Version: protocol.V2, Topic: "realtime:room"}.Push("e", protocol.EmptyObject)
+	box.Push(frame)
+	box.discard()
+	box.Push(frame)
+	if box.open(frame, frame) || len(got.frames) > 0 || len(box.waiting) > 0 {
+		t.Errorf("%d frames are sent and %d kept; want the reply to be refused, and nothing kept", len(got.frames), len(box.waiting))
 	}
 }
 

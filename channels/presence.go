@@ -46,7 +46,7 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	case !c.access.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:
-		heldBack, err := c.trackNow(payload)
+		heldBack, err := c.reception.track(c, payload)
 		if err != nil {
 			h.metrics.limited.WithLabelValues(limitPresenceSize).Inc()
 			c.reply(m, protocol.StatusError, protocol.Reason(err))
@@ -57,12 +57,4 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 		}
 		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
 	}
-}
-
-// trackNow tracks. From the first track on the channel gets the presence of
-// others, if it may; that right does not change meanwhile.
-func (c *channel) trackNow(payload json.RawMessage) (heldBack bool, err error) {
-	c.access.turn.Lock()
-	defer c.access.turn.Unlock()
-	return c.present.Track(payload, c.access.watches())
 }

@@ -37,9 +37,7 @@ func (r *readiness) tell(c *channel) {
 		c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
 		return
 	}
-	r.mu.Lock()
-	r.waiting[c] = now().Add(readinessLimit)
-	r.mu.Unlock()
+	r.add(c, now().Add(readinessLimit))
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -63,25 +61,44 @@ func (r *readiness) run(ctx context.Context) error {
 	return nil
 }
 
+func (r *readiness) add(c *channel, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting[c] = until
+}
+
 // due tells all channels if the log has begun, and warns those that have waited
 // for too long. It returns how many still wait.
 func (r *readiness) due(now time.Time) int {
+	message := protocol.Warning(protocol.MessageReplicationAway)
+	isFollowing := r.isFollowing()
+	if isFollowing {
+		message = protocol.MessageReplicationReady
+	}
+	due, left := r.take(now, isFollowing)
+	for _, c := range due {
+		c.system(protocol.ExtensionSystem, protocol.StatusOK, message)
+	}
+	return left
+}
+
+// take forgets the channels that have ended, and returns those that are to be
+// told: all of them, or those that have waited for too long, which go on
+// waiting. left is how many wait.
+func (r *readiness) take(now time.Time, all bool) (due []*channel, left int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	isFollowing := r.isFollowing()
 	for c, until := range r.waiting {
 		switch {
 		case c.ended.Load():
-		case isFollowing:
-			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.MessageReplicationReady)
+			delete(r.waiting, c)
+		case all:
+			due = append(due, c)
+			delete(r.waiting, c)
 		case !until.IsZero() && now.After(until):
-			c.system(protocol.ExtensionSystem, protocol.StatusOK, protocol.Warning(protocol.MessageReplicationAway))
+			due = append(due, c)
 			r.waiting[c] = time.Time{}
-			continue
-		default:
-			continue
 		}
-		delete(r.waiting, c)
 	}
-	return len(r.waiting)
+	return due, len(r.waiting)
 }

@@ -72,35 +72,12 @@ func (c *channel) refuse(why error) {
 // acts reports whether the channel acts as a subject.
 func (c *channel) acts(s *policy.Subject) bool { return c.access.who() == s }
 
-// allow has an answer take effect: the channel gets of its private topic what
-// its subject may read, and nothing that is sent while it may not. If it may
-// read nothing it ends. presence says that the question was also about
-// presence.
+// allow has an answer take effect. If the channel may read nothing any more it
+// ends. presence says that the question was also about presence.
 func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grants, presence bool) {
-	c.access.turn.Lock()
-	defer c.access.turn.Unlock()
-	before := c.access.known()
-	if !c.access.takeAnswer(s, began, granted, presence && before.presenceAsked) {
-		return
-	}
-	after := c.access.known()
-	if !after.ReadBroadcast && !after.ReadPresence {
+	presence = presence && c.access.known().presenceAsked
+	if c.access.takeAnswer(s, began, granted, presence) && !c.reception.update(c) {
 		c.revoke(protocol.MessageNoLongerReadable(c.access.topic.Name), true)
-		return
-	}
-	switch {
-	case before.ReadBroadcast && !after.ReadBroadcast:
-		c.member.Listen(false)
-		c.bookmark.Bar()
-	case !before.ReadBroadcast && after.ReadBroadcast:
-		c.bookmark.Admit()
-		c.member.Listen(!c.access.deaf)
-	}
-	if after.ReadBroadcast {
-		c.bookmark.Allowed(began)
-	}
-	if before.ReadPresence != after.ReadPresence {
-		c.present.Watches(after.ReadPresence)
 	}
 }
 

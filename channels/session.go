@@ -42,7 +42,7 @@ type Session struct {
 	channels map[string]*channel     // by topic; an entry may have ended meanwhile
 	ledger   *resume.Ledger          // nil without a client_id
 	stream   atomic.Pointer[channel] // the only channel of an event stream
-	turn     fanout.Turn             // has its catch-ups send one after the other
+	shared   fanout.Session          // what its channels' subscriptions share
 }
 
 // Open starts a session on an outbox. The caller must Close it.
@@ -105,7 +105,7 @@ func (s *Session) leave(m protocol.Message) {
 		s.reply(m.JoinRef, m, protocol.StatusOK, protocol.EmptyObject)
 		return
 	}
-	if !m.JoinRef.IsNull() && !ch.closeRef.IsNull() && m.JoinRef != ch.closeRef {
+	if !m.JoinRef.IsNull() && !ch.terms.closeRef.IsNull() && m.JoinRef != ch.terms.closeRef {
 		return
 	}
 	delete(s.channels, m.Topic)

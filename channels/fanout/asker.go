@@ -222,7 +222,7 @@ func (a *asker) conclude(r *round, took time.Duration) (answered []*question, ov
 		}
 		for _, q := range questions {
 			for _, b := range q.bindings {
-				if over || r.charge(b.subscription.request.Turn, now, took) {
+				if over || r.charge(b.subscription.request.Session, now, took) {
 					overruns = append(overruns, overrun{b, p.group})
 				}
 			}
@@ -267,18 +267,18 @@ func (r *round) account(p part, now time.Time, took time.Duration) (over bool) {
 
 // charge charges a session for a round, once. It reports whether that was too
 // much.
-func (r *round) charge(t *Turn, now time.Time, took time.Duration) (over bool) {
+func (r *round) charge(s *Session, now time.Time, took time.Duration) (over bool) {
 	rows := len(r.parts[0].questions)
 	if len(r.parts) > 1 || took < time.Duration(max(rows, 1))*dearly {
 		return false
 	}
-	over, charged := r.charged[t]
+	over, charged := r.charged[s]
 	if !charged {
-		over = t.spend(now, took, rows)
+		over = s.cost.spend(now, took, rows)
 		if r.charged == nil {
-			r.charged = map[*Turn]bool{}
+			r.charged = map[*Session]bool{}
 		}
-		r.charged[t] = over
+		r.charged[s] = over
 	}
 	return over
 }

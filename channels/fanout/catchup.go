@@ -45,7 +45,7 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
 	turn := c.turn
 	c.endTurn()
-	c.subscription.request.pace(ctx, size, func() { c.fanout.catchUps.compute(send) })
+	c.subscription.request.Session.sending.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.catchUps.compute(send) })
 	if turn != nil {
 		turn <- struct{}{}
 		c.turn = turn

@@ -158,16 +158,16 @@ func TestCatchUpsWaitForRoom(t *testing.T) {
 	f.waitLanes()
 	slow, second, other, live := newInbox(), newInbox(), newInbox(), newInbox()
 	slow.full = make(chan struct{})
-	turn := &Turn{}
-	f.subscribe(slow, ask{bindings: everyRow, turn: turn}, Start{From: Proven, At: at})
+	session := &Session{}
+	f.subscribe(slow, ask{bindings: everyRow, session: session}, Start{From: Proven, At: at})
 	f.until("the slow client is waited for", func() bool {
-		free := turn.mu.TryLock()
+		free := session.sending.mu.TryLock()
 		if free {
-			turn.mu.Unlock()
+			session.sending.mu.Unlock()
 		}
 		return !free
 	})
-	waiting := f.subscribe(second, ask{bindings: everyRow, turn: turn}, Start{From: Proven, At: at})
+	waiting := f.subscribe(second, ask{bindings: everyRow, session: session}, Start{From: Proven, At: at})
 	f.subscribe(live, ask{bindings: everyRow}, Start{})
 	f.subscribe(other, ask{bindings: everyRow}, Start{From: Proven, At: at})
 	var want []string
@@ -284,7 +284,7 @@ func TestEveryDeliveryBringsEverythingOnceAndInOrder(t *testing.T) {
 		}
 		// It leaves, and comes back where it had everything.
 		v.b.wait(t, 1)
-		s.AtStanding(func(at changelog.Standing) { start.At = at })
+		start.At = s.Standing()
 		s.Close()
 		v.b.mu.Lock()
 		had := slices.Clone(v.b.lines)

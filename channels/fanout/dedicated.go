@@ -23,7 +23,7 @@ const (
 // row. When its session has too many of those, the subscription moves to a
 // delivery of its own. The lock of s.attachedTo must be held.
 func (s *Subscription) noteOverlap(bindings int) {
-	if bindings <= overlapFew || s.isDedicated || !s.request.Turn.noteOverlap(bindings, time.Now()) {
+	if bindings <= overlapFew || s.isDedicated || !s.request.Session.cost.noteOverlap(bindings, time.Now()) {
 		return
 	}
 	s.dedicate()
@@ -44,25 +44,4 @@ func (s *Subscription) leaveLane() {
 			d.waiting.moves.toCatchUp(s, d.standings.of(s).Position)
 		}
 	})
-}
-
-// overlap counts how many bindings of a session have matched rows that other
-// bindings of their channel matched too.
-type overlap struct {
-	began     time.Time // start of the second that is counted
-	seen      int       // bindings counted in it
-	isTooMuch bool      // the limit was exceeded once
-}
-
-// noteOverlap reports whether the session's bindings have matched too much,
-// with some more that matched the same row now.
-func (t *Turn) noteOverlap(bindings int, now time.Time) bool {
-	t.cost.Lock()
-	defer t.cost.Unlock()
-	if now.Sub(t.overlap.began) >= time.Second {
-		t.overlap.began, t.overlap.seen = now, 0
-	}
-	t.overlap.seen += bindings
-	t.overlap.isTooMuch = t.overlap.isTooMuch || t.overlap.seen > overlapLimit
-	return t.overlap.isTooMuch
 }

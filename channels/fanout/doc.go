@@ -4,11 +4,15 @@
 //
 // A Subscription is a channel's part in this. It is attached to one delivery at
 // a time, which matches changes and sends frames for all subscriptions attached
-// to it. A lane is a delivery that follows the log for many subscriptions. A
-// catch-up is a delivery for a single subscription: it reads the log from an
-// earlier position and hands the subscription over to a lane once it has come
-// as far as the lane. A subscription whose bindings cost too much for a shared
-// lane is dedicated: it stays with its catch-up.
+// to it. A lane has a delivery that follows the log for many subscriptions. A
+// catch-up has one for a single subscription: it reads the log from an earlier
+// position and hands the subscription over to a lane once it has come as far as
+// the lane. A subscription whose bindings cost too much for a shared lane is
+// dedicated: it stays with its catch-up.
+//
+// The way of a change begins in delivery.go: match (matching.go, into
+// matched.go), confirm, send (sender.go, frames.go). What Postgres has to decide
+// goes on in waiting.go, question.go and asker.go.
 //
 // Topics are spread over shards. Each shard has two lanes, direct and secured.
 // A subscription starts on the direct lane and moves to the secured lane with
@@ -24,10 +28,11 @@
 // but their names: what a message from SQL is, and how a member of a topic gets
 // it, is behind the interface Messages.
 //
-// Locks are taken in this order: Turn, direct lane, secured lane, catch-up;
-// then that of the asker or of views; then what members of topics and outboxes
-// take, then the log's. Outboxes and members are called while a delivery's lock
-// is held, so they must not call a Subscription.
+// The locks are those of a session's catch-ups, one at a time; of the deliveries
+// of a direct lane, a secured lane and a catch-up, in this order; then that of
+// the asker or of views. While a delivery's lock is held policy, the log,
+// outboxes and members of topics are called and take theirs, so none of these may
+// call a Subscription. docs/architecture.md has the order of all locks.
 //
 // Neighbours: channels makes subscriptions and owns what they push to,
 // channels/topics has the members, diagnose reads bindings and words what is

@@ -257,7 +257,7 @@ type ask struct {
 	bindings              string // entries of postgres_changes
 	after                 []wal.Position
 	recognised, dedicated bool
-	turn                  *Turn
+	session               *Session
 	published             func(schema, table string)
 }
 
@@ -280,8 +280,8 @@ func (f *fixture) request(b *inbox, a ask) Request {
 	if a.version == 0 {
 		a.version = protocol.V1
 	}
-	if a.turn == nil {
-		a.turn = &Turn{}
+	if a.session == nil {
+		a.session = &Session{}
 	}
 	join, err := protocol.ParseJoin(a.topic, []byte(`{"config":{"postgres_changes":[`+a.bindings+`]}}`))
 	if err != nil {
@@ -295,7 +295,7 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
 		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
-		Bindings: bindings, After: a.after, Member: b, Outbox: b, Turn: a.turn, Dedicated: a.dedicated,
+		Bindings: bindings, After: a.after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
 		Published: a.published, Recognised: a.recognised,
 	}
 }

@@ -214,7 +214,7 @@ func TestStandingsMoveOnAndNeverGoBack(t *testing.T) {
 		case <-pushed:
 			pulsing = false
 		default:
-			s.AtStanding(func(at changelog.Standing) { b.Push(protocol.StreamAlive(at.Position.String())) })
+			s.PushAlive()
 		}
 	}
 	f.waitSent(s)

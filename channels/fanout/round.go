@@ -35,9 +35,9 @@ const (
 type round struct {
 	parts   []part
 	slow    bool
-	isOff   bool           // its group is switched off: nothing is asked, everything is hidden
-	took    time.Duration  // by Postgres
-	charged map[*Turn]bool // sessions that the round was charged to, and whether it was too much for them
+	isOff   bool              // its group is switched off: nothing is asked, everything is hidden
+	took    time.Duration     // by Postgres
+	charged map[*Session]bool // sessions that the round was charged to, and whether it was too much for them
 }
 
 // part is the questions of one group in a round.

@@ -6,6 +6,7 @@ import (
 
 	"walcast/diagnose"
 	"walcast/policy"
+	"walcast/protocol"
 	"walcast/replication/changelog"
 )
 
@@ -94,12 +95,13 @@ func (s *Subscription) Standing() (at changelog.Standing) {
 	return at
 }
 
-// AtStanding calls f with the standing. Nothing else is pushed for the
-// subscription meanwhile, so a frame that f pushes comes after all changes up
-// to the standing and before all others. It is false, and f is not called, when
-// the subscription is closed. f must call no method of the subscription.
-func (s *Subscription) AtStanding(f func(changelog.Standing)) bool {
-	return s.withDelivery(func(d *delivery) { f(d.standings.of(s)) })
+// PushAlive pushes the sign of life of an event stream, with the position up to
+// which everything has been pushed: it comes after all changes up to there and
+// before all others, so that none is sent again after a reconnect.
+func (s *Subscription) PushAlive() {
+	s.withDelivery(func(d *delivery) {
+		s.request.Outbox.Push(protocol.StreamAlive(d.standings.of(s).Position.Text()))
+	})
 }
 
 // Close ends the subscription. When it returns nothing is pushed for it any
