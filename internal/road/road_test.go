@@ -1,6 +1,7 @@
-// Package road holds the imports to the table of packages in
-// docs/architecture.md: they point down the road of a change only. The depguard
-// rules in .golangci.yml repeat a part of it.
+// Package road holds the code to the tables in docs/architecture.md: imports
+// point down the road of a change only, and every lock and every file that
+// starts goroutines is named. The depguard rules in .golangci.yml repeat a part
+// of the first.
 package road
 
 import (
