@@ -116,7 +116,9 @@ func join(items []Expression, separator string) string {
 	return strings.Join(parts, separator)
 }
 
-// QuoteName writes an identifier that means the same everywhere.
+// QuoteName writes an identifier that means the same everywhere. It is what
+// pgx.Identifier.Sanitize does to a name as Postgres has it, which has no NUL, but
+// this package does without a driver, as lanes use it while they match.
 func QuoteName(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // QuoteText writes a literal, with standard_conforming_strings on.
