@@ -34,10 +34,10 @@ type access struct {
 type rights struct {
 	policy.Grants
 	presenceAsked bool      // whether presence may be read was asked at join, or else at the first track
-	readAt        time.Time // when the question began that the Read fields answer
+	readAt        time.Time // when it was asked what the Read fields answer
 	writeAt       time.Time // the same for the Write fields
 	stores        bool      // what the channel sends may be kept for replays
-	storeAt       time.Time // when the question began that stores answers
+	storeAt       time.Time // when it was asked what stores answers
 }
 
 // newAccess is the access of a join with verified claims. It must be released.
@@ -57,8 +57,8 @@ func (a *access) release() {
 	a.hub.policy.Release(subject)
 }
 
-// who is the subject at present, nil after release.
-func (a *access) who() *policy.Subject {
+// acting is the subject at present, nil after release.
+func (a *access) acting() *policy.Subject {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.subject
@@ -108,9 +108,9 @@ func (a *access) known() rights {
 	return a.rights
 }
 
-// takeAnswer takes in an answer about what a subject may read; with presence the
-// question was also about presence. It is false, and changes nothing, if the
-// channel acts as another subject by now or a later question was answered.
+// takeAnswer takes in an answer about what a subject may read; with presence it
+// was also asked about presence. It is false, and changes nothing, if the
+// channel acts as another subject by now or has taken in a later answer.
 func (a *access) takeAnswer(subject *policy.Subject, began time.Time, granted policy.Grants, presence bool) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -130,7 +130,7 @@ func (a *access) enter(ctx context.Context, presence bool) error {
 	if !a.private {
 		return nil
 	}
-	began, subject := now(), a.who()
+	began, subject := now(), a.acting()
 	granted, err := a.askRead(ctx, subject, presence)
 	a.takeAnswer(subject, began, granted, presence)
 	return err
@@ -168,9 +168,9 @@ func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence 
 
 func (a *access) notReadable() error { return protocol.RefuseRead(a.topic.Name) }
 
-// believes reports whether the answer to a question of a time about sending is
-// still believed: it was asked a moment ago, and nothing that rights depend on was
-// seen to change since.
+// believes reports whether an answer about sending is still believed: it was
+// asked for a moment ago, and nothing that rights depend on was seen to change
+// since.
 func (a *access) believes(asked, at time.Time) bool {
 	return at.Before(asked.Add(a.hub.config.WriteCheck)) && a.hub.readers.changed.believes(asked, at)
 }
@@ -182,7 +182,7 @@ func (a *access) askWrite(ctx context.Context) (rights, error) {
 	if a.believes(known.writeAt, began) {
 		return known, nil
 	}
-	subject := a.who()
+	subject := a.acting()
 	if subject == nil {
 		return known, nil // the channel has ended
 	}
@@ -238,7 +238,7 @@ func (a *access) mayStore(ctx context.Context) error {
 	if a.believes(known.storeAt, began) {
 		return unwritable(known.stores, nil, denied)
 	}
-	subject := a.who()
+	subject := a.acting()
 	if subject == nil {
 		return denied // the channel has ended
 	}
@@ -266,7 +266,7 @@ func (a *access) mayTrack(ctx context.Context) bool {
 		return false
 	}
 	if !known.ReadPresence && !known.presenceAsked {
-		began, subject := now(), a.who()
+		began, subject := now(), a.acting()
 		if subject == nil {
 			return false
 		}

@@ -28,7 +28,7 @@ const (
 	armingWorkers = 2
 	// armingSteps and armingTime bound how much of a session's bindings is
 	// checked before other sessions have their turn. A step asks Postgres a few
-	// questions at most.
+	// things at most.
 	armingSteps = 100
 	armingTime  = 20 * time.Millisecond
 	// armingRetry is the pause before a check is made again that the database
@@ -90,7 +90,7 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 
 // goOn makes some steps of a check, over one of the connections for joins.
 func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
-	subject := c.channel.access.who()
+	subject := c.channel.access.acting()
 	if subject == nil { // the channel has ended
 		c.made = a.checker.Begin(nil, nil)
 	} else if c.made == nil || c.subject != subject {

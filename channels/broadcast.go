@@ -49,7 +49,7 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 		return "", err
 	}
 	key := protocol.Topic{Name: c.address.Topic, Private: c.access.private}
-	stored, err := h.store(ctx, c.access.who(), key, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
+	stored, err := h.store(ctx, c.access.acting(), key, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
 	if err != nil {
 		return "", err
 	}

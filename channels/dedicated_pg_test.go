@@ -16,7 +16,7 @@ func TestChannelsThatCostTooMuchAreDedicated(t *testing.T) {
 		}
 		return `{"postgres_changes":[` + strings.Join(all, ",") + `]}`
 	}
-	many, patterns := some(laneBindings, "id=eq.%d"), some(laneScansTogether/3, "body=like.%%%d%%")
+	many, patterns := some(laneBindings, "id=eq.%d"), some(laneStepsTogether/3, "body=like.%%%d%%")
 	for name, c := range map[string]struct {
 		joins []string
 		want  float64

@@ -101,7 +101,7 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
 	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
-	weighs.scans = scansOf(j.bindings)
+	weighs.steps = stepsOf(j.bindings)
 	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
 		j.channel.access.release()
@@ -221,7 +221,7 @@ func (j *joining) follow(ctx context.Context, topic protocol.Topic, known resume
 
 // fetch reads the stored messages that a replay asks for.
 func (j *joining) fetch(ctx context.Context, topic protocol.Topic) ([]topics.Stored, error) {
-	done, err := j.session.hub.policy.Join(ctx, j.channel.access.who())
+	done, err := j.session.hub.policy.Join(ctx, j.channel.access.acting())
 	if err != nil {
 		return nil, protocol.RefuseReplayFailed
 	}
@@ -235,7 +235,7 @@ func (j *joining) subscribe(start fanout.Start) {
 	ch.rows = h.fanout.Subscribe(fanout.Request{
 		Address: ch.address, Legacy: j.asked.Legacy,
 		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
-		Subject: ch.access.who(), Bindings: j.bindings, After: j.after,
+		Subject: ch.access.acting(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil,
 		Dedicated: j.session.isDear(ch.weight),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },

@@ -62,15 +62,15 @@ func (p *Publisher) ask(ctx context.Context, topic string) error {
 	switch {
 	case err != nil:
 		p.hub.logger.Warn("write permission not checked", "topic", topic, "err", err)
-		return refusalOf(err)
+		return databaseRefusal(err)
 	case !granted.WriteBroadcast:
 		return protocol.Refusal{Code: protocol.CodeUnauthorized, Text: "Unauthorized"}
 	}
 	return nil
 }
 
-// refusalOf words the error with which the database did not answer.
-func refusalOf(err error) protocol.Refusal {
+// databaseRefusal words the error with which the database did not answer.
+func databaseRefusal(err error) protocol.Refusal {
 	var raised *policy.AskError
 	switch {
 	case errors.Is(err, policy.ErrNoMessagesTable):
@@ -101,7 +101,7 @@ func (p *Publisher) Store(ctx context.Context, b Publication, keep protocol.Pers
 	switch {
 	case err != nil:
 		p.hub.logger.Warn("permission to store not checked", "topic", b.Topic, "err", err)
-		return "", refusalOf(err)
+		return "", databaseRefusal(err)
 	case !may:
 		return "", protocol.RefuseStore(b.Topic)
 	}

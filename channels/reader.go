@@ -23,8 +23,8 @@ type reader struct {
 	subject *policy.Subject // that the channel acted as when it ended
 	left    time.Time       // when the channel ended
 
-	askedAt    time.Time // when the last question began
-	answeredAt time.Time // when the last question that was answered began
+	askedAt    time.Time // when the last check began
+	answeredAt time.Time // when the last check began that was answered
 }
 
 // The values of the result label of walcast_channels_read_checks_total.
@@ -41,19 +41,19 @@ type readerKey struct {
 	topic, headers string
 }
 
-// inquiry is the questions about some readers.
-type inquiry struct {
-	began     time.Time
-	questions []policy.ReadCheck
-	asking    [][]*reader // the readers of each question
+// checkRound is what is asked at once about some readers.
+type checkRound struct {
+	began  time.Time
+	checks []policy.ReadCheck
+	asking [][]*reader // the readers of each check
 }
 
 // ask asks about some readers, and has the answers take effect. It is false if
 // Postgres could not be asked.
-func (rs *readers) ask(ctx context.Context, batch []*reader) bool {
-	q := rs.inquire(batch)
+func (rs *readers) ask(ctx context.Context, due []*reader) bool {
+	q := rs.checksOf(due)
 	defer q.release(rs.policy)
-	answers := rs.policy.MayReadAll(ctx, q.questions)
+	answers := rs.policy.MayReadAll(ctx, q.checks)
 	if ctx.Err() != nil {
 		return false
 	}
@@ -63,7 +63,7 @@ func (rs *readers) ask(ctx context.Context, batch []*reader) bool {
 			away = answer.Err
 		}
 		for _, r := range q.asking[i] {
-			rs.conclude(r, q.questions[i], q.began, answer)
+			rs.conclude(r, q.checks[i], q.began, answer)
 		}
 	}
 	if away != nil {
@@ -81,13 +81,13 @@ func (rs *readers) retry() {
 	rs.urgent.next = now().Add(readRetry)
 }
 
-// inquire makes the questions about some readers. Those of one subject follow
+// checksOf makes the checks about some readers. Those of one subject follow
 // each other, and readers of one subject and topic share one.
-func (rs *readers) inquire(batch []*reader) *inquiry {
-	q := &inquiry{began: now()}
+func (rs *readers) checksOf(due []*reader) *checkRound {
+	q := &checkRound{began: now()}
 	at := map[readerKey]int{}
-	for _, r := range batch {
-		subject, presence := rs.whoAsks(r)
+	for _, r := range due {
+		subject, presence := rs.subjectOf(r)
 		if subject == nil {
 			continue // the channel has ended meanwhile
 		}
@@ -96,21 +96,21 @@ func (rs *readers) inquire(batch []*reader) *inquiry {
 		if known {
 			rs.policy.Release(subject)
 		} else {
-			i = len(q.questions)
+			i = len(q.checks)
 			at[key] = i
-			q.questions = append(q.questions, policy.ReadCheck{Subject: subject, Topic: r.access.topic})
+			q.checks = append(q.checks, policy.ReadCheck{Subject: subject, Topic: r.access.topic})
 			q.asking = append(q.asking, nil)
 		}
-		q.questions[i].Presence = q.questions[i].Presence || presence
+		q.checks[i].Presence = q.checks[i].Presence || presence
 		q.asking[i] = append(q.asking[i], r)
 	}
 	q.sort()
 	return q
 }
 
-// whoAsks is the subject as which to ask about a reader, which the caller must
+// subjectOf is the subject as which to ask about a reader, which the caller must
 // release, and whether to ask about presence too.
-func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
+func (rs *readers) subjectOf(r *reader) (s *policy.Subject, presence bool) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if r.channel != nil {
@@ -122,27 +122,27 @@ func (rs *readers) whoAsks(r *reader) (s *policy.Subject, presence bool) {
 	return rs.policy.Subject(r.subject.Role, r.subject.Claims), false
 }
 
-// sort brings together the questions of each subject.
-func (q *inquiry) sort() {
+// sort brings together the checks of each subject.
+func (q *checkRound) sort() {
 	firstAt := map[*policy.Subject]int{}
-	order := make([]int, len(q.questions))
-	for i, question := range q.questions {
-		if _, known := firstAt[question.Subject]; !known {
-			firstAt[question.Subject] = i
+	order := make([]int, len(q.checks))
+	for i, check := range q.checks {
+		if _, known := firstAt[check.Subject]; !known {
+			firstAt[check.Subject] = i
 		}
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return firstAt[q.questions[a].Subject] - firstAt[q.questions[b].Subject] })
-	questions, asking := make([]policy.ReadCheck, len(order)), make([][]*reader, len(order))
+	slices.SortStableFunc(order, func(a, b int) int { return firstAt[q.checks[a].Subject] - firstAt[q.checks[b].Subject] })
+	checks, asking := make([]policy.ReadCheck, len(order)), make([][]*reader, len(order))
 	for to, from := range order {
-		questions[to], asking[to] = q.questions[from], q.asking[from]
+		checks[to], asking[to] = q.checks[from], q.asking[from]
 	}
-	q.questions, q.asking = questions, asking
+	q.checks, q.asking = checks, asking
 }
 
-func (q *inquiry) release(p *policy.Policy) {
-	for _, question := range q.questions {
-		p.Release(question.Subject)
+func (q *checkRound) release(p *policy.Policy) {
+	for _, check := range q.checks {
+		p.Release(check.Subject)
 	}
 }
 
@@ -196,7 +196,7 @@ func (rs *readers) answered(r *reader, began time.Time, away bool) (c *channel, 
 
 func (rs *readers) count(result string) { rs.metrics.checks.WithLabelValues(result).Inc() }
 
-// failure is what a channel is told if its question could not be answered.
+// failure is what a channel is told if it cannot be known what it may read.
 func failure(err error, a *access) string {
 	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) || errors.Is(err, policy.ErrNotGranted) {
 		return err.Error()

@@ -28,7 +28,7 @@ type readers struct {
 	size    atomic.Int64 // of queue
 
 	mu     sync.Mutex
-	queue  list.List // of *reader, by when the question about them began, oldest first
+	queue  list.List // of *reader, by when the last check of each began, oldest first
 	absent int       // readers whose channel has ended
 	urgent urgency
 }
@@ -41,9 +41,9 @@ type readersConfig struct {
 }
 
 const (
-	// readBatch is how many readers are asked about at once, over one
+	// readTogether is how many readers are asked about at once, over one
 	// connection. Others may use the connection in between.
-	readBatch = 256
+	readTogether = 256
 	// readAtOnce is how many readers are asked about within read-check. With
 	// more readers it takes longer, at the same rate, up to readSlowest.
 	readAtOnce  = 5000
@@ -51,7 +51,7 @@ const (
 	// absentLimit is how many clients that are away are asked about. If there
 	// are more, those away longest are not, and have to resync.
 	absentLimit = 10_000
-	// readRetry is the pause after questions that Postgres did not answer.
+	// readRetry is the pause after a check that Postgres did not answer.
 	readRetry = time.Second
 )
 
@@ -62,8 +62,8 @@ func newReaders(c readersConfig, p *policy.Policy, log *changelog.Log, logger *s
 	return rs
 }
 
-// interval is how long after a question about a reader the next one begins,
-// with n readers. It is less than read-check, as the answer takes some time
+// interval is how long after a check of a reader the next one begins, with n
+// readers. It is less than read-check, as the answer takes some time
 // too.
 func (c readersConfig) interval(n int) time.Duration {
 	within := c.check
@@ -74,7 +74,7 @@ func (c readersConfig) interval(n int) time.Duration {
 }
 
 // age is how long an answer about a client that is away is believed: twice the
-// time between two questions, as the answer takes some time too.
+// time between two checks, as the answer takes some time too.
 func (rs *readers) age() time.Duration {
 	return 2 * rs.config.interval(int(rs.size.Load()))
 }
@@ -204,11 +204,11 @@ func (rs *readers) clear() {
 func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 	for ctx.Err() == nil {
 		rs.watched.refresh(ctx, rs.config.check, rs.size.Load() == 0)
-		batch, wait := rs.due(now())
-		if len(batch) == 0 {
+		due, wait := rs.due(now())
+		if len(due) == 0 {
 			return wait
 		}
-		if !rs.ask(ctx, batch) {
+		if !rs.ask(ctx, due) {
 			return readRetry
 		}
 	}
@@ -218,17 +218,17 @@ func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 // due takes up the readers that are due, and says how long it is until the next
 // are. With one that is due come those that would be due soon, so that fewer
 // statements are needed.
-func (rs *readers) due(now time.Time) (batch []*reader, wait time.Duration) {
+func (rs *readers) due(now time.Time) (due []*reader, wait time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	interval := rs.config.interval(rs.queue.Len())
-	for len(batch) < readBatch && rs.queue.Len() > 0 {
+	for len(due) < readTogether && rs.queue.Len() > 0 {
 		r := rs.queue.Front().Value.(*reader)
-		if len(batch) == 0 {
+		if len(due) == 0 {
 			rs.urgent.promote(now, r.askedAt)
 		}
 		early := interval / 4
-		if len(batch) == 0 {
+		if len(due) == 0 {
 			early = 0
 		}
 		wait = r.askedAt.Add(interval - early).Sub(now)
@@ -241,10 +241,10 @@ func (rs *readers) due(now time.Time) (batch []*reader, wait time.Duration) {
 		}
 		r.askedAt = now
 		rs.queue.MoveToBack(r.element)
-		batch = append(batch, r)
+		due = append(due, r)
 	}
 	if rs.queue.Len() == 0 {
-		return batch, time.Hour
+		return due, time.Hour
 	}
-	return batch, max(time.Millisecond, min(wait, rs.urgent.wait(now)))
+	return due, max(time.Millisecond, min(wait, rs.urgent.wait(now)))
 }

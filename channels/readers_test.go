@@ -47,8 +47,8 @@ func TestWhoWasNotAskedForLongestIsAskedFirst(t *testing.T) {
 	at, seen := from.Add(3*time.Second), map[*reader]bool{}
 	for len(seen) < 1000 {
 		batch, wait := rs.due(at)
-		if len(batch) > readBatch {
-			t.Fatalf("%d are asked at once; want %d at most", len(batch), readBatch)
+		if len(batch) > readTogether {
+			t.Fatalf("%d are asked at once; want %d at most", len(batch), readTogether)
 		}
 		for i, r := range batch {
 			if seen[r] || i > 0 && r == batch[i-1] {
@@ -76,17 +76,17 @@ func TestAChangeHasEverybodyAskedAtOnceAndOnceMore(t *testing.T) {
 	if asked != 600 {
 		t.Fatalf("%d of 600 were asked", asked)
 	}
-	if batch, wait := rs.due(at.Add(settleTime / 2)); len(batch) > 0 || wait > settleTime/2 {
+	if batch, wait := rs.due(at.Add(unseenTime / 2)); len(batch) > 0 || wait > unseenTime/2 {
 		t.Errorf("%d are asked, the next in %s; want all once more when queries see the commit for certain", len(batch), wait)
 	}
-	if batch, _ := rs.due(at.Add(settleTime)); len(batch) != readBatch {
+	if batch, _ := rs.due(at.Add(unseenTime)); len(batch) != readTogether {
 		t.Errorf("%d are asked again; want a batch", len(batch))
 	}
 }
 
 func TestChangesThatNeverEndTakeHalfOfTheTime(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
-	rs := lined(2*readBatch, 30*time.Second, at.Add(-time.Second))
+	rs := lined(2*readTogether, 30*time.Second, at.Add(-time.Second))
 	const took = 300 * time.Millisecond // by each batch
 	busy, start := time.Duration(0), at
 	for at.Sub(start) < time.Minute {
@@ -118,7 +118,7 @@ func TestAWriteIsNotBelievedOverAChange(t *testing.T) {
 		"before the change":          {-time.Second, time.Millisecond, false},
 		"right after it, now":        {time.Millisecond, 50 * time.Millisecond, true},
 		"right after it, later":      {time.Millisecond, time.Second, false},
-		"when queries see it surely": {2 * settleTime, time.Minute, true},
+		"when queries see it surely": {2 * unseenTime, time.Minute, true},
 	} {
 		if got := c.believes(at.Add(b.asked), at.Add(b.now)); got != b.want {
 			t.Errorf("asked %s: believed %t", name, got)

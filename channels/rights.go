@@ -70,10 +70,11 @@ func (c *channel) refuse(why error) {
 }
 
 // acts reports whether the channel acts as a subject.
-func (c *channel) acts(s *policy.Subject) bool { return c.access.who() == s }
+func (c *channel) acts(s *policy.Subject) bool { return c.access.acting() == s }
 
 // allow has an answer take effect. If the channel may read nothing any more it
-// ends. presence says that the question was also about presence.
+// ends. presence says that it was also asked about
+// presence.
 func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grants, presence bool) {
 	presence = presence && c.access.known().presenceAsked
 	if c.access.takeAnswer(s, began, granted, presence) && !c.reception.update(c) {

@@ -6,10 +6,10 @@ import (
 )
 
 // urgency says which readers are to be asked about at once: those whose last
-// question began before something changed. It is not safe for concurrent use.
+// check began before something changed. It is not safe for concurrent use.
 type urgency struct {
 	noted    bool      // something has changed and no round has begun since
-	since    time.Time // readers whose last question began before are due
+	since    time.Time // readers whose last check began before are due
 	asking   bool      // a round is going on
 	next     time.Time // when the next round may begin at the earliest
 	followUp time.Time // when to begin one more round; zero for none
@@ -20,17 +20,17 @@ const (
 	// is longer if a round takes long: changes that never end must not take
 	// more than half of a connection's time.
 	urgentPause = 100 * time.Millisecond
-	// settleTime is how long a commit that the log has may be invisible to
+	// unseenTime is how long a commit that the log has may be invisible to
 	// queries, as Postgres writes it to the WAL first. So a round is followed
 	// by another one.
-	settleTime = time.Second
+	unseenTime = time.Second
 )
 
 // note notes that something has changed.
 func (u *urgency) note() { u.noted = true }
 
-// promote begins a round if one is called for. oldest is when the longest
-// unasked reader was asked about.
+// promote begins a round if one is called for. oldest is when the check began of
+// the reader whose last one is longest ago.
 func (u *urgency) promote(now, oldest time.Time) {
 	if u.isDue(oldest) {
 		return // the round before is not over
@@ -41,13 +41,13 @@ func (u *urgency) promote(now, oldest time.Time) {
 	switch {
 	case now.Before(u.next):
 	case u.noted:
-		u.noted, u.asking, u.since, u.followUp = false, true, now, now.Add(settleTime)
+		u.noted, u.asking, u.since, u.followUp = false, true, now, now.Add(unseenTime)
 	case !u.followUp.IsZero() && !now.Before(u.followUp):
 		u.asking, u.since, u.followUp = true, now, time.Time{}
 	}
 }
 
-// isDue reports whether a reader is due whose last question began at askedAt.
+// isDue reports whether a reader is due whose last check began at askedAt.
 func (u *urgency) isDue(askedAt time.Time) bool { return askedAt.Before(u.since) }
 
 // wait is how long it is until promote may begin a round.
@@ -67,11 +67,10 @@ type changes struct{ at atomic.Int64 } // in Unix nanoseconds
 
 func (c *changes) note(now time.Time) { c.at.Store(now.UnixNano()) }
 
-// believes reports whether the answer to a question that began at asked still
-// holds. An answer from right after a change may not know of the change. It
+// believes reports whether the answer to what was asked at a time still holds. An answer from right after a change may not know of the change. It
 // holds for a moment all the same: otherwise, with changes that never end,
-// every message would need a question.
+// Postgres would be asked for every message.
 func (c *changes) believes(asked, now time.Time) bool {
 	at := time.Unix(0, c.at.Load())
-	return asked.After(at) && (asked.Sub(at) > settleTime || now.Sub(asked) < urgentPause)
+	return asked.After(at) && (asked.Sub(at) > unseenTime || now.Sub(asked) < urgentPause)
 }

@@ -10,11 +10,11 @@ import (
 type weight struct {
 	channels, bindings int
 	bytes              int // of the join: names, filters and the token are parts of it
-	scans              int // steps for each byte of a row's text, see filters.Filter.Scans
+	steps              int // steps for each byte of a row's text, see filters.Filter.StepsPerByte
 }
 
 func (w weight) add(other weight) weight {
-	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.scans + other.scans}
+	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.steps + other.steps}
 }
 
 // How much of a channel and of a session lanes take, which many channels share.
@@ -23,22 +23,22 @@ func (w weight) add(other weight) weight {
 const (
 	laneBindings         = 1000   // of a channel: to index them keeps the lane waiting
 	laneBindingsTogether = 10_000 // of a session
-	laneScansTogether    = 200    // of a session
+	laneStepsTogether    = 200    // of a session
 )
 
 // isDear reports whether a channel is too much for a lane, with what its
 // session has already.
 func (s *Session) isDear(own weight) bool {
 	all := s.held().add(own)
-	return own.bindings > laneBindings || own.bindings > 0 && all.bindings > laneBindingsTogether || own.scans > 0 && all.scans > laneScansTogether
+	return own.bindings > laneBindings || own.bindings > 0 && all.bindings > laneBindingsTogether || own.steps > 0 && all.steps > laneStepsTogether
 }
 
-// scansOf adds up the scans of bindings.
-func scansOf(bindings []diagnose.Binding) (scans int) {
+// stepsOf adds up the steps of bindings.
+func stepsOf(bindings []diagnose.Binding) (steps int) {
 	for i := range bindings {
-		scans += bindings[i].Filter.StepsPerByte()
+		steps += bindings[i].Filter.StepsPerByte()
 	}
-	return scans
+	return steps
 }
 
 // held is the weight of the session's channels that have not ended.

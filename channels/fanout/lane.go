@@ -31,8 +31,8 @@ type lane struct {
 // subscription that starts before the log has begun misses something.
 const clockSkew = 5 * time.Second
 
-// takeLimit is how many changes are taken from the log at once; between two
-// batches subscriptions come and go.
+// takeLimit is how many changes are taken from the log at once; in between
+// subscriptions come and go.
 const takeLimit = 256
 
 // run follows the log until ctx is done.
