@@ -8,14 +8,15 @@ import (
 	"walcast/protocol"
 )
 
-// outbox takes the frames of one channel to its session's queue. It is closed
-// at first: what is pushed between the registration of a channel and the reply
-// to its join waits, and is sent after the reply. It is safe for concurrent
-// use.
+// outbox takes the frames of one channel to its session's queue. Until the reply
+// to the join what the channel's members push waits here, and is sent after the
+// reply. The outbox is opened with the reply or discarded, once: if the channel
+// ends while its join is answered, the one that comes first counts. It is safe for
+// concurrent use.
 type outbox struct {
 	session  *Session
 	isOpen   atomic.Bool
-	deferral *deferral // of a join whose reply waits; set before others know the channel
+	deferral *deferral // of a join whose reply waits; set before anything knows the channel that may end or check it
 
 	mu      sync.Mutex        // held while the reply is queued, so that what comes later is queued after it
 	waiting []*protocol.Frame // until it is open

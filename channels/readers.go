@@ -14,7 +14,7 @@ import (
 
 // readers are the channels on private topics, and the clients of such channels
 // for as long as they may come back. The database is asked again and again
-// whether they may still read: about each in turn, so that everybody is asked
+// whether they may still read: about each in turn, so that each is asked
 // about within read-check, and about all at once when something changes that
 // rights depend on. One goroutine asks for all of them, some hundred at a time.
 type readers struct {

@@ -6,8 +6,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// pacing has a catch-up go at the pace of its client, and of the other
-// catch-ups. The zero pacing is that of a lane, which waits for nobody.
+// pacing is where a catch-up's delivery waits: for a processor before it matches,
+// and for room in its client's queue before it sends. The zero pacing is that of a
+// lane, which waits for neither.
 type pacing struct {
 	// compute calls match while few other catch-ups compute.
 	compute func(match func())
@@ -18,7 +19,7 @@ type pacing struct {
 	woken chan struct{}
 }
 
-// whenFree calls match when it may compute.
+// whenFree calls match, for a catch-up while few others compute.
 func (p *pacing) whenFree(match func()) {
 	if p.compute == nil {
 		match()
