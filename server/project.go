@@ -52,11 +52,11 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	if ignored := conninfo.Ignored(c.Replication.DatabaseURL); len(ignored) > 0 {
 		p.logger.Info("parameters in database-url that are meant for other clients are ignored", "parameters", ignored)
 	}
-	defer func() {
+	defer func(made *project) { // p is nil after an error
 		if err != nil {
-			p.close()
+			made.close()
 		}
-	}()
+	}(p)
 	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
