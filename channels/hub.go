@@ -16,6 +16,7 @@ import (
 	"walcast/diagnose"
 	"walcast/policy"
 	"walcast/presence"
+	"walcast/protocol"
 	"walcast/replication/catalog"
 	"walcast/replication/changelog"
 )
@@ -65,8 +66,24 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 }
 
 // Restore reads what an earlier run has left about its clients. It must be
-// called, if at all, before the first Open.
+// called, if at all, before the first Open, and changes nothing: see TakeOver.
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
+
+// TakeOver has the hub use, from now on, what an earlier run has left about its
+// clients: the slot is held, so that no other server does. Clients with a client_id
+// that came before, and were judged by what another server has changed since, are
+// closed, so that they join again.
+func (h *Hub) TakeOver() {
+	if !h.clients.Open(now(), h.logger) {
+		return
+	}
+	sessions, _ := h.roster.present()
+	for _, s := range sessions {
+		if s.identity.ClientID != "" {
+			s.out.Close(protocol.CloseRestart, protocol.ReasonTakenOver)
+		}
+	}
+}
 
 // Run runs the fan-out, presence, the tasks, and the expiry of what is kept for
 // clients that come back. It blocks until ctx is done and everything it started

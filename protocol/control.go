@@ -11,9 +11,13 @@ const (
 	CloseProtocolError = 1002 // not WebSocket
 	ClosePolicy        = 1008 // went on flooding
 	CloseTooBig        = 1009 // a message above the limit
-	CloseRestart       = 1012 // the server stops
+	CloseRestart       = 1012 // the server stops, or has taken over from another
 	CloseTryLater      = 1013 // the client reads too slowly
 )
+
+// ReasonTakenOver goes with CloseRestart to clients that came before the server
+// knew what they had.
+const ReasonTakenOver = "server has taken over from another"
 
 // Close codes of our own, for handshakes that ask to be refused by frames.
 const (

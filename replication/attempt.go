@@ -52,6 +52,9 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err != nil {
 		return err
 	}
+	if held := r.config.SlotHeld; held != nil {
+		held()
+	}
 	from, err := r.beginHistory(ctx, now)
 	if err != nil {
 		return err

@@ -48,6 +48,9 @@ type Config struct {
 	// then, and also once when it has begun to look. It must not block. nil tells
 	// nobody.
 	TypesFound func(types []uint32)
+	// SlotHeld is called when the slot is ours, each time that a stream is begun and
+	// before anything is in the log that was read from it. nil tells nobody.
+	SlotHeld func()
 }
 
 // DefaultConfig is what the reader uses when nothing is set. It has no

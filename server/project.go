@@ -61,7 +61,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
-	c.Replication.TypesFound = p.types.found
+	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, p.takeOver
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}

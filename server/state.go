@@ -9,6 +9,10 @@ import (
 	"walcast/internal/conninfo"
 )
 
+// takeOver has what is kept over a restart used from now on: whoever has the slot is
+// the only one who may.
+func (p *project) takeOver() { p.hub.TakeOver() }
+
 // stateFile is the file that remembers over a restart what clients have received,
 // "" without a StateDir. Slots of one name in different databases have different
 // files.

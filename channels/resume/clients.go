@@ -16,8 +16,7 @@ type Clients struct {
 	config   Config
 	reason   func() string
 	sections []Section
-	run      string // names this run in the marker file
-	marked   bool   // the marker file is there, by which the next run notices an end without Save
+	files    files
 
 	mu      sync.Mutex
 	records *records
@@ -31,7 +30,7 @@ type Clients struct {
 // as changelog.Log.Reason does. The sections are kept in the same state file.
 func NewClients(c Config, reason func() string, reg prometheus.Registerer, sections ...Section) *Clients {
 	clients := &Clients{
-		config: c, reason: reason, sections: sections, run: rand.Text(),
+		config: c, reason: reason, sections: sections, files: files{path: c.StateFile, run: rand.Text()},
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
 	if c.RightAge != nil {
@@ -60,6 +59,7 @@ func (c *Clients) size() (topics, bytes int) {
 // client has received. If the client has another channel on the topic, that
 // one's bookmark has no effect from now on.
 func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, Known) {
+	c.begin(now)
 	b := &Bookmark{clients: c, client: k.Client}
 	slotIsNew := c.slotIsNew()
 	c.mu.Lock()

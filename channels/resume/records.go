@@ -104,6 +104,16 @@ func (s *records) restore(r *record) {
 	}
 }
 
+// clear forgets all clients, those that are here too.
+func (s *records) clear() {
+	for _, r := range s.byKey {
+		r.owner, r.holder, r.element = nil, nil, nil
+	}
+	clear(s.byKey)
+	s.away.Init()
+	s.bytes = 0
+}
+
 // store puts a record among those of clients that are away.
 func (s *records) store(r *record, left time.Time) {
 	r.owner, r.left = nil, left

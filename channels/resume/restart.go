@@ -4,27 +4,37 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 )
 
-// Restore reads the state file of the run before, and writes the marker file.
-// It must be called, if at all, before the first Take. Errors are logged, and
-// clients that cannot be recognised then are told to resync.
+// Restore reads the state that the run before has left, and changes nothing: a
+// server that has the slot may still use it. So clients that come before the slot
+// is held, as while Postgres is away, go on where they were. It must be called, if
+// at all, before the first Take; then Open has to be called when the slot is held.
 func (c *Clients) Restore(now time.Time, logger *slog.Logger) {
-	path := c.config.StateFile
+	c.files.mu.Lock()
+	defer c.files.mu.Unlock()
+	c.load(now, logger)
+}
+
+// load reads the state file. Errors are logged, and clients that cannot be
+// recognised then are told to resync. The lock of files must be held.
+func (c *Clients) load(now time.Time, logger *slog.Logger) {
 	unsureUntil := now.Add(c.config.Memory)
-	if path == "" {
+	if c.files.path == "" {
 		c.adopt(state{head: stateHead{UnsureUntil: unsureUntil}}, true, now)
 		return
 	}
-	unclean, firstRun := c.isMarked(), false
+	c.files.seen = c.files.look()
+	unclean, firstRun := c.files.seen.marker != "", false
 	read, err := c.read()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		firstRun = !unclean
 		unclean = true
 	case err != nil:
-		logger.Warn("state of clients not read, they are told to resync", "path", path, "err", err)
+		logger.Warn("state of clients not read, they are told to resync", "path", c.files.path, "err", err)
 		unclean = true
 	}
 	for _, s := range c.sections {
@@ -34,24 +44,19 @@ func (c *Clients) Restore(now time.Time, logger *slog.Logger) {
 			s.Restored()
 		}
 	}
-	if err := c.mark(); err != nil {
-		logger.Warn("state of clients will not outlive this run: the state directory cannot be written", "path", path, "err", err)
-		unclean = true
-	}
 	if unclean {
 		read.head.UnsureUntil = unsureUntil
-	}
-	if unclean && !firstRun {
-		logger.Warn("the run before did not stop in order, clients that are not known are told to resync", "until", unsureUntil)
 	}
 	c.adopt(read, firstRun, now)
 }
 
-// adopt takes over what was read.
+// adopt takes over what was read, in place of what was known before. Clients that
+// are here lose their bookmarks.
 func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.firstRun = firstRun
+	c.records.clear()
 	c.records.unsureUntil = read.head.UnsureUntil
 	for _, r := range read.records {
 		c.records.restore(r)
@@ -60,23 +65,112 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 	c.records.bound(now)
 }
 
-// Save writes the state file and removes the marker file. All sessions must
-// have ended: what they receive later is not in the file.
-func (c *Clients) Save(now time.Time, logger *slog.Logger) {
-	if !c.marked {
+// Open takes the state over: the slot is held, so that no other server may use it
+// any more. If another has written it since Restore, it is read again; then clients
+// that were here before may have been taken for what they are not, and outdated is
+// true: they have to join again. Only the first call does anything.
+func (c *Clients) Open(now time.Time, logger *slog.Logger) (outdated bool) {
+	f := &c.files
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.opened || f.path == "" {
+		return false
+	}
+	f.opened = true
+	if !f.look().equals(f.seen) {
+		outdated = f.inUse
+		for _, s := range c.sections {
+			s.Reset()
+		}
+		c.load(now, logger)
+	}
+	if f.seen.marker != "" && !f.isOurs() {
+		logger.Warn("the run before did not stop in order, clients that are not known are told to resync; if it still runs, give each server its own state-dir",
+			"path", f.path, "run", f.seen.user(), "for", c.config.Memory)
+	}
+	if err := c.use(now); err != nil {
+		logger.Warn("state of clients will not outlive this run: the state directory cannot be written", "path", f.path, "err", err)
+	}
+	return outdated
+}
+
+// use writes the marker, unless it is there. Where that is not possible the state
+// may be older than the run before. The lock of files must be held.
+func (c *Clients) use(now time.Time) error {
+	f := &c.files
+	f.inUse = true
+	if f.isOurs() {
+		return nil
+	}
+	err := f.mark()
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.records.unsureUntil = now.Add(c.config.Memory)
+	}
+	return err
+}
+
+// begin is called before a client is remembered. While the slot is not held the
+// marker is written only if nobody else uses the state: then an end without Save
+// is noticed, as clients would be lost with it.
+func (c *Clients) begin(now time.Time) {
+	f := &c.files
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.inUse || f.path == "" {
 		return
 	}
-	path := c.config.StateFile
+	f.inUse = true
+	if f.seen.marker == "" && f.look().equals(f.seen) {
+		_ = c.use(now) // Open tries again, and says what is wrong
+	}
+}
+
+// Doubt has clients that are not known told to resync for as long as one may be
+// away, if they could have been here before.
+func (c *Clients) Doubt(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.firstRun, c.records.unsureUntil = false, now.Add(c.config.Memory)
+}
+
+// Save writes the state file and removes the marker file, if this run is the one
+// that uses them. All sessions must have ended: what they receive later is not in
+// the file.
+func (c *Clients) Save(now time.Time, logger *slog.Logger) {
+	f := &c.files
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.marked {
+		return
+	}
+	if !f.isOurs() {
+		c.yield(logger)
+		return
+	}
 	head, saved := c.collect(now, c.slotIsNew())
 	err := c.write(head, saved)
 	if err == nil {
-		err = c.unmark()
+		err = os.Remove(f.marker())
 	}
 	if err != nil {
-		logger.Error("state of clients not saved, they will be told to resync", "path", path, "err", err)
+		logger.Error("state of clients not saved, they will be told to resync", "path", f.path, "err", err)
 		return
 	}
-	logger.Info("state of clients saved", "path", path, "channels", len(saved))
+	logger.Info("state of clients saved", "path", f.path, "channels", len(saved))
+}
+
+// yield leaves the state to another run that has taken it over. The marker stays
+// behind, as neither knows all clients: whoever starts next tells those that are not
+// known. The lock of files must be held.
+func (c *Clients) yield(logger *slog.Logger) {
+	f := &c.files
+	logger.Error("state of clients not saved, they will be told to resync: another server has taken the state file over; if both are meant to run, give each its own state-dir",
+		"path", f.path, "other", f.look().user())
+	if err := f.mark(); err != nil {
+		logger.Error("state of clients could not be marked as incomplete", "path", f.path, "err", err)
+	}
 }
 
 // collect returns what is to be saved.

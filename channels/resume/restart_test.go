@@ -2,6 +2,7 @@ package resume
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -39,6 +40,7 @@ func (n *notes) Restore(line json.RawMessage) error {
 
 func (n *notes) Restored() { n.restored = true }
 func (n *notes) Clear()    { n.lines = nil }
+func (n *notes) Reset()    { n.lines, n.restored = nil, false }
 
 // run is one run of a server with a state file.
 type run struct {
@@ -48,10 +50,25 @@ type run struct {
 }
 
 func start(t *testing.T, path, reason string) *run {
+	r := launch(t, path, reason)
+	r.open(false)
+	return r
+}
+
+// launch starts a run that does not have the slot yet.
+func launch(t *testing.T, path, reason string) *run {
 	n := &notes{}
 	c := NewClients(Config{StateFile: path, Limit: 10, Memory: time.Hour}, func() string { return reason }, nil, n)
 	c.Restore(noon, slog.New(slog.DiscardHandler))
 	return &run{c, t, n}
+}
+
+// open is when the run has the slot.
+func (r *run) open(outdated bool) {
+	r.t.Helper()
+	if got := r.Open(noon, slog.New(slog.DiscardHandler)); got != outdated {
+		r.t.Errorf("Open = %t; want %t", got, outdated)
+	}
 }
 
 func (r *run) stop() { r.Save(noon, slog.New(slog.DiscardHandler)) }
@@ -160,7 +177,85 @@ func TestTheStateOfTheFirstVersionIsRead(t *testing.T) {
 	known(t, r.Clients, of("b"), Known{Memory: Forgotten})
 	known(t, r.Clients, of("c"), Known{})
 	r.stop()
-	if unclean := r.isMarked(); unclean {
-		t.Error("the marker is left after a stop")
+	if marker := r.files.look().marker; marker != "" {
+		t.Errorf("the marker is left after a stop: %s", marker)
+	}
+}
+
+func TestARunThatTakesOverKnowsWhatTheOneBeforeSavedLast(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients")
+	first := start(t, path, changelog.CodeSlotMissing)
+	second := launch(t, path, "")
+	first.visit("a", Known{})
+	first.notes.lines = []string{"one"}
+	early, _ := second.Take(of("a"), Fingerprint{}, noon) // what it has is not known yet
+	early.Start(at(9))
+	first.stop()
+	second.open(true)
+	early.prove(0, at(9), 9) // its session ends, and proves nothing any more
+	early.Leave(noon)
+	if want := []string{"one"}; !slices.Equal(second.notes.lines, want) || !second.notes.restored {
+		t.Errorf("section has %q, restored %t; want %q", second.notes.lines, second.notes.restored, want)
+	}
+	known(t, second.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, second.Clients, of("new"), Known{})
+	second.open(false)
+	second.stop()
+	known(t, start(t, path, "").Clients, of("new"), Known{})
+}
+
+func TestAStartThatFailsLeavesTheStateAsItWas(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients")
+	r := start(t, path, changelog.CodeSlotMissing)
+	r.visit("a", Known{})
+	r.stop()
+	launch(t, path, "")        // is killed
+	launch(t, path, "").stop() // gives up
+	r = start(t, path, "")
+	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("new"), Known{})
+}
+
+func TestClientsOfARunThatNeverHeldTheSlotAreNotForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients")
+	r := start(t, path, changelog.CodeSlotMissing)
+	r.stop()
+	for _, kill := range []bool{false, true} {
+		r = launch(t, path, "") // as while Postgres is away
+		name := fmt.Sprintf("killed %t", kill)
+		b := known(t, r.Clients, of("early, "+name), Known{})
+		b.Start(changelog.Standing{})
+		if !kill {
+			r.stop()
+		}
+		r = start(t, path, "")
+		known(t, r.Clients, of("early, "+name), Known{Memory: Forgotten})
+		known(t, r.Clients, of("new, "+name), Known{Memory: map[bool]Memory{false: Fresh, true: Forgotten}[kill]})
+		r.stop()
+	}
+}
+
+func TestTwoRunsWithOneStateDoNotTakeEachOthersClientsForNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients")
+	for _, firstStops := range []bool{true, false} {
+		first := start(t, path, "")
+		first.visit("of the first", Known{Memory: Forgotten})
+		second := start(t, path, "") // of another cluster, by the same name
+		second.visit("of the second", Known{Memory: Forgotten})
+		runs := []*run{first, second}
+		if !firstStops {
+			slices.Reverse(runs)
+		}
+		for _, r := range runs {
+			r.stop()
+		}
+		for _, client := range []string{"of the first", "of the second"} {
+			if _, is := start(t, path, "").Take(of(client), Fingerprint{}, noon); is.Memory == Fresh {
+				t.Errorf("first stops first: %t: the client %s is taken for new", firstStops, client)
+			}
+		}
+		if err := os.Remove(path + ".running"); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

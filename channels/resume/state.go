@@ -33,6 +33,9 @@ type Section interface {
 	// Clear forgets what was restored: a later run than the one that wrote it
 	// has ended without Save.
 	Clear()
+	// Reset forgets it as the file has changed since. What follows is as at the
+	// start, but for what this run has done.
+	Reset()
 }
 
 type stateHead struct {
@@ -63,7 +66,7 @@ type savedRecord struct {
 
 // read reads the file. With an error, the state is what was read before it.
 func (c *Clients) read() (s state, err error) {
-	f, err := os.Open(c.config.StateFile)
+	f, err := os.Open(c.files.path)
 	if err != nil {
 		return s, err
 	}
@@ -124,7 +127,7 @@ func readRecord(text json.RawMessage) (*record, error) {
 
 // write replaces the file.
 func (c *Clients) write(head stateHead, saved []savedRecord) error {
-	return replaceFile(c.config.StateFile, func(w *bufio.Writer) error {
+	return replaceFile(c.files.path, func(w *bufio.Writer) error {
 		lines := json.NewEncoder(w)
 		if err := lines.Encode(head); err != nil {
 			return err

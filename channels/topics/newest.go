@@ -14,6 +14,16 @@ type newest struct {
 	slots []uint64 // nil until the first broadcast
 }
 
+// reset forgets all numbers up to base.
+func (n *newest) reset(floor, base uint64) {
+	n.floor = floor
+	for slot, number := range n.slots {
+		if number <= base {
+			n.slots[slot] = 0
+		}
+	}
+}
+
 // newestSlots make half a megabyte.
 const newestSlots = 1 << 16
 

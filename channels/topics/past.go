@@ -29,9 +29,9 @@ const (
 // their order.
 type Past struct {
 	window time.Duration
-	limit  int         // topics
-	began  time.Time   // when the run began
-	inUse  atomic.Bool // a client with a client_id has joined; without one nothing is kept
+	limit  int // topics
+	ownRun
+	inUse atomic.Bool // a client with a client_id has joined; without one nothing is kept
 
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
@@ -41,6 +41,13 @@ type Past struct {
 	names   int       // bytes that the topics take, without their broadcasts
 	order   []noted   // all kept broadcasts, oldest first; some have been dropped by now
 	bytes   int       // that the broadcasts take
+}
+
+// ownRun is what belongs to this run of the server alone.
+type ownRun struct {
+	began time.Time
+	base  uint64                        // its broadcasts have larger numbers
+	own   map[protocol.Topic]*topicPast // between Reset and Restored
 }
 
 // topicPast is the kept broadcasts of one topic.
@@ -80,7 +87,7 @@ type noted struct {
 // million times a second. So 0 can stand for a client that was never here.
 func newPast(window time.Duration, limit int, now time.Time) *Past {
 	number := uint64(now.UnixMicro())
-	return &Past{window: window, limit: limit, began: now, byTopic: map[protocol.Topic]*topicPast{}, number: number, newest: newNewest(number)}
+	return &Past{window: window, limit: limit, ownRun: ownRun{began: now, base: number}, byTopic: map[protocol.Topic]*topicPast{}, number: number, newest: newNewest(number)}
 }
 
 // note numbers a broadcast, and keeps it if the topic's broadcasts are kept.

@@ -93,12 +93,21 @@ func (p *Past) Restore(line json.RawMessage) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inUse.Store(true)
+	hasOwn := p.number > p.base
+	mixed := hasOwn && saved.Number > p.base
 	p.number = max(p.number, saved.Number, saved.Last)
-	if saved.Topic == "" {
-		return p.newest.restore(saved.savedNewest)
+	if !hasOwn {
+		p.base = p.number
 	}
-	p.restore(saved.savedPast)
-	return nil
+	if saved.Topic != "" {
+		p.restore(saved.savedPast)
+		return nil
+	}
+	err := p.newest.restore(saved.savedNewest)
+	if mixed { // a clock was put back, and the numbers of both runs do not compare
+		p.newest.floor, p.own = p.number, nil
+	}
+	return err
 }
 
 // restore takes back the broadcasts of one topic. It has no members yet.
@@ -119,23 +128,65 @@ func (p *Past) restore(saved savedPast) {
 	}
 }
 
+// Reset forgets what was restored, as the file has changed since. What this run has
+// broadcast comes after what is restored now.
+func (p *Past) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own = p.byTopic
+	p.byTopic = map[protocol.Topic]*topicPast{}
+	p.forgetAll()
+	p.newest.reset(uint64(p.began.UnixMicro()), p.base)
+}
+
 // Restored is called after the last Restore. It puts the broadcasts of all
 // topics in their order, and drops what is too much or too old.
 func (p *Past) Restored() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	for key, of := range p.byTopic {
+		p.continued(of, p.own[key])
+	}
+	p.own = nil
 	slices.SortFunc(p.order, func(a, b noted) int { return cmp.Compare(a.number, b.number) })
 	p.trim(p.began)
 }
 
-// Clear forgets everything.
+// continued has the broadcasts of a topic go on with this run's own, as far as they
+// were kept.
+func (p *Past) continued(of, own *topicPast) {
+	base, newest := p.base, p.newest.of(of.key)
+	switch {
+	case newest <= base: // there are none
+	case own == nil || p.newest.floor > base:
+		of.lost = newest
+	default:
+		if own.lost > base {
+			of.lost = own.lost
+		}
+		for _, b := range own.kept {
+			if b.Number > base {
+				p.add(of, b)
+			}
+		}
+	}
+}
+
+// Clear forgets everything. From now on it is known again what is broadcast.
 func (p *Past) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.inUse.Store(true)
+	p.forgetAll()
+	p.own, p.base = nil, p.number
+	p.newest = newNewest(p.number)
+}
+
+// forgetAll forgets all topics, also those with members.
+func (p *Past) forgetAll() {
 	clear(p.byTopic)
 	p.away.Init()
 	p.names, p.order, p.bytes = 0, nil, 0
-	p.newest = newNewest(p.number)
 }
 
 // slotBytes is the size of a slot in the state file.
@@ -151,13 +202,18 @@ func (n *newest) saved(number uint64) savedNewest {
 	return s
 }
 
+// restore takes in what was saved, beside what this run has noted itself.
 func (n *newest) restore(s savedNewest) error {
 	if len(s.Newest)%slotBytes != 0 {
 		return errors.New("numbers of newest broadcasts are damaged")
 	}
-	n.floor, n.slots = s.Floor, make([]uint64, newestSlots)
+	n.floor = s.Floor
+	if n.slots == nil {
+		n.slots = make([]uint64, newestSlots)
+	}
 	for rest := s.Newest; len(rest) > 0; rest = rest[slotBytes:] {
-		n.slots[binary.BigEndian.Uint16(rest)] = binary.BigEndian.Uint64(rest[2:])
+		slot := &n.slots[binary.BigEndian.Uint16(rest)]
+		*slot = max(*slot, binary.BigEndian.Uint64(rest[2:]))
 	}
 	return nil
 }
