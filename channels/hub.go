@@ -72,9 +72,10 @@ func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 // TakeOver has the hub use, from now on, what an earlier run has left about its
 // clients: the slot is held, so that no other server does. Clients with a client_id
 // that came before, and were judged by what another server has changed since, are
-// closed, so that they join again.
-func (h *Hub) TakeOver() {
-	if !h.clients.Open(now(), h.logger) {
+// closed, so that they join again. shared says that other programs read the database
+// as this server does, which may be servers like it.
+func (h *Hub) TakeOver(shared bool) {
+	if !h.clients.Open(now(), shared, h.logger) {
 		return
 	}
 	sessions, _ := h.roster.present()
@@ -84,6 +85,10 @@ func (h *Hub) TakeOver() {
 		}
 	}
 }
+
+// Doubt has clients with a client_id that are not known told to resync: another
+// server reads the database, and may know them.
+func (h *Hub) Doubt() { h.clients.Doubt(now()) }
 
 // Run runs the fan-out, presence, the tasks, and the expiry of what is kept for
 // clients that come back. It blocks until ctx is done and everything it started

@@ -52,8 +52,8 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err != nil {
 		return err
 	}
-	if held := r.config.SlotHeld; held != nil {
-		held()
+	if err := r.takeOver(ctx, server); err != nil {
+		return err
 	}
 	from, err := r.beginHistory(ctx, now)
 	if err != nil {
@@ -61,6 +61,30 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	}
 	server.host = conninfo.Host(ctx, config, conn.Conn().RemoteAddr())
 	return r.stream(ctx, conn, socket, server, from)
+}
+
+// takeOver tells that the slot is ours, and announces this server to others that read
+// the database, before any client is served from the slot.
+func (r *Reader) takeOver(ctx context.Context, server server) error {
+	if r.config.SlotHeld != nil {
+		others, err := r.slot.others(ctx)
+		if err != nil {
+			return err
+		}
+		r.config.SlotHeld(others)
+	}
+	if r.config.Heartbeat == 0 || server.isStandby {
+		return nil
+	}
+	if err := r.announcement().write(ctx, 0); err != nil && ctx.Err() == nil {
+		r.logger.Warn("other walcasts that read this database do not learn of this one, and may take its clients for new", "err", err)
+	}
+	return nil
+}
+
+// announcement is the message by which servers know of each other.
+func (r *Reader) announcement() heartbeatMessage {
+	return heartbeatMessage{pool: r.control.pool, slot: r.config.Slot, limit: r.timing.query}
 }
 
 // stream streams from an LSN until the connection breaks or ctx is done.
@@ -93,8 +117,9 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 		every: r.timing.publications, queryLimit: r.timing.query, progress: r.progress, logger: r.logger, checked: began,
 	}
 	ownHeartbeats := &heartbeats{
-		pool: r.control.pool, idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate, queryLimit: r.timing.query,
-		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction,
+		message: r.announcement(), idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate,
+		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction, written: began,
+		peerFound: r.config.PeerFound,
 	}
 	acks := &acknowledger{
 		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing.streamTiming,

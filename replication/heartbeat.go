@@ -19,39 +19,57 @@ import (
 // messagePrefix is that of all our logical messages.
 const messagePrefix = "walcast"
 
-// heartbeatContent begins the content of heartbeats; a number follows.
+// heartbeatContent begins the content of heartbeats; a number and the name of the
+// server's slot follow. Earlier versions did not name the slot.
 const heartbeatContent = "heartbeat "
 
-// heartbeatNumber recognises a heartbeat, of this server or another. They are
-// not for consumers of the log.
-func heartbeatNumber(m *pgoutput.LogicalMessage) (number uint64, ok bool) {
+// announceEvery is how often a server writes at least, so that others know of it.
+// It is well below the time for which clients that are away are remembered.
+const announceEvery = time.Hour
+
+// readHeartbeat recognises a heartbeat, of this server or another. They are not for
+// consumers of the log.
+func readHeartbeat(m *pgoutput.LogicalMessage) (number uint64, slot string, ok bool) {
 	if m == nil || m.Prefix != messagePrefix {
-		return 0, false
+		return 0, "", false
 	}
-	digits, ok := strings.CutPrefix(m.Content, heartbeatContent)
+	rest, ok := strings.CutPrefix(m.Content, heartbeatContent)
 	if !ok {
-		return 0, false
+		return 0, "", false
+	}
+	digits, slot, _ := strings.Cut(rest, " ")
+	if !slotName.MatchString(slot) {
+		slot = ""
 	}
 	number, _ = strconv.ParseUint(digits, 10, 64) // what is no number counts as 0, which is never awaited
-	return number, true
+	return number, slot, true
+}
+
+// heartbeatMessage writes heartbeats of a server.
+type heartbeatMessage struct {
+	pool  *pgxpool.Pool
+	slot  string
+	limit time.Duration // for one
 }
 
 // heartbeats writes logical messages while no transaction comes, and waits for
 // each to come back through the stream. That shows that the whole way works, and
-// lets an idle server free WAL: only a transactional message does. check belongs
-// to one goroutine, arrived to the one that reads the stream.
+// lets an idle server free WAL: only a transactional message does. It also tells
+// other servers that read the database of this one. check belongs to one goroutine,
+// arrived to the one that reads the stream.
 type heartbeats struct {
-	pool       *pgxpool.Pool
-	idle       time.Duration // time without a transaction after which one is written
-	lateAfter  time.Duration // time after which one that has not come back is late
-	queryLimit time.Duration
-	late       prometheus.Counter
-	logger     *slog.Logger
+	message   heartbeatMessage
+	idle      time.Duration // time without a transaction after which one is written
+	lateAfter time.Duration // time after which one that has not come back is late
+	late      prometheus.Counter
+	logger    *slog.Logger
+	peerFound func(slot string) // nil tells nobody
 
 	lastTransaction *atomicTime   // when the last transaction came
 	returned        atomic.Uint64 // number of the newest heartbeat that came back
 
-	newest heartbeat
+	newest  heartbeat
+	written time.Time // when the last one was, or was tried
 }
 
 // heartbeat is the newest that this stream has written.
@@ -70,9 +88,12 @@ func (h *heartbeat) next(now time.Time, returned uint64) uint64 {
 	return h.number
 }
 
-// arrived notes that a heartbeat came back.
-func (hs *heartbeats) arrived(number uint64) {
+// arrived notes that a heartbeat came back, or that of another server came.
+func (hs *heartbeats) arrived(number uint64, slot string) {
 	hs.returned.Store(max(hs.returned.Load(), number))
+	if slot != "" && slot != hs.message.slot && hs.peerFound != nil {
+		hs.peerFound(slot)
+	}
 }
 
 // check writes a heartbeat if no transaction has come for long enough, and looks
@@ -83,11 +104,12 @@ func (hs *heartbeats) check(ctx context.Context) {
 		hs.await(now)
 		return
 	}
-	if hs.lastTransaction.since(now) < hs.idle {
+	if hs.lastTransaction.since(now) < hs.idle && now.Sub(hs.written) < announceEvery {
 		return
 	}
 	h.next(now, hs.returned.Load())
-	if err := hs.write(ctx, h.number); err != nil {
+	hs.written = now
+	if err := hs.message.write(ctx, h.number); err != nil {
 		if !h.failed && ctx.Err() == nil {
 			hs.logger.Warn("heartbeat could not be written: an idle server will keep WAL longer than needed", "err", err)
 		}
@@ -116,15 +138,15 @@ func (hs *heartbeats) await(now time.Time) {
 }
 
 // write does not wait for synchronous standbys: a lost heartbeat does no harm.
-func (hs *heartbeats) write(ctx context.Context, number uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, hs.queryLimit)
+func (m heartbeatMessage) write(ctx context.Context, number uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, m.limit)
 	defer cancel()
-	err := pgx.BeginFunc(ctx, hs.pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `set local synchronous_commit = local`); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `select pg_logical_emit_message(true, $1::text, $2::text)`,
-			messagePrefix, heartbeatContent+strconv.FormatUint(number, 10))
+			messagePrefix, fmt.Sprintf("%s%d %s", heartbeatContent, number, m.slot))
 		return err
 	})
 	if err != nil {

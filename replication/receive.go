@@ -82,8 +82,8 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	if r.describer.failed != nil {
 		return r.describer.failed
 	}
-	if number, ok := heartbeatNumber(d.Message); ok {
-		r.heartbeats.arrived(number)
+	if number, slot, ok := readHeartbeat(d.Message); ok {
+		r.heartbeats.arrived(number, slot)
 	} else {
 		r.appender.add(d.Changes)
 	}

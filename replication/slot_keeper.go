@@ -32,6 +32,21 @@ func (k *slotKeeper) find(ctx context.Context) (slot *Slot, err error) {
 	return slot, err
 }
 
+// others lists the permanent slots of the database that are read as this one is.
+func (k *slotKeeper) others(ctx context.Context) (names []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, k.timing.query)
+	defer cancel()
+	err = k.control.use(ctx, func(db querier) error {
+		names, err = queryStrings(ctx, db, `select slot_name::text from pg_replication_slots
+			where plugin = $1 and database = current_database() and slot_name <> $2 and not temporary order by 1`, outputPlugin, k.name)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for other slots: %w", err)
+	}
+	return names, nil
+}
+
 func (k *slotKeeper) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timing.query)
 	defer cancel()

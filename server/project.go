@@ -38,6 +38,7 @@ type project struct {
 	api      *api.API
 	writers  *writers
 	types    *types
+	peer     string // slot of another walcast on the database; belongs to the reader's goroutine
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -61,7 +62,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
-	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, p.takeOver
+	c.Replication.TypesFound, c.Replication.SlotHeld, c.Replication.PeerFound = p.types.found, p.takeOver, p.meet
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,17 @@ import (
 
 // takeOver has what is kept over a restart used from now on: whoever has the slot is
 // the only one who may.
-func (p *project) takeOver() { p.hub.TakeOver() }
+func (p *project) takeOver(otherSlots []string) { p.hub.TakeOver(len(otherSlots) > 0) }
+
+// meet is called when another walcast announces itself that reads the database by a
+// slot of its own. Its clients may come here.
+func (p *project) meet(slot string) {
+	if p.peer != slot {
+		p.peer = slot
+		p.logger.Info("another walcast reads this database: clients with a client_id that are not known here are told to resync, as they may come from there", "its_slot", slot)
+	}
+	p.hub.Doubt()
+}
 
 // stateFile is the file that remembers over a restart what clients have received,
 // "" without a StateDir. Slots of one name in different databases have different

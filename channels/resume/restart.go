@@ -68,15 +68,25 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 // Open takes the state over: the slot is held, so that no other server may use it
 // any more. If another has written it since Restore, it is read again; then clients
 // that were here before may have been taken for what they are not, and outdated is
-// true: they have to join again. Only the first call does anything.
-func (c *Clients) Open(now time.Time, logger *slog.Logger) (outdated bool) {
+// true: they have to join again. shared says that there may be other servers on the
+// database, so that not even a first run knows all clients. Only the first call does
+// anything.
+func (c *Clients) Open(now time.Time, shared bool, logger *slog.Logger) (outdated bool) {
 	f := &c.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.opened || f.path == "" {
+	if f.opened {
 		return false
 	}
 	f.opened = true
+	defer func() {
+		if shared {
+			c.share()
+		}
+	}()
+	if f.path == "" {
+		return false
+	}
 	if !f.look().equals(f.seen) {
 		outdated = f.inUse
 		for _, s := range c.sections {
@@ -125,6 +135,13 @@ func (c *Clients) begin(now time.Time) {
 	if f.seen.marker == "" && f.look().equals(f.seen) {
 		_ = c.use(now) // Open tries again, and says what is wrong
 	}
+}
+
+// share has a first run, as others do, not take every client for new.
+func (c *Clients) share() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.firstRun = false
 }
 
 // Doubt has clients that are not known told to resync for as long as one may be

@@ -66,7 +66,7 @@ func launch(t *testing.T, path, reason string) *run {
 // open is when the run has the slot.
 func (r *run) open(outdated bool) {
 	r.t.Helper()
-	if got := r.Open(noon, slog.New(slog.DiscardHandler)); got != outdated {
+	if got := r.Open(noon, false, slog.New(slog.DiscardHandler)); got != outdated {
 		r.t.Errorf("Open = %t; want %t", got, outdated)
 	}
 }

@@ -1,0 +1,58 @@
+package server
+
+import (
+	"fmt"
+	"testing"
+
+	"walcast/replication/changelog"
+)
+
+// resumes joins with a position of another server.
+func (c *client) resumes(from string) *client {
+	c.t.Helper()
+	c.send("1", "realtime:a", "phx_join", fmt.Sprintf(
+		`{"config":{"postgres_changes":[{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}]}}`, from))
+	c.next("phx_reply")
+	return c
+}
+
+// TestClientsMayMoveBetweenTwoServersOfOneDatabase: each reads a slot of its own. What
+// one of them has issued is continued by the other if its log has it, else the client
+// is told. That both have the same state-dir does no harm.
+func TestClientsMayMoveBetweenTwoServersOfOneDatabase(t *testing.T) {
+	db := appDatabase(t)
+	config := stateful(t, db)
+	a := startServer(t, config)
+	onA, position := a.dialAs(t, "of-a").settle(), a.dial(t, "2.0.0")
+	position.join("realtime:position", "channel_id=eq.1")
+	db.Exec(`insert into messages values (1, 1, 'row 1')`)
+	onA.goesOn("a client of a", "row 1") // there is no other server yet
+	tooOld := position.position()
+	onA.conn.Close()
+
+	other := config
+	other.Replication.Slot += "_b"
+	b := startServer(t, other)
+	db.Exec(`insert into messages values (2, 1, 'row 2')`)
+	of2 := position.position()
+	onB := b.dialAs(t, "of-b").settle()
+	onB.isTold("a client that b does not know", changelog.CodeUnknown)
+	moved := b.dialAs(t, "of-a").settle()
+	moved.isTold("a client of a that comes to b", changelog.CodeUnknown)
+	db.Exec(`insert into messages values (3, 1, 'row 3')`)
+	moved.goesOn("once told", "row 3")
+	b.dial(t, "2.0.0").resumes(of2).goesOn("by a position of a", "row 3")
+	b.dial(t, "2.0.0").resumes(tooOld).isTold("by a position from before b's slot", changelog.CodeSlotMissing)
+	onB.goesOn("a client of b", "row 3")
+	onB.conn.Close()
+	moved.conn.Close()
+
+	a.dialAs(t, "of-b").settle().isTold("a client of b that comes to a", changelog.CodeUnknown)
+	a.dialAs(t, "of-a").settle().goesOn("a client that is back on a", "row 2", "row 3")
+	stopped(t, b)
+	stopped(t, a)
+	a = startServer(t, config)
+	a.dialAs(t, "of-b-too").settle().isTold("a client of b that comes after a restart", changelog.CodeUnknown)
+	db.Exec(`insert into messages values (4, 1, 'row 4')`)
+	a.dialAs(t, "of-a").settle().goesOn("a client of a, after a restart", "row 4")
+}
