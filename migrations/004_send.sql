@@ -43,7 +43,7 @@ begin
 	if payload is null or jsonb_typeof(payload) <> 'object' then
 		raise exception 'message "%" to topic "%": payload is %, not a JSON object', event, topic,
 			case when payload is null then 'null' else 'a JSON ' || jsonb_typeof(payload) end
-			using errcode = 'invalid_parameter_value', hint = 'Wrap it: jsonb_build_object(''data'', …).';
+			using errcode = 'invalid_parameter_value', hint = 'Wrap it: jsonb_build_object(''data'', ...).';
 	end if;
 	if not payload ? 'id' then
 		payload := payload || jsonb_build_object('id', message_id);

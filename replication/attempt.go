@@ -34,7 +34,7 @@ func (r *Reader) attempt(ctx context.Context) error {
 // connect opens the replication connection, makes sure that the slot can be read
 // and streams from it.
 func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *socketReader, server server) error {
-	conn, err := connectReplication(ctx, config)
+	conn, err := connectReplication(ctx, config, r.outcomes.untranslatable)
 	if err != nil {
 		return err
 	}
@@ -105,6 +105,8 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 // newStream takes the connection over from pgconn, which is not made to be
 // written to while another goroutine reads. The stream begins at from.
 func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server server, from wal.LSN) (*stream, error) {
+	describer := &describer{control: r.control, types: r.control.types, limit: r.timing.query}
+	text := newTranscoder(describer, conn)
 	raw, err := conn.Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("take over replication connection: %w", err)
@@ -137,7 +139,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 				log: r.log, metrics: r.metrics, progress: r.progress, logger: r.logger,
 				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: from},
 			},
-			describer:    &describer{control: r.control, types: r.control.types, limit: r.timing.query},
+			describer: describer, transcoder: text,
 			acknowledger: acks, heartbeats: ownHeartbeats, publications: watch, logger: r.logger,
 		},
 	}, nil

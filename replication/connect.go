@@ -121,14 +121,22 @@ func hasOptions(databaseURL string) bool {
 }
 
 // connectReplication opens the replication connection and makes sure that
-// nothing between here and the server changed how values will look.
-func connectReplication(ctx context.Context, c *pgconn.Config) (*pgconn.PgConn, error) {
+// nothing between here and the server changed how values will look. asStored has
+// text come in the encoding of the database.
+func connectReplication(ctx context.Context, c *pgconn.Config, asStored bool) (*pgconn.PgConn, error) {
 	conn, err := pgconn.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	want := pinned()
 	want["client_encoding"] = conninfo.Encoding(conn)
+	if stored := conn.ParameterStatus("server_encoding"); asStored {
+		want["client_encoding"] = stored
+		if _, err := conn.Exec(ctx, "set client_encoding = "+quoteLiteral(stored)).ReadAll(); err != nil {
+			closeQuietly(conn)
+			return nil, fmt.Errorf("have text sent as it is stored: %w", err)
+		}
+	}
 	for _, name := range reported {
 		if err := checkReported(name, conn.ParameterStatus(name), want[name]); err != nil {
 			closeQuietly(conn)

@@ -46,6 +46,7 @@ const (
 	causeConfiguration = "configuration"
 	causeControl       = "control_connection"
 	causeUnseen        = "commit_not_visible"
+	causeEncoding      = "encoding"
 	causeUnknown       = "unknown"
 )
 
@@ -54,7 +55,7 @@ func causes() []string {
 	return []string{
 		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
 		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen,
-		causeConfiguration, causeControl, causeUnseen, causeUnknown,
+		causeConfiguration, causeControl, causeUnseen, causeEncoding, causeUnknown,
 	}
 }
 
@@ -158,6 +159,8 @@ func classifyPassing(e *pgconn.PgError) *fault {
 		return pooler()
 	case strings.HasPrefix(e.Code, "08"):
 		return &fault{remedy: retryFast, cause: causeNetwork}
+	case isUntranslatable(e):
+		return &fault{remedy: retryFast, cause: causeEncoding}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ type outcomes struct {
 	streamed bool // at least one attempt has streamed
 	failed   int  // attempts that failed in a row, since a stream lived long enough
 	stalled  int  // streams in a row that ended because Postgres was silent
+	// untranslatable says that some text has no UTF-8: it is read as it is stored.
+	untranslatable bool
 }
 
 // add takes in how an attempt ended. wasSteady says that it lived long enough

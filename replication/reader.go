@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -130,5 +132,17 @@ func (r *Reader) faultOf(err error) *fault {
 	if f.cause == causePublication && errors.As(err, &pg) && r.publications.optional.exclude(pg.Message) {
 		return &fault{remedy: retryFast, cause: causePublication, err: err}
 	}
+	if f.cause == causeEncoding && f.remedy == retryFast {
+		if r.outcomes.untranslatable || !r.config.isASCII() {
+			f.remedy = retrySlowly
+		}
+		r.outcomes.untranslatable = r.config.isASCII()
+	}
 	return f
+}
+
+// isASCII reports whether the names that a stream is started with look the same in
+// every encoding.
+func (c Config) isASCII() bool {
+	return !strings.ContainsFunc(strings.Join(slices.Concat(c.Publications, c.OptionalPublications), ""), func(r rune) bool { return r >= utf8.RuneSelf })
 }

@@ -23,6 +23,7 @@ type receiver struct {
 	appender     appender
 	decoder      *pgoutput.Decoder
 	describer    *describer
+	transcoder   *transcoder
 	acknowledger *acknowledger
 	heartbeats   *heartbeats
 	publications *publicationWatch

@@ -205,7 +205,7 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := connectReplication(t.Context(), c)
+	conn, err := connectReplication(t.Context(), c, false)
 	if err != nil {
 		t.Fatal(err)
 	}

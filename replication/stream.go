@@ -94,6 +94,7 @@ func (s *stream) run(ctx context.Context) error {
 		return s.receiver.describer.describe(inner, relation, types)
 	})
 	s.receiver.decoder.KeepMessages(isOurs)
+	s.receiver.decoder.Encode(s.receiver.transcoder.encoding(inner))
 	s.acknowledger.socket.drained = s.receiver.appender.appendComplete
 	err := s.read(inner)
 	stop(err)

@@ -56,47 +56,90 @@ func (c *client) joinTable(table, filter string) {
 }
 
 // TestBytesThatAreNoUTF8StopNobody: a SQL_ASCII database takes what a program cut in
-// the middle of a character.
+// the middle of a character, and others bytes that their encoding has no character
+// for.
 func TestBytesThatAreNoUTF8StopNobody(t *testing.T) {
-	db := devdb.OpenWith(t, "encoding 'SQL_ASCII' locale 'C' template template0")
+	for encoding, text := range map[string]struct{ bad, good string }{
+		"SQL_ASCII": {"\xc3", "é"}, "WIN1252": {"\x81", "é"}, "EUC_KR": {"\xc9\xa1", "가"},
+	} {
+		t.Run(encoding, func(t *testing.T) {
+			t.Parallel()
+			db := devdb.OpenWith(t, "encoding '"+encoding+"' locale 'C' template template0")
+			prepareNotes(t, db)
+			s := startServer(t, configFor(db))
+			open, pattern := s.dial(t, "1.0.0"), s.dial(t, "2.0.0")
+			open.joinTable("open_notes", "")
+			pattern.joinTable("open_notes", "note=like.caf%")
+			judged := map[string]*client{"a policy of the row alone": s.dial(t, "1.0.0"), "a policy that is asked": s.user(t, "authenticated", "", "")}
+			for _, c := range judged {
+				c.joinTable("notes", "")
+			}
+			heard := s.dial(t, "1.0.0")
+			heard.send("1", "realtime:room", "phx_join", `{"config":{}}`)
+			heard.next("phx_reply")
+			for _, table := range []string{"open_notes", "notes"} {
+				rawExec(t, db, encoding, "insert into "+table+" values (1, 'caf"+text.bad+"', '{\"a\": \"b"+text.bad+"\"}', 'o"+text.bad+"')")
+				rawExec(t, db, "UTF8", "insert into "+table+" values (2, 'caf"+text.good+"', '{}', 'o')")
+			}
+			open.getsMended("no policy")
+			open.getsGood("no policy", text.good)
+			pattern.getsMended("a pattern")
+			pattern.getsGood("a pattern", text.good)
+			for name, c := range judged {
+				if encoding == "SQL_ASCII" {
+					c.getsMended(name)
+				} else if m := c.next("system"); !strings.Contains(string(m.Payload), `"code":"policy_raised"`) { // Postgres does not take such a text back
+					t.Errorf("%s: told %s; want policy_raised", name, m.Payload)
+				}
+				c.getsGood(name, text.good)
+			}
+			rawExec(t, db, encoding, "select realtime.send(jsonb_build_object('text', 'x"+text.bad+"'), 'e', 'room', false)")
+			if got := heard.hears(); got != "x\uFFFD" {
+				t.Errorf("a message from SQL says %q; want x and U+FFFD", got)
+			}
+			rawExec(t, db, "UTF8", "select pg_logical_emit_message(true, 'walcast.broadcast', '{\"topic\": \"room\", \"event\": \"e\", \"private\": false, \"payload\": {\"text\": \""+text.good+"\"}}')")
+			if got := heard.hears(); got != text.good {
+				t.Errorf("a logical message says %q; want %s", got, text.good)
+			}
+		})
+	}
+}
+
+// prepareNotes makes two tables of notes, one with row-level security.
+func prepareNotes(t *testing.T, db *devdb.DB) {
+	t.Helper()
 	devdb.SupabaseRoles(db)
 	migrate(t, db)
 	db.Exec(`
 		create table notes (id int primary key, note text, doc jsonb, owner text);
+		create table open_notes (like notes including all);
 		alter table notes replica identity full;
-		grant select on notes to anon, authenticated;
+		grant select on notes, open_notes to anon, authenticated;
 		alter table notes enable row level security;
 		create function mine(owner text) returns bool language plpgsql as 'begin return owner <> ''nobody''; end';
 		create policy anybody on notes for select to anon using (owner is not null);
 		create policy asked on notes for select to authenticated using (mine(owner));
-		create publication supabase_realtime for table notes`)
-	s := startServer(t, configFor(db))
-	compiled, asked, pattern := s.dial(t, "1.0.0"), s.user(t, "authenticated", "", ""), s.dial(t, "2.0.0")
-	compiled.joinTable("notes", "")
-	asked.joinTable("notes", "")
-	pattern.joinTable("notes", "note=like.caf%")
-	rawExec(t, db, "SQL_ASCII", "insert into notes values (1, 'caf\xc3', '{\"a\": \"b\xff\"}', 'o\xc3')")
-	db.Exec(`insert into notes values (2, 'café', '{}', 'o')`)
-	for name, c := range map[string]*client{"a compiled policy": compiled, "a policy that is asked": asked, "a pattern": pattern} {
-		record, errors := c.noted()
-		if record["note"] != "caf\uFFFD" || fmt.Sprint(record["doc"]) != "map[a:b\uFFFD]" {
-			t.Errorf("%s: record is %v; want U+FFFD for the bytes that are no UTF-8", name, record)
-		}
-		want := "[Error 422: column note is not UTF-8 Error 422: column doc is not UTF-8 Error 422: column owner is not UTF-8]"
-		if fmt.Sprint(errors) != want {
-			t.Errorf("%s: errors are %v; want %s", name, errors, want)
-		}
-		if record, errors := c.noted(); record["note"] != "café" || errors != nil {
-			t.Errorf("%s: the next row is %v with errors %v; want café and none", name, record, errors)
-		}
-	}
+		create publication supabase_realtime for table notes, open_notes`)
+}
 
-	heard := s.dial(t, "1.0.0")
-	heard.send("1", "realtime:room", "phx_join", `{"config":{}}`)
-	heard.next("phx_reply")
-	rawExec(t, db, "SQL_ASCII", "select realtime.send(jsonb_build_object('text', 'x\xc3'), 'e', 'room', false)")
-	if got := heard.hears(); got != "x\uFFFD" {
-		t.Errorf("a message from SQL says %q; want x and U+FFFD", got)
+// getsGood waits for the row whose text is in order.
+func (c *client) getsGood(name, text string) {
+	c.t.Helper()
+	if record, errors := c.noted(); record["note"] != "caf"+text || errors != nil {
+		c.t.Errorf("%s: the next row is %v with errors %v; want caf%s and none", name, record, errors, text)
+	}
+}
+
+// getsMended waits for a row with bad bytes.
+func (c *client) getsMended(name string) {
+	c.t.Helper()
+	record, errors := c.noted()
+	if record["note"] != "caf\uFFFD" || fmt.Sprint(record["doc"]) != "map[a:b\uFFFD]" {
+		c.t.Errorf("%s: record is %v; want U+FFFD for the bytes that are no UTF-8", name, record)
+	}
+	want := "[Error 422: column note is not UTF-8 Error 422: column doc is not UTF-8 Error 422: column owner is not UTF-8]"
+	if fmt.Sprint(errors) != want {
+		c.t.Errorf("%s: errors are %v; want %s", name, errors, want)
 	}
 }
 

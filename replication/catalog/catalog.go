@@ -70,6 +70,18 @@ const seesQuery = `
 	select pg_visible_in_snapshot((` + fullID + `)::text::xid8, now)
 	from (select now, pg_snapshot_xmax(now)::text::bigint as next from pg_current_snapshot() as now) as snapshot`
 
+// Character is the UTF-8 of one character as a database of that encoding stores it.
+func (c Catalog) Character(ctx context.Context, stored, encoding string) (string, error) {
+	rows, err := c.db.Query(ctx, `select convert_from($1, $2)`, []byte(stored), encoding)
+	if err == nil {
+		var character string
+		if character, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string]); err == nil {
+			return character, nil
+		}
+	}
+	return "", fmt.Errorf("convert a character of encoding %s: %w", encoding, err)
+}
+
 // Sees reports whether what a committed transaction did is seen by now. The WAL
 // tells of a commit before Postgres' snapshots do. No transaction has the id 0.
 func (c Catalog) Sees(ctx context.Context, xid uint32) (bool, error) {

@@ -24,7 +24,17 @@ type Decoder struct {
 	changes   []*wal.Change // of the last message, reused
 	limit     int
 	keep      func(prefix []byte) bool // logical messages; nil keeps all
+	encoding  Encoding
 }
+
+// Encoding says how text becomes UTF-8; nil is for text that is.
+type Encoding struct {
+	Text    func(string) string // names and values
+	Content func(string) string // of logical messages, which Postgres sends as it was written
+}
+
+// Encode says how text becomes UTF-8.
+func (d *Decoder) Encode(e Encoding) { d.encoding = e }
 
 // transaction is what Begin says of the changes that follow, and how many have.
 type transaction struct {
@@ -94,7 +104,7 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 	d.changes = d.changes[:0]
 	out := Decoded{}
 	data, wanted := d.strip(data)
-	f := fields{data: string(data[1:])}
+	f := fields{data: string(data[1:]), convert: d.encoding.Text}
 	err := d.message(data[0], &f, wanted, &out)
 	switch {
 	case f.short:

@@ -5,9 +5,10 @@ import "strings"
 // fields reads the fields of one pgoutput message from the front. A field that
 // does not fit sets short; everything after it reads as zero.
 type fields struct {
-	data  string
-	at    int // an index, as moving a string forward costs a write barrier
-	short bool
+	data    string
+	at      int // an index, as moving a string forward costs a write barrier
+	short   bool
+	convert func(string) string // of the stream's text to UTF-8; nil where it is
 }
 
 // left is the number of bytes that have not been read.
@@ -52,7 +53,17 @@ func (f *fields) uint64() uint64 {
 }
 
 // text reads a string that ends with a zero byte.
-func (f *fields) text() string {
+func (f *fields) text() string { return f.utf8(f.terminated()) }
+
+// utf8 is text of the stream as UTF-8.
+func (f *fields) utf8(text string) string {
+	if f.convert == nil {
+		return text
+	}
+	return f.convert(text)
+}
+
+func (f *fields) terminated() string {
 	end := strings.IndexByte(f.rest(), 0)
 	if end < 0 {
 		f.at, f.short = len(f.data), true

@@ -52,6 +52,9 @@ func (d *Decoder) logical(f *fields, wanted bool, out *Decoded) error {
 	if f.short {
 		return errShort
 	}
+	if d.encoding.Content != nil {
+		content = d.encoding.Content(content)
+	}
 	out.Message = &LogicalMessage{Transactional: flags&flagTransactional != 0, LSN: lsn, Prefix: prefix, Content: content}
 	if !out.Message.Transactional {
 		return nil

@@ -127,7 +127,7 @@ func (f *fields) tuple(row wal.Row) error {
 	for i := range row {
 		switch kind := f.byte(); kind {
 		case 't':
-			row[i] = wal.Value{Text: f.take(int(f.uint32())), Kind: wal.Text}
+			row[i] = wal.Value{Text: f.utf8(f.take(int(f.uint32()))), Kind: wal.Text}
 		case 'n':
 			row[i].Kind = wal.Null
 		case 'u':
