@@ -9,4 +9,9 @@ begin
 		create publication supabase_realtime_messages_publication for table realtime.messages
 			with (publish = 'insert', publish_via_partition_root = true);
 	end if;
+	-- A server that runs reads the publication from this mark on. Where this role may
+	-- write none, the server does, some seconds later.
+	if has_function_privilege('pg_catalog.pg_logical_emit_message(boolean, text, text)', 'execute') then
+		perform pg_catalog.pg_logical_emit_message(true, 'walcast', 'publication supabase_realtime_messages_publication');
+	end if;
 end $$;

@@ -1,5 +1,7 @@
 package migrations
 
+import "slices"
+
 // Report is what Apply found and did.
 type Report struct {
 	// Foreign says that somebody else made the schema; nothing was altered.
@@ -16,6 +18,9 @@ type Report struct {
 	// Upkeep is what was done to partitions.
 	Upkeep Upkeep
 }
+
+// Publishes reports whether messages are published that were not before.
+func (r Report) Publishes() bool { return slices.Contains(r.Applied, publicationMigration) }
 
 // Gap is something that a realtime schema lacks.
 type Gap struct {

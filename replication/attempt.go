@@ -47,20 +47,20 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 		return err
 	}
 	err = r.slot.whenFree(ctx, server.hasLock, func() error {
-		return startStreaming(ctx, conn, r.config.Slot, server.publications)
+		return startStreaming(ctx, conn, startCommand(r.config.Slot, r.continuity.goOnAt(r.progress.received()), server.publications))
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("start replication from slot %q: %w", r.config.Slot, err)
 	}
 	if err := r.takeOver(ctx, server); err != nil {
 		return err
 	}
-	from, err := r.beginHistory(ctx, now)
+	at, err := r.beginHistory(ctx, now)
 	if err != nil {
 		return err
 	}
 	server.host = conninfo.Host(ctx, config, conn.Conn().RemoteAddr())
-	return r.stream(ctx, conn, socket, server, from)
+	return r.stream(ctx, conn, socket, server, at)
 }
 
 // takeOver tells that the slot is ours, and announces this server to others that read
@@ -87,24 +87,30 @@ func (r *Reader) announcement() heartbeatMessage {
 	return heartbeatMessage{pool: r.control.pool, slot: r.config.Slot, limit: r.timing.query}
 }
 
-// stream streams from an LSN until the connection breaks or ctx is done.
-func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socketReader, server server, from wal.LSN) error {
+// start is where a stream begins.
+type start struct {
+	from      wal.LSN // what commits before it has been read, or is not to be read
+	confirmed wal.LSN // where the slot is: at from, or behind it by what is in the window
+}
+
+// stream streams until the connection breaks or ctx is done.
+func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socketReader, server server, at start) error {
 	pid := int32(conn.PID())
-	s, err := r.newStream(conn, socket, server, from)
+	s, err := r.newStream(conn, socket, server, at)
 	if err != nil {
 		return err
 	}
-	r.progress.started(from, server.host)
+	r.progress.started(at, server.host)
 	r.retention.started(pid)
 	defer r.retention.stopped()
 	r.outcomes.streamed = true
-	r.logger.Info("replication started", "position", from.String(), "host", server.host, "publications", server.publications)
+	r.logger.Info("replication started", "position", at.from.String(), "host", server.host, "publications", server.publications)
 	return s.run(ctx)
 }
 
 // newStream takes the connection over from pgconn, which is not made to be
-// written to while another goroutine reads. The stream begins at from.
-func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server server, from wal.LSN) (*stream, error) {
+// written to while another goroutine reads.
+func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server server, at start) (*stream, error) {
 	describer := &describer{control: r.control, types: r.control.types, limit: r.timing.query}
 	text := newTranscoder(describer, conn)
 	raw, err := conn.Hijack()
@@ -114,9 +120,11 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	began := time.Now()
 	lastTransaction := newAtomicTime(began)
 	lastTransaction.set(began)
+	mayWrite := func() bool { return !server.isStandby || r.progress.seenTimeline() != 0 }
 	watch := &publicationWatch{
-		publications: r.publications, reading: server.publications, pool: r.control.pool, slot: r.config.Slot,
-		every: r.timing.publications, queryLimit: r.timing.query, progress: r.progress, logger: r.logger, checked: began,
+		publications: r.publications, reading: server.publications, pool: r.control.pool, mayWrite: mayWrite,
+		timing:   publicationTiming{every: r.timing.publications, mark: r.timing.heartbeatLate, query: r.timing.query},
+		progress: r.progress, logger: r.logger,
 	}
 	ownHeartbeats := &heartbeats{
 		message: r.announcement(), idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate,
@@ -126,18 +134,18 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	acks := &acknowledger{
 		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing.streamTiming,
 		patience: stallPatience(r.timing.silence, r.outcomes.stalled),
-		hurry:    watch.foundMore, requested: make(chan struct{}, 1), confirmed: from,
+		hurry:    watch.foundMore, requested: make(chan struct{}, 1), confirmed: at.confirmed,
 	}
-	acks.received(from)
+	acks.received(at.from)
 	return &stream{
 		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
 		acknowledger: acks, heartbeats: ownHeartbeats, publications: watch,
-		mayWrite:   func() bool { return !server.isStandby || r.progress.seenTimeline() != 0 },
-		watchEvery: r.timing.sample,
+		mayWrite:   mayWrite,
+		watchEvery: min(r.timing.sample, r.timing.publications),
 		receiver: &receiver{
 			appender: appender{
 				log: r.log, metrics: r.metrics, progress: r.progress, logger: r.logger,
-				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: from},
+				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: at.from},
 			},
 			describer: describer, transcoder: text,
 			acknowledger: acks, heartbeats: ownHeartbeats, publications: watch, logger: r.logger,
@@ -199,28 +207,28 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 // beginHistory tells the log which history the stream belongs to and returns
 // where the stream starts. The slot is ours by now, so its row does not change
 // any more.
-func (r *Reader) beginHistory(ctx context.Context, now system) (wal.LSN, error) {
+func (r *Reader) beginHistory(ctx context.Context, now system) (start, error) {
 	slot, err := r.slot.find(ctx)
 	if err != nil {
-		return 0, err
+		return start{}, err
 	}
 	if slot == nil || slot.Confirmed == 0 {
-		return 0, fmt.Errorf("read position of slot %q: it has none", r.config.Slot)
+		return start{}, fmt.Errorf("read position of slot %q: it has none", r.config.Slot)
 	}
-	start, received := slot.Confirmed, r.progress.received()
-	if r.continuity.goesOn(now, start, received) {
+	confirmed, received := slot.Confirmed, r.progress.received()
+	if r.continuity.goesOn(now, confirmed, received) {
 		r.log.Refill(now.end)
-		return start, nil
+		return start{from: received, confirmed: confirmed}, nil
 	}
 	history := changelog.History{System: now.id, Timeline: now.timeline, Slot: r.config.Slot}
 	if r.continuity.begun {
-		history.Slot += "@" + start.String() // the same slot's earlier history has another name
+		history.Slot += "@" + confirmed.String() // the same slot's earlier history has another name
 		r.logger.Error("history does not continue, subscribers have to resync", "reason", r.continuity.resync,
-			"received", received.String(), "start", start.String(), "timeline", now.timeline)
+			"received", received.String(), "start", confirmed.String(), "timeline", now.timeline)
 	}
-	r.log.Begin(history, start, r.continuity.resync)
+	r.log.Begin(history, confirmed, r.continuity.resync)
 	r.log.Refill(now.end)
-	r.progress.begin(start)
+	r.progress.begin(confirmed)
 	r.continuity.begin(now)
-	return start, nil
+	return start{from: confirmed, confirmed: confirmed}, nil
 }

@@ -32,8 +32,9 @@ type Config struct {
 	// Publications are the names of those to read, at least one, default
 	// "supabase_realtime".
 	Publications []string
-	// OptionalPublications are read too while they exist. One that appears is
-	// noticed within a minute, and read once the resume window has passed it.
+	// OptionalPublications are read too while they exist. One that appears is read
+	// from its mark in the WAL on (publication_mark.go), and where it has none from
+	// one that is written within seconds.
 	OptionalPublications []string
 	// CreatePublication says what a missing publication is created for: "" or
 	// "none" (it is not), "all-tables", or a comma separated list of tables

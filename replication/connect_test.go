@@ -68,8 +68,8 @@ func TestCheckReported(t *testing.T) {
 }
 
 func TestStartCommandQuotesTwice(t *testing.T) {
-	got := startCommand("1st", []string{"My Pub", `it's "b"`})
-	want := `START_REPLICATION SLOT "1st" LOGICAL 0/0 (proto_version '1', publication_names '"My Pub","it''s ""b"""', messages 'true')`
+	got := startCommand("1st", 0x1_0000_0002, []string{"My Pub", `it's "b"`})
+	want := `START_REPLICATION SLOT "1st" LOGICAL 1/2 (proto_version '1', publication_names '"My Pub","it''s ""b"""', messages 'true')`
 	if got != want {
 		t.Errorf("startCommand =\n%s; want\n%s", got, want)
 	}

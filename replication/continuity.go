@@ -80,6 +80,15 @@ func (c *continuity) goesOn(now system, start, received wal.LSN) bool {
 	return true
 }
 
+// goOnAt returns where the stream is to go on, which is behind the slot by what is
+// in the window; 0 is where the slot is.
+func (c *continuity) goOnAt(received wal.LSN) wal.LSN {
+	if !c.begun || c.resync != "" {
+		return 0
+	}
+	return received
+}
+
 // begin notes that another history has begun.
 func (c *continuity) begin(now system) {
 	*c = continuity{

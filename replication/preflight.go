@@ -52,7 +52,7 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if err := r.publications.ensure(ctx, db); err != nil {
 			return err
 		}
-		more, err := r.publications.optional.readable(ctx, db, r.config.Slot)
+		more, err := r.publications.optional.readable(ctx, db)
 		s.publications = append(slices.Clone(r.config.Publications), more...)
 		return err
 	})

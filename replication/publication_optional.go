@@ -6,30 +6,32 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"walcast/replication/wal"
 )
 
 // optionalPublications are read if they exist.
 //
-// One that appears later cannot simply be added: up to Postgres 17 the stream
-// fails at the first change that is older than a publication it was asked
-// for, and the slot has to be held back behind such changes by the window. So
-// it is tried, and if that fails, left out until the slot has passed an LSN at
-// which it is known to have existed.
+// Up to Postgres 17 a stream fails at the first change that is older than a
+// publication it was asked for, and the slot is held back behind such changes by
+// the window. So what the stream has failed at is left out until it comes to a
+// mark in the WAL (publication_mark.go), from where it goes on with it. After a
+// restart the same changes are read with the same publications.
 //
-// readable and exclude belong to one goroutine at a time: that of Run before and
-// after a stream, that of the publicationWatch during it. named may be called at
-// once.
+// readable, exclude and include belong to one goroutine at a time: that of Run
+// before and after a stream, that of the publicationWatch during it. named may be
+// called at once.
 type optionalPublications struct {
-	names []string
-	// excluded are those that the stream failed at, with the LSN that the slot
-	// has to pass before they are read again; 0 while it is not known.
-	excluded map[string]wal.LSN
+	names    []string
+	excluded []string // those that the stream failed at
 }
 
-// readable returns those that can be read through the slot now.
-func (o *optionalPublications) readable(ctx context.Context, db querier, slot string) ([]string, error) {
+// readable returns those that can be read now.
+func (o *optionalPublications) readable(ctx context.Context, db querier) ([]string, error) {
+	found, err := o.existing(ctx, db)
+	return slices.DeleteFunc(found, func(name string) bool { return slices.Contains(o.excluded, name) }), err
+}
+
+// existing returns those that there are.
+func (o *optionalPublications) existing(ctx context.Context, db querier) ([]string, error) {
 	if len(o.names) == 0 {
 		return nil, nil
 	}
@@ -37,51 +39,21 @@ func (o *optionalPublications) readable(ctx context.Context, db querier, slot st
 	if err != nil {
 		return nil, fmt.Errorf("look for optional publications: %w", err)
 	}
-	if len(o.excluded) == 0 {
-		return found, nil
-	}
-	confirmed, end, err := slotAndEnd(ctx, db, slot)
-	if err != nil {
-		return nil, err
-	}
-	for name, until := range o.excluded {
-		switch {
-		case until == 0:
-			o.excluded[name] = end
-		case confirmed >= until:
-			delete(o.excluded, name)
-		}
-	}
-	return slices.DeleteFunc(found, func(name string) bool { return o.excluded[name] != 0 }), nil
-}
-
-// slotAndEnd returns the slot's confirmed LSN and where the server's WAL ends. A
-// slot that is yet to be made will begin there.
-func slotAndEnd(ctx context.Context, db querier, slot string) (confirmed, end wal.LSN, err error) {
-	texts, err := queryStrings(ctx, db, `select unnest(array[coalesce(s.confirmed_flush_lsn, w.end_lsn), w.end_lsn])::text
-		from (select `+walEnd+` as end_lsn) w left join pg_replication_slots s on s.slot_name = $1`, slot)
-	if err != nil || len(texts) != 2 {
-		return 0, 0, fmt.Errorf("look for the position of slot %q: %w", slot, err)
-	}
-	if confirmed, err = wal.ParseLSN(texts[0]); err != nil {
-		return 0, 0, err
-	}
-	end, err = wal.ParseLSN(texts[1])
-	return confirmed, end, err
+	return found, nil
 }
 
 // exclude leaves out, from now on, the one that an error of the server names as
 // missing. It reports whether there is one.
 func (o *optionalPublications) exclude(message string) bool {
 	name, ok := o.named(message)
-	if ok {
-		if o.excluded == nil {
-			o.excluded = make(map[string]wal.LSN)
-		}
-		o.excluded[name] = 0
+	if ok && !slices.Contains(o.excluded, name) {
+		o.excluded = append(o.excluded, name)
 	}
 	return ok
 }
+
+// include tries all of them again, as the stream has come to a mark.
+func (o *optionalPublications) include() { o.excluded = nil }
 
 // named returns the one that a message of the server names, whatever quotes the
 // message's language has.

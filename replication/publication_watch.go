@@ -18,19 +18,34 @@ type publicationWatch struct {
 	publications publications
 	reading      []string // those that the stream was asked for
 	pool         *pgxpool.Pool
-	slot         string
-	every        time.Duration // between two looks
-	queryLimit   time.Duration
+	mayWrite     func() bool // the server takes marks: it is no standby
+	timing       publicationTiming
 	progress     *progress
 	logger       *slog.Logger
 
 	checked time.Time // the last look
+	unread  []string  // those that it has found and that the stream does not read
+	marked  time.Time // when a mark was last written
 	more    atomic.Bool
 }
 
-// foundMore reports whether there is a publication that the stream should read
-// too and does not.
+// publicationTiming is for the looks at publications.
+type publicationTiming struct {
+	every time.Duration // between two looks
+	mark  time.Duration // for a mark to come back, until another one is written
+	query time.Duration // for one statement
+}
+
+// foundMore reports whether the stream is to begin anew, as there is a publication
+// that it should read too and does not.
 func (w *publicationWatch) foundMore() bool { return w.more.Load() }
+
+// arrived takes in that a mark has come of a publication.
+func (w *publicationWatch) arrived(name string) {
+	if slices.Contains(w.publications.optional.names, name) && !slices.Contains(w.reading, name) {
+		w.more.Store(true)
+	}
+}
 
 // isOptional reports whether a message of the server names an optional
 // publication.
@@ -43,25 +58,61 @@ func (w *publicationWatch) isOptional(message string) bool {
 // one is logged before a change needs it.
 func (w *publicationWatch) check(ctx context.Context) {
 	now := time.Now()
-	if now.Sub(w.checked) < w.every {
+	if now.Sub(w.checked) < w.timing.every {
 		return
 	}
 	w.checked = now
-	ctx, cancel := context.WithTimeout(ctx, w.queryLimit)
+	ctx, cancel := context.WithTimeout(ctx, w.timing.query)
 	defer cancel()
 	missing, err := w.publications.missing(ctx, w.pool)
 	if err != nil {
 		return // the stream itself ends if the server is in trouble
 	}
-	found, err := w.publications.optional.readable(ctx, w.pool, w.slot)
-	if err == nil && slices.ContainsFunc(found, func(name string) bool { return !slices.Contains(w.reading, name) }) {
-		w.more.Store(true)
-	}
+	w.look(ctx, now)
 	if len(missing) == 0 {
-		w.progress.warn("")
+		w.progress.publications(nil)
 		return
 	}
 	f := publicationMissing(missing, w.publications.create)
-	w.progress.warn(f.Error())
-	w.logger.Error("publication is missing: its changes are being lost", "publications", missing, "err", f)
+	if w.progress.publications(f) {
+		w.logger.Error("publication is missing: its changes are being lost", "publications", missing, "err", f)
+	}
+}
+
+// look looks for optional publications that are not read. The mark of one that was
+// just made is on its way; where none comes by the next look it writes one.
+func (w *publicationWatch) look(ctx context.Context, now time.Time) {
+	optional := w.publications.optional
+	existing, err := optional.existing(ctx, w.pool)
+	if err != nil {
+		return
+	}
+	before := append(w.unread, optional.excluded...)
+	w.unread = nil
+	for _, name := range existing {
+		if slices.Contains(w.reading, name) {
+			continue
+		}
+		w.unread = append(w.unread, name)
+		if slices.Contains(before, name) {
+			w.begin(ctx, name, now)
+		}
+	}
+}
+
+// begin has the stream read a publication from a mark on. A standby takes none: the
+// stream begins anew where it is then, and elsewhere after a restart.
+func (w *publicationWatch) begin(ctx context.Context, name string, now time.Time) {
+	switch {
+	case !w.mayWrite():
+		w.more.Store(true)
+		return
+	case now.Sub(w.marked) <= w.timing.mark:
+		return
+	}
+	w.marked = now
+	w.logger.Warn("publication is not read yet: it is from the next mark in the WAL on, and what it was sent before is not", "publication", name)
+	if err := mark(ctx, w.pool, name); err != nil {
+		w.logger.Warn("publication is not read", "err", err)
+	}
 }

@@ -100,21 +100,24 @@ func (r *Reader) follow(ctx context.Context) error {
 		began := time.Now()
 		err := r.attempt(ctx)
 		if ctx.Err() != nil {
-			r.progress.stopped("", time.Now())
+			r.progress.stopped(nil, time.Now())
 			r.logger.Info("replication stopped", "position", r.progress.received().String())
 			return nil
 		}
 		f := r.faultOf(err)
-		r.progress.stopped(f.Error(), time.Now())
+		r.progress.stopped(f, time.Now())
 		if f.remedy == operate && !r.outcomes.streamed {
 			return f
 		}
 		r.outcomes.add(f, time.Since(began) > r.timing.steady)
 		r.metrics.reconnects.WithLabelValues(f.cause).Inc()
-		if f.remedy == renew {
+		switch {
+		case f.remedy == renew:
 			r.continuity.replaceSlot(f.cause)
+		case f.cause == causeReopen:
+			r.publications.optional.include()
 		}
-		wait := r.timing.pause(f.remedy, r.outcomes.failed)
+		wait := r.timing.pause(f, r.outcomes.failed)
 		r.logger.Warn("replication interrupted", "reason", f.cause, "err", f, "retry_in", wait)
 		select {
 		case <-ctx.Done():

@@ -59,7 +59,7 @@ func quickSetup(db *devdb.DB) *setup {
 	s.timing.sample = 50 * time.Millisecond
 	s.timing.retryFirst, s.timing.retryMost = 10*time.Millisecond, 100*time.Millisecond
 	s.timing.slowFirst, s.timing.slowMost = 20*time.Millisecond, 100*time.Millisecond
-	s.timing.publications = 100 * time.Millisecond
+	s.timing.publications, s.timing.lookAgain = 100*time.Millisecond, 20*time.Millisecond
 	s.timing.statusUpdate = 100 * time.Millisecond
 	return s
 }

@@ -85,6 +85,8 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	}
 	if number, slot, ok := readHeartbeat(d.Message); ok {
 		r.heartbeats.arrived(number, slot)
+	} else if name, ok := marked(d.Message); ok {
+		r.publications.arrived(name)
 	} else {
 		r.appender.add(d.Changes)
 	}

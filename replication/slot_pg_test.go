@@ -210,7 +210,7 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { closeQuietly(conn) })
-	if err := startStreaming(t.Context(), conn, db.Name, []string{"pub"}); err != nil {
+	if err := startStreaming(t.Context(), conn, startCommand(db.Name, 0, []string{"pub"})); err != nil {
 		t.Fatal(err)
 	}
 	return conn

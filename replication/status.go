@@ -17,6 +17,9 @@ type Status struct {
 	Since      time.Time `json:"since"`       // start of the present state
 	Error      string    `json:"error,omitempty"`
 	Host       string    `json:"-"` // host and port that is streamed from, or was last; database-url may name several
+	// PublicationMissing says that a publication is missing, whether or not that has
+	// stopped the stream already.
+	PublicationMissing bool `json:"-"`
 }
 
 // progress is how far the reader has come, as Status and the metrics tell it. All
@@ -27,7 +30,7 @@ type progress struct {
 	since     time.Time
 	confirmed wal.LSN
 	host      string
-	fault     string // why it does not stream, or what will stop it; "" if all is well
+	fault     *fault // why it does not stream, or what will stop it; nil if all is well
 	lag       lag
 	retention retention
 	timeline  int32 // that a stream was seen on, 0 if none was
@@ -39,25 +42,29 @@ func (r *Reader) Status() Status { return r.progress.status(time.Now()) }
 func (p *progress) status(now time.Time) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Status{
+	s := Status{
 		Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
 		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
-		Since: p.since, Error: p.fault, Host: p.host,
+		Since: p.since, Host: p.host,
 	}
+	if p.fault != nil {
+		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication
+	}
+	return s
 }
 
-// started begins the state of streaming from a position, over a connection to host.
-func (p *progress) started(from wal.LSN, host string) {
+// started begins the state of streaming, over a connection to host.
+func (p *progress) started(at start, host string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.host = host
-	p.streaming, p.since, p.fault = true, time.Now(), ""
-	p.confirmed = from
-	p.lag = lag{received: max(from, p.lag.received), end: p.lag.end, samples: p.lag.samples}
+	p.streaming, p.since, p.fault = true, time.Now(), nil
+	p.confirmed = at.confirmed
+	p.lag = lag{received: max(at.from, p.lag.received), end: p.lag.end, samples: p.lag.samples}
 }
 
 // stopped begins the state of not streaming, or tells why it goes on.
-func (p *progress) stopped(why string, now time.Time) {
+func (p *progress) stopped(why *fault, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.streaming {
@@ -66,11 +73,14 @@ func (p *progress) stopped(why string, now time.Time) {
 	p.streaming, p.fault = false, why
 }
 
-// warn tells of what will stop the stream; "" is that all is well.
-func (p *progress) warn(what string) {
+// publications tells what is wrong with the publications that are read, nil for
+// nothing. It reports whether that is news.
+func (p *progress) publications(wrong *fault) (news bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.fault = what
+	news = wrong != nil && (p.fault == nil || p.fault.Error() != wrong.Error())
+	p.fault = wrong
+	return news
 }
 
 func (p *progress) read(position wal.LSN, commit time.Time) {

@@ -22,40 +22,40 @@ const startLimit = time.Minute
 
 // startCommand is valid on all versions: with proto_version 1 transactions
 // arrive whole, in commit order, after their commit. The position 0/0 means
-// where the slot stands; Postgres would obey one beyond it, and skip what lies
-// between without an error.
-func startCommand(slot string, publications []string) string {
+// where the slot stands. Postgres obeys one beyond it, and skips what lies
+// between without an error, or a look at the publications of that time.
+func startCommand(slot string, from wal.LSN, publications []string) string {
 	quoted := make([]string, len(publications))
 	for i, name := range publications {
 		quoted[i] = quoteIdentifier(name) // identifiers, inside a literal
 	}
-	return "START_REPLICATION SLOT " + quoteIdentifier(slot) + " LOGICAL 0/0 (proto_version '1', publication_names " +
+	return "START_REPLICATION SLOT " + quoteIdentifier(slot) + " LOGICAL " + from.String() + " (proto_version '1', publication_names " +
 		quoteLiteral(strings.Join(quoted, ",")) + ", messages 'true')"
 }
 
 // startStreaming asks the server to stream. When it refuses, the connection can
 // be used again.
-func startStreaming(ctx context.Context, conn *pgconn.PgConn, slot string, publications []string) error {
+func startStreaming(ctx context.Context, conn *pgconn.PgConn, command string) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
-	conn.Frontend().SendQuery(&pgproto3.Query{String: startCommand(slot, publications)})
+	conn.Frontend().SendQuery(&pgproto3.Query{String: command})
 	if err := conn.Frontend().Flush(); err != nil {
-		return fmt.Errorf("start replication from slot %q: %w", slot, err)
+		return err
 	}
 	var refused error
 	for {
 		msg, err := conn.ReceiveMessage(ctx)
 		if err != nil {
-			return fmt.Errorf("start replication from slot %q: %w", slot, err)
+			return err
 		}
 		switch msg := msg.(type) {
 		case *pgproto3.CopyBothResponse:
 			return nil
 		case *pgproto3.ErrorResponse:
-			refused = fmt.Errorf("start replication from slot %q: %w", slot, pgconn.ErrorResponseToPgError(msg))
+			refused = pgconn.ErrorResponseToPgError(msg)
 		case *pgproto3.ReadyForQuery:
 			if refused == nil {
-				refused = errors.New("start replication: the server did not start to stream")
+				refused = errors.New("the server did not start to stream")
 			}
 			return refused
 		}

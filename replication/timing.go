@@ -39,6 +39,7 @@ type retryTiming struct {
 	retryMost  time.Duration // longest such pause
 	slowFirst  time.Duration // first pause when an operator has to act
 	slowMost   time.Duration // longest such pause
+	lookAgain  time.Duration // between two looks for a publication that is missing
 	steady     time.Duration // a stream that lived this long starts the pauses anew
 }
 
@@ -56,7 +57,7 @@ func defaultTiming() timing {
 			tick:          time.Second,
 			silence:       senderTimeout * 3 / 2,
 			sample:        5 * time.Second,
-			publications:  time.Minute,
+			publications:  2 * time.Second,
 			heartbeatLate: 10 * time.Second,
 			headway:       10 * time.Second,
 			terminate:     time.Second,
@@ -66,6 +67,7 @@ func defaultTiming() timing {
 			retryMost:  10 * time.Second,
 			slowFirst:  5 * time.Second,
 			slowMost:   time.Minute,
+			lookAgain:  2 * time.Second,
 			steady:     10 * time.Second,
 		},
 	}
@@ -74,9 +76,14 @@ func defaultTiming() timing {
 // pause is how long to wait before the attempt after the given number of
 // failures in a row, the last of which asked for the remedy. It is spread, so
 // that many servers do not come back to Postgres in step.
-func (t retryTiming) pause(r remedy, failures int) time.Duration {
+func (t retryTiming) pause(f *fault, failures int) time.Duration {
 	first, most := t.retryFirst, t.retryMost
-	if r == retrySlowly || r == operate {
+	switch {
+	case f.cause == causeReopen:
+		return 0
+	case f.remedy == operate && f.cause == causePublication: // a look at the catalog: clients wait
+		return t.lookAgain
+	case f.remedy == retrySlowly, f.remedy == operate:
 		first, most = t.slowFirst, t.slowMost
 	}
 	wait := first

@@ -22,7 +22,7 @@ func TestPauseGrowsAndIsBounded(t *testing.T) {
 	}
 	for _, c := range cases {
 		for range 100 {
-			if got := timing.pause(c.remedy, c.failures); got < c.most/2 || got > c.most {
+			if got := timing.pause(&fault{remedy: c.remedy}, c.failures); got < c.most/2 || got > c.most {
 				t.Fatalf("pause(%v, %d) = %v; want %v to %v", c.remedy, c.failures, got, c.most/2, c.most)
 			}
 		}

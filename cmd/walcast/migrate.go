@@ -93,6 +93,9 @@ func printMigrated(out io.Writer, r migrations.Report) error {
 	for _, name := range r.Applied {
 		fmt.Fprintln(out, "applied", name)
 	}
+	if r.Publishes() {
+		fmt.Fprintln(out, "servers that run read messages from SQL from now on")
+	}
 	switch {
 	case r.Foreign:
 		fmt.Fprintln(out, "schema realtime was not made by walcast: it is used as it is")

@@ -18,7 +18,7 @@ func TestMigrateAndRemove(t *testing.T) {
 		wants []string
 	}{
 		{[]string{"--remove"}, 0, []string{"there is no schema realtime"}},
-		{nil, 0, []string{"applied 001_schema", "applied 005_publication"}},
+		{nil, 0, []string{"applied 001_schema", "applied 005_publication", "servers that run read messages from SQL from now on"}},
 		{nil, 0, []string{"schema realtime is up to date"}},
 		{[]string{"--remove"}, 0, []string{"dropped table realtime.messages", "dropped schema realtime"}},
 		{[]string{"--print"}, 0, []string{"create schema realtime;", "create function realtime.send("}},
