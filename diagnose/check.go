@@ -18,6 +18,13 @@ type Finding struct {
 	Refused  *protocol.Problem  // why none of the bindings can work
 	Absent   *Binding           // the binding without a published table, if that is why
 	Warnings []protocol.Problem // each once, at most warningsTold
+	// Broken is how many bindings cannot work, and Refusals why, each reason once and at
+	// most warningsTold. Only a second look counts them, others end with the first.
+	Broken   int
+	Refusals []protocol.Problem
+	// Relations are, by OID and perhaps more than once, the tables of whose changes the
+	// result depends, beside the publications, roles and schemas.
+	Relations []uint32
 }
 
 // warningsTold is how many warnings a client gets at most, as a binding with
@@ -32,10 +39,23 @@ func (f *Finding) warn(warnings []protocol.Problem) {
 	}
 }
 
+// refuse notes that a binding cannot work.
+func (f *Finding) refuse(p *protocol.Problem, absent *Binding) {
+	if f.Refused == nil {
+		f.Refused, f.Absent = p, absent
+	}
+	f.Broken++
+	if len(f.Refusals) < warningsTold && !slices.Contains(f.Refusals, *p) {
+		f.Refusals = append(f.Refusals, *p)
+	}
+}
+
 // Check is the check of a join's bindings, which its owner does step by step. It
 // must not be used by two goroutines at once.
 type Check struct {
 	checker  *Checker
+	resolve  resolver
+	isSecond bool // it goes on after a binding that cannot work
 	subject  *policy.Subject
 	bindings []Binding // still to be checked
 	of       selection // what the first of bindings selects
@@ -43,13 +63,24 @@ type Check struct {
 	partly   map[uint32]catalog.Publishes // those of rest of which not all changes are published
 	begun    bool                         // rest has the tables that the first of bindings is still to be checked against
 	clean    bool                         // the first of bindings has no problem so far
+	on       []uint32                     // the tables that the first of bindings depends on
 	found    Finding
 }
 
 // Begin returns a check of a subject's bindings, which ends at the first binding that
 // cannot work.
 func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
-	return &Check{checker: c, subject: s, bindings: bindings}
+	return &Check{checker: c, resolve: c.values, subject: s, bindings: bindings}
+}
+
+// BeginAgain returns a second look at a subject's bindings, which worked: whether each
+// of them still does. Nothing is believed that was learnt before the time. What it
+// asks the database depends on tables, roles and columns, and not on how many bindings
+// or subjects there are: the values of filters, which have not changed, it leaves out.
+func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, since time.Time) *Check {
+	fresh := *c
+	fresh.believed = time.Since(since)
+	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings}
 }
 
 // Finding returns the result of the steps so far.
@@ -63,17 +94,25 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	}
 	b := &k.bindings[0]
 	if !k.begun {
-		if k.of = selectionOf(k.subject, b); k.checker.isFine(k.of, time.Now()) {
+		k.of = selectionOf(k.subject, b)
+		if on, ok := k.checker.isFine(k.of, time.Now()); ok && !k.isSecond {
+			k.on = on
 			return k.advance(), nil
 		}
-		if err := k.look(ctx, b); err != nil || k.found.Refused != nil {
-			return k.found.Refused != nil, err
+		refused, err := k.look(ctx, b)
+		switch {
+		case err != nil:
+			return false, err
+		case refused != nil:
+			return k.refuse(refused, b), nil
 		}
 	}
-	warnings, refused, err := k.checker.checkTable(ctx, k.subject, b, k.rest[0])
-	if err != nil || refused != nil {
-		k.found.Refused = refused
-		return refused != nil, err
+	warnings, refused, err := k.checker.checkTable(ctx, k.subject, b, k.rest[0], k.resolve)
+	switch {
+	case err != nil:
+		return false, err
+	case refused != nil:
+		return k.refuse(refused, nil), nil
 	}
 	warnings = append(warnings, eventWarnings(b, k.rest[0], k.partly)...)
 	k.found.warn(warnings)
@@ -81,32 +120,45 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	if k.rest = k.rest[1:]; len(k.rest) > 0 {
 		return false, nil
 	}
-	if k.clean {
-		k.checker.fine(k.of, time.Now())
+	if k.clean && !k.isSecond {
+		k.checker.fine(k.of, k.on, time.Now())
 	}
 	return k.advance(), nil
 }
 
-// look finds the tables that a binding is to be checked against.
-func (k *Check) look(ctx context.Context, b *Binding) error {
+// look finds the tables that a binding is to be checked against, or why there are
+// none.
+func (k *Check) look(ctx context.Context, b *Binding) (refused *protocol.Problem, err error) {
 	relations, partly, err := k.checker.tables.published(ctx, nameOf(b), k.checker.believed)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(relations) == 0 {
-		refused, err := k.checker.absent(ctx, k.subject, b)
-		if err == nil {
-			k.found.Absent, k.found.Refused = b, refused
-		}
-		return err
+		return k.checker.absent(ctx, k.subject, b)
 	}
 	k.rest, k.partly, k.begun, k.clean = relations, partly, true, true
-	return nil
+	if !b.isWild() || len(b.Filter) > 0 { // else it stands for whatever there is
+		k.on = make([]uint32, len(relations))
+		for i, rel := range relations {
+			k.on[i] = rel.OID
+		}
+	}
+	return nil, nil
+}
+
+// refuse notes that the first of the bindings cannot work. It reports whether the
+// check is done.
+func (k *Check) refuse(p *protocol.Problem, absent *Binding) (done bool) {
+	k.found.refuse(p, absent)
+	return k.advance() || !k.isSecond
 }
 
 // advance goes on to the next binding. It reports whether there is no other.
 func (k *Check) advance() (done bool) {
-	k.rest, k.begun = nil, false
+	if n := len(k.found.Relations); n == 0 || len(k.on) != 1 || k.found.Relations[n-1] != k.on[0] { // most bindings are on the table of the one before
+		k.found.Relations = append(k.found.Relations, k.on...)
+	}
+	k.rest, k.on, k.begun = nil, nil, false
 	k.bindings = k.bindings[1:]
 	return len(k.bindings) == 0
 }

@@ -12,16 +12,16 @@ import (
 	"walcast/replication/wal"
 )
 
-// believed is for how long an answer of the catalog is used for checks. It is short,
+// Believed is for how long an answer of the catalog is used for checks. It is short,
 // as clients join again soon after a problem was cured.
-const believed = 2 * time.Second
+const Believed = 2 * time.Second
 
 // Checker checks bindings against the database. It is safe for concurrent use.
 type Checker struct {
 	catalog  catalog.Catalog
 	tables   *tableCache
 	schemas  *schemaCache
-	checked  *cache[selection, time.Time] // when a check last found no problem
+	checked  *cache[selection, checked]
 	policy   *policy.Policy
 	locale   filters.Locale
 	asker    filters.Asker
@@ -32,8 +32,8 @@ type Checker struct {
 // that filters are matched with.
 func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters.Asker) *Checker {
 	return &Checker{
-		catalog: c, tables: newTableCache(c), schemas: newSchemaCache(c), checked: newCache[selection, time.Time](fineBytes, believed),
-		policy: p, locale: l, asker: a, believed: believed,
+		catalog: c, tables: newTableCache(c), schemas: newSchemaCache(c), checked: newCache[selection, checked](fineBytes, Believed),
+		policy: p, locale: l, asker: a, believed: Believed,
 	}
 }
 
@@ -61,12 +61,18 @@ func nameOf(b *Binding) catalog.TableName {
 // same answer, before the name is looked up, so that the time it takes tells nothing
 // either.
 func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*protocol.Problem, error) {
+	missing, err := c.tables.missingNames(ctx, c.believed)
+	if err != nil {
+		return nil, err
+	}
 	if b.Spec.Schema != "*" {
 		usable, err := c.schemas.usable(ctx, s.Role, b.Spec.Schema, c.believed)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if !usable {
+		case !usable && len(missing) > 0:
+			return withoutPublication(b, missing), nil
+		case !usable:
 			return unusableSchema(b), nil
 		}
 	}
@@ -74,18 +80,26 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 	if err != nil {
 		return nil, err
 	}
-	return unpublished(b, why), nil
+	return unpublished(b, why, missing), nil
+}
+
+// checked is a check that has found no problem.
+type checked struct {
+	at time.Time
+	on []uint32 // the tables that the result depends on
 }
 
 // isFine reports whether a check of an equal selection has found no problem a moment
-// ago.
-func (c *Checker) isFine(s selection, now time.Time) bool {
-	at, known := c.checked.get(s, now)
-	return known && now.Sub(at) < c.believed
+// ago, and the tables that this depends on.
+func (c *Checker) isFine(s selection, now time.Time) (on []uint32, fine bool) {
+	last, known := c.checked.get(s, now)
+	return last.on, known && now.Sub(last.at) < c.believed
 }
 
 // fine records that a check has found no problem.
-func (c *Checker) fine(s selection, now time.Time) { c.checked.put(s.clone(), now, s.size(), now) }
+func (c *Checker) fine(s selection, on []uint32, now time.Time) {
+	c.checked.put(s.clone(), checked{now, on}, s.size()+4*len(on), now)
+}
 
 // Expire forgets what was not asked for lately.
 func (c *Checker) Expire(now time.Time) {
@@ -105,6 +119,11 @@ func (c *Checker) Forget(schema, table string) {
 	c.tables.forget(catalog.TableName{Schema: schema, Table: table})
 }
 
+// Prints takes the fingerprints of what findings depend on.
+func (c *Checker) Prints(ctx context.Context, relations []uint32) (catalog.Prints, error) {
+	return c.catalog.Prints(ctx, relations)
+}
+
 // Published returns all tables that are published at present.
 func (c *Checker) Published(ctx context.Context) ([]catalog.TableName, error) {
 	return c.catalog.PublishedNames(ctx)
@@ -112,7 +131,7 @@ func (c *Checker) Published(ctx context.Context) ([]catalog.TableName, error) {
 
 // checkTable checks a binding against one table: the role, the columns of the
 // filter and of select, and the filter's values.
-func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding, rel *wal.Relation) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
+func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding, rel *wal.Relation, resolve resolver) (warnings []protocol.Problem, refused *protocol.Problem, err error) {
 	view, err := c.policy.ViewWithin(ctx, rel, s, c.believed)
 	if errors.Is(err, policy.ErrUnknownRole) {
 		return nil, unknownRole(b, s.Role, err), nil
@@ -134,9 +153,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 			return nil, notGranted(b, forSelect, column, rel, s.Role), nil
 		}
 	}
-	// The filter with Postgres' readings in it is not kept: it is for this table alone,
-	// while the Binding that is matched is one for all tables that it covers.
-	_, err = filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker, s)
+	err = resolve(ctx, s, b, rel)
 	var unfit *filters.BindError
 	switch {
 	case !errors.As(err, &unfit):
@@ -150,6 +167,28 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 		return nil, refused, err
 	}
 	return nil, unusable(b, unfit), nil
+}
+
+// resolver says why a binding's filter cannot work on a table. A *filters.BindError is
+// about the filter, any other error means that the database did not answer.
+type resolver func(context.Context, *policy.Subject, *Binding, *wal.Relation) error
+
+// values resolves a filter with its values, about which Postgres may be asked. The
+// filter with Postgres' readings in it is not kept: it is for this table alone, while
+// the Binding that is matched is one for all tables that it covers.
+func (c *Checker) values(ctx context.Context, s *policy.Subject, b *Binding, rel *wal.Relation) error {
+	_, err := filters.Resolve(ctx, rel, b.Filter, c.locale, c.asker, s)
+	return err
+}
+
+// names resolves the columns of a filter alone, which asks nothing.
+func names(_ context.Context, _ *policy.Subject, b *Binding, rel *wal.Relation) error {
+	for column := range b.columns() {
+		if rel.Column(column) < 0 {
+			return &filters.BindError{Lacks: column}
+		}
+	}
+	return nil
 }
 
 // lacking returns what is wrong with a binding for a column that its relation does not

@@ -195,7 +195,7 @@ func TestBindingsThatCannotWorkSayWhyAndWhatHelps(t *testing.T) {
 				return
 			}
 			l.db.Exec(c.fix)
-			if diff := cmp.Diff(Finding{}, l.check("anon", c.binding)); diff != "" {
+			if diff := cmp.Diff(Finding{}, l.check("anon", c.binding), cmpopts.IgnoreFields(Finding{}, "Relations")); diff != "" {
 				t.Errorf("after %s (-want +got):\n%s", c.fix, diff)
 			}
 		})
@@ -279,12 +279,20 @@ func TestASchemaWithoutAPublishedTableSaysSo(t *testing.T) {
 	}
 }
 
-// TestWithoutAPublicationTheUsualOneIsNamed: it is the one that is made first.
-func TestWithoutAPublicationTheUsualOneIsNamed(t *testing.T) {
+// TestWithoutAPublicationTheOneThatIsReadIsNamed, whatever the table is.
+func TestWithoutAPublicationTheOneThatIsReadIsNamed(t *testing.T) {
 	l := newLab(t, tables)
+	for name, fix := range map[string]string{
+		`"schema":"closed","table":"t"`: "", `"schema":"nowhere","table":"t"`: "", `"schema":"public","table":"nothing"`: "", `"schema":"*"`: "",
+	} {
+		p, _ := problem(l.check("anon", `{"event":"*",`+name+`}`))
+		if p.Code != "publication_missing" || p.Fix != fix || p.Cost != `publication "rows" does not exist` {
+			t.Errorf("%s: %+v; want publication_missing, fix %q", name, p, fix)
+		}
+	}
 	l.wantProblem("anon", `{"event":"*","schema":"public","table":"unlisted"}`, protocol.Problem{
 		Message: notThere + "[event: *, schema: public, table: unlisted, filters: [], select: nil]",
-		Code:    "not_published", Fix: `CREATE PUBLICATION "supabase_realtime" FOR TABLE "public"."unlisted";`,
+		Code:    "publication_missing", Fix: `CREATE PUBLICATION "rows" FOR TABLE "public"."unlisted";`, Cost: costOfNew,
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 	costOfSchema  = "only a superuser may; a table that is made there later without a primary key refuses UPDATE and DELETE"
 	costOfGrant   = "whoever has the role can then read this wherever it connects"
 	costOfPolicy  = "everybody with the role sees every row"
+	costOfNew     = "name all tables that are to have changes"
 	partitionsOne = 20 // partitions that are named one by one
 )
 
@@ -48,15 +49,16 @@ func fullIdentity(name string, s catalog.Shape) cure {
 
 func fullIdentityOf(name string) string { return "ALTER TABLE " + name + " REPLICA IDENTITY FULL;" }
 
-// publishing adds a table to the publication. A table without an identity is
-// given one before, as its UPDATE and DELETE would fail.
-func publishing(name string, a catalog.Absence) cure {
+// publishing adds a table to the publication, or makes the one that is missing for
+// it. A table without an identity is given one before, as its UPDATE and DELETE would
+// fail.
+func publishing(name, missing string, a catalog.Absence) cure {
 	add := cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quote(a.Target.Publication), name)}
 	switch {
 	case a.Target.Publication == "" && a.Kind == "p":
-		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true);", quote(usualPublication), name)
+		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true);", quote(missing), name)
 	case a.Target.Publication == "":
-		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s;", quote(usualPublication), name)
+		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s;", quote(missing), name)
 	case a.Target.AllTables:
 		add.fix = ""
 	case a.Kind == "p" && !a.Target.ViaRoot:
@@ -77,13 +79,10 @@ func publishing(name string, a catalog.Absence) cure {
 	return add
 }
 
-// usualPublication is the one that is to be made where there is none.
-const usualPublication = "supabase_realtime"
-
 // publishingLogged is publishing for an unlogged table, which has to be made a
 // logged one first.
-func publishingLogged(name string, a catalog.Absence) cure {
-	add := publishing(name, a)
+func publishingLogged(name, missing string, a catalog.Absence) cure {
+	add := publishing(name, missing, a)
 	if a.Kind != "r" || add.fix == "" && !a.Target.AllTables {
 		return cure{cost: cmp.Or(add.cost, "a partitioned table cannot be made logged")}
 	}
@@ -95,8 +94,9 @@ func publishingLogged(name string, a catalog.Absence) cure {
 	return cure{fix: strings.TrimSpace(logged + add.fix), cost: costs}
 }
 
-// publishingSchema adds all tables of a schema to the publication.
-func publishingSchema(schema string, a catalog.Absence) cure {
+// publishingSchema adds all tables of a schema to the publication, or makes the one
+// that is missing for them.
+func publishingSchema(schema, missing string, a catalog.Absence) cure {
 	target, name := a.Target, quote(schema)
 	switch {
 	case a.System || !a.Schema.Exists || target.AllTables:
@@ -108,7 +108,7 @@ func publishingSchema(schema string, a catalog.Absence) cure {
 	case a.Schema.Unidentified > 0 && target.OldRows:
 		return cure{cost: fmt.Sprintf("%d tables of schema %s have no primary key: publishing the schema would make their UPDATE and DELETE fail", a.Schema.Unidentified, name)}
 	case target.Publication == "":
-		return cure{fix: fmt.Sprintf("CREATE PUBLICATION %s FOR TABLES IN SCHEMA %s;", quote(usualPublication), name), cost: costOfSchema}
+		return cure{fix: fmt.Sprintf("CREATE PUBLICATION %s FOR TABLES IN SCHEMA %s;", quote(missing), name), cost: costOfSchema}
 	}
 	return cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLES IN SCHEMA %s;", quote(target.Publication), name), cost: costOfSchema}
 }

@@ -87,12 +87,13 @@ func TestBindingsThatNothingIsWrongWithAreBoundedInBytes(t *testing.T) {
 	var last selection
 	for i := range 3 * fineBytes / len(long) {
 		last = selectionOf(s, &Binding{Spec: &protocol.Binding{Event: "*", Schema: "public", Table: "t", Filter: fmt.Sprint("a=eq.", i)}})
-		c.fine(last, now)
+		c.fine(last, nil, now)
 	}
 	if n := c.Bytes(); n > fineBytes {
 		t.Errorf("%d bytes are kept; want %d at most", n, fineBytes)
 	}
-	if !c.isFine(last, now) || c.isFine(last, now.Add(believed)) {
+	_, atOnce := c.isFine(last, now)
+	if _, later := c.isFine(last, now.Add(Believed)); !atOnce || later {
 		t.Error("what was found is not believed for its time")
 	}
 	c.Expire(now.Add(time.Hour))

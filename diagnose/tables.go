@@ -15,6 +15,14 @@ import (
 type tableCache struct {
 	catalog catalog.Catalog
 	names   *cache[catalog.TableName, *tableEntry]
+	missing missingPublications
+}
+
+// missingPublications is which of the publications there are none of.
+type missingPublications struct {
+	mu    sync.Mutex // held while the catalog is asked, as other callers wait for the same answer
+	names []string
+	asked time.Time
 }
 
 type tableEntry struct {
@@ -96,6 +104,22 @@ func (t *tableCache) absent(ctx context.Context, name catalog.TableName, age tim
 	}
 	e.absence, e.explained = absence, time.Now()
 	return absence, nil
+}
+
+// missingNames returns which publications were missing at most age ago.
+func (t *tableCache) missingNames(ctx context.Context, age time.Duration) ([]string, error) {
+	m := &t.missing
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.asked) < age {
+		return m.names, nil
+	}
+	names, err := t.catalog.MissingPublications(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.names, m.asked = names, time.Now()
+	return names, nil
 }
 
 // forget has the catalog asked again about a name.

@@ -19,7 +19,7 @@ import (
 //
 // shape is of rel, and needed for a DELETE alone.
 func warningsFor(b *Binding, rel *wal.Relation, shape catalog.Shape, view *policy.View, role string) (warnings []protocol.Problem) {
-	if b.Spec.Table != "*" && b.Spec.Schema != "*" { // a wildcard means the tables that the role may see
+	if !b.isWild() { // a wildcard means the tables that the role may see
 		warnings = append(grantWarnings(rel, view, role), rowWarnings(rel, view, role)...)
 	}
 	return append(warnings, identityWarnings(b, rel, shape)...)

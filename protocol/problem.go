@@ -40,6 +40,7 @@ const (
 	CodeFilterRaised       = "filter_raised"
 	CodeTooSlow            = "too_slow"
 	CodeDatabaseAway       = "database_away"
+	CodePublicationMissing = "publication_missing"
 )
 
 // payload is the payload of the system event that tells of the problem.

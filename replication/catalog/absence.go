@@ -79,6 +79,17 @@ func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, err
 	return a, nil
 }
 
+// MissingPublications returns which of the publications there are none of.
+func (c Catalog) MissingPublications(ctx context.Context) ([]string, error) {
+	const query = `select name from unnest($1::text[]) with ordinality as wanted (name, ordinal)
+		where not exists (select from pg_publication where pubname = name) order by ordinal`
+	missing, err := c.texts(ctx, query, c.publications)
+	if err != nil {
+		return nil, fmt.Errorf("look for publications: %w", err)
+	}
+	return missing, nil
+}
+
 // TableName is a table's schema and name.
 type TableName struct{ Schema, Table string }
 
