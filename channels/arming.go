@@ -18,8 +18,10 @@ type arming struct {
 	checker *diagnose.Checker
 	policy  *policy.Policy
 	logger  *slog.Logger
+	feed    func() Feed
 	waiting waiting // channels whose table is not published
 	turns   *turns
+	armed   *armed // channels whose bindings worked
 }
 
 const (
@@ -34,17 +36,33 @@ const (
 	// armingRetry is the pause before a check is made again that the database
 	// did not answer.
 	armingRetry = 5 * time.Second
-	// publishedEvery is how often the catalog is asked for tables that channels
-	// wait for, while there are such channels. Their rows do not wait for it.
-	publishedEvery = 10 * time.Second
+	// watchEvery is how often it is looked whether changes come. Every second time
+	// the catalog is asked whether something has changed that armed channels depend
+	// on, and every fifth time for tables that channels wait for, while there are
+	// such channels. Rows do not wait for either.
+	watchEvery     = time.Second
+	changedEvery   = 2
+	publishedEvery = 5
+	// lookLimit bounds such a look: while the database is away it is to be noticed
+	// that no changes come.
+	lookLimit = 2 * time.Second
 )
 
-func newArming(c *diagnose.Checker, p *policy.Policy, logger *slog.Logger) *arming {
-	return &arming{checker: c, policy: p, logger: logger, waiting: waiting{channels: map[*channel]catalog.TableName{}}, turns: newTurns()}
+func newArming(c *diagnose.Checker, p *policy.Policy, feed func() Feed, logger *slog.Logger) *arming {
+	if feed == nil {
+		feed = func() Feed { return Feed{Streams: true} }
+	}
+	return &arming{
+		checker: c, policy: p, logger: logger, feed: feed,
+		waiting: waiting{channels: map[*channel]catalog.TableName{}}, turns: newTurns(), armed: newArmed(),
+	}
 }
 
-// check has the channel's bindings checked soon.
-func (a *arming) check(ch *channel) { a.turns.add(ch) }
+// check has the channel's bindings checked soon, as if for the first time.
+func (a *arming) check(ch *channel) {
+	a.armed.remove(ch)
+	a.turns.add(ch)
+}
 
 // run checks channels until ctx is done.
 func (a *arming) run(ctx context.Context) error {
@@ -68,6 +86,9 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	}
 	done, err := a.goOn(ctx, c)
 	switch {
+	case err != nil && c.second:
+		a.armed.doubt(c.channel)
+		a.turns.end(own)
 	case err != nil && ctx.Err() == nil:
 		waits := c.channel.out.deferral.waits()
 		if waits {
@@ -83,8 +104,11 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 		a.turns.postpone(own, armingRetry)
 	case !done:
 		a.turns.goOn(own)
-	case a.turns.end(own):
-		a.conclude(c.channel, c.made.Finding())
+	case !a.turns.end(own):
+	case c.second:
+		a.learn(c.channel, c.made.Finding())
+	default:
+		a.conclude(c.channel, c.made.Finding(), c.began.Add(-diagnose.Believed))
 	}
 }
 
@@ -94,7 +118,7 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	if subject == nil { // the channel has ended
 		c.made = a.checker.Begin(nil, nil)
 	} else if c.made == nil || c.subject != subject {
-		c.made, c.subject = a.checker.Begin(subject, c.channel.rows.Bindings()), subject
+		a.begin(c, subject)
 	}
 	release, err := a.policy.Join(ctx, subject)
 	if err != nil {
@@ -108,10 +132,23 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	return done, err
 }
 
-// conclude acts on what a check has found. Bindings of a table that is not
+// begin begins a check, or a second look.
+func (a *arming) begin(c *check, subject *policy.Subject) {
+	bindings := c.channel.rows.Bindings()
+	c.subject, c.began = subject, time.Now()
+	since, isArmed := a.armed.has(c.channel)
+	if c.second = isArmed; isArmed {
+		c.made = a.checker.BeginAgain(subject, bindings, since)
+		return
+	}
+	c.made = a.checker.Begin(subject, bindings)
+}
+
+// conclude acts on what a check has found, by answers that are at least as new as
+// checked. Bindings of a table that is not
 // published stay, as the table may be published one day. A join whose reply has
 // waited for the check is answered, or refused.
-func (a *arming) conclude(ch *channel, found diagnose.Finding) {
+func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time) {
 	if reply := ch.out.deferral; reply.waits() {
 		if found.Refused != nil {
 			reply.refuse(protocol.Unserve(*found.Refused))
@@ -124,54 +161,30 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding) {
 	switch {
 	case found.Absent != nil:
 		ch.rows.Idle(found.Absent)
-		a.waiting.add(ch, catalog.TableName{Schema: found.Absent.Spec.Schema, Table: found.Absent.Spec.Table})
+		a.waiting.add(ch, nameOf(found.Absent))
 		ch.problem(protocol.StatusError, *found.Refused)
 	case found.Refused != nil:
 		ch.rows.Detach()
 		ch.problem(protocol.StatusError, *found.Refused)
 	default:
-		for _, w := range found.Warnings {
-			ch.problem(protocol.StatusOK, w)
-		}
 		ch.rows.Idle(nil)
-		ch.system(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
+		a.armed.add(ch, found, checked)
 	}
 }
 
-// watch looks, until ctx is done, for tables that are published by now, and has
-// the channels that wait for them checked again.
-func (a *arming) watch(ctx context.Context) error {
-	ticker := time.NewTicker(publishedEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		if a.waiting.any() {
-			a.look(ctx)
-		}
-	}
-}
-
-// look asks which tables are published now.
-func (a *arming) look(ctx context.Context) {
-	published, err := a.checker.Published(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			a.logger.Warn("published tables not known", "err", err, "retry_in", publishedEvery)
-		}
+// learn acts on what a second look has found. Where a table is not published any more
+// it is looked out for, as it may be made anew.
+func (a *arming) learn(ch *channel, found diagnose.Finding) {
+	if !a.armed.learn(ch, found, len(ch.rows.Bindings())) {
 		return
 	}
-	for ch, name := range a.waiting.found(published) {
-		a.recheck(ch, name)
+	if found.Absent != nil {
+		a.waiting.add(ch, nameOf(found.Absent))
+	} else {
+		a.waiting.remove(ch)
 	}
 }
 
-// recheck has a channel checked again whose missing table is published by now.
-func (a *arming) recheck(ch *channel, name catalog.TableName) {
-	a.waiting.remove(ch)
-	a.checker.Forget(name.Schema, name.Table)
-	a.check(ch)
+func nameOf(b *diagnose.Binding) catalog.TableName {
+	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
 }

@@ -63,6 +63,7 @@ func (c *channel) end(lingers bool) bool {
 	}
 	h := c.session.hub
 	c.out.deferral.abandon()
+	h.arming.armed.remove(c)
 	c.session.ledger.Remove(c)
 	c.rows.Close()
 	c.member.Leave()
@@ -112,6 +113,11 @@ func (c *channel) aboutJoin(event string, payload []byte) *protocol.Frame {
 
 func (c *channel) system(extension, status, message string) {
 	c.out.Push(c.address.System(extension, status, message))
+}
+
+// subscribed tells that the bindings work.
+func (c *channel) subscribed() {
+	c.system(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
 }
 
 func (c *channel) problem(status string, p protocol.Problem) {

@@ -93,6 +93,8 @@ type Database struct {
 	// PrivateLogicalMessages reports whether logical messages may go to private
 	// topics at present; nil means never.
 	PrivateLogicalMessages func() bool
+	// Feed says whether changes come from the database; nil means that they do.
+	Feed func() Feed
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
 }

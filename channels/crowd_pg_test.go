@@ -38,14 +38,17 @@ func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 	for _, c := range crowd {
 		c.wantRows(f, []any{1.0})
 	}
-	before := f.db.Pool.Stat().AcquireCount()
+	f.hub.arming.lookAgain(t.Context())
+	f.settle()
+	before, began := f.db.Pool.Stat().AcquireCount(), time.Now()
 	want := f.flow(docs, users)
 	f.Commit(logtest.Insert(marks, "2"))
 	for i, c := range crowd {
 		c.wantRows(f, slices.Concat([]any{1.0}, want[i], []any{2.0}))
 	}
-	if n := f.db.Pool.Stat().AcquireCount() - before; n != 0 {
-		t.Errorf("%d statements while rows flowed; want 0", n)
+	looks := int64(time.Since(began)/(changedEvery*watchEvery)) + 1 // by the clock, whatever flows
+	if n := f.db.Pool.Stat().AcquireCount() - before; n > looks {
+		t.Errorf("%d statements while rows flowed; want none but %d looks at the catalog", n, looks)
 	}
 }
 
@@ -102,6 +105,8 @@ func TestABindingTakesOneKiB(t *testing.T) {
 		c.waitFor(protocol.EventSystem, 1)
 		c.box.drop()
 	}
+	f.hub.arming.lookAgain(t.Context())
+	f.settle()
 	f.Commit(logtest.Insert(rel, "1", "4711", "here"))
 	crowd[47].waitFor(protocol.EventPostgresChanges, 1)
 	took := (heapBytes() - before) / (sessions * each)

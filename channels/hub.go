@@ -48,7 +48,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		roster:  newRoster(),
 		rooms:   presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
 	}
-	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, logger)
+	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, c.Feed, logger)
 	h.expiry = newExpiry(v)
 	h.readiness = newReadiness(log)
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)

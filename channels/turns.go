@@ -15,8 +15,11 @@ import (
 type turns struct {
 	mu     sync.Mutex
 	ready  *sync.Cond
-	line   []*turn            // turns whose next check may be made, the longest waiting first
-	of     map[*Session]*turn // by session
+	line   []*turn               // turns whose next check may be made, the longest waiting first
+	later  []*channel            // those that are looked at again, seldom while others wait
+	queued map[*channel]struct{} // those in later
+	taken  int                   // how many turns were
+	of     map[*Session]*turn    // by session
 	checks map[*channel]*check
 }
 
@@ -31,13 +34,15 @@ type turn struct {
 type check struct {
 	channel *channel
 	made    *diagnose.Check // nil before the first step
+	began   time.Time       // when it was made
+	second  bool            // the bindings worked before
 	subject *policy.Subject // that made is for
 	away    bool            // the client was told that the database does not answer
 	again   bool            // another check was asked for meanwhile; guarded
 }
 
 func newTurns() *turns {
-	t := &turns{of: map[*Session]*turn{}, checks: map[*channel]*check{}}
+	t := &turns{of: map[*Session]*turn{}, checks: map[*channel]*check{}, queued: map[*channel]struct{}{}}
 	t.ready = sync.NewCond(&t.mu)
 	return t
 }
@@ -54,6 +59,36 @@ func (t *turns) add(ch *channel) {
 	c := &check{channel: ch}
 	t.checks[ch] = c
 	t.enqueue(c)
+}
+
+// laterShare is which share of the turns those have that are looked at again, while
+// others wait.
+const laterShare = 4
+
+// addLater has channels checked whose clients do not wait for it.
+func (t *turns) addLater(channels []*channel) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, ch := range channels {
+		if _, waits := t.queued[ch]; !waits {
+			t.queued[ch] = struct{}{}
+			t.later = append(t.later, ch)
+		}
+	}
+	t.ready.Broadcast()
+}
+
+// promote has the first of those wait that are checked later. t.mu must be held.
+func (t *turns) promote() {
+	ch := t.later[0]
+	t.later[0] = nil
+	t.later = t.later[1:]
+	delete(t.queued, ch)
+	if !ch.ended.Load() && t.checks[ch] == nil {
+		c := &check{channel: ch}
+		t.checks[ch] = c
+		t.enqueue(c)
+	}
 }
 
 // enqueue puts a check behind the others of its session. t.mu must be held.
@@ -79,7 +114,14 @@ func (t *turns) wait(own *turn) {
 func (t *turns) next(ctx context.Context) (*turn, *check) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.taken++; t.taken%laterShare == 0 && len(t.later) > 0 {
+		t.promote()
+	}
 	for len(t.line) == 0 && ctx.Err() == nil {
+		if len(t.later) > 0 {
+			t.promote()
+			continue
+		}
 		t.ready.Wait()
 	}
 	if ctx.Err() != nil {

@@ -15,12 +15,13 @@ const (
 // The messages of system events (docs/protocol.md, "System events"). Those of
 // tokens are in auth.
 const (
-	MessageSubscribed       = "Subscribed to PostgreSQL"
-	MessageReplicationReady = "Replication connection established"
-	MessageReplicationAway  = "Replication connection was not established in time"
-	MessageDatabaseAway     = "Realtime was unable to connect to the project database"
-	MessageUnsubscribed     = "Unsubscribed by the server"
-	MessageDisconnected     = "Disconnected by the server"
+	MessageSubscribed         = "Subscribed to PostgreSQL"
+	MessageReplicationReady   = "Replication connection established"
+	MessageReplicationAway    = "Replication connection was not established in time"
+	MessageDatabaseAway       = "Realtime was unable to connect to the project database"
+	MessagePublicationMissing = "Row changes do not come: the publication does not exist"
+	MessageUnsubscribed       = "Unsubscribed by the server"
+	MessageDisconnected       = "Disconnected by the server"
 )
 
 // MessageNotReadable is for a new token that may not read the private topic.

@@ -76,6 +76,10 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	p.policy = policy.New(c.Policy, p.pool, logger, registry)
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
+	c.Channels.Feed = func() channels.Feed {
+		s := p.reader.Status()
+		return channels.Feed{Streams: s.Streaming, PublicationMissing: s.PublicationMissing}
+	}
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
 	p.hub.Restore()

@@ -1,0 +1,215 @@
+package channels
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"walcast/diagnose"
+	"walcast/protocol"
+	"walcast/replication/catalog"
+)
+
+// armed is the channels whose bindings were found to work. It says which of them are
+// to be looked at again, as what they depend on has changed, and tells them what does
+// not work any more, and when it works again. Bindings match all the time: what was
+// broken goes on with the first row after it was mended. It is safe for concurrent
+// use.
+type armed struct {
+	mu       sync.Mutex
+	channels map[*channel]*standing
+	tables   map[uint32]*watchedTable
+	common   watchedPrint
+	outage   outage
+	ill      time.Time // since when the feed is in one, of which channels may not be told yet; zero if it is not
+}
+
+// standing is what an armed channel depends on, and what it was told.
+type standing struct {
+	tables  []uint32  // by OID, sorted
+	checked time.Time // what is known of its bindings is at least as new
+	unsure  bool      // it is to be looked at again after the next look at the catalog
+	since   time.Time // the look after which it is looked at again: what was learnt before is not believed
+	told    []protocol.Problem
+	stopped bool // it was told that none of its bindings works
+	bereft  bool // of an outage
+}
+
+// watchedTable is a table that channels depend on.
+type watchedTable struct {
+	channels int
+	watchedPrint
+}
+
+// watchedPrint is a fingerprint. A check that began before it was first taken may have
+// seen something older.
+type watchedPrint struct {
+	print int64
+	first time.Time // zero: not taken yet
+}
+
+func newArmed() *armed {
+	return &armed{channels: map[*channel]*standing{}, tables: map[uint32]*watchedTable{}}
+}
+
+// add takes in a channel whose bindings work, and tells it so, after the warnings. what
+// was found depends on answers of the catalog that are at least as new as checked.
+func (a *armed) add(ch *channel, found diagnose.Finding, checked time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if ch.ended.Load() {
+		return // its end takes it out, and has been
+	}
+	a.take(ch)
+	s := &standing{checked: checked, told: found.Warnings}
+	a.channels[ch] = s
+	a.depend(s, found.Relations)
+	for _, w := range found.Warnings {
+		ch.problem(protocol.StatusOK, w)
+	}
+	ch.subscribed()
+	if a.outage != noOutage {
+		s.bereft = true
+		ch.out.Push(a.outage.frame(ch.address))
+	}
+}
+
+// remove forgets a channel. When it returns nothing is pushed for the channel any
+// more.
+func (a *armed) remove(ch *channel) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.take(ch)
+}
+
+func (a *armed) take(ch *channel) {
+	if s := a.channels[ch]; s != nil {
+		a.depend(s, nil)
+		delete(a.channels, ch)
+	}
+}
+
+// has reports whether a channel's bindings were found to work, and since when a second
+// look at them believes what was learnt.
+func (a *armed) has(ch *channel) (since time.Time, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.channels[ch]; s != nil {
+		return s.since, true
+	}
+	return time.Time{}, false
+}
+
+// depend notes what a channel depends on. a.mu must be held.
+func (a *armed) depend(s *standing, tables []uint32) {
+	for _, oid := range s.tables {
+		if t := a.tables[oid]; t.channels > 1 {
+			t.channels--
+		} else {
+			delete(a.tables, oid)
+		}
+	}
+	s.tables = slices.Clone(tables)
+	slices.Sort(s.tables)
+	s.tables = slices.Clip(slices.Compact(s.tables))
+	for _, oid := range s.tables {
+		t := a.tables[oid]
+		if t == nil {
+			t = &watchedTable{}
+			a.tables[oid] = t
+		}
+		t.channels++
+		s.unsure = s.unsure || !t.covers(s.checked)
+	}
+	s.unsure = s.unsure || !a.common.covers(s.checked)
+}
+
+// covers reports whether any change after the time will be noticed.
+func (p watchedPrint) covers(at time.Time) bool { return !p.first.IsZero() && !p.first.After(at) }
+
+// take compares a fingerprint with the one before. It reports whether it has changed.
+func (p *watchedPrint) take(print int64, began time.Time) (changed bool) {
+	changed = !p.first.IsZero() && p.print != print
+	if p.print = print; p.first.IsZero() {
+		p.first = began
+	}
+	return changed
+}
+
+// wanted are the tables whose fingerprints are to be taken, by OID. It is false if
+// there is no channel that depends on anything.
+func (a *armed) wanted() (tables []uint32, any bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	tables = make([]uint32, 0, len(a.tables))
+	for oid := range a.tables {
+		tables = append(tables, oid)
+	}
+	return tables, len(a.channels) > 0
+}
+
+// compare takes in a look that began at the time, and returns the channels that are to
+// be looked at again.
+func (a *armed) compare(found catalog.Prints, began time.Time) (again []*channel) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := a.common.take(found.Common, began)
+	changed := map[uint32]bool{}
+	for oid, t := range a.tables {
+		if t.take(found.Relations[oid], began) {
+			changed[oid] = true
+		}
+	}
+	for ch, s := range a.channels {
+		if all || s.unsure || slices.ContainsFunc(s.tables, func(oid uint32) bool { return changed[oid] }) {
+			s.unsure, s.since = false, began
+			again = append(again, ch)
+		}
+	}
+	return again
+}
+
+// doubt has a channel looked at again after the next look at the catalog.
+func (a *armed) doubt(ch *channel) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := a.channels[ch]; s != nil {
+		s.unsure = true
+	}
+}
+
+// learn takes in what a second look at a channel's bindings has found, and tells it
+// what is new. It is false for a channel that is armed no more.
+func (a *armed) learn(ch *channel, found diagnose.Finding, bindings int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.channels[ch]
+	if s == nil {
+		return false
+	}
+	s.checked = s.since
+	a.depend(s, found.Relations)
+	stopped := bindings > 0 && found.Broken == bindings
+	now := slices.Clone(found.Warnings)
+	for _, p := range found.Refusals {
+		now = append(now, p.Warning())
+	}
+	isOld := func(p protocol.Problem) bool { return slices.Contains(s.told, p) }
+	isBetter := s.stopped && !stopped || slices.ContainsFunc(s.told, func(p protocol.Problem) bool { return !slices.Contains(now, p) })
+	switch {
+	case stopped && !(s.stopped && slices.ContainsFunc(found.Refusals, func(p protocol.Problem) bool { return isOld(p.Warning()) })):
+		ch.problem(protocol.StatusError, *found.Refused)
+	case stopped:
+	default:
+		for _, p := range now {
+			if isBetter || !isOld(p) {
+				ch.problem(protocol.StatusOK, p)
+			}
+		}
+		if isBetter && !s.bereft {
+			ch.subscribed()
+		}
+	}
+	s.told, s.stopped = now, stopped
+	return true
+}

@@ -1,0 +1,180 @@
+package channels
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"walcast/protocol"
+	"walcast/replication/catalog"
+)
+
+// said are the system events of a client, as status, code and message.
+func (c *client) said() (lines []string) {
+	c.f.Helper()
+	for _, m := range c.waitFor(protocol.EventSystem, 0) {
+		lines = append(lines, fmt.Sprint(m.payload["status"], " ", m.payload["code"], " ", m.payload["message"]))
+	}
+	return lines
+}
+
+// crowd has clients on one topic, each with a binding of its own.
+func (f *fixture) crowd(n int) []*client {
+	all := make([]*client, n)
+	for i := range all {
+		all[i] = f.connect("anon", "")
+		all[i].join("realtime:room", bindings(fmt.Sprintf(`{"event":"*","schema":"public","table":"here","filter":"id=eq.%d"}`, i)))
+		all[i].waitFor(protocol.EventSystem, 1)
+	}
+	return all
+}
+
+// settle waits until nothing is left to be looked at again.
+func (f *fixture) settle() {
+	f.Helper()
+	limit, turns := time.After(patient), f.hub.arming.turns
+	for {
+		turns.mu.Lock()
+		left := len(turns.later) + len(turns.checks)
+		turns.mu.Unlock()
+		if left == 0 {
+			return
+		}
+		select {
+		case <-limit:
+			f.Fatalf("%d checks are left", left)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// prints are the present fingerprints of what the channels depend on.
+func (f *fixture) prints() catalog.Prints {
+	f.Helper()
+	tables, _ := f.hub.arming.armed.wanted()
+	found, err := f.hub.arming.checker.Prints(f.Context(), tables)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return found
+}
+
+// TestASecondLookAtManyAsksOnce breaks a table for clients with filters of their own.
+func TestASecondLookAtManyAsksOnce(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), twoTables+`; create table there (id int primary key)`)
+	f.db.Exec("drop publication rows; create publication rows for table here")
+	all := f.crowd(200)
+	f.hub.arming.lookAgain(t.Context()) // who has joined meanwhile may be looked at once more
+	f.settle()
+	f.db.Exec(`alter publication rows drop table here`)
+	before := f.db.Pool.Stat().AcquireCount()
+	for range 2 { // of which the watch may do one itself
+		f.hub.arming.lookAgain(t.Context())
+	}
+	f.settle()
+	if asked := f.db.Pool.Stat().AcquireCount() - before; asked > 60 { // others ask too, meanwhile
+		t.Errorf("the database was asked %d times about %d channels; want a few", asked, len(all))
+	}
+	for _, c := range all {
+		if told := c.waitFor(protocol.EventSystem, 2)[1].payload; told["code"] != "not_published" || told["status"] != "error" {
+			t.Fatalf("told %v; want not_published", told)
+		}
+	}
+	f.db.Exec(`create role somebody_else; drop role somebody_else; alter publication rows add table here`)
+	f.hub.arming.lookAgain(t.Context())
+	for _, c := range all {
+		if told := c.waitFor(protocol.EventSystem, 3)[2].payload; told["message"] != protocol.MessageSubscribed {
+			t.Fatalf("told %v; want %s", told, protocol.MessageSubscribed)
+		}
+	}
+	for range 2 { // a table is new to who had none
+		f.hub.arming.lookAgain(t.Context())
+		f.settle()
+	}
+	if again := f.hub.arming.armed.compare(f.prints(), now()); len(again) > 0 {
+		t.Errorf("%d channels are looked at again although nothing has changed", len(again))
+	}
+	for _, c := range all {
+		c.session.Close()
+	}
+	if tables, any := f.hub.arming.armed.wanted(); any || len(tables) > 0 {
+		t.Errorf("%v are still looked at for nobody", tables)
+	}
+}
+
+// TestWhatBreaksBeforeTheFirstLookIsTold, as no fingerprint of before is there.
+func TestWhatBreaksBeforeTheFirstLookIsTold(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), twoTables)
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"here","filter":"id=eq.1"}`))
+	c.waitFor(protocol.EventSystem, 1)
+	f.db.Exec(`alter table here rename id to key`)
+	if told := c.waitFor(protocol.EventSystem, 2)[1].payload; told["code"] != "unknown_column" {
+		t.Errorf("told %v; want unknown_column", told)
+	}
+}
+
+// TestAnOutageIsToldOnceByOneFrameOfATopic: all channels of a topic share it.
+func TestAnOutageIsToldOnceByOneFrameOfATopic(t *testing.T) {
+	var feed atomic.Pointer[Feed]
+	feed.Store(&Feed{Streams: true})
+	config := DefaultConfig()
+	config.Feed = func() Feed { return *feed.Load() }
+	f := newFixture(t, config, twoTables)
+	all := f.crowd(20)
+	f.settle()
+	armed, start := f.hub.arming.armed, time.Now()
+	feed.Store(&Feed{})
+	for i := range 3 { // a moment is no outage, and one is told once
+		armed.feed(*feed.Load(), start.Add(time.Duration(i)*outageAfter))
+	}
+	late := f.connect("anon", "")
+	late.join("realtime:room", bindings(`{"event":"*","schema":"public","table":"here"}`))
+	late.waitFor(protocol.EventSystem, 2)
+	feed.Store(&Feed{Streams: true})
+	armed.feed(*feed.Load(), start)
+	armed.feed(*feed.Load(), start)
+	const subscribed = "ok <nil> Subscribed to PostgreSQL"
+	want := []string{subscribed, "ok database_away warning: " + protocol.MessageDatabaseAway, subscribed}
+	for _, c := range append(all, late) {
+		messages := c.waitFor(protocol.EventSystem, 3)
+		if diff := cmp.Diff(want, c.said()); diff != "" {
+			t.Fatalf("told (-want +got):\n%s", diff)
+		}
+		if first := all[0].waitFor(protocol.EventSystem, 3); messages[2].frame != first[2].frame || c != late && messages[1].frame != first[1].frame {
+			t.Error("clients on one topic have frames of their own")
+		}
+	}
+}
+
+// TestWithoutAPublicationAChannelHearsOnce: of its own table, or that changes are lost.
+func TestWithoutAPublicationAChannelHearsOnce(t *testing.T) {
+	var feed atomic.Pointer[Feed]
+	feed.Store(&Feed{Streams: true})
+	config := DefaultConfig()
+	config.Feed = func() Feed { return *feed.Load() }
+	f := newFixture(t, config, twoTables)
+	c := f.crowd(1)[0]
+	f.db.Exec(`drop publication rows`)
+	c.waitFor(protocol.EventSystem, 2)
+	feed.Store(&Feed{PublicationMissing: true})
+	armed, start := f.hub.arming.armed, time.Now()
+	armed.feed(*feed.Load(), start)
+	armed.feed(*feed.Load(), start.Add(2*outageAfter))
+	f.db.Exec(`create publication rows for table here`)
+	f.hub.arming.lookAgain(t.Context())
+	f.settle()
+	if n := c.count(protocol.EventSystem); n != 2 {
+		t.Errorf("told %v; want nothing before changes come", c.said())
+	}
+	feed.Store(&Feed{Streams: true})
+	armed.feed(*feed.Load(), start)
+	c.waitFor(protocol.EventSystem, 3)
+	said := c.said()
+	if len(said) != 3 || said[1][:len("error publication_missing")] != "error publication_missing" || said[2] != "ok <nil> "+protocol.MessageSubscribed {
+		t.Errorf("told %q; want publication_missing once, and that it works", said)
+	}
+}

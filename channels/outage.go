@@ -1,0 +1,99 @@
+package channels
+
+import (
+	"time"
+
+	"walcast/protocol"
+)
+
+// Feed is whether changes come from the database at present.
+type Feed struct {
+	Streams bool
+	// PublicationMissing says that a publication is missing, so that changes are lost.
+	PublicationMissing bool
+}
+
+// outage is why no change comes, whatever a channel's bindings are.
+type outage uint8
+
+const (
+	noOutage outage = iota
+	databaseAway
+	publicationMissing
+)
+
+// outageAfter is how long no change may come until all channels are told. Postgres may
+// just be restarting, and who depends on a table of a publication that is missing is
+// told more, by a second look.
+const outageAfter = 5 * time.Second
+
+// outage is the one that a feed is in.
+func (f Feed) outage() outage {
+	switch {
+	case f.PublicationMissing:
+		return publicationMissing
+	case f.Streams:
+		return noOutage
+	}
+	return databaseAway
+}
+
+// frame tells of the outage. While the database is away nothing is lost, and bindings
+// go on where they are; without a publication none of them works.
+func (o outage) frame(to protocol.Address) *protocol.Frame {
+	if o == publicationMissing {
+		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationMissing, Code: protocol.CodePublicationMissing})
+	}
+	away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
+	return to.Problem(protocol.StatusOK, away.Warning())
+}
+
+// feed takes in whether changes come, and tells all channels what is new. Those of a
+// topic share a frame.
+func (a *armed) feed(f Feed, now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	next := f.outage()
+	switch {
+	case next == noOutage:
+		a.ill = time.Time{}
+	case a.ill.IsZero():
+		a.ill = now
+	}
+	if next == a.outage || next != noOutage && now.Sub(a.ill) < outageAfter {
+		return
+	}
+	a.outage = next
+	frames := map[protocol.Address]*protocol.Frame{}
+	for ch, s := range a.channels {
+		if !a.concerned(s) {
+			continue
+		}
+		to := protocol.Address{Version: ch.address.Version, Topic: ch.address.Topic}
+		if frames[to] == nil {
+			frames[to] = next.told(to)
+		}
+		ch.out.Push(frames[to])
+	}
+}
+
+// concerned notes the present outage, or that there is none. It reports whether a
+// channel is to be told.
+func (a *armed) concerned(s *standing) bool {
+	if a.outage == noOutage {
+		tell := s.bereft && !s.stopped
+		s.bereft = false
+		return tell
+	}
+	s.bereft = true
+	// Who was told of its own tables' publication needs not hear it again.
+	return !(a.outage == publicationMissing && s.stopped)
+}
+
+// told is the frame that tells of the outage, or of its end.
+func (o outage) told(to protocol.Address) *protocol.Frame {
+	if o == noOutage {
+		return to.System(protocol.ExtensionPostgres, protocol.StatusOK, protocol.MessageSubscribed)
+	}
+	return o.frame(to)
+}
