@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"walcast/internal/atomicfile"
 )
 
 // files are the state file and the marker file beside it. The marker is there while
@@ -63,7 +65,7 @@ func (f *files) mark() error {
 		return err
 	}
 	host, _ := os.Hostname() // "" where it is not known
-	if err := replaceFile(f.marker(), func(w *bufio.Writer) error {
+	if err := atomicfile.Replace(f.marker(), func(w *bufio.Writer) error {
 		_, err := fmt.Fprintf(w, "%s\nprocess %d on host %q\n", f.run, os.Getpid(), host)
 		return err
 	}); err != nil {
@@ -83,28 +85,4 @@ func (s sight) user() string {
 		return strings.TrimSpace(user)
 	}
 	return "another process"
-}
-
-// replaceFile replaces a file with what write writes, whole or not at all.
-func replaceFile(path string, write func(*bufio.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriter(f)
-	if err := write(w); err != nil {
-		return err
-	}
-	if err := errors.Join(w.Flush(), f.Sync()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return f.Close()
 }

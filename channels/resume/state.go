@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"walcast/internal/atomicfile"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -127,7 +128,7 @@ func readRecord(text json.RawMessage) (*record, error) {
 
 // write replaces the file.
 func (c *Clients) write(head stateHead, saved []savedRecord) error {
-	return replaceFile(c.files.path, func(w *bufio.Writer) error {
+	return atomicfile.Replace(c.files.path, func(w *bufio.Writer) error {
 		lines := json.NewEncoder(w)
 		if err := lines.Encode(head); err != nil {
 			return err
