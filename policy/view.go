@@ -33,8 +33,7 @@ type View struct {
 	// the change, and must not be judged by this view.
 	Since wal.LSN
 
-	force  force
-	newest bool // Relation is the last one of the table
+	force force
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -87,7 +86,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	if unfit != nil {
 		return nil, unfit
 	}
-	v.Relation, v.newest = rel, t.isNewest(rel)
+	v.Relation = rel
 	return &v, nil
 }
 
