@@ -93,7 +93,7 @@ func (m *match) sort(p *policy.Policy, last *match) {
 		}
 	case b.see(view, m.table).blocked:
 		m.way = hidden
-	case m.change.Position.LSN < view.Since:
+	case m.change.Position.LSN < view.Since || !view.Judges(m.change):
 		m.way, m.since = outdated, view.Since
 	case m.truth == filters.Undecided:
 		m.way = asked
