@@ -70,11 +70,12 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
 	}
-	c.Channels.StateFile = c.stateFile()
+	c.Channels.StateFile, c.Policy.StateFile = c.stateFile("clients"), c.stateFile("access")
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	p.policy = policy.New(c.Policy, p.pool, logger, registry)
+	p.policy.Restore()
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	c.Channels.Feed = func() channels.Feed {
 		s := p.reader.Status()
@@ -131,6 +132,7 @@ func (p *project) stages(s *Server) []stage {
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
+		{"known access", p.policy.Keep},
 		{"policy", p.look},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, s.clients, p.api.Handler()) }},
