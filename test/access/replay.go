@@ -14,79 +14,107 @@ import (
 
 // schedule says what is to be looked at, era by era.
 type schedule struct {
-	glances map[int]map[glance]bool
-	first   map[*version]int // the eras in which a version is in question
-	last    map[*version]int
-	enter   map[int][]*version // by the era in which they are committed for good
-	early   map[int][]*version // that are in question before that
-	leave   map[int][]*version // by the era after their last
+	begin map[int][]suspicion // by the first era that they are about
+	first map[*version]int    // the eras in which a version is in question
+	last  map[*version]int
+	enter map[int][]*version // by the era in which they are committed for good
+	leave map[int][]*version // by the era after their last
 }
 
 // plan makes the schedule for suspicions.
 func plan(all []suspicion) *schedule {
 	p := &schedule{
-		glances: map[int]map[glance]bool{}, first: map[*version]int{}, last: map[*version]int{},
-		enter: map[int][]*version{}, early: map[int][]*version{}, leave: map[int][]*version{},
+		begin: map[int][]suspicion{}, first: map[*version]int{}, last: map[*version]int{},
+		enter: map[int][]*version{}, leave: map[int][]*version{},
 	}
 	for _, s := range all {
 		if first, ok := p.first[s.row]; !ok || s.Early < first {
 			p.first[s.row] = s.Early
 		}
 		p.last[s.row] = max(p.last[s.row], s.Upto)
-		for k := s.Early; k <= s.Upto; k++ {
-			if p.glances[k] == nil {
-				p.glances[k] = map[glance]bool{}
-			}
-			for _, subject := range s.subjects {
-				p.glances[k][glance{k, subject, s.row.table}] = true
-			}
-		}
+		p.begin[s.Early] = append(p.begin[s.Early], s)
 	}
-	for v, first := range p.first {
-		for k := first; k < v.era; k++ {
-			p.early[k] = append(p.early[k], v)
-		}
+	for v := range p.first {
 		p.enter[v.era] = append(p.enter[v.era], v)
 		p.leave[p.last[v]+1] = append(p.leave[p.last[v]+1], v)
 	}
 	return p
 }
 
-// replay does the history again and lets the subjects look.
-func (s *shadow) replay(ctx context.Context, h history, all []suspicion) (*testimony, error) {
+// agenda is the versions that are looked at in an era, by glance and number.
+type agenda map[glance]map[int64]*version
+
+// toLookAt is the agenda of an era: all that is not clear yet.
+func toLookAt(unclear []suspicion, k int) agenda {
+	all := agenda{}
+	for _, s := range unclear {
+		for _, subject := range s.subjects {
+			g := glance{k, subject, s.row.table}
+			if all[g] == nil {
+				all[g] = map[int64]*version{}
+			}
+			all[g][s.row.number] = s.row
+		}
+	}
+	return all
+}
+
+// versions are all that are looked at, by number.
+func (a agenda) versions() map[int64]*version {
+	all := map[int64]*version{}
+	for _, some := range a {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// replay does the history again and lets the subjects look, at each version until
+// what is suspected of it is clear.
+func (s *shadow) replay(ctx context.Context, h history, all []suspicion, clear func(s suspicion, said answers) bool) (*testimony, error) {
 	p := plan(all)
 	t := &testimony{opinions: map[glance]*known{}, values: map[int]map[int64]map[string]json.RawMessage{}}
-	present := make([]map[int64]bool, len(s.world.tables))
-	for i := range present {
-		present[i] = map[int64]bool{}
-	}
+	var unclear []suspicion
 	for k := range h {
 		if rules := h[k].Rules; len(rules) > 0 {
 			if _, err := s.db.PgConn().Exec(ctx, strings.Join(rules, ";\n")).ReadAll(); err != nil {
 				return nil, fmt.Errorf("change %d (%s), again: %w", k, h[k].Label, err)
 			}
 		}
-		if err := s.advance(ctx, p, k, present); err != nil {
+		if err := s.advance(ctx, p, k); err != nil {
 			return nil, err
 		}
-		if len(p.glances[k]) == 0 {
+		if unclear = append(unclear, p.begin[k]...); len(unclear) == 0 {
 			continue
 		}
-		if err := s.era(ctx, p, k, present, t); err != nil {
+		if err := s.era(ctx, k, toLookAt(unclear, k), t); err != nil {
 			return nil, fmt.Errorf("look at era %d: %w", k, err)
 		}
+		unclear = slices.DeleteFunc(unclear, func(s suspicion) bool {
+			done := k >= s.Upto
+			s.Upto = k
+			return done || clear(s, t)
+		})
 	}
 	return t, nil
 }
 
+// innocent reports whether nothing can come of a suspicion any more, whatever later
+// eras say: one era in which a version was visible clears what came, and one in which
+// it was hidden what did not.
+func innocent(h history) func(s suspicion, said answers) bool {
+	return func(s suspicion, said answers) bool { return judge(s, h, said) == nil }
+}
+
+// never has every version be looked at in all eras.
+func never(suspicion, answers) bool { return false }
+
 // advance puts the versions of an era there for good, and takes away those that
 // are in question no more.
-func (s *shadow) advance(ctx context.Context, p *schedule, k int, present []map[int64]bool) error {
-	for table, numbers := range group(p.leave[k]) {
+func (s *shadow) advance(ctx context.Context, p *schedule, k int) error {
+	for table, versions := range group(p.leave[k]) {
 		var list []string
-		for _, v := range numbers {
+		for _, v := range versions {
 			list = append(list, fmt.Sprint(v.number))
-			delete(present[table], v.number)
 		}
 		if _, err := s.db.Exec(ctx, fmt.Sprintf("delete from %s where ver in (%s)", s.world.tables[table], strings.Join(list, ", "))); err != nil {
 			return fmt.Errorf("take versions away: %w", err)
@@ -102,10 +130,7 @@ func (s *shadow) advance(ctx context.Context, p *schedule, k int, present []map[
 		if err != nil {
 			return err
 		}
-		s.odd += len(versions) - len(added)
-		for _, v := range added {
-			present[table][v.number] = true
-		}
+		s.odd += len(versions) - added
 	}
 	return tx.Commit(ctx)
 }
@@ -119,9 +144,9 @@ func group(versions []*version) map[int][]*version {
 	return all
 }
 
-// put writes versions into their table and returns those that it takes: a value
+// put writes versions into their table and returns how many of them it takes: a value
 // of before may be none of a type's any more.
-func (s *shadow) put(ctx context.Context, tx pgx.Tx, table int, versions []*version) (added []*version, err error) {
+func (s *shadow) put(ctx context.Context, tx pgx.Tx, table int, versions []*version) (added int, err error) {
 	t := s.world.tables[table]
 	try := func(part []*version) (bool, error) {
 		inner, err := tx.Begin(ctx)
@@ -135,46 +160,45 @@ func (s *shadow) put(ctx context.Context, tx pgx.Tx, table int, versions []*vers
 	}
 	ok, err := try(versions)
 	if ok || err != nil {
-		return versions, err
+		return len(versions), err
 	}
 	for _, v := range versions {
 		if ok, err = try([]*version{v}); err != nil {
-			return nil, err
+			return 0, err
 		} else if ok {
-			added = append(added, v)
+			added++
 		}
 	}
 	return added, nil
 }
 
 // era lets the subjects look at what is in question in an era.
-func (s *shadow) era(ctx context.Context, p *schedule, k int, present []map[int64]bool, t *testimony) error {
+func (s *shadow) era(ctx context.Context, k int, wanted agenda, t *testimony) error {
 	tx, err := s.db.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
-	there := make([][]int64, len(present))
-	for i := range present {
-		there[i] = slices.Collect(maps.Keys(present[i]))
+	var early []*version
+	versions := wanted.versions()
+	for _, v := range versions {
+		if k < v.era {
+			early = append(early, v)
+		}
 	}
-	for table, versions := range group(p.early[k]) {
-		added, err := s.put(ctx, tx, table, versions)
-		if err != nil {
+	for table, some := range group(early) {
+		if _, err := s.put(ctx, tx, table, some); err != nil {
 			return err
 		}
-		for _, v := range added {
-			there[table] = append(there[table], v.number)
-		}
 	}
-	if err := s.readValues(ctx, tx, k, t); err != nil {
+	if err := s.readValues(ctx, tx, k, slices.Collect(maps.Keys(versions)), t); err != nil {
 		return err
 	}
-	return s.glances(ctx, tx, p.glances[k], there, t)
+	return s.glances(ctx, tx, wanted, t)
 }
 
 // glances has all subjects of an era look, in one go.
-func (s *shadow) glances(ctx context.Context, tx pgx.Tx, wanted map[glance]bool, there [][]int64, t *testimony) error {
+func (s *shadow) glances(ctx context.Context, tx pgx.Tx, wanted agenda, t *testimony) error {
 	batch := &pgx.Batch{}
 	list := slices.SortedFunc(maps.Keys(wanted), func(a, b glance) int {
 		return cmp.Or(cmp.Compare(a.subject, b.subject), cmp.Compare(a.table, b.table))
@@ -182,7 +206,7 @@ func (s *shadow) glances(ctx context.Context, tx pgx.Tx, wanted map[glance]bool,
 	for _, g := range list {
 		who := s.world.subjects[g.subject]
 		batch.Queue("select set_config('role', $1, true), set_config('request.jwt.claims', $2, true)", who.role, who.text())
-		batch.Queue("select judge.look($1, $2, $3)::text", s.oids[g.table], s.world.tables[g.table].String(), there[g.table])
+		batch.Queue("select judge.look($1, $2, $3)::text", s.oids[g.table], s.world.tables[g.table].String(), slices.Sorted(maps.Keys(wanted[g])))
 	}
 	results := tx.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
@@ -204,13 +228,13 @@ func (s *shadow) glances(ctx context.Context, tx pgx.Tx, wanted map[glance]bool,
 }
 
 // readValues reads the columns whose types change.
-func (s *shadow) readValues(ctx context.Context, tx pgx.Tx, k int, t *testimony) error {
+func (s *shadow) readValues(ctx context.Context, tx pgx.Tx, k int, versions []int64, t *testimony) error {
 	t.values[k] = map[int64]map[string]json.RawMessage{}
 	for _, table := range s.world.tables {
 		if !table.typed {
 			continue
 		}
-		rows, err := tx.Query(ctx, "select ver, coalesce(to_jsonb(mood), 'null')::text, coalesce(to_jsonb(price), 'null')::text from "+table.String())
+		rows, err := tx.Query(ctx, "select ver, coalesce(to_jsonb(mood), 'null')::text, coalesce(to_jsonb(price), 'null')::text from "+table.String()+" where ver = any($1)", versions)
 		if err != nil {
 			return err
 		}

@@ -217,7 +217,7 @@ func (r *round) judge(ctx context.Context) (err error) {
 		all = append(all, q.found...)
 		r.faults = append(r.faults, q.faults...)
 	}
-	said, err := s.replay(ctx, h, all)
+	said, err := s.replay(ctx, h, all, innocent(h))
 	if err != nil {
 		return err
 	}

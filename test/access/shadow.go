@@ -12,8 +12,9 @@ import (
 	"walcast/internal/devdb"
 )
 
-// look is what a subject does in the shadow: it selects from a table. What
-// raises for one row is asked row by row, as a row that raises hides no other;
+// look is what a subject does in the shadow: it selects rows from a table, and
+// touches no others, as the index finds them. What raises for one row is asked row by
+// row, as a row that raises hides no other;
 // what fails without any row, such as a missing grant, hides all. It runs as its
 // caller, and what it knows of rights, Postgres tells.
 const look = `create schema judge; grant usage on schema judge to public;
@@ -29,12 +30,12 @@ begin
 		'columns', case when has_schema_privilege((select relnamespace from pg_class where oid = t), 'usage') then
 			(select jsonb_agg(attname) from pg_attribute
 			where attrelid = t and attnum > 0 and not attisdropped and has_column_privilege(t, attnum, 'select')) end);
+	perform set_config('enable_seqscan', 'off', true);
 	begin
 		execute 'select ver from ' || name || ' limit 0';
 		begin
-			execute 'select array_agg(ver) from ' || name into seen;
+			execute 'select array_agg(ver) from ' || name || ' where ver = any ($1)' into seen using vers;
 		exception when others then
-			perform set_config('enable_seqscan', 'off', true); -- so that no other row is touched
 			foreach one in array vers loop
 				begin
 					execute 'select array_agg(ver) from ' || name || ' where ver = ' || one into seen;

@@ -41,7 +41,7 @@ func (r *round) trace(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, shadow.close(context.WithoutCancel(ctx))) }()
-	said, err := shadow.replay(ctx, h, all)
+	said, err := shadow.replay(ctx, h, all, never)
 	if err != nil {
 		return err
 	}
