@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"walcast/replication/wal"
+	"walcast/test/program"
 )
 
 // arrivals examines what came: each change must have happened, been asked for
@@ -14,7 +15,7 @@ import (
 // to Postgres.
 func (q *inquiry) arrivals() {
 	diary := q.client.diary.read()
-	when := stays(diary)
+	when := stays(diary, q.looks)
 	var within wal.Position
 	for _, e := range diary {
 		switch e.Kind {
@@ -31,13 +32,13 @@ func (q *inquiry) arrivals() {
 				q.fault("order", e, fmt.Sprintf("%s came after %s", e.At, within))
 			}
 			within = e.At
-			q.arrival(e, during(when, e.Time, e.Time))
+			q.arrival(e, when)
 		}
 	}
 }
 
 // arrival examines one frame.
-func (q *inquiry) arrival(e entry, subjects []int) {
+func (q *inquiry) arrival(e entry, when []stay) {
 	w := q.client.world
 	c := q.truth.at[e.At]
 	if c == nil {
@@ -53,7 +54,7 @@ func (q *inquiry) arrival(e entry, subjects []int) {
 	}
 	h := q.history
 	s := suspicion{
-		client: q.client, entry: e, subjects: subjects, Early: h.first(q.oldest(c.made.Before)),
+		client: q.client, entry: e, subjects: during(when, c.made.Before, e.Time, e.Time), Early: h.first(q.oldest(c.made.Before)),
 		Open: h.first(c.made.Before - lenience), From: h.first(c.made.Before), Upto: h.last(e.Time),
 	}
 	if len(e.Frame.Record) > 0 && c.row != nil {
@@ -119,7 +120,7 @@ func plain(raw json.RawMessage) *string {
 // positions that the channel has passed, was asked for and not given up by a resync.
 func (q *inquiry) absences() {
 	diary := q.client.diary.read()
-	a := absence{inquiry: q, when: stays(diary), got: map[wal.Position]bool{}}
+	a := absence{inquiry: q, when: stays(diary, q.looks), got: map[wal.Position]bool{}}
 	for _, e := range diary {
 		if e.Kind == resync {
 			a.excused = append(a.excused, e)
@@ -218,7 +219,7 @@ func (a *absence) passed(e entry, rest []entry) {
 		if c.at.Compare(e.At) > 0 {
 			break
 		}
-		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.row != nil && c.made.Before >= a.since {
+		if c.at.Compare(a.base) > 0 && !a.got[c.at] && c.made.Before >= a.since {
 			a.missing(e, c, rest)
 		}
 	}
@@ -228,22 +229,50 @@ func (a *absence) passed(e entry, rest []entry) {
 // missing suspects that a change was lost.
 func (a *absence) missing(e entry, c *written, rest []entry) {
 	t := a.client.world.tables[c.table]
-	if !a.asked(t, c) || a.given(c.at) || a.forgiven(c, rest) {
+	if !a.owed(t, c) || a.given(c.at) || a.forgiven(c, rest) {
 		return
 	}
 	h := a.history
 	told := a.told(t, c.made.Before-toldBefore, e.Time+toldLate)
 	s := suspicion{
-		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c),
-		subjects: during(a.when, c.made.Before-lenience, e.Time),
-		Early:    h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)),
-		Life: h.lifeEnd(c.made, c.row.ended), Upto: h.last(e.Time),
+		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c), fate: a.fate(c.row),
+		subjects: during(a.when, c.made.Before, c.made.Before-lenience, e.Time),
+		Early:    h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)), Upto: h.last(e.Time),
 		excuses: excuses{
 			told:     len(told) > 0,
 			unjudged: slices.ContainsFunc(told, func(e entry) bool { return strings.Contains(e.Text, unjudged) }),
 		},
 	}
+	if c.row == nil {
+		s.purpose, s.row = undeleted, c.old
+	}
 	a.found = append(a.found, s)
+}
+
+// owed reports whether a change has to come, once it may be seen. What a filter says
+// of a deleted row hangs on what is known of it.
+func (a *absence) owed(t *table, c *written) bool {
+	return slices.ContainsFunc(a.client.bindings, func(b binding) bool {
+		return b.wants(t, c) && (c.row != nil || b.filter == 0)
+	})
+}
+
+// fate says what became of a version and of those that replaced it.
+func (a *absence) fate(v *version) (fate string) {
+	for v != nil && v.next != nil {
+		n := v.next
+		fate += fmt.Sprintf("; %s at %s, committed %s", n.kind, n.at, program.Clock(n.made.Before))
+		switch {
+		case a.got[n.at]:
+			return fate + ", which came"
+		case !a.asked(a.client.world.tables[n.table], n):
+			fate += ", which was not asked for"
+		case a.given(n.at):
+			return fate + ", which a resync gave up"
+		}
+		v = n.row
+	}
+	return fate
 }
 
 // unjudged is the SQLSTATE of what nobody can judge.

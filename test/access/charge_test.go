@@ -127,3 +127,49 @@ func TestWhatIsPassedOverIsSuspected(t *testing.T) {
 		}
 	}
 }
+
+func TestADeleteThatIsPassedOverIsSuspectedUnlessAFilterDecides(t *testing.T) {
+	w := newWorld(1)
+	for filter, want := range []int{1, 0} {
+		of := stock(w, 3)
+		gone := of.versions[1]
+		gone.ended = &commit{Before: 4e9, After: 4e9}
+		gone.next = &written{kind: "DELETE", at: at(4), made: gone.ended, old: gone}
+		of.changes = append(of.changes, gone.next)
+		c := &client{name: "c", world: w, bindings: []binding{{"*", "*", "*", filter}}}
+		c.diary.entries = []entry{
+			second(0, entry{Kind: opened}), second(0, entry{Kind: joined, At: at(3)}), second(0.1, entry{Kind: armed}),
+			second(9, entry{Kind: progress, At: at(5)}),
+		}
+		q := &inquiry{client: c, truth: of, history: history{beginning()}, looks: &looks{}}
+		q.absences()
+		if len(q.found) != want {
+			t.Fatalf("with filter %d, %d suspicions; want %d", filter, len(q.found), want)
+		}
+		if want > 0 && (q.found[0].purpose != undeleted || q.found[0].row != gone || q.found[0].change() != at(4)) {
+			t.Errorf("suspicion %+v; want one of the DELETE of version 2", q.found[0])
+		}
+	}
+}
+
+func TestTheFateOfWhatDidNotCome(t *testing.T) {
+	w := newWorld(1)
+	of := stock(w, 3)
+	of.versions[0].next = of.changes[1]
+	of.versions[1].next = of.changes[2]
+	c := &client{name: "c", world: w, bindings: []binding{{"INSERT", "*", "*", 0}}}
+	a := absence{inquiry: &inquiry{client: c, truth: of}, got: map[wal.Position]bool{}}
+	for _, tt := range []struct {
+		prepare func()
+		want    string
+	}{
+		{func() {}, "; INSERT at 0/14:0, committed 00:00:02.000; INSERT at 0/1E:0, committed 00:00:03.000"},
+		{func() { a.got[at(3)] = true }, "; INSERT at 0/14:0, committed 00:00:02.000; INSERT at 0/1E:0, committed 00:00:03.000, which came"},
+		{func() { c.bindings[0].event = "UPDATE" }, "; INSERT at 0/14:0, committed 00:00:02.000, which was not asked for; INSERT at 0/1E:0, committed 00:00:03.000, which came"},
+	} {
+		tt.prepare()
+		if got := a.fate(of.versions[0]); got != tt.want {
+			t.Errorf("fate %q; want %q", got, tt.want)
+		}
+	}
+}

@@ -48,10 +48,12 @@ type version struct {
 	values map[string]*string // as Postgres writes them; nil is null
 	at     wal.Position
 	made   *commit
-	ended  *commit // what replaced or deleted it, nil if nothing did
-	era    int     // in which it stands in the WAL
+	ended  *commit  // what replaced or deleted it, nil if nothing did
+	next   *written // the change that did
+	era    int      // in which it stands in the WAL
 
-	matches uint64 // the filters that it matches
+	matches uint64   // the filters that it matches
+	lacks   []string // columns whose values are not in the WAL, as an UPDATE left them as they were
 }
 
 // String has what policies go by.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"walcast/test/program"
 )
@@ -32,6 +31,7 @@ const (
 	outlivedData = "shown by newer data"            // so by rows that a policy reads
 	stale        = "stale value"                    // no value that Postgres had for it
 	lost         = "lost"                           // visible all the time
+	lostDelete   = "lost DELETE"                    // of a row that was
 	lostOld      = "lost, replaced meanwhile"       // … and it was replaced before it was passed over
 	lostByKey    = "lost, replaced before it was looked up"
 	lostTold     = "lost, told that a policy raised" // … which for Postgres it did not
@@ -52,12 +52,14 @@ type answers interface {
 	guarded(era, subject, table int) bool
 	// value is the column of a version as JSON.
 	value(era int, row *version, column string) json.RawMessage
+	// reads is what the policies of a table read.
+	reads(era, table int) reading
 }
 
 // judge decides on a suspicion; nil is innocent.
 func judge(s suspicion, h history, said answers) *Fault {
 	kind := ""
-	if s.purpose == unseenIt {
+	if s.absent() {
 		kind = judgeAbsence(s, h, said)
 	} else {
 		kind = judgeArrival(s, h, said)
@@ -185,33 +187,25 @@ func judgeAbsence(s suspicion, h history, said answers) string {
 			return ""
 		}
 	}
+	row := s.purpose == unseenIt // a DELETE is final, and never looked up
 	switch {
-	case s.unjudged || s.told && s.unkeyed() && s.lookedUp(h): // it was told that nobody can say, or of another reason not long before
+	case s.unjudged || s.told && !s.keyed() && s.lookedUp(h, said): // it was told that nobody can say, or of another reason not long before
 		return ""
-	case s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
-		if s.lookedUp(h) {
+	case row && s.row.ended != nil && s.row.ended.Before <= s.entry.Time:
+		if s.keyed() && s.lookedUp(h, said) {
 			return lostByKey
 		}
 		return lostOld
 	case s.told:
 		return lostTold
+	case row:
+		return lost
 	}
-	return lost
+	return lostDelete
 }
 
-// unkeyed reports whether the row's table has no primary key to look rows up by.
-func (s suspicion) unkeyed() bool {
-	t := s.client.world.tables[s.row.table]
-	return !strings.HasPrefix(t.identity, "key")
-}
-
-// lookedUp reports whether the row may have been looked up by its key: where the
-// WAL may not have all that policies read, as of a generated column or of a large
-// value that an UPDATE left as it was, and where their names may not be used.
-func (s suspicion) lookedUp(h history) bool {
-	t := s.client.world.tables[s.row.table]
-	return t.generated || s.row.values["big"] != nil || eras(s.Early, s.Upto, func(k int) bool { return h[k].closed })
-}
+// absent reports whether something did not come.
+func (s suspicion) absent() bool { return s.purpose == unseenIt || s.purpose == undeleted }
 
 // text says what a suspicion is about.
 func (s suspicion) text(h history) string {
@@ -220,8 +214,11 @@ func (s suspicion) text(h history) string {
 	for _, p := range s.subjects {
 		text += fmt.Sprintf(", for %d (%s)", p, w.subjects[p])
 	}
-	if s.purpose == unseenIt {
-		return text + fmt.Sprintf(" was passed over by %s", s.entry)
+	switch s.purpose {
+	case unseenIt:
+		return text + fmt.Sprintf(" was passed over by %s%s", s.entry, s.fate)
+	case undeleted:
+		return text + fmt.Sprintf(", whose DELETE at %s was passed over by %s", s.row.next.at, s.entry)
 	}
 	return text + fmt.Sprintf(", eras %d to %d of %d, as %v came: %s", s.From, s.Upto, len(h)-1, s.columns, s.entry)
 }

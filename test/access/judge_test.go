@@ -15,7 +15,8 @@ type told struct {
 	open    []int // eras without row-level security
 	hidden  string
 	price   map[int]string
-	besides int // a subject that sees nothing
+	besides int             // a subject that sees nothing
+	read    map[int]reading // by era: what policies read
 }
 
 func (t told) visible(era, subject int, _ *version) bool {
@@ -23,6 +24,7 @@ func (t told) visible(era, subject int, _ *version) bool {
 }
 
 func (t told) granted(_, subject, _ int, c string) bool { return subject != t.besides && c != t.hidden }
+func (t told) reads(era, _ int) reading                 { return t.read[era] }
 func (t told) guarded(era, _, _ int) bool               { return !slices.Contains(t.open, era) }
 func (t told) value(era int, _ *version, _ string) json.RawMessage {
 	return json.RawMessage(t.price[era])
@@ -76,7 +78,7 @@ func suspect(p purpose) suspicion {
 	w := newWorld(1)
 	w.super = true
 	for _, t := range w.tables {
-		t.generated, t.identity = false, "key"
+		t.identity = "key"
 	}
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
@@ -131,7 +133,7 @@ func priced(s *suspicion) {
 	s.entry.Frame.Record = map[string]json.RawMessage{"price": json.RawMessage(`{ "a": 1 }`)}
 }
 
-func generate(s *suspicion) { s.client.world.tables[s.row.table].generated = true }
+func replace(s *suspicion) { s.row.ended = &commit{} }
 
 func unkey(s *suspicion) { s.client.world.tables[s.row.table].identity = "none" }
 
@@ -143,48 +145,66 @@ func kindOf(f *Fault) string {
 }
 
 func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
-	always := []int{2, 3, 4, 5}
+	always := told{seen: []int{2, 3, 4, 5}, besides: -1}
+	by := func(r reading) told { t := always; t.read = map[int]reading{4: r}; return t }
+	twice, big, names := by(reading{columns: []string{"num", "twice"}}), by(reading{columns: []string{"big"}}), by(reading{names: true})
 	for name, tt := range map[string]struct {
 		said   told
 		change func(*suspicion)
 		want   string
 	}{
-		"visible all the time":           {said: told{seen: always, besides: -1}, want: lost},
-		"hidden for a moment":            {said: told{seen: []int{2, 3, 5}, besides: -1}},
-		"hidden when rules may be older": {said: told{seen: []int{3, 4, 5}, besides: -1}},
-		"hidden from one whom it may be": {said: told{seen: always, besides: 1}, change: func(s *suspicion) { s.subjects = []int{0, 1} }},
-		"without its key":                {said: told{seen: always, hidden: "id", besides: -1}},
-		"replaced meanwhile":             {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{} }, want: lostOld},
-		"so, where it is looked up":      {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.row.ended = &commit{}; generate(s) }, want: lostByKey},
-		"looked up, and not replaced":    {said: told{seen: always, besides: -1}, change: generate, want: lost},
-		"nobody can judge, it was told":  {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told, s.unjudged = true, true }},
-		"so, or of another reason":       {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true; generate(s); unkey(s) }},
-		"a policy raised, it was told":   {said: told{seen: always, besides: -1}, change: func(s *suspicion) { s.told = true }, want: lostTold},
+		"visible all the time":            {said: always, want: lost},
+		"hidden for a moment":             {said: told{seen: []int{2, 3, 5}, besides: -1}},
+		"hidden when rules may be older":  {said: told{seen: []int{3, 4, 5}, besides: -1}},
+		"hidden from one whom it may be":  {said: told{seen: always.seen, besides: 1}, change: func(s *suspicion) { s.subjects = []int{0, 1} }},
+		"without its key":                 {said: told{seen: always.seen, hidden: "id", besides: -1}},
+		"replaced meanwhile":              {said: always, change: replace, want: lostOld},
+		"so, and it is looked up":         {said: twice, change: replace, want: lostByKey},
+		"so, without a key":               {said: twice, change: func(s *suspicion) { replace(s); unkey(s) }, want: lostOld},
+		"so, for a value it lacks":        {said: big, change: func(s *suspicion) { replace(s); s.row.lacks = []string{"big"} }, want: lostByKey},
+		"so, and it lacks none":           {said: big, change: replace, want: lostOld},
+		"so, for names":                   {said: names, change: func(s *suspicion) { replace(s); s.row.number = closing }, want: lostByKey},
+		"so, for names that may be used":  {said: names, change: replace, want: lostOld},
+		"replaced after it was looked up": {said: twice, change: func(s *suspicion) { s.row.ended = &commit{Before: 1} }, want: lost},
+		"looked up, and not replaced":     {said: twice, want: lost},
+		"its DELETE":                      {said: twice, change: func(s *suspicion) { replace(s); s.purpose, s.row.next = undeleted, &written{} }, want: lostDelete},
+		"nobody can judge, it was told":   {said: always, change: func(s *suspicion) { s.told, s.unjudged = true, true }},
+		"so, or of another reason":        {said: twice, change: func(s *suspicion) { s.told = true; unkey(s) }},
+		"a policy raised, it was told":    {said: always, change: func(s *suspicion) { s.told = true }, want: lostTold},
 	} {
-		s := suspect(unseenIt)
+		s, h := suspect(unseenIt), decade(8)
 		if tt.change != nil {
 			tt.change(&s)
 		}
-		if got := kindOf(judge(s, decade(8), tt.said)); got != tt.want {
+		h[4].closed = s.row.number == closing
+		if got := kindOf(judge(s, h, tt.said)); got != tt.want {
 			t.Errorf("%s: %q; want %q", name, got, tt.want)
 		}
 	}
 }
 
+// closing is the number of a version while which the schema app is closed.
+const closing = 99
+
 func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
-	all := stays([]entry{
+	l := &looks{ends: []span{{5e9, 7e9}, {7e9, 9e9}}, calm: []span{{8e9, 9e9}, {9e9, 10e9}}}
+	diary := []entry{
 		{Time: 1e9, Kind: opened, Subject: 0},
-		{Time: 5e9, Kind: refreshed, Subject: 1},
-		{Time: 6e9, Kind: answered, Subject: 1},
+		{Time: 4e9, Kind: refreshed, Subject: 1},
+		{Time: 5e9, Kind: answered, Subject: 1},
 		{Time: 20e9, Kind: closed},
 		{Time: 30e9, Kind: opened, Subject: 2},
-	})
+	}
 	for _, tt := range []struct {
-		from, until float64
-		want        []int
-	}{{2, 3, []int{0}}, {5, 5.5, []int{0, 1}}, {6, 11.4, []int{0, 1}}, {12, 13, []int{1}}, {21, 25, nil}, {19, 99, []int{1, 2}}} {
-		if got := during(all, int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
-			t.Errorf("from %v to %v: %v; want %v", tt.from, tt.until, got, tt.want)
+		commit, from, until float64
+		want                []int
+	}{
+		{1, 2, 3, []int{0}}, {1, 4, 4.5, []int{0, 1}}, {1, 6, 15.4, []int{0, 1}}, {1, 15.6, 16, []int{1}},
+		{5.1, 6, 15.4, []int{1}}, // committed once the token was replaced
+		{1, 21, 25, nil}, {1, 19, 99, []int{1, 2}},
+	} {
+		if got := during(stays(diary, l), int64(tt.commit*1e9), int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
+			t.Errorf("committed at %v, from %v to %v: %v; want %v", tt.commit, tt.from, tt.until, got, tt.want)
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (a agenda) versions() map[int64]*version {
 // what is suspected of it is clear.
 func (s *shadow) replay(ctx context.Context, h history, all []suspicion, clear func(s suspicion, said answers) bool) (*testimony, error) {
 	p := plan(all)
-	t := &testimony{opinions: map[glance]*known{}, values: map[int]map[int64]map[string]json.RawMessage{}}
+	t := &testimony{opinions: map[glance]*known{}, values: map[int]map[int64]map[string]json.RawMessage{}, readings: map[[2]int]reading{}}
 	var unclear []suspicion
 	for k := range h {
 		if rules := h[k].Rules; len(rules) > 0 {
@@ -192,6 +192,9 @@ func (s *shadow) era(ctx context.Context, k int, wanted agenda, t *testimony) er
 		}
 	}
 	if err := s.readValues(ctx, tx, k, slices.Collect(maps.Keys(versions)), t); err != nil {
+		return err
+	}
+	if err := s.readPolicies(ctx, tx, k, t); err != nil {
 		return err
 	}
 	return s.glances(ctx, tx, wanted, t)

@@ -179,6 +179,7 @@ type glance struct{ era, subject, table int }
 type testimony struct {
 	opinions map[glance]*known
 	values   map[int]map[int64]map[string]json.RawMessage // by era and version
+	readings map[[2]int]reading                           // by era and table
 }
 
 // known is an opinion, prepared for being asked.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 // What the docs allow: rules of tables without row-level security, and what
@@ -15,8 +17,7 @@ const (
 	accessAge = time.Second
 	slack     = 500 * time.Millisecond
 	lenience  = int64(accessAge + slack)
-	// asking is how long Postgres may take to say who may see a row, policy-timeout:
-	// what is being decided when a token is replaced is decided by the old one.
+	// asking is how long Postgres may take to say who may see a row, policy-timeout.
 	asking = int64(5*time.Second + slack)
 )
 
@@ -24,10 +25,11 @@ const (
 type purpose uint8
 
 const (
-	seenRow  purpose = iota // a version, or some of it, came: may it have been seen?
-	seenOld                 // so did the old row of a change
-	seenKey                 // only the key of an old row came: may its columns be selected?
-	unseenIt                // a version did not come: must it have been seen?
+	seenRow   purpose = iota // a version, or some of it, came: may it have been seen?
+	seenOld                  // so did the old row of a change
+	seenKey                  // only the key of an old row came: may its columns be selected?
+	unseenIt                 // a version did not come: must it have been seen?
+	undeleted                // a DELETE did not come, of a version that may have been seen
 )
 
 // suspicion is what Postgres is asked to judge, put together from a diary. It is
@@ -41,6 +43,7 @@ type suspicion struct {
 	subjects []int // as which the client may have acted
 	row      *version
 	columns  []string // that were shown, or are needed
+	fate     string   // what became of a version that did not come
 	excuses
 
 	Early, Open, From, Life, Upto int // eras
@@ -50,6 +53,14 @@ type suspicion struct {
 type excuses struct {
 	told     bool // that a policy of the table raised
 	unjudged bool // that nobody can judge its rows
+}
+
+// change is the position of what a suspicion is about.
+func (s suspicion) change() wal.Position {
+	if s.purpose == undeleted {
+		return s.row.next.at
+	}
+	return s.row.at
 }
 
 // inquiry reads one client's diary.
@@ -72,25 +83,27 @@ func (q *inquiry) oldest(commit int64) int64 {
 	return min(commit-lenience, q.looks.known(commit)-int64(slack))
 }
 
-// stay is a time as one subject.
+// stay is a time as one subject. Rows that were committed once it was replaced are
+// not its any more.
 type stay struct {
-	subject     int
-	from, until int64
+	subject               int
+	from, replaced, until int64
 }
 
 // stays are the times at which the client acted as one subject. A token is
 // replaced, once in a connection at most, between the moment at which the new one
-// is sent and the answer to a request sent after it. What Postgres is still asked
-// about for the old token may come for as long as asking.
-func stays(diary []entry) (all []stay) {
+// is sent and the answer to a request sent after it. What is being decided then is
+// decided for the old token and may still come: until it is settled, and then for as
+// long as asking.
+func stays(diary []entry, l *looks) (all []stay) {
 	const open = int64(1) << 62
 	for _, e := range diary {
 		switch e.Kind {
 		case opened, refreshed:
-			all = append(all, stay{e.Subject, e.Time, open})
+			all = append(all, stay{e.Subject, e.Time, open, open})
 		case answered:
 			if n := len(all) - 2; n >= 0 && all[n].until == open {
-				all[n].until = e.Time + asking
+				all[n].replaced, all[n].until = e.Time, max(e.Time, l.settled(e.Time))+asking
 			}
 		case closed:
 			for i := range all {
@@ -101,11 +114,12 @@ func stays(diary []entry) (all []stay) {
 	return all
 }
 
-// during are the subjects of the stays that touch a stretch of time.
-func during(all []stay, from, until int64) []int {
+// during are the subjects that may have decided about a row committed at a moment, by
+// the stays that touch a stretch of time.
+func during(all []stay, commit, from, until int64) []int {
 	set := map[int]bool{}
 	for _, s := range all {
-		if s.from <= until && s.until >= from {
+		if s.from <= until && s.until >= from && s.replaced >= commit {
 			set[s.subject] = true
 		}
 	}

@@ -61,7 +61,7 @@ type origin struct {
 // cause is the last change before a version's commit that took its visibility,
 // or gave it in case that it did not come.
 func cause(kind string, s suspicion, h history, said answers) origin {
-	now := s.purpose == unseenIt
+	now := s.absent()
 	hides := func(k, p int) bool {
 		return s.purpose != seenKey && !said.visible(k, p, s.row) ||
 			slices.ContainsFunc(s.columns, func(c string) bool { return !said.granted(k, p, s.row.table, c) })
@@ -105,5 +105,5 @@ func (o origin) text(s suspicion, h history) string {
 	}
 	c := h[o.change]
 	return fmt.Sprintf("since change %d, %s, committed %.2f s before %s: %q", o.change, c.Label, float64(s.entry.Time-c.After)/1e9,
-		map[bool]string{true: "it was passed over", false: "it came"}[s.purpose == unseenIt], c.Rules)
+		map[bool]string{true: "it was passed over", false: "it came"}[s.absent()], c.Rules)
 }

@@ -134,7 +134,7 @@ func (d *decoder) write(kind string, relation uint32, tuple *pglogrepl.TupleData
 		if w.old == nil {
 			return fmt.Errorf("%s of row %d of %s at %s, which was not written", kind, id, t, at)
 		}
-		w.old.ended = d.made
+		w.old.ended, w.old.next = d.made, w
 		delete(d.newest, key)
 	}
 	if kind != "DELETE" {
@@ -144,6 +144,7 @@ func (d *decoder) write(kind string, relation uint32, tuple *pglogrepl.TupleData
 		if w.row, err = newVersion(t, id, values, at, d.made); err != nil {
 			return err
 		}
+		w.row.lacks = unchanged
 		d.newest[key] = w.row
 		d.truth.versions = append(d.truth.versions, w.row)
 	}
