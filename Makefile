@@ -73,8 +73,13 @@ e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED
 	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNothingIsLost' ./test/drill -duration $(DURATION) -seed $(SEED) $(DRILL)
 
-access: ## check that nobody sees what Postgres would hide while access is changed at random, for DURATION (10m), again with SEED
-	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNobodySees' ./test/access -duration $(DURATION) -seed $(SEED) $(ACCESS)
+# With VERSIONS it goes on to the next version whatever came of one; the figures of all come last.
+access: ## check that nobody sees what Postgres would hide while access is changed at random, for DURATION (10m) on each of VERSIONS (one), again with SEED
+	@report="$$(mktemp)"; trap 'rm -f "$$report"' EXIT; status=0; \
+	for version in $(if $(findstring file,$(origin VERSIONS)),any,$(VERSIONS)); do \
+		bin="$$(scripts/postgres.sh $${version#any})" && WALCAST_PG_BIN="$$bin" \
+		$(GO) test -count=1 -timeout 0 -v -run 'TestNobodySees' ./test/access -duration $(DURATION) -seed $(SEED) -report "$$report" $(ACCESS) || status=1; \
+	done; cat "$$report"; exit $$status
 
 hostile: DURATION = 20s
 hostile: ## attack a server for DURATION (20s) in each way, and measure what others notice, again with SEED, HOSTILE="-attack NAME" for one

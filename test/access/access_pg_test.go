@@ -1,7 +1,9 @@
 package access
 
 import (
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"testing"
@@ -17,6 +19,7 @@ var (
 	rate     = flag.Int("rate", 150, "transactions of rows a second")
 	pause    = flag.Duration("pause", 250*time.Millisecond, "between two changes of access, on average")
 	clients  = flag.Int("clients", 18, "clients at once")
+	report   = flag.String("report", "", "file that gets the figures of all rounds added")
 )
 
 // roundLength is how long access is changed in one world.
@@ -57,20 +60,42 @@ func TestNobodySeesWhatPostgresHides(t *testing.T) {
 	if first == 0 {
 		first = uint64(time.Now().Unix())
 	}
-	end := time.Now().Add(*duration)
-	for n := first; n == first || time.Now().Before(end); n++ {
-		hold(t, Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients}, "make access SEED=%d DURATION=1s")
+	all := newFigures(time.Now())
+	for n := first; n == first || time.Since(all.began) < *duration; n++ {
+		o := Options{Binary: binary, Seed: n, Duration: roundLength, Rate: *rate, Pause: *pause, Clients: *clients}
+		all.broken = append(all.broken, n)
+		t.Run(fmt.Sprint(n), func(t *testing.T) { // a test of its own, so that nothing of it is kept
+			all.add(hold(t, o, "make access SEED=%d DURATION=1s"))
+			all.broken = all.broken[:len(all.broken)-1]
+		})
+	}
+	t.Log(all)
+	if *report != "" {
+		write(t, *report, all.String())
+	}
+}
+
+// write adds a text to a file.
+func write(t *testing.T, path, text string) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = file.WriteString(text)
+		err = errors.Join(err, file.Close())
+	}
+	if err != nil {
+		t.Errorf("write the figures: %v", err)
 	}
 }
 
 // hold runs a round, which must have no fault; again is how to have it again.
-func hold(t *testing.T, o Options, again string) {
+func hold(t *testing.T, o Options, again string) *round {
 	t.Helper()
 	r := oneRound(t, o)
 	t.Log(r.summary())
 	if slices.ContainsFunc(r.faults, Fault.counts) {
 		t.Errorf("again: "+again+"\n%s", o.Seed, r.details())
 	}
+	return r
 }
 
 func oneRound(t *testing.T, o Options) *round {

@@ -32,11 +32,15 @@ func (r *round) summary() string {
 		r.Seed, len(r.truth.changes), len(r.steward.history)-1, total(r.steward.refused), len(r.clients), count[joined], count[shown], r.asked, r.odd)
 	fmt.Fprintf(&out, "  %s\n", r.pace())
 	fmt.Fprintf(&out, "  told: %s\n", tally(troubles))
-	classes := map[string]int{}
+	faults, allowed := map[string]int{}, map[string]int{}
 	for _, f := range r.faults {
-		classes[f.class()]++
+		if f.counts() {
+			faults[f.class()]++
+		} else {
+			allowed[f.class()]++
+		}
 	}
-	fmt.Fprintf(&out, "  faults: %s\n", tally(classes))
+	fmt.Fprintf(&out, "  faults: %s\n  allowed by the docs: %s\n", tally(faults), tally(allowed))
 	return out.String()
 }
 
@@ -80,6 +84,9 @@ func total(counts map[string]int) (sum int) {
 
 // tally lists counts, the highest first.
 func tally(counts map[string]int) string {
+	if len(counts) == 0 {
+		return "0"
+	}
 	names := slices.SortedFunc(maps.Keys(counts), func(a, b string) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(a, b)) })
 	var all []string
 	for _, name := range names {
@@ -104,12 +111,13 @@ const (
 	vicinity  = 5e9 // nanoseconds around a fault
 )
 
-// details shows the first faults of each class, with what happened around them.
+// details shows the first faults of each class that counts, with what happened
+// around them.
 func (r *round) details() string {
 	var out strings.Builder
 	shown := map[string]int{}
 	for _, f := range r.faults {
-		if shown[f.class()]++; shown[f.class()] > eachClass {
+		if shown[f.class()]++; !f.counts() || shown[f.class()] > eachClass {
 			continue
 		}
 		fmt.Fprintf(&out, "== seed %d, %s %s, %s: %s\n", f.Seed, program.Clock(f.Time), f.Client, f.class(), f.Text)
@@ -123,17 +131,27 @@ func (r *round) details() string {
 	return out.String()
 }
 
-// excerpt is what a client noted before and after a moment; of the rows only
-// the last before each other line.
+// excerpt is what a client noted before and after a moment: who it was since it had
+// connected, and the last lines. Of the rows it has only the last before each other
+// line.
 func excerpt(diary []entry, at int64) string {
-	var all []string
+	var who, all []string
 	for i, e := range diary {
+		if e.Time >= at+vicinity/10 {
+			break
+		}
+		line := fmt.Sprintf("  %s %.250s\n", program.Clock(e.Time), e)
 		quiet := (e.Kind == shown || e.Kind == progress) && i+1 < len(diary) && (diary[i+1].Kind == shown || diary[i+1].Kind == progress)
-		if !quiet && e.Time > at-2*vicinity && e.Time < at+vicinity/10 {
-			all = append(all, fmt.Sprintf("  %s %.250s\n", program.Clock(e.Time), e))
+		switch {
+		case e.Kind == opened:
+			who, all = []string{line}, nil
+		case e.Kind == joined || e.Kind == refreshed || e.Kind == answered:
+			who = append(who, line)
+		case !quiet:
+			all = append(all, line)
 		}
 	}
-	return strings.Join(all[max(0, len(all)-20):], "")
+	return strings.Join(who, "") + strings.Join(all[max(0, len(all)-20):], "")
 }
 
 // around lists the changes of access around a fault, and the server's log.

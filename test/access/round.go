@@ -58,9 +58,10 @@ type round struct {
 
 // verdict is what the judge found.
 type verdict struct {
-	faults []Fault
-	odd    int // versions that the shadow could not take
-	asked  int // suspicions
+	faults   []Fault
+	odd      int // versions that the shadow could not take
+	asked    int // suspicions
+	absences int // of these, what did not come
 }
 
 // runRound makes a mess and judges what the clients have seen. An error means
@@ -223,6 +224,9 @@ func (r *round) judge(ctx context.Context) (err error) {
 	}
 	r.odd, r.asked = s.odd, len(all)
 	for _, q := range all {
+		if q.absent() {
+			r.absences++
+		}
 		if f := judge(q, h, said); f != nil {
 			r.faults = append(r.faults, *f)
 		}
