@@ -257,22 +257,26 @@ func (a *absence) owed(t *table, c *written) bool {
 	})
 }
 
-// fate says what became of a version and of those that replaced it.
-func (a *absence) fate(v *version) (fate string) {
+// fate is what became of a version that did not come: the changes that replaced it,
+// and how that ended for the client.
+type fate struct{ text, end string }
+
+func (a *absence) fate(v *version) fate {
+	text, end := "", "hidden or not reached"
 	for v != nil && v.next != nil {
 		n := v.next
-		fate += fmt.Sprintf("; %s at %s, committed %s", n.kind, n.at, program.Clock(n.made.Before))
+		text += fmt.Sprintf("; %s at %s, committed %s", n.kind, n.at, program.Clock(n.made.Before))
 		switch {
 		case a.got[n.at]:
-			return fate + ", which came"
-		case !a.asked(a.client.world.tables[n.table], n):
-			fate += ", which was not asked for"
+			return fate{text + ", which came", "came"}
 		case a.given(n.at):
-			return fate + ", which a resync gave up"
+			return fate{text + ", which a resync gave up", "given up by a resync"}
+		case !a.asked(a.client.world.tables[n.table], n):
+			text, end = text+", which was not asked for", "not asked for"
 		}
 		v = n.row
 	}
-	return fate
+	return fate{text, end}
 }
 
 // unjudged is the SQLSTATE of what nobody can judge.

@@ -216,7 +216,7 @@ func (s suspicion) text(h history) string {
 	}
 	switch s.purpose {
 	case unseenIt:
-		return text + fmt.Sprintf(" was passed over by %s%s", s.entry, s.fate)
+		return text + fmt.Sprintf(" was passed over by %s%s", s.entry, s.fate.text)
 	case undeleted:
 		return text + fmt.Sprintf(", whose DELETE at %s was passed over by %s", s.row.next.at, s.entry)
 	}

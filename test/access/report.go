@@ -97,7 +97,10 @@ func tally(counts map[string]int) string {
 
 // class is what faults of one reason have in common.
 func (f Fault) class() string {
-	if f.Cause.label == "" {
+	switch {
+	case f.Kind == lostByKey:
+		return f.Kind + ", and what replaced it: " + f.suspicion.fate.end
+	case f.Cause.label == "":
 		return f.Kind
 	}
 	return f.Kind + " after " + f.Cause.label

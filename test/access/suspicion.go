@@ -43,7 +43,7 @@ type suspicion struct {
 	subjects []int // as which the client may have acted
 	row      *version
 	columns  []string // that were shown, or are needed
-	fate     string   // what became of a version that did not come
+	fate     fate
 	excuses
 
 	Early, Open, From, Life, Upto int // eras

@@ -13,7 +13,7 @@ const (
 	traced    = 60   // faults of a kind at most
 )
 
-// trace finds for the faults which change walcast has missed: that which hid a
+// trace finds for the faults that count which change walcast has missed: that which hid a
 // version that came, or showed one that did not.
 func (r *round) trace(ctx context.Context) (err error) {
 	h := r.steward.history
@@ -22,7 +22,7 @@ func (r *round) trace(ctx context.Context) (err error) {
 	kinds := map[string]int{}
 	for i := range r.faults {
 		f := &r.faults[i]
-		if f.suspicion == nil || f.Kind == foreignLeak {
+		if f.suspicion == nil || f.Kind == foreignLeak || !f.counts() {
 			continue
 		}
 		if kinds[f.Kind]++; kinds[f.Kind] > traced {
