@@ -160,6 +160,7 @@ func TestWhatWasVisibleAllTheTimeMustCome(t *testing.T) {
 		"without its key":                 {said: told{seen: always.seen, hidden: "id", besides: -1}},
 		"replaced meanwhile":              {said: always, change: replace, want: lostOld},
 		"so, and it is looked up":         {said: twice, change: replace, want: lostByKey},
+		"so, without row-level security":  {said: func() told { t := twice; t.open = []int{4}; return t }(), change: replace, want: lostOld},
 		"so, without a key":               {said: twice, change: func(s *suspicion) { replace(s); unkey(s) }, want: lostOld},
 		"so, for a value it lacks":        {said: big, change: func(s *suspicion) { replace(s); s.row.lacks = []string{"big"} }, want: lostByKey},
 		"so, and it lacks none":           {said: big, change: replace, want: lostOld},
@@ -199,9 +200,13 @@ func TestStaysOverlapWhileATokenIsReplaced(t *testing.T) {
 		commit, from, until float64
 		want                []int
 	}{
-		{1, 2, 3, []int{0}}, {1, 4, 4.5, []int{0, 1}}, {1, 6, 15.4, []int{0, 1}}, {1, 15.6, 16, []int{1}},
+		{1, 2, 3, []int{0}},
+		{1, 4, 4.5, []int{0, 1}},
+		{1, 6, 15.4, []int{0, 1}},
+		{1, 15.6, 16, []int{1}},
 		{5.1, 6, 15.4, []int{1}}, // committed once the token was replaced
-		{1, 21, 25, nil}, {1, 19, 99, []int{1, 2}},
+		{1, 21, 25, nil},
+		{1, 19, 99, []int{1, 2}},
 	} {
 		if got := during(stays(diary, l), int64(tt.commit*1e9), int64(tt.from*1e9), int64(tt.until*1e9)); !slices.Equal(got, tt.want) {
 			t.Errorf("committed at %v, from %v to %v: %v; want %v", tt.commit, tt.from, tt.until, got, tt.want)

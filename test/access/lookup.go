@@ -41,11 +41,14 @@ func (s *shadow) readPolicies(ctx context.Context, tx pgx.Tx, k int, t *testimon
 func (t *testimony) reads(era, table int) reading { return t.readings[[2]int{era, table}] }
 
 // lookedUp reports whether the row may have been looked up by its key, as the docs
-// say: in some era its policies read what the WAL does not have of it, a generated
-// column or a large value that an UPDATE left as it was, or have names in a schema
-// that nobody may use.
+// say: in some era row-level security was on, and the policies read what the WAL does
+// not have of the row, a generated column or a large value that an UPDATE left as it
+// was, or have names in a schema that nobody may use.
 func (s suspicion) lookedUp(h history, said answers) bool {
 	return eras(s.Early, s.Upto, func(k int) bool {
+		if !slices.ContainsFunc(s.subjects, func(p int) bool { return said.guarded(k, p, s.row.table) }) {
+			return false
+		}
 		read := said.reads(k, s.row.table)
 		lacks := func(column string) bool { return column == "twice" || slices.Contains(s.row.lacks, column) }
 		return slices.ContainsFunc(read.columns, lacks) || read.names && h[k].closed
