@@ -229,7 +229,13 @@ func (a *absence) passed(e entry, rest []entry) {
 // missing suspects that a change was lost.
 func (a *absence) missing(e entry, c *written, rest []entry) {
 	t := a.client.world.tables[c.table]
-	if !a.owed(t, c) || a.given(c.at) || a.forgiven(c, rest) {
+	switch {
+	case !a.owed(t, c):
+		return
+	case a.given(c.at):
+		a.givenUp++
+		return
+	case a.forgiven(c, rest):
 		return
 	}
 	h := a.history

@@ -122,8 +122,12 @@ func TestWhatIsPassedOverIsSuspected(t *testing.T) {
 		"so, after the channel was left":    {[]entry{opens, joins, arms, came(w, 2), second(3, entry{Kind: left}), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: remembered}), second(4, entry{Kind: joined, At: at(4)}), second(4, arms), reach(9, 5)}, []int64{5}},
 		"and came in the connection before": {[]entry{opens, joins, arms, came(w, 2), came(w, 3), second(4, entry{Kind: closed}), second(4, entry{Kind: opened, Back: named, From: at(2)}), second(4, entry{Kind: joined, At: at(2)}), second(4, arms), reach(9, 3)}, nil},
 	} {
-		if got := inquire(w, stock(w, 5), tt.diary...).missed(); !slices.Equal(got, tt.want) {
+		q := inquire(w, stock(w, 5), tt.diary...)
+		if got := q.missed(); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v; want %v", name, got, tt.want)
+		}
+		if n := len(tt.diary); tt.diary[n-2].Kind == resync && q.givenUp != 2 {
+			t.Errorf("%s: a resync gave up %d; want 2", name, q.givenUp)
 		}
 	}
 }

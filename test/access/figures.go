@@ -14,8 +14,8 @@ type figures struct {
 	began    time.Time
 	rounds   int
 
-	rows, access, joins, frames, absences int
-	most                                  time.Duration // how old what walcast knew was at most
+	rows, access, joins, frames, absences, givenUp int
+	most                                           time.Duration // how old what walcast knew was at most
 
 	faults, allowed map[string][]uint64 // by kind: the seed of each
 	broken          []uint64            // seeds of rounds that could not be judged
@@ -31,7 +31,7 @@ func (f *figures) add(r *round) {
 	f.rounds++
 	f.rows += len(r.truth.changes)
 	f.access += len(r.steward.history) - 1
-	f.absences += r.absences
+	f.absences, f.givenUp = f.absences+r.absences, f.givenUp+r.givenUp
 	f.most = max(f.most, r.looks.longest())
 	for _, c := range r.clients {
 		for _, e := range c.diary.read() {
@@ -54,8 +54,8 @@ func (f *figures) add(r *round) {
 
 // String is one paragraph, to be quoted.
 func (f *figures) String() string {
-	text := fmt.Sprintf("Postgres %s: %d rounds in %v, %d changes of rows, %d of access, %d joins; judged %d frames that came and %d that did not; walcast knew all that was older than %v\n",
-		f.postgres, f.rounds, time.Since(f.began).Round(time.Second), f.rows, f.access, f.joins, f.frames, f.absences, f.most.Round(time.Millisecond))
+	text := fmt.Sprintf("Postgres %s: %d rounds in %v, %d changes of rows, %d of access, %d joins; judged %d frames that came and %d changes that did not, besides %d that a resync gave up; walcast knew all that was older than %v\n",
+		f.postgres, f.rounds, time.Since(f.began).Round(time.Second), f.rows, f.access, f.joins, f.frames, f.absences, f.givenUp, f.most.Round(time.Millisecond))
 	text += "  faults: " + bySeed(f.faults) + "\n"
 	text += "  allowed by the docs: " + bySeed(f.allowed) + "\n"
 	if len(f.broken) > 0 {

@@ -62,6 +62,7 @@ type verdict struct {
 	odd      int // versions that the shadow could not take
 	asked    int // suspicions
 	absences int // of these, what did not come
+	givenUp  int // changes that resyncs gave up
 }
 
 // runRound makes a mess and judges what the clients have seen. An error means
@@ -216,7 +217,7 @@ func (r *round) judge(ctx context.Context) (err error) {
 		q.arrivals()
 		q.absences()
 		all = append(all, q.found...)
-		r.faults = append(r.faults, q.faults...)
+		r.faults, r.givenUp = append(r.faults, q.faults...), r.givenUp+q.givenUp
 	}
 	said, err := s.replay(ctx, h, all, innocent(h))
 	if err != nil {

@@ -71,6 +71,7 @@ type inquiry struct {
 	looks   *looks
 	faults  []Fault
 	found   []suspicion
+	givenUp int // changes that were asked for and that a resync gave up
 }
 
 func (q *inquiry) fault(kind string, e entry, text string) {
