@@ -60,7 +60,7 @@ func TestNobodyStallsAnother(t *testing.T) {
 	table := &strings.Builder{}
 	for _, a := range wanted(t) {
 		t.Run(name(a), func(t *testing.T) {
-			o := attackOnce(t, binary, name(a), Options{Calm: 3 * time.Second, Duration: *duration, Settle: *settle})
+			o := attackOnce(t, binary, name(a), Options{Calm: 5 * time.Second, Duration: *duration, Settle: *settle})
 			fmt.Fprint(table, o.row())
 			t.Logf("\n%s%s  told: %s", header, o.row(), o.told())
 			for _, fault := range append(o.harm(), o.excess()...) {

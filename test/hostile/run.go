@@ -33,6 +33,7 @@ type run struct {
 	Options
 	walcast *process
 	victim  *victim
+	begun   time.Time // when the attackers were let loose
 	outcome outcome
 }
 
@@ -112,7 +113,7 @@ func (r *run) measure(ctx context.Context) error {
 	r.victim.catchUp(ctx)
 	var streams []judged
 	for _, s := range r.victim.streams {
-		streams = append(streams, s.judge())
+		streams = append(streams, s.judge(r.begun))
 	}
 	r.outcome.streams = fold(streams)
 	r.victim.mu.Lock()
@@ -127,7 +128,8 @@ func (r *run) attack(ctx context.Context) {
 	program.Wait(ctx, r.Calm)
 	now, _, _ := r.walcast.memory()
 	r.outcome.before = now
-	started, logged := time.Now(), r.walcast.log.size()
+	r.begun = time.Now()
+	logged := r.walcast.log.size()
 	guarded, relax := context.WithCancel(ctx)
 	var guard sync.WaitGroup
 	guard.Go(func() { r.guard(guarded) })
@@ -142,7 +144,7 @@ func (r *run) attack(ctx context.Context) {
 	r.settle(ctx)
 	relax()
 	guard.Wait()
-	r.outcome.running = time.Since(started)
+	r.outcome.running = time.Since(r.begun)
 	r.outcome.logged = r.walcast.log.size() - logged
 }
 

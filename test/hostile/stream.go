@@ -60,13 +60,15 @@ type judged struct {
 	Sent                             int
 	Missing, Twice, Disorder, Leaked int
 	Delays                           []time.Duration // from done to arrival, sorted
+	Calm                             []time.Duration // the same of what was done before the attack
 }
 
 // whole reports whether all came, once and in order, and nothing else.
 func (j judged) whole() bool { return j.Missing+j.Twice+j.Disorder+j.Leaked == 0 }
 
-// judge says what became of everything that is done by now.
-func (s *stream) judge() judged {
+// judge says what became of everything that is done by now, and was done in peace
+// if it was before a time.
+func (s *stream) judge(attacked time.Time) judged {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j := judged{Stream: s.name}
@@ -84,7 +86,11 @@ func (s *stream) judge() judged {
 			j.Disorder++
 		}
 		seen[a.number], last = true, max(last, a.number)
-		if done := s.sent[a.number-1]; !done.IsZero() {
+		switch done := s.sent[a.number-1]; {
+		case done.IsZero():
+		case done.Before(attacked):
+			j.Calm = append(j.Calm, max(0, a.at.Sub(done)))
+		default:
 			j.Delays = append(j.Delays, max(0, a.at.Sub(done)))
 		}
 	}
@@ -98,6 +104,7 @@ func (s *stream) judge() judged {
 		}
 	}
 	slices.Sort(j.Delays)
+	slices.Sort(j.Calm)
 	return j
 }
 
@@ -115,9 +122,11 @@ func fold(all []judged) (folded []judged) {
 		to.Disorder += j.Disorder
 		to.Leaked += j.Leaked
 		to.Delays = append(to.Delays, j.Delays...)
+		to.Calm = append(to.Calm, j.Calm...)
 	}
 	for i := range folded {
 		slices.Sort(folded[i].Delays)
+		slices.Sort(folded[i].Calm)
 	}
 	return folded
 }

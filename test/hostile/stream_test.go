@@ -18,7 +18,7 @@ func record(newest bool, n int, came ...int) judged {
 	for _, number := range came {
 		s.take(number, start.Add(10*time.Millisecond))
 	}
-	j := s.judge()
+	j := s.judge(time.Time{})
 	j.Delays = nil
 	return j
 }
@@ -53,7 +53,24 @@ func TestWhatIsNotCommittedNeedNotCome(t *testing.T) {
 	s.done(s.begin(), time.Unix(1000, 0))
 	s.begin()
 	s.take(1, time.Unix(1001, 0))
-	got, want := s.judge(), judged{Stream: "rows", Sent: 1, Delays: []time.Duration{time.Second}}
+	got, want := s.judge(time.Time{}), judged{Stream: "rows", Sent: 1, Delays: []time.Duration{time.Second}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("judge (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatWasDoneBeforeTheAttackIsOfTheMachine(t *testing.T) {
+	s := &stream{name: "rows"}
+	attacked := time.Unix(1000, 0)
+	for i, at := range []time.Time{attacked.Add(-time.Second), attacked, attacked.Add(time.Second)} {
+		s.done(s.begin(), at)
+		s.take(i+1, at.Add(time.Duration(i+1)*time.Millisecond))
+	}
+	got := fold([]judged{s.judge(attacked)})
+	want := []judged{{
+		Stream: "rows", Sent: 3, Calm: []time.Duration{time.Millisecond},
+		Delays: []time.Duration{2 * time.Millisecond, 3 * time.Millisecond},
+	}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("judge (-want +got):\n%s", diff)
 	}

@@ -44,7 +44,7 @@ func (v *victim) write(ctx context.Context, dsn string) error {
 // missing is how many numbers have not come that must.
 func (v *victim) missing() (n int) {
 	for _, s := range v.streams {
-		n += s.judge().Missing
+		n += s.judge(time.Time{}).Missing
 	}
 	return n
 }
