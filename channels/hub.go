@@ -14,6 +14,7 @@ import (
 	"walcast/channels/resume"
 	"walcast/channels/topics"
 	"walcast/diagnose"
+	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/presence"
 	"walcast/protocol"
@@ -35,6 +36,7 @@ type Hub struct {
 	rooms    *presence.Rooms
 	clients  *resume.Clients
 	roster   *roster
+	heavy    *heavy.Work
 	tasks
 }
 
@@ -46,6 +48,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		config: c, log: log, policy: p, verifier: v, logger: logger,
 		metrics: newMetrics(reg),
 		roster:  newRoster(),
+		heavy:   heavy.New(),
 		rooms:   presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
 	}
 	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, c.Feed, logger)
@@ -60,10 +63,14 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{
 		MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
-		Raised: diagnose.Raised, Resynced: h.metrics.resynced,
+		Raised: diagnose.Raised, Resynced: h.metrics.resynced, Heavy: h.heavy,
 	}, log, p, sqlMessages{h.topics}, logger, reg)
 	return h
 }
+
+// Heavy is what clients have the server compute for long. Whoever reads messages for
+// a session of the hub takes a turn of it for large ones.
+func (h *Hub) Heavy() *heavy.Work { return h.heavy }
 
 // Restore reads what an earlier run has left about its clients. It must be
 // called, if at all, before the first Open, and changes nothing: see TakeOver.

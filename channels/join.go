@@ -9,6 +9,7 @@ import (
 	"walcast/channels/resume"
 	"walcast/channels/topics"
 	"walcast/diagnose"
+	"walcast/internal/heavy"
 	"walcast/presence"
 	"walcast/protocol"
 	"walcast/replication/catalog"
@@ -45,7 +46,7 @@ func (s *Session) admit(ctx context.Context, m protocol.Message, old *channel) (
 		j.hold(old)
 		return false
 	}
-	j.answer()
+	s.hub.heavy.If(len(j.bindings) >= heavy.Bindings, j.answer)
 	return true
 }
 
@@ -84,8 +85,10 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	if subTopic == "" {
 		return nil, protocol.RefuseTopicNameRequired
 	}
-	asked, err := protocol.ParseJoin(subTopic, m.Payload)
-	if err != nil {
+	isLong := len(m.Payload) >= heavy.Bytes
+	var asked *protocol.Join
+	var err error
+	if h.heavy.If(isLong, func() { asked, err = protocol.ParseJoin(subTopic, m.Payload) }); err != nil {
 		return nil, err
 	}
 	if h.config.PrivateOnly && !asked.Private {
@@ -100,7 +103,7 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 		return nil, err
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
-	j.bindings, j.refused = diagnose.Parse(asked.Bindings)
+	h.heavy.If(isLong, func() { j.bindings, j.refused = diagnose.Parse(asked.Bindings) })
 	weighs.steps = stepsOf(j.bindings)
 	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {

@@ -55,7 +55,7 @@ func New(c Config, hub *channels.Hub, v *auth.Verifier, logger *slog.Logger, reg
 		verifier: v, logger: logger.With("component", "gateway"), metrics: newMetrics(reg),
 		upgrader: newUpgrader(c),
 		sessions: newSessions(), proofs: &proofs{}, limits: newSessionLimits(c.Limits), failures: newFailures(),
-		pools: newPools(c),
+		pools: newPools(c, hub.Heavy()),
 	}
 	registerBacklog(reg, g.pools.backlog)
 	if c.TLSCert != "" {

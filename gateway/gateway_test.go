@@ -134,7 +134,7 @@ func startOn(t testing.TB, ln net.Listener, change func(*Config)) *running {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	g, err := New(c, nil, v, slog.New(slog.DiscardHandler), registry)
+	g, err := New(c, new(channels.Hub), v, slog.New(slog.DiscardHandler), registry)
 	if err != nil {
 		t.Fatal(err)
 	}

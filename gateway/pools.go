@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"runtime"
 	"sync"
+
+	"walcast/internal/heavy"
 )
 
 // keptBuffer is the largest buffer for an inbound message that is kept for the
@@ -16,14 +18,18 @@ type pools struct {
 	buffers  sync.Pool     // of *bytes.Buffer, for readers
 	deflater *deflater     // for sessions that agreed to compression
 	backlog  *backlog      // what they all may have waiting
-	decoding chan struct{} // has a token for each session that reads a large message
-	large    chan struct{} // has one for each handshake that is large
+	heavy    *heavy.Work   // has a turn for each session that reads a large message
+	large    chan struct{} // has a token for each handshake that is large
 }
 
-func newPools(c Config) *pools {
+// newPools makes pools for sessions that take part in work; nil makes one.
+func newPools(c Config, w *heavy.Work) *pools {
+	if w == nil {
+		w = heavy.New()
+	}
 	return &pools{
 		backlog:  newBacklog(c.QueuesBytes),
-		decoding: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
+		heavy:    w,
 		large:    make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
 		outgoing: sync.Pool{New: func() any { return newOutgoing() }},
 		buffers:  sync.Pool{New: func() any { return new(bytes.Buffer) }},

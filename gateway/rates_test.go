@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"walcast/internal/heavy"
 )
 
 func TestMessagesAboveTheRateAreAnsweredWithAnError(t *testing.T) {
@@ -96,5 +98,31 @@ func TestFloodingSessionIsClosedAndNobodyElse(t *testing.T) {
 		if string(got) == `[null,null,"realtime:y","broadcast",{}]` {
 			return
 		}
+	}
+}
+
+// TestLargeMessagesWaitForHeavyWorkAndSmallOnesDoNot has as much computed as may be:
+// what is live must find a processor, and large messages must not take it.
+func TestLargeMessagesWaitForHeavyWorkAndSmallOnesDoNot(t *testing.T) {
+	r := start(t, nil)
+	large, small := r.dial(t), r.dial(t)
+	for _, conn := range []*websocket.Conn{large, small} {
+		sendText(t, conn, heartbeat)
+		wantText(t, conn, answered)
+	}
+	for range r.pools.heavy.Most() {
+		r.pools.heavy.Begin()
+	}
+	text := `["1","1","realtime:x","broadcast","` + strings.Repeat("x", heavy.Bytes) + `"]`
+	sendText(t, large, text)
+	sendText(t, small, `["1","2","realtime:x","broadcast","small"]`)
+	for _, conn := range []*websocket.Conn{large, small} {
+		wantText(t, conn, `[null,null,"realtime:x","broadcast","small"]`)
+	}
+	for range r.pools.heavy.Most() {
+		r.pools.heavy.End()
+	}
+	for _, conn := range []*websocket.Conn{large, small} {
+		wantText(t, conn, `[null,null,`+text[len(`["1","1",`):])
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"walcast/channels"
+	"walcast/internal/heavy"
 	"walcast/protocol"
 )
 
@@ -85,18 +86,11 @@ func (s *session) message(ctx context.Context, c conversation, r io.Reader, bina
 	return nil
 }
 
-// largeMessage is how many bytes take longer to read than others should wait for.
-const largeMessage = 8 << 10
-
-// decode reads a message. Large ones are read by fewer sessions at once than there
-// are processors, each in its turn, so that live delivery always finds a processor.
-func (s *session) decode(message []byte, binary bool) (protocol.Message, error) {
-	if len(message) < largeMessage {
-		return s.version.Decode(message, binary)
-	}
-	s.gateway.pools.decoding <- struct{}{}
-	defer func() { <-s.gateway.pools.decoding }()
-	return s.version.Decode(message, binary)
+// decode reads a message. Large ones are read in turns: what is live must find a
+// processor.
+func (s *session) decode(message []byte, binary bool) (m protocol.Message, err error) {
+	s.gateway.pools.heavy.If(len(message) >= heavy.Bytes, func() { m, err = s.version.Decode(message, binary) })
+	return m, err
 }
 
 // received notes that something arrived.

@@ -3,7 +3,6 @@ package fanout
 import (
 	"context"
 	"errors"
-	"runtime"
 	"time"
 
 	"walcast/replication/changelog"
@@ -24,16 +23,14 @@ type catchup struct {
 	// that it is not known what the client has.
 	from  changelog.Standing
 	piece int // how many changes are delivered next
-	// The catch-up's goroutine alone uses these.
-	turn chan struct{} // holds its token, nil between two turns; see catchUpLimits
-	asks bool          // some change had to wait for Postgres
+	turn  turn
 }
 
 // catchUp starts a catch-up that brings a subscription from a standing to a
 // lane. The subscription must not be attached to a delivery.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 	f.metrics.catchups.Inc()
-	c := &catchup{fanout: f, subscription: s, lane: to, from: from, piece: firstPiece}
+	c := &catchup{fanout: f, subscription: s, lane: to, from: from, piece: firstPiece, turn: turn{limits: &f.catchUps}}
 	c.delivery.init(f, catchingUp, moves{}, nil)
 	c.delivery.pacing = pacing{compute: c.matchInTurn, pace: c.sendAtPace, woken: make(chan struct{}, 1)}
 	c.attach()
@@ -43,82 +40,28 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 // sendAtPace sends when the client has room. While it waits for that, other
 // catch-ups may match and send.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
-	turn := c.turn
-	c.endTurn()
-	c.subscription.request.Session.sending.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.catchUps.compute(send) })
-	if turn != nil {
-		turn <- struct{}{}
-		c.turn = turn
-	}
-}
-
-// waitForPostgres has others take their turn: those that have nothing to ask must
-// not wait for Postgres. From now on the catch-up takes turns with those that ask.
-func (c *catchup) waitForPostgres() {
-	if !c.asks {
-		c.asks = true
-		c.endTurn()
-	}
-}
-
-func (c *catchup) endTurn() {
-	if c.turn != nil {
-		<-c.turn
-		c.turn = nil
-	}
-}
-
-// How many catch-ups match and send changes at a time; others wait for their turn.
-// Those that have had to ask Postgres have turns of their own.
-const (
-	catchUpsAtOnce = 64
-	askingAtOnce   = 512
-)
-
-// catchUpLimits bound how many catch-ups do something at a time. Others wait.
-type catchUpLimits struct {
-	turns     chan struct{} // has a token for each catch-up that matches and sends
-	asking    chan struct{} // and for each that may have to wait for Postgres between
-	computing chan struct{} // and for each that computes: one processor is left to the lanes
-}
-
-func newCatchUpLimits() catchUpLimits {
-	return catchUpLimits{
-		turns:     make(chan struct{}, catchUpsAtOnce),
-		asking:    make(chan struct{}, askingAtOnce),
-		computing: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)),
-	}
-}
-
-// compute calls f when few other catch-ups compute.
-func (l catchUpLimits) compute(f func()) {
-	l.computing <- struct{}{}
-	defer func() { <-l.computing }()
-	f()
+	had := c.turn.end()
+	c.subscription.request.Session.sending.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.heavy.Do(send) })
+	c.turn.again(had)
 }
 
 // How many changes a catch-up delivers in one go, so that other catch-ups have
 // their turn soon: few at first, and as many as are matched in about pieceTime.
 const (
 	firstPiece = 4
-	pieceTime  = 2 * time.Millisecond
+	pieceTime  = time.Millisecond
 )
 
-// bring delivers changes once it is the catch-up's turn, and waits until
-// everything in them is decided and sent. It is false when ctx was done before.
-func (c *catchup) bring(ctx context.Context, changes []*wal.Change) bool {
-	turn := c.fanout.catchUps.turns
-	if c.asks {
-		turn = c.fanout.catchUps.asking
+// matchInTurn matches a piece of the changes. Nothing is waited for with a processor
+// taken: for what follows a match others may have it.
+func (c *catchup) matchInTurn(match func() (waits bool)) {
+	c.turn.compute()
+	started := time.Now()
+	waits := match()
+	c.measure(time.Since(started))
+	if waits {
+		c.turn.rest()
 	}
-	select {
-	case turn <- struct{}{}:
-		c.turn = turn
-	case <-ctx.Done():
-		return false
-	}
-	defer c.endTurn()
-	return c.delivery.deliver(ctx, changes) && c.drain(ctx)
 }
 
 // drain waits until everything in the queue of the subscription is decided, and
@@ -133,7 +76,7 @@ func (c *catchup) drain(ctx context.Context) bool {
 			c.sendAtPace(ctx, size, func() { c.delivery.releaseEach([]*Subscription{c.subscription}) })
 			continue
 		}
-		c.waitForPostgres()
+		c.turn.asks()
 		select {
 		case <-c.delivery.pacing.woken:
 		case <-ctx.Done():
@@ -150,21 +93,12 @@ func (c *catchup) waiting() (size int, waits bool) {
 	return c.delivery.waiting.next(c.subscription)
 }
 
-// matchInTurn matches a piece of the changes while few other catch-ups compute.
-func (c *catchup) matchInTurn(match func()) {
-	c.fanout.catchUps.compute(func() {
-		started := time.Now()
-		match()
-		c.measure(time.Since(started))
-	})
-}
-
 // measure adapts the size of the next piece to how long one has taken.
 func (c *catchup) measure(took time.Duration) {
 	switch {
 	case took < pieceTime/2:
 		c.piece = min(2*c.piece, takeLimit)
-	case took > 2*pieceTime:
+	case took > pieceTime:
 		c.piece = max(c.piece/2, 1)
 	}
 }
@@ -209,41 +143,46 @@ func (c *catchup) chase(ctx context.Context) error {
 		return err
 	}
 	c.begin(cursor.Standing())
-	for near := true; !near || !c.goesOver(cursor.Standing()); {
+	defer c.turn.end()
+	for near := true; ; {
+		if !c.turn.begin(ctx) {
+			return ctx.Err()
+		}
+		if near && c.handOver(cursor.Standing()) {
+			return nil
+		}
 		changes, err := c.next(ctx, cursor)
 		if err != nil {
 			return err
 		}
 		// A catch-up that is far behind has no reason to take the lane's lock.
 		near = len(changes) < c.piece || c.hasLeft()
-		if !c.bring(ctx, changes) {
+		if !c.delivery.deliver(ctx, changes) || !c.drain(ctx) {
 			return ctx.Err()
 		}
 	}
-	return nil
 }
 
-// next waits for changes; there are none when the subscription has left.
+// next returns changes, and waits for them with no turn; there are none when the
+// subscription has left. Many catch-ups that all took changes at once would contend
+// with the reader for the log's lock.
 func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Change, error) {
 	for {
-		changes, wait, err := c.take(cursor)
+		changes, wait, err := cursor.Take(c.piece)
 		if wait == nil || c.hasLeft() {
 			return changes, err
 		}
+		c.turn.end()
 		select {
 		case <-wait:
 		case <-c.delivery.pacing.woken:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+		if !c.turn.begin(ctx) {
+			return nil, ctx.Err()
+		}
 	}
-}
-
-// take takes a piece of the log, while few other catch-ups compute: otherwise
-// all of them would contend with the reader for the log's lock.
-func (c *catchup) take(cursor *changelog.Cursor) (changes []*wal.Change, wait <-chan struct{}, err error) {
-	c.fanout.catchUps.compute(func() { changes, wait, err = cursor.Take(c.piece) })
-	return changes, wait, err
 }
 
 // find returns a cursor at from. It waits for the log to have the position, as
@@ -266,12 +205,6 @@ func (c *catchup) begin(at changelog.Standing) {
 		c.subscription.progress.rows.History = at.History
 	}
 	c.delivery.standings.sent = at
-}
-
-// goesOver is handOver, while few other catch-ups compute.
-func (c *catchup) goesOver(at changelog.Standing) (done bool) {
-	c.fanout.catchUps.compute(func() { done = c.handOver(at) })
-	return done
 }
 
 // handOver moves the subscription to the lane if the lane has not taken

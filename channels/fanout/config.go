@@ -5,6 +5,7 @@ import (
 
 	"walcast/diagnose"
 	"walcast/filters"
+	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/protocol"
 )
@@ -28,4 +29,6 @@ type Config struct {
 	// Resynced is called with its code when a client is told to resync; nil
 	// counts nothing.
 	Resynced func(code string)
+	// Heavy is what catch-ups compute a part of; nil makes one.
+	Heavy *heavy.Work
 }

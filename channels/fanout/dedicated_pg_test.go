@@ -95,9 +95,9 @@ func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f.Commit(logtest.Insert(rel, "0", "1", "missed"))
 	f.waitLanes()
 	release := make(chan struct{})
-	for range cap(f.fanout.catchUps.computing) { // as if so many computed
+	for range f.fanout.heavy.Most() { // as if so many computed
 		started := make(chan struct{})
-		go f.fanout.catchUps.compute(func() {
+		go f.fanout.heavy.Do(func() {
 			close(started)
 			<-release
 		})

@@ -63,7 +63,10 @@ func (d *delivery) init(f *Fanout, k kind, to moves, notes *messageNotes) {
 func (d *delivery) deliver(ctx context.Context, changes []*wal.Change) bool {
 	for len(changes) > 0 {
 		n, unknown := 0, (*wal.Relation)(nil)
-		d.pacing.whenFree(func() { n, unknown = d.match(changes) })
+		d.pacing.whenFree(func() (waits bool) {
+			n, unknown = d.match(changes)
+			return unknown != nil || !d.matched.isEmpty()
+		})
 		if !d.confirm(ctx) {
 			return false
 		}

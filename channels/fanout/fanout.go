@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -29,6 +30,7 @@ type Fanout struct {
 
 	complaints *complaints
 	catchUps   catchUpLimits
+	heavy      *heavy.Work
 }
 
 // New returns a fanout; nothing runs before Run.
@@ -42,8 +44,12 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
-		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(),
+		seed: maphash.MakeSeed(), heavy: c.Heavy,
 	}
+	if f.heavy == nil {
+		f.heavy = heavy.New()
+	}
+	f.catchUps = newCatchUpLimits(f.heavy)
 	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)
 	return f

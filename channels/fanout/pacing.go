@@ -10,8 +10,9 @@ import (
 // and for room in its client's queue before it sends. The zero pacing is that of a
 // lane, which waits for neither.
 type pacing struct {
-	// compute calls match while few other catch-ups compute.
-	compute func(match func())
+	// compute calls match while few other catch-ups compute. After waits the
+	// delivery may have to wait for something before the next call.
+	compute func(match func() (waits bool))
 	// pace calls send when the client has room.
 	pace func(ctx context.Context, size int, send func())
 	// woken gets a token when something may have been decided, or the
@@ -20,7 +21,7 @@ type pacing struct {
 }
 
 // whenFree calls match, for a catch-up while few others compute.
-func (p *pacing) whenFree(match func()) {
+func (p *pacing) whenFree(match func() (waits bool)) {
 	if p.compute == nil {
 		match()
 		return

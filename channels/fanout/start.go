@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"walcast/internal/heavy"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -29,8 +30,16 @@ const (
 
 // Subscribe attaches a channel. Frames may be pushed for it before Subscribe
 // returns.
-func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
-	s := newSubscription(f, r)
+func (f *Fanout) Subscribe(r Request, start Start) (s *Subscription) {
+	f.heavy.If(len(r.Bindings) >= heavy.Bindings, func() {
+		s = newSubscription(f, r)
+		f.begin(s, r, start)
+	})
+	return s
+}
+
+// begin attaches a subscription that is new.
+func (f *Fanout) begin(s *Subscription, r Request, start Start) {
 	direct := f.shardOf(r.Topic.Name).direct
 	switch {
 	case start.From == Proven:
@@ -44,7 +53,6 @@ func (f *Fanout) Subscribe(r Request, start Start) *Subscription {
 	default:
 		f.subscribeLive(s, direct, unknown(f.log))
 	}
-	return s
 }
 
 // subscribeLive starts a subscription from now on. If e is not nil the client

@@ -5,6 +5,7 @@ import (
 	"unique"
 
 	"walcast/diagnose"
+	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
@@ -52,6 +53,17 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 		s.dedicate()
 	}
 	return s
+}
+
+// inTurn calls f, which does something for each of the bindings, as heavy work if
+// they are many. No lock must be held that heavy work needs.
+func (s *Subscription) inTurn(f func()) {
+	s.fanout.heavy.If(len(s.request.Bindings) >= heavy.Bindings, f)
+}
+
+// change is withDelivery for what does something for each of the bindings.
+func (s *Subscription) change(f func(d *delivery)) {
+	s.inTurn(func() { s.withDelivery(f) })
 }
 
 // withDelivery calls f while the lock of the subscription's delivery is held.
@@ -107,7 +119,7 @@ func (s *Subscription) PushAlive() {
 // Close ends the subscription. When it returns nothing is pushed for it any
 // more.
 func (s *Subscription) Close() {
-	s.withDelivery(func(d *delivery) {
+	s.change(func(d *delivery) {
 		s.attachedTo.Store(nil)
 		d.drop(s)
 		if s.isDedicated {
@@ -134,7 +146,7 @@ func (s *Subscription) HasBindings() bool { return len(s.request.Bindings) > 0 }
 // Detach ends the bindings: when it returns no change is pushed for them any
 // more. Messages from SQL go on.
 func (s *Subscription) Detach() {
-	s.withDelivery(func(d *delivery) {
+	s.change(func(d *delivery) {
 		d.matcher.attached.removeBindings(s)
 		for _, b := range s.bindings {
 			b.isDetached = true
@@ -153,7 +165,7 @@ func (s *Subscription) Detach() {
 // yet goes by the subject before. Bindings that are detached are attached
 // again, live from now on.
 func (s *Subscription) ActAs(subject *policy.Subject) {
-	s.withDelivery(func(d *delivery) {
+	s.change(func(d *delivery) {
 		d.matcher.attached.removeBindings(s)
 		if s.bindings == nil {
 			s.attachAgain(subject)

@@ -37,15 +37,15 @@ var may = map[string][]string{
 	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile"},
 	"channels/topics": {"protocol", "replication/wal"},
 	"channels/fanout": {
-		"diagnose", "policy", "filters", "protocol",
+		"diagnose", "policy", "filters", "protocol", "internal/heavy",
 		"replication/changelog", "replication/rowjson", "replication/wal",
 	},
 	"channels": {
 		"channels/fanout", "channels/topics", "channels/resume", "diagnose",
-		"presence", "policy", "filters", "auth", "protocol",
+		"presence", "policy", "filters", "auth", "protocol", "internal/heavy",
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},
-	"gateway":     {"channels", "protocol", "auth"},
+	"gateway":     {"channels", "protocol", "auth", "internal/heavy"},
 	"gateway/api": {"channels", "protocol", "auth", "replication"},
 	"server": {
 		"gateway", "gateway/api", "channels", "channels/topics", "policy", "filters", "auth", "migrations", "protocol",
@@ -58,6 +58,7 @@ var may = map[string][]string{
 	"internal":            nil,
 	"internal/atomicfile": nil,
 	"internal/conninfo":   nil,
+	"internal/heavy":      nil,
 	"internal/quiet":      nil,
 	"internal/pgarray":    nil,
 	"internal/elixir":     nil,

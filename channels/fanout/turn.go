@@ -1,0 +1,113 @@
+package fanout
+
+import (
+	"context"
+	"time"
+
+	"walcast/internal/heavy"
+)
+
+// How many catch-ups match and send changes at a time; others wait for their turn.
+// Those that have had to ask Postgres have turns of their own.
+const (
+	catchUpsAtOnce = 64
+	askingAtOnce   = 512
+)
+
+// turnTime is how long a catch-up computes before others have their turn. With many
+// that take turns at each few changes, most of the time would go into the turns.
+const turnTime = 2 * time.Millisecond
+
+// catchUpLimits bound how many catch-ups do something at a time. Others wait.
+type catchUpLimits struct {
+	turns  chan struct{} // has a token for each catch-up that has changes matched and not sent yet
+	asking chan struct{} // and for each that may have to wait for Postgres between
+	heavy  *heavy.Work   // has a turn for each that computes
+}
+
+func newCatchUpLimits(w *heavy.Work) catchUpLimits {
+	return catchUpLimits{turns: make(chan struct{}, catchUpsAtOnce), asking: make(chan struct{}, askingAtOnce), heavy: w}
+}
+
+// turn is when a catch-up may do something: it has one of the turns, and computes
+// with a part of the processors that clients' work may take. It takes the second
+// only with the first, as those who have the first wait for the second. It belongs to the
+// goroutine of its catch-up.
+type turn struct {
+	limits *catchUpLimits
+	of     chan struct{} // holds the turn's token, nil while it has none
+	from   chan struct{} // the turns it takes part in, nil for those of catchUpLimits.turns
+	since  time.Time     // when it has begun to compute, zero while it does not
+}
+
+// begin waits for a turn, unless there is one that has not lasted long yet. It is
+// false when ctx is done.
+func (t *turn) begin(ctx context.Context) bool {
+	if t.isOver() {
+		t.end()
+	}
+	if t.of == nil {
+		turns := t.turns()
+		select {
+		case turns <- struct{}{}:
+			t.of = turns
+		case <-ctx.Done():
+			return false
+		}
+	}
+	t.compute()
+	return true
+}
+
+func (t *turn) isOver() bool { return !t.since.IsZero() && time.Since(t.since) >= turnTime }
+
+func (t *turn) turns() chan struct{} {
+	if t.from != nil {
+		return t.from
+	}
+	return t.limits.turns
+}
+
+// compute waits until few others compute.
+func (t *turn) compute() {
+	if t.since.IsZero() {
+		t.limits.heavy.Begin()
+		t.since = time.Now()
+	}
+}
+
+// rest has others compute.
+func (t *turn) rest() {
+	if !t.since.IsZero() {
+		t.limits.heavy.End()
+		t.since = time.Time{}
+	}
+}
+
+// end gives the turn back, and returns what it was one of; nil for none.
+func (t *turn) end() (of chan struct{}) {
+	t.rest()
+	if of = t.of; of != nil {
+		<-of
+		t.of = nil
+	}
+	return of
+}
+
+// again takes the turn that end has given back.
+func (t *turn) again(of chan struct{}) {
+	if of != nil {
+		of <- struct{}{}
+		t.of = of
+	}
+}
+
+// asks has others take their turn: those that have nothing to ask must not wait for
+// Postgres. From now on the catch-up takes turns with those that ask.
+func (t *turn) asks() {
+	t.rest()
+	if t.from == nil {
+		t.end()
+		t.from = t.limits.asking
+	}
+}
