@@ -3,7 +3,10 @@ package channels
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"walcast/diagnose"
 	"walcast/policy"
@@ -33,6 +36,8 @@ const (
 	// things at most.
 	armingSteps = 100
 	armingTime  = 20 * time.Millisecond
+	// armingPause is after how many steps others have the processor.
+	armingPause = 20
 	// armingRetry is the pause before a check is made again that the database
 	// did not answer.
 	armingRetry = 5 * time.Second
@@ -64,8 +69,9 @@ func (a *arming) check(ch *channel) {
 	a.turns.add(ch)
 }
 
-// run checks channels until ctx is done.
-func (a *arming) run(ctx context.Context) error {
+// run checks channels until ctx is done. What waits for a connection does so in a
+// goroutine of the group.
+func (a *arming) run(ctx context.Context, g *errgroup.Group) error {
 	stop := context.AfterFunc(ctx, a.turns.wake)
 	defer stop()
 	for {
@@ -73,18 +79,36 @@ func (a *arming) run(ctx context.Context) error {
 		if own == nil {
 			return nil
 		}
-		a.take(ctx, own, first)
+		if subject := first.channel.access.acting(); own.connect(a.policy, subject) {
+			a.take(ctx, own, first)
+		} else {
+			g.Go(func() error { return a.await(ctx, own, subject) })
+		}
 	}
+}
+
+// await has a turn go on once there is a connection for its subject. No worker waits
+// for that: meanwhile there may be one for other subjects.
+func (a *arming) await(ctx context.Context, own *turn, s *policy.Subject) error {
+	done, err := a.policy.Join(ctx, s)
+	if err != nil {
+		return nil // ctx is done
+	}
+	own.connection = done
+	a.turns.first(own)
+	return nil
 }
 
 // take continues the first check of a turn. If the database does not answer, it
 // tells the client once, and has other sessions' bindings checked meanwhile.
 func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	if c.channel.ended.Load() {
+		own.disconnect()
 		a.turns.end(own)
 		return
 	}
 	done, err := a.goOn(ctx, c)
+	own.disconnect()
 	switch {
 	case err != nil && c.second:
 		a.armed.doubt(c.channel)
@@ -112,7 +136,8 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	}
 }
 
-// goOn makes some steps of a check, over one of the connections for joins.
+// goOn makes some steps of a check, over the connection of its turn. A step that asks
+// nothing only computes: others have the processor from time to time.
 func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	subject := c.channel.access.acting()
 	if subject == nil { // the channel has ended
@@ -120,14 +145,11 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	} else if c.made == nil || c.subject != subject {
 		a.begin(c, subject)
 	}
-	release, err := a.policy.Join(ctx, subject)
-	if err != nil {
-		return false, err
-	}
-	defer release()
 	until := time.Now().Add(armingTime)
-	for n := 0; n < armingSteps && !done && err == nil && time.Now().Before(until); n++ {
-		done, err = c.made.Step(ctx)
+	for n := 1; n <= armingSteps && !done && err == nil && time.Now().Before(until); n++ {
+		if done, err = c.made.Step(ctx); n%armingPause == 0 {
+			runtime.Gosched()
+		}
 	}
 	return done, err
 }

@@ -17,7 +17,7 @@ type tasks struct {
 // start has the group run the tasks until ctx is done.
 func (t tasks) start(ctx context.Context, g *errgroup.Group) {
 	for range armingWorkers {
-		g.Go(func() error { return t.arming.run(ctx) })
+		g.Go(func() error { return t.arming.run(ctx, g) })
 	}
 	for _, run := range []func(context.Context) error{
 		t.arming.watch, t.expiry.run, t.readers.run, t.readers.watched.follow, t.readiness.run,

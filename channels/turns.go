@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,28 @@ type turns struct {
 type turn struct {
 	session *Session
 	checks  []*check // in their order; the first may be under way
+	// connection gives back one of the connections for joins, nil for none. It
+	// belongs to the worker that makes the first check, or to the goroutine that waits
+	// for one.
+	connection func()
+}
+
+// connect takes one of the connections for joins, if there is one for the subject
+// now.
+func (t *turn) connect(p *policy.Policy, s *policy.Subject) (ok bool) {
+	if t.connection == nil {
+		t.connection, ok = p.TryJoin(s)
+		return ok
+	}
+	return true
+}
+
+// disconnect gives the connection back.
+func (t *turn) disconnect() {
+	if t.connection != nil {
+		t.connection()
+		t.connection = nil
+	}
 }
 
 // check is the check of one channel's bindings. What is not guarded by the lock
@@ -106,6 +129,14 @@ func (t *turns) enqueue(c *check) {
 // wait puts a turn at the end of the line. t.mu must be held.
 func (t *turns) wait(own *turn) {
 	t.line = append(t.line, own)
+	t.ready.Signal()
+}
+
+// first puts a turn before all others: it has a connection, which others wait for.
+func (t *turns) first(own *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.line = slices.Insert(t.line, 0, own)
 	t.ready.Signal()
 }
 

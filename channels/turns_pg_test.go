@@ -2,10 +2,16 @@ package channels
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/internal/logtest"
+	"walcast/policy"
 	"walcast/protocol"
 )
 
@@ -96,4 +102,69 @@ func TestEqualBindingsOfEqualSubjectsAreCheckedOnce(t *testing.T) {
 	if n := ask(); n > 20 {
 		t.Errorf("%d connections are taken for a thousand equal bindings; want those for one", n)
 	}
+}
+
+// TestASubjectThatWaitsForConnectionsHoldsUpNoChecksOfOthers has all connections
+// taken that one subject may have, as by slow private joins, and its channels
+// checked before that of another.
+func TestASubjectThatWaitsForConnectionsHoldsUpNoChecksOfOthers(t *testing.T) {
+	f := newIdleFixture(t, DefaultConfig(), messagesTable)
+	f.widen(8)
+	f.run()
+	one := bindings(`{"event":"*","schema":"public","table":"messages"}`)
+	var slow []*client
+	for range armingWorkers + 1 {
+		slow = append(slow, f.connect("anon", "slow"))
+	}
+	for _, c := range slow { // one subject, also where a second has passed
+		c.session.identity.Token = slow[0].session.identity.Token
+	}
+	slow[0].join("realtime:quiet", `{}`)
+	subject := slow[0].session.channels["realtime:quiet"].access.acting()
+	var taken []func()
+	for done, ok := f.policy.TryJoin(subject); ok; done, ok = f.policy.TryJoin(subject) {
+		taken = append(taken, done)
+	}
+	for _, c := range slow {
+		c.join("realtime:rows", one)
+	}
+	other := f.connect("anon", "other")
+	other.join("realtime:rows", one)
+	if told := other.waitFor(protocol.EventSystem, 1)[0].payload["message"]; told != protocol.MessageSubscribed {
+		t.Errorf("the other is told %v; want %s", told, protocol.MessageSubscribed)
+	}
+	for i, c := range slow {
+		if c.count(protocol.EventSystem) > 0 {
+			t.Errorf("%d was checked over a connection that its subject does not have", i)
+		}
+	}
+	for _, done := range taken {
+		done()
+	}
+	for _, c := range slow {
+		c.waitFor(protocol.EventSystem, 1)
+	}
+	for done, ok := f.policy.TryJoin(subject); ok; done, ok = f.policy.TryJoin(subject) {
+		taken = taken[1:]
+		defer done()
+	}
+	if len(taken) > 0 {
+		t.Errorf("%d connections were not given back", len(taken))
+	}
+}
+
+// widen has the hub of an idle fixture use as many connections.
+func (f *fixture) widen(connections int32) {
+	config := f.db.Pool.Config()
+	config.MaxConns = connections
+	pool, err := pgxpool.NewWithConfig(f.Context(), config)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(pool.Close)
+	logger := slog.New(slog.DiscardHandler)
+	f.policy = policy.New(policy.DefaultConfig(), pool, logger, nil)
+	c := f.hub.config
+	f.reg = prometheus.NewRegistry()
+	f.hub = NewHub(c, f.Changes, logtest.Catalog(f.db), f.policy, f.hub.verifier, logger, f.reg)
 }

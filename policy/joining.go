@@ -55,6 +55,20 @@ func (pg *postgres) Join(ctx context.Context, s *Subject) (done func(), err erro
 	}
 }
 
+// TryJoin is Join without waiting; ok is false if there is no connection for
+// the subject now.
+func (pg *postgres) TryJoin(s *Subject) (done func(), ok bool) {
+	j := pg.joining
+	turn := j.enter(s)
+	select {
+	case <-turn:
+		return func() { j.leave(s) }, true
+	default:
+		j.giveUp(s, turn)
+		return nil, false
+	}
+}
+
 // enter returns what is closed when a connection may be used.
 func (j *joining) enter(s *Subject) <-chan struct{} {
 	j.mu.Lock()
