@@ -23,8 +23,17 @@ type reader struct {
 	subject *policy.Subject // that the channel acted as when it ended
 	left    time.Time       // when the channel ended
 
-	askedAt    time.Time // when the last check began
-	answeredAt time.Time // when the last check began that was answered
+	askedAt    time.Time     // when the last check began
+	answeredAt time.Time     // when the last check began that was answered
+	took       time.Duration // by Postgres, for that check
+}
+
+// takes is how long a check of the reader takes if it is slow, 0 if it is not.
+func (r *reader) takes() time.Duration {
+	if r.took <= readQuick {
+		return 0
+	}
+	return r.took
 }
 
 // The values of the result label of walcast_channels_read_checks_total.
@@ -156,7 +165,7 @@ func isAway(err error) bool {
 
 // conclude acts on the answer for one reader.
 func (rs *readers) conclude(r *reader, q policy.ReadCheck, began time.Time, a policy.ReadAnswer) {
-	c, unanswered := rs.answered(r, began, isAway(a.Err))
+	c, unanswered := rs.answered(r, began, a)
 	switch {
 	case c == nil && isAway(a.Err):
 		return // its right grows old
@@ -185,11 +194,11 @@ func (rs *readers) conclude(r *reader, q policy.ReadCheck, began time.Time, a po
 
 // answered notes that an answer came, or says for how long none has come. c is
 // nil if the channel has ended.
-func (rs *readers) answered(r *reader, began time.Time, away bool) (c *channel, unanswered time.Duration) {
+func (rs *readers) answered(r *reader, began time.Time, a policy.ReadAnswer) (c *channel, unanswered time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	if !away {
-		r.answeredAt = began
+	if !isAway(a.Err) {
+		r.answeredAt, r.took = began, a.Took
 	}
 	return r.channel, now().Sub(r.answeredAt)
 }

@@ -44,6 +44,13 @@ const (
 	// readTogether is how many readers are asked about at once, over one
 	// connection. Others may use the connection in between.
 	readTogether = 256
+	// readTime is how long the checks may take of the slow readers among them,
+	// going by their last ones, so that the others are asked about in time. A
+	// reader is slow whose check takes longer than readQuick. Of its first one
+	// is known how long the join waited for it, which counts up to readFirst.
+	readTime  = time.Second
+	readQuick = 20 * time.Millisecond
+	readFirst = 250 * time.Millisecond
 	// readAtOnce is how many readers are asked about within read-check. With
 	// more readers it takes longer, at the same rate, up to readSlowest.
 	readAtOnce  = 5000
@@ -82,7 +89,7 @@ func (rs *readers) age() time.Duration {
 // join adds a channel whose join was answered.
 func (rs *readers) join(c *channel) {
 	r := &reader{access: c.access, channel: c, bookmark: c.bookmark, askedAt: c.access.known().readAt}
-	r.answeredAt = r.askedAt
+	r.answeredAt, r.took = r.askedAt, min(now().Sub(r.askedAt), readFirst)
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if c.ended.Load() {
@@ -215,22 +222,35 @@ func (rs *readers) round(ctx context.Context) (wait time.Duration) {
 	return readRetry
 }
 
+// promote begins a round of urgent checks if one is called for. It does not wait for
+// the readers of the round before that are slow: these stay due. rs.mu must be held.
+func (rs *readers) promote(now time.Time) {
+	e := rs.queue.Front()
+	if e == nil {
+		return
+	}
+	oldest := e.Value.(*reader).askedAt
+	for ; e != nil; e = e.Next() {
+		if r := e.Value.(*reader); r.takes() == 0 {
+			oldest = r.askedAt
+			break
+		}
+	}
+	rs.urgent.promote(now, oldest)
+}
+
 // due takes up the readers that are due, and says how long it is until the next
 // are. With one that is due come those that would be due soon, so that fewer
-// statements are needed.
+// statements are needed. Of those that are slow come only as many as take readTime.
 func (rs *readers) due(now time.Time) (due []*reader, wait time.Duration) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	interval := rs.config.interval(rs.queue.Len())
-	for len(due) < readTogether && rs.queue.Len() > 0 {
-		r := rs.queue.Front().Value.(*reader)
-		if len(due) == 0 {
-			rs.urgent.promote(now, r.askedAt)
-		}
-		early := interval / 4
-		if len(due) == 0 {
-			early = 0
-		}
+	interval, early := rs.config.interval(rs.queue.Len()), time.Duration(0)
+	rs.promote(now)
+	var takes time.Duration
+	for e := rs.queue.Front(); e != nil && len(due) < readTogether; {
+		r := e.Value.(*reader)
+		e = e.Next()
 		wait = r.askedAt.Add(interval - early).Sub(now)
 		if wait > 0 && !rs.urgent.isDue(r.askedAt) {
 			break
@@ -239,7 +259,13 @@ func (rs *readers) due(now time.Time) (due []*reader, wait time.Duration) {
 			rs.remove(r)
 			continue
 		}
-		r.askedAt = now
+		if long := r.takes(); long > 0 {
+			if takes > 0 && takes+long > readTime {
+				continue // the quick ones behind it do not wait for it
+			}
+			takes += long
+		}
+		r.askedAt, early = now, interval/4
 		rs.queue.MoveToBack(r.element)
 		due = append(due, r)
 	}

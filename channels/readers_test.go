@@ -84,6 +84,58 @@ func TestAChangeHasEverybodyAskedAtOnceAndOnceMore(t *testing.T) {
 	}
 }
 
+// TestSlowReadersDelayNoOthers has two hundred readers whose checks take half a second,
+// as by a policy that sleeps, among five hundred that take none.
+func TestSlowReadersDelayNoOthers(t *testing.T) {
+	const check, slowly = 5 * time.Second, 500 * time.Millisecond
+	at := time.Unix(1_800_000_000, 0)
+	rs := lined(700, check, at)
+	asked, isSlow := map[*reader]time.Time{}, map[*reader]bool{}
+	for i, e := 0, rs.queue.Front(); e != nil; i, e = i+1, e.Next() {
+		r := e.Value.(*reader)
+		if asked[r] = r.askedAt; i%7 < 2 {
+			r.took, isSlow[r] = slowly, true
+		}
+	}
+	oldest := func(slow bool) (longest time.Duration) {
+		for r, began := range asked {
+			if isSlow[r] == slow {
+				longest = max(longest, at.Sub(began))
+			}
+		}
+		return longest
+	}
+	changed := at.Add(20 * time.Second)
+	for start, noted := at, false; at.Sub(start) < 2*time.Minute; {
+		if !noted && at.After(changed) {
+			noted = true
+			rs.urgent.note()
+		}
+		batch, wait := rs.due(at)
+		began := at
+		for _, r := range batch {
+			asked[r] = began
+			at = at.Add(r.took)
+		}
+		if got := oldest(false); got > check {
+			t.Fatalf("after %s somebody is asked about whose last check was %s ago; want %s at most", at.Sub(start), got, check)
+		}
+		if noted && at.Sub(changed) > 2*time.Second+unseenTime && changed.After(start) {
+			for r, began := range asked {
+				if !isSlow[r] && began.Before(changed) {
+					t.Fatal("a change does not have quick readers asked about at once")
+				}
+			}
+		}
+		if len(batch) == 0 {
+			at = at.Add(wait)
+		}
+	}
+	if got, want := oldest(true), 200*slowly*11/10; got > want {
+		t.Errorf("a slow reader was not asked about for %s; want %s at most, in their turn", got, want)
+	}
+}
+
 func TestChangesThatNeverEndTakeHalfOfTheTime(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	rs := lined(2*readTogether, 30*time.Second, at.Add(-time.Second))

@@ -22,6 +22,7 @@ type ReadCheck struct {
 type ReadAnswer struct {
 	Grants Grants
 	Err    error
+	Took   time.Duration // by Postgres, about
 }
 
 // readRound is how many checks Postgres is asked for at once.
@@ -107,13 +108,16 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string,
 		}
 		pipeline.SendQueryParams(becomeOnSQL, args, nil, nil, nil)
 		pipeline.SendQueryParams(foundProbe, [][]byte{textArray(t.ids)}, nil, nil, nil)
+		pipeline.SendFlushRequest() // for Took: otherwise all answers come with the last
 	}
 	pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
 	err = pipeline.Sync()
+	at := time.Now()
 	for i := 0; err == nil && i < len(topics); i++ {
 		first := i == 0 || topics[i-1].Subject != topics[i].Subject
 		var step int
 		step, err = topics[i].receive(pipeline, first, i > 0)
+		topics[i].answer.Took, at = time.Since(at), time.Now()
 		if pg, ok := postgresError(err); ok {
 			topics[i].answer.Err = p.topicError(topics[i].Subject, conn, pg, step)
 			answered, err = i+1, pipeline.Close()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Asked together, everybody gets what they get alone.
@@ -30,6 +31,33 @@ func TestManyPrivateTopicsAreAskedTogether(t *testing.T) {
 	var left int
 	if err := l.Pool.QueryRow(t.Context(), "select count(*) from realtime.messages").Scan(&left); err != nil || left != 0 {
 		t.Errorf("%d messages are left, %v", left, err)
+	}
+}
+
+func TestHowLongACheckTakesIsKnownOfEachOfMany(t *testing.T) {
+	l := newLab(t, messagesSQL, today, `create policy slow on realtime.messages for select to authenticated
+		using (case when realtime.topic() = 'slow' then pg_sleep(0.2) is not null else true end)`)
+	s := l.subject("authenticated", user1)
+	topics := []string{"a", "slow", "b", "c"}
+	var checks []ReadCheck
+	for _, topic := range topics {
+		checks = append(checks, ReadCheck{s, Topic{Name: topic}, false})
+	}
+	var least [4]time.Duration
+	for range 3 { // the machine may be busy
+		for i, answer := range l.policy.MayReadAll(t.Context(), checks) {
+			if answer.Err != nil || !answer.Grants.ReadBroadcast {
+				t.Fatalf("%s: %+v", topics[i], answer)
+			}
+			if least[i] == 0 || answer.Took < least[i] {
+				least[i] = answer.Took
+			}
+		}
+	}
+	for i, took := range least {
+		if slow := topics[i] == "slow"; slow != (took >= 190*time.Millisecond) {
+			t.Errorf("%s takes %s", topics[i], took)
+		}
 	}
 }
 
