@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"walcast/test/program"
 )
@@ -26,6 +27,9 @@ func (resumesAtOnce) run(ctx context.Context, a *attacker) error {
 	}
 	defer func() { _ = db.Close(context.WithoutCancel(ctx)) }()
 	for range 40 {
+		// Not as fast as may be: others' rows wait in the WAL behind those of whoever
+		// writes much, and Postgres decodes them one after the other.
+		program.Wait(ctx, 100*time.Millisecond)
 		if _, err := db.Exec(ctx, `insert into posts (body) select repeat('r', 200) from generate_series(1, 1000)`); err != nil {
 			return err
 		}
