@@ -29,6 +29,9 @@ type postgres struct {
 // role". That user should therefore have no rights of its own beyond membership in
 // the roles that tokens name, and row-level security should apply to it. AskOver
 // must be called before the policy is used.
+//
+// The server has no setting for it: the role that it is meant to connect as has no such
+// rights either, see "The role that serves" in docs/operations.md.
 func (pg *postgres) AskOver(pool *pgxpool.Pool) { pg.asking = pool }
 
 // askPool returns the pool over which code of users runs.
