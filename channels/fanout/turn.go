@@ -23,10 +23,33 @@ type catchUpLimits struct {
 	turns  chan struct{} // has a token for each catch-up that has changes matched and not sent yet
 	asking chan struct{} // and for each that may have to wait for Postgres between
 	heavy  *heavy.Work   // has a turn for each that computes
+	next   chan struct{} // has a token for each that computes, or will next: messages must not wait behind all others
 }
 
 func newCatchUpLimits(w *heavy.Work) catchUpLimits {
-	return catchUpLimits{turns: make(chan struct{}, catchUpsAtOnce), asking: make(chan struct{}, askingAtOnce), heavy: w}
+	return catchUpLimits{
+		turns: make(chan struct{}, catchUpsAtOnce), asking: make(chan struct{}, askingAtOnce),
+		heavy: w, next: make(chan struct{}, w.Most()),
+	}
+}
+
+// begin waits until few others compute.
+func (l *catchUpLimits) begin() {
+	l.next <- struct{}{}
+	l.heavy.Begin()
+}
+
+// end has others compute.
+func (l *catchUpLimits) end() {
+	l.heavy.End()
+	<-l.next
+}
+
+// compute calls f when few others compute.
+func (l *catchUpLimits) compute(f func()) {
+	l.begin()
+	defer l.end()
+	f()
 }
 
 // turn is when a catch-up may do something: it has one of the turns, and computes
@@ -71,7 +94,7 @@ func (t *turn) turns() chan struct{} {
 // compute waits until few others compute.
 func (t *turn) compute() {
 	if t.since.IsZero() {
-		t.limits.heavy.Begin()
+		t.limits.begin()
 		t.since = time.Now()
 	}
 }
@@ -79,7 +102,7 @@ func (t *turn) compute() {
 // rest has others compute.
 func (t *turn) rest() {
 	if !t.since.IsZero() {
-		t.limits.heavy.End()
+		t.limits.end()
 		t.since = time.Time{}
 	}
 }

@@ -1,7 +1,9 @@
 package fanout
 
 import (
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"walcast/internal/heavy"
@@ -55,4 +57,39 @@ func TestATurnLastsForMoreThanAFewChanges(t *testing.T) {
 		t.Error("a turn goes on after turnTime")
 	}
 	own.end()
+}
+
+// TestAMessageWaitsForFewCatchUpsAndNotForAll has fifty of them want to compute before
+// a message comes.
+func TestAMessageWaitsForFewCatchUpsAndNotForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := heavy.New()
+		l := newCatchUpLimits(w)
+		for range w.Most() {
+			w.Begin()
+		}
+		var mu sync.Mutex
+		computed, before := 0, -1
+		for range 50 {
+			go l.compute(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				computed++
+			})
+		}
+		synctest.Wait()
+		go w.Do(func() {
+			mu.Lock()
+			defer mu.Unlock()
+			before = computed
+		})
+		synctest.Wait()
+		for range w.Most() {
+			w.End()
+		}
+		synctest.Wait()
+		if computed != 50 || before < 0 || before > w.Most() {
+			t.Errorf("%d catch-ups computed, %d before the message; want all, and %d at most before it", computed, before, w.Most())
+		}
+	})
 }
