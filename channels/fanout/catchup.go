@@ -41,7 +41,7 @@ func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
 // catch-ups may match and send.
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
 	had := c.turn.end()
-	c.subscription.request.Session.sending.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.catchUps.compute(send) })
+	c.subscription.request.Session.catchUps.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.catchUps.compute(send) })
 	c.turn.again(had)
 }
 
@@ -255,7 +255,7 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 		return true
 	}
 	if c.from == (changelog.Standing{}) {
-		e = unknown(c.fanout.log)
+		e = unknownClient(c.fanout.log)
 		c.subscription.resync(e)
 	} else {
 		c.subscription.lose(c.subscription.behindOf(e))

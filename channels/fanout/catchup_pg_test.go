@@ -161,9 +161,9 @@ func TestCatchUpsWaitForRoom(t *testing.T) {
 	session := &Session{}
 	f.subscribe(slow, ask{bindings: everyRow, session: session}, Start{From: Proven, At: at})
 	f.until("the slow client is waited for", func() bool {
-		free := session.sending.mu.TryLock()
+		free := session.catchUps.mu.TryLock()
 		if free {
-			session.sending.mu.Unlock()
+			session.catchUps.mu.Unlock()
 		}
 		return !free
 	})

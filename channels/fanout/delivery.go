@@ -277,7 +277,7 @@ func (d *delivery) releaseEach(subscriptions []*Subscription) (left []*Subscript
 // add attaches a subscription. From now on the delivery sends what the
 // subscription has still to get. d.mu must be held.
 func (d *delivery) add(s *Subscription) {
-	s.round = 0 // each delivery counts rounds for itself
+	s.number = 0 // each delivery numbers its changes itself
 	s.attachedTo.Store(d)
 	d.matcher.attached.add(s)
 	d.matcher.attached.addBindings(s)

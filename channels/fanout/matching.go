@@ -50,7 +50,7 @@ func (r *matcher) row(c *wal.Change, to *matched) {
 	table := r.tables.byOID[c.Relation.OID]
 	r.attached.index.Match(c, func(b *binding, t filters.Truth) {
 		m := match{change: c, binding: b, table: table, truth: t}
-		if m.sort(r.fanout.policy, to.before()); m.way != hidden {
+		if m.setWay(r.fanout.policy, to.before()); m.way != hidden {
 			to.add(&m)
 		}
 	})
@@ -75,11 +75,11 @@ func (r *matcher) message(c *wal.Change, to *matched) {
 	to.messages = append(to.messages, m)
 }
 
-// sort says how a match is decided. last is the match before, nil for none:
+// setWay sets how a match is decided. last is the match before, nil for none:
 // equal matches are decided in the same way. Grants come first: a filter that
 // reads what the role may not see is never put to Postgres. The lock of the
 // delivery must be held.
-func (m *match) sort(p *policy.Policy, last *match) {
+func (m *match) setWay(p *policy.Policy, last *match) {
 	b := m.binding
 	view, loaded := m.table.views[b.subject.Role]
 	m.view = view

@@ -65,9 +65,9 @@ func (s *Subscription) tell(e *changelog.ResyncError) {
 	}))
 }
 
-// unknown is the error that is told to clients of which it is not known whether
-// they were here before, nor what they have.
-func unknown(log *changelog.Log) *changelog.ResyncError {
+// unknownClient is the error that is told to a client of which it is not known
+// whether it was here before, nor what it has.
+func unknownClient(log *changelog.Log) *changelog.ResyncError {
 	at := log.Standing()
 	return &changelog.ResyncError{
 		Code: changelog.CodeUnknown, Reason: "the server does not know any more what this client has received",

@@ -10,7 +10,7 @@ type sender struct {
 	frames   *frames
 	notes    *messageNotes // of a direct lane, nil for others
 
-	round    uint64          // counts changes, so that hits of this change are told from those of others
+	number   uint64          // of the change being sent, so that its hits are told from those of others
 	touched  []*Subscription // subscriptions that get the change being sent
 	appeared []appearance    // tables whose first row came; belongs to the goroutine that delivers
 }
@@ -63,7 +63,7 @@ func (m *message) alone() *message {
 // row sends a row change to the subscriptions of its matches: one frame for
 // each, or several where its bindings see different columns.
 func (o *sender) row(c *wal.Change, matches []match, outdated wal.Position) {
-	o.round++
+	o.number++
 	for i := range matches {
 		o.take(&matches[i], outdated)
 	}
@@ -71,7 +71,7 @@ func (o *sender) row(c *wal.Change, matches []match, outdated wal.Position) {
 	for _, s := range o.touched {
 		switch {
 		case !o.attached.has(s): // a later match of it has moved it to another delivery
-		case s.behind() || s.isOpen:
+		case s.behind() || s.isUndecided:
 			o.waiting.put(s, s.step(c))
 		default:
 			o.frames.sendTo(s, c)
@@ -112,14 +112,14 @@ func (o *sender) take(m *match, to wal.Position) {
 		o.waiting.moves.toSecured(s, justBefore(first.Position))
 		return
 	}
-	if s.round != o.round {
-		s.round, s.isOpen = o.round, false
+	if s.number != o.number {
+		s.number, s.isUndecided = o.number, false
 		s.hits, s.taken = s.hits[:0], s.taken[:0]
 		o.touched = append(o.touched, s)
 	}
 	s.taken = append(s.taken, m)
 	if m.way == unread || m.way == asked {
-		s.isOpen = true
+		s.isUndecided = true
 		return
 	}
 	m.binding.see(m.view, m.table)

@@ -10,8 +10,8 @@ import (
 // one after the other, and what their bindings cost is counted together. The
 // zero Session is ready for use.
 type Session struct {
-	sending oneAtATime
-	cost    cost
+	catchUps oneAtATime
+	cost     cost
 }
 
 // oneAtATime has the catch-ups of a session send one after the other, as each

@@ -51,7 +51,7 @@ func (f *Fanout) begin(s *Subscription, r Request, start Start) {
 	case f.log.Standing() == changelog.Standing{}: // what it misses is known when the log begins
 		f.catchUp(s, direct, changelog.Standing{})
 	default:
-		f.subscribeLive(s, direct, unknown(f.log))
+		f.subscribeLive(s, direct, unknownClient(f.log))
 	}
 }
 
@@ -107,9 +107,9 @@ func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Posit
 	s.progress = progress{rows: from}
 	s.progress.startLive(direct.live())
 	if forgotten {
-		unheard := unknown(f.log)
-		unheard.Position = from.Position
-		s.tell(unheard)
+		missed := unknownClient(f.log)
+		missed.Position = from.Position
+		s.tell(missed)
 	}
 	f.catchUp(s, direct, from)
 }

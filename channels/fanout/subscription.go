@@ -34,10 +34,10 @@ type Subscription struct {
 
 // sending is what a subscription has of the change being sent.
 type sending struct {
-	round  uint64     // the delivery's round that the rest belongs to
-	hits   []*binding // bindings for which the change is sent
-	taken  []*match   // all matches of the subscription
-	isOpen bool       // one of them is not decided
+	number      uint64     // of the change in the delivery: the rest is left from an earlier one if the sender has another number
+	hits        []*binding // bindings for which the change is sent
+	taken       []*match   // all matches of the subscription
+	isUndecided bool       // one of them waits for an answer
 }
 
 func newSubscription(f *Fanout, r Request) *Subscription {

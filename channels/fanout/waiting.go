@@ -53,14 +53,15 @@ func (w *waiting) put(s *Subscription, st step) {
 		return
 	}
 	s.queue.steps = append(s.queue.steps, st)
-	w.hold(s, size)
+	w.account(s, size)
 	for i := range st.matches {
 		w.ask(&st.matches[i])
 	}
 }
 
-// hold accounts for a change of size in what a subscription has waiting.
-func (w *waiting) hold(s *Subscription, size int) {
+// account notes that what waits of a subscription has grown by size bytes, or
+// shrunk if size is negative.
+func (w *waiting) account(s *Subscription, size int) {
 	s.queue.bytes += size
 	w.fanout.asker.queued.Add(int64(size))
 	if s.behind() {
@@ -77,7 +78,7 @@ func (w *waiting) discard(s *Subscription) {
 		s.queue.steps[i].forget()
 	}
 	s.queue.steps = nil
-	w.hold(s, -s.queue.bytes)
+	w.account(s, -s.queue.bytes)
 }
 
 // ask has what a match waits for read, or asked of Postgres.
@@ -132,7 +133,7 @@ func (w *waiting) dequeue(s *Subscription) step {
 	st := s.queue.steps[0]
 	s.queue.steps[0] = step{}
 	s.queue.steps = s.queue.steps[1:]
-	w.hold(s, -st.bytes())
+	w.account(s, -st.bytes())
 	return st
 }
 
@@ -162,7 +163,7 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 	for ; st.decided < len(st.matches); st.decided++ {
 		m := &st.matches[st.decided]
 		if m.way == unread {
-			w.sortAll(st.matches[st.decided:])
+			w.setWays(st.matches[st.decided:])
 		}
 		if m.way == asked {
 			m.take()
@@ -181,20 +182,20 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 	return true
 }
 
-// sortAll sorts again the matches that wait for views.
-func (w *waiting) sortAll(matches []match) {
+// setWays sets the ways of matches that wait for views.
+func (w *waiting) setWays(matches []match) {
 	for i := range matches {
 		if m := &matches[i]; m.way == unread {
-			w.sortAgain(m)
+			w.resetWay(m)
 		}
 	}
 }
 
-// sortAgain sorts a match again, as its view may have come. If row-level
+// resetWay sets the way of a match again, as its view may have come. If row-level
 // security applies Postgres is asked even if the policy is compiled, as the
 // match was found before the index had the policy's conditions.
-func (w *waiting) sortAgain(m *match) {
-	if m.sort(w.fanout.policy, nil); m.way == compiled {
+func (w *waiting) resetWay(m *match) {
+	if m.setWay(w.fanout.policy, nil); m.way == compiled {
 		m.way = asked
 	}
 	if w.moves.toSecured == nil || m.way == unread {
@@ -237,8 +238,8 @@ func (w *waiting) outdate(s *Subscription, at wal.Position) {
 	}
 	clear(s.queue.steps[:n])
 	s.queue.steps = s.queue.steps[n:]
-	w.hold(s, -freed)
-	s.hits, s.isOpen = s.hits[:0], false // hits of the change being sent go too
+	w.account(s, -freed)
+	s.hits, s.isUndecided = s.hits[:0], false // hits of the change being sent go too
 	s.resync(e)
 	s.progress.advance(changelog.Standing{History: e.History, Position: at})
 	w.fanout.metrics.outdated.Inc()
