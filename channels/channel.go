@@ -21,7 +21,7 @@ type channel struct {
 	terms    terms
 	weight   weight // what it counts for in its session's limits
 	out      *outbox
-	access   *access              // who it acts as, and what it may do
+	access   *access              // the subject that it acts as, and what that may do on the topic
 	rows     *fanout.Subscription // its bindings, and how far it has come in the log
 	member   *topics.Member       // its part in the topic's broadcasts
 	present  *presence.Member     // its part in the topic's presence

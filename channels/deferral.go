@@ -109,7 +109,7 @@ func (d *deferral) answer() bool {
 	case !d.finish():
 		return false
 	case d.outcome != nil:
-		d.outcome <- nil // the reply is begin's
+		d.outcome <- nil // the function that Admit returns sends the reply
 		return true
 	}
 	return j.reply(d.replaced)

@@ -4,9 +4,9 @@
 // A join is a straight line: authorise it; make its channel a member of its
 // topic, of the stream of changes and of its presence, while the channel's
 // outbox keeps back what these push; send the reply; open the outbox. What a
-// member is and does is the business of its package: a topic's broadcasts that
-// of channels/topics, bindings that of channels/fanout, who is present that of
-// presence, what the client has received that of channels/resume.
+// member is and does is the business of its package: channels/topics has a
+// topic's broadcasts, channels/fanout the bindings, presence what is tracked,
+// channels/resume what the client has received.
 //
 // It knows nothing of HTTP and sockets, and asks the database nothing itself:
 // policy and diagnose do.

@@ -68,12 +68,12 @@ func (o *outbox) bound(limit int, f func()) bool {
 
 // setLimit sets a limit, 0 for none. It is false if the limit before was
 // exceeded.
-func (o *outbox) setLimit(limit int) (held bool) {
+func (o *outbox) setLimit(limit int) (within bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	held = o.limit == 0 || o.bytes <= o.limit
+	within = o.limit == 0 || o.bytes <= o.limit
 	o.limit = limit
-	return held
+	return within
 }
 
 // open queues the reply to the join, what has waited for it, and what follows.

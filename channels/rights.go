@@ -72,9 +72,9 @@ func (c *channel) refuse(why error) {
 // acts reports whether the channel acts as a subject.
 func (c *channel) acts(s *policy.Subject) bool { return c.access.acting() == s }
 
-// allow has an answer take effect. If the channel may read nothing any more it
-// ends. presence says that it was also asked about
-// presence.
+// allow has an answer about what the channel may read take effect. If it may
+// read nothing any more it ends. presence says that the answer is about presence
+// too.
 func (c *channel) allow(s *policy.Subject, began time.Time, granted policy.Grants, presence bool) {
 	presence = presence && c.access.known().presenceAsked
 	if c.access.takeAnswer(s, began, granted, presence) && !c.reception.update(c) {

@@ -52,8 +52,8 @@ func (r *roster) present() (sessions []*Session, channels []*channel) {
 	return slices.Collect(maps.Keys(r.sessions)), slices.Collect(maps.Keys(r.channels))
 }
 
-// Selection says which sessions or channels are meant: those for which
-// everything holds that is set.
+// Selection says which sessions or channels are meant: those that fit every
+// field that is set.
 type Selection struct {
 	Sub     string     // sub claim of the channel's token, or of the connection's
 	Topic   string     // sub-topic, without "realtime:"

@@ -43,7 +43,7 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 	if err := j.register(ctx); err != nil || j.waits() == 0 {
 		return j, err
 	}
-	// Nobody else waits for this request, and its status can still tell.
+	// The request alone waits for this, and its status can still be a refusal.
 	return j, <-j.hold(nil).outcome
 }
 

@@ -10,7 +10,7 @@ import (
 type tasks struct {
 	arming    *arming    // checks bindings
 	expiry    *expiry    // checks tokens
-	readers   *readers   // asks who may still read private topics
+	readers   *readers   // asks whether channels may still read private topics
 	readiness *readiness // tells channels that messages from SQL arrive
 }
 

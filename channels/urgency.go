@@ -29,8 +29,9 @@ const (
 // note notes that something has changed.
 func (u *urgency) note() { u.noted = true }
 
-// promote begins a round if one is called for. oldest is when the check began of
-// the reader whose last one is longest ago.
+// promote begins a round if something has changed, or one more is to follow the
+// last. oldest is when the check began of the reader that was checked longest
+// ago.
 func (u *urgency) promote(now, oldest time.Time) {
 	if u.isDue(oldest) {
 		return // the round before is not over
@@ -67,9 +68,10 @@ type changes struct{ at atomic.Int64 } // in Unix nanoseconds
 
 func (c *changes) note(now time.Time) { c.at.Store(now.UnixNano()) }
 
-// believes reports whether the answer to what was asked at a time still holds. An answer from right after a change may not know of the change. It
-// holds for a moment all the same: otherwise, with changes that never end,
-// Postgres would be asked for every message.
+// believes reports whether the answer to what was asked at a time still holds.
+// An answer from right after a change may not know of the change. It holds for a
+// moment all the same: otherwise, with changes that never end, Postgres would be
+// asked for every message.
 func (c *changes) believes(asked, now time.Time) bool {
 	at := time.Unix(0, c.at.Load())
 	return asked.After(at) && (asked.Sub(at) > unseenTime || now.Sub(asked) < urgentPause)

@@ -43,7 +43,7 @@ func newWatched(p *policy.Policy, log *changelog.Log, changed func()) *watched {
 func (w *watched) refresh(ctx context.Context, age time.Duration, idle bool) {
 	if idle {
 		w.tables.Store(nil)
-		w.age()
+		w.markStale()
 		return
 	}
 	if !w.isDue(now(), age) {
@@ -69,8 +69,8 @@ func (w *watched) isDue(now time.Time, age time.Duration) bool {
 	return true
 }
 
-// age has the next refresh read.
-func (w *watched) age() {
+// markStale has the next refresh read.
+func (w *watched) markStale() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stale = true

@@ -17,9 +17,9 @@ func (w weight) add(other weight) weight {
 	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.steps + other.steps}
 }
 
-// How much of a channel and of a session lanes take, which many channels share.
-// It is far above what applications ask for; changes are matched for the
-// channels beyond it by a delivery of their own.
+// How much a lane, which many channels share, takes of one channel and of one
+// session. It is far above what applications ask for. A channel beyond it is
+// dedicated: it has changes matched by a delivery of its own.
 const (
 	laneBindings         = 1000   // of a channel: to index them keeps the lane waiting
 	laneBindingsTogether = 10_000 // of a session

@@ -13,9 +13,9 @@ import (
 	"walcast/replication/wal"
 )
 
-// asker has Postgres decide what Go cannot, beside the deliveries: first who
-// may see a row, and then, as the subject, whether a filter holds. Only the
-// subscriptions that a question is about wait for its answer.
+// asker has Postgres decide what Go cannot, beside the deliveries: first whether
+// a subject may see a row, and then, as that subject, whether a filter holds.
+// Only the subscriptions that a question is about wait for its answer.
 type asker struct {
 	fanout *Fanout
 	queued atomic.Int64 // bytes that wait in the queues of all subscriptions
@@ -139,7 +139,7 @@ func (a *asker) ask(ctx context.Context, r *round) error {
 	return err
 }
 
-// askRows asks who may see rows. After the answers it waits for a look at the
+// askRows asks whether subjects may see rows. After the answers it waits for a look at the
 // rules of access: an answer counts only if they are still those by which its
 // row was matched.
 func (a *asker) askRows(ctx context.Context, r *round) error {
@@ -201,8 +201,8 @@ type overrun struct {
 	group   *group
 }
 
-// conclude takes in the answers of a round and what they have cost. It returns
-// the answered questions, and the bindings that are to be switched off.
+// conclude takes in the answers of a round and what they have cost: took is
+// Postgres' time for all of them. It returns the answered questions, and the bindings that are to be switched off.
 func (a *asker) conclude(r *round, took time.Duration) (answered []*question, overruns []overrun) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -238,8 +238,8 @@ func (a *asker) usual(took time.Duration) time.Duration {
 	return a.least
 }
 
-// account charges the group of a part for it. It reports whether that was too
-// much.
+// account charges the group of a part for the round. It reports whether that
+// was too much.
 func (r *round) account(p part, now time.Time, took time.Duration) (over bool) {
 	budget := &p.group.budget
 	for _, q := range p.questions {

@@ -16,7 +16,7 @@ import (
 // it, but each of them costs the lane time.
 const (
 	overlapLimit = 20_000
-	overlapFew   = 4 // as many bindings on one row are not counted
+	overlapFew   = 4 // so many bindings on one row, or fewer, are not counted
 )
 
 // noteOverlap notes that several bindings of the subscription match the same

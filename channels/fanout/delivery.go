@@ -11,7 +11,7 @@ import (
 )
 
 // delivery turns changes into frames for the subscriptions attached to it, in
-// three steps, which follow here in this order: match finds who a change is for
+// three steps, which follow here in this order: match finds the bindings that a change is for
 // (with the lock), confirm waits for a look at the rules of access if rows are
 // under row-level security (without it), send pushes the frames (with it). What
 // is not decided then waits in the queue of its subscription until Postgres has
@@ -21,8 +21,8 @@ type delivery struct {
 	kind   kind
 	pacing pacing
 
-	// Matched and read are what is at hand. They belong to the goroutine that
-	// calls deliver.
+	// matched and read are of the changes that deliver was called with. They
+	// belong to the goroutine that calls it.
 	matched matched
 	read    readMark
 

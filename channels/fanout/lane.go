@@ -146,9 +146,9 @@ func (l *lane) live() changelog.Standing {
 	return l.unsent()
 }
 
-// attachProven puts a subscription without bindings on the lane whose client
-// has everything up to a standing, whether the log still goes back that far or
-// not. It is false, and does nothing, if messages may have come since.
+// attachProven puts a subscription without bindings on the lane. Its client has
+// everything up to a standing, whether the log still goes back that far or not.
+// It is false, and does nothing, if messages may have come since.
 func (l *lane) attachProven(s *Subscription, from changelog.Standing) bool {
 	l.delivery.mu.Lock()
 	defer l.delivery.mu.Unlock()

@@ -40,7 +40,7 @@ const (
 	compiled            // it is sent if a look finds that the rules have not changed
 	asked               // Postgres decides
 	unread              // unknown until it has been read what the role may see of the table
-	outdated            // undecidable: who may see what of the table has changed since the row was written
+	outdated            // undecidable: the rules of access to the table have changed since the row was written
 )
 
 // isLike reports whether the same verdict of the policy goes for both matches.
@@ -85,8 +85,8 @@ func (b *matched) add(m *match) {
 }
 
 // compare makes the matches outdated whose rules have changed since they were
-// matched. Those that are open for everybody count only if looks are late:
-// otherwise what they were matched by is new enough.
+// matched. Those of tables without row-level security count only if looks are
+// late: otherwise the grants that they were matched by are new enough.
 func (b *matched) compare(p *policy.Policy, late bool) {
 	for i := range b.matches {
 		m := &b.matches[i]

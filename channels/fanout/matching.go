@@ -9,7 +9,8 @@ import (
 	"walcast/replication/wal"
 )
 
-// matcher finds who changes are for. It is guarded by the lock of its delivery.
+// matcher finds the bindings that changes are for. It is guarded by the lock of
+// its delivery.
 type matcher struct {
 	fanout   *Fanout
 	attached attached

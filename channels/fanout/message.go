@@ -7,7 +7,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// topicID is a Topic that is compared as one word.
+// topicID stands for a Topic, and is compared as fast as a pointer.
 type topicID = unique.Handle[protocol.Topic]
 
 // Messages reads messages from SQL.

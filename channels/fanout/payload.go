@@ -79,11 +79,11 @@ func size(row wal.Row) (n int) {
 // cut takes the columns with long values out of a mask. Columns of the key
 // stay.
 func cut(rel *wal.Relation, row wal.Row, mask []bool) []bool {
-	kept := make([]bool, len(mask))
+	short := make([]bool, len(mask))
 	for i := range mask {
-		kept[i] = mask[i] && !isLong(rel, row, i)
+		short[i] = mask[i] && !isLong(rel, row, i)
 	}
-	return kept
+	return short
 }
 
 func isLong(rel *wal.Relation, row wal.Row, i int) bool {

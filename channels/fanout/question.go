@@ -46,8 +46,8 @@ type group struct {
 	budget     budget
 }
 
-// isAboutRows reports whether the questions are who may see rows, and not
-// whether a filter holds.
+// isAboutRows reports whether the questions are whether rows may be seen, and
+// not whether a filter holds.
 func (g *group) isAboutRows() bool { return g.filter == "" }
 
 // take takes out as many questions as are asked at once, and drops those for
@@ -82,7 +82,7 @@ type budget struct {
 	late  int       // how many rows in succession took too long
 	began time.Time // start of the minute that spent is counted in
 	spent time.Duration
-	used  time.Time
+	used  time.Time // when something was asked last
 	off   time.Time // nothing is asked until then
 }
 

@@ -29,9 +29,9 @@ const (
 	roundQuestions = 2048
 )
 
-// round is questions that are put to Postgres at once: about one filter, or
-// about who may see rows of one table, for several subjects if all of their
-// groups are quick.
+// round is questions that are put to Postgres at once: whether one filter holds
+// for rows, or whether rows of one table may be seen, by several subjects if all
+// of their groups are quick.
 type round struct {
 	parts   []part
 	slow    bool

@@ -224,8 +224,8 @@ func (w *waiting) takeOutcome(s *Subscription, m *match) {
 }
 
 // outdate tells a subscription to resync, and drops what waits up to a
-// position: who may see what of a table has changed since its rows were
-// written.
+// position: the rules that say who may see rows of a table have changed since
+// these were written.
 func (w *waiting) outdate(s *Subscription, at wal.Position) {
 	e := &changelog.ResyncError{
 		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
