@@ -92,7 +92,7 @@ func (h *fakeHub) size() int {
 
 func (s *fakeSession) Handle(_ context.Context, m protocol.Message) {
 	if m.Topic == protocol.TopicPhoenix {
-		s.out.Push(s.id.Version.Reply("", m.Ref, m.Topic, protocol.StatusOK, []byte("{}")))
+		s.out.Push(s.id.Version.ReplyTo(m, "", protocol.StatusOK, []byte("{}")))
 		return
 	}
 	s.hub.say(s.id.Version.Push("", "", m.Topic, m.Event, m.Payload))

@@ -107,7 +107,7 @@ func BenchmarkReply(b *testing.B) {
 		b.Run("vsn="+v.String(), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				v.Reply(`"1"`, `"12"`, "realtime:room1", StatusOK, EmptyObject)
+				v.ReplyTo(Message{Ref: `"12"`, Topic: "realtime:room1"}, `"1"`, StatusOK, EmptyObject)
 			}
 		})
 	}

@@ -18,11 +18,13 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				`{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1"}`, `{"table":"todos"}`).Response("16/B374D848:3"))
 		},
 		"join-refused": func(v Version) *Frame {
-			return v.Reply(`"1"`, `"1"`, "realtime:room1", StatusError, Reason(RefuseRead("room1")))
+			return v.ReplyTo(Message{Ref: `"1"`, Topic: "realtime:room1"}, `"1"`, StatusError, Reason(RefuseRead("room1")))
 		},
-		"heartbeat-reply": func(v Version) *Frame { return v.Reply("", `"7"`, TopicPhoenix, StatusOK, EmptyObject) },
-		"close":           func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventClose, EmptyObject) },
-		"error":           func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventError, ChannelCrash) },
+		"heartbeat-reply": func(v Version) *Frame {
+			return v.ReplyTo(Message{Ref: `"7"`, Topic: TopicPhoenix}, "", StatusOK, EmptyObject)
+		},
+		"close": func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventClose, EmptyObject) },
+		"error": func(v Version) *Frame { return v.Push(`"1"`, `"1"`, "realtime:room1", EventError, ChannelCrash) },
 		"system": func(v Version) *Frame {
 			return v.Push(`"1"`, "", "realtime:room1", EventSystem, systemPayload(ExtensionPostgres, StatusOK, MessageSubscribed, "room1"))
 		},

@@ -49,7 +49,9 @@ func TestTextFramesAreBuiltInOneAllocation(t *testing.T) {
 	ids, meta := []byte("[1,2]"), []byte(`{"id":"7"}`)
 	for _, v := range []Version{V1, V2, SSE} {
 		builds := map[string]func() *Frame{
-			"Reply":   func() *Frame { return v.Reply(`"1"`, `"2"`, "realtime:room", StatusOK, payload) },
+			"ReplyTo": func() *Frame {
+				return v.ReplyTo(Message{Ref: `"2"`, Topic: "realtime:room"}, `"1"`, StatusOK, payload)
+			},
 			"Push":    func() *Frame { return v.Push(`"1"`, "", "realtime:room", EventSystem, payload) },
 			"Changes": func() *Frame { return v.Changes("realtime:room", ids, payload) },
 			"Broadcast": func() *Frame {

@@ -113,7 +113,7 @@ func RefuseSessionBytes(limit int) Refusal {
 
 // RefuseRead is for a subject that may not read a private topic.
 func RefuseRead(subTopic string) Refusal {
-	return Refusal{CodeUnauthorized, MessageNotReadable(subTopic)}
+	return Refusal{CodeUnauthorized, messageNotReadable(subTopic)}
 }
 
 // RefuseStore is for a broadcast that is to be kept by a subject that may not do that

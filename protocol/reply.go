@@ -48,12 +48,8 @@ func Position(position string) json.RawMessage {
 	return append(b, '}')
 }
 
-// Reply builds phx_reply; response is raw JSON.
-func (v Version) Reply(joinRef, ref Ref, topic, status string, response json.RawMessage) *Frame {
-	return reply(envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: EventReply}, status, response)
-}
-
 // ReplyTo builds phx_reply to a message, whatever its topic is (Message.OddTopic).
+// response is raw JSON.
 func (v Version) ReplyTo(m Message, joinRef Ref, status string, response json.RawMessage) *Frame {
 	return reply(envelope{version: v, joinRef: joinRef, ref: m.Ref, topic: m.Topic, oddTopic: m.OddTopic, event: EventReply}, status, response)
 }

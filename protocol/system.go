@@ -24,8 +24,8 @@ const (
 	MessageDisconnected       = "Disconnected by the server"
 )
 
-// MessageNotReadable is for a new token that may not read the private topic.
-func MessageNotReadable(subTopic string) string {
+// messageNotReadable is for a subject that may not read a private topic.
+func messageNotReadable(subTopic string) string {
 	return "You do not have permissions to read from this Channel topic: " + subTopic
 }
 

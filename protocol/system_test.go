@@ -45,7 +45,7 @@ func TestSystem(t *testing.T) {
 
 func TestRefusalSaysCodeAndText(t *testing.T) {
 	for refusal, want := range map[Refusal]string{
-		RefuseRead("a: b"):     "Unauthorized: " + MessageNotReadable("a: b"),
+		RefuseRead("a: b"):     "Unauthorized: " + messageNotReadable("a: b"),
 		RefuseMissingPartition: "MissingPartition: Realtime was unable to find the expected messages partition",
 		RefuseUnmatchedTopic:   "unmatched topic",
 		{Text: "two: words"}:   "two: words",

@@ -88,7 +88,7 @@ func rebuildText(t *testing.T, l transcript.Line, data []byte) (event string) {
 		if value(r.Topic).kind() != '"' {
 			m.OddTopic = r.Topic
 		} else {
-			frames = append(frames, v.Reply(joinRef, ref, topic, p.Status, p.Response))
+			frames = append(frames, v.ReplyTo(Message{Ref: ref, Topic: topic}, joinRef, p.Status, p.Response))
 		}
 		frames = append(frames, v.ReplyTo(m, joinRef, p.Status, p.Response))
 	case EventSystem:

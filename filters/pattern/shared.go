@@ -2,7 +2,6 @@ package pattern
 
 import (
 	"runtime"
-	"strings"
 	"sync"
 	"weak"
 )
@@ -52,19 +51,4 @@ func (s *shared) forget(text string) {
 	if e, ok := s.entries[text]; ok && e.Value() == nil {
 		delete(s.entries, text)
 	}
-}
-
-// Held returns how many different expressions filters hold, and about their memory in
-// bytes.
-func Held() (n, bytes int) {
-	expressions.mu.Lock()
-	defer expressions.mu.Unlock()
-	for text, e := range expressions.entries {
-		if e.Value() != nil {
-			n++
-			_, pattern, _ := strings.Cut(text, ")")
-			bytes += Bytes(pattern)
-		}
-	}
-	return n, bytes
 }
