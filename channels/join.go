@@ -240,7 +240,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.acting(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil,
-		Dedicated: j.session.isDear(ch.weight),
+		Dedicated: ch.weight.exceedsLane(j.session.held()),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {

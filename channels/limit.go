@@ -1,7 +1,6 @@
 package channels
 
 import (
-	"walcast/diagnose"
 	"walcast/protocol"
 )
 
@@ -15,30 +14,6 @@ type weight struct {
 
 func (w weight) add(other weight) weight {
 	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.steps + other.steps}
-}
-
-// How much a lane, which many channels share, takes of one channel and of one
-// session. It is far above what applications ask for. A channel beyond it is
-// dedicated: it has changes matched by a delivery of its own.
-const (
-	laneBindings         = 1000   // of a channel: to index them keeps the lane waiting
-	laneBindingsTogether = 10_000 // of a session
-	laneStepsTogether    = 200    // of a session
-)
-
-// isDear reports whether a channel is too much for a lane, with what its
-// session has already.
-func (s *Session) isDear(own weight) bool {
-	all := s.held().add(own)
-	return own.bindings > laneBindings || own.bindings > 0 && all.bindings > laneBindingsTogether || own.steps > 0 && all.steps > laneStepsTogether
-}
-
-// stepsOf adds up the steps of bindings.
-func stepsOf(bindings []diagnose.Binding) (steps int) {
-	for i := range bindings {
-		steps += bindings[i].Filter.StepsPerByte()
-	}
-	return steps
 }
 
 // held is the weight of the session's channels that have not ended.
