@@ -80,16 +80,20 @@ func TestEveryFileThatStartsAGoroutineIsInTheTable(t *testing.T) {
 	}
 }
 
+// starters are the names of functions and methods that have another function
+// called in a goroutine of its own, now or later.
+var starters = []string{"Go", "AfterFunc", "AddCleanup"}
+
 // startsGoroutine reports whether a file has a go statement, a call of a method
-// Go, as groups have it, or of a function that calls another in a goroutine of
-// its own later.
+// Go, as groups have it, or of a function that has another one called in a
+// goroutine of its own later.
 func startsGoroutine(file *ast.File) (starts bool) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.GoStmt:
 			starts = true
 		case *ast.CallExpr:
-			if called, ok := n.Fun.(*ast.SelectorExpr); ok && (called.Sel.Name == "Go" || called.Sel.Name == "AfterFunc") {
+			if called, ok := n.Fun.(*ast.SelectorExpr); ok && slices.Contains(starters, called.Sel.Name) {
 				starts = true
 			}
 		}
