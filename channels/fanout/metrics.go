@@ -78,6 +78,13 @@ func addGauges(reg promauto.Factory, f *Fanout) {
 		Help: "Memory of changes that wait for Postgres to decide who gets them.",
 	}, func() float64 { return float64(f.asker.queued.Load()) })
 	reg.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_undelivered_bytes",
+		Help: "WAL that the log has read and the slowest lane has not delivered yet.",
+	}, func() float64 {
+		reached := f.Reached().LSN
+		return float64(max(f.log.Head().LSN, reached) - reached)
+	})
+	reg.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_channels_secured",
 		Help: "Channels on secured lanes, whose rows wait for a look at the rules of access: those that had a row under row-level security.",
 	}, func() (n float64) {
