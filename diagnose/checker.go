@@ -161,7 +161,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 		if err == nil && len(narrow(b, rel)) > 0 {
 			shape, err = c.tables.shape(ctx, nameOf(b), rel.OID, c.believed)
 		}
-		return warningsFor(b, rel, shape, view, s.Role), nil, err
+		return warningsFor(b, rel, shape, view, s.Role, c.policy.Unjudged(view, s)), nil, err
 	case unfit.Lacks != "":
 		refused, err = c.lacking(ctx, s, b, forFilter, unfit.Lacks, rel)
 		return nil, refused, err

@@ -25,6 +25,9 @@ const (
 	partitionsOne = 20 // partitions that are named one by one
 )
 
+// unjudgedCure is said in place of SQL: only the owner knows which columns make a key.
+const unjudgedCure = "give the table a primary key, or have its policies read published columns only"
+
 // fullIdentity has the old row of UPDATE and DELETE written whole. Partitions have
 // an identity of their own, and their root says how they are sent.
 func fullIdentity(name string, s catalog.Shape) cure {

@@ -18,9 +18,9 @@ import (
 // that cures it.
 //
 // shape is of rel, and needed for a DELETE alone.
-func warningsFor(b *Binding, rel *wal.Relation, shape catalog.Shape, view *policy.View, role string) (warnings []protocol.Problem) {
+func warningsFor(b *Binding, rel *wal.Relation, shape catalog.Shape, view *policy.View, role string, unjudged error) (warnings []protocol.Problem) {
 	if !b.isWild() { // a wildcard means the tables that the role may see
-		warnings = append(grantWarnings(rel, view, role), rowWarnings(rel, view, role)...)
+		warnings = append(grantWarnings(rel, view, role), rowWarnings(rel, view, role, unjudged)...)
 	}
 	return append(warnings, identityWarnings(b, rel, shape)...)
 }
@@ -50,8 +50,9 @@ func grantWarnings(rel *wal.Relation, view *policy.View, role string) []protocol
 	return nil
 }
 
-// rowWarnings warns of what hides all rows of a table from a role.
-func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.Problem {
+// rowWarnings warns of what hides all rows of a table from a role. unjudged is why
+// nobody can judge them, nil if that is not so.
+func rowWarnings(rel *wal.Relation, view *policy.View, role string, unjudged error) []protocol.Problem {
 	name := quote(rel.Schema, rel.Table)
 	switch {
 	case view.NoUsage:
@@ -62,6 +63,9 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string) []protocol.P
 		fix := fmt.Sprintf("CREATE POLICY %s ON %s FOR SELECT TO %s USING (true);", quote("readable by "+role), name, quote(role))
 		return []protocol.Problem{warning(protocol.CodeNoPolicy, cure{fix, costOfPolicy}, fmt.Sprintf(
 			"row-level security of %s has no policy that lets role %q SELECT, so none of its rows come. To show all of them: %s", name, role, fix))}
+	case unjudged != nil:
+		return []protocol.Problem{warning(protocol.CodePolicyUnjudged, cure{cost: unjudgedCure}, fmt.Sprintf(
+			"nobody can say which rows of %s role %q may see, so none of them come: %v", name, role, unjudged))}
 	}
 	return nil
 }

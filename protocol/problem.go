@@ -34,6 +34,7 @@ const (
 	CodeKeyNotGranted      = "key_not_granted"
 	CodeSchemaNotGranted   = "schema_not_granted"
 	CodeNoPolicy           = "no_policy"
+	CodePolicyUnjudged     = "policy_unjudged"
 	CodeReplicaIdentity    = "replica_identity"
 	CodeEventNotPublished  = "event_not_published"
 	CodePolicyRaised       = "policy_raised"
