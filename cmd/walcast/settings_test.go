@@ -81,9 +81,9 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	others := map[string]bool{
 		"Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
-		"Replication.OptionalPublications": true, "Replication.TypesFound": true,
+		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.PeerFound": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
-		"Channels.PrivateLogicalMessages": true,
+		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Policy.StateFile": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {
