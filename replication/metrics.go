@@ -97,7 +97,7 @@ func registerGauges(f promauto.Factory, p *progress, log *changelog.Log) {
 
 // count adds changes that were handed to the log.
 func (m *metrics) count(changes []*wal.Change) {
-	var n [len(m.changes)]int
+	var n [wal.Commit + 1]int
 	for _, c := range changes {
 		n[c.Operation]++
 	}

@@ -96,7 +96,7 @@ func (k *backlog) drain(b testing.TB) time.Duration {
 		if err != nil {
 			b.Fatal(err)
 		}
-		rows += len(changes)
+		rows += len(rowsOf(changes))
 	}
 	took := time.Since(start)
 	cancel()

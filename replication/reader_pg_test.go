@@ -61,6 +61,87 @@ func TestReaderLeavesOutWhatWasRolledBack(t *testing.T) {
 	r.want("INSERT orders 2 null", "INSERT orders 4 null")
 }
 
+// untilLast returns what comes up to the end of the transaction of the order with
+// the number last, the ends of transactions too.
+func (r *reading) untilLast(last string) (lines []string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
+	defer cancel()
+	for seen := false; ; {
+		changes, err := r.cursor.Next(ctx, 0)
+		if err != nil {
+			r.t.Fatalf("after %q: %v\n%s", lines, err, r.lines)
+		}
+		for _, c := range changes {
+			lines = append(lines, fmt.Sprint(c.Position, " ", c.XID, " ", describeChange(c)))
+			seen = seen || strings.HasPrefix(describeChange(c), "INSERT orders "+last+" ")
+			if seen && c.Operation == wal.Commit {
+				return lines
+			}
+		}
+	}
+}
+
+// A consumer that goes on inside of a transaction gets its end, whatever happened
+// to the connection, to the server or to the process meanwhile.
+func TestTheEndOfATransactionIsTheSameAfterEveryRestart(t *testing.T) {
+	t.Parallel()
+	db := ownServer(t, nil)
+	r := startReader(t, db, holding())
+	db.Exec(`select pg_logical_emit_message(true, 'walcast', 'alone')`)
+	db.Exec(`begin; insert into orders values (1); savepoint s; insert into orders values (2); rollback to s; insert into orders values (3); commit`)
+	db.Exec(`begin; select pg_logical_emit_message(true, 'another tool', 'x'); insert into orders values (4); select pg_logical_emit_message(true, 'another tool', 'x'); commit`)
+	db.Exec(`begin; insert into orders values (5); rollback`)
+	db.Exec(`truncate orders`)
+	db.Exec(`insert into orders select n, 'large' from generate_series(100, 3000) n`)
+	db.Exec(`insert into orders values (9)`)
+	want := r.untilLast("9")
+	var kinds []string
+	for _, line := range want {
+		kinds = append(kinds, strings.Fields(line)[2])
+	}
+	if got := strings.Join(kinds[:8], " "); got != "MESSAGE INSERT INSERT COMMIT INSERT COMMIT TRUNCATE COMMIT" {
+		t.Fatalf("before the large transaction came %s", got)
+	}
+	if last := want[len(want)-3]; !strings.HasSuffix(last, ":2901 "+strings.Fields(last)[1]+" COMMIT") {
+		t.Errorf("the large transaction ends with %s; want a COMMIT after its 2901 rows", last)
+	}
+	if n := r.metric("walcast_replication_log_changes", ""); n != float64(1+2+1+1+2901+1) {
+		t.Errorf("the log is said to have %v changes; want 2907, without the ends of transactions", n)
+	}
+	position, err := wal.ParsePosition(strings.Fields(want[len(want)-4])[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := func(r *reading) string {
+		r.t.Helper()
+		cursor, err := r.log.After(r.t.Context(), position)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		changes, err := cursor.Next(r.t.Context(), 1)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return fmt.Sprint(changes[0].Position, " ", changes[0].XID, " ", describeChange(changes[0]))
+	}
+	if got := after(r); got != want[len(want)-3] {
+		t.Errorf("after the large transaction's last row comes %s; want %s", got, want[len(want)-3])
+	}
+	db.Server.Kill()
+	db.StartServer()
+	db.Exec(`insert into orders values (10)`)
+	r.want("INSERT orders 10 null") // nothing was read twice
+	r.stop()
+	again := startReader(t, db, holding())
+	if diff := cmp.Diff(want, again.untilLast("9")); diff != "" {
+		t.Errorf("it is read otherwise after a restart (-before +after):\n%s", diff)
+	}
+	if got := after(again); got != want[len(want)-3] {
+		t.Errorf("after a restart %s follows the large transaction's last row; want %s", got, want[len(want)-3])
+	}
+}
+
 func TestReaderDeliversALargeTransactionWholeAndInOrder(t *testing.T) {
 	t.Parallel()
 	const rows = 10_000

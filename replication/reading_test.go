@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,7 +168,7 @@ func waitFor(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// next returns the next n changes.
+// next returns the next n changes; the ends of transactions are left out.
 func (r *reading) next(n int) []*wal.Change {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -178,9 +179,14 @@ func (r *reading) next(n int) []*wal.Change {
 		if err != nil {
 			r.t.Fatalf("after %d of %d changes: %v; status %+v\n%s", len(all), n, err, r.reader.Status(), r.lines)
 		}
-		all = append(all, changes...)
+		all = append(all, rowsOf(changes)...)
 	}
 	return all
+}
+
+// rowsOf are the changes without the ends of transactions.
+func rowsOf(changes []*wal.Change) []*wal.Change {
+	return slices.DeleteFunc(slices.Clone(changes), func(c *wal.Change) bool { return c.Operation == wal.Commit })
 }
 
 // want compares the next changes with their texts; see describeChange.
@@ -251,10 +257,12 @@ func (r *reading) metric(name, label string) float64 {
 // come behind "was", absent ones as "-".
 func describeChange(c *wal.Change) string {
 	words := []string{c.Operation.String()}
-	if c.Relation != nil {
-		words = append(words, c.Relation.Table)
-	} else {
+	switch c.Operation {
+	case wal.Commit:
+	case wal.Message:
 		words = append(words, c.Prefix, c.Content)
+	default:
+		words = append(words, c.Relation.Table)
 	}
 	words = append(words, rowWords(c.New)...)
 	if c.Operation == wal.Delete || c.Operation == wal.Update && c.Relation.ReplicaIdentity == wal.IdentityFull {

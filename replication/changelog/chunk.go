@@ -21,6 +21,7 @@ type chunk struct {
 	upTo        wal.Position // how far the log was complete after the newest addition
 	first, last time.Time    // of the additions
 	bytes       int64
+	commits     int     // how many of the changes only end a transaction
 	end         wal.LSN // of the newest transaction or keepalive completed in it, 0 if none
 	next        *chunk
 	isGone      bool // it has left the log
@@ -46,10 +47,11 @@ type chunks struct {
 
 	list    []*chunk
 	bytes   int64 // of all changes
-	changes int   // how many there are
+	changes int   // how many there are, Commits not counted
 
 	head        wal.Position // complete up to here
-	lost        wal.Position // the newest change that has left
+	lost        wal.Position // the newest change that has left; a Commit does not count
+	ending      *wal.Change  // the Commit that has left after it; nil if none has
 	isOpen      bool         // head is in the middle of a transaction
 	confirmable wal.LSN      // the end of the newest transaction that has left completely, 0 if none has
 }
@@ -73,7 +75,11 @@ func (cs *chunks) push(now time.Time, change *wal.Change) {
 	c.changes = append(c.changes, change)
 	c.bytes += size
 	cs.bytes += size
-	cs.changes++
+	if change.Operation == wal.Commit {
+		c.commits++
+	} else {
+		cs.changes++
+	}
 	cs.head, cs.isOpen = change.Position, true
 	c.upTo, c.last = cs.head, now
 }
@@ -122,14 +128,36 @@ func (cs *chunks) drop() {
 	cs.list[0] = nil
 	cs.list = cs.list[1:]
 	if len(c.changes) > 0 {
-		cs.lost = c.newest()
-		cs.changes -= len(c.changes)
+		cs.lose(c.changes)
+		cs.changes -= len(c.changes) - c.commits
 		cs.bytes -= c.bytes
 	}
 	if c.end != 0 {
 		cs.confirmable = c.end
 	}
 	c.leave()
+}
+
+// lose notes that changes have left. A Commit that was the last of them is kept, so
+// that who has everything before it need not be told of a loss.
+func (cs *chunks) lose(changes []*wal.Change) {
+	last := len(changes) - 1
+	cs.ending = nil
+	if changes[last].Operation == wal.Commit {
+		cs.ending = changes[last]
+		last-- // which is a change of the same transaction, in this chunk or the one before
+	}
+	if last >= 0 {
+		cs.lost = changes[last].Position
+	}
+}
+
+// left is the position of the newest change that has left, be it a Commit.
+func (cs *chunks) left() wal.Position {
+	if cs.ending != nil {
+		return cs.ending.Position
+	}
+	return cs.lost
 }
 
 // trim drops what the limit of bytes has no room for. The newest chunk stays.

@@ -25,7 +25,7 @@ func (c *contents) placeAfter(p wal.Position) (place, error) {
 	switch {
 	case to.chunk != nil && to.chunk.changes[to.index].Position == p:
 		to.index++
-	case isCommit(p.LSN) && p != c.chunks.lost && p != c.chunks.head:
+	case isCommit(p.LSN) && p != c.chunks.lost && p != c.chunks.left() && p != c.chunks.head:
 		return place{}, c.resync(CodeUnknown, p)
 	}
 	return to, nil

@@ -27,7 +27,7 @@ type Log struct {
 // Stats is what the log holds at one moment.
 type Stats struct {
 	Bytes        int64        // memory of the changes, counted by Change.Bytes
-	Changes      int          // how many there are
+	Changes      int          // how many there are, Commits not counted
 	Oldest, Head wal.Position // see the methods of these names
 }
 

@@ -34,6 +34,11 @@ func rows(lsn wal.LSN, n int) []*wal.Change {
 	return changes
 }
 
+// ended is a transaction of n changes and the Commit that ends it.
+func ended(lsn wal.LSN, n int) []*wal.Change {
+	return append(rows(lsn, n), &wal.Change{Position: wal.Position{LSN: lsn, Seq: uint32(n)}, Operation: wal.Commit, Bytes: 100})
+}
+
 // positions prints what was delivered.
 func positions(changes []*wal.Change) []string {
 	out := []string{}

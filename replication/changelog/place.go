@@ -30,6 +30,9 @@ func (p *place) next(in *contents, limit int) ([]*wal.Change, error) {
 		return nil, p.fail(in, in.epoch.reason)
 	case p.position.Compare(in.chunks.lost) < 0:
 		return nil, p.fail(in, CodeTooOld)
+	case p.position.Compare(in.chunks.left()) < 0:
+		p.position, p.chunk = in.chunks.left(), nil
+		return []*wal.Change{in.chunks.ending}, nil
 	case !p.find(in):
 		return nil, nil
 	}

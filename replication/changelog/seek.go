@@ -87,7 +87,7 @@ func (l *Log) unknown(p wal.Position) error {
 func (l *Log) Reach(s Standing) Standing {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.History == l.epoch.history && s.Position.Compare(l.chunks.lost) >= 0 &&
+	if s.History == l.epoch.history && s.Position.Compare(l.chunks.left()) >= 0 &&
 		s.Position.Compare(l.chunks.last()) >= 0 && s.Position.Compare(l.chunks.head) < 0 {
 		s.Position = l.chunks.head
 	}

@@ -43,6 +43,8 @@ type transaction struct {
 	time   time.Time
 	xid    uint32
 	seq    uint32
+	rows   bool   // it has changed a table, so that a Commit ends it
+	end    uint32 // the index after the last change that was made of it
 }
 
 // NewDecoder returns a decoder at the start of a stream. describe resolves
@@ -58,8 +60,9 @@ func NewDecoder(describe func(relation uint32, types []uint32) (wal.Description,
 // Decoded is what one message was decoded to.
 type Decoded struct {
 	// Changes are the changes made, in order: one for a row, one for each
-	// table of a TRUNCATE, one for a transactional logical message. The slice
-	// is valid until the next Decode, the changes for ever.
+	// table of a TRUNCATE, one for a transactional logical message, one for the
+	// end of a transaction that has changed a table. The slice is valid until
+	// the next Decode, the changes for ever.
 	Changes []*wal.Change
 	// Commit is the position of the transaction's commit record, set from
 	// Begin to Commit; 0 outside of a transaction.
@@ -173,8 +176,22 @@ func (d *Decoder) commit(f *fields, out *Decoded) error {
 		return fmt.Errorf("transaction %s has not begun", commit)
 	}
 	out.Commit, out.CommitTime, out.End = commit, d.tx.time, end
+	d.mark()
 	d.tx.open = false
 	return nil
+}
+
+// mark makes the Commit of a transaction that has changed a table. Its position
+// follows that of the last change that was made, and not of one that was left
+// out, so that the position before it is always one that somebody can go on from.
+func (d *Decoder) mark() {
+	if !d.tx.rows {
+		return
+	}
+	d.changes = append(d.changes, &wal.Change{
+		Position:  wal.Position{LSN: d.tx.commit, Seq: d.tx.end},
+		Operation: wal.Commit, XID: d.tx.xid, CommitTime: d.tx.time, Bytes: changeSize,
+	})
 }
 
 // truncate makes one change for each table, in the order of the message.

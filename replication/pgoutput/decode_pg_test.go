@@ -134,6 +134,12 @@ insert into xids values (pg_current_xact_id())`
 			t.Fatalf("Decode(%x): %v", m, err)
 		}
 		for _, change := range got.Changes {
+			if change.Operation == wal.Commit {
+				if last := xids[len(xids)-1]; change.XID != last {
+					t.Errorf("the Commit has XID %d; want that of its rows, %d", change.XID, last)
+				}
+				continue
+			}
 			want, err := strconv.ParseUint(change.New[0].Text, 10, 64)
 			if err != nil || change.XID != uint32(want) {
 				t.Errorf("a row of transaction %s has XID %d, %v", change.New[0].Text, change.XID, err)

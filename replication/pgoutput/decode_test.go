@@ -34,6 +34,46 @@ func TestDecodeSaysWhereATransactionIs(t *testing.T) {
 	}
 }
 
+func TestACommitFollowsTheLastChangeThatWasMade(t *testing.T) {
+	said := func(prefix string) message {
+		return message{'M'}.u8(flagTransactional).u64(0x80).str(prefix).u32(2).raw('h', 'i')
+	}
+	for _, c := range []struct {
+		name string
+		of   []message
+		want uint32 // its index, 0 for none
+	}{
+		{"one row", []message{insertMessage("1", "a")}, 1},
+		{"several rows", []message{insertMessage("1", "a"), insertMessage("2", "b"), insertMessage("3", "c")}, 3},
+		{"a truncate", []message{message{'T'}.u32(1).u8(0).u32(testRelation)}, 1},
+		{"a message of ours after the row", []message{insertMessage("1", "a"), said("ours")}, 2},
+		{"one of others after the row", []message{insertMessage("1", "a"), said("theirs"), said("theirs")}, 1},
+		{"one of others before the row", []message{said("theirs"), insertMessage("1", "a")}, 2},
+		{"messages alone", []message{said("ours"), said("theirs")}, 0},
+		{"nothing", nil, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := NewDecoder(noCatalog)
+			d.KeepMessages(func(prefix []byte) bool { return string(prefix) == "ours" })
+			decodeAll(t, d, beginMessage(0x50, testTime), idAndName(wal.IdentityDefault), commitMessage(0x50, 0x60))
+			decodeAll(t, d, append([]message{beginMessage(0x100, testTime)}, c.of...)...)
+			got := decodeAll(t, d, commitMessage(0x100, 0x130)).Changes
+			if c.want == 0 {
+				if len(got) > 0 {
+					t.Errorf("the end of the transaction made %+v; want no change", got[0])
+				}
+				return
+			}
+			want := wal.Change{
+				Operation: wal.Commit, Position: wal.Position{LSN: 0x100, Seq: c.want}, XID: 7, CommitTime: testTime, Bytes: changeSize,
+			}
+			if len(got) != 1 || !cmp.Equal(*got[0], want) {
+				t.Errorf("the end of the transaction made %+v; want one of %+v", got, want)
+			}
+		})
+	}
+}
+
 func TestDecodeKeepsNothingOfTheBuffer(t *testing.T) {
 	d := NewDecoder(noCatalog)
 	decodeAll(t, d, beginMessage(0x100, testTime), idAndName(wal.IdentityDefault))

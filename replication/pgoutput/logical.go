@@ -59,12 +59,13 @@ func (d *Decoder) logical(f *fields, wanted bool, out *Decoded) error {
 	if !out.Message.Transactional {
 		return nil
 	}
+	end := d.tx.end
 	c, err := d.change(wal.Message, nil, size)
 	if err != nil {
 		return err
 	}
 	if !wanted {
-		d.changes = d.changes[:0]
+		d.changes, d.tx.end = d.changes[:0], end
 		return nil
 	}
 	c.Prefix, c.Content, c.Cut = prefix, content, flags&FlagCut != 0

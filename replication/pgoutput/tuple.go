@@ -32,6 +32,7 @@ func (d *Decoder) change(op wal.Operation, rel *wal.Relation, size int) (*wal.Ch
 		Bytes:      changeSize + size,
 	}
 	d.tx.seq++
+	d.tx.end, d.tx.rows = d.tx.seq, d.tx.rows || rel != nil
 	d.changes = append(d.changes, c)
 	return c, nil
 }

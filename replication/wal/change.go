@@ -6,13 +6,16 @@ import "time"
 type Operation uint8
 
 // The operations. Message is a logical decoding message
-// (pg_logical_emit_message), which has no relation.
+// (pg_logical_emit_message), which has no relation. Commit ends each transaction
+// that has changed a table: it comes after the last of its changes, says nothing
+// of a row, and has no relation either.
 const (
 	Insert Operation = iota + 1
 	Update
 	Delete
 	Truncate
 	Message
+	Commit
 )
 
 // String is the operation as the wire has it: INSERT, UPDATE, DELETE, TRUNCATE.
@@ -28,19 +31,22 @@ func (o Operation) String() string {
 		return "TRUNCATE"
 	case Message:
 		return "MESSAGE"
+	case Commit:
+		return "COMMIT"
 	}
 	return "UNKNOWN"
 }
 
 // Change is one decoded INSERT, UPDATE or DELETE of one row, one TRUNCATE of
-// one table, or one transactional logical message. It is immutable once the
-// decoder has made it, and shared by all readers of the log.
+// one table, one transactional logical message, or the Commit that ends a
+// transaction. It is immutable once the decoder has made it, and shared by all
+// readers of the log.
 type Change struct {
 	Position   Position
 	Operation  Operation
 	XID        uint32    // of the top-level transaction; it wraps around
 	CommitTime time.Time // of the transaction by the server's clock; UTC, whole microseconds
-	Relation   *Relation // nil for Message
+	Relation   *Relation // nil for Message and Commit
 
 	// New is the row after an INSERT or UPDATE. A Value of kind Absent is an
 	// unchanged TOAST value that could not be filled in from Old.

@@ -10,7 +10,8 @@ import (
 // Position names one change for ever: the LSN of its transaction's commit
 // record and its index in that transaction, counted from 0 before any filter.
 // Rows, tables of a TRUNCATE and transactional logical messages all count,
-// whether a consumer wants them or not. Positions are totally ordered, which is
+// whether a consumer wants them or not; a Commit has the index after the last
+// that the log has. Positions are totally ordered, which is
 // commit order, and the same after every restart, as long as the publications
 // are: a wider publication shifts the indexes inside of transactions that are
 // read again. The zero Position stands before everything.
