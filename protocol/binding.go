@@ -19,11 +19,17 @@ type Binding struct {
 
 	Int8AsString bool   // option "int8": "string": int8 and numeric are sent as strings
 	ResumeFrom   string // option "resume": {"from": …}: the position as given, "" when absent
-	Snapshot     bool   // option "snapshot"
-	View         bool   // option "view"
+	Live
 
 	// Err is upstream's text when the parameters cannot be served.
 	Err string
+}
+
+// Live is what a binding asks for so that its client can keep a table.
+type Live struct {
+	Transactions bool // option "transactions": its channel is told of the end of each transaction
+	Snapshot     bool // option "snapshot"
+	View         bool // option "view"
 }
 
 const wildcard = "*"
@@ -126,6 +132,8 @@ func (j *Join) parseBinding(raw value) Binding {
 			b.Int8AsString = j.int8AsString(v)
 		case optionResume:
 			b.ResumeFrom = j.resumeFrom(v)
+		case "transactions":
+			b.Transactions = j.flag("postgres_changes.transactions", v, false)
 		case "snapshot":
 			b.Snapshot = j.flag("postgres_changes.snapshot", v, false)
 		case "view":

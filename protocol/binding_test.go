@@ -71,7 +71,15 @@ func TestBinding(t *testing.T) {
 
 		{
 			raw:  `{"table":"t","int8":"string","resume":{"from":"16/B374D848:3"},"snapshot":true,"view":"TRUE"}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Snapshot: true, View: true},
+			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Live: Live{Snapshot: true, View: true}},
+		},
+		{
+			raw:  `{"table":"t","transactions":true,"order":"id.asc","limit":10}`,
+			want: Binding{Event: "*", Schema: "public", Table: "t", Live: Live{Transactions: true}},
+		},
+		{
+			raw: `{"table":"t","transactions":"yes"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			warning: "warning: postgres_changes.transactions: unable to parse, expected boolean; false is used",
 		},
 		{raw: `{"table":"t","int8":"number","resume":{"from":null},"snapshot":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
 		{raw: `{"table":"t","resume":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},

@@ -18,7 +18,7 @@ func ErrorNotUTF8(column string) string {
 }
 
 // Data is the content of a row change's "data" object (docs/protocol.md, "Row
-// changes"), with what walcast adds: the position and what was left out.
+// changes"), with what walcast adds: the position, the transaction and what was left out.
 type Data struct {
 	Type, Schema, Table string
 	CommitTimestamp     string // raw JSON as AppendTimestamp writes it; "" is null
@@ -27,6 +27,7 @@ type Data struct {
 	Errors              []string
 	LSN                 string   // commit LSN of the position
 	Seq                 uint32   // index of the position
+	XID                 uint32   // of the top-level transaction
 	Unchanged           []string // columns whose value did not change and is not known
 	Truncated           []string // columns that were cut because the change is too large
 }
@@ -57,6 +58,8 @@ func (d Data) Append(dst []byte) []byte {
 	dst = appendQuoted(dst, d.LSN)
 	dst = append(dst, `,"seq":`...)
 	dst = strconv.AppendUint(dst, uint64(d.Seq), 10)
+	dst = append(dst, `,"xid":`...)
+	dst = strconv.AppendUint(dst, uint64(d.XID), 10)
 	if len(d.Unchanged) > 0 {
 		dst = append(dst, `,"unchanged":`...)
 		dst = appendStrings(dst, d.Unchanged)

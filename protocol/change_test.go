@@ -9,7 +9,7 @@ func TestDataAppend(t *testing.T) {
 	full := Data{
 		Type: "UPDATE", Schema: "public", Table: `to"do`, CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 		Columns: []byte(`[{"name":"id","type":"int4"}]`), Record: []byte(`{"id":1.50}`), OldRecord: []byte(`{"id":1}`),
-		LSN: "16/B374D848", Seq: 3, Unchanged: []string{"body"}, Truncated: []string{"a", "b"},
+		LSN: "16/B374D848", Seq: 3, XID: 759, Unchanged: []string{"body"}, Truncated: []string{"a", "b"},
 		Errors: []string{ErrorTooLarge},
 	}
 	for _, c := range []struct {
@@ -21,12 +21,12 @@ func TestDataAppend(t *testing.T) {
 			"everything", full,
 			`{"type":"UPDATE","schema":"public","table":"to\"do","commit_timestamp":"2026-08-21T12:03:56.711Z",` +
 				`"columns":[{"name":"id","type":"int4"}],"record":{"id":1.50},"old_record":{"id":1},"errors":["Error 413: Payload Too Large"],` +
-				`"lsn":"16/B374D848","seq":3,"unchanged":["body"],"truncated":["a","b"]}`,
+				`"lsn":"16/B374D848","seq":3,"xid":759,"unchanged":["body"],"truncated":["a","b"]}`,
 		},
 		{
 			"no more than a denied delete has",
-			Data{Type: "DELETE", Schema: "s", Table: "t", LSN: "0/1"},
-			`{"type":"DELETE","schema":"s","table":"t","commit_timestamp":null,"columns":[],"errors":null,"lsn":"0/1","seq":0}`,
+			Data{Type: "DELETE", Schema: "s", Table: "t", LSN: "0/1", XID: 4294967295},
+			`{"type":"DELETE","schema":"s","table":"t","commit_timestamp":null,"columns":[],"errors":null,"lsn":"0/1","seq":0,"xid":4294967295}`,
 		},
 	} {
 		if got := string(c.data.Append(nil)); got != c.want {

@@ -15,7 +15,9 @@ const (
 	EventPresenceDiff    = "presence_diff"
 	EventPostgresChanges = "postgres_changes"
 	EventSystem          = "system"
-	EventPosition        = "position" // ours: how far a channel is
+	EventPosition        = "position"        // ours: how far a channel is
+	EventPostgresCommit  = "postgres_commit" // ours: a transaction has been sent
+	EventProgress        = "progress"        // ours: what a client waits for has been sent
 )
 
 // TopicPhoenix is the topic of heartbeats.

@@ -41,8 +41,16 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				Type: "UPDATE", Schema: "public", Table: "pages", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 				Columns: []byte(`[{"name":"id","type":"int4"},{"name":"body","type":"text"},{"name":"draft","type":"text"}]`),
 				Record:  []byte(`{"id":1}`), OldRecord: []byte(`{"id":1}`), Errors: []string{ErrorTooLarge},
-				LSN: "16/B374D848", Seq: 3, Unchanged: []string{"draft"}, Truncated: []string{"body"},
+				LSN: "16/B374D848", Seq: 3, XID: 759, Unchanged: []string{"draft"}, Truncated: []string{"body"},
 			}.Append(nil))
+		},
+		"commit": func(v Version) *Frame {
+			return v.Commit("realtime:room1", Committed{
+				LSN: "16/B374D848", XID: 759, Position: "16/B374D848:4", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
+			})
+		},
+		"progress": func(v Version) *Frame {
+			return Address{Version: v, Topic: "realtime:room1", JoinRef: `"1"`}.Progress(`"7"`, "16/B374D848:4", "760:765:761,763")
 		},
 		"broadcast-text": func(v Version) *Frame {
 			return v.Broadcast("realtime:room1", Broadcast{Relay: []byte(`{"type":"broadcast","event":"cur","payload":{"x": 1.50}}`)})

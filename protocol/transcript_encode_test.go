@@ -115,7 +115,7 @@ func rebuildText(t *testing.T, l transcript.Line, data []byte) (event string) {
 }
 
 // position is what walcast adds to each change.
-const position = `,"lsn":"16/B374D848","seq":3`
+const position = `,"lsn":"16/B374D848","seq":3,"xid":759`
 
 func withoutPosition(frame []byte) []byte {
 	return bytes.Replace(frame, []byte(position), nil, 1)
@@ -133,7 +133,7 @@ func rebuildData(t *testing.T, data []byte) []byte {
 	unmarshal(t, data, &d)
 	return Data{
 		Type: d.Type, Schema: d.Schema, Table: d.Table, CommitTimestamp: string(d.CommitTimestamp), Columns: d.Columns,
-		Record: d.Record, OldRecord: d.OldRecord, Errors: d.Errors, LSN: "16/B374D848", Seq: 3,
+		Record: d.Record, OldRecord: d.OldRecord, Errors: d.Errors, LSN: "16/B374D848", Seq: 3, XID: 759,
 	}.Append(nil)
 }
 

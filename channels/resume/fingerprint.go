@@ -18,7 +18,11 @@ func FingerprintOf(bindings []protocol.Binding) (f Fingerprint) {
 	var texts []string
 	for i := range bindings {
 		b := &bindings[i]
-		texts = append(texts, fmt.Sprintf("%q %q %q %q %q %t %t %t", b.Event, b.Schema, b.Table, b.Filter, b.Select, b.Int8AsString, b.Snapshot, b.View))
+		text := fmt.Sprintf("%q %q %q %q %q %t %t %t", b.Event, b.Schema, b.Table, b.Filter, b.Select, b.Int8AsString, b.Snapshot, b.View)
+		if b.Transactions { // without it the text is that of versions that did not know it
+			text += " transactions"
+		}
+		texts = append(texts, text)
 	}
 	slices.Sort(texts)
 	sum := sha256.Sum256([]byte(strings.Join(texts, "\n")))

@@ -17,9 +17,10 @@ func TestFingerprintsTellWhatIsSelectedNotWhereItResumes(t *testing.T) {
 			t.Errorf("bindings that differ in %s have another fingerprint", name)
 		}
 	}
-	filtered := a
+	filtered, told := a, a
 	filtered.Filter = "id=eq.2"
-	for name, other := range map[string][]protocol.Binding{"fewer": {a}, "filter": {filtered, b}, "twice": {a, a, b}} {
+	told.Transactions = true
+	for name, other := range map[string][]protocol.Binding{"fewer": {a}, "filter": {filtered, b}, "transactions": {told, b}, "twice": {a, a, b}} {
 		if FingerprintOf(other) == want {
 			t.Errorf("%s: other bindings have the same fingerprint", name)
 		}

@@ -83,7 +83,7 @@ func parse(text []byte, groups bool) frame {
 
 // additions are the fields that walcast adds to payloads: to a change's data,
 // which is the payload of a legacy event, and to a join's response.
-var additions = map[string][]string{"": {"lsn", "seq", "code", "fix", "cost"}, "data": {"lsn", "seq"}, "response": {"position"}}
+var additions = map[string][]string{"": {"lsn", "seq", "xid", "code", "fix", "cost"}, "data": {"lsn", "seq", "xid"}, "response": {"position"}}
 
 // strip takes out what upstream does not have.
 func strip(payload any) {
