@@ -17,6 +17,10 @@ type attached struct {
 
 	byTopic map[topicID][]*Subscription
 	members int // subscriptions that get messages from SQL
+	asking  int // subscriptions that are told of the ends of transactions
+	// unfinished are subscriptions that may have to be told of the next end of a
+	// transaction. Those that have left since may still be among them.
+	unfinished []*Subscription
 
 	tables map[tableName]int  // number of bindings by the table they name, "*" included
 	last   concern            // answer of the last call of concerns
@@ -57,6 +61,9 @@ func (a *attached) add(s *Subscription) {
 	if s.request.Member != nil {
 		a.members++
 	}
+	if s.asks {
+		a.asking++
+	}
 }
 
 // remove takes a subscription out. Its bindings must have been removed before.
@@ -73,6 +80,9 @@ func (a *attached) remove(s *Subscription) {
 	}
 	if s.request.Member != nil {
 		a.members--
+	}
+	if s.asks {
+		a.asking--
 	}
 }
 

@@ -174,8 +174,8 @@ func (d *delivery) sendPaced(ctx context.Context) {
 			d.sender.send(s, d.matched.outdated)
 			d.standings.advance(s.change.Position)
 		}
-		if d.isWaiting() {
-			send() // it only joins the queue, behind what waits there
+		if d.isWaiting() || d.passes(s) {
+			send() // it only joins the queue, behind what waits there, or nobody is told
 		} else {
 			d.pacing.pace(ctx, frameSize(s.change), send)
 		}
@@ -281,6 +281,7 @@ func (d *delivery) add(s *Subscription) {
 	s.attachedTo.Store(d)
 	d.matcher.attached.add(s)
 	d.matcher.attached.addBindings(s)
+	d.matcher.attached.noteAgain(s)
 }
 
 // drop takes a subscription out. Unless it is closed it is added to another

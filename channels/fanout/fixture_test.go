@@ -209,6 +209,8 @@ func lineOf(f *protocol.Frame) string {
 	switch {
 	case err != nil:
 		return err.Error()
+	case p.Event == protocol.EventPostgresCommit:
+		return "end " + *p.Payload.Position
 	case p.Event != protocol.EventSystem:
 		return fmt.Sprint("row ", p.Payload.Data.Record["id"])
 	case p.Payload.Status == protocol.StatusError:

@@ -13,12 +13,13 @@ import (
 // and so is each data object in them. They are guarded by the lock of the
 // delivery.
 type frames struct {
-	limit   int // bytes of a change's values above which long values are cut
-	policy  *policy.Policy
-	metrics *metrics
-	change  *wal.Change
-	byKey   map[frameKey]*protocol.Frame
-	objects []dataObject
+	limit    int // bytes of a change's values above which long values are cut
+	policy   *policy.Policy
+	metrics  *metrics
+	attached *attached
+	change   *wal.Change
+	byKey    map[frameKey]*protocol.Frame
+	objects  []dataObject
 }
 
 // frameKey is everything that makes the bytes of a change's frame differ
@@ -48,8 +49,8 @@ type dataObject struct {
 // larger map is replaced, as clearing it would cost every later change.
 const framesKept = 1 << 10
 
-func newFrames(f *Fanout) *frames {
-	return &frames{limit: f.config.MaxChangeBytes, policy: f.policy, metrics: f.metrics, byKey: map[frameKey]*protocol.Frame{}}
+func newFrames(f *Fanout, a *attached) *frames {
+	return &frames{limit: f.config.MaxChangeBytes, policy: f.policy, metrics: f.metrics, attached: a, byKey: map[frameKey]*protocol.Frame{}}
 }
 
 // begin forgets the frames of the change before, if c is another one.
@@ -88,6 +89,10 @@ func (f *frames) sendTo(s *Subscription, c *wal.Change) {
 // between two frames of a change has not had all of it.
 func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, isLast bool) {
 	version := s.request.Address.Version
+	if s.asks {
+		s.of = c.Position.LSN
+		f.attached.note(s)
+	}
 	f.metrics.delivered.Inc()
 	s.request.Outbox.Push(f.of(c, frameKey{
 		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids,

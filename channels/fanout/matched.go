@@ -6,11 +6,11 @@ import (
 	"walcast/replication/wal"
 )
 
-// matched is what a delivery has matched and not sent yet: matches and messages
-// from SQL, in the order of the log. It belongs to the goroutine that delivers.
+// matched is what a delivery has matched and not sent yet: matches, messages from
+// SQL and the ends of transactions, in the order of the log. It belongs to the goroutine that delivers.
 type matched struct {
 	matches  []match
-	messages []message
+	messages []message    // and ends of transactions, which have no Message
 	secured  []uint32     // transactions whose matches may be sent only after a look at the rules of access, each once
 	outdated wal.Position // of the last match that is outdated, zero for none
 
@@ -51,10 +51,11 @@ func (m *match) isLike(o *match) bool {
 // matchLimit bounds how many matches wait between matching and sending.
 const matchLimit = 1 << 15
 
-// step is what is sent at once: a message, or a change with all its matches.
+// step is what is sent at once: a message, a change with all its matches, or the
+// end of a transaction.
 type step struct {
 	change  *wal.Change
-	message *message // nil for a row change
+	message *message // nil for all others
 	matches []match
 	decided int // of a step that waits: how many of its matches are decided
 }
@@ -111,6 +112,9 @@ func (b *matched) next() (s step, ok bool) {
 	case b.relayed < len(b.messages) && b.messages[b.relayed].before <= b.sent:
 		m := &b.messages[b.relayed]
 		b.relayed++
+		if m.Message == nil {
+			return step{change: m.change}, true
+		}
 		return step{change: m.change, message: m}, true
 	case b.sent == len(b.matches):
 		return step{}, false

@@ -34,6 +34,8 @@ func (r *matcher) match(changes []*wal.Change, to *matched) (n int, unknown *wal
 	for ; n < len(changes) && !to.isFull(); n++ {
 		change := changes[n]
 		switch {
+		case change.Operation == wal.Commit:
+			r.commit(change, to)
 		case carriesMessage(change):
 			r.message(change, to)
 		case !r.attached.concerns(change.Relation):

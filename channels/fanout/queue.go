@@ -41,9 +41,11 @@ func (q *queue) lastLike(m *match) (last wal.Position) {
 	return last
 }
 
-// shows reports whether something of a decided step is to be sent.
-func (s *step) shows() bool {
-	return s.message != nil || slices.ContainsFunc(s.matches, func(m match) bool { return m.way != hidden })
+// shows reports whether something of a decided step, the first of the queue, is to
+// be sent.
+func (s *Subscription) shows(st *step) bool {
+	return st.message != nil || st.change.Operation == wal.Commit && s.isDue(st.change) ||
+		slices.ContainsFunc(st.matches, func(m match) bool { return m.way != hidden })
 }
 
 // forget tells questions that the step does not wait for them any more.

@@ -26,14 +26,17 @@ func newSender(d *delivery, notes *messageNotes) sender {
 	return sender{attached: &d.matcher.attached, waiting: &d.waiting, frames: d.waiting.frames, notes: notes}
 }
 
-// send sends one change or message. Rows up to the position of the last match
+// send sends one change, message or end of a transaction. Rows up to the position of the last match
 // that is outdated are lost to subscriptions with such matches.
 func (o *sender) send(s step, outdated wal.Position) {
-	if s.message != nil {
+	switch {
+	case s.message != nil:
 		o.relay(s.message)
-		return
+	case s.change.Operation == wal.Commit:
+		o.commit(s.change)
+	default:
+		o.row(s.change, s.matches, outdated)
 	}
-	o.row(s.change, s.matches, outdated)
 }
 
 // relay delivers a message from SQL to the subscriptions on its topic.

@@ -32,12 +32,14 @@ type Subscription struct {
 	sending
 }
 
-// sending is what a subscription has of the change being sent.
+// sending is what a subscription has of the change being sent, and of its
+// transaction.
 type sending struct {
 	number      uint64     // of the change in the delivery: the rest is left from an earlier one if the sender has another number
 	hits        []*binding // bindings for which the change is sent
 	taken       []*match   // all matches of the subscription
 	isUndecided bool       // one of them waits for an answer
+	unfinished
 }
 
 func newSubscription(f *Fanout, r Request) *Subscription {
@@ -45,6 +47,7 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 	if len(r.Bindings) > 0 {
 		s.bindings = make([]*binding, len(r.Bindings))
 	}
+	s.asks = r.asksForCommits()
 	for i := range r.Bindings {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}

@@ -37,7 +37,7 @@ type moves struct {
 func newWaiting(d *delivery, to moves) waiting {
 	return waiting{
 		fanout: d.fanout, attached: &d.matcher.attached, tables: &d.matcher.tables, standings: &d.standings,
-		frames: newFrames(d.fanout), moves: to, subscriptions: map[*Subscription]struct{}{},
+		frames: newFrames(d.fanout, &d.matcher.attached), moves: to, subscriptions: map[*Subscription]struct{}{},
 	}
 }
 
@@ -54,6 +54,10 @@ func (w *waiting) put(s *Subscription, st step) {
 	}
 	s.queue.steps = append(s.queue.steps, st)
 	w.account(s, size)
+	if s.asks && len(st.matches) > 0 {
+		s.waiting = st.change.Position.LSN
+		w.attached.note(s)
+	}
 	for i := range st.matches {
 		w.ask(&st.matches[i])
 	}
@@ -123,7 +127,7 @@ func (w *waiting) next(s *Subscription) (size int, waits bool) {
 // skip takes out the decided steps of which nothing is to be seen, up to the
 // first of which something is.
 func (w *waiting) skip(s *Subscription) {
-	for s.behind() && w.decided(s, &s.queue.steps[0]) && !s.queue.steps[0].shows() {
+	for s.behind() && w.decided(s, &s.queue.steps[0]) && !s.shows(&s.queue.steps[0]) {
 		w.send(s, w.dequeue(s))
 	}
 }
@@ -139,10 +143,14 @@ func (w *waiting) dequeue(s *Subscription) step {
 
 // send sends a step that waited, and tells the client of errors.
 func (w *waiting) send(s *Subscription, st step) {
-	if st.message != nil {
+	switch {
+	case st.message != nil:
 		if s.progress.takesMessage(st.message) {
 			st.message.Deliver(s.request.Member)
 		}
+		return
+	case st.change.Operation == wal.Commit:
+		w.frames.commitTo(s, st.change)
 		return
 	}
 	s.hits = s.hits[:0]

@@ -38,6 +38,7 @@ func Catalog(db *devdb.DB) catalog.Catalog { return catalog.New(db.Pool, []strin
 type Writer struct {
 	Changes *changelog.Log // the log that is written; may be replaced
 	LSN     wal.LSN        // of the newest commit
+	Written []*wal.Change  // the changes of the newest transaction
 
 	t  testing.TB
 	db *devdb.DB
@@ -62,15 +63,49 @@ func (w *Writer) Relation(table string) *wal.Relation {
 // Commit appends one transaction of changes to the log.
 func (w *Writer) Commit(changes ...*wal.Change) {
 	w.LSN += 0x100
-	for i, c := range changes {
-		c.Position = wal.Position{LSN: w.LSN, Seq: uint32(i)}
+	w.Written = nil
+	w.number(changes)
+	w.Changes.Append(time.Now(), append(changes[:len(changes):len(changes)], w.end()...), w.LSN+8)
+}
+
+// Begin appends the first changes of a transaction to the log.
+func (w *Writer) Begin(changes ...*wal.Change) {
+	w.LSN += 0x100
+	w.Written = nil
+	w.GoOn(changes...)
+}
+
+// GoOn appends more changes of the transaction that has begun.
+func (w *Writer) GoOn(changes ...*wal.Change) {
+	w.number(changes)
+	w.Changes.Append(time.Now(), changes, 0)
+}
+
+// End appends the end of the transaction that has begun.
+func (w *Writer) End() { w.Changes.Append(time.Now(), w.end(), w.LSN+8) }
+
+// number gives changes their place in the transaction.
+func (w *Writer) number(changes []*wal.Change) {
+	for _, c := range changes {
+		c.Position = wal.Position{LSN: w.LSN, Seq: uint32(len(w.Written))}
 		if c.CommitTime.IsZero() {
 			// Later than all that Postgres tells of itself, or nobody could say who may see it.
 			c.CommitTime = time.Date(2126, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
 		}
 		c.Bytes = 100
+		w.Written = append(w.Written, c)
 	}
-	w.Changes.Append(time.Now(), changes, w.LSN+8)
+}
+
+// end is the Commit of a transaction, none if it has changed no table.
+func (w *Writer) end() []*wal.Change {
+	for _, c := range w.Written {
+		if c.Operation != wal.Message {
+			at := wal.Position{LSN: w.LSN, Seq: uint32(len(w.Written))}
+			return []*wal.Change{{Operation: wal.Commit, Position: at, XID: c.XID, CommitTime: c.CommitTime, Bytes: 100}}
+		}
+	}
+	return nil
 }
 
 // CatchUp has what is committed from here on come after all that the database has
