@@ -48,6 +48,8 @@ func (c *channel) handle(ctx context.Context, m protocol.Message) {
 		c.refresh(ctx, m)
 	case protocol.EventPosition:
 		c.tellPosition(m)
+	case protocol.EventProgress:
+		c.askProgress(m)
 	default:
 		// Unknown events are never answered, as by upstream.
 	}
@@ -66,6 +68,7 @@ func (c *channel) end(lingers bool) bool {
 	h.arming.armed.remove(c)
 	c.session.ledger.Remove(c)
 	c.rows.Close()
+	h.progress.Forget(c)
 	c.member.Leave()
 	c.present.Leave(lingers)
 	c.bookmark.Leave(now())
@@ -138,6 +141,22 @@ func (c *channel) tellPosition(m protocol.Message) {
 	}
 	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
+
+// askProgress takes a question for how far the channel is.
+func (c *channel) askProgress(m protocol.Message) {
+	progress := c.session.hub.progress
+	progress.Ask(c, m.Ref, m.Payload)
+	if c.ended.Load() {
+		progress.Forget(c)
+	}
+}
+
+// Address is where the channel's frames go.
+func (c *channel) Address() protocol.Address { return c.address }
+
+// Push sends frames after all that the channel has sent. It is false when the
+// channel has ended.
+func (c *channel) Push(frames ...*protocol.Frame) bool { return c.rows.Push(frames...) }
 
 // pulse pushes the sign of life of an event stream, with the position up to
 // which it has sent everything if it has bindings.

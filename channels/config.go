@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"walcast/channels/topics"
 	"walcast/filters"
 	"walcast/presence"
+	"walcast/replication/wal"
 )
 
 // Config of the hub. DefaultConfig has the defaults; each field names the setting
@@ -93,6 +95,9 @@ type Database struct {
 	// PrivateLogicalMessages reports whether logical messages may go to private
 	// topics at present; nil means never.
 	PrivateLogicalMessages func() bool
+	// Flush has Postgres flush its WAL up to an LSN, so that those who wait for
+	// it hear of it soon; nil does nothing.
+	Flush func(ctx context.Context, upTo wal.LSN) error
 	// Feed says whether changes come from the database; nil means that they do.
 	Feed func() Feed
 	// Archive is where replays come from; nil refuses them.

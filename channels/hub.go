@@ -11,6 +11,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels/fanout"
+	"walcast/channels/live"
 	"walcast/channels/resume"
 	"walcast/channels/topics"
 	"walcast/diagnose"
@@ -54,6 +55,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, c.Feed, logger)
 	h.expiry = newExpiry(v)
 	h.readiness = newReadiness(log)
+	h.progress = live.NewTracker(log, live.Database{Moment: tables.Moment, Flush: c.Flush}, reg)
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
 	registerArming(reg, h.arming)
 	h.topics = topics.New(topics.Config{

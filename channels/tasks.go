@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
+
+	"walcast/channels/live"
 )
 
 // tasks are what the hub does for channels by itself, long after their join.
@@ -12,6 +14,7 @@ type tasks struct {
 	expiry    *expiry    // checks tokens
 	readers   *readers   // asks whether channels may still read private topics
 	readiness *readiness // tells channels that messages from SQL arrive
+	progress  *live.Tracker
 }
 
 // start has the group run the tasks until ctx is done.
@@ -20,7 +23,7 @@ func (t tasks) start(ctx context.Context, g *errgroup.Group) {
 		g.Go(func() error { return t.arming.run(ctx, g) })
 	}
 	for _, run := range []func(context.Context) error{
-		t.arming.watch, t.expiry.run, t.readers.run, t.readers.watched.follow, t.readiness.run,
+		t.arming.watch, t.expiry.run, t.readers.run, t.readers.watched.follow, t.readiness.run, t.progress.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
 	}

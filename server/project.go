@@ -66,6 +66,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
+	c.Channels.Flush = p.reader.Flush
 	c.Auth.Logger = logger
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err

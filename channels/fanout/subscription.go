@@ -110,6 +110,16 @@ func (s *Subscription) Standing() (at changelog.Standing) {
 	return at
 }
 
+// Push pushes frames after all that was pushed for the subscription. It is false,
+// and pushes nothing, when the subscription is closed.
+func (s *Subscription) Push(frames ...*protocol.Frame) bool {
+	return s.withDelivery(func(*delivery) {
+		for _, f := range frames {
+			s.request.Outbox.Push(f)
+		}
+	})
+}
+
 // PushAlive pushes the sign of life of an event stream, with the position up to
 // which everything has been pushed: it comes after all changes up to there and
 // before all others, so that none is sent again after a reconnect.

@@ -40,8 +40,9 @@ var may = map[string][]string{
 		"diagnose", "policy", "filters", "protocol", "internal/heavy",
 		"replication/changelog", "replication/rowjson", "replication/wal",
 	},
+	"channels/live": {"protocol", "replication/catalog", "replication/changelog", "replication/wal"},
 	"channels": {
-		"channels/fanout", "channels/topics", "channels/resume", "diagnose",
+		"channels/fanout", "channels/live", "channels/topics", "channels/resume", "diagnose",
 		"presence", "policy", "filters", "auth", "protocol", "internal/heavy",
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},

@@ -53,3 +53,31 @@ func TestSeesAcrossTheWrapOfIds(t *testing.T) {
 		}
 	}
 }
+
+func TestAMomentTellsWhatIsUnderWay(t *testing.T) {
+	t.Parallel()
+	db := devdb.Open(t)
+	c := New(db.Pool, nil)
+	tx, err := db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var xid uint32
+	if err := tx.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid); err != nil {
+		t.Fatal(err)
+	}
+	before, err := c.Moment(t.Context())
+	if err != nil || !before.HasBegun(xid) || before.HasEnded(xid) {
+		t.Errorf("while %d is under way: %+v, %v; want it begun and not ended", xid, before, err)
+	}
+	if before.HasBegun(xid + 1_000_000) {
+		t.Errorf("%d has begun", xid+1_000_000)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	after, err := c.Moment(t.Context())
+	if err != nil || !after.HasEnded(xid) || after.End < before.End {
+		t.Errorf("after its end: %+v, %v; want it ended, and the WAL no shorter than %s", after, err, before.End)
+	}
+}

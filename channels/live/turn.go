@@ -1,0 +1,172 @@
+package live
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"walcast/protocol"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// open is the questions of a channel that are not answered yet.
+type open struct {
+	channel   Channel
+	questions []*question
+}
+
+// turn asks Postgres if it has to be asked, and answers what can be answered. It
+// reports whether questions are left.
+func (t *Tracker) turn(ctx context.Context) bool {
+	waiting := t.waiting()
+	if len(waiting) == 0 {
+		return false
+	}
+	head := t.log.Standing()
+	every, isDue := t.pace(waiting, head.History)
+	if isDue && time.Since(t.looked) >= every {
+		t.look(ctx, waiting)
+		t.looked = time.Now()
+	}
+	t.flush(ctx, waiting, head)
+	head = t.log.Standing()
+	for _, of := range waiting {
+		if slices.ContainsFunc(of.questions, func(q *question) bool { return q.hasNews() || q.answer(head, t.known) != nil }) {
+			t.tell(of)
+		}
+	}
+	return t.size() > 0
+}
+
+// waiting are the questions that are not answered yet.
+func (t *Tracker) waiting() (all []open) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c, questions := range t.asked {
+		all = append(all, open{c, slices.Clone(questions)})
+	}
+	return all
+}
+
+// pace is how often Postgres is to be asked, if it has to be. A transaction that
+// has been awaited for long may be awaited for longer.
+func (t *Tracker) pace(waiting []open, now changelog.History) (every time.Duration, isDue bool) {
+	every = lookLate
+	for _, of := range waiting {
+		for _, q := range of.questions {
+			q.begin(now)
+			if q.waits() {
+				isDue = true
+				every = min(every, max(lookEvery, time.Since(q.asked)/20))
+			}
+		}
+	}
+	return every, isDue
+}
+
+// look asks Postgres how far it is. Questions that it has not said anything about
+// for too long are accepted: they wait until it does.
+func (t *Tracker) look(ctx context.Context, waiting []open) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	history := t.log.History()
+	t.looks.Inc()
+	said, err := t.database.Moment(ctx)
+	if err != nil || history != t.log.History() {
+		for _, of := range waiting {
+			for _, q := range of.questions {
+				q.isAccepted = q.isAccepted || !q.isRefused && time.Since(q.asked) >= lookLimit
+			}
+		}
+		return
+	}
+	m := &moment{Moment: said, at: changelog.Standing{History: history, Position: wal.Before(said.End)}, taken: time.Now()}
+	t.remember(m)
+	for _, of := range waiting {
+		for _, q := range of.questions {
+			q.take(m)
+		}
+	}
+}
+
+// remember keeps what Postgres has said. Where that is too much, every other
+// answer goes but the oldest, which channels that are behind reach first.
+func (t *Tracker) remember(m *moment) {
+	if len(t.known) >= momentsKept {
+		for i := range momentsKept / 2 {
+			t.known[i] = t.known[2*i]
+		}
+		clear(t.known[momentsKept/2:])
+		t.known = t.known[:momentsKept/2]
+	}
+	t.known = append(t.known, m)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.newest = m.Moment
+}
+
+// flush has Postgres flush its WAL where its end has not come for a while.
+func (t *Tracker) flush(ctx context.Context, waiting []open, head changelog.Standing) {
+	var last *moment
+	for _, of := range waiting {
+		for _, q := range of.questions {
+			m := q.due
+			if m == nil || m.isFlushed || m.at.History != head.History || m.reaches(head) || time.Since(m.taken) < flushAfter {
+				continue
+			}
+			if m.isFlushed = true; last == nil || m.End > last.End {
+				last = m
+			}
+		}
+	}
+	if last == nil || t.database.Flush == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	if t.database.Flush(ctx, last.End) != nil {
+		last.isFlushed, last.taken = false, time.Now() // again, after a while
+	}
+}
+
+// hasNews reports whether the question can be replied to.
+func (q *question) hasNews() bool { return !q.isReplied && (q.isAccepted || q.isRefused) }
+
+// tell replies to and answers what can be of a channel's questions. The standing
+// is read first: all up to there comes before the answers.
+func (t *Tracker) tell(of open) {
+	at, to := of.channel.Standing(), of.channel.Address()
+	var frames []*protocol.Frame
+	var done []*question
+	for _, q := range of.questions {
+		if q.hasNews() {
+			q.isReplied = true
+			frames = append(frames, replyTo(to, q.ref, q.refusal()))
+		}
+		switch m := q.answer(at, t.known); {
+		case q.isRefused:
+			done = append(done, q)
+		case m != nil && q.isReplied:
+			frames = append(frames, to.Progress(q.ref, at.Position.Text(), m.Snapshot))
+			done = append(done, q)
+		}
+	}
+	if len(frames) > 0 && !of.channel.Push(frames...) {
+		t.Forget(of.channel)
+		return
+	}
+	t.drop(of.channel, done)
+}
+
+// drop takes out questions that are answered.
+func (t *Tracker) drop(c Channel, done []*question) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := slices.DeleteFunc(t.asked[c], func(q *question) bool { return slices.Contains(done, q) })
+	if len(left) == 0 {
+		delete(t.asked, c)
+		return
+	}
+	t.asked[c] = left
+}

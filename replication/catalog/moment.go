@@ -1,0 +1,107 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/wal"
+)
+
+// Moment is what Postgres says at one time of its transactions and of its WAL.
+type Moment struct {
+	Snapshot string  // a pg_snapshot
+	End      wal.LSN // whatever the snapshot sees was committed before
+
+	least, limit uint64   // all ids below the first have ended, and none from the second on
+	next         uint64   // the id that the next transaction will have
+	underWay     []uint64 // ids between that have not ended
+}
+
+// momentQuery takes the snapshot before it asks where the WAL ends: statements
+// take theirs when they begin. A commit is in the WAL before a snapshot shows it,
+// and may not be flushed by then. age counts from the id that is given out next.
+const momentQuery = `
+	select pg_current_snapshot()::text, age('3'::xid)::bigint + 3, pg_is_in_recovery(),
+		(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
+
+// Moment asks what the present moment is.
+func (c Catalog) Moment(ctx context.Context) (Moment, error) {
+	const asked = "ask Postgres for its snapshot and the end of its WAL"
+	rows, err := c.db.Query(ctx, momentQuery)
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	var snapshot, end string
+	var next int64
+	var isStandby bool
+	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (none struct{}, err error) {
+		return none, row.Scan(&snapshot, &next, &isStandby, &end)
+	})
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	m, err := newMoment(snapshot, uint32(next), isStandby)
+	if err == nil {
+		m.End, err = wal.ParseLSN(end)
+	}
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	return m, nil
+}
+
+// newMoment reads a pg_snapshot, xmin:xmax:xip,xip. next is the lower half of the
+// id that is given out next. A standby does not list which transactions are under
+// way: there nothing counts as ended but what all others are younger than.
+func newMoment(snapshot string, next uint32, isStandby bool) (m Moment, err error) {
+	parts := strings.Split(snapshot, ":")
+	if len(parts) != 3 {
+		return Moment{}, fmt.Errorf("%q is no pg_snapshot", snapshot)
+	}
+	number := func(text string) (n uint64) {
+		n, bad := strconv.ParseUint(text, 10, 64)
+		if bad != nil {
+			err = fmt.Errorf("%q is no pg_snapshot", snapshot)
+		}
+		return n
+	}
+	m = Moment{Snapshot: snapshot, least: number(parts[0]), limit: number(parts[1])}
+	if parts[2] != "" {
+		for _, id := range strings.Split(parts[2], ",") {
+			m.underWay = append(m.underWay, number(id))
+		}
+	}
+	m.next = max(fullNear(next, m.limit), m.limit)
+	if isStandby {
+		m.limit, m.underWay = m.least, nil
+		m.Snapshot = fmt.Sprintf("%d:%d:", m.least, m.least)
+	}
+	return m, err
+}
+
+// fullNear is the id of 64 bits that is nearest to another and has the lower half
+// given. Ids that are compared are less than 2^31 apart.
+func fullNear(low uint32, other uint64) uint64 {
+	return other + uint64(int64(int32(low-uint32(other))))
+}
+
+// HasBegun reports whether an id had been given out: the next 2^31 ids have not
+// been. Those before the first id of all, and those that are no transaction's,
+// never are.
+func (m *Moment) HasBegun(xid uint32) bool {
+	const first = 3 // FirstNormalTransactionId
+	full := fullNear(xid, m.next)
+	return xid >= first && full < m.next && full >= first
+}
+
+// HasEnded reports whether a top-level transaction had been committed or rolled
+// back, and was seen to be.
+func (m *Moment) HasEnded(xid uint32) bool {
+	full := fullNear(xid, m.next)
+	return m.HasBegun(xid) && full < m.limit && !slices.Contains(m.underWay, full)
+}
