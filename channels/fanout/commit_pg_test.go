@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -229,6 +230,19 @@ func TestACatchUpDoesNotWaitForRoomForEndsThatNobodyIsToldOf(t *testing.T) {
 	if got := b.wait(t, 0); len(got) > 0 {
 		t.Errorf("came %q; want nothing", got)
 	}
+}
+
+// A database on which nothing happens has the standing of a subscription go on too.
+func TestASubscriptionThatWasThereBeforeTheLogKeepsUpWithIt(t *testing.T) {
+	f := newIdleFixture(t, messagesTable)
+	f.run()
+	s := f.subscribe(newInbox(), ask{bindings: wholeRows}, Start{})
+	if at := s.Standing(); at != (changelog.Standing{}) {
+		t.Errorf("Standing = %v before the log began; want none", at)
+	}
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	f.Changes.Append(time.Now(), nil, f.LSN+0x80)
+	f.waitSent(s)
 }
 
 func TestNobodyIsNotedForLong(t *testing.T) {

@@ -31,6 +31,9 @@ func (s *standings) of(sub *Subscription) changelog.Standing {
 	if s.sent.Position.Compare(at.Position) > 0 {
 		at = s.sent
 	}
+	if at == (changelog.Standing{}) && sub.attachedTo.Load().kind != catchingUp {
+		at = sub.fanout.log.Beginning() // it came before the log, and the lane has read nothing
+	}
 	return sub.fanout.log.Reach(at)
 }
 

@@ -128,6 +128,17 @@ func (l *Log) Standing() Standing {
 	return Standing{l.epoch.history, l.chunks.head}
 }
 
+// Beginning is where the log began, for a consumer that was there before that and
+// has read nothing yet. It is zero before Begin, and once there is another history.
+func (l *Log) Beginning() Standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch.number != 1 {
+		return Standing{}
+	}
+	return Standing{l.epoch.history, l.epoch.start}
+}
+
 // Refilled is the end of what is read again, as Refill was told: what comes
 // after it is new to all consumers.
 func (l *Log) Refilled() wal.Position {
