@@ -13,8 +13,8 @@ import (
 // everything is the binding of a client that wants whole transactions.
 const everything = `{"event":"*","schema":"public","table":"messages","transactions":true}`
 
-// event is what a client that wants whole transactions is event, in short:
-// "INSERT 1", "END", "PROGRESS 7", "REPLY 7 ok".
+// event is what a client that wants whole transactions is told, in short: "INSERT 1",
+// "END", "PROGRESS 7", "REPLY ok".
 type event struct {
 	line     string
 	xid      uint32
@@ -34,7 +34,7 @@ func (c *client) joinWith(topic, bindings string) {
 	}
 }
 
-// event reads the next event of a transaction or of progress.
+// event reads the next event of a transaction or of progress; others are skipped.
 func (c *client) event() (e event) {
 	c.t.Helper()
 	r := c.next("postgres_changes", "postgres_commit", "progress", "phx_reply")
@@ -81,7 +81,7 @@ func (c *client) wantEvents(lines ...string) (all []event) {
 	return all
 }
 
-// ask pushes progress and wants it to be accepted.
+// ask pushes progress. The reply is among the events that follow.
 func (c *client) ask(topic, ref, payload string) {
 	c.t.Helper()
 	c.send(ref, topic, "progress", payload)
