@@ -16,23 +16,23 @@ import (
 // broken goes on with the first row after it was mended. It is safe for concurrent
 // use.
 type armed struct {
-	mu       sync.Mutex
-	channels map[*channel]*standing
-	tables   map[uint32]*watchedTable
-	common   watchedPrint
-	outage   outage
-	ill      time.Time // since when the feed is in one, of which channels may not be told yet; zero if it is not
+	mu          sync.Mutex
+	channels    map[*channel]*standing
+	tables      map[uint32]*watchedTable
+	common      watchedPrint
+	outage      outage
+	outageSince time.Time // when the feed's outage began, of which channels may not be told yet; zero without one
 }
 
 // standing is what an armed channel depends on, and what it was told.
 type standing struct {
-	tables  []uint32  // by OID, sorted
-	checked time.Time // what is known of its bindings is at least as new
-	unsure  bool      // it is to be looked at again after the next look at the catalog
-	since   time.Time // the look after which it is looked at again: what was learnt before is not believed
-	told    []protocol.Problem
-	stopped bool // it was told that none of its bindings works
-	bereft  bool // of an outage
+	tables     []uint32  // by OID, sorted
+	checked    time.Time // what is known of its bindings is at least as new
+	unsure     bool      // it is to be looked at again after the next look at the catalog
+	since      time.Time // the look after which it is looked at again: what was learnt before is not believed
+	told       []protocol.Problem
+	stopped    bool // it was told that none of its bindings works
+	outageTold bool // it was told of an outage, and not of its end
 }
 
 // watchedTable is a table that channels depend on.
@@ -69,7 +69,7 @@ func (a *armed) add(ch *channel, found diagnose.Finding, checked time.Time) {
 	}
 	ch.subscribed()
 	if a.outage != noOutage {
-		s.bereft = true
+		s.outageTold = true
 		ch.out.Push(a.outage.frame(ch.address))
 	}
 }
@@ -206,7 +206,7 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings int) bool {
 				ch.problem(protocol.StatusOK, p)
 			}
 		}
-		if isBetter && !s.bereft {
+		if isBetter && !s.outageTold {
 			ch.subscribed()
 		}
 	}

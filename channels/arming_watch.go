@@ -23,7 +23,7 @@ func (a *arming) watch(ctx context.Context) error {
 		if n%changedEvery == 0 {
 			a.lookAgain(ctx)
 		}
-		// Who waits for a table of a missing publication is told once changes come.
+		// Channels that wait for a table of a missing publication are told once changes come.
 		if n%publishedEvery == 0 && feed.outage() != publicationMissing && a.waiting.any() {
 			a.look(ctx)
 		}

@@ -23,7 +23,7 @@ const (
 )
 
 // outageAfter is how long no change may come until all channels are told. Postgres may
-// just be restarting, and who depends on a table of a publication that is missing is
+// just be restarting, and a channel whose table is of a publication that is missing is
 // told more, by a second look.
 const outageAfter = 5 * time.Second
 
@@ -56,11 +56,11 @@ func (a *armed) feed(f Feed, now time.Time) {
 	next := f.outage()
 	switch {
 	case next == noOutage:
-		a.ill = time.Time{}
-	case a.ill.IsZero():
-		a.ill = now
+		a.outageSince = time.Time{}
+	case a.outageSince.IsZero():
+		a.outageSince = now
 	}
-	if next == a.outage || next != noOutage && now.Sub(a.ill) < outageAfter {
+	if next == a.outage || next != noOutage && now.Sub(a.outageSince) < outageAfter {
 		return
 	}
 	a.outage = next
@@ -81,12 +81,12 @@ func (a *armed) feed(f Feed, now time.Time) {
 // channel is to be told.
 func (a *armed) concerned(s *standing) bool {
 	if a.outage == noOutage {
-		tell := s.bereft && !s.stopped
-		s.bereft = false
+		tell := s.outageTold && !s.stopped
+		s.outageTold = false
 		return tell
 	}
-	s.bereft = true
-	// Who was told of its own tables' publication needs not hear it again.
+	s.outageTold = true
+	// It was told so of its own tables already.
 	return !(a.outage == publicationMissing && s.stopped)
 }
 
