@@ -167,7 +167,7 @@ func TestComparisonsThatTakeTooLongEndTheirCall(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
 	o := NewOperators(db.Pool, nil)
-	o.timeout = 20 * time.Millisecond
+	o.timeout = 200 * time.Millisecond
 	calls := make([]filters.Call, 64)
 	for i := range calls {
 		calls[i] = filters.Call{
