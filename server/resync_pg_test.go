@@ -38,7 +38,7 @@ var resyncs = []struct {
 type resync struct {
 	Message, Status, Extension, Code string
 	From                             *string
-	Oldest, Position                 string
+	Oldest, Position, History        string
 }
 
 func (c *client) resync() resync {
