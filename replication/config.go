@@ -50,13 +50,19 @@ type Config struct {
 	// nobody.
 	TypesFound func(types []uint32)
 	// SlotHeld is called when the slot is ours, each time that a stream is begun and
-	// before anything is in the log that was read from it. others are the slots of
-	// this database that some other program reads, or another walcast. nil tells nobody.
-	SlotHeld func(others []string)
+	// before anything is in the log that was read from it. nil tells nobody.
+	SlotHeld func(others Others)
 	// PeerFound is called with the slot of another walcast that reads this database,
 	// again and again while there is one: each announces itself in the WAL, unless
 	// Heartbeat is 0. It must not block. nil tells nobody.
 	PeerFound func(slot string)
+}
+
+// Others counts the other slots of the database from which a walcast may read, or some
+// other program.
+type Others struct {
+	Read   int // those that are read now: a walcast is heard of within HeardWithin
+	Unread int // those that nobody reads now: a walcast that had one may be gone, and is not heard of
 }
 
 // DefaultConfig is what the reader uses when nothing is set. It has no

@@ -28,6 +28,10 @@ const heartbeatContent = "heartbeat "
 // It is well below the time for which clients that are away are remembered.
 const announceEvery = time.Hour
 
+// HeardWithin is the time in which a server has read of every other that reads the
+// database. What it has not heard of by then is another program's.
+const HeardWithin = 2 * announceEvery
+
 // readHeartbeat recognises a heartbeat, of this server or another. They are not for
 // consumers of the log.
 func readHeartbeat(m *pgoutput.LogicalMessage) (number uint64, slot string, ok bool) {

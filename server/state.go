@@ -5,13 +5,29 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"time"
 
+	"walcast/channels"
 	"walcast/internal/conninfo"
+	"walcast/replication"
 )
 
 // takeOver has what is kept over a restart used from now on: whoever has the slot is
 // the only one who may.
-func (p *project) takeOver(otherSlots []string) { p.hub.TakeOver(len(otherSlots) > 0) }
+func (p *project) takeOver(others replication.Others) { p.hub.TakeOver(unheard(others)) }
+
+// unheard is for how long clients may come from a server with another slot that nothing
+// was heard of. One that runs is heard of soon; one that has stopped never, and its
+// clients may be away for as long as any are remembered.
+func unheard(others replication.Others) time.Duration {
+	switch {
+	case others.Unread > 0:
+		return channels.RememberedFor
+	case others.Read > 0:
+		return replication.HeardWithin
+	}
+	return 0
+}
 
 // meet is called when another walcast announces itself that reads the database by a
 // slot of its own. Its clients may come here.

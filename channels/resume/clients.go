@@ -24,6 +24,9 @@ type Clients struct {
 	// run has also made the slot it is a new installation, and no client can
 	// have been here before. Otherwise the file was lost.
 	firstRun bool
+	// sharedUntil is until when there may be other servers on the database, of which
+	// nothing was heard yet. Not even a new installation knows all clients then.
+	sharedUntil time.Time
 }
 
 // NewClients remembers no client yet. reason says why the log's history began,
@@ -65,7 +68,7 @@ func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, K
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.firstRun && slotIsNew {
-		c.firstRun, c.records.unsureUntil = false, time.Time{}
+		c.firstRun, c.records.unsureUntil = false, c.sharedUntil
 	}
 	r, memory := c.records.take(k, bindings, b, now)
 	b.record = r

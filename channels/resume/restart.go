@@ -68,10 +68,10 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 // Open takes the state over: the slot is held, so that no other server may use it
 // any more. If another has written it since Restore, it is read again; then clients
 // that were here before may have been taken for what they are not, and outdated is
-// true: they have to join again. shared says that there may be other servers on the
-// database, so that not even a first run knows all clients. Only the first call does
-// anything.
-func (c *Clients) Open(now time.Time, shared bool, logger *slog.Logger) (outdated bool) {
+// true: they have to join again. unheard is for how long there may be other servers on
+// the database that nothing was heard of, so that not even a first run knows all
+// clients; of one that is heard of, Doubt is told. Only the first call does anything.
+func (c *Clients) Open(now time.Time, unheard time.Duration, logger *slog.Logger) (outdated bool) {
 	f := &c.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,11 +79,9 @@ func (c *Clients) Open(now time.Time, shared bool, logger *slog.Logger) (outdate
 		return false
 	}
 	f.opened = true
-	defer func() {
-		if shared {
-			c.share()
-		}
-	}()
+	if unheard > 0 {
+		c.share(now.Add(unheard))
+	}
 	if f.path == "" {
 		return false
 	}
@@ -137,11 +135,11 @@ func (c *Clients) begin(now time.Time) {
 	}
 }
 
-// share has a first run, as others do, not take every client for new.
-func (c *Clients) share() {
+// share has a first run, as others do, not take every client for new for a while.
+func (c *Clients) share(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.firstRun = false
+	c.sharedUntil = until
 }
 
 // Doubt has clients that are not known told to resync for as long as one may be
@@ -195,7 +193,7 @@ func (c *Clients) collect(now time.Time, slotIsNew bool) (stateHead, []savedReco
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.firstRun && slotIsNew {
-		c.records.unsureUntil = time.Time{}
+		c.records.unsureUntil = c.sharedUntil
 	}
 	c.records.storeAll(now)
 	c.records.bound(now)
