@@ -109,10 +109,10 @@ const (
 	// remembered with what the client has received, and of how many topics
 	// broadcasts are kept.
 	rememberedTopics = 100_000
-	// RememberedFor is how long clients that are away are remembered. It is
+	// rememberedFor is how long clients that are away are remembered. It is
 	// longer than the log's window on purpose: a client that was away for too
 	// long is told so, and not taken for a new one.
-	RememberedFor = 24 * time.Hour
+	rememberedFor = 24 * time.Hour
 )
 
 // DefaultConfig is what serve uses when nothing is set.

@@ -62,7 +62,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: RememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
+	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	h.fanout = fanout.New(fanout.Config{
 		MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
 		Raised: diagnose.Raised, Resynced: h.metrics.resynced, Heavy: h.heavy,
@@ -81,10 +81,9 @@ func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 // TakeOver has the hub use, from now on, what an earlier run has left about its
 // clients: the slot is held, so that no other server does. Clients with a client_id
 // that came before, and were judged by what another server has changed since, are
-// closed, so that they join again. unheard is for how long there may be other servers
-// on the database that nothing was heard of yet; see Doubt.
-func (h *Hub) TakeOver(unheard time.Duration) {
-	if !h.clients.Open(now(), unheard, h.logger) {
+// closed, so that they join again.
+func (h *Hub) TakeOver() {
+	if !h.clients.Open(now(), h.logger) {
 		return
 	}
 	sessions, _ := h.roster.present()
@@ -95,9 +94,8 @@ func (h *Hub) TakeOver(unheard time.Duration) {
 	}
 }
 
-// Doubt has clients with a client_id that are not known told to resync: another
-// server reads the database, and may know them.
-func (h *Hub) Doubt() { h.clients.Doubt(now()) }
+// Peers are the other servers of the database, to which clients of the hub may go.
+func (h *Hub) Peers() Peers { return Peers{h.clients, h.logger} }
 
 // Run runs the fan-out, presence, the tasks, and the expiry of what is kept for
 // clients that come back. It blocks until ctx is done and everything it started

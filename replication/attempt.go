@@ -52,9 +52,7 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err != nil {
 		return fmt.Errorf("start replication from slot %q: %w", r.config.Slot, err)
 	}
-	if err := r.takeOver(ctx, server); err != nil {
-		return err
-	}
+	r.takeOver(ctx, server)
 	r.log.ReadFrom(changelog.Source{
 		System: now.id, Database: server.database, Timeline: now.timeline, Ancestors: ancestors, Publications: server.publications,
 	})
@@ -68,26 +66,17 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 
 // takeOver tells that the slot is ours, and announces this server to others that read
 // the database, before any client is served from the slot.
-func (r *Reader) takeOver(ctx context.Context, server server) error {
+func (r *Reader) takeOver(ctx context.Context, server server) {
 	if r.config.SlotHeld != nil {
-		others, err := r.slot.others(ctx)
-		if err != nil {
-			return err
-		}
-		r.config.SlotHeld(others)
+		r.config.SlotHeld()
 	}
+	r.progress.connected(server.isStandby)
 	if r.config.Heartbeat == 0 || server.isStandby {
-		return nil
+		return
 	}
-	if err := r.announcement().write(ctx, 0); err != nil && ctx.Err() == nil {
+	if err := r.messages().begin(ctx); err != nil && ctx.Err() == nil {
 		r.logger.Warn("other walcasts that read this database do not learn of this one, and may take its clients for new", "err", err)
 	}
-	return nil
-}
-
-// announcement is the message by which servers know of each other.
-func (r *Reader) announcement() heartbeatMessage {
-	return heartbeatMessage{pool: r.control.pool, slot: r.config.Slot, limit: r.timing.query}
 }
 
 // start is where a stream begins.
@@ -123,16 +112,14 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	began := time.Now()
 	lastTransaction := newAtomicTime(began)
 	lastTransaction.set(began)
-	mayWrite := func() bool { return !server.isStandby || r.progress.seenTimeline() != 0 }
 	watch := &publicationWatch{
-		publications: r.publications, reading: server.publications, pool: r.control.pool, mayWrite: mayWrite,
+		publications: r.publications, reading: server.publications, pool: r.control.pool, mayWrite: r.progress.mayWrite,
 		timing:   publicationTiming{every: r.timing.publications, mark: r.timing.heartbeatLate, query: r.timing.query},
 		progress: r.progress, logger: r.logger,
 	}
 	ownHeartbeats := &heartbeats{
-		message: r.announcement(), idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate,
+		messages: r.messages(), idle: r.config.Heartbeat, lateAfter: r.timing.heartbeatLate,
 		late: r.metrics.late, logger: r.logger, lastTransaction: lastTransaction, written: began,
-		peerFound: r.config.PeerFound,
 	}
 	acks := &acknowledger{
 		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing.streamTiming,
@@ -143,7 +130,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	return &stream{
 		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
 		acknowledger: acks, heartbeats: ownHeartbeats, publications: watch,
-		mayWrite:   mayWrite,
+		mayWrite:   r.progress.mayWrite,
 		watchEvery: min(r.timing.sample, r.timing.publications),
 		receiver: &receiver{
 			appender: appender{
@@ -152,6 +139,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 			},
 			describer: describer, transcoder: text,
 			acknowledger: acks, heartbeats: ownHeartbeats, publications: watch, logger: r.logger,
+			peers: peers{slot: r.config.Slot, found: r.config.PeerFound, clients: r.config.PeerClients},
 		},
 	}, nil
 }

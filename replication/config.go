@@ -51,18 +51,15 @@ type Config struct {
 	TypesFound func(types []uint32)
 	// SlotHeld is called when the slot is ours, each time that a stream is begun and
 	// before anything is in the log that was read from it. nil tells nobody.
-	SlotHeld func(others Others)
+	SlotHeld func()
 	// PeerFound is called with the slot of another walcast that reads this database,
-	// again and again while there is one: each announces itself in the WAL, unless
-	// Heartbeat is 0. It must not block. nil tells nobody.
-	PeerFound func(slot string)
-}
-
-// Others counts the other slots of the database from which a walcast may read, or some
-// other program.
-type Others struct {
-	Read   int // those that are read now: a walcast is heard of within HeardWithin
-	Unread int // those that nobody reads now: a walcast that had one may be gone, and is not heard of
+	// again and again while there is one, every AnnounceEvery at least: each announces
+	// itself in the WAL, unless Heartbeat is 0. begins says that it begins to stream.
+	// It must not block. nil tells nobody.
+	PeerFound func(slot string, begins bool)
+	// PeerClients is called with clients that another walcast has announced by
+	// AnnounceClients. It must not block. nil tells nobody.
+	PeerClients func(clients []uint64)
 }
 
 // DefaultConfig is what the reader uses when nothing is set. It has no

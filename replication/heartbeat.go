@@ -2,59 +2,52 @@ package replication
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/replication/pgoutput"
 	"walcast/replication/wal"
 )
 
-// messagePrefix is that of all our logical messages.
-const messagePrefix = "walcast"
+const (
+	// heartbeatContent begins the content of heartbeats; a number and the name of the
+	// server's slot follow. Earlier versions did not name the slot.
+	heartbeatContent = "heartbeat "
+	// beginning ends that of the heartbeat of a stream that begins.
+	beginning = " begins"
+)
 
-// heartbeatContent begins the content of heartbeats; a number and the name of the
-// server's slot follow. Earlier versions did not name the slot.
-const heartbeatContent = "heartbeat "
+// AnnounceEvery is how often a server writes at least, so that others know of it.
+const AnnounceEvery = time.Hour
 
-// announceEvery is how often a server writes at least, so that others know of it.
-// It is well below the time for which clients that are away are remembered.
-const announceEvery = time.Hour
+// heartbeatRead is a heartbeat, of this server or another.
+type heartbeatRead struct {
+	number uint64
+	slot   string // "" if it is not known
+	begins bool   // the stream of the server begins
+}
 
-// HeardWithin is the time in which a server has read of every other that reads the
-// database. What it has not heard of by then is another program's.
-const HeardWithin = 2 * announceEvery
-
-// readHeartbeat recognises a heartbeat, of this server or another. They are not for
-// consumers of the log.
-func readHeartbeat(m *pgoutput.LogicalMessage) (number uint64, slot string, ok bool) {
+// readHeartbeat recognises a heartbeat. They are not for consumers of the log.
+func readHeartbeat(m *pgoutput.LogicalMessage) (h heartbeatRead, ok bool) {
 	if m == nil || m.Prefix != messagePrefix {
-		return 0, "", false
+		return h, false
 	}
 	rest, ok := strings.CutPrefix(m.Content, heartbeatContent)
 	if !ok {
-		return 0, "", false
+		return h, false
 	}
+	rest, h.begins = strings.CutSuffix(rest, beginning)
 	digits, slot, _ := strings.Cut(rest, " ")
-	if !slotName.MatchString(slot) {
-		slot = ""
+	if slotName.MatchString(slot) {
+		h.slot = slot
 	}
-	number, _ = strconv.ParseUint(digits, 10, 64) // what is no number counts as 0, which is never awaited
-	return number, slot, true
-}
-
-// heartbeatMessage writes heartbeats of a server.
-type heartbeatMessage struct {
-	pool  *pgxpool.Pool
-	slot  string
-	limit time.Duration // for one
+	h.number, _ = strconv.ParseUint(digits, 10, 64) // what is no number counts as 0, which is never awaited
+	return h, true
 }
 
 // heartbeats writes logical messages while no transaction comes, and waits for
@@ -63,12 +56,11 @@ type heartbeatMessage struct {
 // other servers that read the database of this one. check belongs to one goroutine,
 // arrived to the one that reads the stream.
 type heartbeats struct {
-	message   heartbeatMessage
+	messages  ownMessages
 	idle      time.Duration // time without a transaction after which one is written
 	lateAfter time.Duration // time after which one that has not come back is late
 	late      prometheus.Counter
 	logger    *slog.Logger
-	peerFound func(slot string) // nil tells nobody
 
 	lastTransaction *atomicTime   // when the last transaction came
 	returned        atomic.Uint64 // number of the newest heartbeat that came back
@@ -94,11 +86,8 @@ func (h *heartbeat) next(now time.Time, returned uint64) uint64 {
 }
 
 // arrived notes that a heartbeat came back, or that of another server came.
-func (hs *heartbeats) arrived(number uint64, slot string) {
+func (hs *heartbeats) arrived(number uint64) {
 	hs.returned.Store(max(hs.returned.Load(), number))
-	if slot != "" && slot != hs.message.slot && hs.peerFound != nil {
-		hs.peerFound(slot)
-	}
 }
 
 // check writes a heartbeat if no transaction has come for long enough, and looks
@@ -109,12 +98,12 @@ func (hs *heartbeats) check(ctx context.Context) {
 		hs.await(now)
 		return
 	}
-	if hs.lastTransaction.since(now) < hs.idle && now.Sub(hs.written) < announceEvery {
+	if hs.lastTransaction.since(now) < hs.idle && now.Sub(hs.written) < AnnounceEvery {
 		return
 	}
 	h.next(now, hs.returned.Load())
 	hs.written = now
-	if err := hs.message.write(ctx, h.number); err != nil {
+	if err := hs.messages.heartbeat(ctx, h.number); err != nil {
 		if !h.failed && ctx.Err() == nil {
 			hs.logger.Warn("heartbeat could not be written: an idle server will keep WAL longer than needed", "err", err)
 		}
@@ -151,23 +140,5 @@ func (r *Reader) Flush(ctx context.Context, upTo wal.LSN) error {
 	if err != nil || !due {
 		return err
 	}
-	return r.announcement().write(ctx, 0)
-}
-
-// write does not wait for synchronous standbys: a lost heartbeat does no harm.
-func (m heartbeatMessage) write(ctx context.Context, number uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, m.limit)
-	defer cancel()
-	err := pgx.BeginFunc(ctx, m.pool, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `set local synchronous_commit = local`); err != nil {
-			return err
-		}
-		_, err := tx.Exec(ctx, `select pg_logical_emit_message(true, $1::text, $2::text)`,
-			messagePrefix, fmt.Sprintf("%s%d %s", heartbeatContent, number, m.slot))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("emit logical message: %w", err)
-	}
-	return nil
+	return r.messages().heartbeat(ctx, 0)
 }

@@ -94,6 +94,20 @@ func (r *Reader) Run(ctx context.Context) error {
 // it reads the next row that has any of them. It may be called at any time.
 func (r *Reader) TypesChanged(types []uint32) { r.control.types.change(types) }
 
+// AnnounceClients tells other walcasts that read the database of clients that this
+// one knows, 1,000 at most. It may be called at any time.
+func (r *Reader) AnnounceClients(ctx context.Context, clients []uint64) error {
+	if !r.progress.mayWrite() {
+		return errMayNotWrite
+	}
+	return r.messages().emit(ctx, clientsContent(r.config.Slot, clients))
+}
+
+// messages are those of this server.
+func (r *Reader) messages() ownMessages {
+	return ownMessages{pool: r.control.pool, slot: r.config.Slot, limit: r.timing.query}
+}
+
 // follow attempts to stream until ctx is done or going on is pointless.
 func (r *Reader) follow(ctx context.Context) error {
 	for {

@@ -26,6 +26,7 @@ type receiver struct {
 	transcoder   *transcoder
 	acknowledger *acknowledger
 	heartbeats   *heartbeats
+	peers        peers
 	publications *publicationWatch
 	logger       *slog.Logger
 }
@@ -83,8 +84,11 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	if r.describer.failed != nil {
 		return r.describer.failed
 	}
-	if number, slot, ok := readHeartbeat(d.Message); ok {
-		r.heartbeats.arrived(number, slot)
+	if h, ok := readHeartbeat(d.Message); ok {
+		r.heartbeats.arrived(h.number)
+		r.peers.heard(h.slot, h.begins)
+	} else if slot, clients, ok := readClients(d.Message); ok {
+		r.peers.know(slot, clients)
 	} else if name, ok := marked(d.Message); ok {
 		r.publications.arrived(name)
 	} else {

@@ -32,29 +32,6 @@ func (k *slotKeeper) find(ctx context.Context) (slot *Slot, err error) {
 	return slot, err
 }
 
-// others counts the permanent slots of the database that can be read as this one is.
-func (k *slotKeeper) others(ctx context.Context) (found Others, err error) {
-	ctx, cancel := context.WithTimeout(ctx, k.timing.query)
-	defer cancel()
-	var active []string
-	err = k.control.use(ctx, func(db querier) error {
-		active, err = queryStrings(ctx, db, `select active::text from pg_replication_slots
-			where plugin = $1 and database = current_database() and slot_name <> $2 and not temporary`, outputPlugin, k.name)
-		return err
-	})
-	if err != nil {
-		return Others{}, fmt.Errorf("look for other slots: %w", err)
-	}
-	for _, is := range active {
-		if is == "true" {
-			found.Read++
-		} else {
-			found.Unread++
-		}
-	}
-	return found, nil
-}
-
 func (k *slotKeeper) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.timing.query)
 	defer cancel()

@@ -34,6 +34,7 @@ type progress struct {
 	lag       lag
 	retention retention
 	timeline  int32 // that a stream was seen on, 0 if none was
+	standby   bool  // it was one that is or was streamed from
 }
 
 // Status is safe to call at any time.
@@ -136,4 +137,19 @@ func (p *progress) seenTimeline() int32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.timeline
+}
+
+// connected notes whether the server that is streamed from is a standby.
+func (p *progress) connected(standby bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.standby = standby
+}
+
+// mayWrite reports whether the server takes logical messages: it is no standby, or
+// was promoted since.
+func (p *progress) mayWrite() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.standby || p.timeline != 0
 }

@@ -38,7 +38,6 @@ type project struct {
 	api      *api.API
 	writers  *writers
 	types    *types
-	peer     string // slot of another walcast on the database; belongs to the reader's goroutine
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -62,7 +61,8 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
-	c.Replication.TypesFound, c.Replication.SlotHeld, c.Replication.PeerFound = p.types.found, p.takeOver, p.meet
+	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, func() { p.hub.TakeOver() }
+	c.Replication.PeerFound, c.Replication.PeerClients = p.peerFound, func(clients []uint64) { p.hub.Peers().Know(clients) }
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
@@ -135,6 +135,7 @@ func (p *project) stages(s *Server) []stage {
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
 		{"known access", p.policy.Keep},
 		{"policy", p.look},
+		{"announcements", p.announceClients},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, s.clients, p.api.Handler()) }},
 	}

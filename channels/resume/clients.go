@@ -24,18 +24,16 @@ type Clients struct {
 	// run has also made the slot it is a new installation, and no client can
 	// have been here before. Otherwise the file was lost.
 	firstRun bool
-	// sharedUntil is until when there may be other servers on the database, of which
-	// nothing was heard yet. Not even a new installation knows all clients then.
-	sharedUntil time.Time
 }
 
 // NewClients remembers no client yet. reason says why the log's history began,
 // as changelog.Log.Reason does. The sections are kept in the same state file.
 func NewClients(c Config, reason func() string, reg prometheus.Registerer, sections ...Section) *Clients {
 	clients := &Clients{
-		config: c, reason: reason, sections: sections, files: files{path: c.StateFile, run: rand.Text()},
+		config: c, reason: reason, files: files{path: c.StateFile, run: rand.Text()},
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
+	clients.sections = append([]Section{elsewhereSection{clients}}, sections...)
 	if c.RightAge != nil {
 		clients.records.rightAge = c.RightAge
 	}
@@ -58,6 +56,55 @@ func (c *Clients) size() (topics, bytes int) {
 	return c.records.away.Len(), c.records.bytes
 }
 
+// elsewhere is how many topics of clients other servers have announced, and how many
+// bytes they take.
+func (c *Clients) elsewhere() (topics, bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := &c.records.peers.elsewhere
+	return e.len(), e.bytes()
+}
+
+// Meet notes that another server reads the database by a slot of its own, and counts
+// as there until a time. begins says that it has just begun to read: what it was told
+// before may be lost. isNew says that it was not there.
+func (c *Clients) Meet(slot string, begins bool, now, until time.Time) (isNew bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.records.peers.meet(slot, begins, now, until)
+}
+
+// Elsewhere notes that another server knows clients. One that comes here and is not
+// known is told to resync, once. If there are too many to remember, forgotten is
+// true, and all that are not known are told, for as long as one may be away.
+func (c *Clients) Elsewhere(clients []uint64, now time.Time) (forgotten bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forgotten = c.records.peers.add(clients, now)
+	if forgotten {
+		c.firstRun, c.records.unsureUntil = false, now.Add(c.config.Memory)
+	}
+	return forgotten
+}
+
+// News has an element when there may be an Announcement.
+func (c *Clients) News() <-chan struct{} { return c.records.peers.news }
+
+// Announcement is what other servers have to be told next, and whether there is
+// something: which clients are known here. It may have none.
+func (c *Clients) Announcement(now time.Time) (clients []uint64, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.records.peers.next(now, c.records.digests)
+}
+
+// AnnounceAll has everybody announced again, as an announcement was lost.
+func (c *Clients) AnnounceAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.records.peers.everybody()
+}
+
 // Take gives a channel that joins the bookmark of its client, and says what the
 // client has received. If the client has another channel on the topic, that
 // one's bookmark has no effect from now on.
@@ -68,7 +115,7 @@ func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, K
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.firstRun && slotIsNew {
-		c.firstRun, c.records.unsureUntil = false, c.sharedUntil
+		c.firstRun, c.records.unsureUntil = false, time.Time{}
 	}
 	r, memory := c.records.take(k, bindings, b, now)
 	b.record = r

@@ -50,6 +50,7 @@ type Known struct {
 // record is what is remembered of one client's topic.
 type record struct {
 	Key
+	digest    uint64 // of Key
 	bindings  Fingerprint
 	proven    changelog.Standing // as in Known
 	heard     uint64

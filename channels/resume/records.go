@@ -24,12 +24,17 @@ type records struct {
 	// unsureUntil is until when a client without a record may have been here
 	// before: records were lost that would have been kept until then.
 	unsureUntil time.Time
+	peers       peers
 }
 
 func newRecords(limit, maxBytes int, keep time.Duration) *records {
 	return &records{
 		limit: limit, maxBytes: maxBytes, keep: keep, byKey: map[Key]*record{}, away: list.New(),
 		rightAge: func() time.Duration { return 0 },
+		peers: peers{
+			announcing: announcing{there: map[string]time.Time{}, all: true, news: make(chan struct{}, 1)},
+			elsewhere:  newElsewhere(elsewhereBytes, keep),
+		},
 	}
 }
 
@@ -40,12 +45,16 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.
 	r := s.byKey[key]
 	known := r != nil
 	if !known {
-		r = &record{Key: key.clone()}
+		r = &record{Key: key.clone(), digest: key.digest()}
 		s.byKey[r.Key] = r
+	}
+	moved := s.peers.elsewhere.take(r.digest)
+	if !known || moved {
+		s.peers.announce(r.digest, len(s.byKey))
 	}
 	s.recall(r)
 	changed := r.bindings != bindings
-	lost := (!known || changed && r.restored) && now.Before(s.unsureUntil)
+	lost := (!known || changed && r.restored) && now.Before(s.unsureUntil) || (!known || changed) && moved
 	doubtful := r.Private && r.right.isDoubtful(now, s.rightAge())
 	r.owner, r.holder, r.bindings, r.restored, r.confirmed = owner, owner, bindings, false, false
 	r.right = right{allowed: now}
@@ -94,11 +103,23 @@ func (s *records) rename(r *record, role, sub string) {
 		old.owner, old.holder = nil, nil
 	}
 	s.byKey[r.Key] = r
+	r.digest = r.Key.digest()
+	s.peers.announce(r.digest, len(s.byKey))
+}
+
+// digests are those of all clients that are known.
+func (s *records) digests() []uint64 {
+	digests := make([]uint64, 0, len(s.byKey))
+	for _, r := range s.byKey {
+		digests = append(digests, r.digest)
+	}
+	return digests
 }
 
 // restore takes in a record of an earlier run, unless there is one already.
 func (s *records) restore(r *record) {
 	if s.byKey[r.Key] == nil {
+		r.digest = r.Key.digest()
 		s.byKey[r.Key] = r
 		s.store(r, r.left)
 	}
@@ -153,6 +174,8 @@ func (s *records) expire(now time.Time) {
 	for e := s.away.Front(); e != nil && now.Sub(e.Value.(*record).left) > s.keep; e = s.away.Front() {
 		s.dropOldest()
 	}
+	s.peers.elsewhere.age(now)
+	s.peers.repeat(now, s.keep)
 }
 
 func (s *records) dropOldest() {

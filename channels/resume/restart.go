@@ -63,28 +63,21 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 	}
 	c.records.expire(now)
 	c.records.bound(now)
+	c.records.peers.everybody() // once there is somebody to tell
 }
 
 // Open takes the state over: the slot is held, so that no other server may use it
 // any more. If another has written it since Restore, it is read again; then clients
 // that were here before may have been taken for what they are not, and outdated is
-// true: they have to join again. unheard is for how long there may be other servers on
-// the database that nothing was heard of, so that not even a first run knows all
-// clients; of one that is heard of, Doubt is told. Only the first call does anything.
-func (c *Clients) Open(now time.Time, unheard time.Duration, logger *slog.Logger) (outdated bool) {
+// true: they have to join again. Only the first call does anything.
+func (c *Clients) Open(now time.Time, logger *slog.Logger) (outdated bool) {
 	f := &c.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.opened {
+	if f.opened || f.path == "" {
 		return false
 	}
 	f.opened = true
-	if unheard > 0 {
-		c.share(now.Add(unheard))
-	}
-	if f.path == "" {
-		return false
-	}
 	if !f.look().equals(f.seen) {
 		outdated = f.inUse
 		for _, s := range c.sections {
@@ -135,21 +128,6 @@ func (c *Clients) begin(now time.Time) {
 	}
 }
 
-// share has a first run, as others do, not take every client for new for a while.
-func (c *Clients) share(until time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.sharedUntil = until
-}
-
-// Doubt has clients that are not known told to resync for as long as one may be
-// away, if they could have been here before.
-func (c *Clients) Doubt(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.firstRun, c.records.unsureUntil = false, now.Add(c.config.Memory)
-}
-
 // Save writes the state file and removes the marker file, if this run is the one
 // that uses them. All sessions must have ended: what they receive later is not in
 // the file.
@@ -193,7 +171,7 @@ func (c *Clients) collect(now time.Time, slotIsNew bool) (stateHead, []savedReco
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.firstRun && slotIsNew {
-		c.records.unsureUntil = c.sharedUntil
+		c.records.unsureUntil = time.Time{}
 	}
 	c.records.storeAll(now)
 	c.records.bound(now)

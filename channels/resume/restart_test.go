@@ -66,7 +66,7 @@ func launch(t *testing.T, path, reason string) *run {
 // open is when the run has the slot.
 func (r *run) open(outdated bool) {
 	r.t.Helper()
-	if got := r.Open(noon, 0, slog.New(slog.DiscardHandler)); got != outdated {
+	if got := r.Open(noon, slog.New(slog.DiscardHandler)); got != outdated {
 		r.t.Errorf("Open = %t; want %t", got, outdated)
 	}
 }
@@ -140,41 +140,6 @@ func TestAFirstRunKnowsOfNoClientsIfItsSlotIsNew(t *testing.T) {
 		r := start(t, test.path, test.reason)
 		known(t, r.Clients, of(test.name), Known{Memory: test.want})
 		r.stop()
-	}
-}
-
-// TestAFirstRunBesideAnotherSlotDoubtsUntilOthersWouldHaveBeenHeardOf: the slot may be
-// another program's, which has none of our clients.
-func TestAFirstRunBesideAnotherSlotDoubtsUntilOthersWouldHaveBeenHeardOf(t *testing.T) {
-	const unheard, memory = 10 * time.Minute, time.Hour // as launch has it
-	for _, test := range []struct {
-		name   string
-		reason string
-		doubts bool // another server is heard of
-		until  time.Duration
-	}{
-		{"nothing is heard", changelog.CodeSlotMissing, false, unheard},
-		{"a server is heard of", changelog.CodeSlotMissing, true, memory},
-		{"the slot is of an earlier run", "", false, memory},
-	} {
-		path := filepath.Join(t.TempDir(), "clients")
-		r := launch(t, path, test.reason)
-		r.Open(noon, unheard, slog.New(slog.DiscardHandler))
-		if test.doubts {
-			r.Doubt(noon)
-		}
-		knows := func(run string, after time.Duration, want Memory) {
-			t.Helper()
-			if _, got := r.Take(of(fmt.Sprint(run, after)), Fingerprint{}, noon.Add(after)); got.Memory != want {
-				t.Errorf("%s: a client that comes %s after the start of the %s run is %v; want %v", test.name, after, run, got.Memory, want)
-			}
-		}
-		knows("first", test.until-time.Second, Forgotten)
-		knows("first", test.until, Fresh)
-		r.stop()
-		r = start(t, path, "")
-		knows("second", test.until-time.Second, Forgotten)
-		knows("second", test.until, Fresh)
 	}
 }
 
