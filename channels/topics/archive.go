@@ -3,6 +3,7 @@ package topics
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"walcast/protocol"
@@ -47,6 +48,13 @@ func (s Stored) replayed() protocol.Broadcast {
 	return b
 }
 
+// errHugeNumber is why a message is delivered to nobody, live or by a replay.
+var errHugeNumber = errors.New("its payload has a number that a double cannot hold, which ends the sockets of some clients")
+
+func (s Stored) hasHugeNumber() bool {
+	return s.Encoding == protocol.EncodingJSON && protocol.HasHugeNumber(s.Payload)
+}
+
 const (
 	// replayTimeout bounds how long a join waits for stored messages.
 	replayTimeout = 5 * time.Second
@@ -69,7 +77,13 @@ func (s *Topics) Fetch(ctx context.Context, key protocol.Topic, r protocol.Repla
 		s.logger.Warn("stored messages not read", "topic", key.SubTopic(), "err", err)
 		return nil, errReplay
 	}
-	return stored, nil
+	return slices.DeleteFunc(stored, func(m Stored) bool {
+		if m.hasHugeNumber() {
+			s.warn("stored message not replayed", key, m.Event, errHugeNumber)
+			return true
+		}
+		return false
+	}), nil
 }
 
 // Store keeps a message on a private topic for replays and gives it its id. It

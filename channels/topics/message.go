@@ -50,8 +50,8 @@ func (s *Topics) Message(c *wal.Change, reports bool) (protocol.Topic, *Message)
 	if size, limit := len(stored.Payload), s.config.MaxBroadcastBytes; err == nil && size > limit {
 		err = fmt.Errorf("its payload has %d bytes, the limit is %d", size, limit)
 	}
-	if err == nil && stored.Encoding == protocol.EncodingJSON && protocol.HasHugeNumber(stored.Payload) {
-		err = errors.New("its payload has a number that a double cannot hold, which ends the sockets of some clients")
+	if err == nil && stored.hasHugeNumber() {
+		err = errHugeNumber
 	}
 	if err != nil {
 		if reports {

@@ -102,6 +102,22 @@ func TestWhatWasStoredForItsSenderComesOnce(t *testing.T) {
 	}
 }
 
+// TestAReplayLeavesOutWhatEndsSockets: a row that SQL has put there was delivered to
+// nobody when it was new, either.
+func TestAReplayLeavesOutWhatEndsSockets(t *testing.T) {
+	huge, bytes := stored("b"), stored("c")
+	huge.Payload = []byte(`{"n":1` + strings.Repeat("0", 400) + `}`)
+	bytes.Encoding, bytes.Payload = protocol.EncodingBinary, huge.Payload
+	f := newFixture(t, Config{Archive: &fakeArchive{stored: []Stored{stored("a"), huge, bytes}}})
+	replay, err := f.Fetch(t.Context(), private, protocol.Replay{Limit: 3})
+	if err != nil || len(replay) != 2 || replay[0].ID != "a" || replay[1].ID != "c" {
+		t.Errorf("Fetch = %v, %v; want the messages a and c", replay, err)
+	}
+	if !strings.Contains(f.log.String(), "stored message not replayed") {
+		t.Errorf("the log says nothing of it: %q", f.log)
+	}
+}
+
 func TestAReplayThatFailsIsRefused(t *testing.T) {
 	for _, test := range []struct {
 		name    string
