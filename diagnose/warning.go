@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,10 +65,19 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string, unjudged err
 		return []protocol.Problem{warning(protocol.CodeNoPolicy, cure{fix, costOfPolicy}, fmt.Sprintf(
 			"row-level security of %s has no policy that lets role %q SELECT, so none of its rows come. To show all of them: %s", name, role, fix))}
 	case unjudged != nil:
-		return []protocol.Problem{warning(protocol.CodePolicyUnjudged, cure{cost: unjudgedCure}, fmt.Sprintf(
-			"nobody can say which rows of %s role %q may see, so none of them come: %v", name, role, unjudged))}
+		return []protocol.Problem{unjudgedWarning(name, role, unjudged)}
 	}
 	return nil
+}
+
+// unjudgedWarning warns that nobody can judge the rows of a table for a role.
+func unjudgedWarning(name, role string, why error) protocol.Problem {
+	text := fmt.Sprintf("nobody can say which rows of %s role %q may see, so none of them come: %v", name, role, why)
+	var ask *policy.AskError
+	if errors.As(why, &ask) && ask.Cure() != "" {
+		return warning(protocol.CodePolicyUnjudged, cure{fix: ask.Cure()}, text+". To see them: "+ask.Cure())
+	}
+	return warning(protocol.CodePolicyUnjudged, cure{cost: unjudgedCure}, text)
 }
 
 // identityWarnings warns of conditions that no DELETE meets, as the old row lacks

@@ -25,3 +25,22 @@ func TestPoliciesThatNobodyCanJudgeAreTold(t *testing.T) {
 	l.db.Exec(`alter table gen add primary key (id)`)
 	l.wantProblem("anon", binding, protocol.Problem{})
 }
+
+// TestPoliciesThatNobodyMayReadSayWhichGrantIsMissing: in a schema that only the
+// owner may use, a policy calls a helper that the role of clients may not name.
+func TestPoliciesThatNobodyMayReadSayWhichGrantIsMissing(t *testing.T) {
+	l := newLab(t, `create schema lib;
+		create table lib.others (id int primary key); alter table lib.others enable row level security;
+		create table loose (id int, note text); alter table loose enable row level security; alter table loose replica identity full;
+		create policy p on loose using (exists (select from lib.others o where o.id = loose.id)); grant select on loose, lib.others to anon`,
+		`create publication rows for table loose`)
+	binding := `{"event":"INSERT","schema":"public","table":"loose"}`
+	const fix = `GRANT USAGE ON SCHEMA "lib" TO "anon";`
+	l.wantProblem("anon", binding, protocol.Problem{
+		Message: `warning: nobody can say which rows of "public"."loose" role "anon" may see, so none of them come: ` +
+			`its policies have names in schema lib, which the role has no USAGE on, and it has no primary key by which its rows could be looked up. To see them: ` + fix,
+		Code: "policy_unjudged", Fix: fix,
+	})
+	l.db.Exec(fix)
+	l.wantProblem("anon", binding, protocol.Problem{})
+}

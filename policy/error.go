@@ -52,9 +52,13 @@ type AskError struct {
 	Message  string // for clients
 
 	text string // for the log: as raised, which may quote rows that clients may not see
+	cure string
 }
 
 func (e *AskError) Error() string { return e.Message }
+
+// Cure returns the SQL after which Postgres would answer, "" where none is known.
+func (e *AskError) Cure() string { return e.cure }
 
 // textInLog is told to clients instead of the text that code of users has raised.
 const textInLog = "(the server's log has its text)"

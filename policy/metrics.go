@@ -97,7 +97,7 @@ func (m *metrics) ofRows(f promauto.Factory) {
 		Name: "walcast_policy_ask_rows_total", Help: "Changes that Postgres was asked about.",
 	})
 	m.raised = f.NewCounter(prometheus.CounterOpts{
-		Name: "walcast_policy_raised_total", Help: "Changes hidden and topics refused because a policy raised.",
+		Name: "walcast_policy_raised_total", Help: "Changes hidden and topics refused because a policy raised or could not be evaluated.",
 	})
 	m.superseded = f.NewCounter(prometheus.CounterOpts{
 		Name: "walcast_policy_superseded_total",

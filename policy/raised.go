@@ -28,6 +28,15 @@ func (pg *postgres) noteRaised(err *AskError, times int) {
 	}
 }
 
+// noteUnjudged counts and logs, as noteRaised does, changes that are hidden as nobody
+// can judge them. The text is ours.
+func (pg *postgres) noteUnjudged(err *AskError, times int) {
+	pg.metrics.raised.Add(float64(times))
+	if pg.raised.note(err.Table, pg.now()) {
+		pg.log.Warn("rows hidden that nobody can judge", "table", err.Table, "text", err.Message, "cure", err.cure)
+	}
+}
+
 // note reports whether the table is to be logged now.
 func (r *raised) note(table string, now time.Time) bool {
 	r.mu.Lock()

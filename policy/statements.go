@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"walcast/policy/sql"
 	"walcast/replication/wal"
 )
@@ -31,6 +33,7 @@ type statements struct {
 
 	unsent []string // columns that the policies read and the publication lacks
 	barred []string // schemas whose lack of USAGE keeps byRow from being parsed
+	opens  string   // SQL after which nothing is barred
 	fields []field  // the fields of the row type, in order
 	table  string   // schema.table, for texts
 }
@@ -87,7 +90,9 @@ func newStatements(rel *wal.Relation, f *facts) *statements {
 		}
 		q.fields = append(q.fields, c)
 	}
-	q.parser, q.barred = f.parser()
+	if q.parser, q.barred = f.parser(); len(q.barred) > 0 {
+		q.opens = f.opens()
+	}
 	if possible && len(q.unsent) == 0 && len(q.barred) == 0 {
 		q.byRow = byRowSQL(f, table)
 	}
@@ -113,18 +118,34 @@ func (f *facts) parser() (role string, barred []string) {
 	return "", f.names.Subject
 }
 
+// opens returns the SQL after which the text of the policies may be parsed that
+// nobody may parse now. Our own user is asked for where that is enough: clients then
+// get nothing that they do not have.
+func (f *facts) opens() string {
+	user, schemas := f.role.User, f.names.Own
+	if f.policies.Literals || f.names.Secured {
+		user, schemas = f.role.Name, f.names.Subject
+	}
+	quoted := make([]string, len(schemas))
+	for i, schema := range schemas {
+		quoted[i] = pgx.Identifier{schema}.Sanitize()
+	}
+	return "GRANT USAGE ON SCHEMA " + strings.Join(quoted, ", ") + " TO " + pgx.Identifier{user}.Sanitize() + ";"
+}
+
 // unjudged returns the answer for rows that can be asked about neither by row nor by
 // key.
 func (q *statements) unjudged() *AskError {
-	reads := "read what the change does not have"
+	reads, cure := "read what the change does not have", ""
 	switch {
 	case len(q.unsent) > 0:
 		reads = "read " + strings.Join(q.unsent, ", ") + ", which is not published"
 	case len(q.barred) > 0:
 		reads = "have names in schema " + strings.Join(q.barred, ", ") + ", which the role has no USAGE on"
+		cure = q.opens
 	}
 	return &AskError{
-		Table: q.table, SQLState: codeNotSupported,
+		Table: q.table, SQLState: codeNotSupported, cure: cure,
 		Message: "its policies " + reads + ", and it has no primary key by which its rows could be looked up",
 	}
 }

@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -152,12 +154,38 @@ func TestWhoMayNotNameAnythingIsToldThatNobodyCanJudge(t *testing.T) {
 		t.Errorf("Unjudged = %v of a table with a key", err)
 	}
 	err := l.policy.Unjudged(l.view(loose, s), s)
-	if err == nil || !strings.Contains(err.Error(), "schema lib") {
-		t.Errorf("Unjudged = %v; want it to name the schema", err)
+	var ask *AskError
+	if !errors.As(err, &ask) || !strings.Contains(err.Error(), "schema lib") || ask.Cure() != `GRANT USAGE ON SCHEMA "lib" TO "`+login+`";` {
+		t.Errorf("Unjudged = %v; want it to name the schema, and the grant", err)
 	}
+	var log bytes.Buffer
+	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+	before := measured(t, l.metrics, "walcast_policy_raised_total")
 	_, errs, e := l.policy.Visible(t.Context(), s, inserts(loose, l.rows(loose, "where id = 2")))
+	if raised := measured(t, l.metrics, "walcast_policy_raised_total") - before; raised != 1 || !strings.Contains(log.String(), "rows hidden that nobody can judge") || !strings.Contains(log.String(), "GRANT USAGE") {
+		t.Errorf("%v counted; the log is %q; want the row counted, and the grant logged", raised, log.String())
+	}
 	if e != nil || errs[0] == nil || errs[0].Error() != err.Error() {
 		t.Errorf("Visible: %v, %v; want what Unjudged says", errs, e)
+	}
+	l.Exec(ask.Cure())
+	if err := l.policy.Unjudged(l.view(l.relation("loose"), s), s); err != nil {
+		t.Errorf("after %s: Unjudged = %v", ask.Cure(), err)
+	}
+}
+
+// Where our own USAGE is not enough, the subject's is asked for.
+func TestTheSubjectIsGrantedUsageWhereOursIsNotEnough(t *testing.T) {
+	l := newLab(t, usageFirstSQL, strings.Replace(usageSQL, "create schema lib; ", "", 1),
+		"create policy p on loose using (exists (select from app.secured as s where s.room = loose.room))", "revoke usage on schema app from anon")
+	s := l.subject("anon", "{}")
+	var ask *AskError
+	if err := l.policy.Unjudged(l.view(l.relation("loose"), s), s); !errors.As(err, &ask) || ask.Cure() != `GRANT USAGE ON SCHEMA "app" TO "anon";` {
+		t.Fatalf("Unjudged = %+v; want the grant to the subject", err)
+	}
+	l.Exec(ask.Cure())
+	if err := l.policy.Unjudged(l.view(l.relation("loose"), s), s); err != nil {
+		t.Errorf("after %s: Unjudged = %v", ask.Cure(), err)
 	}
 }
 

@@ -160,14 +160,18 @@ func (a *asker) judge(ctx context.Context, g *group) ([]*task, error) {
 			}
 		}
 	case byPolicies:
-		return g.judgeRows(r, s.guard.bound(rel, r)), nil
+		tasks, unjudged := g.judgeRows(r, s.guard.bound(rel, r))
+		if unjudged > 0 {
+			a.pg.noteUnjudged(r.statements.unjudged(), unjudged)
+		}
+		return tasks, nil
 	}
 	return nil, nil
 }
 
 // judgeRows answers for the changes that compiled policies decide, and returns tasks
-// for the others.
-func (g *group) judgeRows(r *rules, b *bond) []*task {
+// for the others. unjudged are those that nobody can answer for.
+func (g *group) judgeRows(r *rules, b *bond) (tasks []*task, unjudged int) {
 	byRow := &task{group: g, statements: r.statements, sql: r.statements.byRow, path: r.statements.rowPath, wanted: needed, by: "row"}
 	byKey := &task{group: g, statements: r.statements, sql: r.statements.byKey, path: r.statements.keyPath, wanted: published, by: "key"}
 	for i, c := range g.changes {
@@ -189,7 +193,8 @@ func (g *group) judgeRows(r *rules, b *bond) []*task {
 			byKey.add(g.first+i, row)
 		default:
 			g.inquiry.Errs[g.first+i] = r.statements.unjudged()
+			unjudged++
 		}
 	}
-	return append(byRow.split(), byKey.split()...)
+	return append(byRow.split(), byKey.split()...), unjudged
 }
