@@ -37,11 +37,17 @@ func setOf(names string) map[string]bool {
 	return set
 }
 
-// sslMode is what the values of other clients' ssl promise, as sslmode. What is
-// not here promises nothing.
-var sslMode = map[string]string{
-	"true": "require", "1": "require", "on": "require", "require": "require", "no-verify": "require",
-	"prefer": "prefer", "allow": "allow", "verify-ca": "verify-ca", "verify-full": "verify-full",
+// sslModeOf is what a value of other clients' ssl promises, as sslmode; "" for
+// nothing. All but a plain no is a wish for encryption, as true, no-verify and the
+// objects are that say how certificates are to be checked.
+func sslModeOf(value string) string {
+	switch value = strings.ToLower(value); value {
+	case "", "false", "0", "off", "no", "disable":
+		return ""
+	case "prefer", "allow", "verify-ca", "verify-full":
+		return value
+	}
+	return "require"
 }
 
 // isForeign reports whether a parameter is nothing to Postgres and to us. Names
@@ -68,10 +74,10 @@ func withSSLMode(text string) string {
 		switch {
 		case name == "sslmode" && value == "no-verify":
 			parts[i] = "sslmode=require"
-		case name == "ssl" && hasMode:
+		case strings.EqualFold(name, "ssl") && hasMode:
 			parts[i] = ""
-		case name == "ssl" && sslMode[strings.ToLower(value)] != "":
-			parts[i] = "sslmode=" + sslMode[strings.ToLower(value)]
+		case strings.EqualFold(name, "ssl") && sslModeOf(value) != "":
+			parts[i] = "sslmode=" + sslModeOf(value)
 		}
 	}
 	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })

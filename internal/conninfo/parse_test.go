@@ -81,6 +81,8 @@ func TestParseKeepsAWishForEncryption(t *testing.T) {
 		{"postgres://app@h/app?sslmode=no-verify", true, false},
 		{"postgres://app@h/app?ssl=verify-full", true, true},
 		{"postgres://app@h/app?sslmode=verify-full&ssl=true", true, true},
+		{"postgres://app@h/app?SSL=True", true, false},
+		{"postgres://app@h/app?ssl=%7B%22rejectUnauthorized%22%3Afalse%7D", true, false},
 		{"postgres://app@h/app?ssl=false", false, false},
 		{"postgres://app@h/app?sslmode=prefer&ssl=true", false, false},
 	} {
