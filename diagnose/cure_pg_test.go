@@ -103,6 +103,26 @@ var shapes = []shaped{
 
 	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
 	{
+		name:   "no grant on the key",
+		schema: `create table t (id int primary key, note text); grant select (note) on t to anon; create publication rows for table t`, app: writes, binding: onT, code: "key_not_granted", cost: costOfGrant,
+	},
+	{
+		name:   "no grant on a column of the filter",
+		schema: `create table t (id int primary key, note text); grant select (id) on t to anon; create publication rows for table t`, app: writes,
+		binding: `{"event":"INSERT","schema":"public","table":"t","filter":"note=eq.x"}`, code: "column_not_granted", cost: costOfGrant,
+	},
+	{
+		name:   "no way into the schema",
+		schema: `create schema closed; create table closed.t (id int primary key, note text); grant select on closed.t to anon; create publication rows for table closed.t`,
+		app:    []string{`insert into closed.t values (1)`, `update closed.t set id = 2`, `delete from closed.t`}, binding: `{"event":"*","schema":"closed","table":"t"}`, code: "schema_not_granted",
+	},
+	{
+		name: "a policy that nobody may read",
+		schema: keyless + `alter table t replica identity full; create publication rows for table t; alter table t enable row level security; create schema lib;
+			create table lib.u (id int); alter table lib.u enable row level security; grant select on lib.u to anon; create policy p on t using (id in (select u.id from lib.u u))`,
+		app: writes, binding: onT, code: "policy_unjudged",
+	},
+	{
 		name: "UPDATE and a publication of INSERT", schema: keyed + `create publication rows for table t with (publish = 'insert')`, app: writes,
 		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
 	},
