@@ -184,12 +184,16 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings int) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.channels[ch]
-	if s == nil {
+	switch {
+	case s == nil:
+		return false
+	case bindings == 0: // they were switched off, and the channel was told so
+		a.take(ch)
 		return false
 	}
 	s.checked = s.since
 	a.depend(s, found.Relations)
-	stopped := bindings > 0 && found.Broken == bindings
+	stopped := found.Broken == bindings
 	now := slices.Clone(found.Warnings)
 	for _, p := range found.Refusals {
 		now = append(now, p.Warning())

@@ -178,3 +178,27 @@ func TestWithoutAPublicationAChannelHearsOnce(t *testing.T) {
 		t.Errorf("told %q; want publication_missing once, and that it works", said)
 	}
 }
+
+// TestAChannelWhoseBindingsAreOffIsNotToldThatTheyWork: of a channel whose last binding
+// was switched off nothing works, whatever happens to the database after that.
+func TestAChannelWhoseBindingsAreOffIsNotToldThatTheyWork(t *testing.T) {
+	var feed atomic.Pointer[Feed]
+	feed.Store(&Feed{Streams: true})
+	config := DefaultConfig()
+	config.Feed = func() Feed { return *feed.Load() }
+	f := newFixture(t, config, twoTables)
+	all := f.crowd(2)
+	f.settle()
+	armed, start := f.hub.arming.armed, time.Now()
+	off := all[0].session.channels["realtime:room"]
+	off.rows.Detach() // which is what it comes to
+	feed.Store(&Feed{})
+	armed.feed(*feed.Load(), start)
+	armed.feed(*feed.Load(), start.Add(2*outageAfter))
+	feed.Store(&Feed{Streams: true})
+	armed.feed(*feed.Load(), start)
+	all[1].waitFor(protocol.EventSystem, 3) // that it is away, and that it is back
+	if told := all[0].said(); len(told) != 1 {
+		t.Errorf("told %q; want nothing after the first", told)
+	}
+}

@@ -188,7 +188,7 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time
 	case found.Refused != nil:
 		ch.rows.Detach()
 		ch.problem(protocol.StatusError, *found.Refused)
-	default:
+	case len(ch.rows.Bindings()) > 0: // else they were switched off meanwhile
 		ch.rows.Idle(nil)
 		a.armed.add(ch, found, checked)
 	}

@@ -1,6 +1,8 @@
 package channels
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"walcast/protocol"
@@ -51,19 +53,12 @@ func (o outage) frame(to protocol.Address) *protocol.Frame {
 // feed takes in whether changes come, and tells all channels what is new. Those of a
 // topic share a frame.
 func (a *armed) feed(f Feed, now time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	next := f.outage()
-	switch {
-	case next == noOutage:
-		a.outageSince = time.Time{}
-	case a.outageSince.IsZero():
-		a.outageSince = now
-	}
-	if next == a.outage || next != noOutage && now.Sub(a.outageSince) < outageAfter {
+	if !a.follow(f.outage(), now) {
 		return
 	}
-	a.outage = next
+	a.disarm()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	frames := map[protocol.Address]*protocol.Frame{}
 	for ch, s := range a.channels {
 		if !a.concerned(s) {
@@ -71,9 +66,40 @@ func (a *armed) feed(f Feed, now time.Time) {
 		}
 		to := protocol.Address{Version: ch.address.Version, Topic: ch.address.Topic}
 		if frames[to] == nil {
-			frames[to] = next.told(to)
+			frames[to] = a.outage.told(to)
 		}
 		ch.out.Push(frames[to])
+	}
+}
+
+// follow takes in the outage that the feed is in, or none. It reports whether channels
+// are to be told.
+func (a *armed) follow(next outage, now time.Time) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case next == noOutage:
+		a.outageSince = time.Time{}
+	case a.outageSince.IsZero():
+		a.outageSince = now
+	}
+	if next == a.outage || next != noOutage && now.Sub(a.outageSince) < outageAfter {
+		return false
+	}
+	a.outage = next
+	return true
+}
+
+// disarm forgets channels whose last binding was switched off: they were told so, and
+// nothing that happens now makes them work again.
+func (a *armed) disarm() {
+	a.mu.Lock()
+	all := slices.Collect(maps.Keys(a.channels))
+	a.mu.Unlock()
+	for _, ch := range all { // without the lock, as that of a delivery is taken before it
+		if len(ch.rows.Bindings()) == 0 {
+			a.remove(ch)
+		}
 	}
 }
 

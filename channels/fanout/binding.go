@@ -95,6 +95,8 @@ func (b *binding) switchOff(aboutRows bool) {
 		status, problem := protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)
 		if len(s.bindings) > 0 {
 			status, problem = protocol.StatusOK, problem.Warning()
+		} else {
+			s.bindings = nil // as Detach leaves it: a new token tries again, as a new join does
 		}
 		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})

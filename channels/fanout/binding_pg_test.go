@@ -16,4 +16,7 @@ func TestABindingThatIsSwitchedOffIsAnErrorOnlyIfItWasTheLast(t *testing.T) {
 	if diff := cmp.Diff([]string{"problem too_slow", "stopped too_slow"}, b.wait(t, 2)); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
+	if left := s.Bindings(); len(left) > 0 {
+		t.Errorf("%d bindings are left; want none, as all are switched off", len(left))
+	}
 }
