@@ -6,6 +6,7 @@ import "testing"
 
 func TestBurstReachesEverySubscriber(t *testing.T) {
 	const subscribers, rows = 5, 500
+	const byTheClock = 60 // statements at most that do not depend on rows: the catalog is read again at times
 	for kind := range audiences {
 		t.Run(kind, func(t *testing.T) {
 			s := serveForBench(t)
@@ -19,7 +20,7 @@ func TestBurstReachesEverySubscriber(t *testing.T) {
 			if got.Frames != rows+subscribers || got.Least != share || got.Most != share {
 				t.Errorf("got %d rows, %d to %d each; want %d, %d each", got.Frames, got.Least, got.Most, rows+subscribers, share)
 			}
-			if asked := kind == "asked"; asked != (got.statements > 0) {
+			if asked := kind == "asked"; asked && got.statements == 0 || !asked && got.statements > byTheClock {
 				t.Errorf("Postgres was asked %d times, want it only if the policy needs it", got.statements)
 			}
 		})
