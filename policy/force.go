@@ -1,184 +1,115 @@
 package policy
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"walcast/replication/wal"
 )
 
-// force says since when access to a relation for a role is known to be as it is: its
-// facts must not judge rows that are older than a change of access. The zero force has
-// no bounds: each of its parts holds for all rows.
+// force says since when the facts of a relation for a role are known to hold. They
+// must not judge rows that are older than a change of access.
 type force struct {
-	held    heldSpan // of what is older than all that slots have still to read
-	traced  span     // of what has left a trace in the catalog
-	dropped span     // of policies that were dropped, which leave none
-	// known is when the newest Relation was announced that was known before. A row of a
-	// later one is from after it, as a Relation message comes before the next row.
-	known wal.LSN
+	all    moment        // of all facts
+	others moment        // of all facts but the relation's own catalog rows, whose changes Relation messages announce
+	read   time.Time     // when the catalog was read, by Postgres' clock
+	grace  time.Duration // Config.AccessAge if this was the first reading for the Relation, else 0
 }
 
-// heldSpan bounds what was written by transactions that had ended before another, which
-// is not later than any in the WAL that slots have still to read.
-type heldSpan struct {
-	before uint32
-	read   time.Time // when that was so; zero if it bounds nothing
+// moment is the time since which something is known to hold.
+type moment struct {
+	at time.Time // by Postgres' clock
+	// coversSlots means that it holds for all rows in the WAL that logical slots have
+	// still to read. The catalog rows that it depends on were written by transactions
+	// that had ended at the oldest catalog snapshot that a slot keeps, which is before
+	// transaction held; see sight.held.
+	coversSlots bool
+	held        uint32
 }
 
-func (h heldSpan) covers(c *wal.Change) bool {
-	return !c.CommitTime.Before(h.read) || int32(c.XID-h.before) >= 0
+// covers reports whether it is known to have held when the change was committed.
+func (m moment) covers(c *wal.Change) bool {
+	return !c.CommitTime.Before(m.at) || m.coversSlots && int32(c.XID-m.held) >= 0
 }
-
-// span is when something was committed, by Postgres' clock: between after and at.
-type span struct {
-	after, at time.Time
-	newest    uint32 // the last transaction that has had a part in it
-}
-
-// covers reports whether a change was committed later.
-//
-// In the span itself only the order of transactions can tell: a row of a later one is
-// taken to be from after the change of access. It is not if the transaction that
-// changed access had begun to write before that of the row, and changed access and
-// committed after it. Rows of the same transaction are not covered, as those from
-// before the change have the same id.
-func (s span) covers(c *wal.Change) bool { return !c.CommitTime.Before(s.at) || s.within(c) }
-
-func (s span) within(c *wal.Change) bool {
-	return c.CommitTime.After(s.after) && int32(c.XID-s.newest) > 0
-}
-
-// and widens a span by another one.
-func (s *span) and(o span) {
-	if s.at.IsZero() || int32(o.newest-s.newest) > 0 {
-		s.newest = o.newest
-	}
-	if o.at.After(s.at) {
-		s.at = o.at
-	}
-	if o.after.After(s.after) {
-		s.after = o.after
-	}
-}
-
-// covers reports whether access is known to have been the same when a change was
-// committed.
-func (f *force) covers(c *wal.Change) bool {
-	return f.held.covers(c) && f.traced.covers(c) &&
-		(!c.CommitTime.Before(f.dropped.at) || f.dropped.within(c) && c.Relation.Announced > f.known)
-}
-
-// since bounds a force by what is known since a time only.
-func (f *force) since(at time.Time) { f.traced.and(span{at, at, f.traced.newest}) }
 
 // Judges reports whether the view, and the rules of its verdict, are known to have
 // held when the change was committed. If not, access to the table may have changed
 // since, and channels that would get the change have to read the table again. Judges
 // takes a few comparisons and no lock.
-func (v *View) Judges(c *wal.Change) bool { return v.force.covers(c) }
+//
+// When the table's own columns, grants, row-level security or policies change, a
+// Relation message precedes the next row. So a row of the newest Relation comes after
+// the last such change in the WAL, but there may be a later one behind the row that
+// the view already knows. This is ruled out if the view was first read for that
+// Relation within Config.AccessAge of the row's commit.
+func (v *View) Judges(c *wal.Change) bool {
+	f := &v.force
+	return f.all.covers(c) || v.newest && f.read.Sub(c.CommitTime) <= f.grace && f.others.covers(c)
+}
 
-// reading is what was read of the catalog for a force.
-type reading struct {
-	*sight
-	own    dependency   // access to the table itself
-	access []dependency // what decides who has access
-	past   *past
-	margin time.Duration
+// memory is what was last read of a table for a role, for this or an earlier
+// Relation.
+type memory struct {
+	prints prints
+	force  force
 }
 
 // newForce compares what the catalog says with what it said when it was last read,
 // for this or an earlier Relation. before is nil if it was never read.
-//
-// That it says the same means that nothing has changed between, however long that
-// was: the fingerprints are of catalog rows, and a row that was changed and changed
-// back is another one. Grants and the switches of row-level security are compared by
-// what they say while walcast looks at them all the time, so that of them an absence
-// shorter than the time between two looks goes unnoticed.
-func newForce(r *reading, before *memory) (f force) {
-	switch {
-	case before == nil:
-		for _, d := range r.access {
-			r.learn(&f, d)
-		}
-		return f
-	case before.isRestored():
-		if f = before.force; before.sum != r.sum() {
-			f.since(r.at)
-		}
-		return f
+func newForce(own uint32, f *facts, before *memory) force {
+	now := moment{at: f.sight.at}
+	known := force{read: f.sight.at, all: now, others: now}
+	if before == nil {
+		known.all = f.sight.moment(f.depends.all())
+		known.others = f.sight.moment(f.depends.but(own))
+		return known
 	}
-	f = before.force
-	for _, d := range r.access {
-		was, had := before.access[d]
-		_, dated := r.ages[d]
-		switch now := r.of(d); {
-		case had && was.print == now.print:
-		case dated && !had && d.kind != dependRole, dated && had && int32(now.xid-before.next) >= 0 && now.keeps(was):
-			r.learn(&f, d)
-		case d == r.own && !now.keeps(was) && before.announced != 0:
-			after, next := r.past.latest(r.at)
-			f.dropped.and(span{after, r.at, next - 1})
-			f.known = before.announced
-			if int32(now.xid-before.next) >= 0 {
-				r.learn(&f, d)
-			}
-		default:
-			f.since(r.at)
+	same, othersSame := true, true
+	var added []dependency
+	for _, d := range f.depends.all() {
+		print, had := before.prints[d]
+		switch {
+		case !had:
+			added = append(added, d)
+		case print != f.sight.prints[d] && d == dependency{DependRelation, own}:
+			same = false
+		case print != f.sight.prints[d]:
+			same, othersSame = false, false
 		}
 	}
-	return f
+	if same && len(added) == 0 {
+		known.all, known.others = before.force.all, before.force.others
+		return known
+	}
+	if othersSame {
+		known.others = before.force.others
+		if m := f.sight.moment(added); len(added) > 0 && !m.coversSlots {
+			known.others = now
+		}
+	}
+	return known
 }
 
-// learn bounds a force by the time from which on an object is known to be as it is,
-// if its catalog rows themselves tell: what was deleted from the catalog leaves
-// nothing there.
-func (r *reading) learn(f *force, d dependency) {
-	age, known := r.ages[d]
-	switch {
-	case !known:
-		return
-	case r.heldAge > 0 && age > r.heldAge:
-		if f.held.read.IsZero() || int32(r.held-f.held.before) > 0 {
-			f.held.before = r.held
-		}
-		f.held.read = r.at
-		return
-	}
-	xid := r.latest - uint32(age)
-	after, at := r.past.since(xid, r.margin)
-	if after.IsZero() {
-		after = r.at.Add(-r.margin)
-	}
-	if at.IsZero() || at.After(r.at) {
-		at = r.at
-	}
-	f.traced.and(span{after, at, xid})
+// sight is the fingerprints that were found when the catalog was read or looked at.
+type sight struct {
+	prints prints
+	ages   map[dependency]int32 // the age of the newest catalog row, in transactions
+
+	at       time.Time // Postgres' clock after the snapshot was taken
+	snapshot snapshot
+	// held is the oldest catalog_xmin of the database's logical slots: all
+	// transactions before it had ended at a position that the slots have passed.
+	// heldAge is its age in transactions, 0 without a slot.
+	held    uint32
+	heldAge int32
 }
 
-// found is what a sight has of an object that access depends on.
-type found struct {
-	print    int64
-	xid      uint32 // the transaction that wrote the newest of its catalog rows
-	policies string // of a relation: the OIDs of its policies, in order
-}
-
-func (r *reading) of(d dependency) found {
-	_, policies, _ := strings.Cut(r.more[d], ";")
-	return found{print: r.prints.of(d), xid: r.latest - uint32(r.ages[d]), policies: policies}
-}
-
-// keeps reports whether no policy has gone.
-func (f found) keeps(was found) bool {
-	if was.policies == "" || f.policies == was.policies {
-		return true
+// moment returns since when dependencies are known to be as they are, if nothing was
+// known of them before.
+func (s *sight) moment(of []dependency) moment {
+	m := moment{at: s.at, coversSlots: s.heldAge > 0, held: s.held}
+	for _, d := range of {
+		age, known := s.ages[d]
+		m.coversSlots = m.coversSlots && (!known || age > s.heldAge)
 	}
-	left := strings.Split(f.policies, ",")
-	for oid := range strings.SplitSeq(was.policies, ",") {
-		if !slices.Contains(left, oid) {
-			return false
-		}
-	}
-	return true
+	return m
 }

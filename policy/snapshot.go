@@ -11,7 +11,6 @@ import (
 // of it: a commit can be decoded when it is on disk, and becomes visible microseconds
 // later or, if commits wait for a standby, when the standby has answered.
 type snapshot struct {
-	oldest   uint32   // all transactions before it had ended, with their subtransactions
 	next     uint32   // the first transaction that had not begun
 	underWay []uint32 // earlier transactions that had not ended
 }
@@ -30,7 +29,7 @@ func parseSnapshot(text string) (s snapshot, err error) {
 		}
 		return uint32(n)
 	}
-	s.oldest, s.next = number(parts[0]), number(parts[1])
+	s.next = number(parts[1])
 	if parts[2] != "" {
 		for id := range strings.SplitSeq(parts[2], ",") {
 			s.underWay = append(s.underWay, number(id))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -16,13 +15,24 @@ import (
 // so a new entry, exactly in WAL order. The old entry is removed when its Relation is
 // garbage collected, as consumers may be at different positions of the log.
 type tables struct {
-	pg     *postgres
-	keeper *keeper
-	past   past
+	pg *postgres
 
 	mu    sync.RWMutex
 	known map[tableKey]*table
+	// newest is the last Relation of each OID, and memory what was last read of an OID
+	// for a role. Both outlive the entry of the Relation.
+	newest map[uint32]tableKey
+	memory map[memoryKey]*memory
 }
+
+type memoryKey struct {
+	oid  uint32
+	role string
+}
+
+// mostMemories is how many memories are kept. Without its memory a row that is older
+// than the last reading of the catalog cannot be judged.
+const mostMemories = 100_000
 
 // tableKey identifies a Relation without keeping it alive.
 type tableKey = weak.Pointer[wal.Relation]
@@ -99,6 +109,7 @@ func (t *tables) add(rel *wal.Relation, key tableKey) *table {
 	}
 	entry := &table{roles: roles{}}
 	t.known[key] = entry
+	t.newest[rel.OID] = key
 	runtime.AddCleanup(rel, t.forget, key)
 	return entry
 }
@@ -107,6 +118,30 @@ func (t *tables) forget(key tableKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, key)
+}
+
+func (t *tables) isNewest(rel *wal.Relation) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.newest[rel.OID] == weak.Make(rel)
+}
+
+// recall returns what was last read of a table for a role, nil if nothing was.
+func (t *tables) recall(key memoryKey) *memory {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.memory[key]
+}
+
+func (t *tables) remember(key memoryKey, m *memory) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.memory) >= mostMemories {
+		clear(t.memory)
+	}
+	if last := t.memory[key]; last == nil || last.force.read.Before(m.force.read) {
+		t.memory[key] = m
+	}
 }
 
 // knownAccess is an entry with its relation and role.
@@ -257,7 +292,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.changed++
 		a.since = f.lsn
 	}
-	a.depends, a.prints = slices.Concat(f.depends.all(), f.depends.access(true)), f.sight.prints
+	a.depends, a.prints = f.depends.all(), f.sight.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -299,32 +334,16 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 		t.pg.metrics.loads.WithLabelValues("failed").Inc()
 		return View{}, nil, err
 	}
-	if err := t.keeper.admit(ctx); err != nil {
-		return View{}, nil, err
-	}
 	t.pg.metrics.loads.WithLabelValues("ok").Inc()
-	if a.store(now, rel, f, t.force(rel, f)) {
+	key := memoryKey{rel.OID, role}
+	in := newForce(rel.OID, f, t.recall(key))
+	if a.current() == nil {
+		in.grace = t.pg.config.AccessAge
+	}
+	t.remember(key, &memory{prints: f.sight.prints, force: in})
+	if a.store(now, rel, f, in) {
 		t.pg.generation.Add(1)
 	}
 	v, unfit, _ = a.fresh(now, t.pg.config.AccessAge)
 	return v, unfit, nil
-}
-
-// force says since when access to a relation is known to be as the facts have it, and
-// remembers them.
-func (t *tables) force(rel *wal.Relation, f *facts) force {
-	r := &reading{
-		sight: &f.sight, own: dependency{dependAccess, rel.OID}, access: f.depends.access(f.relation.RowSecurity),
-		past: &t.past, margin: t.pg.config.AccessAge,
-	}
-	key := memoryKey{rel.OID, f.role.Name}
-	before := t.keeper.recall(key)
-	in, announced := newForce(r, before), rel.Announced
-	if before != nil {
-		announced = max(announced, before.announced)
-	}
-	if f.unfit() == nil { // tokens may name any number of other roles
-		t.keeper.remember(key, newMemory(r, in, announced))
-	}
-	return in
 }

@@ -33,7 +33,8 @@ type View struct {
 	// the change, and must not be judged by this view.
 	Since wal.LSN
 
-	force force
+	force  force
+	newest bool // Relation is the last one of the table
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -86,7 +87,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	if unfit != nil {
 		return nil, unfit
 	}
-	v.Relation = rel
+	v.Relation, v.newest = rel, t.isNewest(rel)
 	return &v, nil
 }
 

@@ -71,12 +71,11 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
 	}
-	c.Channels.StateFile, c.Policy.StateFile = c.stateFile("clients"), c.stateFile("access")
+	c.Channels.StateFile = c.stateFile()
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	p.policy = policy.New(c.Policy, p.pool, logger, registry)
-	p.policy.Restore()
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	c.Channels.Feed = func() channels.Feed {
 		s := p.reader.Status()
@@ -133,7 +132,6 @@ func (p *project) stages(s *Server) []stage {
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
-		{"known access", p.policy.Keep},
 		{"policy", p.look},
 		{"announcements", p.announceClients},
 		{"channels", p.hub.Run},

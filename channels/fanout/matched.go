@@ -94,7 +94,7 @@ func (b *matched) compare(p *policy.Policy, late bool) {
 		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
-		if since, changed := changedSince(p, m.view, m.binding.subject, m.change); changed {
+		if since, changed := changedSince(p, m.view, m.binding.subject); changed {
 			m.way, m.since = outdated, since
 			if m.change.Position.Compare(b.outdated) > 0 {
 				b.outdated = m.change.Position

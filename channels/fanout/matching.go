@@ -96,7 +96,7 @@ func (m *match) setWay(p *policy.Policy, last *match) {
 		}
 	case b.see(view, m.table).blocked:
 		m.way = hidden
-	case m.change.Position.LSN < view.Since || !view.Judges(m.change):
+	case m.change.Position.LSN < view.Since:
 		m.way, m.since = outdated, view.Since
 	case m.truth == filters.Undecided:
 		m.way = asked

@@ -15,16 +15,15 @@ func showsOld(p *policy.Policy, b *binding, c *wal.Change) bool {
 	return p.Verdict(b.view, b.subject) == policy.Compiled && p.SeesOld(c, b.subject)
 }
 
-// changedSince reports whether a change must not be judged for a subject any more by
-// the rules of a view: others apply by now, or what they depend on has changed and the
-// change is older. It returns where the WAL was when other rules were read.
-func changedSince(p *policy.Policy, view *policy.View, s *policy.Subject, c *wal.Change) (since wal.LSN, changed bool) {
+// changedSince reports whether other rules than those of a view apply to a
+// subject by now, and where the WAL was when they were read.
+func changedSince(p *policy.Policy, view *policy.View, s *policy.Subject) (since wal.LSN, changed bool) {
 	now, ok := p.Known(view.Relation, s)
 	switch {
 	case !ok || now == nil:
 		return 0, true
 	case isSameView(now, view):
-		return now.Since, !now.Judges(c)
+		return 0, false
 	}
 	return now.Since, true
 }

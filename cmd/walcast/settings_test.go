@@ -83,7 +83,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.PeerFound": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
-		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Policy.StateFile": true,
+		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {

@@ -142,7 +142,7 @@ func (d *Decoder) message(kind byte, f *fields, wanted bool, out *Decoded) error
 	case 'M':
 		return d.logical(f, wanted, out)
 	case 'R':
-		return d.relations.learn(f, &d.tx)
+		return d.relations.learn(f, d.tx.time)
 	case 'Y':
 		d.relations.hint(f)
 		return nil

@@ -94,7 +94,7 @@ func (rs *relations) hint(f *fields) {
 
 // learn reads a Relation message. Most say what is known already (ANALYZE and
 // GRANT cause them); they make a new Relation all the same, see wal.Relation.
-func (rs *relations) learn(f *fields, tx *transaction) error {
+func (rs *relations) learn(f *fields, at time.Time) error {
 	message := f.rest()
 	rel, oids, err := f.relation()
 	if err != nil {
@@ -111,15 +111,13 @@ func (rs *relations) learn(f *fields, tx *transaction) error {
 	// it, and the same message may follow a change of the key.
 	if same && !r.incomplete && !r.outdated && showsKey(rel) {
 		again := *previous
-		again.Announced = tx.commit
 		r.relation = &again
 		return nil
 	}
 	if !same {
 		r.asked = nil
 	}
-	rel.Announced = tx.commit
-	rs.resolve(r, oids, previous, tx.time)
+	rs.resolve(r, oids, previous, at)
 	return nil
 }
 

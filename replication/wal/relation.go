@@ -26,9 +26,6 @@ type Relation struct {
 	Schema, Table   string
 	ReplicaIdentity ReplicaIdentity
 	Columns         []Column // those that are published, in attribute order
-	// Announced is the commit of the transaction whose rows the Relation message came
-	// with; 0 if there was none, as the catalog says what the table is.
-	Announced LSN
 
 	derived *atomic.Value // see Derived; nil in a Relation made by hand
 }
