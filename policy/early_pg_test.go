@@ -67,7 +67,7 @@ func (l *lab) held(sql string) (changes []*wal.Change, release func()) {
 	return changes, release
 }
 
-// decoded is what the slot has that was not decoded before.
+// decoded is the rows that the slot has and that were not decoded before.
 func (l *lab) decoded() (changes []*wal.Change) {
 	l.t.Helper()
 	rows, err := l.Pool.Query(context.Background(), `select data from pg_logical_slot_get_binary_changes($1, null, null,
@@ -84,7 +84,11 @@ func (l *lab) decoded() (changes []*wal.Change) {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		changes = append(changes, got.Changes...)
+		for _, c := range got.Changes {
+			if c.Relation != nil { // else it only ends its transaction
+				changes = append(changes, c)
+			}
+		}
 	}
 	return changes
 }
