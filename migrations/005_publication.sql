@@ -11,7 +11,8 @@ begin
 	end if;
 	-- A server that runs reads the publication from this mark on. Where this role may
 	-- write none, the server does, some seconds later.
-	if has_function_privilege('pg_catalog.pg_logical_emit_message(boolean, text, text)', 'execute') then
+	if (select bool_and(has_function_privilege(p.oid, 'execute')) from pg_catalog.pg_proc p
+			where p.pronamespace = 'pg_catalog'::regnamespace and p.proname = 'pg_logical_emit_message') then
 		perform pg_catalog.pg_logical_emit_message(true, 'walcast', 'publication supabase_realtime_messages_publication');
 	end if;
 end $$;
