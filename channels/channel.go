@@ -135,11 +135,11 @@ func (c *channel) reply(m protocol.Message, status string, response []byte) {
 // sent everything. A client that names positions so keeps up with the log while
 // no row matches.
 func (c *channel) tellPosition(m protocol.Message) {
-	var position, history string
+	position := ""
 	if len(c.rows.Bindings()) > 0 {
-		position, history = written(c.session.hub.log, c.rows.Standing())
+		position = c.rows.Standing().Position.Text()
 	}
-	c.reply(m, protocol.StatusOK, protocol.Position(position, history))
+	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
 
 // askProgress takes a question for how far the channel is.

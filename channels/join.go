@@ -14,6 +14,7 @@ import (
 	"walcast/protocol"
 	"walcast/replication/catalog"
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // join answers phx_join. If the topic is joined already its channel is ended
@@ -69,7 +70,7 @@ type joining struct {
 	channel  *channel
 	bindings []diagnose.Binding
 	refused  *protocol.Problem // why no binding can work, nil if they may
-	after    []changelog.Named // named by the bindings; zero for a binding without one
+	after    []wal.Position    // named by the bindings; zero for a binding without one
 }
 
 // authorise decides whether a join is allowed, and makes its channel, which is
@@ -284,7 +285,10 @@ func (j *joining) enter() {
 // nothing, if the channel has ended before.
 func (j *joining) reply(replaced *channel) bool {
 	s, ch, h := j.session, j.channel, j.session.hub
-	position, history := j.begins()
+	position := ""
+	if len(j.bindings) > 0 {
+		position = ch.rows.Started().Position.Text()
+	}
 	var following []*protocol.Frame
 	for _, warning := range j.asked.Warnings {
 		following = append(following, ch.address.System(protocol.ExtensionSystem, protocol.StatusOK, warning))
@@ -297,7 +301,7 @@ func (j *joining) reply(replaced *channel) bool {
 		following = append(following, replaced.closing())
 	}
 	// A join without join_ref is answered without one.
-	reply := ch.address.Version.Joined(j.message, ch.terms.closeRef, position, j.asked.Response(position, history))
+	reply := ch.address.Version.Joined(j.message, ch.terms.closeRef, position, j.asked.Response(position))
 	if !ch.out.open(reply, following...) {
 		return false
 	}

@@ -39,7 +39,7 @@ func (j *joining) returning(known resume.Known) *topics.Returning {
 // else where its pongs have proven it to be, else live.
 func (j *joining) start(known resume.Known) fanout.Start {
 	start := fanout.Start{Forgotten: known.Memory == resume.Forgotten}
-	after, named, err := positionsOf(j.bindings)
+	after, named, err := positions(j.bindings)
 	switch {
 	case err != nil:
 		// The client must not take silence for "nothing happened".
@@ -52,49 +52,19 @@ func (j *joining) start(known resume.Known) fanout.Start {
 	return start
 }
 
-// positionsOf are those that the bindings name, zero for a binding without one.
+// positions are those that the bindings name, zero for a binding without one.
 // named says that there is one.
-func positionsOf(bindings []diagnose.Binding) (after []changelog.Named, named bool, err error) {
+func positions(bindings []diagnose.Binding) (after []wal.Position, named bool, err error) {
 	for i, b := range bindings {
-		if b.Spec.Resume.From == "" {
+		if b.Spec.ResumeFrom == "" {
 			continue
 		}
 		if after == nil {
-			after = make([]changelog.Named, len(bindings))
+			after = make([]wal.Position, len(bindings))
 		}
-		if after[i].Position, err = wal.ParsePosition(b.Spec.Resume.From); err != nil {
-			return nil, false, err
-		}
-		if after[i].Provenance, err = changelog.ParseProvenance(b.Spec.Resume.History); err != nil {
+		if after[i], err = wal.ParsePosition(b.Spec.ResumeFrom); err != nil {
 			return nil, false, err
 		}
 	}
 	return after, after != nil, nil
-}
-
-// begins is what the reply says of where the bindings begin. What a client is to keep
-// beside a position that it has named is what it had, as long as it is not known what
-// that is worth.
-func (j *joining) begins() (position, history string) {
-	if len(j.bindings) == 0 {
-		return "", ""
-	}
-	at := j.channel.rows.Started()
-	for _, n := range j.after {
-		if n.Position.IsZero() {
-			continue
-		}
-		if at.History == (changelog.History{}) || n.Provenance == (changelog.Provenance{}) {
-			return at.Position.Text(), n.Provenance.String()
-		}
-	}
-	return written(j.session.hub.log, at)
-}
-
-// written is a standing as clients get it, with what they are to keep beside it.
-func written(log *changelog.Log, at changelog.Standing) (position, history string) {
-	if at.Position.IsZero() || at.History == (changelog.History{}) {
-		return at.Position.Text(), ""
-	}
-	return at.Position.String(), log.Provenance(at.Position).String()
 }

@@ -18,17 +18,11 @@ type Binding struct {
 	Select []string        // sorted, each once; nil when absent
 
 	Int8AsString bool   // option "int8": "string": int8 and numeric are sent as strings
-	Resume       Resume // option "resume"
+	ResumeFrom   string // option "resume": {"from": …}: the position as given, "" when absent
 	Live
 
 	// Err is upstream's text when the parameters cannot be served.
 	Err string
-}
-
-// Resume is where a binding goes on, as the client gave it. Both are "" when absent.
-type Resume struct {
-	From    string // a position
-	History string // what the client was given beside it
 }
 
 // Live is what a binding asks for so that its client can keep a table.
@@ -137,7 +131,7 @@ func (j *Join) parseBinding(raw value) Binding {
 		case "int8":
 			b.Int8AsString = j.int8AsString(v)
 		case optionResume:
-			b.Resume = j.resume(v)
+			b.ResumeFrom = j.resumeFrom(v)
 		case "transactions":
 			b.Transactions = j.flag("postgres_changes.transactions", v, false)
 		case "snapshot":
@@ -254,27 +248,21 @@ func (j *Join) int8AsString(v value) bool {
 	return false
 }
 
-func (j *Join) resume(v value) (r Resume) {
+func (j *Join) resumeFrom(v value) string {
 	if v.isNull() {
-		return r
+		return ""
 	}
-	var from, history value
+	var from value
 	for name, m := range v.pairs() {
-		switch string(name) {
-		case "from":
+		if string(name) == "from" {
 			from = m
-		case "history":
-			history = m
 		}
 	}
-	var ok bool
-	if r.From, ok = from.text(); !ok && !(v.kind() == '{' && from.isNull()) {
+	position, ok := from.text()
+	if !ok && !(v.kind() == '{' && from.isNull()) {
 		j.warn("postgres_changes.resume", `{"from": "<position>"}`, "changes are live from now")
 	}
-	if r.History, ok = history.text(); !ok && !history.isNull() {
-		j.warn("postgres_changes.resume.history", "a string", "the position is taken for one of this server")
-	}
-	return r
+	return position
 }
 
 // legacyBinding is the binding of a join without config: the sub-topic names

@@ -71,7 +71,7 @@ func TestBinding(t *testing.T) {
 
 		{
 			raw:  `{"table":"t","int8":"string","resume":{"from":"16/B374D848:3"},"snapshot":true,"view":"TRUE"}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, Resume: Resume{From: "16/B374D848:3"}, Live: Live{Snapshot: true, View: true}},
+			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Live: Live{Snapshot: true, View: true}},
 		},
 		{
 			raw:  `{"table":"t","transactions":true,"order":"id.asc","limit":10}`,
@@ -82,14 +82,6 @@ func TestBinding(t *testing.T) {
 			warning: "warning: postgres_changes.transactions: unable to parse, expected boolean; false is used",
 		},
 		{raw: `{"table":"t","int8":"number","resume":{"from":null},"snapshot":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
-		{
-			raw:  `{"table":"t","resume":{"from":"16/B374D848:3","history":"7001.a.1.b"}}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Resume: Resume{From: "16/B374D848:3", History: "7001.a.1.b"}},
-		},
-		{
-			raw: `{"table":"t","resume":{"from":"16/B374D848:3","history":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: Resume{From: "16/B374D848:3"}},
-			warning: `warning: postgres_changes.resume.history: unable to parse, expected a string; the position is taken for one of this server`,
-		},
 		{raw: `{"table":"t","resume":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
 		{
 			raw: `{"table":"t","int8":true}`, want: Binding{Event: "*", Schema: "public", Table: "t"},

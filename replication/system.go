@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
@@ -41,35 +40,23 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 	return system{id: r.SystemID, timeline: r.Timeline, end: wal.LSN(r.XLogPos)}, nil
 }
 
-// ancestorsOf asks where the timelines ended that a timeline goes on from. The first
-// has none.
-func ancestorsOf(ctx context.Context, conn *pgconn.PgConn, timeline int32) (ancestors []changelog.TimelineEnd, err error) {
-	if timeline <= 1 {
-		return nil, nil
-	}
-	r, err := pglogrepl.TimelineHistory(ctx, conn, timeline)
-	if err == nil {
-		ancestors, err = parseTimelineHistory(r.Content)
-	}
+// timelineEnd asks where a timeline ended that is an ancestor of newest.
+func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int32) (wal.LSN, error) {
+	r, err := pglogrepl.TimelineHistory(ctx, conn, newest)
 	if err != nil {
-		return nil, fmt.Errorf("read history of timeline %d: %w", timeline, err)
+		return 0, fmt.Errorf("read history of timeline %d: %w", newest, err)
 	}
-	return ancestors, nil
+	end, err := parseTimelineEnd(r.Content, timeline)
+	if err != nil {
+		return 0, fmt.Errorf("read history of timeline %d: %w", newest, err)
+	}
+	return end, nil
 }
 
-// endOf is where a timeline ended. One that is no ancestor has nothing left, and its
+// parseTimelineEnd reads lines of timeline, tab, LSN of the switch, tab, reason.
+// A timeline that is not listed is no ancestor: nothing of it is left, and its
 // end is 0.
-func endOf(timeline int32, ancestors []changelog.TimelineEnd) wal.LSN {
-	for _, a := range ancestors {
-		if a.Timeline == timeline {
-			return a.End
-		}
-	}
-	return 0
-}
-
-// parseTimelineHistory reads lines of timeline, tab, LSN of the switch, tab, reason.
-func parseTimelineHistory(content []byte) (ancestors []changelog.TimelineEnd, err error) {
+func parseTimelineEnd(content []byte, timeline int32) (wal.LSN, error) {
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -78,13 +65,11 @@ func parseTimelineHistory(content []byte) (ancestors []changelog.TimelineEnd, er
 		}
 		n, err := strconv.ParseInt(fields[0], 10, 32)
 		if err != nil {
-			return nil, fmt.Errorf("line %q: want a timeline first", lines.Text())
+			return 0, fmt.Errorf("line %q: want a timeline first", lines.Text())
 		}
-		end, err := wal.ParseLSN(fields[1])
-		if err != nil {
-			return nil, err
+		if int32(n) == timeline {
+			return wal.ParseLSN(fields[1])
 		}
-		ancestors = append(ancestors, changelog.TimelineEnd{Timeline: int32(n), End: end})
 	}
-	return ancestors, lines.Err()
+	return 0, lines.Err()
 }

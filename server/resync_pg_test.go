@@ -38,7 +38,7 @@ var resyncs = []struct {
 type resync struct {
 	Message, Status, Extension, Code string
 	From                             *string
-	Oldest, Position, History        string
+	Oldest, Position                 string
 }
 
 func (c *client) resync() resync {

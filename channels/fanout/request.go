@@ -6,7 +6,7 @@ import (
 	"walcast/diagnose"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // Request is what a channel asks for.
@@ -19,7 +19,7 @@ type Request struct {
 	// After has for each binding the position after which its client wants
 	// rows, zero for a binding without one, which starts live. It is for a
 	// Named start, where one binding at least has a position.
-	After []changelog.Named
+	After []wal.Position
 	// Member gets the messages from SQL, nil for none.
 	Member any
 	Outbox Outbox

@@ -1,10 +1,9 @@
 package fanout
 
 import (
-	"errors"
-
 	"walcast/internal/heavy"
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // Start says where a subscription begins. The zero Start is live.
@@ -92,19 +91,13 @@ func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Sta
 // subscribeNamed starts a subscription at the earliest position that its client
 // names. A binding without a position starts live. If it is not known which
 // broadcasts the client has, it is told so before the first row; of rows it
-// misses none. A position that is known to be of another history is told.
-func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, named []changelog.Named, forgotten bool) {
-	to, err := f.log.Locate(named)
-	var resync *changelog.ResyncError
-	if errors.As(err, &resync) {
-		f.subscribeLive(s, direct, resync)
-		return
-	}
+// misses none.
+func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Position, forgotten bool) {
 	live := f.log.Standing()
-	s.goOn(to.After...)
-	from := changelog.Standing{History: to.History}
+	s.goOn(after...)
+	var from changelog.Standing
 	for i, b := range s.bindings {
-		b.after = to.After[i]
+		b.after = after[i]
 		switch {
 		case b.after.IsZero():
 			b.after = live.Position
@@ -113,18 +106,12 @@ func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, named []changelog
 		}
 	}
 	s.started = changelog.Standing{History: live.History, Position: from.Position}
-	if !to.Begun {
-		s.started.History = changelog.History{}
-	}
 	s.progress = progress{rows: from}
 	s.progress.startLive(direct.live())
 	if forgotten {
 		missed := unknownClient(f.log)
-		missed.Position, missed.History = from.Position, from.History
+		missed.Position = from.Position
 		s.tell(missed)
 	}
-	if to.Begun {
-		named = nil
-	}
-	f.catchUp(s, direct, from, named...)
+	f.catchUp(s, direct, from)
 }

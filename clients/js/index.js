@@ -1,5 +1,5 @@
 import { keeperIn } from './keeper.js'
-import { Place, written } from './place.js'
+import { Place } from './place.js'
 import { wireOf } from './wire.js'
 
 /** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
@@ -42,15 +42,15 @@ class Resumption {
   /** The payload of a join, with the position that each binding goes on from. */
   #join(payload) {
     this.#keeper.open()
-    const resume = this.#place.joins()
+    const from = this.#place.joins()
     const bindings = payload.config?.postgres_changes
-    if (resume === undefined || !bindings?.length) return payload
-    return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((b) => ({ ...b, resume })) } }
+    if (from === undefined || !bindings?.length) return payload
+    return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((b) => ({ ...b, resume: { from } })) } }
   }
 
-  #joined({ position, history, postgres_changes: bindings }) {
+  #joined({ position, postgres_changes: bindings }) {
     if (!bindings?.length) return
-    this.#place.joined(position, bindings.map((b) => b.id), history)
+    this.#place.joined(position, bindings.map((b) => b.id))
     this.#keep()
     this.#askLater()
   }
@@ -74,9 +74,9 @@ class Resumption {
   }
 
   /** Until onResync has come to a good end the channel names its old position, and is told again when it joins. */
-  async #resync({ message, code, from, oldest, position, history }) {
+  async #resync({ message, code, from, oldest, position }) {
     const turn = ++this.#resyncs
-    this.#place.misses(position, history)
+    this.#place.misses(position)
     try {
       await this.#onResync({ reason: message.slice(RESYNC.length), code, from, oldest, position })
     } catch (error) {
@@ -97,16 +97,13 @@ class Resumption {
   #ask() {
     if (this.#wire.state !== 'joined') return // the next join asks again
     this.#askLater()
-    this.#wire.ask('position', ({ position, history }) => {
-      if (position !== undefined) this.#place.reaches(position, history)
+    this.#wire.ask('position', ({ position }) => {
+      if (position !== undefined) this.#place.reaches(position)
       this.#keep()
     })
   }
 
-  #keep() {
-    const at = this.#place.resume
-    if (at !== undefined) this.#keeper.keep(written(at))
-  }
+  #keep() { this.#keeper.keep(this.#place.from) }
 
   #end() {
     clearTimeout(this.#timer)
