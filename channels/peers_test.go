@@ -26,6 +26,7 @@ func TestClientsAreAnnouncedInBatchesAgainAfterAFailureAndAtTheEnd(t *testing.T)
 				clients.Take(resume.Key{Client: fmt.Sprint(i)}, resume.Fingerprint{}, now())
 			}
 		}
+		pass := func(d time.Duration) { <-time.After(d) }
 		began := time.Now()
 		var written []string
 		var broken atomic.Bool
@@ -49,16 +50,16 @@ func TestClientsAreAnnouncedInBatchesAgainAfterAFailureAndAtTheEnd(t *testing.T)
 			}
 		}()
 		come(0, 1500)
-		time.Sleep(time.Second) // there is nobody yet
+		pass(time.Second) // there is nobody yet
 		p.Found("b", true, now().Add(time.Hour))
-		time.Sleep(time.Second)
+		pass(time.Second)
 		come(1500, 1501)
 		synctest.Wait()
 		broken.Store(true)
 		come(1501, 1502)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		broken.Store(false)
-		time.Sleep(9 * time.Second)
+		pass(9 * time.Second)
 		come(1502, 1503)
 		synctest.Wait()
 		come(1503, 1505)
