@@ -47,6 +47,23 @@ func TestAPublicationThatIsYoungerThanTheSlotIsReadAtOnce(t *testing.T) {
 	}
 }
 
+// TestAPublicationIsReadOnceItsTransactionIsShown: Postgres sends a mark before other
+// sessions see the publication, so that a stream that began anew at once would be one
+// without it.
+func TestAPublicationIsReadOnceItsTransactionIsShown(t *testing.T) {
+	t.Parallel()
+	db := waitingServer(t)
+	db.Exec(`create table extras (id int primary key)`)
+	r := startReader(t, db, holding(), extra, func(s *setup) { s.timing.publications = time.Hour })
+	release := commitUnseen(t, db, makeExtra)
+	waitUntilAsked(r)
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.wantNothing()
+	release()
+	db.Exec(`insert into extras values (1)`)
+	r.want("INSERT orders 1 a", "INSERT extras 1")
+}
+
 // TestAPublicationThatOthersMakeIsRead has no mark of who made it.
 func TestAPublicationThatOthersMakeIsRead(t *testing.T) {
 	t.Parallel()

@@ -40,12 +40,14 @@ type publicationTiming struct {
 // that it should read too and does not.
 func (w *publicationWatch) foundMore() bool { return w.more.Load() }
 
-// arrived takes in that a mark has come of a publication.
-func (w *publicationWatch) arrived(name string) {
-	if slices.Contains(w.publications.optional.names, name) && !slices.Contains(w.reading, name) {
-		w.more.Store(true)
-	}
+// isUnread reports whether a publication is to be read once it is there, and is not
+// read by the stream.
+func (w *publicationWatch) isUnread(name string) bool {
+	return slices.Contains(w.publications.optional.names, name) && !slices.Contains(w.reading, name)
 }
+
+// arrived takes in that a publication is there, as its mark has come.
+func (w *publicationWatch) arrived() { w.more.Store(true) }
 
 // isOptional reports whether a message of the server names an optional
 // publication.

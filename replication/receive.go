@@ -84,14 +84,11 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	if r.describer.failed != nil {
 		return r.describer.failed
 	}
-	if h, ok := readHeartbeat(d.Message); ok {
-		r.heartbeats.arrived(h.number)
-		r.peers.heard(h.slot, h.begins)
-	} else if slot, clients, ok := readClients(d.Message); ok {
-		r.peers.know(slot, clients)
-	} else if name, ok := marked(d.Message); ok {
-		r.publications.arrived(name)
-	} else {
+	isOwn, err := r.takeOwn(ctx, d.Message)
+	if err != nil {
+		return err
+	}
+	if !isOwn {
 		r.appender.add(d.Changes)
 	}
 	if d.Message != nil && d.Message.Prefix == "" {
@@ -105,6 +102,32 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 		r.appender.appendAll()
 	}
 	return r.reopen()
+}
+
+// takeOwn takes a message that a walcast wrote for walcasts, and reports whether it
+// is one. A mark counts once its transaction is shown: until then the next stream
+// would not find the publication, and would begin behind the mark without it.
+func (r *receiver) takeOwn(ctx context.Context, m *pgoutput.LogicalMessage) (isOwn bool, err error) {
+	if h, ok := readHeartbeat(m); ok {
+		r.heartbeats.arrived(h.number)
+		r.peers.heard(h.slot, h.begins)
+		return true, nil
+	}
+	if slot, clients, ok := readClients(m); ok {
+		r.peers.know(slot, clients)
+		return true, nil
+	}
+	name, ok := marked(m)
+	if !ok {
+		return false, nil
+	}
+	if r.publications.isUnread(name) {
+		if err := r.describer.awaitCommit(ctx, r.decoder.XID()); err != nil {
+			return true, err
+		}
+		r.publications.arrived()
+	}
+	return true, nil
 }
 
 // takeKeepalive treats the position as an empty transaction, which passes
