@@ -25,6 +25,11 @@ func TestStorm(t *testing.T) {
 	config := configFor(db)
 	config.Gateway.CloseTimeout = 200 * time.Millisecond
 	s := startServer(t, config)
+	// What a server starts once, it has started when a first client has come and gone.
+	first := s.dial(t, "2.0.0")
+	first.join("realtime:calm", "channel_id=eq.42")
+	first.conn.Close()
+	s.wantSample(t, "walcast_gateway_sessions", 0)
 	calm := goleak.IgnoreCurrent()
 	listener := s.dial(t, "2.0.0")
 	listener.join("realtime:calm", "channel_id=eq.42")
