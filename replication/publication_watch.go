@@ -114,7 +114,7 @@ func (w *publicationWatch) begin(ctx context.Context, name string, now time.Time
 	}
 	w.marked = now
 	w.logger.Warn("publication is not read yet: it is from the next mark in the WAL on, and what it was sent before is not", "publication", name)
-	if err := mark(ctx, w.pool, name); err != nil {
+	if err := mark(ctx, w.pool, name); err != nil && ctx.Err() == nil { // else an earlier mark came meanwhile
 		w.logger.Warn("publication is not read", "err", err)
 	}
 }

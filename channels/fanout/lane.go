@@ -133,7 +133,7 @@ func (l *lane) attach(s *Subscription, e *changelog.ResyncError) {
 // log was followed do not. The lock of the delivery must be held.
 func (l *lane) unsent() changelog.Standing {
 	at := l.delivery.standings.sent
-	if old := l.fanout.log.Refilled(); at.History != (changelog.History{}) && old.Compare(at.Position) > 0 {
+	if old := l.fanout.log.Refilled(); old.Compare(at.Position) > 0 {
 		at.Position = old
 	}
 	return at

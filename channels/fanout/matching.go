@@ -74,7 +74,7 @@ func (r *matcher) message(c *wal.Change, to *matched) {
 	if !m.isOwned && len(r.attached.byTopic[m.topic]) == 0 {
 		return
 	}
-	m.isOld = c.Position.Compare(r.fanout.log.Refilled()) <= 0
+	m.isOld = c.Position.Compare(r.fanout.log.Past()) <= 0
 	to.messages = append(to.messages, m)
 }
 

@@ -34,7 +34,7 @@ type message struct {
 	Message
 	topic   topicID
 	change  *wal.Change
-	isOld   bool // it was committed while nobody read the log, or is read again after a restart
+	isOld   bool // it was committed before the log's history began
 	isOwned bool // the delivery is the direct lane of the topic's shard, which calls Sent
 	before  int  // index of the match that it comes before
 }

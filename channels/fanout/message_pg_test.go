@@ -95,6 +95,28 @@ func TestOldMessagesAreForThoseWhoWereHereBefore(t *testing.T) {
 	}
 }
 
+// The reader may begin anew before anything was sent, and again reads what was committed
+// up to then; what was sent after a subscription had come is new to it all the same.
+func TestMessagesAreNewToThoseWhoCameBeforeTheReaderBeganAnew(t *testing.T) {
+	f := newIdleFixture(t, messagesTable)
+	before, begun := newInbox(), newInbox()
+	f.subscribe(before, ask{}, Start{})
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	f.Changes.Refill(f.LSN + 0x180)
+	f.subscribe(begun, ask{}, Start{})
+	f.Changes.Refill(f.LSN + 0x380)
+	f.run()
+	f.Commit(said("room", 1)) // from before the start
+	f.Commit(said("room", 2))
+	f.Commit(said("room", 3))
+	f.Commit(said("room", 4))
+	for name, got := range map[string]*inbox{"came before the log": before, "came before the lane": begun} {
+		if diff := cmp.Diff([]string{"message 2", "message 3", "message 4"}, got.wait(t, 3)); diff != "" {
+			t.Errorf("to who %s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
 // A message is counted once when it is sent, and reported once when it cannot be,
 // however many lanes read it.
 func TestEachMessageIsCountedAndReportedOnce(t *testing.T) {

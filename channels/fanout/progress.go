@@ -13,7 +13,7 @@ type progress struct {
 	rows     changelog.Standing // it gets rows after this; the history is zero while it is unknown
 	since    time.Time          // no rows that committed before; zero unless the log had not begun when it started
 	messages changelog.Standing // it gets messages from SQL after this
-	withOld  bool               // also those that were committed while the log was not followed
+	withOld  bool               // also those that were committed before the log's history began
 }
 
 // wantsRow reports whether a row is still to be sent.
@@ -34,7 +34,8 @@ func (p *progress) takesMessage(m *message) bool {
 }
 
 // startLive has messages from SQL begin after a standing. The standing has no
-// history as long as the log has not begun; then old messages are not sent.
+// history as long as the lane has not taken up the log's; then old messages are not
+// sent.
 func (p *progress) startLive(at changelog.Standing) {
 	p.messages, p.withOld = at, at.History != (changelog.History{})
 }

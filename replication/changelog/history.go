@@ -20,6 +20,7 @@ type epoch struct {
 	number  int          // counts the histories of this log from 1 on; 0 before Begin
 	reason  string       // why the history began, as Begin was told
 	start   wal.Position // where the history starts
+	past    wal.Position // up to here changes had been committed when the history began
 	live    wal.Position // up to here changes are read again after a restart
 }
 
@@ -28,7 +29,7 @@ func (e *epoch) begun() bool { return e.number > 0 }
 
 // next starts another history at start.
 func (e *epoch) next(h History, start wal.Position, reason string) {
-	*e = epoch{history: h, number: e.number + 1, reason: reason, start: start, live: start}
+	*e = epoch{history: h, number: e.number + 1, reason: reason, start: start, past: start, live: start}
 }
 
 // Standing is a position with the history that it belongs to, so that it can be

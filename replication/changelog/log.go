@@ -63,9 +63,14 @@ func (l *Log) Begin(h History, start wal.LSN, reason string) {
 func (l *Log) Refill(until wal.LSN) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p := wal.Before(until); p.Compare(l.epoch.live) > 0 {
-		l.epoch.live = p
+	p := wal.Before(until)
+	if p.Compare(l.epoch.live) <= 0 {
+		return
 	}
+	if l.epoch.past == l.epoch.start {
+		l.epoch.past = p
+	}
+	l.epoch.live = p
 }
 
 // Append adds changes in order. end is the end LSN of the transaction when the
@@ -137,6 +142,14 @@ func (l *Log) Beginning() Standing {
 		return Standing{}
 	}
 	return Standing{l.epoch.history, l.epoch.start}
+}
+
+// Past is the end of what had been committed when the history began, as the first
+// Refill was told: what comes after it is new to a consumer that was there before.
+func (l *Log) Past() wal.Position {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch.past
 }
 
 // Refilled is the end of what is read again, as Refill was told: what comes
