@@ -43,3 +43,19 @@ func TestMembersMeet(t *testing.T) {
 		t.Errorf("met after %g ms and %d frames, %d at most for one; want some for everybody", got.Met, got.Frames, got.Most)
 	}
 }
+
+func TestEachTransactionHasItsRow(t *testing.T) {
+	s := serveForBench(t)
+	for _, kind := range []string{"eq", "own"} {
+		m := s.settle(kind)
+		defer m.conn.Close()
+		const rate = 10 * rowsOfTransaction
+		got := s.flow(m, kind, rate)
+		if want := int(accessRound.Seconds() * rate); got.rows != want || len(got.took) != want/rowsOfTransaction {
+			t.Errorf("%s: %d rows and %d of one client; want %d, one in %d", kind, got.rows, len(got.took), want, rowsOfTransaction)
+		}
+		if got.looks == 0 {
+			t.Errorf("%s: no look at what access depends on", kind)
+		}
+	}
+}

@@ -78,15 +78,30 @@ var statement = regexp.MustCompile(`LOG:  (execute|statement)[^:]*: `)
 // the looks at the rules of access, which all changes share.
 var upkeep = regexp.MustCompile(`pg_replication_slots|pg_publication|pg_logical_emit_message|realtime\.|pg_db_role_setting`)
 
+// look is in the statement that looks at what access depends on.
+var look = regexp.MustCompile(`pg_db_role_setting`)
+
 // statements counts what the server has asked Postgres so far, but its upkeep.
 func (s *bench) statements() (n int) {
+	s.tb.Helper()
+	return s.asked(func(entry []byte) bool { return !upkeep.Match(entry) })
+}
+
+// looks counts the looks at what access depends on.
+func (s *bench) looks() (n int) {
+	s.tb.Helper()
+	return s.asked(look.Match)
+}
+
+// asked counts statements of the server in Postgres' log.
+func (s *bench) asked(is func(entry []byte) bool) (n int) {
 	s.tb.Helper()
 	log, err := os.ReadFile(s.db.Server.LogPath())
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	for entry := range bytes.SplitSeq(log, []byte("\n20")) { // a statement may have several lines
-		if statement.Match(entry) && !upkeep.Match(entry) {
+		if statement.Match(entry) && is(entry) {
 			n++
 		}
 	}
