@@ -100,15 +100,10 @@ func (a *armed) has(ch *channel) (since time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// depend notes what a channel depends on. a.mu must be held.
+// depend notes what a channel depends on. What it depended on before is let go last, so
+// that a table of both keeps its fingerprint. a.mu must be held.
 func (a *armed) depend(s *standing, tables []uint32) {
-	for _, oid := range s.tables {
-		if t := a.tables[oid]; t.channels > 1 {
-			t.channels--
-		} else {
-			delete(a.tables, oid)
-		}
-	}
+	before := s.tables
 	s.tables = slices.Clone(tables)
 	slices.Sort(s.tables)
 	s.tables = slices.Clip(slices.Compact(s.tables))
@@ -122,6 +117,13 @@ func (a *armed) depend(s *standing, tables []uint32) {
 		s.unsure = s.unsure || !t.covers(s.checked)
 	}
 	s.unsure = s.unsure || !a.common.covers(s.checked)
+	for _, oid := range before {
+		if t := a.tables[oid]; t.channels > 1 {
+			t.channels--
+		} else {
+			delete(a.tables, oid)
+		}
+	}
 }
 
 // covers reports whether any change after the time will be noticed.

@@ -62,6 +62,20 @@ func (f *fixture) prints() catalog.Prints {
 	return found
 }
 
+// TestAChannelThatIsAloneOnATableIsLookedAtAgainOnce: its check may have begun before the
+// fingerprint of the table was first taken, but none after.
+func TestAChannelThatIsAloneOnATableIsLookedAtAgainOnce(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), `create table here (id int primary key); grant select on here to anon`)
+	f.Relation("here")
+	f.crowd(1)
+	a := f.hub.arming
+	a.lookAgain(t.Context())
+	f.settle()
+	if again := a.armed.compare(f.prints(), now()); len(again) > 0 {
+		t.Error("a channel is to be looked at again although nothing has changed since")
+	}
+}
+
 // TestASecondLookAtManyAsksOnce breaks a table for clients with filters of their own.
 func TestASecondLookAtManyAsksOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), twoTables+`; create table there (id int primary key)`)
