@@ -181,10 +181,7 @@ func TestFailoverSlot(t *testing.T) {
 // stopPrimary waits until the standby has all, and kills the primary.
 func stopPrimary(t *testing.T, f *failedOver) {
 	t.Helper()
-	var end string
-	if err := f.db.Pool.QueryRow(t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
-		t.Fatal(err)
-	}
+	end := flushed(t, f.db).String()
 	waitFor(t, "the standby to have all", func() bool {
 		var has bool
 		if err := f.conn.QueryRow(t.Context(), `select pg_last_wal_replay_lsn() >= $1::pg_lsn`, end).Scan(&has); err != nil {

@@ -33,11 +33,7 @@ func newBacklog(b testing.TB, rows int) *backlog {
 	for i := 0; i < rows; i += 1000 {
 		db.Exec(`insert into bench select g, g % 1000, 'row number ' || g, g / 7.0, now(), g % 2 = 0 from generate_series($1::int, $1 + 999) g`, i)
 	}
-	k := &backlog{db: db, rows: rows}
-	if err := db.Pool.QueryRow(b.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&k.end); err != nil {
-		b.Fatal(err)
-	}
-	return k
+	return &backlog{db: db, rows: rows, end: flushed(b, db).String()}
 }
 
 // slot copies the slot.

@@ -22,6 +22,20 @@ import (
 // patience bounds whatever a test waits for.
 const patience = 30 * time.Second
 
+// flushed is the end of the WAL that a database's server has flushed.
+func flushed(tb testing.TB, db *devdb.DB) wal.LSN {
+	tb.Helper()
+	var end string
+	if err := db.Pool.QueryRow(tb.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
+		tb.Fatal(err)
+	}
+	lsn, err := wal.ParseLSN(end)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return lsn
+}
+
 // reading is a Reader at work in a test.
 type reading struct {
 	t      *testing.T

@@ -9,7 +9,6 @@ import (
 
 	"walcast/internal/devdb"
 	"walcast/replication/changelog"
-	"walcast/replication/wal"
 )
 
 // open begins a transaction that has written and stays open: until it ends,
@@ -42,14 +41,7 @@ func (r *reading) fill(line string, times int) {
 			r.t.Fatalf("at %d %% of the limit the log does not say %s:\n%s", sample.percent(), line, r.lines)
 		}
 		r.db.Exec(`insert into noise select n, repeat('x', 100) from generate_series(1, 2000) n`)
-		var end string
-		if err := r.db.Pool.QueryRow(r.t.Context(), `select pg_current_wal_flush_lsn()::text`).Scan(&end); err != nil {
-			r.t.Fatal(err)
-		}
-		written, err := wal.ParseLSN(end)
-		if err != nil {
-			r.t.Fatal(err)
-		}
+		written := flushed(r.t, r.db)
 		r.until("the reader to look", func() bool { return r.reader.progress.retained().last.end >= written })
 	}
 }
