@@ -33,8 +33,10 @@ const (
 
 // link is one connection through the proxy.
 type link struct {
-	client, server net.Conn
-	orphan         bool // the client has vanished and the server is not to know
+	client net.Conn
+	server net.Conn // nil until the proxy lets the client through
+	orphan bool     // the client has vanished and the server is not to know
+	ended  bool     // it was cut
 }
 
 func newProxy(t *testing.T, db *devdb.DB) *proxy {
@@ -74,21 +76,37 @@ func (p *proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
-		socket := p.socket
-		p.mu.Unlock()
-		server, err := net.Dial("unix", socket)
-		if err != nil {
-			client.Close()
-			continue
-		}
-		l := &link{client: client, server: server}
+		l := &link{client: client}
 		p.mu.Lock()
 		p.links = append(p.links, l)
 		p.mu.Unlock()
-		p.work.Go(func() { p.copy(l, l.server, l.client, toServer) })
-		p.work.Go(func() { p.copy(l, l.client, l.server, toClient) })
+		p.work.Go(func() { p.connect(l) })
 	}
+}
+
+// connect connects a client to the server, but not while the proxy is stalled: a
+// server that is to stop waits a minute for a connection on which nothing comes.
+func (p *proxy) connect(l *link) {
+	p.mu.Lock()
+	for p.stalled&toServer != 0 && !l.ended {
+		p.moving.Wait()
+	}
+	socket := p.socket
+	p.mu.Unlock()
+	server, err := net.Dial("unix", socket)
+	if err != nil {
+		l.client.Close()
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.ended {
+		server.Close()
+		return
+	}
+	l.server = server
+	p.work.Go(func() { p.copy(l, server, l.client, toServer) })
+	p.work.Go(func() { p.copy(l, l.client, server, toClient) })
 }
 
 // copy passes bytes on, but not while the proxy is stalled.
@@ -134,10 +152,14 @@ func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.links {
+		l.ended = true
 		l.client.Close()
-		l.server.Close()
+		if l.server != nil {
+			l.server.Close()
+		}
 	}
 	p.links = nil
+	p.moving.Broadcast()
 }
 
 // vanish breaks the connections for the clients only: the server's ends stay
