@@ -149,13 +149,10 @@ func (a *access) watches() bool { return !a.private || a.known().ReadPresence }
 // of a refusal.
 func (a *access) askRead(ctx context.Context, subject *policy.Subject, presence bool) (policy.Grants, error) {
 	granted, err := a.hub.policy.MayRead(ctx, subject, a.topic, presence)
-	var raised *policy.AskError
-	switch {
-	case errors.Is(err, policy.ErrNoMessagesTable), errors.Is(err, policy.ErrMissingPartition):
-		return granted, err
-	case errors.Is(err, policy.ErrNotGranted):
-		return granted, policy.ErrNotGranted
-	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
+	switch unprepared := policy.Unprepared(err); {
+	case unprepared != nil:
+		return granted, unprepared
+	case policy.IsAnswer(err):
 		return policy.Grants{}, a.notReadable()
 	case err != nil:
 		a.hub.logger.Warn("private channel not checked", "topic", a.topic.Name, "err", err)
@@ -210,19 +207,18 @@ func (a *access) mayBroadcast(ctx context.Context) error {
 // it may. denied is the refusal if the subject has no right to send it.
 func unwritable(granted bool, err error, denied protocol.Refusal) error {
 	var raised *policy.AskError
+	unprepared := policy.Unprepared(err)
 	switch {
 	case err == nil && granted:
 		return nil
+	case errors.Is(unprepared, policy.ErrMissingPartition):
+		return protocol.RefuseMissingPartition
+	case unprepared != nil:
+		return unprepared
 	case errors.As(err, &raised):
 		return protocol.Named{Refusal: denied, Name: "rls_policy_error"}
-	case err == nil, errors.Is(err, policy.ErrUnknownRole):
+	case err == nil, policy.IsAnswer(err):
 		return denied
-	case errors.Is(err, policy.ErrNoMessagesTable):
-		return policy.ErrNoMessagesTable
-	case errors.Is(err, policy.ErrNotGranted):
-		return policy.ErrNotGranted
-	case errors.Is(err, policy.ErrMissingPartition):
-		return protocol.RefuseMissingPartition
 	}
 	return protocol.RefuseDatabaseAway
 }

@@ -69,26 +69,22 @@ func (p *Publisher) ask(ctx context.Context, topic string) error {
 	return nil
 }
 
-// databaseRefusal words the error with which the database did not answer.
+// databaseRefusal words an error of policy as upstream does for a request.
 func databaseRefusal(err error) protocol.Refusal {
 	var raised *policy.AskError
+	unprepared := policy.Unprepared(err)
 	switch {
-	case errors.Is(err, policy.ErrNoMessagesTable):
-		return protocol.Refusal{Text: policy.ErrNoMessagesTable.Error()}
-	case errors.Is(err, policy.ErrNotGranted):
-		return protocol.Refusal{Text: policy.ErrNotGranted.Error()}
-	case errors.Is(err, policy.ErrMissingPartition):
+	case errors.Is(unprepared, policy.ErrMissingPartition):
 		return protocol.Refusal{Text: "Missing messages partition"}
-	case errors.As(err, &raised) && raised.SQLState == codeQueryCanceled:
+	case unprepared != nil:
+		return protocol.Refusal{Text: unprepared.Error()}
+	case errors.As(err, &raised) && raised.TimedOut():
 		return protocol.Refusal{Text: "Query canceled"}
-	case errors.As(err, &raised), errors.Is(err, policy.ErrUnknownRole):
+	case policy.IsAnswer(err):
 		return protocol.Refusal{Text: "RLS policy error"}
 	}
 	return protocol.Refusal{Text: "Tenant database unavailable"}
 }
-
-// codeQueryCanceled is the SQLSTATE of a policy that took too long.
-const codeQueryCanceled = "57014"
 
 // Store keeps the broadcast for replays and sends it to every channel of its topic,
 // which May has said may be written to. It returns the message's id. An error is a

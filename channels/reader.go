@@ -157,11 +157,7 @@ func (q *checkRound) release(p *policy.Policy) {
 
 // isAway reports whether an error says that Postgres could not be asked. Other
 // errors are answers.
-func isAway(err error) bool {
-	var raised *policy.AskError
-	return err != nil && !errors.As(err, &raised) && !errors.Is(err, policy.ErrUnknownRole) &&
-		!errors.Is(err, policy.ErrNoMessagesTable) && !errors.Is(err, policy.ErrMissingPartition) && !errors.Is(err, policy.ErrNotGranted)
-}
+func isAway(err error) bool { return err != nil && !policy.IsAnswer(err) }
 
 // conclude acts on the answer for one reader.
 func (rs *readers) conclude(r *reader, q policy.ReadCheck, began time.Time, a policy.ReadAnswer) {
@@ -207,8 +203,8 @@ func (rs *readers) count(result string) { rs.metrics.checks.WithLabelValues(resu
 
 // failure is what a channel is told if it cannot be known what it may read.
 func failure(err error, a *access) string {
-	if errors.Is(err, policy.ErrNoMessagesTable) || errors.Is(err, policy.ErrMissingPartition) || errors.Is(err, policy.ErrNotGranted) {
-		return err.Error()
+	if unprepared := policy.Unprepared(err); unprepared != nil {
+		return unprepared.Error()
 	}
 	return protocol.RefuseRead(a.topic.Name).Text
 }

@@ -13,6 +13,9 @@ type BindError struct {
 
 func (e *BindError) Error() string { return e.Message }
 
+// TimedOut reports whether Postgres was asked and took too long.
+func (e *BindError) TimedOut() bool { return e.SQLState == "57014" }
+
 // NewBindError returns the error of an SQLSTATE, with the name of its condition.
 func NewBindError(sqlState, message string) *BindError {
 	return &BindError{SQLState: sqlState, Condition: conditionName(sqlState), Message: message}

@@ -90,7 +90,7 @@ func (a *asker) takeOutcomes(r *round, early *earliness, late time.Time) (again 
 			early.add(t, unseen)
 		case o.acting && t.losesNames(o.raised):
 			again = append(again, a.loseNames(t, o.raised)...)
-		case len(t.rows) > 1 && o.acting && !(o.raised.SQLState == codeQueryCanceled && time.Now().After(late)):
+		case len(t.rows) > 1 && o.acting && !(o.raised.TimedOut() && time.Now().After(late)):
 			again = append(again, t.halves()...)
 		case len(t.rows) == 1 && len(unseen) == 1:
 			a.pg.metrics.early.Inc()

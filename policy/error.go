@@ -60,6 +60,9 @@ func (e *AskError) Error() string { return e.Message }
 // Cure returns the SQL after which Postgres would answer, "" where none is known.
 func (e *AskError) Cure() string { return e.cure }
 
+// TimedOut reports whether Postgres took longer than policy-timeout.
+func (e *AskError) TimedOut() bool { return e.SQLState == codeQueryCanceled }
+
 // textInLog is told to clients instead of the text that code of users has raised.
 const textInLog = "(the server's log has its text)"
 

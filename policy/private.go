@@ -23,6 +23,25 @@ var ErrMissingPartition = errors.New("realtime.messages has no partition for tod
 // ErrNotGranted means that walcast's own role may not use the schema realtime.
 var ErrNotGranted = errors.New("private channels need rights in the schema realtime that walcast's own role does not have: as owner of the database, run \"walcast migrate --grant-to ROLE\" with the role of database-url")
 
+// Unprepared returns which of ErrNoMessagesTable, ErrMissingPartition and
+// ErrNotGranted an error about a private topic is: what an operator has to mend
+// before anybody may use one. It is nil for other errors.
+func Unprepared(err error) error {
+	for _, e := range []error{ErrNoMessagesTable, ErrMissingPartition, ErrNotGranted} {
+		if errors.Is(err, e) {
+			return e
+		}
+	}
+	return nil
+}
+
+// IsAnswer reports whether an error about a private topic is Postgres' answer: the
+// topic may not be used. After any other error Postgres may be asked again.
+func IsAnswer(err error) bool {
+	var raised *AskError
+	return errors.As(err, &raised) || errors.Is(err, ErrUnknownRole) || Unprepared(err) != nil
+}
+
 // private asks Postgres about private topics.
 type private struct {
 	pg      *postgres
@@ -67,8 +86,8 @@ const (
 
 // MayRead asks what the subject may receive on the topic. It asks about presence only
 // if presence is set, as upstream does. Only the Read fields of the result are set.
-// An *AskError (a policy raised), ErrUnknownRole, ErrNoMessagesTable and
-// ErrNotGranted mean a refusal; after any other error MayRead may be called again.
+// An *AskError (a policy raised), ErrUnknownRole and what Unprepared tells mean a
+// refusal; after any other error, see IsAnswer, MayRead may be called again.
 func (p *private) MayRead(ctx context.Context, s *Subject, t Topic, presence bool) (Grants, error) {
 	p.pg.metrics.private.WithLabelValues(labelRead).Inc()
 	extensions := []string{extensionBroadcast}

@@ -195,10 +195,9 @@ func (a *asker) askFilter(ctx context.Context, p *part) error {
 
 // isLate reports whether an error says that Postgres took too long to answer.
 func isLate(err error) bool {
-	const queryCanceled = "57014"
 	var row *policy.AskError
 	var filter *diagnose.FilterError
-	return errors.As(err, &row) && row.SQLState == queryCanceled || errors.As(err, &filter) && filter.Err.SQLState == queryCanceled
+	return errors.As(err, &row) && row.TimedOut() || errors.As(err, &filter) && filter.Err.TimedOut()
 }
 
 // overrun is a binding that has cost too much, by questions of a group.
