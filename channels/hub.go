@@ -45,6 +45,7 @@ type Hub struct {
 // are published when a binding is checked.
 func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Policy, v *auth.Verifier, logger *slog.Logger, reg prometheus.Registerer) *Hub {
 	logger = logger.With("component", "channels")
+	c.Locale = c.Locale.Sharing()
 	h := &Hub{
 		config: c, log: log, policy: p, verifier: v, logger: logger,
 		metrics: newMetrics(reg),

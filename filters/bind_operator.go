@@ -194,7 +194,7 @@ func (b *binder) match(o *operand, c *Condition) (Expr, error) {
 	}
 	why := DoubtRegexp
 	if fold, known := b.casing(t); known && t.native {
-		r, err := pattern.Compile(c.Value, fold)
+		r, err := b.expressions.Compile(c.Value, fold)
 		if err == nil {
 			return &comparison{operand: o, op: c.Op, literal: c.Value, onNull: Unknown, test: regexpMatch{r}, why: DoubtRegexp}, nil
 		}

@@ -114,3 +114,25 @@ func TestKeysTellExprsApart(t *testing.T) {
 		}
 	}
 }
+
+// TestFiltersUnderOneLocaleShareTheirRegularExpressions, in whichever index they are.
+func TestFiltersUnderOneLocaleShareTheirRegularExpressions(t *testing.T) {
+	expression := func(l Locale) any {
+		f, err := Parse("title=match.^a+b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := compile(rooms(), f, l.certainty())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.(*comparison).test
+	}
+	shared := utc().Sharing()
+	if expression(shared) != expression(shared) {
+		t.Error("two filters of one locale have each compiled the expression")
+	}
+	if expression(utc().Sharing()) == expression(shared) || expression(utc()) == expression(utc()) {
+		t.Error("filters of different locales share an expression")
+	}
+}

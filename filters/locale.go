@@ -13,6 +13,17 @@ type Locale struct {
 	Collate  string // the default collation's LC_COLLATE: "C", "en_US.UTF-8"
 	Ctype    string // its LC_CTYPE
 	TimeZone string // the time zone in which sessions read literals: "UTC"
+
+	// Expressions are the compiled regular expressions of the filters that are bound
+	// under the locale; nil has each filter compile its own.
+	Expressions *pattern.Expressions
+}
+
+// Sharing returns the locale with Expressions, which all filters that are bound under
+// it share.
+func (l Locale) Sharing() Locale {
+	l.Expressions = pattern.NewExpressions()
+	return l
 }
 
 // certainty is what Go may decide under a locale.
@@ -20,11 +31,13 @@ type certainty struct {
 	datum.Options
 	fold  pattern.Case // how patterns compare letters where case does not count
 	folds bool         // whether fold is known
+
+	expressions *pattern.Expressions
 }
 
 // certainty returns what Go may decide under the locale.
 func (l Locale) certainty() certainty {
-	c := certainty{Options: datum.Options{
+	c := certainty{expressions: l.Expressions, Options: datum.Options{
 		Bytewise: bytewise(l.Collate),
 		Folding:  l.folding(),
 		UTC:      l.TimeZone == "UTC" || l.TimeZone == "Etc/UTC" || l.TimeZone == "GMT",

@@ -9,3 +9,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(devdb.Main(m)) }
+
+// unshared compiles each expression anew.
+var unshared *Expressions

@@ -94,7 +94,7 @@ func TestRegexpIsThatOfPostgres(t *testing.T) {
 		patterns := rapid.SliceOfN(regexps, 30, 30).Draw(t, "patterns")
 		for operator, fold := range map[string]Case{"~": Exact, "~*": FoldASCII} {
 			for i, want := range judge(t, operator, values, patterns) {
-				r, err := Compile(patterns[i], fold)
+				r, err := unshared.Compile(patterns[i], fold)
 				if err != nil {
 					asked++
 					continue

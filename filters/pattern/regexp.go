@@ -26,7 +26,7 @@ type Regexp struct {
 // both ends, * + ? {m,n} and their lazy forms, sets of ASCII characters, \d \w
 // \s on ASCII text, and escaped punctuation. Go lacks the rest of Postgres' syntax,
 // or reads it in another way.
-func Compile(pattern string, fold Case) (Regexp, error) {
+func (es *Expressions) Compile(pattern string, fold Case) (Regexp, error) {
 	s := scanner{rest: pattern}
 	size, ok := s.alternatives(0)
 	ascii := s.classes
@@ -42,7 +42,7 @@ func Compile(pattern string, fold Case) (Regexp, error) {
 	case size > MaxSize:
 		return Regexp{}, ErrSize
 	}
-	a, err := expressions.compile(flags + pattern)
+	a, err := es.compile(flags + pattern)
 	return Regexp{a, ascii}, err
 }
 

@@ -64,7 +64,7 @@ func TestLargeExpressionsAreLeftToPostgres(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := Compile(c.pattern, Exact)
+			_, err := unshared.Compile(c.pattern, Exact)
 			runtime.ReadMemStats(&after)
 			if !errors.Is(err, c.want) {
 				t.Errorf("Compile: %v; want %v", err, c.want)
@@ -87,7 +87,7 @@ func TestExpressionsWithManyStatesAreLeftToPostgres(t *testing.T) {
 		`^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`:                nil,
 		"(foo|bar|baz).*(quux|garply).*waldo":                        nil,
 	} {
-		if _, err := Compile(pattern, FoldASCII); !errors.Is(err, want) {
+		if _, err := unshared.Compile(pattern, FoldASCII); !errors.Is(err, want) {
 			t.Errorf("Compile(%q): %v; want %v", pattern, err, want)
 		}
 	}
@@ -96,7 +96,7 @@ func TestExpressionsWithManyStatesAreLeftToPostgres(t *testing.T) {
 // checkAutomaton holds an automaton to Go's own way of matching.
 func checkAutomaton(t rapid.TB, pattern, text string) {
 	for fold, flags := range map[Case]string{Exact: "(?s)", FoldASCII: "(?is)"} {
-		r, err := Compile(pattern, fold)
+		r, err := unshared.Compile(pattern, fold)
 		if err != nil {
 			continue
 		}
@@ -110,7 +110,7 @@ func TestAutomataMatchWhatExpressionsDo(t *testing.T) {
 	compiled := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		pattern := regexps.Draw(rt, "pattern")
-		if _, err := Compile(pattern, Exact); err == nil {
+		if _, err := unshared.Compile(pattern, Exact); err == nil {
 			compiled++
 		}
 		for _, text := range rapid.SliceOfN(texts, 20, 20).Draw(rt, "texts") {
@@ -136,7 +136,7 @@ func BenchmarkRegexp(b *testing.B) {
 	for _, pattern := range []string{"needle", "(a|b|aa)*z", "(a?){40}z", "(x+x+)+y", "(a|b)*a(a|b){4}z"} {
 		for _, n := range []int{20_000, 40_000} {
 			b.Run(fmt.Sprintf("%s/bytes=%d", pattern, n), func(b *testing.B) {
-				r, err := Compile(pattern, Exact)
+				r, err := unshared.Compile(pattern, Exact)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -186,14 +186,14 @@ func TestExpressionsTakeNoMoreThanSaid(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			const n = 200
-			held := make([]Regexp, n)
+			held, expressions := make([]Regexp, n), NewExpressions()
 			said := 0
 			var before, after runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&before)
 			for i := range held {
 				text := fmt.Sprintf(pattern, i)
-				r, err := Compile(text, anyCase(text))
+				r, err := expressions.Compile(text, anyCase(text))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -207,13 +207,15 @@ func TestExpressionsTakeNoMoreThanSaid(t *testing.T) {
 				t.Errorf("%d expressions take %d bytes; Bytes says %d", n, took, said)
 			}
 			runtime.KeepAlive(held)
+			runtime.KeepAlive(expressions)
 		})
 	}
 }
 
 func TestEqualExpressionsAreOneUntilNobodyHoldsThem(t *testing.T) {
+	expressions := NewExpressions()
 	compile := func() Regexp {
-		r, err := Compile("equal expressions (are|is) one", Exact)
+		r, err := expressions.Compile("equal expressions (are|is) one", Exact)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +225,7 @@ func TestEqualExpressionsAreOneUntilNobodyHoldsThem(t *testing.T) {
 	if a.automaton != b.automaton {
 		t.Error("two equal expressions are compiled twice")
 	}
-	if folded, err := Compile("equal expressions (are|is) one", FoldASCII); err != nil || folded.automaton == a.automaton {
+	if folded, err := expressions.Compile("equal expressions (are|is) one", FoldASCII); err != nil || folded.automaton == a.automaton {
 		t.Error("one that does not tell case apart is the same as one that does")
 	}
 	text := "(?s)equal expressions (are|is) one"
