@@ -56,7 +56,7 @@ func (a *asker) askRound(ctx context.Context, tasks []*task, took *time.Duration
 	// Postgres' own time limit ends each task; this one is for a server that hangs.
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(len(tasks)+2)*a.pg.config.Timeout)
 	defer cancel()
-	conn, err := a.pg.acquire(ctx, a.pg.askPool())
+	conn, err := a.pg.acquire(ctx, a.pg.pool)
 	if err != nil {
 		return nil, err
 	}

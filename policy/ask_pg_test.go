@@ -167,7 +167,7 @@ func TestTheWaitForAConnectionIsNotPostgresTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	l.policy.AskOver(pool)
+	l.over(pool)
 	inquiries := l.crowd(l.relation("docs"), 3, 3)
 	taken, err := pool.Acquire(t.Context())
 	if err != nil {

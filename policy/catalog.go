@@ -80,7 +80,7 @@ const accessSQL = `select r.oid is not null,
 		from unnest($3::text[]) with ordinality as w(name, number)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
 		order by w.number)
-from (select coalesce(nullif($4, ''), current_user)::name as name) as u
+from (select current_user as name) as u
 left join pg_roles r on r.rolname = $1
 left join pg_class c on c.oid = $2
 left join pg_namespace n on n.oid = c.relnamespace`
@@ -118,7 +118,7 @@ const namesSQL = `select array(select n.nspname::text from ` + namesFrom + ` whe
 	array(select n.nspname::text from ` + namesFrom + ` where not has_schema_privilege(u.name, n.oid, 'USAGE') order by 1),
 	exists (select from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_class'::regclass
 		join pg_class c on c.oid = d.refobjid where ` + policiesWhere + ` and c.oid <> p.polrelid and c.relrowsecurity)
-from pg_roles r, (select coalesce(nullif($3, ''), current_user)::name as name) as u where r.rolname = $1`
+from pg_roles r, (select current_user as name) as u where r.rolname = $1`
 
 const namesFrom = `(
 	select c.relnamespace as oid from pg_class c where c.oid = $2
@@ -192,9 +192,9 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
-		{sql: accessSQL, args: []any{role, rel.OID, columnNames(rel), t.pg.askingUser()}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
+		{sql: accessSQL, args: []any{role, rel.OID, columnNames(rel)}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
 			&f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
-		{sql: namesSQL, args: []any{role, rel.OID, t.pg.askingUser()}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
+		{sql: namesSQL, args: []any{role, rel.OID}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},

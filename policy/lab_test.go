@@ -40,11 +40,15 @@ func labOn(t testing.TB, db *devdb.DB, statements ...string) *lab {
 	for _, s := range statements {
 		db.Exec(s)
 	}
-	reg := prometheus.NewRegistry()
-	return &lab{
-		DB: db, t: t, metrics: reg, policy: New(DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), reg),
-		catalog: catalog.New(db.Pool, []string{"lab"}),
-	}
+	l := &lab{DB: db, t: t, catalog: catalog.New(db.Pool, []string{"lab"})}
+	l.over(db.Pool)
+	return l
+}
+
+// over has the lab's policy connect over another pool, perhaps as another user.
+func (l *lab) over(pool *pgxpool.Pool) {
+	l.metrics = prometheus.NewRegistry()
+	l.policy = New(DefaultConfig(), pool, slog.New(slog.DiscardHandler), l.metrics)
 }
 
 // role makes a role of this test only; it goes with the test.

@@ -156,8 +156,8 @@ func TestLocaleIsThatOfTheDatabase(t *testing.T) {
 	if err := db.Pool.QueryRow(context.Background(), "show timezone").Scan(&zone); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(filters.Locale{Collate: "C", Ctype: "C", TimeZone: zone}, got); diff != "" {
-		t.Errorf("Locale differs (-want +got):\n%s", diff)
+	if want := (filters.Locale{Collate: "C", Ctype: "C", TimeZone: zone}); got != want {
+		t.Errorf("Locale = %+v; want %+v", got, want)
 	}
 }
 

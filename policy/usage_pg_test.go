@@ -45,7 +45,7 @@ func TestVisibilityIsThatOfPostgresWhateverMayBeNamed(t *testing.T) {
 	l := newLab(t, usageFirstSQL, strings.Replace(usageSQL, "create schema lib; ", "", 1))
 	login := l.role("login", "login")
 	l.Exec("grant anon, authenticated to " + login)
-	l.policy.AskOver(l.loginPool(login))
+	l.over(l.loginPool(login))
 	l.watching()
 	names := []string{"usage on schema app", "usage on schema lib", "execute on function lib.even(int)", "select on app.members", "usage on type app.mood"}
 	l.Exec("revoke execute on function lib.even(int) from public; revoke usage on type app.mood from public")
@@ -144,7 +144,7 @@ func TestWhoMayNotNameAnythingIsToldThatNobodyCanJudge(t *testing.T) {
 		"revoke usage on schema lib from anon")
 	login := l.role("login", "login")
 	l.Exec("grant anon to " + login)
-	l.policy.AskOver(l.loginPool(login))
+	l.over(l.loginPool(login))
 	s, docs, loose := l.subject("anon", "{}"), l.relation("docs"), l.relation("loose")
 	changes := inserts(docs, l.rows(docs, "where id < 3 order by id"))
 	if got := l.visible(s, changes); !slices.Equal(got, []bool{false, true}) {

@@ -128,7 +128,7 @@ func TestAskingMayBeLeftToAUserWithoutRights(t *testing.T) {
 	login := l.role("asker", "login")
 	l.Exec("grant anon to " + login)
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
-	l.policy.AskOver(l.loginPool(login))
+	l.over(l.loginPool(login))
 	l.ask(rel, s)
 	seen, errs, err := l.policy.Visible(t.Context(), s, inserts(rel, l.rows(rel, "")))
 	if err != nil || slices.Contains(seen, true) || len(errs) != 4 {
