@@ -58,7 +58,7 @@ func nextCheck(now, expires time.Time) time.Time {
 // recheck verifies a channel's token, and ends the channel if it is not valid
 // any more.
 func (e *expiry) recheck(ch *channel) {
-	claims, err := e.verifier.Verify(ch.access.bearer(), now())
+	claims, err := e.verify(ch.access.bearer())
 	if err != nil {
 		// phx_error, so that clients join again with the token they have by then.
 		ch.fail(tokenText(err), false)
@@ -66,6 +66,9 @@ func (e *expiry) recheck(ch *channel) {
 	}
 	e.watch(ch, claims.Expires)
 }
+
+// verify verifies a token as of now.
+func (e *expiry) verify(token string) (*auth.Claims, error) { return e.verifier.Verify(token, now()) }
 
 // tokenText is what a client is told of a token that is not valid.
 func tokenText(err error) string {

@@ -26,18 +26,17 @@ import (
 // Hub is what the sessions of a project have in common. It is safe for
 // concurrent use.
 type Hub struct {
-	config   Config
-	log      *changelog.Log
-	policy   *policy.Policy
-	verifier *auth.Verifier
-	logger   *slog.Logger
-	metrics  *metrics
-	fanout   *fanout.Fanout
-	topics   *topics.Topics
-	rooms    *presence.Rooms
-	clients  *resume.Clients
-	roster   *roster
-	heavy    *heavy.Work
+	config  Config
+	log     *changelog.Log
+	policy  *policy.Policy
+	logger  *slog.Logger
+	metrics *metrics
+	fanout  *fanout.Fanout
+	topics  *topics.Topics
+	rooms   *presence.Rooms
+	clients *resume.Clients
+	roster  *roster
+	heavy   *heavy.Work
 	tasks
 }
 
@@ -47,7 +46,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	logger = logger.With("component", "channels")
 	c.Locale = c.Locale.Sharing()
 	h := &Hub{
-		config: c, log: log, policy: p, verifier: v, logger: logger,
+		config: c, log: log, policy: p, logger: logger,
 		metrics: newMetrics(reg),
 		roster:  newRoster(),
 		heavy:   heavy.New(),

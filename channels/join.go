@@ -133,7 +133,7 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 	if join.AccessToken != nil {
 		token = *join.AccessToken
 	}
-	claims, err := s.hub.verifier.Verify(token, now())
+	claims, err := s.hub.expiry.verify(token)
 	if err != nil {
 		var refused *auth.Error
 		switch {

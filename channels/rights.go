@@ -18,7 +18,7 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 	if !ok || token == c.access.bearer() {
 		return
 	}
-	claims, err := c.session.hub.verifier.Verify(token, now())
+	claims, err := c.session.hub.expiry.verify(token)
 	if err != nil {
 		c.fail(tokenText(err), true)
 		return

@@ -166,5 +166,5 @@ func (f *fixture) widen(connections int32) {
 	f.policy = policy.New(policy.DefaultConfig(), pool, logger, nil)
 	c := f.hub.config
 	f.reg = prometheus.NewRegistry()
-	f.hub = NewHub(c, f.Changes, logtest.Catalog(f.db), f.policy, f.hub.verifier, logger, f.reg)
+	f.hub = NewHub(c, f.Changes, logtest.Catalog(f.db), f.policy, f.hub.expiry.verifier, logger, f.reg)
 }

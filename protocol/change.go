@@ -25,11 +25,16 @@ type Data struct {
 	Columns             []byte // raw JSON array
 	Record, OldRecord   []byte // raw JSON objects, nil when absent
 	Errors              []string
-	LSN                 string   // commit LSN of the position
-	Seq                 uint32   // index of the position
-	XID                 uint32   // of the top-level transaction
-	Unchanged           []string // columns whose value did not change and is not known
-	Truncated           []string // columns that were cut because the change is too large
+	Origin
+	Unchanged []string // columns whose value did not change and is not known
+	Truncated []string // columns that were cut because the change is too large
+}
+
+// Origin is where in the WAL a change is.
+type Origin struct {
+	LSN string // commit LSN of the position
+	Seq uint32 // index of the position
+	XID uint32 // of the top-level transaction
 }
 
 // Append writes the object. Keys that stock clients do not know come last.

@@ -9,7 +9,7 @@ func TestDataAppend(t *testing.T) {
 	full := Data{
 		Type: "UPDATE", Schema: "public", Table: `to"do`, CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 		Columns: []byte(`[{"name":"id","type":"int4"}]`), Record: []byte(`{"id":1.50}`), OldRecord: []byte(`{"id":1}`),
-		LSN: "16/B374D848", Seq: 3, XID: 759, Unchanged: []string{"body"}, Truncated: []string{"a", "b"},
+		Origin: Origin{LSN: "16/B374D848", Seq: 3, XID: 759}, Unchanged: []string{"body"}, Truncated: []string{"a", "b"},
 		Errors: []string{ErrorTooLarge},
 	}
 	for _, c := range []struct {
@@ -25,7 +25,7 @@ func TestDataAppend(t *testing.T) {
 		},
 		{
 			"no more than a denied delete has",
-			Data{Type: "DELETE", Schema: "s", Table: "t", LSN: "0/1", XID: 4294967295},
+			Data{Type: "DELETE", Schema: "s", Table: "t", Origin: Origin{LSN: "0/1", XID: 4294967295}},
 			`{"type":"DELETE","schema":"s","table":"t","commit_timestamp":null,"columns":[],"errors":null,"lsn":"0/1","seq":0,"xid":4294967295}`,
 		},
 	} {

@@ -65,7 +65,7 @@ func row() Data {
 	return Data{
 		Type: "INSERT", Schema: "public", Table: "messages", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 		Columns: []byte("[" + strings.Join(columns, ",") + "]"), Record: []byte("{" + strings.Join(record, ",") + "}"),
-		LSN: "16/B374D848", Seq: 3, XID: 759,
+		Origin: Origin{LSN: "16/B374D848", Seq: 3, XID: 759},
 	}
 }
 

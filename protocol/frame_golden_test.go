@@ -41,7 +41,7 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				Type: "UPDATE", Schema: "public", Table: "pages", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 				Columns: []byte(`[{"name":"id","type":"int4"},{"name":"body","type":"text"},{"name":"draft","type":"text"}]`),
 				Record:  []byte(`{"id":1}`), OldRecord: []byte(`{"id":1}`), Errors: []string{ErrorTooLarge},
-				LSN: "16/B374D848", Seq: 3, XID: 759, Unchanged: []string{"draft"}, Truncated: []string{"body"},
+				Origin: Origin{LSN: "16/B374D848", Seq: 3, XID: 759}, Unchanged: []string{"draft"}, Truncated: []string{"body"},
 			}.Append(nil))
 		},
 		"commit": func(v Version) *Frame {

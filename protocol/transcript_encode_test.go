@@ -133,7 +133,7 @@ func rebuildData(t *testing.T, data []byte) []byte {
 	unmarshal(t, data, &d)
 	return Data{
 		Type: d.Type, Schema: d.Schema, Table: d.Table, CommitTimestamp: string(d.CommitTimestamp), Columns: d.Columns,
-		Record: d.Record, OldRecord: d.OldRecord, Errors: d.Errors, LSN: "16/B374D848", Seq: 3, XID: 759,
+		Record: d.Record, OldRecord: d.OldRecord, Errors: d.Errors, Origin: Origin{LSN: "16/B374D848", Seq: 3, XID: 759},
 	}.Append(nil)
 }
 

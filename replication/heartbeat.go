@@ -11,7 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/replication/pgoutput"
-	"walcast/replication/wal"
 )
 
 const (
@@ -129,16 +128,4 @@ func (hs *heartbeats) await(now time.Time) {
 		hs.late.Inc()
 		hs.logger.Warn("heartbeat did not come back: Postgres' decoder is stuck or far behind", "after", now.Sub(h.sent))
 	}
-}
-
-// Flush has Postgres flush its WAL up to an LSN if it has not yet, by a heartbeat
-// that nobody awaits. Nobody reads WAL that is not flushed, and Postgres keeps back
-// what no commit waits for. A standby has only WAL that is flushed.
-func (r *Reader) Flush(ctx context.Context, upTo wal.LSN) error {
-	const isDue = `select case when pg_is_in_recovery() then false else pg_current_wal_flush_lsn() < $1::text::pg_lsn end`
-	due, err := queryBool(ctx, r.control.pool, isDue, upTo.String())
-	if err != nil || !due {
-		return err
-	}
-	return r.messages().heartbeat(ctx, 0)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // Reader follows the slot and appends what it reads to the log.
@@ -101,6 +102,18 @@ func (r *Reader) AnnounceClients(ctx context.Context, clients []uint64) error {
 		return errMayNotWrite
 	}
 	return r.messages().emit(ctx, clientsContent(r.config.Slot, clients))
+}
+
+// Flush has Postgres flush its WAL up to an LSN if it has not yet, by a heartbeat
+// that nobody awaits. Nobody reads WAL that is not flushed, and Postgres keeps back
+// what no commit waits for. A standby has only WAL that is flushed.
+func (r *Reader) Flush(ctx context.Context, upTo wal.LSN) error {
+	const isDue = `select case when pg_is_in_recovery() then false else pg_current_wal_flush_lsn() < $1::text::pg_lsn end`
+	due, err := queryBool(ctx, r.control.pool, isDue, upTo.String())
+	if err != nil || !due {
+		return err
+	}
+	return r.messages().heartbeat(ctx, 0)
 }
 
 // messages are those of this server.

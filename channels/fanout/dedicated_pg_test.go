@@ -95,9 +95,9 @@ func TestCatchUpsLeaveProcessorsToLanes(t *testing.T) {
 	f.Commit(logtest.Insert(rel, "0", "1", "missed"))
 	f.waitLanes()
 	release := make(chan struct{})
-	for range f.fanout.heavy.Most() { // as if so many computed
+	for range f.fanout.catchUps.heavy.Most() { // as if so many computed
 		started := make(chan struct{})
-		go f.fanout.heavy.Do(func() {
+		go f.fanout.catchUps.heavy.Do(func() {
 			close(started)
 			<-release
 		})

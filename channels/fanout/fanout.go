@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -17,20 +16,18 @@ import (
 // Fanout matches the changes of a log against subscriptions. It is safe for
 // concurrent use.
 type Fanout struct {
-	config   Config
-	log      *changelog.Log
-	policy   *policy.Policy
-	messages Messages
-	metrics  *metrics
-	shards   []*shard
-	seed     maphash.Seed
-	views    *views
-	asker    *asker
-	tasks    tasks
-
+	config     Config
+	log        *changelog.Log
+	policy     *policy.Policy
+	messages   Messages
+	metrics    *metrics
+	shards     []*shard
+	seed       maphash.Seed
+	views      *views
+	asker      *asker
+	tasks      tasks
 	complaints *complaints
 	catchUps   catchUpLimits
-	heavy      *heavy.Work
 }
 
 // New returns a fanout; nothing runs before Run.
@@ -44,12 +41,8 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
 		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
-		seed: maphash.MakeSeed(), heavy: c.Heavy,
+		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(c.Heavy),
 	}
-	if f.heavy == nil {
-		f.heavy = heavy.New()
-	}
-	f.catchUps = newCatchUpLimits(f.heavy)
 	f.views, f.asker = newViews(f), newAsker(f)
 	f.metrics = newMetrics(reg, f)
 	return f

@@ -31,7 +31,7 @@ const (
 // Subscribe attaches a channel. Frames may be pushed for it before Subscribe
 // returns.
 func (f *Fanout) Subscribe(r Request, start Start) (s *Subscription) {
-	f.heavy.If(len(r.Bindings) >= heavy.Bindings, func() {
+	f.catchUps.heavy.If(len(r.Bindings) >= heavy.Bindings, func() {
 		s = newSubscription(f, r)
 		f.begin(s, r, start)
 	})

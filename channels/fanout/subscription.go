@@ -61,7 +61,7 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 // inTurn calls f, which does something for each of the bindings, as heavy work if
 // they are many. No lock must be held that heavy work needs.
 func (s *Subscription) inTurn(f func()) {
-	s.fanout.heavy.If(len(s.request.Bindings) >= heavy.Bindings, f)
+	s.fanout.catchUps.heavy.If(len(s.request.Bindings) >= heavy.Bindings, f)
 }
 
 // change is withDelivery for what does something for each of the bindings.

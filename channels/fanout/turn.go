@@ -27,6 +27,9 @@ type catchUpLimits struct {
 }
 
 func newCatchUpLimits(w *heavy.Work) catchUpLimits {
+	if w == nil {
+		w = heavy.New()
+	}
 	return catchUpLimits{
 		turns: make(chan struct{}, catchUpsAtOnce), asking: make(chan struct{}, askingAtOnce),
 		heavy: w, next: make(chan struct{}, w.Most()),

@@ -62,14 +62,6 @@ func (c Catalog) texts(ctx context.Context, sql string, args ...any) ([]string, 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// fullID makes the id of 64 bits that snapshots have of one of 32 bits, as pgoutput
-// has it: the two that are compared are less than 2^31 apart.
-const fullID = `next + (($1::bigint - next + 2147483648) & 4294967295) - 2147483648`
-
-const seesQuery = `
-	select pg_visible_in_snapshot((` + fullID + `)::text::xid8, now)
-	from (select now, pg_snapshot_xmax(now)::text::bigint as next from pg_current_snapshot() as now) as snapshot`
-
 // Character is the UTF-8 of one character as a database of that encoding stores it.
 func (c Catalog) Character(ctx context.Context, stored, encoding string) (string, error) {
 	rows, err := c.db.Query(ctx, `select convert_from($1, $2)`, []byte(stored), encoding)
@@ -81,6 +73,14 @@ func (c Catalog) Character(ctx context.Context, stored, encoding string) (string
 	}
 	return "", fmt.Errorf("convert a character of encoding %s: %w", encoding, err)
 }
+
+// fullID makes the id of 64 bits that snapshots have of one of 32 bits, as pgoutput
+// has it: the two that are compared are less than 2^31 apart.
+const fullID = `next + (($1::bigint - next + 2147483648) & 4294967295) - 2147483648`
+
+const seesQuery = `
+	select pg_visible_in_snapshot((` + fullID + `)::text::xid8, now)
+	from (select now, pg_snapshot_xmax(now)::text::bigint as next from pg_current_snapshot() as now) as snapshot`
 
 // Sees reports whether what a committed transaction did is seen by now. The WAL
 // tells of a commit before Postgres' snapshots do. No transaction has the id 0.
@@ -96,4 +96,37 @@ func (c Catalog) Sees(ctx context.Context, xid uint32) (bool, error) {
 		}
 	}
 	return false, fmt.Errorf("look whether transaction %d is seen: %w", xid, err)
+}
+
+// momentQuery takes the snapshot before it asks where the WAL ends: statements
+// take theirs when they begin. A commit is in the WAL before a snapshot shows it,
+// and may not be flushed by then. age counts from the id that is given out next.
+const momentQuery = `
+	select pg_current_snapshot()::text, age('3'::xid)::bigint + 3, pg_is_in_recovery(),
+		(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
+
+// Moment asks what the present moment is.
+func (c Catalog) Moment(ctx context.Context) (Moment, error) {
+	const asked = "ask Postgres for its snapshot and the end of its WAL"
+	rows, err := c.db.Query(ctx, momentQuery)
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	var snapshot, end string
+	var next int64
+	var isStandby bool
+	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (none struct{}, err error) {
+		return none, row.Scan(&snapshot, &next, &isStandby, &end)
+	})
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	m, err := newMoment(snapshot, uint32(next), isStandby)
+	if err == nil {
+		m.End, err = wal.ParseLSN(end)
+	}
+	if err != nil {
+		return Moment{}, fmt.Errorf("%s: %w", asked, err)
+	}
+	return m, nil
 }

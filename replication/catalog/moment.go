@@ -1,13 +1,10 @@
 package catalog
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"walcast/replication/wal"
 )
@@ -20,39 +17,6 @@ type Moment struct {
 	least, limit uint64   // all ids below the first have ended, and none from the second on
 	next         uint64   // the id that the next transaction will have
 	underWay     []uint64 // ids between that have not ended
-}
-
-// momentQuery takes the snapshot before it asks where the WAL ends: statements
-// take theirs when they begin. A commit is in the WAL before a snapshot shows it,
-// and may not be flushed by then. age counts from the id that is given out next.
-const momentQuery = `
-	select pg_current_snapshot()::text, age('3'::xid)::bigint + 3, pg_is_in_recovery(),
-		(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
-
-// Moment asks what the present moment is.
-func (c Catalog) Moment(ctx context.Context) (Moment, error) {
-	const asked = "ask Postgres for its snapshot and the end of its WAL"
-	rows, err := c.db.Query(ctx, momentQuery)
-	if err != nil {
-		return Moment{}, fmt.Errorf("%s: %w", asked, err)
-	}
-	var snapshot, end string
-	var next int64
-	var isStandby bool
-	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (none struct{}, err error) {
-		return none, row.Scan(&snapshot, &next, &isStandby, &end)
-	})
-	if err != nil {
-		return Moment{}, fmt.Errorf("%s: %w", asked, err)
-	}
-	m, err := newMoment(snapshot, uint32(next), isStandby)
-	if err == nil {
-		m.End, err = wal.ParseLSN(end)
-	}
-	if err != nil {
-		return Moment{}, fmt.Errorf("%s: %w", asked, err)
-	}
-	return m, nil
 }
 
 // newMoment reads a pg_snapshot, xmin:xmax:xip,xip. next is the lower half of the
