@@ -40,7 +40,7 @@ func (b *backlog) begin(frames []*protocol.Frame) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.sessions++
-	b.hold(frames)
+	b.hold(frames...)
 }
 
 // end takes back begin when nothing waits any more.
@@ -60,11 +60,11 @@ func (b *backlog) add(f *protocol.Frame) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.hold([]*protocol.Frame{f})
+	b.hold(f)
 }
 
 // hold counts what no queue has yet. b.mu is held.
-func (b *backlog) hold(frames []*protocol.Frame) {
+func (b *backlog) hold(frames ...*protocol.Frame) {
 	var pieces [3][]byte
 	for _, f := range frames {
 		for _, piece := range f.AppendPieces(pieces[:0]) {
@@ -77,7 +77,7 @@ func (b *backlog) hold(frames []*protocol.Frame) {
 }
 
 // remove takes frames out that have been written, or never will be.
-func (b *backlog) remove(frames []*protocol.Frame) {
+func (b *backlog) remove(frames ...*protocol.Frame) {
 	if b == nil || len(frames) == 0 {
 		return
 	}

@@ -71,7 +71,7 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 	p.bytes -= o.bytes
 	p.uncount(o.frames...)
 	if p.outgoingCounted {
-		p.backlog.remove(o.frames)
+		p.backlog.remove(o.frames...)
 	}
 	o.reset()
 	p.outgoingCounted = p.isSlow
@@ -119,7 +119,7 @@ func (p *pending) dropBroadcasts() (dropped int) {
 			p.bytes -= f.Size()
 			p.uncount(f)
 			if p.isSlow {
-				p.backlog.remove([]*protocol.Frame{f})
+				p.backlog.remove(f)
 			}
 			continue
 		}
@@ -139,7 +139,7 @@ func (p *pending) clear() {
 	}
 	p.uncount(waiting...)
 	if p.isSlow {
-		p.backlog.remove(waiting)
+		p.backlog.remove(waiting...)
 		p.quicken()
 	}
 	p.frames, p.head, p.broadcasts = nil, 0, 0

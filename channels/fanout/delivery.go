@@ -11,10 +11,10 @@ import (
 )
 
 // delivery turns changes into frames for the subscriptions attached to it, in
-// three steps, which follow here in this order: match finds the bindings that a change is for
-// (with the lock), confirm waits for a look at the rules of access if rows are
-// under row-level security (without it), send pushes the frames (with it). What
-// is not decided then waits in the queue of its subscription until Postgres has
+// three steps, which follow here in this order: match finds the bindings that a
+// change is for (with the lock), confirm waits for a look at the rules of access if
+// rows are under row-level security (without it), send pushes the frames (with it).
+// What is not decided then waits in the queue of its subscription until Postgres has
 // answered, and the delivery goes on.
 type delivery struct {
 	fanout *Fanout
@@ -114,17 +114,19 @@ func (d *delivery) confirm(ctx context.Context) bool {
 			readAt = at
 		}
 	}
-	now, err := d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
-	for err != nil {
-		if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
-			return false
+	for {
+		now, err := d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
+		switch {
+		case err != nil:
+			if !d.fanout.complaints.pause(ctx, "rules of access not looked at, rows wait", err) {
+				return false
+			}
+			continue
+		case now != d.matcher.tables.generation: // which match alone changes, in this goroutine
+			d.matched.compare(d.fanout.policy, late)
 		}
-		now, err = d.fanout.policy.Confirm(ctx, readAt, d.matched.secured...)
+		return true
 	}
-	if now != d.matcher.tables.generation { // which match alone changes, in this goroutine
-		d.matched.compare(d.fanout.policy, late)
-	}
-	return true
 }
 
 // readBefore is a time by which the change at a position had been read from the

@@ -76,9 +76,9 @@ func (f *frames) sendTo(s *Subscription, c *wal.Change) {
 		}
 		return
 	}
+	s.noteOverlap(len(s.hits))
 	groups := groupsOf(s.hits)
 	for i, g := range groups {
-		s.noteOverlap(len(s.hits))
 		f.push(s, c, g.first, g.list(), i == len(groups)-1)
 	}
 }

@@ -26,8 +26,9 @@ func newSender(d *delivery, notes *messageNotes) sender {
 	return sender{attached: &d.matcher.attached, waiting: &d.waiting, frames: d.waiting.frames, notes: notes}
 }
 
-// send sends one change, message or end of a transaction. Rows up to the position of the last match
-// that is outdated are lost to subscriptions with such matches.
+// send sends one change, message or end of a transaction. Rows up to outdated, the
+// position of the last match that is outdated, are lost to subscriptions with such
+// matches.
 func (o *sender) send(s step, outdated wal.Position) {
 	switch {
 	case s.message != nil:
