@@ -81,7 +81,7 @@ func TestASecondLookAtManyAsksOnce(t *testing.T) {
 	f := newFixture(t, DefaultConfig(), twoTables+`; create table there (id int primary key)`)
 	f.db.Exec("drop publication rows; create publication rows for table here")
 	all := f.crowd(200)
-	f.hub.arming.lookAgain(t.Context()) // who has joined meanwhile may be looked at once more
+	f.hub.arming.lookAgain(t.Context()) // channels that have joined meanwhile may be looked at once more
 	f.settle()
 	f.db.Exec(`alter publication rows drop table here`)
 	before := f.db.Pool.Stat().AcquireCount()
@@ -104,7 +104,7 @@ func TestASecondLookAtManyAsksOnce(t *testing.T) {
 			t.Fatalf("told %v; want %s", told, protocol.MessageSubscribed)
 		}
 	}
-	for range 2 { // a table is new to who had none
+	for range 2 { // the first look only learns the table
 		f.hub.arming.lookAgain(t.Context())
 		f.settle()
 	}

@@ -72,7 +72,7 @@ type Resume struct {
 	StateFile string
 }
 
-// Presence says when others are told who is present.
+// Presence says when others are told of presence.
 type Presence struct {
 	// PresenceRate (presence-rate) is how often a channel's track takes effect;
 	// of more tracks the last one does. The zero Rate is no limit.

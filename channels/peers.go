@@ -42,7 +42,7 @@ func (p Peers) Know(clients []uint64) {
 
 // Announce tells other servers, by write, which clients are known here, for as long
 // as there are others. It blocks until ctx is done. Sessions must be closed before
-// that: who joins later is not announced.
+// that: clients that join later are not announced.
 func (p Peers) Announce(ctx context.Context, write func(ctx context.Context, clients []uint64) error) error {
 	failing := false
 	for {

@@ -130,7 +130,7 @@ func (p *Publisher) Publish(b Publication) {
 // MaxBroadcast is the largest payload that is relayed, in bytes.
 func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
 
-// Present is who is present on a topic, in the form of presence_state's payload.
+// Present is the presence of a topic, in the form of presence_state's payload.
 func (h *Hub) Present(subTopic string, private bool) []byte {
 	return h.rooms.State(protocol.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // backlog is the memory of what waits for slow sessions, all together: bytes that
-// several of them wait for, as of a row or of who is present, count once. It is safe
+// several of them wait for, as of a row or of a presence_state, count once. It is safe
 // for concurrent use. A nil backlog has no limit.
 type backlog struct {
 	limit int // bytes, 0 for none

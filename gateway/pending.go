@@ -24,7 +24,7 @@ type pending struct {
 
 // exceeds reports whether a frame of size bytes has no room within limit. A large
 // one has room whatever its size, and does not count, while it is the only one:
-// what a client must have, such as who is present, may be larger than the limit,
+// what a client must have, such as the presence of a topic, may be larger than the limit,
 // and the frames around it must not end the session.
 func (p *pending) exceeds(size, limit int) bool {
 	return p.bytes > 0 && p.counted()+size > limit && !p.goesUncounted(size, limit)

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// origin is who made the schema realtime.
+// origin is what made the schema realtime.
 type origin int
 
 const (

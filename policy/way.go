@@ -29,7 +29,7 @@ func barred(err error) bool {
 
 // runElsewise asks in other ways if the first way was barred. The statement is parsed
 // as our own user again, as Postgres may have dropped the plan and parsed it as the
-// subject; as the subject, who may have USAGE where our user has not; and with the
+// subject; as the subject, which may have USAGE where our user has not; and with the
 // type below a domain, as Postgres reads the literal in a client's own query. If all
 // ways are barred the first error counts.
 func (c *comparing) runElsewise(ctx context.Context, conn *pgx.Conn, a actor, indexes []int, acting bool, first error) (bool, error) {

@@ -65,7 +65,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 		if n := len(l.rooms.State(crowded)); n > roomBytes || n < roomBytes-70_000 {
 			t.Errorf("the state has %d bytes; want %d at most", n, roomBytes)
 		}
-		for range 5 { // one who is there may go on to change
+		for range 5 { // a member that is there may go on to change
 			if _, err := in[0].Track(payloadOf(59_000), false); err != nil {
 				t.Errorf("an update in a full room: %v", err)
 			}

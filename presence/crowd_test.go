@@ -85,7 +85,7 @@ func (l *lobby) roam(i, members int) (one *guest) {
 	return one
 }
 
-// refsOf is the refs of who is present, by key.
+// refsOf is the refs of the metas that are present, by key.
 type refsOf map[string]map[string]bool
 
 func refsIn(v view) refsOf {
@@ -125,7 +125,7 @@ type reader struct {
 	diffs map[*protocol.Frame]diffView
 }
 
-// sees is who is present to a client that starts from presence_state and applies
+// sees is the state of a client that starts from presence_state and applies
 // the diffs.
 func (r *reader) sees(g *guest) (state refsOf) {
 	r.Helper()

@@ -19,7 +19,7 @@ func TestWhoIsBackWithinTheGraceTimeWasNeverAway(t *testing.T) {
 		l.pass(time.Hour)
 		watcher.wantHeard()
 		again.Leave(false)
-		watcher.wantHeard("-ann:1") // who does so on purpose has left
+		watcher.wantHeard("-ann:1") // leaving on purpose ends it at once
 	})
 }
 

@@ -77,11 +77,11 @@ func (r *Rooms) Member(t protocol.Topic, c MemberConfig) *Member {
 	}
 }
 
-// Enter tells the member who is present and has it told of every change from
-// there on, if it watches. It is due once, when frames may be pushed.
+// Enter sends the member the presence of the topic and has it told of every change
+// from there on, if it watches. It is due once, when frames may be pushed.
 func (m *Member) Enter() { m.Watches(m.config.Watches) }
 
-// Watches sets whether a member that has entered is told who is present, as
+// Watches sets whether a member that has entered is told the presence of others, as
 // when what it may read has changed.
 func (m *Member) Watches(watches bool) {
 	if !watches {

@@ -62,7 +62,7 @@ func (r *Rooms) Run(ctx context.Context) error {
 	return nil
 }
 
-// State is who is present on a topic, as the payload of presence_state.
+// State is the presence of a topic, as the payload of presence_state.
 func (r *Rooms) State(t protocol.Topic) []byte {
 	if room := r.find(t); room != nil {
 		return room.present()

@@ -65,8 +65,8 @@ func TestClientsMayMoveBetweenTwoServersOfOneDatabase(t *testing.T) {
 }
 
 // TestClientsMayMoveBetweenTwoServersThatAreStartedAnew: what others have announced
-// outlives a restart, though they are down then, and who starts is told of what it
-// has missed.
+// outlives a restart, though they are down then, and a server that starts is told of
+// what it has missed.
 func TestClientsMayMoveBetweenTwoServersThatAreStartedAnew(t *testing.T) {
 	db := appDatabase(t)
 	config := stateful(t, db)

@@ -57,8 +57,8 @@ func (l *catchUpLimits) compute(f func()) {
 
 // turn is when a catch-up may do something: it has one of the turns, and computes
 // with a part of the processors that clients' work may take. It takes the second
-// only with the first, as those who have the first wait for the second. It belongs to the
-// goroutine of its catch-up.
+// only with the first, as catch-ups that have the first wait for the second. It belongs
+// to the goroutine of its catch-up.
 type turn struct {
 	limits *catchUpLimits
 	of     chan struct{} // holds the turn's token, nil while it has none

@@ -38,8 +38,8 @@ const (
 // announcing is what other servers are told of the clients that are known here.
 type announcing struct {
 	there   map[string]time.Time // other servers by their slots: until when they count as there
-	all     bool                 // everybody who is known is to be announced
-	begun   time.Time            // when everybody was, last
+	all     bool                 // all known clients are to be announced
+	begun   time.Time            // when all were, last
 	waiting []uint64             // to be announced
 	news    chan struct{}        // has an element when there is something to announce
 }
@@ -58,7 +58,7 @@ func (a *announcing) meet(slot string, begins bool, now, until time.Time) (isNew
 	return isNew
 }
 
-// everybody has everybody who is known announced, for the first time or once more.
+// everybody has all known clients announced, for the first time or once more.
 func (a *announcing) everybody() {
 	a.all, a.waiting = true, nil
 	a.notify()
@@ -115,7 +115,7 @@ func (a *announcing) next(now time.Time, everybody func() []uint64) (clients []u
 	return clients, due
 }
 
-// repeat announces everybody again before others forget who stays for long.
+// repeat announces everybody again before others forget clients that stay for long.
 func (a *announcing) repeat(now time.Time, keep time.Duration) {
 	if a.hasPeers(now) && !a.all && now.Sub(a.begun) >= keep/2 {
 		a.everybody()

@@ -11,7 +11,7 @@ type Outbox interface {
 	Push(*protocol.Frame)
 }
 
-// MemberConfig says who joins a topic and what it gets.
+// MemberConfig says which channel joins a topic and what it gets.
 type MemberConfig struct {
 	Address   protocol.Address
 	Outbox    Outbox

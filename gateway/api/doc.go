@@ -5,7 +5,7 @@
 // queues or SQL: what it needs of the gateway and of channels it declares as small
 // interfaces beside their use.
 //
-// Neighbours: channels publishes the broadcasts and knows who is present, auth
-// verifies tokens, gateway serves the handler on its listener, server puts them
+// Neighbours: channels publishes the broadcasts and knows the presence of a
+// topic, auth verifies tokens, gateway serves the handler on its listener, server puts them
 // together. All of it is safe for concurrent use.
 package api

@@ -64,7 +64,7 @@ func (e *endings) end(r request, done string, end func(channels.Selection) int) 
 	return jsonResponse(http.StatusOK, map[string]int{done: end(selection)})
 }
 
-// readSelection reads a body that says who is meant. What is not known is an error:
+// readSelection reads a body that selects sessions or channels. What is not known is an error:
 // a name that is spelled wrong must not mean everybody.
 func readSelection(body []byte) (sel channels.Selection, err error) {
 	var given struct {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// serviceRole is the role of servers, who may see everything.
+// serviceRole is the role of servers, which may see everything.
 const serviceRole = "service_role"
 
-// presences tells who is present on a topic, in the form of presence_state's
+// presences tells the presence of a topic, in the form of presence_state's
 // payload.
 type presences interface {
 	Present(subTopic string, private bool) []byte
@@ -20,7 +20,7 @@ type presence struct {
 	requests *requests
 }
 
-// get answers with who is present on the topic; ?private=true asks for the private
+// get answers with the presence of the topic; ?private=true asks for the private
 // topic of the name. It is for servers: policies are not asked.
 func (p *presence) get(w http.ResponseWriter, r *http.Request) {
 	claims := p.requests.claims(r)

@@ -139,7 +139,7 @@ func (cs *chunks) drop() {
 }
 
 // lose notes that changes have left. A Commit that was the last of them is kept, so
-// that who has everything before it need not be told of a loss.
+// that a client which has everything before it need not be told of a loss.
 func (cs *chunks) lose(changes []*wal.Change) {
 	last := len(changes) - 1
 	cs.ending = nil

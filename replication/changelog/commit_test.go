@@ -10,7 +10,7 @@ import (
 	"walcast/replication/wal"
 )
 
-// Who has all changes that have left the log has lost nothing, and can still be told
+// A client that has all changes that have left the log has lost nothing, and can still be told
 // that their transaction has ended.
 func TestACommitThatHasLeftIsStillTold(t *testing.T) {
 	for name, appendTo := range map[string]func(*Log){

@@ -56,7 +56,7 @@ type client struct {
 	address  string
 	random   *rand.Rand
 	bindings []binding
-	subjects [2]int // who it is by turns
+	subjects [2]int // as which it acts by turns
 	back     back
 	diary    diary
 	target   *atomic.Uint64 // the LSN that it has to reach at the end; 0 before

@@ -134,7 +134,7 @@ func (r *round) details() string {
 	return out.String()
 }
 
-// excerpt is what a client noted before and after a moment: who it was since it had
+// excerpt is what a client noted before and after a moment: the subject as which it had
 // connected, and the last lines. Of the rows it has only the last before each other
 // line.
 func excerpt(diary []entry, at int64) string {

@@ -76,7 +76,7 @@ var groups = []string{"staff", "office"}
 // stranger is a role that walcast may not be, unless it is a superuser.
 const stranger = "stranger"
 
-// subject is who a client acts as.
+// subject is the role and claims that a client acts as.
 type subject struct {
 	role   string
 	claims map[string]any
