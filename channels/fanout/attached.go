@@ -18,9 +18,9 @@ type attached struct {
 	byTopic map[topicID][]*Subscription
 	members int // subscriptions that get messages from SQL
 	asking  int // subscriptions that are told of the ends of transactions
-	// unfinished are subscriptions that may have to be told of the next end of a
+	// noted are subscriptions that may have to be told of the next end of a
 	// transaction. Those that have left since may still be among them.
-	unfinished []*Subscription
+	noted []*Subscription
 
 	tables map[tableName]int  // number of bindings by the table they name, "*" included
 	last   concern            // answer of the last call of concerns
@@ -61,7 +61,7 @@ func (a *attached) add(s *Subscription) {
 	if s.request.Member != nil {
 		a.members++
 	}
-	if s.asks {
+	if s.unfinished.asks {
 		a.asking++
 	}
 }
@@ -81,7 +81,7 @@ func (a *attached) remove(s *Subscription) {
 	if s.request.Member != nil {
 		a.members--
 	}
-	if s.asks {
+	if s.unfinished.asks {
 		a.asking--
 	}
 }

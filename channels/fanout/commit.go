@@ -69,16 +69,16 @@ func (u *unfinished) forget() { u.of, u.named = 0, nil }
 
 // note has the delivery look at a subscription when the next transaction ends.
 func (a *attached) note(s *Subscription) {
-	if s.asks && !s.noted {
-		s.noted = true
-		a.unfinished = append(a.unfinished, s)
+	if s.unfinished.asks && !s.unfinished.noted {
+		s.unfinished.noted = true
+		a.noted = append(a.noted, s)
 	}
 }
 
 // noteAgain is note for a subscription that comes from another delivery.
 func (a *attached) noteAgain(s *Subscription) {
-	s.noted, s.waiting = false, 0
-	if s.of != 0 || len(s.named) > 0 {
+	s.unfinished.noted, s.unfinished.waiting = false, 0
+	if s.unfinished.of != 0 || len(s.unfinished.named) > 0 {
 		a.note(s)
 	}
 }
@@ -86,7 +86,7 @@ func (a *attached) noteAgain(s *Subscription) {
 // isDue reports whether a subscription is to be told of the end of a transaction
 // that is about to be sent.
 func (a *attached) isDue(commit *wal.Change) bool {
-	return slices.ContainsFunc(a.unfinished, func(s *Subscription) bool { return s.isDue(commit) })
+	return slices.ContainsFunc(a.noted, func(s *Subscription) bool { return s.unfinished.isDue(commit) })
 }
 
 // commit adds the end of a transaction to what is to be sent, if a subscription
@@ -100,26 +100,26 @@ func (r *matcher) commit(c *wal.Change, to *matched) {
 // commit tells the end of a transaction to the subscriptions that got some of it.
 // Where a change of it waits in the queue, the end joins it.
 func (o *sender) commit(c *wal.Change) {
-	noted := o.attached.unfinished
-	o.attached.unfinished = nil
+	noted := o.attached.noted
+	o.attached.noted = nil
 	for _, s := range noted {
 		if !o.attached.has(s) {
 			continue
 		}
-		s.noted = false
+		s.unfinished.noted = false
 		switch {
 		case !s.behind():
 			o.frames.commitTo(s, c)
-		case s.isDue(c) || s.waiting == c.Position.LSN:
+		case s.unfinished.isDue(c) || s.unfinished.waiting == c.Position.LSN:
 			o.waiting.put(s, step{change: c})
 		}
-		if o.attached.has(s) && len(s.named) > 0 {
+		if o.attached.has(s) && len(s.unfinished.named) > 0 {
 			o.attached.note(s)
 		}
 	}
-	if o.attached.unfinished == nil { // keeps the array
+	if o.attached.noted == nil { // keeps the array
 		clear(noted)
-		o.attached.unfinished = noted[:0]
+		o.attached.noted = noted[:0]
 	}
 }
 
@@ -137,7 +137,7 @@ func (d *delivery) passes(st step) bool {
 // commitTo tells one subscription of the end of a transaction if it got some of
 // it.
 func (f *frames) commitTo(s *Subscription, c *wal.Change) {
-	if s.finish(c) {
+	if s.unfinished.finish(c) {
 		f.begin(c)
 		s.request.Outbox.Push(f.commit(c, s.topic, s.request.Address.Version))
 	}

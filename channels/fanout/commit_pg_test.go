@@ -259,7 +259,7 @@ func TestNobodyIsNotedForLong(t *testing.T) {
 	f.Commit(logtest.Insert(rel, "2", "1", "x"))
 	f.waitSent(s)
 	s.withDelivery(func(d *delivery) {
-		if n := len(slices.DeleteFunc(slices.Clone(d.matcher.attached.unfinished[:cap(d.matcher.attached.unfinished)]), func(s *Subscription) bool { return s == nil })); n > 0 {
+		if n := len(slices.DeleteFunc(slices.Clone(d.matcher.attached.noted[:cap(d.matcher.attached.noted)]), func(s *Subscription) bool { return s == nil })); n > 0 {
 			t.Errorf("%d subscriptions are still noted after their transaction's end", n)
 		}
 	})

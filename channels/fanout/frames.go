@@ -89,8 +89,8 @@ func (f *frames) sendTo(s *Subscription, c *wal.Change) {
 // between two frames of a change has not had all of it.
 func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, isLast bool) {
 	version := s.request.Address.Version
-	if s.asks {
-		s.of = c.Position.LSN
+	if s.unfinished.asks {
+		s.unfinished.of = c.Position.LSN
 		f.attached.note(s)
 	}
 	f.metrics.delivered.Inc()

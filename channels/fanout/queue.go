@@ -44,7 +44,7 @@ func (q *queue) lastLike(m *match) (last wal.Position) {
 // shows reports whether something of a decided step, the first of the queue, is to
 // be sent.
 func (s *Subscription) shows(st *step) bool {
-	return st.message != nil || st.change.Operation == wal.Commit && s.isDue(st.change) ||
+	return st.message != nil || st.change.Operation == wal.Commit && s.unfinished.isDue(st.change) ||
 		slices.ContainsFunc(st.matches, func(m match) bool { return m.way != hidden })
 }
 

@@ -52,7 +52,7 @@ func (s *Subscription) resync(e *changelog.ResyncError) {
 	if !e.Position.IsZero() {
 		s.progress.since = time.Time{} // everything after the position is sent
 	}
-	s.forget()
+	s.unfinished.forget()
 	s.tell(e)
 }
 

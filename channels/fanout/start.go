@@ -81,7 +81,7 @@ func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.Resyn
 // has everything.
 func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Standing) {
 	s.started, s.progress = at, progress{rows: at, messages: at, withOld: true}
-	s.goOn(at.Position)
+	s.unfinished.goOn(at.Position)
 	if len(s.bindings) == 0 && direct.attachProven(s, at) {
 		return
 	}
@@ -94,7 +94,7 @@ func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Sta
 // misses none.
 func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Position, forgotten bool) {
 	live := f.log.Standing()
-	s.goOn(after...)
+	s.unfinished.goOn(after...)
 	var from changelog.Standing
 	for i, b := range s.bindings {
 		b.after = after[i]

@@ -39,7 +39,7 @@ type sending struct {
 	hits        []*binding // bindings for which the change is sent
 	taken       []*match   // all matches of the subscription
 	isUndecided bool       // one of them waits for an answer
-	unfinished
+	unfinished  unfinished
 }
 
 func newSubscription(f *Fanout, r Request) *Subscription {
@@ -47,7 +47,7 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 	if len(r.Bindings) > 0 {
 		s.bindings = make([]*binding, len(r.Bindings))
 	}
-	s.asks = r.asksForCommits()
+	s.unfinished.asks = r.asksForCommits()
 	for i := range r.Bindings {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}

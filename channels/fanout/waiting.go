@@ -54,8 +54,8 @@ func (w *waiting) put(s *Subscription, st step) {
 	}
 	s.queue.steps = append(s.queue.steps, st)
 	w.account(s, size)
-	if s.asks && len(st.matches) > 0 {
-		s.waiting = st.change.Position.LSN
+	if s.unfinished.asks && len(st.matches) > 0 {
+		s.unfinished.waiting = st.change.Position.LSN
 		w.attached.note(s)
 	}
 	for i := range st.matches {

@@ -96,14 +96,14 @@ func (a *announcing) announce(client uint64, known int) {
 // next is the next announcement, and whether there is one. The first after
 // everybody may be empty: it answers a server that wants to know whether there are
 // others.
-func (a *announcing) next(now time.Time, everybody func() []uint64) (clients []uint64, due bool) {
+func (a *announcing) next(now time.Time, known func() []uint64) (clients []uint64, due bool) {
 	if !a.hasPeers(now) {
 		a.all, a.waiting = true, nil
 		return nil, false
 	}
 	due = a.all || len(a.waiting) > 0
 	if a.all {
-		a.all, a.begun, a.waiting = false, now, everybody()
+		a.all, a.begun, a.waiting = false, now, known()
 	}
 	n := min(len(a.waiting), announceLimit)
 	clients, a.waiting = a.waiting[:n:n], a.waiting[n:]

@@ -176,15 +176,15 @@ func (d *Decoder) commit(f *fields, out *Decoded) error {
 		return fmt.Errorf("transaction %s has not begun", commit)
 	}
 	out.Commit, out.CommitTime, out.End = commit, d.tx.time, end
-	d.mark()
+	d.addCommit()
 	d.tx.open = false
 	return nil
 }
 
-// mark makes the Commit of a transaction that has changed a table. Its position
+// addCommit makes the Commit of a transaction that has changed a table. Its position
 // follows that of the last change that was made, and not of one that was left
 // out, so that the position before it is always one that somebody can go on from.
-func (d *Decoder) mark() {
+func (d *Decoder) addCommit() {
 	if !d.tx.rows {
 		return
 	}
