@@ -21,6 +21,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/internal/await"
 	"walcast/protocol"
 )
 
@@ -247,15 +248,7 @@ func (r *running) sample(t testing.TB, name string) float64 {
 // eventually waits until ok, for things that have no event to wait for.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-		<-ticker.C
-	}
+	await.True(t, patience, what, ok)
 }
 
 func sendText(t testing.TB, c *websocket.Conn, text string) {

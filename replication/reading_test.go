@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -42,7 +42,7 @@ type reading struct {
 	db     *devdb.DB
 	reader *Reader
 	log    *changelog.Log
-	lines  *logLines
+	lines  *await.Output
 	reg    *prometheus.Registry
 	cursor *changelog.Cursor
 	cancel context.CancelFunc
@@ -93,7 +93,7 @@ func startReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...opti
 // runReader starts a Reader and does not wait.
 func runReader(t *testing.T, db *devdb.DB, c changelog.Config, options ...option) *reading {
 	t.Helper()
-	r := &reading{t: t, db: db, log: changelog.New(c), lines: &logLines{}, reg: prometheus.NewRegistry(), done: make(chan struct{})}
+	r := &reading{t: t, db: db, log: changelog.New(c), lines: await.NewOutput(), reg: prometheus.NewRegistry(), done: make(chan struct{})}
 	s := quickSetup(db)
 	for _, option := range options {
 		option(s)
@@ -170,16 +170,7 @@ func (r *reading) untilWithin(long time.Duration, what string, is func() bool) {
 // waitFor waits for a condition that needs no reader.
 func waitFor(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	limit := time.After(patience)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
-		select {
-		case <-limit:
-			t.Fatalf("waiting for %s: still not after %v", what, patience)
-		case <-tick.C:
-		}
-	}
+	await.True(t, patience, what, is)
 }
 
 // next returns the next n changes; the ends of transactions are left out.
@@ -298,22 +289,4 @@ func rowWords(row wal.Row) []string {
 		}
 	}
 	return words
-}
-
-// logLines collects log output.
-type logLines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *logLines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logLines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 	"walcast/migrations"
 )
@@ -168,11 +169,8 @@ func startServerLogging(t *testing.T, c Config, w *bytes.Buffer) *running {
 	return launchLogging(t, c, slog.New(slog.NewTextHandler(w, nil))).await(t)
 }
 
+// eventually waits for a condition.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); <-time.After(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s until %s", patience, what)
-		}
-	}
+	await.True(t, patience, what, is)
 }

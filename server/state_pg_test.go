@@ -1,16 +1,17 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 )
 
@@ -95,36 +96,6 @@ func (c *client) tells(text string) {
 	c.send("2", "realtime:room", "broadcast", fmt.Sprintf(`{"type":"broadcast","event":"e","payload":{"text":%q}}`, text))
 }
 
-// lines notes what a server logs.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// await waits until something was logged.
-func (l *lines) await(t *testing.T, what string) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for end := time.Now().Add(patience); ; <-tick.C {
-		l.mu.Lock()
-		text := l.text.String()
-		l.mu.Unlock()
-		switch {
-		case strings.Contains(text, what):
-			return
-		case time.Now().After(end):
-			t.Fatalf("%q was not logged; the log is:\n%s", what, text)
-		}
-	}
-}
-
 func stopped(t *testing.T, s *running) {
 	t.Helper()
 	if err := s.stop(); err != nil {
@@ -185,9 +156,11 @@ func TestAServerTakesOverFromOneThatStopsLater(t *testing.T) {
 	from := position.position()
 	early.conn.Close()
 
-	var log lines
-	second := launchLogging(t, config, slog.New(slog.NewTextHandler(&log, nil)))
-	log.await(t, "slot is in use, waiting")
+	log := await.NewOutput()
+	second := launchLogging(t, config, slog.New(slog.NewTextHandler(log, nil)))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	log.Text(ctx, t, "slot is in use, waiting")
 	early = second.dialAs(t, "early").settle()
 	newcomer := second.dialAs(t, "newcomer").settle()
 	second.dial(t, "2.0.0").settle().tells("said to the second")

@@ -28,11 +28,7 @@ func TestAPolicyThatChangesIsNoticedForWrites(t *testing.T) {
 	}
 	await := func(status string) {
 		t.Helper()
-		for deadline := time.Now().Add(patience); !says(status); <-time.After(20 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("a broadcast is not answered %s within %s", status, patience)
-			}
-		}
+		eventually(t, "a broadcast is answered "+status, func() bool { return says(status) })
 	}
 	if !says("ok") {
 		t.Fatal("a broadcast is refused; want it allowed")

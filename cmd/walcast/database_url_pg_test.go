@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 )
 
@@ -20,13 +21,13 @@ func servedBy(t *testing.T, db *devdb.DB, databaseURL string, more ...string) (r
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	o, e := newOutput(), newOutput()
+	o, e := await.NewOutput(), await.NewOutput()
 	ended := make(chan int, 1)
 	args := append([]string{"serve", "--listen=127.0.0.1:0", "--database-url=" + databaseURL, "--jwt-secret=" + testSecret, "--slot=" + db.Name}, more...)
 	go func() { ended <- run(ctx, args, terminal{out: o, err: e}) }()
 	for {
 		select {
-		case <-o.grew:
+		case <-o.Grew():
 			if strings.Contains(o.String(), "walcast ready") {
 				cancel()
 				<-ended

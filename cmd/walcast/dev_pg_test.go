@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"walcast/internal/await"
 
 	"github.com/jackc/pgx/v5"
 )
 
 // runningDev is a dev command in this process.
 type runningDev struct {
-	out, err *output
+	out, err *await.Output
 	stop     context.CancelFunc
 	code     chan int
 }
@@ -22,7 +23,7 @@ type runningDev struct {
 func startDev(t *testing.T, ctx context.Context, args ...string) *runningDev {
 	t.Helper()
 	ctx, stop := context.WithCancel(ctx)
-	d := &runningDev{out: newOutput(), err: newOutput(), stop: stop, code: make(chan int, 1)}
+	d := &runningDev{out: await.NewOutput(), err: await.NewOutput(), stop: stop, code: make(chan int, 1)}
 	go func() {
 		d.code <- run(ctx, append([]string{"dev", "--listen=127.0.0.1:0"}, args...), terminal{out: d.out, err: d.err})
 	}()
@@ -41,7 +42,7 @@ func (d *runningDev) end(t *testing.T) {
 // printed finds what follows a label in the banner.
 func (d *runningDev) printed(t *testing.T, ctx context.Context, pattern string) string {
 	t.Helper()
-	page := d.out.await(t, ctx, "Ctrl-C stops everything")
+	page := d.out.Text(ctx, t, "Ctrl-C stops everything")
 	found := regexp.MustCompile(pattern).FindStringSubmatch(page)
 	if found == nil {
 		t.Fatalf("the banner has no %s:\n%s", pattern, page)
@@ -68,10 +69,10 @@ func TestDevDemoShowsRowsArriving(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	d := startDev(t, ctx, "--demo")
-	d.out.await(t, ctx, `demo: <- INSERT`)
+	d.out.Text(ctx, t, `demo: <- INSERT`)
 	d.psql(t, ctx, `insert into messages (channel_id, body) values (7, 'for others') returning body`)
 	d.psql(t, ctx, `insert into messages (channel_id, body) values (42, 'by hand') returning body`)
-	page := d.out.await(t, ctx, `"by hand"`)
+	page := d.out.Text(ctx, t, `"by hand"`)
 	if strings.Contains(page, "<- INSERT id=2 channel_id=7") || strings.Contains(page, `"for others"  `) {
 		t.Errorf("rows of other channels arrive:\n%s", page)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"walcast/internal/await"
 	"walcast/internal/golden"
 )
 
@@ -14,7 +15,7 @@ import (
 func serveFlags(t *testing.T) []*kong.Flag {
 	t.Helper()
 	var cli commands
-	parser, err := newParser(&cli, terminal{out: newOutput(), err: newOutput()}, func(int) {})
+	parser, err := newParser(&cli, terminal{out: await.NewOutput(), err: await.NewOutput()}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,14 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 )
 
 // process is a walcast that runs as a program of its own.
 type process struct {
 	cmd      *exec.Cmd
-	out, err *output
+	out, err *await.Output
 	ended    chan error
 }
 
@@ -38,7 +39,7 @@ func build(t *testing.T) string {
 
 func startProcess(t *testing.T, path string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(path, args...), out: newOutput(), err: newOutput(), ended: make(chan error, 1)}
+	p := &process{cmd: exec.Command(path, args...), out: await.NewOutput(), err: await.NewOutput(), ended: make(chan error, 1)}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
 	p.cmd.Env = append(p.cmd.Environ(), "STATE_DIRECTORY="+t.TempDir())
 	if err := p.cmd.Start(); err != nil {
@@ -62,7 +63,7 @@ func startProcess(t *testing.T, path string, args ...string) *process {
 // address waits for the ready line and returns the address in it.
 func (p *process) address(t *testing.T, ctx context.Context) string {
 	t.Helper()
-	line := p.out.await(t, ctx, "walcast ready")
+	line := p.out.Text(ctx, t, "walcast ready")
 	found := regexp.MustCompile(`address=(\S+)`).FindStringSubmatch(line)
 	if found == nil {
 		t.Fatalf("ready line %q has no address", line)
@@ -175,7 +176,7 @@ func TestASecondSignalExitsAtOnce(t *testing.T) {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		p.err.await(t, ctx, wait)
+		p.err.Text(ctx, t, wait)
 	}
 	if code := p.exit(t, ctx); code != exitSignals {
 		t.Errorf("exit code %d after a second signal; want %d", code, exitSignals)
@@ -187,11 +188,11 @@ func TestReadyLineIsJSONWhenTheLogIs(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	db, flags := served(t)
-	o, e := newOutput(), newOutput()
+	o, e := await.NewOutput(), await.NewOutput()
 	code := make(chan int, 1)
 	serving, stop := context.WithCancel(ctx)
 	go func() { code <- run(serving, append(flags, "--log-format=json"), terminal{out: o, err: e}) }()
-	line := o.await(t, ctx, "walcast ready")
+	line := o.Text(ctx, t, "walcast ready")
 	stop()
 	if got := <-code; got != 0 {
 		t.Errorf("exit code %d; the log is:\n%s", got, e)
@@ -212,12 +213,12 @@ func TestInsecureNoAuthIsLoud(t *testing.T) {
 	db := devdb.Open(t)
 	devdb.SupabaseRoles(db)
 	db.Exec(demoSchema)
-	o, e := newOutput(), newOutput()
+	o, e := await.NewOutput(), await.NewOutput()
 	code := make(chan int, 1)
 	serving, stop := context.WithCancel(ctx)
 	args := []string{"serve", "--listen=127.0.0.1:0", "--database-url=" + db.DSN, "--insecure-no-auth", "--slot=" + db.Name}
 	go func() { code <- run(serving, args, terminal{out: o, err: e}) }()
-	o.await(t, ctx, "walcast ready")
+	o.Text(ctx, t, "walcast ready")
 	stop()
 	if got := <-code; got != 0 || !strings.Contains(e.String(), "INSECURE") {
 		t.Errorf("exit code %d, log:\n%s\nwant a warning that says INSECURE", got, e)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"walcast/auth"
+	"walcast/internal/await"
 	"walcast/server"
 )
 
@@ -19,7 +20,7 @@ import (
 func parse(t *testing.T, args ...string) (server.Config, error) {
 	t.Helper()
 	var cli commands
-	parser, err := newParser(&cli, terminal{out: newOutput(), err: newOutput()}, func(int) {})
+	parser, err := newParser(&cli, terminal{out: await.NewOutput(), err: await.NewOutput()}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}

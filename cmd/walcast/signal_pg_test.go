@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"walcast/internal/await"
 )
 
 // A stop that comes before the server is ready is a clean one, wherever the
@@ -36,7 +37,7 @@ func TestASignalBeforeReadinessIsACleanStop(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				p := startProcess(t, path, start.flags...)
-				p.err.await(t, ctx, "starting") // before main runs nobody can handle a signal
+				p.err.Text(ctx, t, "starting") // before main runs nobody can handle a signal
 				<-time.After(delay)
 				if err := p.cmd.Process.Signal(signal); err != nil {
 					t.Fatal(err)
@@ -63,8 +64,8 @@ func TestACommandThatIsStoppedBeforeItBeginsEndsCleanly(t *testing.T) {
 	} {
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
-		log := newOutput()
-		if code := run(stopped, args, terminal{out: newOutput(), err: log}); code != 0 {
+		log := await.NewOutput()
+		if code := run(stopped, args, terminal{out: await.NewOutput(), err: log}); code != 0 {
 			t.Errorf("%s exits %d; want 0. Its log is:\n%s", args, code, log)
 		}
 	}

@@ -82,7 +82,7 @@ const forTests = "test"
 
 // onlyForTests are packages that no program may import.
 var onlyForTests = []string{
-	"walcast/internal/clock", "walcast/internal/golden", "walcast/internal/logtest", "walcast/internal/once", "walcast/internal/property",
+	"walcast/internal/await", "walcast/internal/clock", "walcast/internal/golden", "walcast/internal/logtest", "walcast/internal/once", "walcast/internal/property",
 	"walcast/internal/transcript",
 }
 
