@@ -101,7 +101,7 @@ func TestProgressWaitsForATransactionUnderWay(t *testing.T) {
 			}
 			defer conn.Close(context.Background())
 			var xid uint32
-			if err := conn.QueryRow(t.Context(), `begin; insert into messages select n, 2, repeat('x', 100) from generate_series(1, 3) n`, pgx.QueryExecModeSimpleProtocol).Scan(); err != nil && err != pgx.ErrNoRows {
+			if err := conn.QueryRow(t.Context(), `begin; insert into messages select n, 2, repeat('x', 100) from generate_series(1, 3) n`, pgx.QueryExecModeSimpleProtocol).Scan(); err != nil && !errors.Is(err, pgx.ErrNoRows) {
 				t.Fatal(err)
 			}
 			if err := conn.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid); err != nil {

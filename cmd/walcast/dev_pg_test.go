@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"walcast/internal/await"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/internal/await"
 )
 
 // runningDev is a dev command in this process.

@@ -4,20 +4,28 @@ import (
 	"testing"
 
 	"walcast/internal/devdb"
+
+	"github.com/jackc/pgx/v5"
 )
+
+// begin begins a transaction that has an id.
+func begin(t *testing.T, db *devdb.DB) (tx pgx.Tx, xid uint32) {
+	t.Helper()
+	tx, err := db.Pool.Begin(t.Context())
+	if err == nil {
+		err = tx.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tx, xid
+}
 
 func TestSeesATransactionOnceItHasEnded(t *testing.T) {
 	t.Parallel()
 	db := devdb.Open(t)
 	c := New(db.Pool, nil)
-	tx, err := db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var xid uint32
-	if err := tx.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid); err != nil {
-		t.Fatal(err)
-	}
+	tx, xid := begin(t, db)
 	want := func(what string, xid uint32, want bool) {
 		t.Helper()
 		if got, err := c.Sees(t.Context(), xid); err != nil || got != want {
@@ -58,14 +66,7 @@ func TestAMomentTellsWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
 	db := devdb.Open(t)
 	c := New(db.Pool, nil)
-	tx, err := db.Pool.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var xid uint32
-	if err := tx.QueryRow(t.Context(), `select pg_current_xact_id()::xid::text::bigint`).Scan(&xid); err != nil {
-		t.Fatal(err)
-	}
+	tx, xid := begin(t, db)
 	before, err := c.Moment(t.Context())
 	if err != nil || !before.HasBegun(xid) || before.HasEnded(xid) {
 		t.Errorf("while %d is under way: %+v, %v; want it begun and not ended", xid, before, err)
