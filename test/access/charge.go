@@ -54,8 +54,8 @@ func (q *inquiry) arrival(e entry, when []stay) {
 	}
 	h := q.history
 	s := suspicion{
-		client: q.client, entry: e, subjects: during(when, c.made.Before, e.Time, e.Time), Early: h.first(q.oldest(c.made.Before)),
-		Open: h.first(c.made.Before - lenience), From: h.first(c.made.Before), Upto: h.last(e.Time),
+		client: q.client, entry: e, subjects: during(when, c.made.Before, e.Time, e.Time),
+		bounds: bounds{Early: h.first(q.oldest(c.made.Before)), Open: h.first(c.made.Before - lenience), From: h.first(c.made.Before), Upto: h.last(e.Time)},
 	}
 	if len(e.Frame.Record) > 0 && c.row != nil {
 		row := s
@@ -243,7 +243,7 @@ func (a *absence) missing(e entry, c *written, rest []entry) {
 	s := suspicion{
 		purpose: unseenIt, client: a.client, entry: e, row: c.row, columns: a.needed(t, c), fate: a.fate(c.row),
 		subjects: during(a.when, c.made.Before, c.made.Before-lenience, e.Time),
-		Early:    h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)), Upto: h.last(e.Time),
+		bounds:   bounds{Early: h.first(a.oldest(c.made.Before)), From: h.first(a.oldest(c.made.Before)), Upto: h.last(e.Time)},
 		excuses: excuses{
 			told:     len(told) > 0,
 			unjudged: slices.ContainsFunc(told, func(e entry) bool { return strings.Contains(e.Text, unjudged) }),

@@ -13,13 +13,16 @@ type figures struct {
 	postgres string // its version
 	began    time.Time
 	rounds   int
-
-	rows, access, joins, frames, absences, givenUp int
-	most                                           time.Duration // how old what walcast knew was at most
+	counts
+	most time.Duration // how old what walcast knew was at most
 
 	faults, allowed map[string][]uint64 // by kind: the seed of each
 	broken          []uint64            // seeds of rounds that could not be judged
 }
+
+// counts are of all rounds: changes of rows and of access, joins, frames that came,
+// changes that did not come, and those of them that a resync gave up.
+type counts struct{ rows, access, joins, frames, absences, givenUp int }
 
 func newFigures(now time.Time) *figures {
 	return &figures{began: now, faults: map[string][]uint64{}, allowed: map[string][]uint64{}}

@@ -83,7 +83,7 @@ func suspect(p purpose) suspicion {
 	return suspicion{
 		purpose: p, client: &client{name: "c", world: w}, subjects: []int{0}, columns: []string{"id", "body"},
 		row:   &version{number: 7, made: &commit{}},
-		entry: entry{Kind: shown, Frame: &frame{}}, Early: 2, Open: 2, From: 3, Life: 6, Upto: 5,
+		entry: entry{Kind: shown, Frame: &frame{}}, bounds: bounds{Early: 2, Open: 2, From: 3, Life: 6, Upto: 5},
 	}
 }
 

@@ -45,9 +45,11 @@ type suspicion struct {
 	columns  []string // that were shown, or are needed
 	fate     fate
 	excuses
-
-	Early, Open, From, Life, Upto int // eras
+	bounds
 }
+
+// bounds are those of the eras that a suspicion is about.
+type bounds struct{ Early, Open, From, Life, Upto int }
 
 // excuses are what the client was told that explains why a row did not come.
 type excuses struct {
