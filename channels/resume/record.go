@@ -50,19 +50,24 @@ type Known struct {
 // record is what is remembered of one client's topic.
 type record struct {
 	Key
-	digest    uint64 // of Key
-	bindings  Fingerprint
-	proven    changelog.Standing // as in Known
-	heard     uint64
-	resync    bool // the client was told to resync, or is to be, and has proven nothing since
-	restored  bool // from an earlier run, and not used since
-	confirmed bool // the owner's client has proven something
+	digest   uint64 // of Key
+	bindings Fingerprint
+	receipt
+	resync   bool // the client was told to resync, or is to be, and has proven nothing since
+	restored bool // from an earlier run, and not used since
 
 	owner   *Bookmark     // of the client's newest channel; nil while the client is away
 	holder  *Bookmark     // the owner, or the last one while the client is away; nil after a restart
 	left    time.Time     // when the client went away
 	element *list.Element // in records.away; nil while the client is here
 	right   right
+}
+
+// receipt is what the client has proven to have.
+type receipt struct {
+	proven    changelog.Standing // as in Known
+	heard     uint64
+	confirmed bool // the owner's client has proven something
 }
 
 // right is what is known of the client's right to read a private topic.

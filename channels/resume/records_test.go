@@ -85,7 +85,7 @@ func TestWhatAnEarlierRunHasLeftHoldsForTheSameBindingsOnly(t *testing.T) {
 		{"changed after a stop", Fingerprint{2}, time.Time{}, Fresh},
 	} {
 		s := newRecords(10, 1<<20, time.Hour)
-		s.restore(&record{Key: of("a"), bindings: Fingerprint{1}, proven: at(10), restored: true, left: noon})
+		s.restore(&record{Key: of("a"), bindings: Fingerprint{1}, receipt: receipt{proven: at(10)}, restored: true, left: noon})
 		s.unsureUntil = test.unsureUntil
 		if _, got := s.take(of("a"), test.bindings, &Bookmark{}, noon); got != test.want {
 			t.Errorf("%s: %v; want %v", test.name, got, test.want)

@@ -114,7 +114,7 @@ func readRecord(text json.RawMessage) (*record, error) {
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return nil, err
 	}
-	r := &record{Key: saved.Key, heard: saved.Heard, resync: saved.Resync, left: saved.Left, right: right{allowed: saved.Left}, restored: true}
+	r := &record{Key: saved.Key, receipt: receipt{heard: saved.Heard}, resync: saved.Resync, left: saved.Left, right: right{allowed: saved.Left}, restored: true}
 	if n, err := hex.Decode(r.bindings[:], []byte(saved.Bindings)); err != nil || n != len(r.bindings) {
 		return nil, errors.New("its bindings are damaged")
 	}
