@@ -149,7 +149,7 @@ func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
 		Handler:           g.promptBody(h),
 		ReadHeaderTimeout: g.config.HeaderTimeout,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    32 << 10,
+		MaxHeaderBytes:    maxHeaders,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug),
 	}

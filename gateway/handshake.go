@@ -5,7 +5,24 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"walcast/channels"
 )
+
+// maxHeaders is how many bytes the headers of a request may have.
+const maxHeaders = 32 << 10
+
+// What handshakes leave with sessions: tokens, and headers for policies. That of an
+// ordinary one is not counted.
+const (
+	ordinaryHandshake = 4 << 10
+	largeHandshakes   = 16 << 20
+)
+
+// largeOf is how many bytes of an identity count.
+func largeOf(id *channels.Identity) int {
+	return max(0, len(id.Token)+len(id.Headers)-ordinaryHandshake)
+}
 
 // handshakeFault says what is missing from a WebSocket handshake, in the words
 // of upstream's library, or "".

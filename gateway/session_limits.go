@@ -3,8 +3,6 @@ package gateway
 import (
 	"net/netip"
 	"sync"
-
-	"walcast/channels"
 )
 
 // sessionLimits counts open sessions, all and by network, against their limits. It
@@ -16,18 +14,6 @@ type sessionLimits struct {
 	count     int
 	bytes     int                // of tokens and headers, see largeOf
 	byNetwork map[netip.Addr]int // empty without maxPerNetwork
-}
-
-// What handshakes leave with sessions: tokens, and headers for policies. That of an
-// ordinary one is not counted.
-const (
-	ordinaryHandshake = 4 << 10
-	largeHandshakes   = 16 << 20
-)
-
-// largeOf is how many bytes of an identity count.
-func largeOf(id *channels.Identity) int {
-	return max(0, len(id.Token)+len(id.Headers)-ordinaryHandshake)
 }
 
 func newSessionLimits(l Limits) *sessionLimits {
