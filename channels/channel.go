@@ -142,7 +142,7 @@ func (c *channel) tellPosition(m protocol.Message) {
 	c.reply(m, protocol.StatusOK, protocol.Position(position))
 }
 
-// askProgress takes a question for how far the channel is.
+// askProgress takes a push that asks how far the channel is.
 func (c *channel) askProgress(m protocol.Message) {
 	progress := c.session.hub.progress
 	progress.Ask(c, m.Ref, m.Payload)

@@ -2,7 +2,7 @@
 // they wait for has been sent.
 //
 // A client asks with progress: for a transaction, a position, or the end of the
-// WAL. The Tracker keeps such questions, asks Postgres for all of them together
+// WAL. The Tracker keeps what they wait for, asks Postgres for all of them together
 // how far its transactions and its WAL are, and answers each on its channel, in
 // its place among the rows, once the channel has come as far.
 //

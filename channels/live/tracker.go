@@ -15,12 +15,12 @@ import (
 )
 
 const (
-	// questionsMost is how many questions a channel may have open, and refMost how
+	// waitsMost is how many things a channel may wait for, and refMost how
 	// long the ref of one may be, which is kept.
-	questionsMost = 100
-	refMost       = 256
+	waitsMost = 100
+	refMost   = 256
 
-	tick      = 5 * time.Millisecond   // how often it is looked how far channels are, while questions wait
+	tick      = 5 * time.Millisecond   // how often it is looked how far channels are, while any of them wait
 	lookEvery = 20 * time.Millisecond  // how often Postgres is asked at most
 	lookLate  = 250 * time.Millisecond // how often for a transaction that has been awaited for long
 	lookLimit = time.Second            // how long Postgres may take to answer
@@ -44,11 +44,11 @@ type Tracker struct {
 	log      *changelog.Log
 	database Database
 	looks    prometheus.Counter
-	wake     chan struct{} // has a token when a question was asked
+	wake     chan struct{} // has a token when a client has asked
 
 	mu     sync.Mutex
-	asked  map[Channel][]*question // in the order of asking
-	newest catalog.Moment          // by which the first reply to a question is given
+	asked  map[Channel][]*wait // in the order of asking
+	newest catalog.Moment      // by which the first reply is given
 
 	watching
 }
@@ -61,7 +61,7 @@ type watching struct {
 
 // NewTracker returns a tracker; nothing is asked or answered before Run.
 func NewTracker(log *changelog.Log, d Database, reg prometheus.Registerer) *Tracker {
-	t := &Tracker{log: log, database: d, wake: make(chan struct{}, 1), asked: map[Channel][]*question{}}
+	t := &Tracker{log: log, database: d, wake: make(chan struct{}, 1), asked: map[Channel][]*wait{}}
 	f := promauto.With(reg)
 	t.looks = f.NewCounter(prometheus.CounterOpts{
 		Name: "walcast_channels_progress_looks_total",
@@ -74,47 +74,47 @@ func NewTracker(log *changelog.Log, d Database, reg prometheus.Registerer) *Trac
 	return t
 }
 
-// Ask takes a question of a channel's client: the payload of a push of progress,
+// Ask takes what a channel's client waits for: the payload of a push of progress,
 // and its ref. It is replied to at once, except for a transaction that may not
 // have begun: then Postgres is asked first.
 func (t *Tracker) Ask(c Channel, ref protocol.Ref, payload []byte) {
-	q, err := t.read(ref, payload)
+	w, err := t.read(ref, payload)
 	if err == nil {
-		err = t.add(c, q)
+		err = t.add(c, w)
 	}
 	if err != nil {
 		c.Push(replyTo(c.Address(), ref, err))
 	}
 }
 
-// read reads a question.
-func (t *Tracker) read(ref protocol.Ref, payload []byte) (q *question, err error) {
-	q = &question{ref: ref, asked: time.Now(), history: t.log.History()}
-	if q.goal, err = protocol.ParseGoal(payload); err != nil {
+// read reads a push.
+func (t *Tracker) read(ref protocol.Ref, payload []byte) (w *wait, err error) {
+	w = &wait{ref: ref, asked: time.Now(), history: t.log.History()}
+	if w.goal, err = protocol.ParseGoal(payload); err != nil {
 		return nil, err
 	}
-	if q.goal.Position != "" {
-		if q.position, err = wal.ParsePosition(q.goal.Position); err != nil {
+	if w.goal.Position != "" {
+		if w.position, err = wal.ParsePosition(w.goal.Position); err != nil {
 			return nil, protocol.RefuseProgressPosition
 		}
-		q.goal.Position = "" // it may be long
+		w.goal.Position = "" // it may be long
 	}
 	if len(ref) > refMost {
 		return nil, protocol.RefuseProgressRef
 	}
-	return q, nil
+	return w, nil
 }
 
-// add has a question wait, after its reply if that can be given.
-func (t *Tracker) add(c Channel, q *question) error {
-	if !t.admits(c, q) {
+// add has a channel wait, after the reply if that can be given.
+func (t *Tracker) add(c Channel, w *wait) error {
+	if !t.admits(c, w) {
 		return protocol.RefuseTooManyProgress
 	}
-	if q.isAccepted { // before the question can be answered
-		q.isReplied = true
-		c.Push(replyTo(c.Address(), q.ref, nil))
+	if w.isAccepted { // before the wait can end
+		w.isReplied = true
+		c.Push(replyTo(c.Address(), w.ref, nil))
 	}
-	t.keep(c, q)
+	t.keep(c, w)
 	select {
 	case t.wake <- struct{}{}:
 	default:
@@ -122,22 +122,22 @@ func (t *Tracker) add(c Channel, q *question) error {
 	return nil
 }
 
-// admits reports whether a channel may have one more question, and notes whether
+// admits reports whether a channel may wait for one more thing, and notes whether
 // it can be accepted at once.
-func (t *Tracker) admits(c Channel, q *question) bool {
+func (t *Tracker) admits(c Channel, w *wait) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	q.isAccepted = q.goal.XID == 0 || t.newest.HasBegun(q.goal.XID)
-	return len(t.asked[c]) < questionsMost
+	w.isAccepted = w.goal.XID == 0 || t.newest.HasBegun(w.goal.XID)
+	return len(t.asked[c]) < waitsMost
 }
 
-func (t *Tracker) keep(c Channel, q *question) {
+func (t *Tracker) keep(c Channel, w *wait) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asked[c] = append(t.asked[c], q)
+	t.asked[c] = append(t.asked[c], w)
 }
 
-// Forget drops the questions of a channel that has ended.
+// Forget drops what a channel that has ended waited for.
 func (t *Tracker) Forget(c Channel) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -153,7 +153,7 @@ func (t *Tracker) size() (n int) {
 	return n
 }
 
-// Run answers questions until ctx is done.
+// Run answers clients until ctx is done.
 func (t *Tracker) Run(ctx context.Context) error {
 	for {
 		select {
@@ -162,7 +162,7 @@ func (t *Tracker) Run(ctx context.Context) error {
 		case <-t.wake:
 		}
 		for began := time.Now(); t.turn(ctx); began = time.Now() {
-			rest := min(max(tick, 10*time.Since(began)), lookLate) // very many questions must not keep a processor busy
+			rest := min(max(tick, 10*time.Since(began)), lookLate) // very many waits must not keep a processor busy
 			select {
 			case <-ctx.Done():
 				return nil

@@ -10,14 +10,14 @@ import (
 	"walcast/replication/wal"
 )
 
-// open is the questions of a channel that are not answered yet.
+// open is what a channel still waits for.
 type open struct {
-	channel   Channel
-	questions []*question
+	channel Channel
+	waits   []*wait
 }
 
 // turn asks Postgres if it has to be asked, and answers what can be answered. It
-// reports whether questions are left.
+// reports whether channels wait for more.
 func (t *Tracker) turn(ctx context.Context) bool {
 	waiting := t.waiting()
 	if len(waiting) == 0 {
@@ -32,19 +32,19 @@ func (t *Tracker) turn(ctx context.Context) bool {
 	t.flush(ctx, waiting, head)
 	head = t.log.Standing()
 	for _, of := range waiting {
-		if slices.ContainsFunc(of.questions, func(q *question) bool { return q.hasNews() || q.answer(head, t.known) != nil }) {
+		if slices.ContainsFunc(of.waits, func(w *wait) bool { return w.hasNews() || w.answer(head, t.known) != nil }) {
 			t.tell(of)
 		}
 	}
 	return t.size() > 0
 }
 
-// waiting are the questions that are not answered yet.
+// waiting is what all channels wait for.
 func (t *Tracker) waiting() (all []open) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for c, questions := range t.asked {
-		all = append(all, open{c, slices.Clone(questions)})
+	for c, waits := range t.asked {
+		all = append(all, open{c, slices.Clone(waits)})
 	}
 	return all
 }
@@ -54,19 +54,19 @@ func (t *Tracker) waiting() (all []open) {
 func (t *Tracker) pace(waiting []open, now changelog.History) (every time.Duration, isDue bool) {
 	every = lookLate
 	for _, of := range waiting {
-		for _, q := range of.questions {
-			q.begin(now)
-			if q.waits() {
+		for _, w := range of.waits {
+			w.begin(now)
+			if w.isOpen() {
 				isDue = true
-				every = min(every, max(lookEvery, time.Since(q.asked)/20))
+				every = min(every, max(lookEvery, time.Since(w.asked)/20))
 			}
 		}
 	}
 	return every, isDue
 }
 
-// look asks Postgres how far it is. Questions that it has not said anything about
-// for too long are accepted: they wait until it does.
+// look asks Postgres how far it is. Waits that it has not said anything about
+// for too long are accepted, and go on until it does.
 func (t *Tracker) look(ctx context.Context, waiting []open) {
 	ctx, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
@@ -75,8 +75,8 @@ func (t *Tracker) look(ctx context.Context, waiting []open) {
 	said, err := t.database.Moment(ctx)
 	if err != nil || history != t.log.History() {
 		for _, of := range waiting {
-			for _, q := range of.questions {
-				q.isAccepted = q.isAccepted || !q.isRefused && time.Since(q.asked) >= lookLimit
+			for _, w := range of.waits {
+				w.isAccepted = w.isAccepted || !w.isRefused && time.Since(w.asked) >= lookLimit
 			}
 		}
 		return
@@ -84,8 +84,8 @@ func (t *Tracker) look(ctx context.Context, waiting []open) {
 	m := &moment{Moment: said, at: changelog.Standing{History: history, Position: wal.Before(said.End)}, taken: time.Now()}
 	t.remember(m)
 	for _, of := range waiting {
-		for _, q := range of.questions {
-			q.take(m)
+		for _, w := range of.waits {
+			w.take(m)
 		}
 	}
 }
@@ -110,8 +110,8 @@ func (t *Tracker) remember(m *moment) {
 func (t *Tracker) flush(ctx context.Context, waiting []open, head changelog.Standing) {
 	var last *moment
 	for _, of := range waiting {
-		for _, q := range of.questions {
-			m := q.due
+		for _, w := range of.waits {
+			m := w.due
 			if m == nil || m.isFlushed || m.at.History != head.History || m.reaches(head) || time.Since(m.taken) < flushAfter {
 				continue
 			}
@@ -130,26 +130,26 @@ func (t *Tracker) flush(ctx context.Context, waiting []open, head changelog.Stan
 	}
 }
 
-// hasNews reports whether the question can be replied to.
-func (q *question) hasNews() bool { return !q.isReplied && (q.isAccepted || q.isRefused) }
+// hasNews reports whether the push can be replied to.
+func (w *wait) hasNews() bool { return !w.isReplied && (w.isAccepted || w.isRefused) }
 
-// tell replies to and answers what can be of a channel's questions. The standing
+// tell replies to and answers what can be of a channel's pushes. The standing
 // is read first: all up to there comes before the answers.
 func (t *Tracker) tell(of open) {
 	at, to := of.channel.Standing(), of.channel.Address()
 	var frames []*protocol.Frame
-	var done []*question
-	for _, q := range of.questions {
-		if q.hasNews() {
-			q.isReplied = true
-			frames = append(frames, replyTo(to, q.ref, q.refusal()))
+	var done []*wait
+	for _, w := range of.waits {
+		if w.hasNews() {
+			w.isReplied = true
+			frames = append(frames, replyTo(to, w.ref, w.refusal()))
 		}
-		switch m := q.answer(at, t.known); {
-		case q.isRefused:
-			done = append(done, q)
-		case m != nil && q.isReplied:
-			frames = append(frames, to.Progress(q.ref, at.Position.Text(), m.Snapshot))
-			done = append(done, q)
+		switch m := w.answer(at, t.known); {
+		case w.isRefused:
+			done = append(done, w)
+		case m != nil && w.isReplied:
+			frames = append(frames, to.Progress(w.ref, at.Position.Text(), m.Snapshot))
+			done = append(done, w)
 		}
 	}
 	if len(frames) > 0 && !of.channel.Push(frames...) {
@@ -159,11 +159,11 @@ func (t *Tracker) tell(of open) {
 	t.drop(of.channel, done)
 }
 
-// drop takes out questions that are answered.
-func (t *Tracker) drop(c Channel, done []*question) {
+// drop takes out waits that have ended.
+func (t *Tracker) drop(c Channel, done []*wait) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	left := slices.DeleteFunc(t.asked[c], func(q *question) bool { return slices.Contains(done, q) })
+	left := slices.DeleteFunc(t.asked[c], func(w *wait) bool { return slices.Contains(done, w) })
 	if len(left) == 0 {
 		delete(t.asked, c)
 		return

@@ -21,8 +21,8 @@ type Channel interface {
 	Push(frames ...*protocol.Frame) bool
 }
 
-// question is what a channel's client waits for.
-type question struct {
+// wait is what a channel's client waits for.
+type wait struct {
 	ref      protocol.Ref
 	goal     protocol.Goal
 	position wal.Position      // of the goal; zero for others
@@ -50,32 +50,32 @@ func (m *moment) reaches(at changelog.Standing) bool {
 	return m.at.History == at.History && m.at.Position.Compare(at.Position) <= 0
 }
 
-// take takes in what Postgres has said after the question was asked.
-func (q *question) take(m *moment) {
-	xid := q.goal.XID
+// take takes in what Postgres has said after the client asked.
+func (w *wait) take(m *moment) {
+	xid := w.goal.XID
 	switch {
-	case q.due != nil:
+	case w.due != nil:
 	case xid == 0 || m.HasEnded(xid):
-		q.due, q.isAccepted = m, true
+		w.due, w.isAccepted = m, true
 	case m.HasBegun(xid):
-		q.isAccepted = true
+		w.isAccepted = true
 	default:
-		q.isRefused = !q.isAccepted // else that was said while Postgres could not be asked
+		w.isRefused = !w.isAccepted // else that was said while Postgres could not be asked
 	}
 }
 
-// begin has the question asked anew in another history. A position of the one
+// begin has Postgres asked anew in another history. A position of the one
 // before means nothing there.
-func (q *question) begin(h changelog.History) {
-	if q.history == h {
+func (w *wait) begin(h changelog.History) {
+	if w.history == h {
 		return
 	}
-	q.history, q.due, q.position = h, nil, wal.Position{}
+	w.history, w.due, w.position = h, nil, wal.Position{}
 }
 
-// refusal is why the question was refused, nil if it was not.
-func (q *question) refusal() error {
-	if q.isRefused {
+// refusal is why the client may not wait for it, nil if it may.
+func (w *wait) refusal() error {
+	if w.isRefused {
 		return protocol.RefuseUnknownXID
 	}
 	return nil
@@ -90,18 +90,18 @@ func replyTo(a protocol.Address, ref protocol.Ref, refused error) *protocol.Fram
 	return a.Version.ReplyTo(protocol.Message{Ref: ref, Topic: a.Topic}, a.JoinRef, status, response)
 }
 
-// waits reports whether Postgres has to be asked for the question.
-func (q *question) waits() bool { return q.due == nil && !q.isRefused }
+// isOpen reports whether Postgres has to be asked for it.
+func (w *wait) isOpen() bool { return w.due == nil && !w.isRefused }
 
 // answer is the newest moment that a channel has sent everything of that is at a
-// standing, if that answers the question; else nil.
-func (q *question) answer(at changelog.Standing, known []*moment) *moment {
-	if at.History != q.history {
+// standing, if that ends the wait; else nil.
+func (w *wait) answer(at changelog.Standing, known []*moment) *moment {
+	if at.History != w.history {
 		return nil
 	}
-	isSent := q.due != nil && q.due.reaches(at)
-	if !q.position.IsZero() {
-		isSent = q.position.Compare(at.Position) <= 0
+	isSent := w.due != nil && w.due.reaches(at)
+	if !w.position.IsZero() {
+		isSent = w.position.Compare(at.Position) <= 0
 	}
 	if !isSent {
 		return nil
@@ -111,8 +111,8 @@ func (q *question) answer(at changelog.Standing, known []*moment) *moment {
 			return known[i]
 		}
 	}
-	if q.due != nil && q.due.reaches(at) {
-		return q.due
+	if w.due != nil && w.due.reaches(at) {
+		return w.due
 	}
 	return nil
 }
