@@ -38,9 +38,9 @@ const (
 // errEnded is for a stream whose channel ends while its join waits.
 var errEnded = errors.New("the channel has ended")
 
-// waits is how long the reply may wait for the check of the bindings; 0 is not
+// wait is how long the reply may wait for the check of the bindings; 0 is not
 // at all.
-func (j *joining) waits() time.Duration {
+func (j *joining) wait() time.Duration {
 	switch {
 	case len(j.asked.Bindings) == 0:
 		return 0
@@ -54,7 +54,7 @@ func (j *joining) waits() time.Duration {
 
 // hold has the reply wait. The channel must be registered.
 func (j *joining) hold(replaced *channel) *deferral {
-	d := &deferral{joining: j, replaced: replaced, limit: j.waits()}
+	d := &deferral{joining: j, replaced: replaced, limit: j.wait()}
 	if j.session.streams() {
 		d.outcome = make(chan error, 1)
 	}

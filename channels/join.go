@@ -42,7 +42,7 @@ func (s *Session) admit(ctx context.Context, m protocol.Message, old *channel) (
 		s.refuse(m, err)
 		return true
 	}
-	if j.waits() > 0 {
+	if j.wait() > 0 {
 		j.hold(old)
 		return false
 	}
@@ -155,7 +155,7 @@ func (s *Session) credentials(join *protocol.Join) (string, *auth.Claims, error)
 // nothing is registered.
 func (j *joining) register(ctx context.Context) error {
 	h, ch, client := j.session.hub, j.channel, j.session.identity.ClientID
-	if j.refused != nil && j.waits() > 0 {
+	if j.refused != nil && j.wait() > 0 {
 		ch.access.release()
 		return protocol.Unserve(*j.refused)
 	}

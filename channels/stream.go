@@ -40,7 +40,7 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 		j.channel.access.release()
 		return nil, err
 	}
-	if err := j.register(ctx); err != nil || j.waits() == 0 {
+	if err := j.register(ctx); err != nil || j.wait() == 0 {
 		return j, err
 	}
 	// The request alone waits for this, and its status can still be a refusal.

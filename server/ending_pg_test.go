@@ -64,7 +64,7 @@ func TestServersEndChannelsAndSessions(t *testing.T) {
 	}
 	idle.next("phx_reply") // the session is there
 	if got := s.end(t, "disconnect", `{"sub":"`+userID(9)+`"}`); got != `200 {"disconnected":1}` {
-		t.Errorf("disconnect of who has joined nothing = %s; want one", got)
+		t.Errorf("disconnect of a session that has joined nothing = %s; want one", got)
 	}
 	if _, _, err := idle.conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
 		t.Errorf("closed with %v; want 1000", err)
