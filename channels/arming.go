@@ -167,9 +167,9 @@ func (a *arming) begin(c *check, subject *policy.Subject) {
 }
 
 // conclude acts on what a check has found, by answers that are at least as new as
-// checked. Bindings of a table that is not
-// published stay, as the table may be published one day. A join whose reply has
-// waited for the check is answered, or refused.
+// checked. Bindings of a table that is not published stay, as the table may be
+// published one day. A join whose reply has waited for the check is answered, or
+// refused.
 func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time) {
 	if reply := ch.out.deferral; reply.waits() {
 		if found.Refused != nil {
@@ -183,7 +183,7 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time
 	switch {
 	case found.Absent != nil:
 		ch.rows.Idle(found.Absent)
-		a.waiting.add(ch, nameOf(found.Absent))
+		a.waiting.add(ch, found.Absent.TableName())
 		ch.problem(protocol.StatusError, *found.Refused)
 	case found.Refused != nil:
 		ch.rows.Detach()
@@ -201,12 +201,8 @@ func (a *arming) learn(ch *channel, found diagnose.Finding) {
 		return
 	}
 	if found.Absent != nil {
-		a.waiting.add(ch, nameOf(found.Absent))
+		a.waiting.add(ch, found.Absent.TableName())
 	} else {
 		a.waiting.remove(ch)
 	}
-}
-
-func nameOf(b *diagnose.Binding) catalog.TableName {
-	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
 }

@@ -7,6 +7,7 @@ import (
 
 	"walcast/filters"
 	"walcast/protocol"
+	"walcast/replication/catalog"
 	"walcast/replication/wal"
 )
 
@@ -34,6 +35,11 @@ func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Prob
 		}
 	}
 	return bindings, nil
+}
+
+// TableName is the table that a binding names; "*" stands for any.
+func (b *Binding) TableName() catalog.TableName {
+	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
 }
 
 // isWild reports whether a binding names no single table. It may select no columns

@@ -129,7 +129,7 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 // look finds the tables that a binding is to be checked against, or why there are
 // none.
 func (k *Check) look(ctx context.Context, b *Binding) (refused *protocol.Problem, err error) {
-	relations, partly, err := k.checker.tables.published(ctx, nameOf(b), k.checker.believed)
+	relations, partly, err := k.checker.tables.published(ctx, b.TableName(), k.checker.believed)
 	if err != nil {
 		return nil, err
 	}

@@ -51,11 +51,6 @@ func (c *Checker) Check(ctx context.Context, s *policy.Subject, bindings []Bindi
 	return k.found, err
 }
 
-// nameOf returns the table name that a binding asks for.
-func nameOf(b *Binding) catalog.TableName {
-	return catalog.TableName{Schema: b.Spec.Schema, Table: b.Spec.Table}
-}
-
 // absent says why a binding concerns no published table. Only roles that may use the
 // schema are told whether there is a table of that name. All others get one and the
 // same answer, before the name is looked up, so that the time it takes tells nothing
@@ -76,7 +71,7 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 			return unusableSchema(b), nil
 		}
 	}
-	why, err := c.tables.absent(ctx, nameOf(b), c.believed)
+	why, err := c.tables.absent(ctx, b.TableName(), c.believed)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +154,7 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 	case !errors.As(err, &unfit):
 		var shape catalog.Shape
 		if err == nil && len(narrow(b, rel)) > 0 {
-			shape, err = c.tables.shape(ctx, nameOf(b), rel.OID, c.believed)
+			shape, err = c.tables.shape(ctx, b.TableName(), rel.OID, c.believed)
 		}
 		return warningsFor(b, rel, shape, view, s.Role, c.policy.Unjudged(view, s)), nil, err
 	case unfit.Lacks != "":

@@ -127,7 +127,7 @@ func (p *project) close() { p.pool.Close() }
 func (p *project) stages(s *Server) []stage {
 	stages := []stage{
 		{"replication", p.read},
-		{"ready", func(ctx context.Context) error { return p.announce(ctx, s) }},
+		{"ready", func(ctx context.Context) error { return p.awaitStream(ctx, s) }},
 		{"migrations", p.upkeep},
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
@@ -166,8 +166,8 @@ func (p *project) read(ctx context.Context) error {
 	return p.reader.Run(ctx)
 }
 
-// announce says that s is ready when the reader streams for the first time.
-func (p *project) announce(ctx context.Context, s *Server) error {
+// awaitStream says that s is ready when the reader streams for the first time.
+func (p *project) awaitStream(ctx context.Context, s *Server) error {
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
 	for !p.reader.Status().Streaming {
