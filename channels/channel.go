@@ -135,11 +135,11 @@ func (c *channel) reply(m protocol.Message, status string, response []byte) {
 // sent everything. A client that names positions so keeps up with the log while
 // no row matches.
 func (c *channel) tellPosition(m protocol.Message) {
-	position := ""
+	var position, history string
 	if len(c.rows.Bindings()) > 0 {
-		position = c.rows.Standing().Position.Text()
+		position, history = written(c.session.hub.log, c.rows.Standing())
 	}
-	c.reply(m, protocol.StatusOK, protocol.Position(position))
+	c.reply(m, protocol.StatusOK, protocol.Position(position, history))
 }
 
 // askProgress takes a push that asks how far the channel is.

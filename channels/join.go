@@ -14,7 +14,6 @@ import (
 	"walcast/protocol"
 	"walcast/replication/catalog"
 	"walcast/replication/changelog"
-	"walcast/replication/wal"
 )
 
 // join answers phx_join. If the topic is joined already its channel is ended
@@ -70,7 +69,7 @@ type joining struct {
 	channel  *channel
 	bindings []diagnose.Binding
 	refused  *protocol.Problem // why no binding can work, nil if they may
-	after    []wal.Position    // named by the bindings; zero for a binding without one
+	after    []changelog.Named // named by the bindings; zero for a binding without one
 }
 
 // authorise decides whether a join is allowed, and makes its channel, which is
@@ -239,7 +238,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Address: ch.address, Legacy: j.asked.Legacy,
 		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.acting(), Bindings: j.bindings, After: j.after,
-		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil,
+		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil, Histories: j.histories(),
 		Dedicated: ch.weight.exceedsLane(j.session.held()),
 		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 	}, start)
@@ -285,10 +284,7 @@ func (j *joining) enter() {
 // nothing, if the channel has ended before.
 func (j *joining) reply(replaced *channel) bool {
 	s, ch, h := j.session, j.channel, j.session.hub
-	position := ""
-	if len(j.bindings) > 0 {
-		position = ch.rows.Started().Position.Text()
-	}
+	position, history := j.begins()
 	var following []*protocol.Frame
 	for _, warning := range j.asked.Warnings {
 		following = append(following, ch.address.System(protocol.ExtensionSystem, protocol.StatusOK, warning))
@@ -301,13 +297,13 @@ func (j *joining) reply(replaced *channel) bool {
 		following = append(following, replaced.closing())
 	}
 	// A join without join_ref is answered without one.
-	reply := ch.address.Version.Joined(j.message, ch.terms.closeRef, position, j.asked.Response(position))
+	reply := ch.address.Version.Joined(j.message, ch.terms.closeRef, position, j.asked.Response(position, history))
 	if !ch.out.open(reply, following...) {
 		return false
 	}
 	h.metrics.joins.WithLabelValues("ok").Inc()
-	for i := range j.asked.Bindings { // a slice of the whole payload, which need not stay
-		j.asked.Bindings[i].Raw = nil
+	for i := range j.asked.Bindings { // slices of the whole payload, which need not stay
+		j.asked.Bindings[i].Raw, j.asked.Bindings[i].Resume = nil, nil
 	}
 	s.ledger.Add(ch)
 	if ch.ended.Load() { // its end may have come first

@@ -1,6 +1,8 @@
 package channels
 
 import (
+	"slices"
+
 	"walcast/channels/fanout"
 	"walcast/channels/resume"
 	"walcast/channels/topics"
@@ -39,7 +41,7 @@ func (j *joining) returning(known resume.Known) *topics.Returning {
 // else where its pongs have proven it to be, else live.
 func (j *joining) start(known resume.Known) fanout.Start {
 	start := fanout.Start{Forgotten: known.Memory == resume.Forgotten}
-	after, named, err := positions(j.bindings)
+	after, named, err := positionsOf(j.bindings)
 	switch {
 	case err != nil:
 		// The client must not take silence for "nothing happened".
@@ -52,19 +54,58 @@ func (j *joining) start(known resume.Known) fanout.Start {
 	return start
 }
 
-// positions are those that the bindings name, zero for a binding without one.
+// positionsOf are those that the bindings name, zero for a binding without one.
 // named says that there is one.
-func positions(bindings []diagnose.Binding) (after []wal.Position, named bool, err error) {
+func positionsOf(bindings []diagnose.Binding) (after []changelog.Named, named bool, err error) {
 	for i, b := range bindings {
-		if b.Spec.ResumeFrom == "" {
+		if b.Spec.Resume == nil || b.Spec.Resume.From == "" {
 			continue
 		}
 		if after == nil {
-			after = make([]wal.Position, len(bindings))
+			after = make([]changelog.Named, len(bindings))
 		}
-		if after[i], err = wal.ParsePosition(b.Spec.ResumeFrom); err != nil {
+		if after[i].Position, err = wal.ParsePosition(b.Spec.Resume.From); err != nil {
+			return nil, false, err
+		}
+		if after[i].Provenance, err = changelog.ParseProvenance(b.Spec.Resume.History); err != nil {
 			return nil, false, err
 		}
 	}
 	return after, after != nil, nil
+}
+
+// histories reports whether the client has asked for what goes with a position: others
+// get replies with nothing but what their library knows.
+func (j *joining) histories() bool {
+	return slices.ContainsFunc(j.bindings, func(b diagnose.Binding) bool { return b.Spec.Resume != nil })
+}
+
+// begins is what the reply says of where the bindings begin. What a client is to keep
+// beside a position that it has named is what it had, as long as it is not known what
+// that is worth.
+func (j *joining) begins() (position, history string) {
+	if len(j.bindings) == 0 {
+		return "", ""
+	}
+	at := j.channel.rows.Started()
+	if !j.histories() {
+		return at.Position.Text(), ""
+	}
+	for _, n := range j.after {
+		if n.Position.IsZero() {
+			continue
+		}
+		if at.History == (changelog.History{}) || n.Provenance == (changelog.Provenance{}) {
+			return at.Position.Text(), n.Provenance.String()
+		}
+	}
+	return written(j.session.hub.log, at)
+}
+
+// written is a standing as clients get it, with what they are to keep beside it.
+func written(log *changelog.Log, at changelog.Standing) (position, history string) {
+	if at.Position.IsZero() || at.History == (changelog.History{}) {
+		return at.Position.Text(), ""
+	}
+	return at.Position.String(), log.Provenance(at.Position).String()
 }

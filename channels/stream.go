@@ -13,8 +13,8 @@ func (s *Session) streams() bool { return s.identity.Version.IsStream() }
 
 // Stream is what the join of an event stream says beside its message.
 type Stream struct {
-	From string // the position after which its bindings go on, as the client wrote it; "" is live
-	Deaf bool   // it is not to get broadcasts
+	Resume protocol.Resume // where its bindings go on; without a position they are live
+	Deaf   bool            // it is not to get broadcasts
 }
 
 // Admit decides on the join of an event stream. It pushes nothing, so that a
@@ -36,7 +36,7 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 		return nil, err
 	}
 	j.channel.access.deaf = wanted.Deaf
-	if err := j.startAt(ctx, wanted.From); err != nil {
+	if err := j.startAt(ctx, wanted.Resume); err != nil {
 		j.channel.access.release()
 		return nil, err
 	}
@@ -47,19 +47,19 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 	return j, <-j.hold(nil).outcome
 }
 
-// startAt sets the position after which the bindings of a stream start, "" for
-// live. It refuses bindings that cannot work: the client of an event stream
+// startAt sets the position after which the bindings of a stream start, if there is
+// one. It refuses bindings that cannot work: the client of an event stream
 // learns that from the answer to its request, a client on a socket by a system
 // message after the reply.
-func (j *joining) startAt(ctx context.Context, from string) error {
+func (j *joining) startAt(ctx context.Context, at protocol.Resume) error {
 	if j.refused != nil {
 		return protocol.Refusal{Text: j.refused.Message}
 	}
-	if from == "" {
-		return j.awaitLog(ctx)
-	}
 	for i := range j.asked.Bindings {
-		j.asked.Bindings[i].ResumeFrom = from
+		j.asked.Bindings[i].Resume = &at
+	}
+	if at.From == "" {
+		return j.awaitLog(ctx)
 	}
 	return nil
 }

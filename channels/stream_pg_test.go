@@ -68,7 +68,7 @@ func (f *fixture) stream(signed string) *eventReader {
 func (r *eventReader) admit(ctx context.Context, config, from string) (begin func(), err error) {
 	return r.session.Admit(ctx, protocol.Message{
 		JoinRef: `"1"`, Ref: `"1"`, Topic: "realtime:room", Event: protocol.EventJoin, Payload: []byte(`{"config":` + config + `}`),
-	}, Stream{From: from})
+	}, Stream{Resume: protocol.Resume{From: from}})
 }
 
 // follow opens a stream of the bindings that goes on after a position.

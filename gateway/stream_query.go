@@ -75,18 +75,24 @@ func readStreamQuery(query url.Values, h http.Header) (streamQuery, error) {
 			JoinRef: streamRef, Ref: streamRef, Topic: protocol.TopicPrefix + topic, Event: protocol.EventJoin,
 			Payload: encode(map[string]any{"config": config}),
 		},
-		Stream: channels.Stream{From: readPosition(query, h), Deaf: !broadcast},
+		Stream: channels.Stream{Resume: readResume(query, h), Deaf: !broadcast},
 	}, nil
 }
 
-// readPosition is where the client says that it was. An EventSource sends the
-// header when it comes back by itself, and repeats the query of its first
-// request, which is older.
-func readPosition(query url.Values, h http.Header) string {
-	if id := h.Get("Last-Event-Id"); id != "" {
-		return id
+// readResume is where the client says that it was. An EventSource sends the header
+// when it comes back by itself, and repeats the query of its first request, which is
+// older: a history there is of the position there, and of the header's only where the
+// query has no position.
+func readResume(query url.Values, h http.Header) protocol.Resume {
+	asked := protocol.Resume{From: last(query, "last_event_id"), History: last(query, "history")}
+	switch id := h.Get("Last-Event-Id"); {
+	case id == "":
+		return asked
+	case asked.From == "":
+		return protocol.Resume{From: id, History: asked.History}
+	default:
+		return protocol.Resume{From: id}
 	}
-	return last(query, "last_event_id")
 }
 
 // readFlag reads true or false. Anything else is refused: a slip must not make a

@@ -66,7 +66,7 @@ func TestReadStreamQueryBesideTheJoin(t *testing.T) {
 		"topic=room":                               {},
 		"topic=room&broadcast=true":                {},
 		"topic=room&broadcast=false":               {Deaf: true},
-		"topic=room&last_event_id=16%2FB374D848:3": {From: "16/B374D848:3"},
+		"topic=room&last_event_id=16%2FB374D848:3": {Resume: protocol.Resume{From: "16/B374D848:3"}},
 	} {
 		values, err := url.ParseQuery(query)
 		if err != nil {
@@ -78,6 +78,30 @@ func TestReadStreamQueryBesideTheJoin(t *testing.T) {
 	}
 	if got, err := readStreamQuery(url.Values{"topic": {"room"}, "named": {"false"}}, http.Header{}); got.version != protocol.UnnamedSSE || err != nil {
 		t.Errorf("readStreamQuery with named=false = %+v, %v; want events without names", got, err)
+	}
+}
+
+// TestTheHistoryOfAStreamIsOfThePositionBesideIt: a browser repeats the query of its
+// first request when it comes back with a newer position in the header.
+func TestTheHistoryOfAStreamIsOfThePositionBesideIt(t *testing.T) {
+	for _, c := range []struct {
+		query, header string
+		want          protocol.Resume
+	}{
+		{"last_event_id=1/2:3&history=7.a.1.b", "", protocol.Resume{From: "1/2:3", History: "7.a.1.b"}},
+		{"history=7.a.1.b", "1/2:4", protocol.Resume{From: "1/2:4", History: "7.a.1.b"}},
+		{"last_event_id=1/2:3&history=7.a.1.b", "1/2:4", protocol.Resume{From: "1/2:4"}},
+		{"history=7.a.1.b", "", protocol.Resume{History: "7.a.1.b"}},
+	} {
+		values, err := url.ParseQuery("topic=room&" + c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header := http.Header{}
+		header.Set("Last-Event-ID", c.header)
+		if got, err := readStreamQuery(values, header); got.Resume != c.want || err != nil {
+			t.Errorf("readStreamQuery(%q) with header %q = %+v, %v; want %+v", c.query, c.header, got.Resume, err, c.want)
+		}
 	}
 }
 

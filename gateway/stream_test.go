@@ -26,7 +26,7 @@ func (s *fakeSession) Admit(_ context.Context, m protocol.Message, wanted channe
 		code, text, _ := strings.Cut(what, "/")
 		return nil, protocol.Refusal{Code: code, Text: text}
 	}
-	from := wanted.From
+	from := wanted.Resume.From
 	if from == "" {
 		from = "1/1:1"
 	}

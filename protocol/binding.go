@@ -17,12 +17,19 @@ type Binding struct {
 	Filter string          // blank for none
 	Select []string        // sorted, each once; nil when absent
 
-	Int8AsString bool   // option "int8": "string": int8 and numeric are sent as strings
-	ResumeFrom   string // option "resume": {"from": …}: the position as given, "" when absent
+	Int8AsString bool    // option "int8": "string": int8 and numeric are sent as strings
+	Resume       *Resume // option "resume", nil when absent
 	Live
 
 	// Err is upstream's text when the parameters cannot be served.
 	Err string
+}
+
+// Resume is where a binding goes on, as the client gave it; what is absent is "". A
+// client that has the option, be it null, is told a history beside a position.
+type Resume struct {
+	From    string // a position
+	History string // what the client was given beside it
 }
 
 // Live is what a binding asks for so that its client can keep a table.
@@ -131,7 +138,7 @@ func (j *Join) parseBinding(raw value) Binding {
 		case "int8":
 			b.Int8AsString = j.int8AsString(v)
 		case optionResume:
-			b.ResumeFrom = j.resumeFrom(v)
+			b.Resume = j.resume(v)
 		case "transactions":
 			b.Transactions = j.flag("postgres_changes.transactions", v, false)
 		case "snapshot":
@@ -248,21 +255,28 @@ func (j *Join) int8AsString(v value) bool {
 	return false
 }
 
-func (j *Join) resumeFrom(v value) string {
+func (j *Join) resume(v value) *Resume {
+	var r Resume
 	if v.isNull() {
-		return ""
+		return &r
 	}
-	var from value
+	var from, history value
 	for name, m := range v.pairs() {
-		if string(name) == "from" {
+		switch string(name) {
+		case "from":
 			from = m
+		case "history":
+			history = m
 		}
 	}
-	position, ok := from.text()
-	if !ok && !(v.kind() == '{' && from.isNull()) {
+	var ok bool
+	if r.From, ok = from.text(); !ok && !(v.kind() == '{' && from.isNull()) {
 		j.warn("postgres_changes.resume", `{"from": "<position>"}`, "changes are live from now")
 	}
-	return position
+	if r.History, ok = history.text(); !ok && !history.isNull() {
+		j.warn("postgres_changes.resume.history", "a string", "the position is taken for one of this server")
+	}
+	return &r
 }
 
 // legacyBinding is the binding of a join without config: the sub-topic names

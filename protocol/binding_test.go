@@ -71,7 +71,7 @@ func TestBinding(t *testing.T) {
 
 		{
 			raw:  `{"table":"t","int8":"string","resume":{"from":"16/B374D848:3"},"snapshot":true,"view":"TRUE"}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, ResumeFrom: "16/B374D848:3", Live: Live{Snapshot: true, View: true}},
+			want: Binding{Event: "*", Schema: "public", Table: "t", Int8AsString: true, Resume: &Resume{From: "16/B374D848:3"}, Live: Live{Snapshot: true, View: true}},
 		},
 		{
 			raw:  `{"table":"t","transactions":true,"order":"id.asc","limit":10}`,
@@ -81,18 +81,27 @@ func TestBinding(t *testing.T) {
 			raw: `{"table":"t","transactions":"yes"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
 			warning: "warning: postgres_changes.transactions: unable to parse, expected boolean; false is used",
 		},
-		{raw: `{"table":"t","int8":"number","resume":{"from":null},"snapshot":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
-		{raw: `{"table":"t","resume":null}`, want: Binding{Event: "*", Schema: "public", Table: "t"}},
+		{raw: `{"table":"t","int8":"number","resume":{"from":null},"snapshot":null}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{}}},
+		{
+			raw:  `{"table":"t","resume":{"from":"16/B374D848:3","history":"7001.a.1.b"}}`,
+			want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{From: "16/B374D848:3", History: "7001.a.1.b"}},
+		},
+		{
+			raw: `{"table":"t","resume":{"from":"16/B374D848:3","history":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{From: "16/B374D848:3"}},
+			warning: `warning: postgres_changes.resume.history: unable to parse, expected a string; the position is taken for one of this server`,
+		},
+		{raw: `{"table":"t","resume":null}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{}}},
+		{raw: `{"table":"t","resume":{}}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{}}},
 		{
 			raw: `{"table":"t","int8":true}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
 			warning: `warning: postgres_changes.int8: unable to parse, expected "string" or "number"; numbers are used`,
 		},
 		{
-			raw: `{"table":"t","resume":"16/B374D848:3"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			raw: `{"table":"t","resume":"16/B374D848:3"}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{}},
 			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`,
 		},
 		{
-			raw: `{"table":"t","resume":{"from":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t"},
+			raw: `{"table":"t","resume":{"from":7}}`, want: Binding{Event: "*", Schema: "public", Table: "t", Resume: &Resume{}},
 			warning: `warning: postgres_changes.resume: unable to parse, expected {"from": "<position>"}; changes are live from now`,
 		},
 		{

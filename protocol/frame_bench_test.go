@@ -123,6 +123,6 @@ func BenchmarkParseJoin(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		j.Response("16/B374D848:3")
+		j.Response("16/B374D848:3", "")
 	}
 }

@@ -15,7 +15,7 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 	for name, build := range map[string]func(v Version) *Frame{
 		"join-reply": func(v Version) *Frame {
 			return v.Joined(Message{Ref: `"1"`, Topic: "realtime:room1"}, `"1"`, "16/B374D848:3", bindingsOf(t,
-				`{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1"}`, `{"table":"todos"}`).Response("16/B374D848:3"))
+				`{"event":"INSERT","schema":"public","table":"todos","filter":"id=eq.1"}`, `{"table":"todos"}`).Response("16/B374D848:3", ""))
 		},
 		"join-refused": func(v Version) *Frame {
 			return v.ReplyTo(Message{Ref: `"1"`, Topic: "realtime:room1"}, `"1"`, StatusError, Reason(RefuseRead("room1")))

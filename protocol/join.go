@@ -220,10 +220,10 @@ func notMap(field string, v value) error {
 }
 
 // Response is the join reply's response object: the bindings verbatim, in
-// order, each with its id added, and position when not empty.
-func (j *Join) Response(position string) json.RawMessage {
-	const around, perBinding = len(`{"postgres_changes":[],"position":""}`), len(`,"id":2147483647,`)
-	size := around + len(position)
+// order, each with its id added, and position and history when not empty.
+func (j *Join) Response(position, history string) json.RawMessage {
+	const around, perBinding = len(`{"postgres_changes":[],"position":"","history":""}`), len(`,"id":2147483647,`)
+	size := around + len(position) + len(history)
 	for i := range j.Bindings {
 		size += perBinding + len(j.Bindings[i].Raw)
 	}
@@ -237,7 +237,7 @@ func (j *Join) Response(position string) json.RawMessage {
 	dst = append(dst, ']')
 	if position != "" {
 		dst = append(dst, `,"position":`...)
-		dst = appendQuoted(dst, position)
+		dst = appendHistory(appendQuoted(dst, position), history)
 	}
 	return append(dst, '}')
 }

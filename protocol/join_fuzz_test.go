@@ -44,8 +44,8 @@ func FuzzParseJoin(f *testing.F) {
 			Bindings []json.RawMessage `json:"postgres_changes"`
 			Position string
 		}
-		if err := json.Unmarshal(j.Response("0/1:2"), &response); err != nil {
-			t.Fatalf("Response %s: %v", j.Response("0/1:2"), err)
+		if err := json.Unmarshal(j.Response("0/1:2", ""), &response); err != nil {
+			t.Fatalf("Response %s: %v", j.Response("0/1:2", ""), err)
 		}
 		if response.Position != "0/1:2" || len(response.Bindings) != len(j.Bindings) {
 			t.Fatalf("Response to %q has %d bindings and position %q; want %d", payload, len(response.Bindings), response.Position, len(j.Bindings))

@@ -159,11 +159,15 @@ func TestResponse(t *testing.T) {
 		"":              `{"postgres_changes":[{ "x": 1.50, "event":"*" ,"id":1},{ "id":2},{"id":42,"id":2147483647}]}`,
 		"16/B374D848:3": `{"postgres_changes":[{ "x": 1.50, "event":"*" ,"id":1},{ "id":2},{"id":42,"id":2147483647}],"position":"16/B374D848:3"}`,
 	} {
-		if got := string(j.Response(position)); got != want {
+		if got := string(j.Response(position, "")); got != want {
 			t.Errorf("Response(%q):\ngot  %s\nwant %s", position, got, want)
 		}
 	}
-	if got := string((&Join{}).Response("")); got != `{"postgres_changes":[]}` {
+	const want = `{"postgres_changes":[],"position":"0/3:0","history":"7001.a.1.b"}`
+	if got := string((&Join{}).Response("0/3:0", "7001.a.1.b")); got != want {
+		t.Errorf("Response with a history = %s; want %s", got, want)
+	}
+	if got := string((&Join{}).Response("", "")); got != `{"postgres_changes":[]}` {
 		t.Errorf("Response of a join without bindings = %s", got)
 	}
 }

@@ -36,16 +36,26 @@ func Reason(refusal error) json.RawMessage {
 	return append(b, '}')
 }
 
-// Position is the response that says up to where a client has everything,
-// {"position":"…"}; empty when nothing is known.
-func Position(position string) json.RawMessage {
+// Position is the response that says up to where a client has everything, and what it
+// is to keep beside the position, {"position":"…","history":"…"}; empty when nothing is
+// known.
+func Position(position, history string) json.RawMessage {
 	if position == "" {
 		return EmptyObject
 	}
-	b := make([]byte, 0, len(`{"position":""}`)+len(position))
+	b := make([]byte, 0, len(`{"position":"","history":""}`)+len(position)+len(history))
 	b = append(b, `{"position":`...)
 	b = appendQuoted(b, position)
-	return append(b, '}')
+	return append(appendHistory(b, history), '}')
+}
+
+// appendHistory writes the member of an object that stands beside a position, if there
+// is one.
+func appendHistory(dst []byte, history string) []byte {
+	if history == "" {
+		return dst
+	}
+	return appendQuoted(append(dst, `,"history":`...), history)
 }
 
 // ReplyTo builds phx_reply to a message, whatever its topic is (Message.OddTopic).

@@ -101,6 +101,7 @@ type ResyncDetail struct {
 	From     string // the last position that the client is known to have
 	Oldest   string // the oldest position that could have been continued from
 	Position string // everything after it is delivered
+	History  string // what the client is to keep beside it
 }
 
 // The code and the reason of a resync that gives up broadcasts and nothing else.
@@ -126,5 +127,5 @@ func resyncPayload(subTopic string, d ResyncDetail) json.RawMessage {
 			b = appendQuoted(b, position.text)
 		}
 	}
-	return append(b, '}')
+	return append(appendHistory(b, d.History), '}')
 }

@@ -27,6 +27,14 @@ func TestSystem(t *testing.T) {
 				`"code":"unknown_client","from":null,"oldest":null,"position":"0/3:0"}`,
 		},
 		{
+			"resync with a history", string(resyncPayload("room", ResyncDetail{Reason: "gone", Code: "other_cluster", Position: "0/3:0", History: "7001.a.1.b"})),
+			`{"message":"resync_required: gone","status":"ok","extension":"postgres_changes","channel":"room",` +
+				`"code":"other_cluster","from":null,"oldest":null,"position":"0/3:0","history":"7001.a.1.b"}`,
+		},
+		{"position", string(Position("0/3:0", "")), `{"position":"0/3:0"}`},
+		{"position with a history", string(Position("0/3:0", "7001.a.1.b")), `{"position":"0/3:0","history":"7001.a.1.b"}`},
+		{"no position", string(Position("", "7001.a.1.b")), `{}`},
+		{
 			"policy that raises", PolicyRaised("public.todos", "22P02", `invalid input syntax for type uuid: ""`),
 			`Changes of public.todos are not delivered: its row-level security raised ERROR 22P02 invalid input syntax for type uuid: ""`,
 		},

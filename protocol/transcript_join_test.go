@@ -181,8 +181,8 @@ func checkJoin(t *testing.T, section string, m Message, a joinAnswer, ids *trans
 	if want.echo == "" {
 		return
 	}
-	if err := ids.Match(json.RawMessage(want.echo), j.Response("")); err != nil {
-		t.Errorf("Response to %.300s:\nrecorded %s\ngot      %s\n%v", m.Payload, want.echo, j.Response(""), err)
+	if err := ids.Match(json.RawMessage(want.echo), j.Response("", "")); err != nil {
+		t.Errorf("Response to %.300s:\nrecorded %s\ngot      %s\n%v", m.Payload, want.echo, j.Response("", ""), err)
 	}
 }
 

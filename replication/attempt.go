@@ -39,7 +39,7 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 		return err
 	}
 	defer closeQuietly(conn) // does nothing once the stream has taken it over
-	now, err := r.identify(ctx, conn, server.started)
+	now, ancestors, err := r.identify(ctx, conn, server.started)
 	if err != nil {
 		return err
 	}
@@ -53,6 +53,9 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 		return fmt.Errorf("start replication from slot %q: %w", r.config.Slot, err)
 	}
 	r.takeOver(ctx, server)
+	r.log.ReadFrom(changelog.Source{
+		System: now.id, Database: server.database, Timeline: now.timeline, Ancestors: ancestors, Publications: server.publications,
+	})
 	at, err := r.beginHistory(ctx, now)
 	if err != nil {
 		return err
@@ -142,19 +145,23 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 }
 
 // identify finds out whether the cluster at the other end continues what was
-// read; if not, subscribers have to resync.
-func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn, instance string) (system, error) {
+// read; if not, subscribers have to resync. ancestors are the timelines before.
+func (r *Reader) identify(ctx context.Context, conn *pgconn.PgConn, instance string) (now system, ancestors []changelog.TimelineEnd, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
 	defer cancel()
-	now, err := identify(ctx, conn)
+	now, err = identify(ctx, conn)
 	now.instance = instance
 	if err != nil {
-		return now, err
+		return now, nil, err
 	}
+	ancestors, unread := ancestorsOf(ctx, conn, now.timeline)
 	err = r.continuity.compare(now, r.progress.received(), r.progress.seenTimeline(), func(timeline int32) (wal.LSN, error) {
-		return timelineEnd(ctx, conn, now.timeline, timeline)
+		return endOf(timeline, ancestors), unread
 	})
-	return now, err
+	if err == nil && unread != nil {
+		r.logger.Warn("clients whose history is of an earlier timeline are told to resync", "err", unread)
+	}
+	return now, ancestors, err
 }
 
 // prepareSlot makes sure that there is a slot that can be read. One that is

@@ -50,15 +50,18 @@ func TestLineageDoesNotGuessWithoutTheTimelineHistory(t *testing.T) {
 	}
 }
 
-func TestParseTimelineEnd(t *testing.T) {
+func TestParseTimelineHistory(t *testing.T) {
 	const content = "1\t0/3000148\tno recovery target specified\n\n# a comment\n2\t0/5000A28\tbefore 2024-02-29 12:00:00+00\n"
 	for timeline, want := range map[int32]wal.LSN{1: 0x3000148, 2: 0x5000A28, 3: 0} {
-		if got, err := parseTimelineEnd([]byte(content), timeline); err != nil || got != want {
-			t.Errorf("parseTimelineEnd(%d) = %s, %v; want %s", timeline, got, err, want)
+		ancestors, err := parseTimelineHistory([]byte(content))
+		if got := endOf(timeline, ancestors); err != nil || got != want {
+			t.Errorf("timeline %d ends at %s, %v; want %s", timeline, got, err, want)
 		}
 	}
-	if got, err := parseTimelineEnd([]byte("one\t0/30\tx\n"), 1); err == nil {
-		t.Errorf("parseTimelineEnd of nonsense = %s; want an error", got)
+	for _, bad := range []string{"one\t0/30\tx\n", "1\tthere\tx\n"} {
+		if got, err := parseTimelineHistory([]byte(bad)); err == nil {
+			t.Errorf("parseTimelineHistory(%q) = %v; want an error", bad, got)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,12 +33,32 @@ func TestPromotionThatHasEverythingGoesOn(t *testing.T) {
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.want("INSERT orders 1 a")
 	history := r.log.History()
+	given := changelog.Named{Position: r.log.Head(), Provenance: r.log.Provenance(r.log.Head())}
 	db.StopServer()
 	promote(t, db)
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b") // and no resync
 	if got := r.log.History(); got != history {
 		t.Errorf("history became %+v; want %+v still", got, history)
+	}
+	newest := changelog.Named{Position: r.log.Head(), Provenance: given.Provenance}
+	if _, err := r.log.Locate([]changelog.Named{newest}); err != nil || given.Provenance.Timeline != 1 {
+		t.Errorf("a client that was here over the promotion, with %+v, is told: %v", newest, err)
+	}
+	if got := r.log.Provenance(newest.Position).Timeline; got != 2 {
+		t.Errorf("positions are of timeline %d; want 2", got)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	r = startReader(t, db, holding())
+	if _, err := r.log.Locate([]changelog.Named{given}); err != nil {
+		t.Errorf("a client from before the promotion is told by the next run: %v", err)
+	}
+	// As if the first timeline had been written to for longer, and that is lost.
+	var resync *changelog.ResyncError
+	if _, err := r.log.Locate([]changelog.Named{newest}); !errors.As(err, &resync) || resync.Code != changelog.CodeDiverged {
+		t.Errorf("a client from beyond the end of its timeline: %v; want it to be told %s", err, changelog.CodeDiverged)
 	}
 	if file := walFile(t, db); !strings.HasPrefix(file, "00000002") {
 		t.Errorf("the server writes %s; want a file of timeline 2", file)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
@@ -40,23 +41,35 @@ func identify(ctx context.Context, conn *pgconn.PgConn) (system, error) {
 	return system{id: r.SystemID, timeline: r.Timeline, end: wal.LSN(r.XLogPos)}, nil
 }
 
-// timelineEnd asks where a timeline ended that is an ancestor of newest.
-func timelineEnd(ctx context.Context, conn *pgconn.PgConn, newest, timeline int32) (wal.LSN, error) {
-	r, err := pglogrepl.TimelineHistory(ctx, conn, newest)
-	if err != nil {
-		return 0, fmt.Errorf("read history of timeline %d: %w", newest, err)
+// ancestorsOf asks where the timelines ended that a timeline goes on from. The first
+// has none.
+func ancestorsOf(ctx context.Context, conn *pgconn.PgConn, timeline int32) (ancestors []changelog.TimelineEnd, err error) {
+	if timeline <= 1 {
+		return nil, nil
 	}
-	end, err := parseTimelineEnd(r.Content, timeline)
-	if err != nil {
-		return 0, fmt.Errorf("read history of timeline %d: %w", newest, err)
+	r, err := pglogrepl.TimelineHistory(ctx, conn, timeline)
+	if err == nil {
+		ancestors, err = parseTimelineHistory(r.Content)
 	}
-	return end, nil
+	if err != nil {
+		return nil, fmt.Errorf("read history of timeline %d: %w", timeline, err)
+	}
+	return ancestors, nil
 }
 
-// parseTimelineEnd reads lines of timeline, tab, LSN of the switch, tab, reason.
-// A timeline that is not listed is no ancestor: nothing of it is left, and its
+// endOf is where a timeline ended. One that is no ancestor has nothing left, and its
 // end is 0.
-func parseTimelineEnd(content []byte, timeline int32) (wal.LSN, error) {
+func endOf(timeline int32, ancestors []changelog.TimelineEnd) wal.LSN {
+	for _, a := range ancestors {
+		if a.Timeline == timeline {
+			return a.End
+		}
+	}
+	return 0
+}
+
+// parseTimelineHistory reads lines of timeline, tab, LSN of the switch, tab, reason.
+func parseTimelineHistory(content []byte) (ancestors []changelog.TimelineEnd, err error) {
 	lines := bufio.NewScanner(bytes.NewReader(content))
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
@@ -65,11 +78,13 @@ func parseTimelineEnd(content []byte, timeline int32) (wal.LSN, error) {
 		}
 		n, err := strconv.ParseInt(fields[0], 10, 32)
 		if err != nil {
-			return 0, fmt.Errorf("line %q: want a timeline first", lines.Text())
+			return nil, fmt.Errorf("line %q: want a timeline first", lines.Text())
 		}
-		if int32(n) == timeline {
-			return wal.ParseLSN(fields[1])
+		end, err := wal.ParseLSN(fields[1])
+		if err != nil {
+			return nil, err
 		}
+		ancestors = append(ancestors, changelog.TimelineEnd{Timeline: int32(n), End: end})
 	}
-	return 0, lines.Err()
+	return ancestors, lines.Err()
 }

@@ -38,7 +38,7 @@ var resyncs = []struct {
 type resync struct {
 	Message, Status, Extension, Code string
 	From                             *string
-	Oldest, Position                 string
+	Oldest, Position, History        string
 }
 
 func (c *client) resync() resync {
@@ -82,8 +82,8 @@ func TestSubscribersAreToldWhyChangesAreLost(t *testing.T) {
 			c.blow(t, db)
 			for _, client := range []*client{one, two} {
 				r := client.resync()
-				if r.Code != c.code || r.Status != "ok" || r.Extension != "postgres_changes" || r.From == nil || r.Position == "" {
-					t.Errorf("told %+v; want code %s", r, c.code)
+				if r.Code != c.code || r.Status != "ok" || r.Extension != "postgres_changes" || r.From == nil || r.Position == "" || r.History != "" {
+					t.Errorf("told %+v; want code %s, and nothing that was not asked for", r, c.code)
 				}
 			}
 			db.Exec(`insert into messages values (1000001, 1, 'after')`)

@@ -24,13 +24,15 @@ type catchup struct {
 	from  changelog.Standing
 	piece int // how many changes are delivered next
 	turn  turn
+	named []changelog.Named // positions of from that are to be confirmed when the log begins
 }
 
 // catchUp starts a catch-up that brings a subscription from a standing to a
-// lane. The subscription must not be attached to a delivery.
-func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing) {
+// lane. The subscription must not be attached to a delivery. named are positions that
+// its client has named, if the log had not begun by then.
+func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing, named ...changelog.Named) {
 	f.metrics.catchups.Inc()
-	c := &catchup{fanout: f, subscription: s, lane: to, from: from, piece: firstPiece, turn: turn{limits: &f.catchUps}}
+	c := &catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps}}
 	c.delivery.init(f, catchingUp, moves{}, nil)
 	c.delivery.pacing = pacing{compute: c.matchInTurn, pace: c.sendAtPace, woken: make(chan struct{}, 1)}
 	c.attach()
@@ -191,10 +193,28 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 func (c *catchup) find(ctx context.Context) (*changelog.Cursor, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.fanout.config.ResumeWait)
 	defer cancel()
+	if err := c.confirm(ctx); err != nil {
+		return nil, err
+	}
 	if c.from.History == (changelog.History{}) {
 		return c.fanout.log.After(ctx, c.from.Position)
 	}
 	return c.fanout.log.Resume(ctx, c.from)
+}
+
+// confirm waits for the log to begin, if the client was answered before, and then
+// fails if the positions that it has named are not where it goes on.
+func (c *catchup) confirm(ctx context.Context) error {
+	if len(c.named) == 0 {
+		return nil
+	}
+	_, err := c.fanout.log.After(ctx, wal.Position{}) // waits for the log to begin
+	to, wrong := c.fanout.log.Confirm(c.named)
+	if wrong == nil && !to.Begun {
+		return err
+	}
+	c.named, c.from.History = nil, to.History
+	return wrong
 }
 
 // begin notes the standing that was found, whose history is known now.

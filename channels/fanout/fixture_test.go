@@ -258,6 +258,7 @@ type ask struct {
 	version               protocol.Version
 	bindings              string // entries of postgres_changes
 	after                 []wal.Position
+	provenance            changelog.Provenance // of all of after
 	recognised, dedicated bool
 	session               *Session
 	published             func(schema, table string)
@@ -293,11 +294,15 @@ func (f *fixture) request(b *inbox, a ask) Request {
 	if refused != nil {
 		f.Fatal(refused.Message)
 	}
+	var after []changelog.Named
+	for _, p := range a.after {
+		after = append(after, changelog.Named{Position: p, Provenance: a.provenance})
+	}
 	return Request{
 		Address:  protocol.Address{Version: a.version, Topic: protocol.TopicPrefix + a.topic, JoinRef: `"1"`},
 		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
-		Bindings: bindings, After: a.after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
+		Bindings: bindings, After: after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
 		Published: a.published, Recognised: a.recognised,
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"walcast/diagnose"
 	"walcast/policy"
 	"walcast/protocol"
-	"walcast/replication/wal"
+	"walcast/replication/changelog"
 )
 
 // Request is what a channel asks for.
@@ -19,7 +19,7 @@ type Request struct {
 	// After has for each binding the position after which its client wants
 	// rows, zero for a binding without one, which starts live. It is for a
 	// Named start, where one binding at least has a position.
-	After []wal.Position
+	After []changelog.Named
 	// Member gets the messages from SQL, nil for none.
 	Member any
 	Outbox Outbox
@@ -35,6 +35,8 @@ type Request struct {
 	// Recognised says that the client has a client_id, and expects to get the
 	// messages from SQL that it has missed when it comes back.
 	Recognised bool
+	// Histories says that the client is told a history beside a position.
+	Histories bool
 }
 
 // Outbox is all that a subscription needs to know of its channel. It must be

@@ -61,9 +61,13 @@ func (s *Subscription) tell(e *changelog.ResyncError) {
 	if count := s.fanout.config.Resynced; count != nil {
 		count(e.Code)
 	}
-	s.request.Outbox.Push(s.request.Address.Resync(protocol.ResyncDetail{
+	detail := protocol.ResyncDetail{
 		Reason: e.Reason, Code: e.Code, From: e.From.Text(), Oldest: e.Oldest.Text(), Position: e.Position.Text(),
-	}))
+	}
+	if s.request.Histories && e.History != (changelog.History{}) {
+		detail.History = s.fanout.log.Provenance(e.Position).String()
+	}
+	s.request.Outbox.Push(s.request.Address.Resync(detail))
 }
 
 // unknownClient is the error that is told to a client of which it is not known

@@ -1,9 +1,10 @@
 package fanout
 
 import (
+	"errors"
+
 	"walcast/internal/heavy"
 	"walcast/replication/changelog"
-	"walcast/replication/wal"
 )
 
 // Start says where a subscription begins. The zero Start is live.
@@ -91,13 +92,19 @@ func (f *Fanout) subscribeProven(s *Subscription, direct *lane, at changelog.Sta
 // subscribeNamed starts a subscription at the earliest position that its client
 // names. A binding without a position starts live. If it is not known which
 // broadcasts the client has, it is told so before the first row; of rows it
-// misses none.
-func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Position, forgotten bool) {
+// misses none. A position that is known to be of another history is told.
+func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, named []changelog.Named, forgotten bool) {
+	to, err := f.log.Locate(named)
+	var resync *changelog.ResyncError
+	if errors.As(err, &resync) {
+		f.subscribeLive(s, direct, resync)
+		return
+	}
 	live := f.log.Standing()
-	s.unfinished.goOn(after...)
-	var from changelog.Standing
+	s.unfinished.goOn(to.After...)
+	from := changelog.Standing{History: to.History}
 	for i, b := range s.bindings {
-		b.after = after[i]
+		b.after = to.After[i]
 		switch {
 		case b.after.IsZero():
 			b.after = live.Position
@@ -106,12 +113,18 @@ func (f *Fanout) subscribeNamed(s *Subscription, direct *lane, after []wal.Posit
 		}
 	}
 	s.started = changelog.Standing{History: live.History, Position: from.Position}
+	if !to.Begun {
+		s.started.History = changelog.History{}
+	}
 	s.progress = progress{rows: from}
 	s.progress.startLive(direct.live())
 	if forgotten {
 		missed := unknownClient(f.log)
-		missed.Position = from.Position
+		missed.Position, missed.History = from.Position, from.History
 		s.tell(missed)
 	}
-	f.catchUp(s, direct, from)
+	if to.Begun {
+		named = nil
+	}
+	f.catchUp(s, direct, from, named...)
 }

@@ -10,7 +10,7 @@ func TestFingerprintsTellWhatIsSelectedNotWhereItResumes(t *testing.T) {
 	a := protocol.Binding{Event: "INSERT", Schema: "public", Table: "a"}
 	b := protocol.Binding{Event: "*", Schema: "public", Table: "b", Filter: "id=eq.1"}
 	resumed := a
-	resumed.ResumeFrom, resumed.Raw = "0/1:0", []byte("{}")
+	resumed.Resume, resumed.Raw = &protocol.Resume{From: "0/1:0", History: "1.a.1.b"}, []byte("{}")
 	want := FingerprintOf([]protocol.Binding{a, b})
 	for name, same := range map[string][]protocol.Binding{"order": {b, a}, "resume": {resumed, b}} {
 		if FingerprintOf(same) != want {

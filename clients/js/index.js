@@ -1,5 +1,5 @@
 import { keeperIn } from './keeper.js'
-import { Place } from './place.js'
+import { Place, written } from './place.js'
 import { wireOf } from './wire.js'
 
 /** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
@@ -39,18 +39,18 @@ class Resumption {
     this.#wire.intercept((event, payload, pass) => this.#event(event, payload, pass))
   }
 
-  /** The payload of a join, with the position that each binding goes on from. */
+  /** The payload of a join, with the position that each binding goes on from. Without one it asks for the history alone. */
   #join(payload) {
     this.#keeper.open()
-    const from = this.#place.joins()
+    const resume = this.#place.joins() ?? {}
     const bindings = payload.config?.postgres_changes
-    if (from === undefined || !bindings?.length) return payload
-    return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((b) => ({ ...b, resume: { from } })) } }
+    if (!bindings?.length) return payload
+    return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((b) => ({ ...b, resume })) } }
   }
 
-  #joined({ position, postgres_changes: bindings }) {
+  #joined({ position, history, postgres_changes: bindings }) {
     if (!bindings?.length) return
-    this.#place.joined(position, bindings.map((b) => b.id))
+    this.#place.joined(position, bindings.map((b) => b.id), history)
     this.#keep()
     this.#askLater()
   }
@@ -74,9 +74,9 @@ class Resumption {
   }
 
   /** Until onResync has come to a good end the channel names its old position, and is told again when it joins. */
-  async #resync({ message, code, from, oldest, position }) {
+  async #resync({ message, code, from, oldest, position, history }) {
     const turn = ++this.#resyncs
-    this.#place.misses(position)
+    this.#place.misses(position, history)
     try {
       await this.#onResync({ reason: message.slice(RESYNC.length), code, from, oldest, position })
     } catch (error) {
@@ -97,13 +97,16 @@ class Resumption {
   #ask() {
     if (this.#wire.state !== 'joined') return // the next join asks again
     this.#askLater()
-    this.#wire.ask('position', ({ position }) => {
-      if (position !== undefined) this.#place.reaches(position)
+    this.#wire.ask('position', ({ position, history }) => {
+      if (position !== undefined) this.#place.reaches(position, history)
       this.#keep()
     })
   }
 
-  #keep() { this.#keeper.keep(this.#place.from) }
+  #keep() {
+    const at = this.#place.resume
+    if (at !== undefined) this.#keeper.keep(written(at))
+  }
 
   #end() {
     clearTimeout(this.#timer)

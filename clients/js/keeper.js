@@ -1,15 +1,15 @@
 const WRITE_EVERY = 1_000 // ms, at most
 
-/** Keeps a position in a storage, over a reload of the page. Without a storage it keeps nothing. */
+/** Keeps a text, a position and its history, in a storage, over a reload of the page. Without a storage it keeps nothing. */
 export function keeperIn(storage, key) {
-  let position, timer
+  let kept, timer
 
   const flush = () => {
     if (timer === undefined) return
     clearTimeout(timer)
     timer = undefined
     try {
-      storage.setItem(key, position)
+      storage.setItem(key, kept)
     } catch (error) {
       console.error('resumable: position not stored', error) // a full storage must not end the app
     }
@@ -19,8 +19,8 @@ export function keeperIn(storage, key) {
     read: () => storage?.getItem(key) ?? null,
 
     keep(newest) {
-      if (!storage || newest === undefined) return
-      position = newest
+      if (!storage) return
+      kept = newest
       timer ??= setTimeout(flush, WRITE_EVERY)
     },
 

@@ -7,6 +7,7 @@ import "walcast/replication/wal"
 type contents struct {
 	epoch  epoch
 	chunks chunks
+	source source
 }
 
 // resync is the error for a consumer that came from a position.
@@ -27,6 +28,32 @@ func (c *contents) placeAfter(p wal.Position) (place, error) {
 		to.index++
 	case isCommit(p.LSN) && p != c.chunks.lost && p != c.chunks.left() && p != c.chunks.head:
 		return place{}, c.resync(CodeUnknown, p)
+	}
+	return to, nil
+}
+
+// locate is where positions that a client names are, or the error for one that is of
+// another history. With exact a position whose index cannot be trusted is unknown.
+func (c *contents) locate(named []Named, exact bool) (Location, error) {
+	to := Location{After: make([]wal.Position, len(named)), Begun: c.epoch.begun()}
+	known := to.Begun
+	for i, n := range named {
+		to.After[i] = n.Position
+		if n.Position.IsZero() || !to.Begun {
+			continue
+		}
+		after, code := c.source.locate(n)
+		if code == "" && exact && after != n.Position {
+			code = CodeUnknown
+		}
+		if code != "" {
+			return Location{}, c.resync(code, n.Position)
+		}
+		to.After[i] = after
+		known = known && n.Provenance != Provenance{}
+	}
+	if known {
+		to.History = c.epoch.history
 	}
 	return to, nil
 }

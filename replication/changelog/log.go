@@ -55,7 +55,15 @@ func (l *Log) Begin(h History, start wal.LSN, reason string) {
 	}
 	l.chunks.clear(from)
 	l.epoch.next(h, from, reason)
+	l.source.begin()
 	l.moved.fire()
+}
+
+// ReadFrom tells what the log is read from, before Begin and at every connect.
+func (l *Log) ReadFrom(s Source) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.source.changeTo(s, l.chunks.head)
 }
 
 // Refill tells that what commits before until is old: it happened while the
@@ -165,6 +173,17 @@ func (l *Log) Oldest() wal.Position {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.chunks.lost
+}
+
+// Provenance is what clients are given with a position of the log; zero if nobody has
+// told what the log is read from.
+func (l *Log) Provenance(p wal.Position) Provenance {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.epoch.begun() || l.source.issued == (Provenance{}) {
+		return Provenance{}
+	}
+	return l.source.of(p)
 }
 
 // History is the present history, zero before Begin.

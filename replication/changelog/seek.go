@@ -32,6 +32,32 @@ func (l *Log) Resume(ctx context.Context, s Standing) (*Cursor, error) {
 	return l.seek(ctx, s.Position, s.ContinuedBy)
 }
 
+// Location is where positions that a client names are in the log.
+type Location struct {
+	Begun   bool           // else nothing is known of the positions yet
+	History History        // that they are of; zero if one of them came without provenance
+	After   []wal.Position // what to go on after, for each; zero for one that is zero
+}
+
+// Locate says where a client goes on that names positions, zero for none: at the
+// beginning of the transaction where another server may have counted its changes
+// otherwise. It fails with a *ResyncError if one of them is known to be of another
+// history.
+func (l *Log) Locate(named []Named) (Location, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.contents.locate(named, false)
+}
+
+// Confirm is Locate for a client that was answered before Begin, and takes the very
+// positions that it has named for those after which it goes on. One that is not so is
+// unknown.
+func (l *Log) Confirm(named []Named) (Location, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.contents.locate(named, true)
+}
+
 // seek waits until the log can answer for p, and returns a cursor behind it if
 // the log's history is one that p may belong to.
 func (l *Log) seek(ctx context.Context, p wal.Position, belongs func(History) bool) (*Cursor, error) {

@@ -305,6 +305,46 @@ test('a slot that was dropped calls onResync, and the positions of the new one c
   assert.equal(resyncs.length, 1)
 })
 
+test('from one server of a database to another and back, whatever else they publish: every row comes, in order', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const other = await table(t, 'word text')
+  const a = await serve(t, { tables: [numbered] })
+  const b = await serve(t, { tables: [other, numbered] })
+  const wire = await proxy(t, a.port)
+  const storage = memory()
+  const { ids, resyncs } = await follow(t, wire, numbered, { storage })
+  for (let n = 1, turn = 0; turn < 4; turn++, n += 3) {
+    await database.query(`begin; insert into ${other} values ('x'); insert into ${numbered} values (${n}); insert into ${other} values ('x');
+      insert into ${numbered} values (${n + 1}); commit`)
+    await until(() => ids.includes(n + 1), `row ${n + 1}, have ${ids}`)
+    wire.cut({ open: false })
+    wire.to = wire.to === a.port ? b.port : a.port
+    await insert(numbered, n + 2)
+    wire.open = true
+    await until(() => ids.includes(n + 2), `row ${n + 2}, have ${ids}`)
+  }
+  assert.deepEqual([...new Set(ids)], upTo(12))
+  assert.deepEqual(resyncs, [])
+  await until(() => / \d+\./.test(storage.getItem('walcast:realtime:numbers')), 'the history to be stored')
+})
+
+test('a kept position of another cluster calls onResync, though the server has such a position', async (t) => {
+  const numbered = await table(t, 'id int primary key')
+  const server = await serve(t, { tables: [numbered] })
+  const storage = memory()
+  const before = await follow(t, server, numbered, { storage })
+  await insert(numbered, 1)
+  await until(() => before.ids.length === 1, 'the row')
+  await before.channel.unsubscribe() // writes what is not written yet
+  storage.items.set('walcast:realtime:numbers', storage.getItem('walcast:realtime:numbers').replace(' ', ' 7'))
+  const { ids, resyncs } = await follow(t, server, numbered, { storage })
+  await until(() => resyncs.length === 1, 'the resync')
+  assert.equal(resyncs[0].code, 'other_cluster')
+  await insert(numbered, 2)
+  await until(() => ids.length === 1, 'a row after the resync')
+  assert.deepEqual(ids, [2])
+})
+
 test('it says what it needs', async (t) => {
   const server = await serve(t)
   const client = connect(t, server)

@@ -10,9 +10,10 @@ export class Proxy {
   answered = '' // to them
 
   constructor(port) {
+    this.to = port // of the server, for new connections
     this.listener = net.createServer((client) => {
       if (!this.open) return client.destroy()
-      const pair = [client, net.connect(port, '127.0.0.1')]
+      const pair = [client, net.connect(this.to, '127.0.0.1')]
       this.#pairs.add(pair)
       client.on('data', (bytes) => {
         this.said += bytes.toString('latin1')
