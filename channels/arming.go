@@ -48,8 +48,8 @@ const (
 	watchEvery     = time.Second
 	changedEvery   = 2
 	publishedEvery = 5
-	// lookLimit bounds such a look: while the database is away it is to be noticed
-	// that no changes come.
+	// lookLimit bounds the looks at one time: while the database is away it is to be
+	// noticed that no changes come.
 	lookLimit = 2 * time.Second
 )
 

@@ -19,14 +19,23 @@ func (a *arming) watch(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		feed := a.feed()
-		a.armed.feed(feed, now())
-		if n%changedEvery == 0 {
-			a.lookAgain(ctx)
+		if soon := a.armed.feed(feed, now()); soon && feed.outage() == databaseAway {
+			continue // there would be no answer, and channels are to be told in time
 		}
-		// Channels that wait for a table of a missing publication are told once changes come.
-		if n%publishedEvery == 0 && feed.outage() != publicationMissing && a.waiting.any() {
-			a.look(ctx)
-		}
+		a.lookOut(ctx, n, feed)
+	}
+}
+
+// lookOut asks the database what is due at the n-th tick.
+func (a *arming) lookOut(ctx context.Context, n int, feed Feed) {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	if n%changedEvery == 0 {
+		a.lookAgain(ctx)
+	}
+	// Channels that wait for a table of a missing publication are told once changes come.
+	if n%publishedEvery == 0 && feed.outage() != publicationMissing && a.waiting.any() {
+		a.look(ctx)
 	}
 }
 
@@ -38,8 +47,6 @@ func (a *arming) lookAgain(ctx context.Context) {
 	if !any {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
 	began := time.Now()
 	found, err := a.checker.Prints(ctx, tables)
 	if err != nil {
@@ -52,8 +59,6 @@ func (a *arming) lookAgain(ctx context.Context) {
 
 // look asks which tables are published now.
 func (a *arming) look(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lookLimit)
-	defer cancel()
 	published, err := a.checker.Published(ctx)
 	if err != nil {
 		if ctx.Err() == nil {

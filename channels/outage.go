@@ -11,6 +11,7 @@ import (
 // Feed is whether changes come from the database at present.
 type Feed struct {
 	Streams bool
+	Since   time.Time // when the last word came, if they do not; zero if that is not known
 	// PublicationMissing says that a publication is missing, so that changes are lost.
 	PublicationMissing bool
 }
@@ -26,7 +27,8 @@ const (
 
 // outageAfter is how long no change may come until all channels are told. Postgres may
 // just be restarting, and a channel whose table is of a publication that is missing is
-// told more, by a second look.
+// told more, by a second look. Of an outage that was not seen at once they are told at
+// the second sight: the stream may just be beginning anew.
 const outageAfter = 5 * time.Second
 
 // outage is the one that a feed is in.
@@ -51,10 +53,11 @@ func (o outage) frame(to protocol.Address) *protocol.Frame {
 }
 
 // feed takes in whether changes come, and tells all channels what is new. Those of a
-// topic share a frame.
-func (a *armed) feed(f Feed, now time.Time) {
-	if !a.follow(f.outage(), now) {
-		return
+// topic share a frame. It reports whether there is something to tell soon.
+func (a *armed) feed(f Feed, now time.Time) (soon bool) {
+	news, soon := a.follow(f, now)
+	if !news {
+		return soon
 	}
 	a.disarm()
 	a.mu.Lock()
@@ -70,24 +73,32 @@ func (a *armed) feed(f Feed, now time.Time) {
 		}
 		ch.out.Push(frames[to])
 	}
+	return false
 }
 
 // follow takes in the outage that the feed is in, or none. It reports whether channels
-// are to be told.
-func (a *armed) follow(next outage, now time.Time) (news bool) {
+// are to be told, or soon.
+func (a *armed) follow(f Feed, now time.Time) (news, soon bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	next := f.outage()
+	isNew := a.outageSince.IsZero()
 	switch {
 	case next == noOutage:
 		a.outageSince = time.Time{}
-	case a.outageSince.IsZero():
+	case isNew && !f.Since.IsZero():
+		a.outageSince = f.Since
+	case isNew:
 		a.outageSince = now
 	}
-	if next == a.outage || next != noOutage && now.Sub(a.outageSince) < outageAfter {
-		return false
+	switch {
+	case next == a.outage:
+		return false, false
+	case next != noOutage && (isNew || now.Sub(a.outageSince) < outageAfter):
+		return false, true
 	}
 	a.outage = next
-	return true
+	return true, false
 }
 
 // disarm forgets channels whose last binding was switched off: they were told so, and

@@ -21,7 +21,7 @@ const confirmStep = 16 << 20
 const writeLimit = 5 * time.Second
 
 // maxStallFactor bounds the patience with a server that is silent again and
-// again: it may be busy with something that it cannot interrupt, and starting
+// again, soon after a stream has begun: it may be busy with something that it cannot interrupt, and starting
 // anew makes it start anew too.
 const maxStallFactor = 32
 
@@ -79,8 +79,8 @@ func (a *acknowledger) run(ctx context.Context) error {
 		now := time.Now()
 		releasable := a.release(now)
 		silence := a.socket.silence(now)
-		ask := silence > a.patience/2 && !asked || a.hurry()
-		asked = silence > a.patience/2
+		ask := silence > a.timing.ask && !asked || a.hurry()
+		asked = silence > a.timing.ask
 		if silence > a.patience {
 			return errStalled
 		}

@@ -130,6 +130,10 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	return &stream{
 		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
 		acknowledger: acks, heartbeats: ownHeartbeats, publications: watch,
+		silence: &silenceWatch{
+			socket: socket, pool: r.control.pool, slot: r.config.Slot, walsender: raw.PID, timing: r.timing.streamTiming,
+			patience: stallPatience(r.timing.doubt, r.outcomes.stalled), progress: r.progress,
+		},
 		mayWrite:   r.progress.mayWrite,
 		watchEvery: min(r.timing.sample, r.timing.publications),
 		receiver: &receiver{

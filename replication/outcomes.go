@@ -14,7 +14,7 @@ type outcomes struct {
 // for the pauses to begin short again.
 func (o *outcomes) add(f *fault, wasSteady bool) {
 	if wasSteady {
-		o.failed = 0
+		o.failed, o.stalled = 0, 0
 	}
 	o.failed++
 	o.stalled++

@@ -136,7 +136,11 @@ func (r *Reader) follow(ctx context.Context) error {
 		if f.remedy == operate && !r.outcomes.streamed {
 			return f
 		}
-		r.outcomes.add(f, time.Since(began) > r.timing.steady)
+		lived := time.Since(began)
+		if f.cause == causeStalled {
+			lived -= stallPatience(r.timing.silence, r.outcomes.stalled) // it was silent for that at most
+		}
+		r.outcomes.add(f, lived > r.timing.steady)
 		r.metrics.reconnects.WithLabelValues(f.cause).Inc()
 		switch {
 		case f.remedy == renew:

@@ -17,6 +17,9 @@ type Status struct {
 	Since      time.Time `json:"since"`       // start of the present state
 	Error      string    `json:"error,omitempty"`
 	Host       string    `json:"-"` // host and port that is streamed from, or was last; database-url may name several
+	// Heard is when Postgres was last heard of, zero while it streams and answers. It
+	// may be silent for some seconds before that is known.
+	Heard time.Time `json:"-"`
 	// PublicationMissing says that a publication is missing, whether or not that has
 	// stopped the stream already.
 	PublicationMissing bool `json:"-"`
@@ -31,6 +34,7 @@ type progress struct {
 	confirmed wal.LSN
 	host      string
 	fault     *fault // why it does not stream, or what will stop it; nil if all is well
+	silence   silence
 	lag       lag
 	retention retention
 	timeline  int32 // that a stream was seen on, 0 if none was
@@ -46,7 +50,7 @@ func (p *progress) status(now time.Time) Status {
 	s := Status{
 		Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
 		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
-		Since: p.since, Host: p.host,
+		Since: p.since, Host: p.host, Heard: p.heard(),
 	}
 	if p.fault != nil {
 		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication
@@ -54,12 +58,30 @@ func (p *progress) status(now time.Time) Status {
 	return s
 }
 
+// heard is Status.Heard. p.mu must be held.
+func (p *progress) heard() time.Time {
+	switch {
+	case !p.streaming && p.silence.since.IsZero():
+		return p.since
+	case !p.streaming, p.silence.away:
+		return p.silence.since
+	}
+	return time.Time{}
+}
+
+// fellSilent takes in whether the stream is silent.
+func (p *progress) fellSilent(s silence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silence = s
+}
+
 // started begins the state of streaming, over a connection to host.
 func (p *progress) started(at start, host string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.host = host
-	p.streaming, p.since, p.fault = true, time.Now(), nil
+	p.streaming, p.since, p.fault, p.silence = true, time.Now(), nil, silence{}
 	p.confirmed = at.confirmed
 	p.lag = lag{received: max(at.from, p.lag.received), end: p.lag.end, samples: p.lag.samples}
 }

@@ -64,7 +64,8 @@ func startStreaming(ctx context.Context, conn *pgconn.PgConn, command string) er
 
 // stream is one replication connection from the first change to its end. The
 // goroutine in run reads from it; a second one acknowledges and is the only one
-// to write; a third watches over heartbeats and publications by the pool.
+// to write; a third watches over heartbeats and publications by the pool, and a
+// fourth over the silence of the server.
 type stream struct {
 	slot         string
 	conn         net.Conn
@@ -73,6 +74,7 @@ type stream struct {
 	acknowledger *acknowledger
 	heartbeats   *heartbeats
 	publications *publicationWatch
+	silence      *silenceWatch
 	mayWrite     func() bool // the server takes heartbeats: it is no standby
 	watchEvery   time.Duration
 }
@@ -90,6 +92,12 @@ func (s *stream) run(ctx context.Context) error {
 		_ = s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader; fails only if the connection is closed
 	})
 	helpers.Go(func() { s.watch(inner) })
+	helpers.Go(func() {
+		if err := s.silence.run(inner); err != nil {
+			stop(err)
+			_ = s.conn.SetReadDeadline(time.Unix(1, 0))
+		}
+	})
 	s.receiver.decoder = pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
 		return s.receiver.describer.describe(inner, relation, types)
 	})
@@ -105,7 +113,7 @@ func (s *stream) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if cause := context.Cause(inner); cause != nil {
-		return cause // what the acknowledger found is the reason why reading ended
+		return cause // what a helper found is the reason why reading ended
 	}
 	return err
 }

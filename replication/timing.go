@@ -25,7 +25,11 @@ type connectTiming struct {
 type streamTiming struct {
 	statusUpdate  time.Duration // between two status updates to Postgres; must stay under sender
 	tick          time.Duration // between two looks at what may be confirmed and at the silence of Postgres
-	silence       time.Duration // without a word from Postgres until it counts as dead
+	ask           time.Duration // without a word from Postgres until it is asked for one
+	listen        time.Duration // between two looks at whether it is silent
+	doubt         time.Duration // of silence until an ordinary connection is asked why
+	answer        time.Duration // for the answer to that; without one Postgres is away
+	silence       time.Duration // without a word until it counts as dead, whatever it says
 	sample        time.Duration // between two looks at how much WAL Postgres has and retains
 	publications  time.Duration // between two looks at the publications
 	heartbeatLate time.Duration // for our own heartbeat to come back
@@ -43,6 +47,10 @@ type retryTiming struct {
 	steady     time.Duration // a stream that lived this long starts the pauses anew
 }
 
+// unheardWithin is how long Postgres may be away, at most, until that is known of a
+// stream whose connection stays open.
+func (t streamTiming) unheardWithin() time.Duration { return t.doubt + t.listen + t.answer }
+
 func defaultTiming() timing {
 	return timing{
 		connectTiming: connectTiming{
@@ -55,6 +63,10 @@ func defaultTiming() timing {
 		streamTiming: streamTiming{
 			statusUpdate:  10 * time.Second,
 			tick:          time.Second,
+			ask:           time.Second,
+			listen:        500 * time.Millisecond,
+			doubt:         3 * time.Second,
+			answer:        3 * time.Second,
 			silence:       senderTimeout * 3 / 2,
 			sample:        5 * time.Second,
 			publications:  2 * time.Second,
@@ -64,7 +76,7 @@ func defaultTiming() timing {
 		},
 		retryTiming: retryTiming{
 			retryFirst: 100 * time.Millisecond,
-			retryMost:  10 * time.Second,
+			retryMost:  5 * time.Second,
 			slowFirst:  5 * time.Second,
 			slowMost:   time.Minute,
 			lookAgain:  2 * time.Second,

@@ -15,7 +15,7 @@ func TestPauseGrowsAndIsBounded(t *testing.T) {
 		{retryFast, 1, 100 * time.Millisecond},
 		{retryFast, 3, 400 * time.Millisecond},
 		{renew, 1, 100 * time.Millisecond},
-		{retryFast, 1000, 10 * time.Second},
+		{retryFast, 1000, 5 * time.Second},
 		{retrySlowly, 1, 5 * time.Second},
 		{operate, 2, 10 * time.Second},
 		{operate, 1000, time.Minute},

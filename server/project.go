@@ -79,7 +79,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	c.Channels.Feed = func() channels.Feed {
 		s := p.reader.Status()
-		return channels.Feed{Streams: s.Streaming, PublicationMissing: s.PublicationMissing}
+		return channels.Feed{Streams: s.Heard.IsZero(), Since: s.Heard, PublicationMissing: s.PublicationMissing}
 	}
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
