@@ -74,9 +74,9 @@ func serveForBench(tb testing.TB) *bench {
 // statement is a line of Postgres' log for one that a client sent.
 var statement = regexp.MustCompile(`LOG:  (execute|statement)[^:]*: `)
 
-// upkeep is in the statements that are due by the clock, not by changes, and in
+// byTheClock is in the statements that are due by the clock, not by changes, and in
 // the looks at the rules of access, which all changes share.
-var upkeep = regexp.MustCompile(`pg_replication_slots|pg_publication|pg_logical_emit_message|realtime\.|pg_db_role_setting`)
+var byTheClock = regexp.MustCompile(`pg_replication_slots|pg_publication|pg_logical_emit_message|realtime\.|pg_db_role_setting`)
 
 // look is in the statement that looks at what access depends on.
 var look = regexp.MustCompile(`pg_db_role_setting`)
@@ -84,7 +84,7 @@ var look = regexp.MustCompile(`pg_db_role_setting`)
 // statements counts what the server has asked Postgres so far, but its upkeep.
 func (s *bench) statements() (n int) {
 	s.tb.Helper()
-	return s.asked(func(entry []byte) bool { return !upkeep.Match(entry) })
+	return s.asked(func(entry []byte) bool { return !byTheClock.Match(entry) })
 }
 
 // looks counts the looks at what access depends on.

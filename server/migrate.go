@@ -3,21 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/migrations"
-)
-
-const (
-	// upkeepInterval is how often partitions are looked after; they are made
-	// for days ahead, so that a few misses do no harm.
-	upkeepInterval = 4 * time.Hour
-	// upkeepRetry is the pause after a look that failed.
-	upkeepRetry = time.Minute
-	// upkeepLimit bounds one look after them.
-	upkeepLimit = time.Minute
 )
 
 // migrate makes the schema realtime. What it lacks for some clients is logged,
@@ -38,7 +25,7 @@ func (p *project) migrate(ctx context.Context) error {
 	for _, gap := range report.Gaps {
 		p.logger.Warn("schema realtime lacks something", "object", gap.Object, "without", gap.Without, "remedy", gap.Remedy)
 	}
-	p.tellUpkeep(report.Upkeep)
+	p.upkeep.tell(report.Upkeep)
 	return nil
 }
 
@@ -48,44 +35,4 @@ func stopping(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// upkeep keeps the partitions of realtime.messages ahead until ctx is done.
-func (p *project) upkeep(ctx context.Context) error {
-	for {
-		wait := upkeepInterval
-		u, err := maintain(ctx, p.pool)
-		switch {
-		case err == nil:
-			p.tellUpkeep(u)
-		case ctx.Err() == nil:
-			wait = upkeepRetry
-			p.logger.Warn("partitions of realtime.messages not looked after", "err", oneLine(err), "retry_in", wait)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-	}
-}
-
-func maintain(ctx context.Context, pool *pgxpool.Pool) (migrations.Upkeep, error) {
-	ctx, cancel := context.WithTimeout(ctx, upkeepLimit)
-	defer cancel()
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return migrations.Upkeep{}, err
-	}
-	defer conn.Release()
-	return migrations.Maintain(ctx, conn.Conn(), time.Now())
-}
-
-func (p *project) tellUpkeep(u migrations.Upkeep) {
-	if len(u.Created)+len(u.Dropped) > 0 {
-		p.logger.Info("partitions of realtime.messages kept up", "created", u.Created, "dropped", u.Dropped)
-	}
-	if len(u.Occupied)+len(u.Busy)+len(u.Refused) > 0 {
-		p.logger.Warn("partitions of realtime.messages not kept up", "occupied", u.Occupied, "busy", u.Busy, "refused", u.Refused)
-	}
 }

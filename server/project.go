@@ -38,6 +38,7 @@ type project struct {
 	api      *api.API
 	writers  *writers
 	types    *types
+	upkeep   *upkeep
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
@@ -57,6 +58,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 			made.close()
 		}
 	}(p)
+	p.upkeep = newUpkeep(p.pool, p.logger, registry)
 	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
@@ -128,7 +130,7 @@ func (p *project) stages(s *Server) []stage {
 	stages := []stage{
 		{"replication", p.read},
 		{"ready", func(ctx context.Context) error { return p.awaitStream(ctx, s) }},
-		{"migrations", p.upkeep},
+		{"migrations", p.upkeep.run},
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},

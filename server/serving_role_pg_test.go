@@ -104,6 +104,7 @@ func TestARoleWithoutGrantsIsToldTheCure(t *testing.T) {
 	if reply := string(c.next("phx_reply").Payload); !strings.Contains(reply, `walcast migrate --grant-to ROLE`) {
 		t.Errorf("the join is answered with %s; want the cure", reply)
 	}
+	s.wantSample(t, "walcast_migrations_upkeep_failures_total", 1)
 	grantTo(t, db, role)
 	c.mustEnter("")
 	if err := s.stop(); err != nil {
