@@ -40,6 +40,9 @@ func parse(databaseURL string) (c *pgxpool.Config, ignored []string, err error) 
 	if err != nil {
 		return nil, nil, explain(err)
 	}
+	if err := check(c); err != nil {
+		return nil, nil, err
+	}
 	settings := c.ConnConfig.RuntimeParams
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if isForeign(name) {
@@ -73,11 +76,14 @@ func Tidy(databaseURL string) string {
 }
 
 // explain says what keeps a URL from being used, if that can be said without
-// quoting it: what is wrong with TLS and its files.
+// quoting it: which parameter, and what is wrong with TLS and its files.
 func explain(err error) error {
 	var parsing *pgconn.ParseConfigError
 	if !errors.As(err, &parsing) {
 		return ErrUnreadable
+	}
+	if name := complained(parsing); name != "" {
+		return badParameter(name)
 	}
 	cause := parsing.Unwrap()
 	var file *fs.PathError
@@ -94,7 +100,7 @@ func explain(err error) error {
 
 // tlsErrors are those of pgconn that say nothing of the URL but what is wrong.
 var tlsErrors = []string{
-	"unable to add CA to cert pool", "sslmode is invalid", `both "sslcert" and "sslkey" are required`,
+	"unable to add CA to cert pool", `both "sslcert" and "sslkey" are required`,
 	"failed to decode sslkey", "unable to find sslpassword",
 }
 

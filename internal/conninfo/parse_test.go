@@ -109,7 +109,7 @@ func TestParseNamesTheFileThatCannotBeRead(t *testing.T) {
 		{"sslmode=verify-full&sslrootcert=" + missing, "sslrootcert cannot be read: open " + missing + ": no such file or directory"},
 		{"sslmode=require&sslcert=" + missing + "&sslkey=" + missing, "sslkey cannot be read: open " + missing},
 		{"sslmode=verify-full&sslrootcert=" + empty, "TLS cannot be set up: unable to add CA to cert pool"},
-		{"sslmode=always", "TLS cannot be set up: sslmode is invalid"},
+		{"sslmode=always", "sslmode: want disable, allow, prefer, require, verify-ca or verify-full"},
 	} {
 		_, err := Parse("postgres://app:hunter2@h/app?" + c.parameters)
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") {
