@@ -73,14 +73,12 @@ func (a *acknowledger) request() {
 func (a *acknowledger) run(ctx context.Context) error {
 	tick := time.NewTicker(a.timing.tick)
 	defer tick.Stop()
-	var reported time.Time
-	asked := false
+	var reported, asked time.Time
 	for {
 		now := time.Now()
 		releasable := a.release(now)
 		silence := a.socket.silence(now)
-		ask := silence > a.timing.ask && !asked || a.hurry()
-		asked = silence > a.timing.ask
+		ask := silence > a.timing.ask && !asked.After(now.Add(-silence)) || a.hurry()
 		if silence > a.patience {
 			return errStalled
 		}
@@ -89,6 +87,9 @@ func (a *acknowledger) run(ctx context.Context) error {
 				return err
 			}
 			reported = now
+			if ask {
+				asked = now
+			}
 		}
 		select {
 		case <-ctx.Done():

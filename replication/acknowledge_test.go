@@ -166,6 +166,40 @@ func TestASilentServerIsAskedAndThenLeft(t *testing.T) {
 	}
 }
 
+// TestAServerThatAnswersIsAskedAgain, each time that it has been silent for a while:
+// the answer may come so soon that the next look finds a silence as long as the first.
+func TestAServerThatAnswersIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		timing := defaultTiming().streamTiming
+		a := acknowledge(t, changelog.Config{})
+		a.cancel()
+		go a.drain()
+		<-a.done
+		a.timing.tick, a.timing.ask = timing.tick, timing.ask
+		a.server.Close() // ends drain
+		client, server := net.Pipe()
+		a.conn, a.server = client, server
+		a.socket.waiting.set(time.Now())
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { a.done <- a.run(ctx) }()
+		for began := time.Now(); time.Since(began) < time.Minute; {
+			asked := a.next(t).reply
+			if silence := a.socket.silence(time.Now()); silence > timing.ask+timing.tick {
+				t.Fatalf("it was silent for %v; want it to be asked by then", silence)
+			}
+			if asked {
+				a.socket.waiting.set(time.Now()) // its answer
+			}
+		}
+		cancel()
+		if err := <-a.done; err != nil {
+			t.Errorf("run = %v; want nil", err)
+		}
+		server.Close()
+		client.Close()
+	})
+}
+
 func (a *acknowledging) drain() {
 	buffer := make([]byte, 1024)
 	for {

@@ -113,7 +113,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	lastTransaction := newAtomicTime(began)
 	lastTransaction.set(began)
 	watch := &publicationWatch{
-		publications: r.publications, reading: server.publications, pool: r.control.pool, mayWrite: r.progress.mayWrite,
+		publications: r.publications, reading: server.publications, version: server.version, pool: r.control.pool, mayWrite: r.progress.mayWrite,
 		timing:   publicationTiming{every: r.timing.publications, mark: r.timing.heartbeatLate, query: r.timing.query},
 		progress: r.progress, logger: r.logger,
 	}
@@ -124,7 +124,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 	acks := &acknowledger{
 		log: r.log, conn: raw.Conn, socket: socket, progress: r.progress, timing: r.timing.streamTiming,
 		patience: stallPatience(r.timing.silence, r.outcomes.stalled),
-		hurry:    watch.foundMore, requested: make(chan struct{}, 1), confirmed: at.confirmed,
+		hurry:    func() bool { return watch.anew() != nil }, requested: make(chan struct{}, 1), confirmed: at.confirmed,
 	}
 	acks.received(at.from)
 	return &stream{

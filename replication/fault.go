@@ -64,6 +64,7 @@ type fault struct {
 	remedy remedy
 	cause  string // one of the cause constants
 	advice string // one sentence that says what to do; "" if there is nothing to do
+	others bool   // of a missing publication: the changes of others are read on
 	err    error  // nil when the advice says it all
 }
 

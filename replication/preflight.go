@@ -49,7 +49,8 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if err := errors.Join(s.check(), s.checkFailover(r.config.SlotFailover)); err != nil {
 			return err
 		}
-		if err := r.publications.ensure(ctx, db); err != nil {
+		goesOn := func(missing []string) bool { return r.outcomes.streamed && r.publications.survive(missing, s.version) }
+		if err := r.publications.ensure(ctx, db, goesOn); err != nil {
 			return err
 		}
 		more, err := r.publications.optional.readable(ctx, db)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -52,19 +53,33 @@ type publications struct {
 	names    []string
 	create   publicationTables // what a missing one is created for
 	optional *optionalPublications
+	skipped  *atomic.Bool // changes were passed over, as a publication was missing
 	logger   *slog.Logger
+}
+
+// survivableVersion is the oldest Postgres that reads on where a publication is
+// missing, without the changes of that one.
+const survivableVersion = 180000
+
+// survive reports whether changes still come from a server where those publications
+// are missing. At the start all have to be there.
+func (p publications) survive(missing []string, version int) bool {
+	return version >= survivableVersion && len(missing) < len(p.names)
 }
 
 // ensure creates what is missing, if the settings say so. It is called before
 // a slot is created: a slot that is older than its publication cannot decode
-// what lies between the two.
-func (p publications) ensure(ctx context.Context, db querier) error {
+// what lies between the two. goesOn says that a stream may go on without some of them.
+func (p publications) ensure(ctx context.Context, db querier, goesOn func(missing []string) bool) error {
 	missing, err := p.missing(ctx, db)
 	if err != nil {
 		return err
 	}
 	if len(missing) == 0 {
 		return p.warnBroken(ctx, db)
+	}
+	if goesOn(missing) {
+		return nil // the watch over the stream tells
 	}
 	if p.create.none() {
 		return publicationMissing(missing, p.create)

@@ -117,7 +117,7 @@ func TestPublicationThatTheRoleMayNotCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Exec(context.Background(), "reset role")
-	err = publications{names: []string{"pub"}, create: tables}.ensure(t.Context(), conn)
+	err = publications{names: []string{"pub"}, create: tables}.ensure(t.Context(), conn, func([]string) bool { return false })
 	if want := `publication "pub" does not exist and this role may not create it: run CREATE PUBLICATION "pub" FOR TABLE "orders" as the owner`; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("ensure = %v; want %s…", err, want)
 	}
@@ -162,6 +162,37 @@ func TestPublicationDroppedWhileRunning(t *testing.T) {
 	r.waitStreaming()
 	db.Exec(`insert into orders values (3, 'c')`)
 	r.want("INSERT orders 3 c")
+}
+
+// TestOneOfTwoPublicationsIsDropped: from 18 on the other's changes come. Whoever wants
+// those of the dropped one is told of the gap when it is back.
+func TestOneOfTwoPublicationsIsDropped(t *testing.T) {
+	t.Parallel()
+	db := orders(t)
+	if db.Server.Major < 18 {
+		return // the stream ends, as with one
+	}
+	db.Exec(`create table lines (id int primary key); create publication second for table lines`)
+	r := startReader(t, db, holding(), func(s *setup) { s.config.Publications = []string{"pub", "second"} })
+	db.Exec(`drop publication second`)
+	r.until("the loss to be noticed", func() bool { return strings.Contains(r.reader.Status().Error, `publication "second" does not exist`) })
+	db.Exec(`insert into lines values (1); insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	if err := db.Pool.QueryRow(t.Context(), `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1`, db.Name).Scan(new(bool)); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(`insert into orders values (2, 'b')`)
+	r.want("INSERT orders 2 b")
+	if s := r.reader.Status(); s.PublicationMissing {
+		t.Errorf("status %+v; want no word that nothing comes", s)
+	}
+	db.Exec(`create publication second for table lines`)
+	r.wantResync(changelog.CodePublication)
+	r.waitStreaming()
+	db.Exec(`insert into lines values (2); insert into orders values (3, 'c')`)
+	r.want("INSERT lines 2", "INSERT orders 3 c")
+	db.Exec(`drop publication pub, second`)
+	r.until("the loss of both to be noticed", func() bool { return r.reader.Status().PublicationMissing })
 }
 
 func TestRowsThatAPublicationDoesNotSend(t *testing.T) {

@@ -17,16 +17,17 @@ import (
 type publicationWatch struct {
 	publications publications
 	reading      []string // those that the stream was asked for
+	version      int      // server_version_num
 	pool         *pgxpool.Pool
 	mayWrite     func() bool // the server takes marks: it is no standby
 	timing       publicationTiming
 	progress     *progress
 	logger       *slog.Logger
 
-	checked time.Time // the last look
-	unread  []string  // those that it has found and that the stream does not read
-	marked  time.Time // when a mark was last written
-	more    atomic.Bool
+	checked time.Time             // the last look
+	unread  []string              // those that it has found and that the stream does not read
+	marked  time.Time             // when a mark was last written
+	why     atomic.Pointer[fault] // the stream is to begin anew; nil if it is not
 }
 
 // publicationTiming is for the looks at publications.
@@ -36,9 +37,25 @@ type publicationTiming struct {
 	query time.Duration // for one statement
 }
 
-// foundMore reports whether the stream is to begin anew, as there is a publication
-// that it should read too and does not.
-func (w *publicationWatch) foundMore() bool { return w.more.Load() }
+// anew says why the stream is to begin anew, nil if it is not: there is a publication
+// that it should read too and does not, or one is back whose changes are lost.
+func (w *publicationWatch) anew() error {
+	if f := w.why.Load(); f != nil {
+		return f
+	}
+	return nil
+}
+
+// passes takes in that changes are passed over as a publication is missing. It reports
+// whether the stream may go on: others are left, and who has lost changes will be told
+// when it is back.
+func (w *publicationWatch) passes() bool {
+	if len(w.publications.names) == 1 || w.version < survivableVersion {
+		return false
+	}
+	w.publications.skipped.Store(true)
+	return true
+}
 
 // isUnread reports whether a publication is to be read once it is there, and is not
 // read by the stream.
@@ -47,7 +64,7 @@ func (w *publicationWatch) isUnread(name string) bool {
 }
 
 // arrived takes in that a publication is there, as its mark has come.
-func (w *publicationWatch) arrived() { w.more.Store(true) }
+func (w *publicationWatch) arrived() { w.why.Store(errReopen) }
 
 // isOptional reports whether a message of the server names an optional
 // publication.
@@ -73,9 +90,13 @@ func (w *publicationWatch) check(ctx context.Context) {
 	w.look(ctx, now)
 	if len(missing) == 0 {
 		w.progress.publications(nil)
+		if w.publications.skipped.Load() {
+			w.why.Store(errBack)
+		}
 		return
 	}
 	f := publicationMissing(missing, w.publications.create)
+	f.others = w.publications.survive(missing, w.version)
 	if w.progress.publications(f) {
 		w.logger.Error("publication is missing: its changes are being lost", "publications", missing, "err", f)
 	}
@@ -107,7 +128,7 @@ func (w *publicationWatch) look(ctx context.Context, now time.Time) {
 func (w *publicationWatch) begin(ctx context.Context, name string, now time.Time) {
 	switch {
 	case !w.mayWrite():
-		w.more.Store(true)
+		w.why.Store(errReopen)
 		return
 	case now.Sub(w.marked) <= w.timing.mark:
 		return

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -67,7 +68,8 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 			control: control, timing: t.connectTiming, logger: logger,
 		},
 		publications: publications{
-			names: c.Publications, create: tables, optional: &optionalPublications{names: optional}, logger: logger,
+			names: c.Publications, create: tables, optional: &optionalPublications{names: optional},
+			skipped: new(atomic.Bool), logger: logger,
 		},
 		retention: &retentionWatch{
 			pool: pool, slot: c.Slot, timing: t, progress: p, logger: logger, soon: make(chan struct{}, 1),
@@ -145,6 +147,7 @@ func (r *Reader) follow(ctx context.Context) error {
 		switch {
 		case f.remedy == renew:
 			r.continuity.replaceSlot(f.cause)
+			r.publications.skipped.Store(false) // nothing of the old history is left
 		case f.cause == causeReopen:
 			r.publications.optional.include()
 		}

@@ -16,6 +16,9 @@ import (
 // errReopen ends a stream so that the next one reads more.
 var errReopen = &fault{remedy: retryFast, cause: causeReopen, err: errors.New("the publications to read have changed")}
 
+// errBack ends a stream that has passed over changes.
+var errBack = &fault{remedy: renew, cause: causePublication, err: errors.New("a publication that was missing is back, and its changes were not sent meanwhile")}
+
 // receiver takes the server's messages of one stream: it decodes changes for
 // the appender and tells the acknowledger and the heartbeats what concerns them. It
 // belongs to the goroutine that reads.
@@ -151,13 +154,13 @@ func (r *receiver) takeKeepalive(data []byte) error {
 
 func (r *receiver) complete(end wal.LSN) { r.acknowledger.received(r.appender.complete(end)) }
 
-// reopen ends the stream for more publications, but only between transactions:
-// with more of them, the changes inside one would have other indexes.
+// reopen ends the stream for other publications, but only between transactions: with
+// others, the changes inside one would have other indexes.
 func (r *receiver) reopen() error {
-	if r.publications.foundMore() && !r.decoder.InTransaction() {
-		return errReopen
+	if r.decoder.InTransaction() {
+		return nil
 	}
-	return nil
+	return r.publications.anew()
 }
 
 // notice looks for the one warning that matters: from 18 on a missing
@@ -168,7 +171,7 @@ func (r *receiver) notice(m *pgproto3.NoticeResponse) error {
 		return nil // it did not exist at that LSN, and so has nothing to send
 	}
 	r.logger.Warn("notice from Postgres", "code", m.Code, "message", m.Message, "detail", m.Detail)
-	if isSkipped {
+	if isSkipped && !r.publications.passes() {
 		return &fault{remedy: renew, cause: causePublication, err: errors.New(m.Message)}
 	}
 	return nil

@@ -20,8 +20,8 @@ type Status struct {
 	// Heard is when Postgres was last heard of, zero while it streams and answers. It
 	// may be silent for some seconds before that is known.
 	Heard time.Time `json:"-"`
-	// PublicationMissing says that a publication is missing, whether or not that has
-	// stopped the stream already.
+	// PublicationMissing says that a publication is missing without which nothing
+	// comes, whether or not that has stopped the stream already.
 	PublicationMissing bool `json:"-"`
 }
 
@@ -53,7 +53,7 @@ func (p *progress) status(now time.Time) Status {
 		Since: p.since, Host: p.host, Heard: p.heard(),
 	}
 	if p.fault != nil {
-		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication
+		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication && !p.fault.others
 	}
 	return s
 }

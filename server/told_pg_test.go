@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"walcast/internal/devdb"
@@ -155,5 +156,48 @@ func TestChannelsAreToldThatTheDatabaseIsAway(t *testing.T) {
 	c.send("2", "realtime:room", "broadcast", `{"type":"broadcast","event":"e","payload":{}}`)
 	if m := silent.next("broadcast", "system"); m.Event != "broadcast" {
 		t.Errorf("a channel without bindings got %s %s; want nothing but the broadcast", m.Event, m.Payload)
+	}
+}
+
+// TestOneOfTwoPublicationsIsMissing: from 18 on the changes of the other come, and
+// nobody is told of the missing one but whose tables were in it.
+func TestOneOfTwoPublicationsIsMissing(t *testing.T) {
+	db := appDatabase(t)
+	if db.Server.Major < 18 {
+		return // nothing comes, see TestWhatBreaksABindingAfterItsJoinIsTold
+	}
+	db.Exec(`create table other (id int primary key); grant select on other to anon; create publication second for table other`)
+	config := configFor(db)
+	config.Replication.Publications = append(config.Replication.Publications, "second")
+	s := startServer(t, config)
+	there, gone, both := s.dial(t, "2.0.0"), s.dial(t, "2.0.0"), s.dial(t, "1.0.0")
+	there.joinBindings("realtime:there", onMessages)
+	gone.joinBindings("realtime:gone", onOther)
+	both.joinBindings("realtime:both", onMessages+","+onOther)
+	db.Exec(`drop publication second`)
+	if p := gone.hearsOf("publication_missing"); p.Status != "error" || p.Fix != `CREATE PUBLICATION "second" FOR TABLE "public"."other";` {
+		t.Errorf("told %+v; want an error with its cure", p)
+	}
+	if p := both.hearsOf("publication_missing"); p.Status != "ok" {
+		t.Errorf("with another binding that works: told %+v; want a warning", p)
+	}
+	late := s.dial(t, "2.0.0")
+	late.joinBindings("realtime:late", onMessages)
+	db.Exec(`insert into other values (1)`)
+	db.Exec(`insert into messages values (1, 42, 'a')`)
+	for _, c := range []*client{there, late} {
+		if m := c.next("postgres_changes", "system"); m.Event != "postgres_changes" {
+			t.Errorf("told %s; want nothing but the row", m.Payload)
+		}
+	}
+	db.Exec(`create publication second for table other`)
+	for _, c := range []*client{gone, both, there} {
+		if p := c.hearsOf("publication_missing"); !strings.HasPrefix(p.Message, "resync_required: ") {
+			t.Errorf("told %+v; want a resync, as rows were lost", p)
+		}
+	}
+	db.Exec(`insert into other values (2)`)
+	if m := gone.next("postgres_changes"); !strings.Contains(string(m.Payload), `"record":{"id":2}`) {
+		t.Errorf("got %s; want row 2", m.Payload)
 	}
 }
