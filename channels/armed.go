@@ -31,8 +31,9 @@ type standing struct {
 	unsure     bool      // it is to be looked at again after the next look at the catalog
 	since      time.Time // the look after which it is looked at again: what was learnt before is not believed
 	told       []protocol.Problem
-	stopped    bool // it was told that none of its bindings works
-	outageTold bool // it was told of an outage, and not of its end
+	broken     map[*protocol.Binding]bool // bindings that do not work; none noted if it has stopped
+	stopped    bool                       // it was told that none of its bindings works
+	outageTold bool                       // it was told of an outage, and not of its end
 }
 
 // watchedTable is a table that channels depend on.
@@ -182,20 +183,25 @@ func (a *armed) doubt(ch *channel) {
 
 // learn takes in what a second look at a channel's bindings has found, and tells it
 // what is new. It is false for a channel that is armed no more.
-func (a *armed) learn(ch *channel, found diagnose.Finding, bindings int) bool {
+func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.Binding) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.channels[ch]
 	switch {
 	case s == nil:
 		return false
-	case bindings == 0: // they were switched off, and the channel was told so
+	case len(bindings) == 0: // they were switched off, and the channel was told so
 		a.take(ch)
 		return false
 	}
 	s.checked = s.since
 	a.depend(s, found.Relations)
-	stopped := found.Broken == bindings
+	// One that was looked at may be switched off by now.
+	broken := make(map[*protocol.Binding]bool, len(found.Broken))
+	for _, b := range found.Broken {
+		broken[b] = true
+	}
+	stopped := !slices.ContainsFunc(bindings, func(b diagnose.Binding) bool { return !broken[b.Spec] })
 	now := slices.Clone(found.Warnings)
 	for _, p := range found.Refusals {
 		now = append(now, p.Warning())
@@ -216,6 +222,17 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings int) bool {
 			ch.subscribed()
 		}
 	}
-	s.told, s.stopped = now, stopped
+	s.told, s.stopped, s.broken = now, stopped, nil
+	if !stopped {
+		s.broken = broken
+	}
 	return true
+}
+
+// isBroken reports whether a channel's binding was found not to work any more.
+func (a *armed) isBroken(ch *channel, b *protocol.Binding) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.channels[ch]
+	return s != nil && (s.stopped || s.broken[b])
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/diagnose"
 	"walcast/protocol"
 	"walcast/replication/catalog"
 )
@@ -190,6 +191,49 @@ func TestWithoutAPublicationAChannelHearsOnce(t *testing.T) {
 	said := c.said()
 	if len(said) != 3 || said[1][:len("error publication_missing")] != "error publication_missing" || said[2] != "ok <nil> "+protocol.MessageSubscribed {
 		t.Errorf("told %q; want publication_missing once, and that it works", said)
+	}
+}
+
+// TestAChannelWhoseOtherBindingIsOffHasStopped: of two bindings one is switched off, and
+// then the other breaks; or the other way round.
+func TestAChannelWhoseOtherBindingIsOffHasStopped(t *testing.T) {
+	f := newFixture(t, DefaultConfig(), twoTables)
+	c := f.connect("anon", "")
+	c.join("realtime:room", bindings(`{"event":"INSERT","schema":"public","table":"here","filter":"id=eq.1"},{"event":"DELETE","schema":"public","table":"here"}`))
+	c.waitFor(protocol.EventSystem, 1)
+	ch, armed := c.session.channels["realtime:room"], f.hub.arming.armed
+	all := ch.rows.Bindings()
+	found := func(broken ...diagnose.Binding) (f diagnose.Finding) {
+		for _, b := range broken {
+			f.Broken = append(f.Broken, b.Spec)
+			f.Refusals = []protocol.Problem{{Code: "broken", Message: "it does not work"}}
+			f.Refused = &f.Refusals[0]
+		}
+		return f
+	}
+	left := all[1:] // as the first was switched off meanwhile, or before
+	for _, step := range []struct {
+		name     string
+		found    diagnose.Finding
+		bindings []diagnose.Binding
+		told     string
+		first    bool // the first binding is noted as broken
+	}{
+		{"one of two breaks", found(all[0]), all, "ok broken warning: it does not work", true},
+		{"it is mended", found(), all, "ok <nil> Subscribed to PostgreSQL", false},
+		{"the one that is left breaks", found(left[0]), left, "error broken it does not work", true},
+		{"it is mended as well", found(), left, "ok <nil> Subscribed to PostgreSQL", false},
+		{"one breaks that was switched off meanwhile", found(all[0]), left, "ok broken warning: it does not work", true},
+		{"both break", found(all...), all, "error broken it does not work", true},
+	} {
+		before := len(c.said())
+		armed.learn(ch, step.found, step.bindings)
+		if told := c.said()[before:]; len(told) != 1 || told[0] != step.told {
+			t.Errorf("%s: told %q; want %q", step.name, told, step.told)
+		}
+		if got := armed.isBroken(ch, all[0].Spec); got != step.first {
+			t.Errorf("%s: the first counts as broken: %v", step.name, got)
+		}
 	}
 }
 

@@ -197,7 +197,7 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time
 // learn acts on what a second look has found. Where a table is not published any more
 // it is looked out for, as it may be made anew.
 func (a *arming) learn(ch *channel, found diagnose.Finding) {
-	if !a.armed.learn(ch, found, len(ch.rows.Bindings())) {
+	if !a.armed.learn(ch, found, ch.rows.Bindings()) {
 		return
 	}
 	if found.Absent != nil {

@@ -240,7 +240,10 @@ func (j *joining) subscribe(start fanout.Start) {
 		Subject: ch.access.acting(), Bindings: j.bindings, After: j.after,
 		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil, Histories: j.histories(),
 		Dedicated: ch.weight.exceedsLane(j.session.held()),
-		Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
+		Checks: fanout.Checks{
+			Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
+			Broken:    func(b *protocol.Binding) bool { return h.arming.armed.isBroken(ch, b) },
+		},
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {
 		ch.bookmark.Start(at)

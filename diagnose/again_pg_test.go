@@ -33,7 +33,7 @@ func (l *lab) again(role, bindings string, since time.Time) (codes []string, ask
 	for _, p := range found.Warnings {
 		codes = append(codes, p.Code+"?")
 	}
-	return append(codes, fmt.Sprint(found.Broken)), int(l.db.Pool.Stat().AcquireCount() - before)
+	return append(codes, fmt.Sprint(len(found.Broken))), int(l.db.Pool.Stat().AcquireCount() - before)
 }
 
 // TestASecondLookFindsWhatHasBroken, each binding for itself.

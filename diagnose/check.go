@@ -18,9 +18,9 @@ type Finding struct {
 	Refused  *protocol.Problem  // why none of the bindings can work
 	Absent   *Binding           // the binding without a published table, if that is why
 	Warnings []protocol.Problem // each once, at most warningsTold
-	// Broken is how many bindings cannot work, and Refusals why, each reason once and at
-	// most warningsTold. Only a second look counts them, others end with the first.
-	Broken   int
+	// Broken are the bindings that cannot work, and Refusals why, each reason once and at
+	// most warningsTold. Only a second look finds them all, others end with the first.
+	Broken   []*protocol.Binding
 	Refusals []protocol.Problem
 	// Relations are, by OID and perhaps more than once, the tables of whose changes the
 	// result depends, beside the publications, roles and schemas.
@@ -40,11 +40,11 @@ func (f *Finding) warn(warnings []protocol.Problem) {
 }
 
 // refuse notes that a binding cannot work.
-func (f *Finding) refuse(p *protocol.Problem, absent *Binding) {
+func (f *Finding) refuse(b *Binding, p *protocol.Problem, absent *Binding) {
 	if f.Refused == nil {
 		f.Refused, f.Absent = p, absent
 	}
-	f.Broken++
+	f.Broken = append(f.Broken, b.Spec)
 	if len(f.Refusals) < warningsTold && !slices.Contains(f.Refusals, *p) {
 		f.Refusals = append(f.Refusals, *p)
 	}
@@ -149,7 +149,7 @@ func (k *Check) look(ctx context.Context, b *Binding) (refused *protocol.Problem
 // refuse notes that the first of the bindings cannot work. It reports whether the
 // check is done.
 func (k *Check) refuse(p *protocol.Problem, absent *Binding) (done bool) {
-	k.found.refuse(p, absent)
+	k.found.refuse(&k.bindings[0], p, absent)
 	return k.advance() || !k.isSecond
 }
 

@@ -78,7 +78,8 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 }
 
 // switchOff ends a binding that has cost too much of Postgres' time. Other
-// bindings of its channel go on, and so does what waits behind its rows.
+// bindings of its channel go on, and so does what waits behind its rows. If none of
+// them works either, the channel has stopped.
 func (b *binding) switchOff(aboutRows bool) {
 	b.subscription.withDelivery(func(d *delivery) {
 		s := b.subscription
@@ -93,10 +94,11 @@ func (b *binding) switchOff(aboutRows bool) {
 		d.fanout.metrics.bindings.Dec()
 		d.fanout.metrics.switchedOff.Inc()
 		status, problem := protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)
-		if len(s.bindings) > 0 {
-			status, problem = protocol.StatusOK, problem.Warning()
-		} else {
+		switch {
+		case len(s.bindings) == 0:
 			s.bindings = nil // as Detach leaves it: a new token tries again, as a new join does
+		case slices.ContainsFunc(s.bindings, func(o *binding) bool { return !s.request.Broken(o.Spec) }):
+			status, problem = protocol.StatusOK, problem.Warning()
 		}
 		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})

@@ -262,6 +262,7 @@ type ask struct {
 	recognised, dedicated bool
 	session               *Session
 	published             func(schema, table string)
+	broken                bool // the last of bindings
 }
 
 // subscribe makes a subscription that is closed at the end of the test.
@@ -303,7 +304,8 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
 		Bindings: bindings, After: after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
-		Published: a.published, Recognised: a.recognised,
+		Recognised: a.recognised,
+		Checks:     Checks{Published: a.published, Broken: func(s *protocol.Binding) bool { return a.broken && s.ID == bindings[len(bindings)-1].Spec.ID }},
 	}
 }
 

@@ -26,9 +26,7 @@ type Request struct {
 	// Session is what the channel's session shares between its subscriptions.
 	// It is required.
 	Session *Session
-	// Published is called when the first row comes of the table that Idle
-	// bindings wait for.
-	Published func(schema, table string)
+	Checks
 	// Dedicated says that the bindings cost too much for a lane that many
 	// share: the subscription has a delivery of its own.
 	Dedicated bool
@@ -37,6 +35,16 @@ type Request struct {
 	Recognised bool
 	// Histories says that the client is told a history beside a position.
 	Histories bool
+}
+
+// Checks is what checks of the bindings have to do with the rows. No func may be nil.
+type Checks struct {
+	// Published is called when the first row comes of the table that Idle
+	// bindings wait for.
+	Published func(schema, table string)
+	// Broken reports whether a binding that worked was found not to any more. It is
+	// called with the lock of a delivery held.
+	Broken func(*protocol.Binding) bool
 }
 
 // Outbox is all that a subscription needs to know of its channel. It must be

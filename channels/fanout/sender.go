@@ -138,7 +138,7 @@ func (o *sender) activate(b *binding) bool {
 	if s.missing == nil {
 		return true
 	}
-	if s.missing != b.Binding {
+	if s.missing.Spec != b.Spec {
 		return false
 	}
 	s.missing = nil

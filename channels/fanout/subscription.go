@@ -141,12 +141,16 @@ func (s *Subscription) Close() {
 	})
 }
 
-// Bindings are the bindings; none when they are detached or the subscription is
-// closed.
+// Bindings are the bindings that are not switched off; none when they are detached or
+// the subscription is closed. The slice is not to be changed.
 func (s *Subscription) Bindings() (bindings []diagnose.Binding) {
 	s.withDelivery(func(*delivery) {
-		if s.bindings != nil {
+		if len(s.bindings) == len(s.request.Bindings) {
 			bindings = s.request.Bindings
+			return
+		}
+		for _, b := range s.bindings {
+			bindings = append(bindings, *b.Binding)
 		}
 	})
 	return bindings
@@ -213,7 +217,7 @@ func (s *Subscription) end(b *diagnose.Binding) {
 }
 
 // Idle has all bindings wait for the table of one of them, or none for nil. The
-// first row of that table ends it, and then Request.Published is called.
+// first row of that table ends it, and then Checks.Published is called.
 func (s *Subscription) Idle(missing *diagnose.Binding) {
 	s.withDelivery(func(*delivery) { s.missing = missing })
 }
