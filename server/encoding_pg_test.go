@@ -70,7 +70,10 @@ func TestBytesThatAreNoUTF8StopNobody(t *testing.T) {
 			open, pattern := s.dial(t, "1.0.0"), s.dial(t, "2.0.0")
 			open.joinTable("open_notes", "")
 			pattern.joinTable("open_notes", "note=like.caf%")
-			judged := map[string]*client{"a policy of the row alone": s.dial(t, "1.0.0"), "a policy that is asked": s.user(t, "authenticated", "", "")}
+			judged := map[string]*client{
+				"a policy of the row alone": s.dial(t, "1.0.0"), "a policy that is asked": s.user(t, "authenticated", "", ""),
+				"a policy that is asked by key": s.user(t, "keyed", "", ""),
+			}
 			for _, c := range judged {
 				c.joinTable("notes", "")
 			}
@@ -118,6 +121,10 @@ func prepareNotes(t *testing.T, db *devdb.DB) {
 		alter table notes enable row level security;
 		create function mine(owner text) returns bool language plpgsql as 'begin return owner <> ''nobody''; end';
 		create policy anybody on notes for select to anon using (owner is not null);
+		do $$ begin create role keyed; exception when duplicate_object or unique_violation then end $$;
+		grant usage on schema public to keyed;
+		grant select on notes to keyed;
+		create policy keyed on notes for select to keyed using (mine(owner) and tableoid is not null);
 		create policy asked on notes for select to authenticated using (mine(owner));
 		create publication supabase_realtime for table notes, open_notes`)
 }
