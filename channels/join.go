@@ -235,11 +235,12 @@ func (j *joining) fetch(ctx context.Context, topic protocol.Topic) ([]topics.Sto
 func (j *joining) subscribe(start fanout.Start) {
 	ch, h := j.channel, j.session.hub
 	ch.rows = h.fanout.Subscribe(fanout.Request{
-		Address: ch.address, Legacy: j.asked.Legacy,
+		Address: ch.address,
 		Topic:   protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private},
 		Subject: ch.access.acting(), Bindings: j.bindings, After: j.after,
-		Member: ch.member, Outbox: ch.out, Session: &j.session.shared, Recognised: ch.bookmark != nil, Histories: j.histories(),
+		Member: ch.member, Outbox: ch.out, Session: &j.session.shared,
 		Dedicated: ch.weight.exceedsLane(j.session.held()),
+		Client:    fanout.Client{Legacy: j.asked.Legacy, Recognised: ch.bookmark != nil, Histories: j.histories()},
 		Checks: fanout.Checks{
 			Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 			Broken:    func(b *protocol.Binding) bool { return h.arming.armed.isBroken(ch, b) },

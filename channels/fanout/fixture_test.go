@@ -304,8 +304,8 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Topic:    protocol.Topic{Name: protocol.TopicPrefix + a.topic},
 		Subject:  f.subject(a.role, a.claims),
 		Bindings: bindings, After: after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
-		Recognised: a.recognised,
-		Checks:     Checks{Published: a.published, Broken: func(s *protocol.Binding) bool { return a.broken && s.ID == bindings[len(bindings)-1].Spec.ID }},
+		Client: Client{Recognised: a.recognised},
+		Checks: Checks{Published: a.published, Broken: func(s *protocol.Binding) bool { return a.broken && s.ID == bindings[len(bindings)-1].Spec.ID }},
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 type Request struct {
 	Address  protocol.Address
 	Topic    protocol.Topic
-	Legacy   bool // changes come under their operation's name, as old clients have it
 	Subject  *policy.Subject
 	Bindings []diagnose.Binding
 	// After has for each binding the position after which its client wants
@@ -30,6 +29,12 @@ type Request struct {
 	// Dedicated says that the bindings cost too much for a lane that many
 	// share: the subscription has a delivery of its own.
 	Dedicated bool
+	Client
+}
+
+// Client is what the client of a channel expects.
+type Client struct {
+	Legacy bool // changes come under their operation's name, as old clients have it
 	// Recognised says that the client has a client_id, and expects to get the
 	// messages from SQL that it has missed when it comes back.
 	Recognised bool
