@@ -173,10 +173,15 @@ func TestAServerThatAnswersIsAskedAgain(t *testing.T) {
 		timing := defaultTiming().streamTiming
 		a := acknowledge(t, changelog.Config{})
 		a.cancel()
-		go a.drain()
+		drained := make(chan struct{})
+		go func() {
+			defer close(drained)
+			a.drain()
+		}()
 		<-a.done
+		a.server.Close()
+		<-drained
 		a.timing.tick, a.timing.ask = timing.tick, timing.ask
-		a.server.Close() // ends drain
 		client, server := net.Pipe()
 		a.conn, a.server = client, server
 		a.socket.waiting.set(time.Now())
