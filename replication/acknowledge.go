@@ -20,9 +20,9 @@ const confirmStep = 16 << 20
 // is gone.
 const writeLimit = 5 * time.Second
 
-// maxStallFactor bounds the patience with a server that is silent again and
-// again, soon after a stream has begun: it may be busy with something that it cannot interrupt, and starting
-// anew makes it start anew too.
+// maxStallFactor bounds the patience with a server that is silent again and again,
+// soon after a stream has begun: it may be busy with something that it cannot
+// interrupt, and starting anew makes it start anew too.
 const maxStallFactor = 32
 
 // errStalled ends a stream because Postgres is silent.
