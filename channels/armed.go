@@ -17,15 +17,15 @@ import (
 // use.
 type armed struct {
 	mu          sync.Mutex
-	channels    map[*channel]*standing
-	tables      map[uint32]*watchedTable
-	common      watchedPrint
+	channels    map[*channel]*armedChannel
+	tables      map[uint32]*armedTable
+	common      lastPrint
 	outage      outage
 	outageSince time.Time // when the feed's outage began, of which channels may not be told yet; zero without one
 }
 
-// standing is what an armed channel depends on, and what it was told.
-type standing struct {
+// armedChannel is what an armed channel depends on, and what it was told.
+type armedChannel struct {
 	tables     []uint32  // by OID, sorted
 	checked    time.Time // what is known of its bindings is at least as new
 	unsure     bool      // it is to be looked at again after the next look at the catalog
@@ -36,21 +36,21 @@ type standing struct {
 	outageTold bool                       // it was told of an outage, and not of its end
 }
 
-// watchedTable is a table that channels depend on.
-type watchedTable struct {
+// armedTable is a table that channels depend on.
+type armedTable struct {
 	channels int
-	watchedPrint
+	lastPrint
 }
 
-// watchedPrint is a fingerprint. A check that began before it was first taken may have
-// seen something older.
-type watchedPrint struct {
+// lastPrint is a fingerprint as the last look took it. A check that began before it was
+// first taken may have seen something older.
+type lastPrint struct {
 	print int64
 	first time.Time // zero: not taken yet
 }
 
 func newArmed() *armed {
-	return &armed{channels: map[*channel]*standing{}, tables: map[uint32]*watchedTable{}}
+	return &armed{channels: map[*channel]*armedChannel{}, tables: map[uint32]*armedTable{}}
 }
 
 // add takes in a channel whose bindings work, and tells it so, after the warnings. what
@@ -62,7 +62,7 @@ func (a *armed) add(ch *channel, found diagnose.Finding, checked time.Time) {
 		return // its end takes it out, and has been
 	}
 	a.take(ch)
-	s := &standing{checked: checked, told: found.Warnings}
+	s := &armedChannel{checked: checked, told: found.Warnings}
 	a.channels[ch] = s
 	a.depend(s, found.Relations)
 	for _, w := range found.Warnings {
@@ -103,7 +103,7 @@ func (a *armed) has(ch *channel) (since time.Time, ok bool) {
 
 // depend notes what a channel depends on. What it depended on before is let go last, so
 // that a table of both keeps its fingerprint. a.mu must be held.
-func (a *armed) depend(s *standing, tables []uint32) {
+func (a *armed) depend(s *armedChannel, tables []uint32) {
 	before := s.tables
 	s.tables = slices.Clone(tables)
 	slices.Sort(s.tables)
@@ -111,7 +111,7 @@ func (a *armed) depend(s *standing, tables []uint32) {
 	for _, oid := range s.tables {
 		t := a.tables[oid]
 		if t == nil {
-			t = &watchedTable{}
+			t = &armedTable{}
 			a.tables[oid] = t
 		}
 		t.channels++
@@ -128,10 +128,10 @@ func (a *armed) depend(s *standing, tables []uint32) {
 }
 
 // covers reports whether any change after the time will be noticed.
-func (p watchedPrint) covers(at time.Time) bool { return !p.first.IsZero() && !p.first.After(at) }
+func (p lastPrint) covers(at time.Time) bool { return !p.first.IsZero() && !p.first.After(at) }
 
 // take compares a fingerprint with the one before. It reports whether it has changed.
-func (p *watchedPrint) take(print int64, began time.Time) (changed bool) {
+func (p *lastPrint) take(print int64, began time.Time) (changed bool) {
 	changed = !p.first.IsZero() && p.print != print
 	if p.print = print; p.first.IsZero() {
 		p.first = began

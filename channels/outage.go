@@ -116,7 +116,7 @@ func (a *armed) disarm() {
 
 // concerned notes the present outage, or that there is none. It reports whether a
 // channel is to be told.
-func (a *armed) concerned(s *standing) bool {
+func (a *armed) concerned(s *armedChannel) bool {
 	if a.outage == noOutage {
 		tell := s.outageTold && !s.stopped
 		s.outageTold = false
