@@ -120,7 +120,7 @@ func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (
 			return w.pg.Generation(), l.err
 		}
 		if time.Now().After(late) {
-			return 0, errors.New("Postgres does not show a transaction that it has committed")
+			return 0, errors.New("look at the rules of access: Postgres does not show a transaction that it has committed")
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return 0, err
