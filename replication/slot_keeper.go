@@ -59,10 +59,11 @@ func (k *slotKeeper) ensureFailover(ctx context.Context, conn *pgconn.PgConn, sl
 
 // whenFree runs try until the slot is not in use by another process, for a
 // while: after a stall of the network the server needs its time-out to notice
-// that our former connection is dead.
+// that our former connection is dead. A process that is alive may be stopping, as
+// in a restart that overlaps.
 func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() error) error {
 	var first *SlotHolder
-	deadline := time.Now().Add(k.timing.slotGrace)
+	began := time.Now()
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := try()
 		var pg *pgconn.PgError
@@ -81,7 +82,11 @@ func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() erro
 			if hasLock && first.Application == k.application {
 				k.terminate(ctx, slot.Holder)
 			}
-			if time.Now().After(deadline) || slot.Holder.lives(first) {
+			grace := k.timing.slotGrace
+			if slot.Holder.lives(first) {
+				grace = min(grace, k.timing.slotRival)
+			}
+			if time.Since(began) > grace {
 				f := slotInUse(k.name, slot.Holder.String())
 				f.err = err
 				return f

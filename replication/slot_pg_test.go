@@ -251,6 +251,25 @@ func TestSecondReaderDoesNotEndTheFirst(t *testing.T) {
 	first.want("INSERT orders 1 a")
 }
 
+// TestAHolderThatMayBeStoppingIsWaitedFor, although it answers Postgres: in a restart
+// that overlaps the one before is alive for some seconds.
+func TestAHolderThatMayBeStoppingIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	db := orders(t)
+	first := startReader(t, db, holding())
+	second := runReader(t, db, holding())
+	second.until("it to wait", func() bool { return strings.Contains(second.lines.String(), "slot is in use, waiting") })
+	answers := map[time.Time]bool{}
+	second.until("the holder to answer again and again", func() bool {
+		var at time.Time
+		err := db.Pool.QueryRow(t.Context(), `select r.reply_time from pg_replication_slots s join pg_stat_replication r on r.pid = s.active_pid where slot_name = $1`, db.Name).Scan(&at)
+		answers[at] = err == nil
+		return len(answers) > 5
+	})
+	first.stop()
+	second.waitStreaming()
+}
+
 func TestHalfMadeSlotIsReportedWithItsBlockers(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

@@ -16,7 +16,8 @@ type timing struct {
 type connectTiming struct {
 	query          time.Duration // one statement over an ordinary connection, during a stream too
 	sender         time.Duration // after which Postgres takes a silent reader for dead
-	slotGrace      time.Duration // for another process to let go of the slot
+	slotGrace      time.Duration // for the remains of a process to let go of the slot
+	slotRival      time.Duration // for a process that is alive to do so
 	slotCreation   time.Duration // for open transactions to end
 	creationReport time.Duration // between two lines in the log about what blocks that
 }
@@ -57,6 +58,7 @@ func defaultTiming() timing {
 			query:          10 * time.Second,
 			sender:         senderTimeout,
 			slotGrace:      senderTimeout + 10*time.Second, // Postgres drops a vanished reader after senderTimeout
+			slotRival:      10 * time.Second,
 			slotCreation:   time.Minute,
 			creationReport: 5 * time.Second,
 		},
