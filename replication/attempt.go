@@ -103,7 +103,7 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 // newStream takes the connection over from pgconn, which is not made to be
 // written to while another goroutine reads.
 func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server server, at start) (*stream, error) {
-	describer := &describer{control: r.control, types: r.control.types, limit: r.timing.query}
+	describer := &describer{control: r.control, types: r.control.types, limit: r.timing.query, asking: newAtomicTime(time.Now())}
 	text := newTranscoder(describer, conn)
 	raw, err := conn.Hijack()
 	if err != nil {
@@ -131,7 +131,7 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 		slot: r.config.Slot, conn: raw.Conn, frontend: raw.Frontend,
 		acknowledger: acks, heartbeats: ownHeartbeats, publications: watch,
 		silence: &silenceWatch{
-			socket: socket, pool: r.control.pool, slot: r.config.Slot, walsender: raw.PID, timing: r.timing.streamTiming,
+			socket: socket, asking: describer.asking, pool: r.control.pool, slot: r.config.Slot, walsender: raw.PID, timing: r.timing.streamTiming,
 			patience: stallPatience(r.timing.doubt, r.outcomes.stalled), progress: r.progress,
 		},
 		mayWrite:   r.progress.mayWrite,

@@ -18,6 +18,7 @@ type describer struct {
 	control *control
 	types   *typeWatch
 	limit   time.Duration // of one query, and until a commit is seen
+	asking  *atomicTime   // since when the catalog is asked, none while it is not
 	seen    uint32        // the newest transaction that was found to be seen
 	failed  error         // why the catalog could not be asked, if that happened
 }
@@ -81,6 +82,8 @@ func (d *describer) describe(ctx context.Context, relation uint32, types []uint3
 
 // ask runs f with the catalog, and again on a new connection if the first was lost.
 func (d *describer) ask(ctx context.Context, f func(context.Context, catalog.Catalog) error) (err error) {
+	d.asking.set(time.Now())
+	defer d.asking.clear()
 	for range 2 {
 		limited, cancel := context.WithTimeout(ctx, d.limit)
 		err = d.control.use(limited, func(db querier) error { return f(limited, catalog.New(db, nil)) })

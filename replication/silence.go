@@ -26,6 +26,7 @@ const soundings = 2
 // tells which. run belongs to one goroutine.
 type silenceWatch struct {
 	socket    *socketReader
+	asking    *atomicTime // since when the stream waits for an answer of the catalog
 	pool      querier
 	slot      string
 	walsender uint32 // pid of the server's process that streams to us
@@ -46,7 +47,7 @@ func (w *silenceWatch) run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		now := time.Now()
-		silent := w.socket.silence(now)
+		silent := w.silent(now)
 		switch {
 		case silent < w.timing.doubt:
 			asked, idle = 0, 0
@@ -60,11 +61,11 @@ func (w *silenceWatch) run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case w.socket.silence(now) < silent: // a word has come meanwhile
+		case w.silent(now) < silent: // a word has come meanwhile
 			continue
 		}
 		w.progress.fellSilent(silence{since: now.Add(-silent), away: err != nil})
-		if busy || err != nil {
+		if busy || err != nil || w.asking.since(now) > 0 {
 			idle = 0
 		} else {
 			idle++
@@ -73,6 +74,12 @@ func (w *silenceWatch) run(ctx context.Context) error {
 			return errStalled
 		}
 	}
+}
+
+// silent is for how long Postgres has been silent: the stream, or the catalog while the
+// stream waits for it.
+func (w *silenceWatch) silent(now time.Time) time.Duration {
+	return max(w.socket.silence(now), w.asking.since(now))
 }
 
 // soundQuery asks what the walsender does that has slot $1. Of a slot that another

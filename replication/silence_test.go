@@ -42,40 +42,48 @@ func TestChannelsCanBeToldInTimeThatPostgresIsAway(t *testing.T) {
 }
 
 func TestASilentPostgresIsAwayIfNothingAnswers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		timing := defaultTiming().streamTiming
-		w := &silenceWatch{
-			socket: newSocketReader(), pool: nobody{}, timing: timing, patience: timing.doubt,
-			progress: &progress{streaming: true, since: time.Now()},
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- w.run(ctx) }()
-		heard := func() time.Time { return w.progress.status(time.Now()).Heard }
+	silences := map[string]func(w *silenceWatch) *atomicTime{
+		"the stream": func(w *silenceWatch) *atomicTime { return w.socket.waiting },
+		"the catalog, which the stream waits for": func(w *silenceWatch) *atomicTime { return w.asking },
+	}
+	for name, of := range silences {
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { silentPostgresIsAway(t, of) }) })
+	}
+}
 
-		began := time.Now()
-		w.socket.waiting.set(began)
-		time.Sleep(timing.doubt) //nolint:forbidigo // of a fake clock
-		synctest.Wait()
-		if got := heard(); !got.IsZero() {
-			t.Fatalf("after %v it counts as away since %v; want a question first", timing.doubt, got)
-		}
-		time.Sleep(timing.unheardWithin() - timing.doubt) //nolint:forbidigo // of a fake clock
-		synctest.Wait()
-		if got := heard(); !got.Equal(began) {
-			t.Fatalf("heard of at %v; want %v, when the last word came", got, began)
-		}
-		w.socket.waiting.clear()
-		time.Sleep(timing.answer + timing.listen) //nolint:forbidigo // of a fake clock
-		synctest.Wait()
-		if got := heard(); !got.IsZero() {
-			t.Errorf("heard of at %v after a word; want now", got)
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run = %v; want nil, as an absence ends no stream", err)
-		}
-	})
+func silentPostgresIsAway(t *testing.T, of func(*silenceWatch) *atomicTime) {
+	timing := defaultTiming().streamTiming
+	w := &silenceWatch{
+		socket: newSocketReader(), asking: newAtomicTime(time.Now()), pool: nobody{}, timing: timing, patience: timing.doubt,
+		progress: &progress{streaming: true, since: time.Now()},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- w.run(ctx) }()
+	heard := func() time.Time { return w.progress.status(time.Now()).Heard }
+
+	began := time.Now()
+	of(w).set(began)
+	time.Sleep(timing.doubt) //nolint:forbidigo // of a fake clock
+	synctest.Wait()
+	if got := heard(); !got.IsZero() {
+		t.Fatalf("after %v it counts as away since %v; want a question first", timing.doubt, got)
+	}
+	time.Sleep(timing.unheardWithin() - timing.doubt) //nolint:forbidigo // of a fake clock
+	synctest.Wait()
+	if got := heard(); !got.Equal(began) {
+		t.Fatalf("heard of at %v; want %v, when the last word came", got, began)
+	}
+	of(w).clear()
+	time.Sleep(timing.answer + timing.listen) //nolint:forbidigo // of a fake clock
+	synctest.Wait()
+	if got := heard(); !got.IsZero() {
+		t.Errorf("heard of at %v after a word; want now", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("run = %v; want nil, as an absence ends no stream", err)
+	}
 }
 
 // TestAStallNowAndThenIsNoReasonForPatience, but one stream after the other that ends
