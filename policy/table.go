@@ -344,6 +344,6 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 	if a.store(now, rel, f, in) {
 		t.pg.generation.Add(1)
 	}
-	v, unfit, _ = a.fresh(now, t.pg.config.AccessAge)
+	v, unfit, _ = a.known() // a look may have expired it already, and waits to read it again
 	return v, unfit, nil
 }
