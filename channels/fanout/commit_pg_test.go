@@ -62,7 +62,7 @@ func TestTheEndOfATransactionFollowsItsLastChange(t *testing.T) {
 		b.wantLines(t, f, s, want...)
 	}
 	plain.wantLines(t, f, last, "row 1", "row 2", "row 3", "row 4", "message 1", "row 5", "row 6", "message 2")
-	if whole.frames[2] != other.frames[2] {
+	if end := len(want) - 1; whole.frames[end] != other.frames[end] { // the first may have waited for the table's rights, each alone
 		t.Error("two channels of a topic got two frames of one end")
 	}
 	_, id, err := contentOf(stream.frames[2])
