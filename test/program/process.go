@@ -89,6 +89,9 @@ func (p *Process) Ended() bool {
 	}
 }
 
+// Signal sends the process a signal, which may freeze it and have it go on.
+func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }
+
 // Kill ends the process without its help, and does not wait for the end.
 func (p *Process) Kill() { _ = p.cmd.Process.Kill() }
 
