@@ -42,3 +42,14 @@ func (g *Gateway) drain(server *http.Server, cancel context.CancelFunc) error {
 	g.logger.Info("drained", "cut", left, "took", time.Since(start))
 	return err
 }
+
+// Bar refuses sessions from now on, and closes those that there are: the server stands
+// by for another, and has no changes for them. Their clients come back to the one that
+// has.
+func (g *Gateway) Bar() {
+	g.sessions.bar(true)
+	g.sessions.each(func(s *session) { s.drain() })
+}
+
+// Admit takes Bar back.
+func (g *Gateway) Admit() { g.sessions.bar(false) }

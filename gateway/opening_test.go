@@ -104,7 +104,7 @@ func TestSessionOfAFailedHandshakeIsForgotten(t *testing.T) {
 	if n := r.hub.size(); n != 0 {
 		t.Errorf("%d sessions are left; want none", n)
 	}
-	if !r.sessions.reserve() { // the count is right: the drain waits for none
+	if r.sessions.reserve() != nil { // the count is right: the drain waits for none
 		t.Error("no session can be opened any more")
 	}
 	r.sessions.release()

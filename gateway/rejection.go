@@ -32,6 +32,7 @@ var (
 	rejectLarge    = &rejection{status: http.StatusTooManyRequests, label: limitHandshakes, reason: "Too many connected users with large tokens or headers", failed: true}
 	rejectClientID = &rejection{status: http.StatusBadRequest, label: "client_id", reason: "client_id must have at most 128 bytes"}
 	rejectStopping = &rejection{status: http.StatusServiceUnavailable, label: "stopping", reason: "Server is stopping"}
+	rejectStandby  = &rejection{status: http.StatusServiceUnavailable, label: "standby", reason: "Server stands by for another"}
 	rejectLost     = &rejection{label: "lost"} // the connection broke; nobody reads an answer
 	rejectInternal = &rejection{status: http.StatusInternalServerError, label: "token", reason: "Error connecting to Realtime", failed: true, code: protocol.CloseToken}
 )

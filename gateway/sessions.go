@@ -17,6 +17,7 @@ type sessions struct {
 	mu     sync.Mutex
 	count  int
 	closed bool
+	barred bool          // no session is admitted, until that changes
 	empty  chan struct{} // closed when the list is closed and no session is left
 }
 
@@ -35,16 +36,26 @@ type links struct {
 
 func newSessions() *sessions { return &sessions{empty: make(chan struct{})} }
 
-// reserve counts a session that is about to open; false when the list is closed.
-// Each must be released.
-func (ss *sessions) reserve() bool {
+// reserve counts a session that is about to open, or says why none may. Each must be
+// released.
+func (ss *sessions) reserve() *rejection {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	if ss.closed {
-		return false
+	switch {
+	case ss.closed:
+		return rejectStopping
+	case ss.barred:
+		return rejectStandby
 	}
 	ss.count++
-	return true
+	return nil
+}
+
+// bar refuses new sessions, or admits them again.
+func (ss *sessions) bar(barred bool) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.barred = barred
 }
 
 // release must be the last thing that is done for a session.
@@ -56,12 +67,12 @@ func (ss *sessions) release() {
 	}
 }
 
-// add makes a session known. It reports whether the list was closed meanwhile, so
-// that nobody else will end the session.
+// add makes a session known. It reports whether the list was closed or barred
+// meanwhile, so that nobody else will end the session.
 func (ss *sessions) add(s *session) (late bool) {
 	s.links.bucket = uint8(ss.next.Add(1) % bucketCount)
 	ss.buckets[s.links.bucket].add(s)
-	return ss.isClosed()
+	return ss.refuses()
 }
 
 func (b *bucket) add(s *session) {
@@ -120,6 +131,12 @@ func (ss *sessions) close() <-chan struct{} {
 		}
 	}
 	return ss.empty
+}
+
+func (ss *sessions) refuses() bool {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.closed || ss.barred
 }
 
 func (ss *sessions) isClosed() bool {

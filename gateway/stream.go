@@ -76,8 +76,8 @@ func (g *Gateway) identifyStream(r *http.Request, now time.Time) (channels.Ident
 // begin takes the connection over and starts the stream. A refused join is known
 // before, while there can still be another answer.
 func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Addr, id channels.Identity, q streamQuery) *rejection {
-	if !g.sessions.reserve() {
-		return rejectStopping
+	if rejected := g.sessions.reserve(); rejected != nil {
+		return rejected
 	}
 	s := newSession(g, id, address)
 	s.stream = g.open(s, id).(streamer)

@@ -130,8 +130,8 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 	if text := handshakeFault(r.Header); text != "" {
 		return rejectHandshake(text)
 	}
-	if !g.sessions.reserve() {
-		return rejectStopping
+	if rejected := g.sessions.reserve(); rejected != nil {
+		return rejected
 	}
 	s := newSession(g, id, address)
 	c := s.introduce(id)
