@@ -102,6 +102,9 @@ type Database struct {
 	Feed func() Feed
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
+	// SlotIsTaken reports whether another server has the slot by now; nil means that
+	// none has.
+	SlotIsTaken func(ctx context.Context) bool
 }
 
 const (

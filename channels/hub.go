@@ -79,11 +79,11 @@ func (h *Hub) Heavy() *heavy.Work { return h.heavy }
 func (h *Hub) Restore() { h.clients.Restore(now(), h.logger) }
 
 // TakeOver has the hub use, from now on, what an earlier run has left about its
-// clients: the slot is held, so that no other server does. Clients with a client_id
-// that came before, and were judged by what another server has changed since, are
-// closed, so that they join again.
-func (h *Hub) TakeOver() {
-	if !h.clients.Open(now(), h.logger) {
+// clients: the slot is held, so that no other server does. succeeds says that another
+// had it since Restore. Clients with a client_id that came before, and were judged by
+// what another server has changed since, are closed, so that they join again.
+func (h *Hub) TakeOver(succeeds bool) {
+	if !h.clients.Open(now(), succeeds, h.logger) {
 		return
 	}
 	sessions, _ := h.roster.present()
@@ -102,13 +102,30 @@ func (h *Hub) Peers() Peers { return Peers{h.clients, h.logger} }
 // has returned. Sessions must be closed before ctx is done: what they receive
 // later is not saved.
 func (h *Hub) Run(ctx context.Context) error {
-	defer func() { h.clients.Save(now(), h.logger) }()
+	defer h.save(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	h.tasks.start(ctx, g)
 	for _, run := range []func(context.Context) error{h.fanout.Run, h.rooms.Run, h.forget} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()
+}
+
+// takenWait bounds how long a stop is held up by the question who has the slot.
+const takenWait = 500 * time.Millisecond
+
+// save keeps what clients have received for the next run, unless another server has
+// the slot by now: then the state is that one's, and the clients are too.
+func (h *Hub) save(ctx context.Context) {
+	if h.config.SlotIsTaken != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takenWait)
+		defer cancel()
+		if h.config.SlotIsTaken(ctx) {
+			h.logger.Warn("state of clients not saved: another server has the slot, and knows them")
+			return
+		}
+	}
+	h.clients.Save(now(), h.logger)
 }
 
 // forgetEvery is how long what is kept for clients that come back may outlive

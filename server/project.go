@@ -63,7 +63,7 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
-	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, func() { p.hub.TakeOver() }
+	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, func() { p.hub.TakeOver(false) }
 	c.Replication.PeerFound, c.Replication.PeerClients = p.peerFound, func(clients []uint64) { p.hub.Peers().Know(clients) }
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err

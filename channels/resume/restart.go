@@ -15,19 +15,20 @@ import (
 func (c *Clients) Restore(now time.Time, logger *slog.Logger) {
 	c.files.mu.Lock()
 	defer c.files.mu.Unlock()
-	c.load(now, logger)
+	c.load(now, false, logger)
 }
 
 // load reads the state file. Errors are logged, and clients that cannot be
-// recognised then are told to resync. The lock of files must be held.
-func (c *Clients) load(now time.Time, logger *slog.Logger) {
+// recognised then are told to resync, as they are where outdated says that clients
+// have come and gone since the file was written. The lock of files must be held.
+func (c *Clients) load(now time.Time, outdated bool, logger *slog.Logger) {
 	unsureUntil := now.Add(c.config.Memory)
 	if c.files.path == "" {
-		c.adopt(state{head: stateHead{UnsureUntil: unsureUntil}}, true, now)
+		c.adopt(state{head: stateHead{UnsureUntil: unsureUntil}}, !outdated, now)
 		return
 	}
 	c.files.seen = c.files.look()
-	unclean, firstRun := c.files.seen.marker != "", false
+	unclean, firstRun := outdated || c.files.seen.marker != "", false
 	read, err := c.read()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -67,23 +68,29 @@ func (c *Clients) adopt(read state, firstRun bool, now time.Time) {
 }
 
 // Open takes the state over: the slot is held, so that no other server may use it
-// any more. If another has written it since Restore, it is read again; then clients
-// that were here before may have been taken for what they are not, and outdated is
+// any more. If another has written it since Restore, it is read again. succeeds says
+// that another has had the slot since: if that one has left nothing here, be it that it
+// was killed or that it keeps its state elsewhere, only it knew its clients. Clients
+// that were here before may then have been taken for what they are not, and outdated is
 // true: they have to join again. Only the first call does anything.
-func (c *Clients) Open(now time.Time, logger *slog.Logger) (outdated bool) {
+func (c *Clients) Open(now time.Time, succeeds bool, logger *slog.Logger) (outdated bool) {
 	f := &c.files
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.opened || f.path == "" {
+	if f.opened {
 		return false
 	}
 	f.opened = true
-	if !f.look().equals(f.seen) {
+	changed := f.path != "" && !f.look().equals(f.seen)
+	if changed || succeeds {
 		outdated = f.inUse
 		for _, s := range c.sections {
 			s.Reset()
 		}
-		c.load(now, logger)
+		c.load(now, !changed, logger)
+	}
+	if f.path == "" {
+		return outdated
 	}
 	if f.seen.marker != "" && !f.isOurs() {
 		logger.Warn("the run before did not stop in order, clients that are not known are told to resync; if it still runs, give each server its own state-dir",

@@ -66,8 +66,16 @@ func launch(t *testing.T, path, reason string) *run {
 // open is when the run has the slot.
 func (r *run) open(outdated bool) {
 	r.t.Helper()
-	if got := r.Open(noon, slog.New(slog.DiscardHandler)); got != outdated {
+	if got := r.Open(noon, false, slog.New(slog.DiscardHandler)); got != outdated {
 		r.t.Errorf("Open = %t; want %t", got, outdated)
+	}
+}
+
+// succeed is when the run has the slot, after it has stood by for another.
+func (r *run) succeed(now time.Time) {
+	r.t.Helper()
+	if r.Open(now, true, slog.New(slog.DiscardHandler)) {
+		r.t.Error("Open = true; want false, as there were no clients")
 	}
 }
 
@@ -257,5 +265,56 @@ func TestTwoRunsWithOneStateDoNotTakeEachOthersClientsForNew(t *testing.T) {
 		if err := os.Remove(path + ".running"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestARunThatStoodByKnowsWhatTheOneBeforeSaved where both keep their state in one place.
+func TestARunThatStoodByKnowsWhatTheOneBeforeSaved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "clients")
+	first := start(t, path, changelog.CodeSlotMissing)
+	second := launch(t, path, "")
+	first.visit("a", Known{})
+	first.notes.lines = []string{"one"}
+	first.stop()
+	second.succeed(noon)
+	if want := []string{"one"}; !slices.Equal(second.notes.lines, want) || !second.notes.restored {
+		t.Errorf("section has %q, restored %t; want %q", second.notes.lines, second.notes.restored, want)
+	}
+	known(t, second.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, second.Clients, of("new"), Known{})
+}
+
+// TestARunThatStoodByTakesNobodyForNewIfTheOneBeforeLeftNothing however long it stood by.
+func TestARunThatStoodByTakesNobodyForNewIfTheOneBeforeLeftNothing(t *testing.T) {
+	for _, test := range []struct{ name, first, second string }{
+		{"it was killed", "shared", "shared"},
+		{"it keeps its state elsewhere", "first", "second"},
+		{"there is no state file", "", ""},
+	} {
+		folder := t.TempDir()
+		place := func(name string) string {
+			if name == "" {
+				return ""
+			}
+			return filepath.Join(folder, name)
+		}
+		before := start(t, place(test.second), changelog.CodeSlotMissing)
+		before.notes.lines = []string{"one"}
+		before.stop()
+		first := start(t, place(test.first), "")
+		second := launch(t, place(test.second), changelog.CodeSlotMissing)
+		known(t, first.Clients, of("a"), Known{Memory: map[bool]Memory{true: Fresh, false: Forgotten}[test.first == "shared"]})
+		if test.first != "shared" {
+			first.stop()
+		}
+		later := noon.Add(48 * time.Hour)
+		second.succeed(later)
+		if len(second.notes.lines) > 0 {
+			t.Errorf("%s: section has %q; want nothing that may be incomplete", test.name, second.notes.lines)
+		}
+		if _, is := second.Take(of("a"), Fingerprint{}, later); is.Memory != Forgotten {
+			t.Errorf("%s: the client is %v; want it to be told to resync", test.name, is.Memory)
+		}
+		second.stop()
 	}
 }
