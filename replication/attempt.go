@@ -18,6 +18,9 @@ import (
 func (r *Reader) attempt(ctx context.Context) error {
 	ordinary := r.control.pool.Config().ConnConfig
 	server, err := r.preflight(ctx)
+	if err == nil {
+		err = r.awaitTurn(ctx, &server)
+	}
 	if err != nil {
 		return classify(err, target{role: ordinary.User, database: ordinary.Database, slot: r.config.Slot})
 	}
@@ -29,6 +32,17 @@ func (r *Reader) attempt(ctx context.Context) error {
 	config.RuntimeParams["wal_sender_timeout"] = milliseconds(r.timing.sender)
 	err = r.connect(ctx, config, socket, server)
 	return classify(err, target{role: config.User, database: config.Database, slot: r.config.Slot})
+}
+
+// awaitTurn waits until this process may read the slot, and makes sure then that there
+// are publications to read from it.
+func (r *Reader) awaitTurn(ctx context.Context, s *server) error {
+	err := r.slot.succession.await(ctx, *s, r.outcomes.held)
+	r.outcomes.stoodBy = r.outcomes.stoodBy || r.slot.succession.stands()
+	if err != nil {
+		return err
+	}
+	return r.prepare(ctx, s)
 }
 
 // connect opens the replication connection, makes sure that the slot can be read
@@ -67,8 +81,9 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 // takeOver tells that the slot is ours, and announces this server to others that read
 // the database, before any client is served from the slot.
 func (r *Reader) takeOver(ctx context.Context, server server) {
+	r.outcomes.held = true
 	if r.config.SlotHeld != nil {
-		r.config.SlotHeld()
+		r.config.SlotHeld(r.slot.succession.stands())
 	}
 	r.progress.connected(server.isStandby)
 	if r.config.Heartbeat == 0 || server.isStandby {
@@ -97,6 +112,10 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 	defer r.retention.stopped()
 	r.outcomes.streamed = true
 	r.logger.Info("replication started", "position", at.from.String(), "host", server.host, "publications", server.publications)
+	if took, stood := r.slot.succession.end(); stood {
+		r.metrics.takeovers.Inc()
+		r.logger.Info("taken over: this process has the slot and serves clients", "took", took.Round(time.Millisecond))
+	}
 	return s.run(ctx)
 }
 

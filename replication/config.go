@@ -44,21 +44,29 @@ type Config struct {
 	// written, default 60 s, 0 is never. Without it an idle server keeps WAL
 	// that no consumer needs any more.
 	Heartbeat time.Duration
+
+	Notices
+}
+
+// Notices are what a reader tells the program around it. None of them is a setting, none
+// may block, and nil tells nobody.
+type Notices struct {
 	// TypesFound is told of types that columns have, by OID, after they were read
 	// from the catalog. A program that notices when types change calls TypesChanged
-	// then, and also once when it has begun to look. It must not block. nil tells
-	// nobody.
+	// then, and also once when it has begun to look.
 	TypesFound func(types []uint32)
+	// StandsBy is called when another process has the slot, before Run waits for it.
+	StandsBy func()
 	// SlotHeld is called when the slot is ours, each time that a stream is begun and
-	// before anything is in the log that was read from it. nil tells nobody.
-	SlotHeld func()
+	// before anything is in the log that was read from it. succeeds says that another
+	// process had it while this one stood by.
+	SlotHeld func(succeeds bool)
 	// PeerFound is called with the slot of another walcast that reads this database,
 	// again and again while there is one, every AnnounceEvery at least: each announces
 	// itself in the WAL, unless Heartbeat is 0. begins says that it begins to stream.
-	// It must not block. nil tells nobody.
 	PeerFound func(slot string, begins bool)
 	// PeerClients is called with clients that another walcast has announced by
-	// AnnounceClients. It must not block. nil tells nobody.
+	// AnnounceClients.
 	PeerClients func(clients []uint64)
 }
 

@@ -59,13 +59,17 @@ func newInstance() string {
 	return hex.EncodeToString(b[:])
 }
 
+// applicationPrefix begins the application_name of every walcast's replication
+// connection.
+const applicationPrefix = "walcast/"
+
 // applicationName fits Postgres' 63 bytes and keeps the instance whole.
 func applicationName(slot, instance string) string {
 	const most = maxIdentifier - len("walcast//")
 	if room := most - len(instance); len(slot) > room {
 		slot = slot[:room]
 	}
-	return "walcast/" + slot + "/" + instance
+	return applicationPrefix + slot + "/" + instance
 }
 
 // replicationConfig reads database-url for a replication connection that reads

@@ -23,6 +23,7 @@ type control struct {
 	mu      sync.Mutex
 	conn    *pgxpool.Conn // nil until it is needed
 	hasLock bool          // conn has the slot lock
+	inLine  bool          // conn has a place in the line of those that stand by
 }
 
 // settingsQuery makes the connection last, whatever the role's settings: TCP
@@ -39,9 +40,11 @@ const settingsQuery = `
 // gives it back.
 const lockQuery = `select pg_try_advisory_lock(hashtextextended('walcast.slot.' || $1, 0))`
 
-// unlockQuery gives the slot lock back, resetQuery undoes the settings.
+// unlockQuery gives the slot lock back, cleanQuery all locks, resetQuery undoes the
+// settings.
 const (
-	unlockQuery = `select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0)) where $2`
+	unlockQuery = `select pg_advisory_unlock(hashtextextended('walcast.slot.' || $1, 0))`
+	cleanQuery  = `select pg_advisory_unlock_all()`
 	resetQuery  = `
 	reset idle_session_timeout; reset statement_timeout; reset tcp_keepalives_idle; reset tcp_keepalives_interval; reset tcp_keepalives_count`
 )
@@ -96,6 +99,18 @@ func (c *control) lockSlot(ctx context.Context) (hasLock bool, err error) {
 	return hasLock, nil
 }
 
+// unlockSlot gives the slot lock back, if this process has it.
+func (c *control) unlockSlot(ctx context.Context) error {
+	return c.use(ctx, func(db querier) error {
+		if !c.hasLock {
+			return nil
+		}
+		_, err := queryBool(ctx, db, unlockQuery, c.slot)
+		c.hasLock = err != nil
+		return err
+	})
+}
+
 // close gives the connection back to the pool.
 func (c *control) close(ctx context.Context) {
 	c.mu.Lock()
@@ -113,7 +128,7 @@ func (c *control) release(ctx context.Context) {
 	defer cancel()
 	raw := c.conn.Conn()
 	if !raw.IsClosed() {
-		_, err := raw.Exec(ctx, unlockQuery, c.slot, c.hasLock)
+		_, err := raw.Exec(ctx, cleanQuery)
 		if err == nil {
 			_, err = raw.Exec(ctx, resetQuery)
 		}
@@ -122,5 +137,5 @@ func (c *control) release(ctx context.Context) {
 		}
 	}
 	c.conn.Release()
-	c.conn, c.hasLock = nil, false
+	c.conn, c.hasLock, c.inLine = nil, false, false
 }

@@ -14,7 +14,7 @@ import (
 // one that holds the slot lock.
 func controlPID(t *testing.T, db *devdb.DB) (pid int32) {
 	t.Helper()
-	err := db.Pool.QueryRow(t.Context(), `select coalesce(max(pid), 0) from pg_locks where locktype = 'advisory'
+	err := db.Pool.QueryRow(t.Context(), `select coalesce(max(pid), 0) from pg_locks where locktype = 'advisory' and objsubid = 1
 		and database = (select oid from pg_database where datname = current_database())`).Scan(&pid)
 	if err != nil {
 		t.Fatal(err)

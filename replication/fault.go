@@ -281,7 +281,7 @@ func classifySlot(e *pgconn.PgError, at target) *fault {
 
 func slotInUse(slot, holder string) *fault {
 	return &fault{
-		remedy: operate, cause: causeSlotBusy,
+		remedy: retryFast, cause: causeSlotBusy,
 		advice: "slot " + quoteIdentifier(slot) + " is in use by " + holder + ": stop it, or set slot to another name",
 	}
 }

@@ -59,7 +59,7 @@ var faultCases = []struct {
 	{pg("53100", "could not write to data file: No space left on device"), retrySlowly, causeResources, "disk"},
 	{pg("53200", "out of memory"), retrySlowly, causeResources, ""},
 
-	{pg("55006", `replication slot "s" is active for PID 42`), operate, causeSlotBusy, `slot "s" is in use`},
+	{pg("55006", `replication slot "s" is active for PID 42`), retryFast, causeSlotBusy, `slot "s" is in use`},
 	{pg("55006", `database "shop" is being accessed by other users`), retrySlowly, causeDatabase, ""},
 	{pg("42704", `replication slot "s" does not exist`), retryFast, causeSlotLost, ""},
 	{pg("42704", `publication "p" does not exist`), renew, causePublication, ""},

@@ -18,6 +18,7 @@ type metrics struct {
 	late       prometheus.Counter
 	held       prometheus.Counter
 	foreign    prometheus.Counter
+	takeovers  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *metrics {
@@ -42,6 +43,10 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *met
 		foreign: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_replication_foreign_messages_total",
 			Help: "Logical messages with prefixes of other tools, which are read past.",
+		}),
+		takeovers: f.NewCounter(prometheus.CounterOpts{
+			Name: "walcast_replication_takeovers_total",
+			Help: "Times that this process stood by and then took the slot over.",
 		}),
 		held: f.NewCounter(prometheus.CounterOpts{
 			Name: "walcast_replication_held_seconds_total",
@@ -71,6 +76,12 @@ func registerGauges(f promauto.Factory, p *progress, log *changelog.Log) {
 	}
 	status("streaming", "1 while changes are streamed.", func(s Status) float64 {
 		if s.Streaming {
+			return 1
+		}
+		return 0
+	})
+	status("standby", "1 while another process has the slot and this one waits to take over.", func(s Status) float64 {
+		if s.Role == RoleStandby {
 			return 1
 		}
 		return 0

@@ -29,13 +29,10 @@ type server struct {
 }
 
 // preflight looks at the server over the ordinary connection, which gives
-// clearer answers than a failing replication command.
+// clearer answers than a failing replication command. It changes nothing.
 func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
 	defer cancel()
-	if s.hasLock, err = r.control.lockSlot(ctx); err != nil {
-		return s, err
-	}
 	err = r.control.use(ctx, func(db querier) error {
 		rows, err := db.Query(ctx, `select current_setting('server_version_num')::int, current_setting('wal_level'),
 			pg_is_in_recovery(), current_database()::text, extract(epoch from pg_postmaster_start_time())::text`)
@@ -46,9 +43,19 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		if _, err := pgx.ForEachRow(rows, into, func() error { return nil }); err != nil {
 			return err
 		}
-		if err := errors.Join(s.check(), s.checkFailover(r.config.SlotFailover)); err != nil {
-			return err
-		}
+		return errors.Join(s.check(), s.checkFailover(r.config.SlotFailover))
+	})
+	return s, err
+}
+
+// prepare takes the slot lock and makes sure that the publications are there.
+func (r *Reader) prepare(ctx context.Context, s *server) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	if s.hasLock, err = r.control.lockSlot(ctx); err != nil {
+		return err
+	}
+	return r.control.use(ctx, func(db querier) error {
 		goesOn := func(missing []string) bool { return r.outcomes.streamed && r.publications.survive(missing, s.version) }
 		if err := r.publications.ensure(ctx, db, goesOn); err != nil {
 			return err
@@ -57,7 +64,6 @@ func (r *Reader) preflight(ctx context.Context) (s server, err error) {
 		s.publications = append(slices.Clone(r.config.Publications), more...)
 		return err
 	})
-	return s, err
 }
 
 // check says what makes reading from the server pointless.

@@ -61,16 +61,22 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 	optional := slices.DeleteFunc(slices.Clone(c.OptionalPublications), func(name string) bool {
 		return slices.Contains(c.Publications, name)
 	})
+	application := applicationName(c.Slot, newInstance())
+	read := publications{
+		names: c.Publications, create: tables, optional: &optionalPublications{names: optional},
+		skipped: new(atomic.Bool), logger: logger,
+	}
 	return &Reader{
 		config: c, timing: t, log: log, logger: logger, metrics: newMetrics(reg, p, log), progress: p, control: control,
 		slot: &slotKeeper{
-			name: c.Slot, failover: c.SlotFailover, application: applicationName(c.Slot, newInstance()),
+			name: c.Slot, failover: c.SlotFailover, application: application,
 			control: control, timing: t.connectTiming, logger: logger,
+			succession: &succession{
+				slot: c.Slot, application: application, publications: read, control: control, timing: t.successionTiming,
+				limit: t.query, progress: p, logger: logger, standsBy: c.StandsBy, line: line{slot: c.Slot, control: control},
+			},
 		},
-		publications: publications{
-			names: c.Publications, create: tables, optional: &optionalPublications{names: optional},
-			skipped: new(atomic.Bool), logger: logger,
-		},
+		publications: read,
 		retention: &retentionWatch{
 			pool: pool, slot: c.Slot, timing: t, progress: p, logger: logger, soon: make(chan struct{}, 1),
 		},
@@ -80,9 +86,9 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 // Run creates what is missing (publication on request, slot), streams until ctx
 // is done and reconnects on everything that can be retried. It returns nil when
 // ctx is done, and an error with one sentence that says what to do when going
-// on is pointless (wal_level, no REPLICATION attribute, slot held by pid …).
-// Once it has streamed it goes on trying for ever, slowly, and Status says what
-// is wrong.
+// on is pointless (wal_level, no REPLICATION attribute …). While another process has
+// the slot it stands by. Once it has streamed or stood by it goes on trying for ever,
+// slowly, and Status says what is wrong; it ends then only with ErrTakenOver.
 func (r *Reader) Run(ctx context.Context) error {
 	defer r.control.close(ctx)
 	var watching sync.WaitGroup
@@ -135,7 +141,7 @@ func (r *Reader) follow(ctx context.Context) error {
 		}
 		f := r.faultOf(err)
 		r.progress.stopped(f, time.Now())
-		if f.remedy == operate && !r.outcomes.streamed {
+		if f.remedy == operate && !r.outcomes.isSettled() || errors.Is(f, ErrTakenOver) {
 			return f
 		}
 		lived := time.Since(began)

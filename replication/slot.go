@@ -52,7 +52,6 @@ type SlotHolder struct {
 	PID         int32
 	Application string
 	Address     string // client address, "" for a local socket
-	replied     time.Time
 }
 
 // String names the holder in a sentence.
@@ -81,11 +80,9 @@ const slotQuery = `
 		coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
 		coalesce((to_jsonb(s) ->> 'conflicting')::bool, false),
 		coalesce((to_jsonb(s) ->> 'failover')::bool, false),
-		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''),
-		coalesce(r.reply_time, 'epoch')
+		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), '')
 	from pg_replication_slots s
-	left join pg_stat_activity a on a.pid = s.active_pid
-	left join pg_stat_replication r on r.pid = s.active_pid`
+	left join pg_stat_activity a on a.pid = s.active_pid`
 
 // DropSlot drops a slot that no process reads, and with it the right to all WAL
 // that it keeps. It refuses with one sentence when the slot is in use, does
@@ -130,7 +127,7 @@ func querySlots(ctx context.Context, db querier, sql string, args ...any) ([]Slo
 		var h SlotHolder
 		err = row.Scan(&s.Name, &s.Database, &s.Plugin, &s.Active, &s.WALStatus, &restart, &confirmed, &s.RetainedBytes,
 			&s.temporary, &s.logical, &s.twoPhase, &s.invalidation, &s.conflicting, &s.Failover,
-			&h.PID, &h.Application, &h.Address, &h.replied)
+			&h.PID, &h.Application, &h.Address)
 		if err != nil {
 			return s, err
 		}

@@ -19,6 +19,7 @@ type slotKeeper struct {
 	control     *control
 	timing      connectTiming
 	logger      *slog.Logger
+	succession  *succession // whether it is this process that may read the slot
 }
 
 // find returns the slot, nil if there is none.
@@ -57,13 +58,12 @@ func (k *slotKeeper) ensureFailover(ctx context.Context, conn *pgconn.PgConn, sl
 	return k.whenFree(ctx, hasLock, func() error { return enableFailover(ctx, conn, slot.Name) })
 }
 
-// whenFree runs try until the slot is not in use by another process, for a
-// while: after a stall of the network the server needs its time-out to notice
-// that our former connection is dead. A process that is alive may be stopping, as
-// in a restart that overlaps.
+// whenFree runs try until the slot is not in use by a former connection of this
+// process, for a while: after a stall of the network the server needs its time-out to
+// notice that the connection is dead. A slot that another process uses is a fault.
 func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() error) error {
-	var first *SlotHolder
-	began := time.Now()
+	deadline := time.Now().Add(k.timing.slotGrace)
+	told := false
 	for wait := 25 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := try()
 		var pg *pgconn.PgError
@@ -75,21 +75,17 @@ func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() erro
 			return e
 		}
 		if slot != nil && slot.Holder != nil {
-			if first == nil {
-				first = slot.Holder
-				k.logger.Warn("slot is in use, waiting", "holder", first.String(), "at_most", k.timing.slotGrace)
-			}
-			if hasLock && first.Application == k.application {
-				k.terminate(ctx, slot.Holder)
-			}
-			grace := k.timing.slotGrace
-			if slot.Holder.lives(first) {
-				grace = min(grace, k.timing.slotRival)
-			}
-			if time.Since(began) > grace {
+			if slot.Holder.Application != k.application || time.Now().After(deadline) {
 				f := slotInUse(k.name, slot.Holder.String())
 				f.err = err
 				return f
+			}
+			if !told {
+				told = true
+				k.logger.Warn("slot is in use by a former connection of this process, waiting", "holder", slot.Holder.String(), "at_most", k.timing.slotGrace)
+			}
+			if hasLock {
+				k.terminate(ctx, slot.Holder)
 			}
 		}
 		select {
@@ -98,12 +94,6 @@ func (k *slotKeeper) whenFree(ctx context.Context, hasLock bool, try func() erro
 		case <-time.After(wait):
 		}
 	}
-}
-
-// lives reports that the holder has answered the server since it was first
-// seen: it is not the remains of a connection that is gone.
-func (h *SlotHolder) lives(first *SlotHolder) bool {
-	return h.PID == first.PID && !h.replied.IsZero() && h.replied.After(first.replied)
 }
 
 // terminate ends a walsender of this process that has outlived its connection.

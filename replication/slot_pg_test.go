@@ -216,60 +216,6 @@ func holdSlot(t *testing.T, db *devdb.DB) *pgconn.PgConn {
 	return conn
 }
 
-func TestSlotInUseIsAFatalSentence(t *testing.T) {
-	t.Parallel()
-	db := orders(t)
-	conn := holdSlot(t, db)
-	r := runReader(t, db, holding(), func(s *setup) { s.timing.slotGrace = 200 * time.Millisecond })
-	err := r.wait()
-	want := fmt.Sprintf(`slot %q is in use by process %d, application_name "somebody"`, db.Name, conn.PID())
-	if err == nil || !strings.HasPrefix(err.Error(), want) {
-		t.Errorf("Run = %v; want %s…", err, want)
-	}
-}
-
-func TestSlotInUseIsWaitedForQuietly(t *testing.T) {
-	t.Parallel()
-	db := orders(t)
-	conn := holdSlot(t, db)
-	r := runReader(t, db, holding())
-	r.until("it to wait", func() bool { return strings.Contains(r.lines.String(), "slot is in use, waiting") })
-	closeQuietly(conn)
-	r.waitStreaming()
-}
-
-func TestSecondReaderDoesNotEndTheFirst(t *testing.T) {
-	t.Parallel()
-	db := orders(t)
-	first := startReader(t, db, holding())
-	second := runReader(t, db, holding(), func(s *setup) { s.timing.slotGrace = 300 * time.Millisecond })
-	err := second.wait()
-	if err == nil || !strings.Contains(err.Error(), first.reader.slot.application) {
-		t.Errorf("Run of the second = %v; want it to name %s", err, first.reader.slot.application)
-	}
-	db.Exec(`insert into orders values (1, 'a')`)
-	first.want("INSERT orders 1 a")
-}
-
-// TestAHolderThatMayBeStoppingIsWaitedFor, although it answers Postgres: in a restart
-// that overlaps the one before is alive for some seconds.
-func TestAHolderThatMayBeStoppingIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	db := orders(t)
-	first := startReader(t, db, holding())
-	second := runReader(t, db, holding())
-	second.until("it to wait", func() bool { return strings.Contains(second.lines.String(), "slot is in use, waiting") })
-	answers := map[time.Time]bool{}
-	second.until("the holder to answer again and again", func() bool {
-		var at time.Time
-		err := db.Pool.QueryRow(t.Context(), `select r.reply_time from pg_replication_slots s join pg_stat_replication r on r.pid = s.active_pid where slot_name = $1`, db.Name).Scan(&at)
-		answers[at] = err == nil
-		return len(answers) > 5
-	})
-	first.stop()
-	second.waitStreaming()
-}
-
 func TestHalfMadeSlotIsReportedWithItsBlockers(t *testing.T) {
 	t.Parallel()
 	db := orders(t)

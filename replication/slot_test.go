@@ -3,7 +3,6 @@ package replication
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestSlotLost(t *testing.T) {
@@ -47,23 +46,6 @@ func TestSlotOfSomebodyElseIsRefused(t *testing.T) {
 		c.spoil(&slot)
 		if err := slot.refuse("shop"); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("refuse = %v; want %s…", err, c.want)
-		}
-	}
-}
-
-func TestSlotHolderLives(t *testing.T) {
-	then := time.Unix(1_000_000, 0)
-	first := &SlotHolder{PID: 1, replied: then}
-	for _, c := range []struct {
-		holder SlotHolder
-		want   bool
-	}{
-		{SlotHolder{PID: 1, replied: then}, false},
-		{SlotHolder{PID: 1, replied: then.Add(time.Second)}, true},
-		{SlotHolder{PID: 2, replied: then.Add(time.Second)}, false},
-	} {
-		if got := c.holder.lives(first); got != c.want {
-			t.Errorf("lives(%+v) = %v; want %v", c.holder, got, c.want)
 		}
 	}
 }

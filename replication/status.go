@@ -1,14 +1,25 @@
 package replication
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"walcast/replication/wal"
 )
 
+// Role is what a process does with the slot.
+type Role string
+
+// The roles, as /readyz tells them.
+const (
+	RoleReader  Role = "reader"  // it reads the slot, or is to
+	RoleStandby Role = "standby" // another process has the slot, and it waits to take over
+)
+
 // Status is what /readyz reports.
 type Status struct {
+	Role       Role      `json:"role"`
 	Streaming  bool      `json:"streaming"`
 	Received   wal.LSN   `json:"-"`           // everything that commits before it has come
 	Confirmed  wal.LSN   `json:"-"`           // where a restarted server would go on
@@ -23,6 +34,9 @@ type Status struct {
 	// PublicationMissing says that a publication is missing without which nothing
 	// comes, whether or not that has stopped the stream already.
 	PublicationMissing bool `json:"-"`
+	// Holder says of a standby who has the slot, as "is read by process 12"; "" for a
+	// reader.
+	Holder string `json:"-"`
 }
 
 // progress is how far the reader has come, as Status and the metrics tell it. All
@@ -39,6 +53,8 @@ type progress struct {
 	retention retention
 	timeline  int32 // that a stream was seen on, 0 if none was
 	standby   bool  // it was one that is or was streamed from
+	// holder says who has the slot while this process stands by; "" if it does not
+	holder string
 }
 
 // Status is safe to call at any time.
@@ -48,9 +64,12 @@ func (p *progress) status(now time.Time) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := Status{
-		Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
+		Role: RoleReader, Holder: p.holder, Streaming: p.streaming, Received: p.lag.received, Confirmed: p.confirmed,
 		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
 		Since: p.since, Host: p.host, Heard: p.heard(),
+	}
+	if p.holder != "" {
+		s.Role = RoleStandby
 	}
 	if p.fault != nil {
 		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication && !p.fault.others
@@ -94,6 +113,23 @@ func (p *progress) stopped(why *fault, now time.Time) {
 		p.since = now
 	}
 	p.streaming, p.fault = false, why
+}
+
+// standBy notes that this process stands by, and who has the slot.
+func (p *progress) standBy(holder string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.holder == "" {
+		p.since = time.Now()
+	}
+	p.holder, p.fault = holder, nil
+}
+
+// takenOver reports whether it goes on no more as another walcast reads the slot.
+func (p *progress) takenOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fault != nil && errors.Is(p.fault, ErrTakenOver)
 }
 
 // publications tells what is wrong with the publications that are read, nil for
@@ -161,11 +197,12 @@ func (p *progress) seenTimeline() int32 {
 	return p.timeline
 }
 
-// connected notes whether the server that is streamed from is a standby.
+// connected notes that the slot is held, and whether the server that is streamed from
+// is a standby of Postgres.
 func (p *progress) connected(standby bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standby = standby
+	p.standby, p.holder = standby, ""
 }
 
 // mayWrite reports whether the server takes logical messages: it is no standby, or

@@ -10,14 +10,14 @@ type timing struct {
 	connectTiming
 	streamTiming
 	retryTiming
+	successionTiming
 }
 
 // connectTiming is for what comes before a stream.
 type connectTiming struct {
 	query          time.Duration // one statement over an ordinary connection, during a stream too
 	sender         time.Duration // after which Postgres takes a silent reader for dead
-	slotGrace      time.Duration // for the remains of a process to let go of the slot
-	slotRival      time.Duration // for a process that is alive to do so
+	slotGrace      time.Duration // for a former connection of this process to let go of the slot
 	slotCreation   time.Duration // for open transactions to end
 	creationReport time.Duration // between two lines in the log about what blocks that
 }
@@ -58,7 +58,6 @@ func defaultTiming() timing {
 			query:          10 * time.Second,
 			sender:         senderTimeout,
 			slotGrace:      senderTimeout + 10*time.Second, // Postgres drops a vanished reader after senderTimeout
-			slotRival:      10 * time.Second,
 			slotCreation:   time.Minute,
 			creationReport: 5 * time.Second,
 		},
@@ -83,6 +82,12 @@ func defaultTiming() timing {
 			slowMost:   time.Minute,
 			lookAgain:  2 * time.Second,
 			steady:     10 * time.Second,
+		},
+		successionTiming: successionTiming{
+			look:       200 * time.Millisecond,
+			precedence: 400 * time.Millisecond,
+			idle:       5 * time.Second,
+			comeback:   10 * time.Second, // the longest pause between two attempts to reconnect
 		},
 	}
 }

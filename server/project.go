@@ -43,7 +43,8 @@ type project struct {
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
 // goroutine, which ends with close.
-func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project, err error) {
+// tell is told of the project's role.
+func newProject(ctx context.Context, c Config, tell func(replication.Role), logger *slog.Logger) (p *project, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
@@ -58,17 +59,16 @@ func newProject(ctx context.Context, c Config, logger *slog.Logger) (p *project,
 			made.close()
 		}
 	}(p)
-	p.upkeep = newUpkeep(p.pool, p.logger, registry)
+	p.upkeep = newUpkeep(p.pool, p.stands, p.logger, registry)
 	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
-	c.Replication.TypesFound, c.Replication.SlotHeld = p.types.found, func() { p.hub.TakeOver(false) }
-	c.Replication.PeerFound, c.Replication.PeerClients = p.peerFound, func(clients []uint64) { p.hub.Peers().Know(clients) }
+	c.Replication.Notices = p.notices(tell)
 	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
-	c.Channels.Flush = p.reader.Flush
+	c.Channels.Flush, c.Channels.SlotIsTaken = p.reader.Flush, p.reader.SlotIsTaken
 	c.Auth.Logger = logger
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
@@ -168,19 +168,27 @@ func (p *project) read(ctx context.Context) error {
 	return p.reader.Run(ctx)
 }
 
+const (
+	// announcePause is how late a start is announced.
+	announcePause = 5 * time.Millisecond
+	// announceStandby is the same after standing by, which may last for weeks.
+	announceStandby = 100 * time.Millisecond
+)
+
 // awaitStream says that s is ready when the reader streams for the first time.
 func (p *project) awaitStream(ctx context.Context, s *Server) error {
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
 	for !p.reader.Status().Streaming {
+		wait := announcePause
+		if p.stands() {
+			wait = announceStandby
+		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-time.After(wait):
 		}
 	}
-	s.host = p.reader.Status().Host
-	close(s.ready)
+	s.announce(p.reader.Status().Host)
 	return nil
 }
 

@@ -29,13 +29,14 @@ type upkeep struct {
 	pool     *pgxpool.Pool
 	logger   *slog.Logger
 	failures prometheus.Counter
+	stands   func() bool // this process stands by: the one that has the slot does the work
 
 	cause string    // why the last look failed, "" if it did not
 	told  time.Time // when that was logged
 }
 
-func newUpkeep(pool *pgxpool.Pool, logger *slog.Logger, registry prometheus.Registerer) *upkeep {
-	u := &upkeep{pool: pool, logger: logger, failures: prometheus.NewCounter(prometheus.CounterOpts{
+func newUpkeep(pool *pgxpool.Pool, stands func() bool, logger *slog.Logger, registry prometheus.Registerer) *upkeep {
+	u := &upkeep{pool: pool, logger: logger, stands: stands, failures: prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "walcast_migrations_upkeep_failures_total",
 		Help: "Looks after the partitions of realtime.messages that failed, for want of a grant say; one is made a minute later.",
 	})}
@@ -46,15 +47,9 @@ func newUpkeep(pool *pgxpool.Pool, logger *slog.Logger, registry prometheus.Regi
 // run looks after the partitions until ctx is done.
 func (u *upkeep) run(ctx context.Context) error {
 	for {
-		wait := upkeepInterval
-		done, err := u.look(ctx)
-		switch {
-		case err == nil:
-			u.succeeded()
-			u.tell(done)
-		case ctx.Err() == nil:
-			wait = upkeepRetry
-			u.failed(err, time.Now())
+		wait := upkeepRetry
+		if !u.stands() {
+			wait = u.once(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -62,6 +57,20 @@ func (u *upkeep) run(ctx context.Context) error {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// once looks after the partitions, and returns when to do so again.
+func (u *upkeep) once(ctx context.Context) (wait time.Duration) {
+	done, err := u.look(ctx)
+	switch {
+	case err == nil:
+		u.succeeded()
+		u.tell(done)
+	case ctx.Err() == nil:
+		u.failed(err, time.Now())
+		return upkeepRetry
+	}
+	return upkeepInterval
 }
 
 func (u *upkeep) look(ctx context.Context) (migrations.Upkeep, error) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
@@ -17,7 +18,7 @@ import (
 func TestAFailingUpkeepIsLoggedOnceForACause(t *testing.T) {
 	var log bytes.Buffer
 	registry := prometheus.NewRegistry()
-	u := newUpkeep(nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
+	u := newUpkeep(nil, nil, slog.New(slog.NewTextHandler(&log, nil)), registry)
 	entries := func() int {
 		n := strings.Count(log.String(), "\n")
 		log.Reset()
@@ -65,5 +66,14 @@ func TestAFailingUpkeepIsLoggedOnceForACause(t *testing.T) {
 	u.tell(migrations.Upkeep{Refused: []string{"messages_2026_01_01"}})
 	if !strings.Contains(log.String(), "messages_2026_01_01") || !strings.Contains(log.String(), "--grant-to ROLE") {
 		t.Errorf("partitions that may not be made are logged as %s; want them and the cure", log.String())
+	}
+}
+
+// TestAStandbyLeavesTheUpkeepAlone: it has no pool here to look after anything.
+func TestAStandbyLeavesTheUpkeepAlone(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	u := newUpkeep(nil, func() bool { cancel(); return true }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	if err := u.run(ctx); err != nil {
+		t.Errorf("run = %v; want nil", err)
 	}
 }

@@ -79,19 +79,25 @@ type running struct {
 func (r running) serve(ctx context.Context, ready func()) error {
 	ended := make(chan error, 1)
 	go func() { ended <- r.server.Run(ctx) }()
-	select {
-	case <-r.server.Ready():
-		ready()
-		notify(daemon.SdNotifyReady, r.logger)
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
+	streams := r.server.Ready()
+	for {
+		select {
+		case <-streams:
+			ready()
+			notify(daemon.SdNotifyReady, r.logger)
+			streams = nil
+		case role := <-r.server.Roles():
+			notify(state(role), r.logger)
+		case err := <-ended:
+			return err
+		case <-ctx.Done():
+			return r.stop(ended)
+		}
 	}
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
+}
+
+// stop waits until the server has ended.
+func (r running) stop(ended <-chan error) error {
 	r.logger.Info("stopping")
 	notify(daemon.SdNotifyStopping, r.logger)
 	select {

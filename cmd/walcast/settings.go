@@ -12,7 +12,7 @@ import (
 type databaseSettings struct {
 	DatabaseURL       string        `env:"WALCAST_DATABASE_URL,DATABASE_URL" placeholder:"URL" help:"Postgres to follow, postgres://user:password@host:5432/database. A direct connection: poolers do not pass the replication protocol."`
 	DatabaseURLFile   string        `placeholder:"PATH" help:"File with the database URL."`
-	Slot              string        `default:"walcast" help:"Permanent replication slot, created when missing. One running server at a time uses it."`
+	Slot              string        `default:"walcast" help:"Permanent replication slot, created when missing. One server at a time reads it; others with the same slot stand by."`
 	SlotWarnSize      size          `default:"10GiB" help:"WAL kept for the slot that is too much: the log warns at 50 and 80 % of it, or of max_slot_wal_keep_size where that is lower. 0 is never."`
 	SlotFailover      bool          `help:"Let standbys keep the slot too, so that clients resume after a failover. Needs Postgres 17 or newer and standbys with sync_replication_slots."`
 	Publication       []string      `default:"supabase_realtime" placeholder:"NAME" help:"Publications to follow; they say which tables have changes."`

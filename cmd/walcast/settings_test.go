@@ -82,7 +82,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	others := map[string]bool{
 		"Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
-		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
+		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
 		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true,
 	}

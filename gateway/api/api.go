@@ -69,15 +69,16 @@ func (a *API) Handler() http.Handler {
 	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
+	state := &readiness{status: a.parts.Status, stopping: a.parts.Gateway.Stopping}
+	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
-		mux.Handle(prefix+"/api/broadcast", cors(requests.posting(sending.several)))
-		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", cors(requests.posting(sending.single)))
-		mux.Handle(prefix+"/api/disconnect", cors(requests.posting(ending.disconnect)))
-		mux.Handle(prefix+"/api/unsubscribe", cors(requests.posting(ending.unsubscribe)))
-		mux.Handle(prefix+"/api/presence/{topic}", cors(reading(present.get)))
+		mux.Handle(prefix+"/api/broadcast", serving(requests.posting(sending.several)))
+		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(requests.posting(sending.single)))
+		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
+		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
+		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
 	}
-	state := &readiness{status: a.parts.Status, stopping: a.parts.Gateway.Stopping}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))
 	mux.HandleFunc("/healthz", reading(healthcheck))
 	mux.HandleFunc("/readyz", reading(state.get))

@@ -23,6 +23,18 @@ type readiness struct {
 	stopping func() bool
 }
 
+// standby answers in place of h while this process stands by: whatever h did would
+// reach nobody.
+func (r *readiness) standby(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if r.status().Role == replication.RoleStandby {
+			standsBy.write(w)
+			return
+		}
+		h.ServeHTTP(w, request)
+	})
+}
+
 // readyBody is the body of the response.
 type readyBody struct {
 	replication.Status
@@ -49,6 +61,8 @@ func (r *readiness) ready(s replication.Status) (bool, string) {
 		return true, ""
 	case s.Error != "":
 		return false, s.Error
+	case s.Role == replication.RoleStandby:
+		return false, "standing by: the slot " + s.Holder
 	}
 	return false, "not streaming yet"
 }

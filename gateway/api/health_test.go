@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -22,21 +23,33 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 	}{
 		{
 			"streaming",
-			replication.Status{Streaming: true, LagBytes: 12, LagSeconds: 0.5, Since: since},
+			replication.Status{Role: replication.RoleReader, Streaming: true, LagBytes: 12, LagSeconds: 0.5, Since: since},
 			200,
-			`{"streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","ready":true}`,
+			`{"role":"reader","streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","ready":true}`,
 		},
 		{
 			"not yet",
-			replication.Status{Since: since},
+			replication.Status{Role: replication.RoleReader, Since: since},
 			503,
-			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"not streaming yet"}`,
+			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"not streaming yet"}`,
 		},
 		{
 			"interrupted",
-			replication.Status{Since: since, Error: "connection refused"},
+			replication.Status{Role: replication.RoleReader, Since: since, Error: "connection refused"},
 			503,
-			`{"streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
+			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
+		},
+		{
+			"standing by",
+			replication.Status{Role: replication.RoleStandby, Since: since, Holder: "is read by process 12"},
+			503,
+			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"standing by: the slot is read by process 12"}`,
+		},
+		{
+			"standing by while Postgres is away",
+			replication.Status{Role: replication.RoleStandby, Since: since, Holder: "is read by process 12", Error: "connection refused"},
+			503,
+			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -53,16 +66,47 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 }
 
 func TestNotReadyOnceItStops(t *testing.T) {
-	s := serve(t, Config{}, &fakeGateway{stopping: true}, replication.Status{Streaming: true})
+	s := serve(t, Config{}, &fakeGateway{stopping: true}, replication.Status{Role: replication.RoleReader, Streaming: true})
 	code, _, body := ask(t, s, http.MethodGet, "/readyz", nil)
 	if code != 503 || !strings.Contains(body, `"reason":"the server is stopping"`) {
 		t.Errorf("GET /readyz = %d %s; want 503 and why", code, body)
 	}
 }
 
+// TestAStandbyActsForNobody: what it did would reach no client. It says so to whoever
+// asks, whatever the token.
+func TestAStandbyActsForNobody(t *testing.T) {
+	s := serve(t, Config{}, &fakeGateway{}, replication.Status{Role: replication.RoleStandby})
+	for _, path := range []string{
+		"POST /api/broadcast", "POST /realtime/v1/api/broadcast", "POST /api/broadcast/room/events/e", "POST /api/disconnect",
+		"POST /api/unsubscribe", "GET /api/presence/room", "GET /realtime/v1/api/presence/room",
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		request, err := http.NewRequest(method, s.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || response.StatusCode != 503 || response.Header.Get("Retry-After") != "1" ||
+			string(body) != `{"message":"Service Unavailable: this server stands by for another"}` {
+			t.Errorf("%s %s = %d %s, Retry-After %q; want 503 and when to come again", method, path, response.StatusCode, body, response.Header.Get("Retry-After"))
+		}
+	}
+	for _, path := range []string{"/healthz", "/healthcheck", "/api/ping", "/metrics"} {
+		if code, _, body := ask(t, s, http.MethodGet, path, nil); code != 200 {
+			t.Errorf("GET %s = %d %s; want 200", path, code, body)
+		}
+	}
+}
+
 func TestMetricsOnTheirOwnListener(t *testing.T) {
 	for _, separate := range []bool{false, true} {
-		s := serve(t, Config{SeparateMetrics: separate}, &fakeGateway{}, replication.Status{})
+		s := serve(t, Config{SeparateMetrics: separate}, &fakeGateway{}, replication.Status{Role: replication.RoleReader})
 		code, _, _ := ask(t, s, http.MethodGet, "/metrics", nil)
 		if want := map[bool]int{false: 200, true: 404}[separate]; code != want {
 			t.Errorf("GET /metrics on the main listener = %d; want %d", code, want)

@@ -17,6 +17,7 @@ var (
 	unauthorized  = message(http.StatusUnauthorized, "Unauthorized")
 	notAcceptable = message(http.StatusNotAcceptable, "Not Acceptable: answers are application/json")
 	tooLarge      = message(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
+	standsBy      = message(http.StatusServiceUnavailable, "Service Unavailable: this server stands by for another")
 	notJSON       = message(http.StatusBadRequest, "Bad Request: the body is not JSON")
 )
 
@@ -40,7 +41,7 @@ func (a response) write(w http.ResponseWriter) {
 	if a.body != nil {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
-	if a.status == http.StatusTooManyRequests {
+	if a.status == http.StatusTooManyRequests || a.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(a.status)

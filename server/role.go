@@ -1,0 +1,25 @@
+package server
+
+import "walcast/replication"
+
+// notices are what the reader tells the other parts of the project. tell is told of its
+// role.
+func (p *project) notices(tell func(replication.Role)) replication.Notices {
+	return replication.Notices{
+		TypesFound: p.types.found,
+		StandsBy: func() {
+			p.gateway.Bar()
+			tell(replication.RoleStandby)
+		},
+		SlotHeld: func(succeeds bool) {
+			p.hub.TakeOver(succeeds)
+			p.gateway.Admit()
+			tell(replication.RoleReader)
+		},
+		PeerFound:   p.peerFound,
+		PeerClients: func(clients []uint64) { p.hub.Peers().Know(clients) },
+	}
+}
+
+// stands reports whether this process stands by for another.
+func (p *project) stands() bool { return p.reader.Status().Role == replication.RoleStandby }
