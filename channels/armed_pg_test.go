@@ -33,8 +33,8 @@ func (f *fixture) crowd(n int) []*client {
 	return all
 }
 
-// settle waits until nothing is left to be looked at again.
-func (f *fixture) settle() {
+// waitChecked waits until nothing is left to be looked at again.
+func (f *fixture) waitChecked() {
 	f.Helper()
 	limit, turns := time.After(patient), f.hub.arming.turns
 	for {
@@ -71,7 +71,7 @@ func TestAChannelThatIsAloneOnATableIsLookedAtAgainOnce(t *testing.T) {
 	f.crowd(1)
 	a := f.hub.arming
 	a.lookAgain(t.Context())
-	f.settle()
+	f.waitChecked()
 	if again := a.armed.compare(f.prints(), now()); len(again) > 0 {
 		t.Error("a channel is to be looked at again although nothing has changed since")
 	}
@@ -83,13 +83,13 @@ func TestASecondLookAtManyAsksOnce(t *testing.T) {
 	f.db.Exec("drop publication rows; create publication rows for table here")
 	all := f.crowd(200)
 	f.hub.arming.lookAgain(t.Context()) // channels that have joined meanwhile may be looked at once more
-	f.settle()
+	f.waitChecked()
 	f.db.Exec(`alter publication rows drop table here`)
 	before := f.db.Pool.Stat().AcquireCount()
 	for range 2 { // of which the watch may do one itself
 		f.hub.arming.lookAgain(t.Context())
 	}
-	f.settle()
+	f.waitChecked()
 	if asked := f.db.Pool.Stat().AcquireCount() - before; asked > 60 { // others ask too, meanwhile
 		t.Errorf("the database was asked %d times about %d channels; want a few", asked, len(all))
 	}
@@ -107,7 +107,7 @@ func TestASecondLookAtManyAsksOnce(t *testing.T) {
 	}
 	for range 2 { // the first look only learns the table
 		f.hub.arming.lookAgain(t.Context())
-		f.settle()
+		f.waitChecked()
 	}
 	if again := f.hub.arming.armed.compare(f.prints(), now()); len(again) > 0 {
 		t.Errorf("%d channels are looked at again although nothing has changed", len(again))
@@ -140,7 +140,7 @@ func TestAnOutageIsToldOnceByOneFrameOfATopic(t *testing.T) {
 	config.Feed = func() Feed { return *feed.Load() }
 	f := newFixture(t, config, twoTables)
 	all := f.crowd(20)
-	f.settle()
+	f.waitChecked()
 	armed, start := f.hub.arming.armed, time.Now()
 	feed.Store(&Feed{})
 	for i := range 3 { // a moment is no outage, and one is told once
@@ -181,7 +181,7 @@ func TestWithoutAPublicationAChannelHearsOnce(t *testing.T) {
 	armed.feed(*feed.Load(), start.Add(2*outageAfter))
 	f.db.Exec(`create publication rows for table here`)
 	f.hub.arming.lookAgain(t.Context())
-	f.settle()
+	f.waitChecked()
 	if n := c.count(protocol.EventSystem); n != 2 {
 		t.Errorf("told %v; want nothing before changes come", c.said())
 	}
@@ -246,7 +246,7 @@ func TestAChannelWhoseBindingsAreOffIsNotToldThatTheyWork(t *testing.T) {
 	config.Feed = func() Feed { return *feed.Load() }
 	f := newFixture(t, config, twoTables)
 	all := f.crowd(2)
-	f.settle()
+	f.waitChecked()
 	armed, start := f.hub.arming.armed, time.Now()
 	off := all[0].session.channels["realtime:room"]
 	off.rows.Detach() // which is what it comes to

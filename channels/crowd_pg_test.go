@@ -39,7 +39,7 @@ func TestTenThousandUsersGetTheirRowsAndNoOther(t *testing.T) {
 		c.wantRows(f, []any{1.0})
 	}
 	f.hub.arming.lookAgain(t.Context())
-	f.settle()
+	f.waitChecked()
 	before, began := f.db.Pool.Stat().AcquireCount(), time.Now()
 	want := f.flow(docs, users)
 	f.Commit(logtest.Insert(marks, "2"))
@@ -106,7 +106,7 @@ func TestABindingTakesOneKiB(t *testing.T) {
 		c.box.drop()
 	}
 	f.hub.arming.lookAgain(t.Context())
-	f.settle()
+	f.waitChecked()
 	f.Commit(logtest.Insert(rel, "1", "4711", "here"))
 	crowd[47].waitFor(protocol.EventPostgresChanges, 1)
 	took := (heapBytes() - before) / (sessions * each)

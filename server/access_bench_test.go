@@ -22,7 +22,7 @@ func BenchmarkAccess(b *testing.B) {
 	for _, rate := range []int{0, 50_000} {
 		b.Run(fmt.Sprintf("rows=%d", rate), func(b *testing.B) {
 			s := serveForBench(b)
-			plain, secured := s.settle("eq"), s.settle("own")
+			plain, secured := s.listener("eq"), s.listener("own")
 			defer plain.conn.Close()
 			defer secured.conn.Close()
 			var open, own flow
@@ -46,8 +46,8 @@ func BenchmarkAccess(b *testing.B) {
 	}
 }
 
-// settle has a client join that gets one row of each transaction.
-func (s *bench) settle(kind string) *participant {
+// listener has a client join that gets one row of each transaction.
+func (s *bench) listener(kind string) *participant {
 	s.tb.Helper()
 	tokens := map[string]string{"eq": signed("anon", ""), "own": signed("authenticated", ownerOf(0))}
 	m, err := enter(s.Addr(), tokens[kind])

@@ -47,7 +47,7 @@ func TestMembersMeet(t *testing.T) {
 func TestEachTransactionHasItsRow(t *testing.T) {
 	s := serveForBench(t)
 	for _, kind := range []string{"eq", "own"} {
-		m := s.settle(kind)
+		m := s.listener(kind)
 		defer m.conn.Close()
 		const rate = 10 * rowsOfTransaction
 		got := s.flow(m, kind, rate)

@@ -32,8 +32,8 @@ func (s *running) dialAs(t *testing.T, id string) *client {
 	return &client{t: t, conn: conn, vsn: "2.0.0"}
 }
 
-// settle joins the topic that all are on here.
-func (c *client) settle() *client {
+// joinRoom joins the topic that all are on here.
+func (c *client) joinRoom() *client {
 	c.t.Helper()
 	c.send("1", "realtime:room", "phx_join", `{"config":{"postgres_changes":[{"event":"*","schema":"public","table":"messages"}]}}`)
 	if reply := c.next("phx_reply"); !strings.Contains(string(reply.Payload), `"status":"ok"`) {
@@ -121,11 +121,11 @@ func TestAFailedStartLeavesTheStateAsItWas(t *testing.T) {
 	db := appDatabase(t)
 	config := stateful(t, db)
 	s := startServer(t, config)
-	known, other := s.dialAs(t, "known").settle(), s.dialAs(t, "other").settle()
+	known, other := s.dialAs(t, "known").joinRoom(), s.dialAs(t, "other").joinRoom()
 	db.Exec(`insert into messages values (1, 1, 'first row')`)
 	known.goesOn("known", "first row")
 	known.conn.Close()
-	hearer := s.dial(t, "2.0.0").settle()
+	hearer := s.dial(t, "2.0.0").joinRoom()
 	other.tells("while away")
 	hearer.goesOn("hearer", "while away")
 	stopped(t, s)
@@ -140,8 +140,8 @@ func TestAFailedStartLeavesTheStateAsItWas(t *testing.T) {
 		t.Fatal("started on a port that is in use")
 	}
 	db.Exec(`insert into messages values (2, 1, 'second row')`)
-	s.dialAs(t, "known").settle().goesOn("known", "while away", "second row")
-	c := s.dialAs(t, "new").settle()
+	s.dialAs(t, "known").joinRoom().goesOn("known", "while away", "second row")
+	c := s.dialAs(t, "new").joinRoom()
 	db.Exec(`insert into messages values (3, 1, 'third row')`)
 	c.goesOn("new", "third row")
 }
@@ -152,7 +152,7 @@ func TestAServerTakesOverFromOneThatStopsLater(t *testing.T) {
 	db := appDatabase(t)
 	config := stateful(t, db)
 	first := startServer(t, config)
-	known := first.dialAs(t, "known").settle()
+	known := first.dialAs(t, "known").joinRoom()
 	position := first.dial(t, "2.0.0")
 	position.join("realtime:position", "channel_id=eq.1")
 	db.Exec(`insert into messages values (1, 1, 'first row')`)
@@ -170,10 +170,10 @@ func TestAServerTakesOverFromOneThatStopsLater(t *testing.T) {
 	second.refuses(t)
 	db.Exec(`insert into messages values (2, 1, 'second row')`)
 	known.goesOn("known", "second row")
-	hearer := first.dial(t, "2.0.0").settle()
+	hearer := first.dial(t, "2.0.0").joinRoom()
 	known.tells("said to the first")
 	hearer.goesOn("hearer", "said to the first")
-	late := first.dialAs(t, "late").settle()
+	late := first.dialAs(t, "late").joinRoom()
 	db.Exec(`insert into messages values (3, 1, 'third row')`)
 	late.goesOn("late", "third row")
 	late.conn.Close()
@@ -185,19 +185,19 @@ func TestAServerTakesOverFromOneThatStopsLater(t *testing.T) {
 	if role := <-second.Roles(); role != replication.RoleReader {
 		t.Errorf("role %s; want reader", role)
 	}
-	second.dialAs(t, "late").settle().goesOn("late", "said while late is away", "fourth row")
-	second.dialAs(t, "fresh").settle()
+	second.dialAs(t, "late").joinRoom().goesOn("late", "said while late is away", "fourth row")
+	second.dialAs(t, "fresh").joinRoom()
 	resumed := second.dial(t, "2.0.0")
 	resumed.send("1", "realtime:a", "phx_join", fmt.Sprintf(
 		`{"config":{"postgres_changes":[{"event":"*","schema":"public","table":"messages","resume":{"from":%q}}]}}`, from))
 	resumed.goesOn("by position", "second row", "third row", "fourth row")
-	second.dialAs(t, "known").settle().goesOn("known", "fourth row")
+	second.dialAs(t, "known").joinRoom().goesOn("known", "fourth row")
 	stopped(t, second)
 	third := startServer(t, config)
-	fresh := third.dialAs(t, "fresh").settle()
+	fresh := third.dialAs(t, "fresh").joinRoom()
 	db.Exec(`insert into messages values (5, 1, 'fifth row')`)
 	fresh.goesOn("fresh", "fifth row")
-	c := third.dialAs(t, "new").settle()
+	c := third.dialAs(t, "new").joinRoom()
 	db.Exec(`insert into messages values (6, 1, 'sixth row')`)
 	c.goesOn("new", "sixth row")
 }
@@ -236,7 +236,7 @@ func TestAServerWhoseSlotIsTakenBeginsAnewAsAStandby(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	address := first.Addr()
-	c := first.dialAs(t, "known").settle()
+	c := first.dialAs(t, "known").joinRoom()
 	db.Exec(`insert into messages values (1, 1, 'first row')`)
 	c.goesOn("known", "first row")
 	other := holdSlot(t, db)
@@ -251,7 +251,7 @@ func TestAServerWhoseSlotIsTakenBeginsAnewAsAStandby(t *testing.T) {
 	db.Exec(`insert into messages values (2, 1, 'second row')`)
 	other()
 	log.Text(ctx, t, "taken over: ")
-	c = first.dialAs(t, "known").settle()
+	c = first.dialAs(t, "known").joinRoom()
 	c.isTold("known", changelog.CodeUnknown)
 	db.Exec(`insert into messages values (3, 1, 'third row')`)
 	c.goesOn("known", "third row")
