@@ -45,7 +45,7 @@ func TestAMatchingChangeIsDeliveredOnceToEachChannel(t *testing.T) {
 		if m.joinRef != "null" || m.ref != "null" {
 			t.Errorf("refs of a change = %s, %s; want null, null", m.joinRef, m.ref)
 		}
-		if got, want := data["commit_timestamp"], "2126-01-02T03:04:05.678Z"; got != want {
+		if got, want := data["commit_timestamp"], "2026-01-02T03:04:05.678Z"; got != want {
 			t.Errorf("commit_timestamp = %v; want %v", got, want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -189,7 +188,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
 	defer conn.Release()
-	f, lsn := &facts{role: roleFacts{Name: role}, sight: sight{at: time.Now()}}, ""
+	f, lsn := &facts{role: roleFacts{Name: role}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
@@ -199,8 +198,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
-		{sql: dependenciesSQL, args: []any{rel.OID, role}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types,
-			&f.depends.reads, &f.depends.roles, &f.depends.schemas)},
+		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},

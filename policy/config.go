@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// Config says how long answers of the database are believed and waited for, and where
-// they are kept.
+// Config says how long answers of the database are believed and waited for.
 type Config struct {
 	// AccessAge is how long it is believed what the catalog says of access (grants,
 	// policies, functions, types, roles and their membership), as Relation messages
@@ -18,10 +17,6 @@ type Config struct {
 	// Timeout is how long Postgres may take to judge the rows of one statement. Default 5 s. A
 	// policy that takes longer for one row hides the row, as if it had raised.
 	Timeout time.Duration
-	// StateFile is where it is kept over restarts since when what is known of access
-	// holds; "" keeps it nowhere, so that more clients that resume over a restart have
-	// to resync. The server derives it from state-dir.
-	StateFile string
 }
 
 // DefaultConfig returns the defaults.

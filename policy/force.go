@@ -1,128 +1,115 @@
 package policy
 
 import (
-	"slices"
+	"time"
 
 	"walcast/replication/wal"
 )
 
-// force says since when access to a relation for a role is known to be as it is: its
-// facts must not judge rows that are older than a change of access. All of its spans
-// must cover a row. The zero force holds for all rows.
-type force []span
-
-// span says since when one or several objects that access depends on are known to be as
-// they are.
-//
-// What counts is what transactions see of each other, so it is transactions that are
-// compared: one that a snapshot with the change does not see has ended after it.
-type span struct {
-	at      snapshot // has the change
-	order   order
-	newest  uint32 // the last transaction that may have begun before the change; 0 if unordered
-	settled uint32 // for byAnnouncement: no earlier change is as young as this transaction
+// force says since when the facts of a relation for a role are known to hold. They
+// must not judge rows that are older than a change of access.
+type force struct {
+	all    moment        // of all facts
+	others moment        // of all facts but the relation's own catalog rows, whose changes Relation messages announce
+	read   time.Time     // when the catalog was read, by Postgres' clock
+	grace  time.Duration // Config.AccessAge if this was the first reading for the Relation, else 0
 }
 
-// order says how transactions that the snapshot of a span sees are told apart, if they
-// may have ended before the change or after it.
-type order string
-
-const (
-	unordered order = ""
-	// byRelation is for the row's own table, changed between two looks by a transaction
-	// that had not begun at the first. Postgres announces the table again with its first
-	// row after the change; a row with an older Relation ended before it, even if its
-	// transaction began later.
-	byRelation order = "relation"
-	// byAnnouncement is for what leaves no trace, such as a dropped policy: any
-	// announcement after the first look is that of the change if the table had a row, and
-	// so none was due, since the change before this one.
-	byAnnouncement order = "announcement"
-	// byTransaction is for a table that was made between the looks: a row of a later
-	// transaction is taken to be from after the change.
-	byTransaction order = "transaction"
-	// byCreation is for a table that has not changed since the transaction that made it:
-	// there is nothing before that but what the transaction wrote itself.
-	byCreation order = "creation"
-	// byStream is for what has not changed since the first look: it is taken to be older
-	// than all rows of a stream whose first transaction is later than the change.
-	byStream order = "stream"
-)
-
-// isAnnounced reports whether the order of a span holds for rows of the table alone that
-// has changed.
-func (s *span) isAnnounced() bool { return s.order != byCreation && s.order != byStream }
-
-// covers reports whether a change was committed after the span had begun. A change of
-// the same transaction was not: those from before the change of access have the same
-// id as those from after it.
-func (s *span) covers(c *wal.Change) bool {
-	if !s.at.sees(c.XID) {
-		return true
-	}
-	later := func(xid uint32) bool { return int32(xid-s.newest) > 0 }
-	a := c.Relation.Announced
-	switch s.order {
-	case byRelation:
-		return later(c.XID) && a.Last != 0 && later(a.XID)
-	case byAnnouncement:
-		inside := c.XID == a.XID && a.Last == a.XID // the row's transaction itself has made the change
-		return later(c.XID) && a.Last != 0 && later(a.XID) && int32(a.Last-s.settled) >= 0 && !inside
-	case byTransaction:
-		return later(c.XID) && (a.Last == 0 || later(a.XID))
-	case byCreation:
-		return c.XID != s.newest
-	case byStream:
-		return c.XID != s.newest && a.First != 0 && later(a.First)
-	}
-	return false
+// moment is the time since which something is known to hold.
+type moment struct {
+	at time.Time // by Postgres' clock
+	// coversSlots means that it holds for all rows in the WAL that logical slots have
+	// still to read. The catalog rows that it depends on were written by transactions
+	// that had ended at the oldest catalog snapshot that a slot keeps, which is before
+	// transaction held; see sight.held.
+	coversSlots bool
+	held        uint32
 }
 
-func (s *span) equal(o *span) bool {
-	return s.at.equal(&o.at) && s.order == o.order && s.newest == o.newest && s.settled == o.settled
-}
-
-// holds reports whether there is no change that the span covers and o does not.
-func (s *span) holds(o *span) bool { return s.equal(o) || s.order == unordered && s.at.hasAll(&o.at) }
-
-// mostSpans is how many spans a force has before they become one, which covers less.
-const mostSpans = 8
-
-// and adds a span that must cover a row too.
-func (f *force) and(s span) {
-	if slices.ContainsFunc(*f, func(o span) bool { return o.holds(&s) }) {
-		return
-	}
-	all := append(slices.DeleteFunc(*f, func(o span) bool { return s.holds(&o) }), s)
-	if len(all) > mostSpans {
-		last := slices.MaxFunc(all, func(a, b span) int { return int(int32(a.at.next - b.at.next)) })
-		all = append(all[:0], span{at: last.at})
-	}
-	*f = all
-}
-
-func (f force) equal(o force) bool {
-	return slices.EqualFunc(f, o, func(a, b span) bool { return a.equal(&b) })
-}
-
-// covers reports whether access is known to have been the same when a change was
-// committed. Changes without a transaction are not of the WAL.
-func (f force) covers(c *wal.Change) bool {
-	if c.XID == 0 {
-		return true
-	}
-	for i := range f {
-		if !f[i].covers(c) {
-			return false
-		}
-	}
-	return true
+// covers reports whether it is known to have held when the change was committed.
+func (m moment) covers(c *wal.Change) bool {
+	return !c.CommitTime.Before(m.at) || m.coversSlots && int32(c.XID-m.held) >= 0
 }
 
 // Judges reports whether the view, and the rules of its verdict, are known to have
 // held when the change was committed. If not, access to the table may have changed
 // since, and channels that would get the change have to read the table again. Judges
 // takes a few comparisons and no lock.
+//
+// When the table's own columns, grants, row-level security or policies change, a
+// Relation message precedes the next row. So a row of the newest Relation comes after
+// the last such change in the WAL, but there may be a later one behind the row that
+// the view already knows. This is ruled out if the view was first read for that
+// Relation within Config.AccessAge of the row's commit.
 func (v *View) Judges(c *wal.Change) bool {
-	return c.Position.LSN >= v.unexplained && v.force.covers(c)
+	f := &v.force
+	return f.all.covers(c) || v.newest && f.read.Sub(c.CommitTime) <= f.grace && f.others.covers(c)
+}
+
+// memory is what was last read of a table for a role, for this or an earlier
+// Relation.
+type memory struct {
+	prints prints
+	force  force
+}
+
+// newForce compares what the catalog says with what it said when it was last read,
+// for this or an earlier Relation. before is nil if it was never read.
+func newForce(own uint32, f *facts, before *memory) force {
+	now := moment{at: f.sight.at}
+	known := force{read: f.sight.at, all: now, others: now}
+	if before == nil {
+		known.all = f.sight.moment(f.depends.all())
+		known.others = f.sight.moment(f.depends.but(own))
+		return known
+	}
+	same, othersSame := true, true
+	var added []dependency
+	for _, d := range f.depends.all() {
+		print, had := before.prints[d]
+		switch {
+		case !had:
+			added = append(added, d)
+		case print != f.sight.prints[d] && d == dependency{DependRelation, own}:
+			same = false
+		case print != f.sight.prints[d]:
+			same, othersSame = false, false
+		}
+	}
+	if same && len(added) == 0 {
+		known.all, known.others = before.force.all, before.force.others
+		return known
+	}
+	if othersSame {
+		known.others = before.force.others
+		if m := f.sight.moment(added); len(added) > 0 && !m.coversSlots {
+			known.others = now
+		}
+	}
+	return known
+}
+
+// sight is the fingerprints that were found when the catalog was read or looked at.
+type sight struct {
+	prints prints
+	ages   map[dependency]int32 // the age of the newest catalog row, in transactions
+
+	at       time.Time // Postgres' clock after the snapshot was taken
+	snapshot snapshot
+	// held is the oldest catalog_xmin of the database's logical slots: all
+	// transactions before it had ended at a position that the slots have passed.
+	// heldAge is its age in transactions, 0 without a slot.
+	held    uint32
+	heldAge int32
+}
+
+// moment returns since when dependencies are known to be as they are, if nothing was
+// known of them before.
+func (s *sight) moment(of []dependency) moment {
+	m := moment{at: s.at, coversSlots: s.heldAge > 0, held: s.held}
+	for _, d := range of {
+		age, known := s.ages[d]
+		m.coversSlots = m.coversSlots && (!known || age > s.heldAge)
+	}
+	return m
 }

@@ -29,11 +29,12 @@ type View struct {
 	// asks for a Verdict.
 	Epoch uint32
 	// Since is the position of the WAL when a change of the view was read for this
-	// Relation; 0 if it has not changed. Which rows are older is told by Judges.
+	// Relation; 0 if it has not changed. Rows that committed before may be older than
+	// the change, and must not be judged by this view.
 	Since wal.LSN
 
-	force       force
-	unexplained wal.LSN // rows that were committed before are not judged either
+	force  force
+	newest bool // Relation is the last one of the table
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -86,7 +87,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	if unfit != nil {
 		return nil, unfit
 	}
-	v.Relation = rel
+	v.Relation, v.newest = rel, t.isNewest(rel)
 	return &v, nil
 }
 

@@ -43,10 +43,7 @@ func (c *Changed) add(d dependency) {
 type watch struct {
 	pg     *postgres
 	tables *tables
-	keeper *keeper
 	wake   chan struct{} // has a token if a caller waits
-
-	listed listed // belongs to Run
 
 	mu         sync.Mutex
 	runs       bool  // Run is running
@@ -161,17 +158,12 @@ func (w *watch) after(at time.Time) *look {
 	}
 	if w.next == nil {
 		w.next = &look{done: make(chan struct{})}
-		w.rouse()
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
 	}
 	return w.next
-}
-
-// rouse has Run look now.
-func (w *watch) rouse() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
 }
 
 // begin returns the look that waiting callers share, and marks it as begun.
@@ -197,6 +189,13 @@ func (w *watch) end(l *look, err error) {
 	close(l.done)
 }
 
+// idle reports whether there is nothing to look at, and nobody waits.
+func (w *watch) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next == nil && len(w.registered) == 0
+}
+
 // Run looks at what answers depend on, whenever a caller waits in Confirm and at least
 // twice in Config.AccessAge, until ctx is done. Facts that have changed are read again
 // at once; those that have not stay valid without reading them again.
@@ -213,7 +212,6 @@ func (w *watch) Run(ctx context.Context) error {
 	defer leave()
 	w.run(true)
 	defer w.run(false)
-	w.rouse() // what the first look saw is known of tables that come later
 	for {
 		select {
 		case <-ctx.Done():
@@ -221,6 +219,9 @@ func (w *watch) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-w.wake:
 		case <-ticker.C:
+			if w.idle() && w.tables.empty() {
+				continue
+			}
 		}
 		l := w.begin(w.pg.now())
 		started := time.Now()
@@ -265,24 +266,13 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen snapshot, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
-	if err := w.listed.refresh(ctx, conn, began); err != nil {
-		return seen, err
-	}
 	known := w.tables.all()
-	wanted := w.wanted(known)
-	for _, d := range w.listed.due(began, w.pg.config.AccessAge/4) {
-		wanted[d] = true
-	}
-	sight, err := readSight(ctx, conn, wanted.dependencies())
+	sight, err := readSight(ctx, conn, w.wanted(known))
 	if err != nil {
 		return seen, err
 	}
-	if err := w.tables.admit(ctx, sight); err != nil {
-		return seen, err
-	}
-	w.keeper.look(sight, wanted)
 	found := sight.prints
-	changed := w.compare(wanted, found)
+	changed := w.compare(found)
 	read := w.tables.readOnce()
 	for _, k := range known {
 		differing := k.access.differing(found)
@@ -328,11 +318,9 @@ func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, re
 	return nil
 }
 
-// wanted is the objects whose fingerprints a look reads, each once.
-type wanted map[dependency]bool
-
-func (w *watch) wanted(known []knownAccess) wanted {
-	once := wanted{}
+// wanted returns the objects whose fingerprints are to be read, each once.
+func (w *watch) wanted(known []knownAccess) *dependencies {
+	once := map[dependency]bool{}
 	for _, k := range known {
 		for _, d := range k.access.dependencies() {
 			once[d] = true
@@ -343,26 +331,19 @@ func (w *watch) wanted(known []knownAccess) wanted {
 	for d := range w.registered {
 		once[d] = true
 	}
-	return once
-}
-
-func (w wanted) dependencies() *dependencies {
 	var all dependencies
-	for d := range w {
+	for d := range once {
 		all.add(d)
 	}
 	return &all
 }
 
 // compare returns which registered objects have changed, and stores their new
-// fingerprints. Those that were registered while the look was taken wait for the next.
-func (w *watch) compare(wanted wanted, found prints) (changed Changed) {
+// fingerprints.
+func (w *watch) compare(found prints) (changed Changed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for d, last := range w.registered {
-		if !wanted[d] {
-			continue
-		}
 		if *last != 0 && *last != found.of(d) {
 			changed.add(d)
 		}

@@ -265,7 +265,7 @@ func BenchmarkLook(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	explain(b, conn, l.policy.watch.wanted(l.policy.tables.all()).dependencies())
+	explain(b, conn, l.policy.watch.wanted(l.policy.tables.all()))
 }
 
 // explain reports how long Postgres itself is at it.

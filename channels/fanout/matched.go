@@ -25,6 +25,7 @@ type match struct {
 	view    *policy.View
 	truth   filters.Truth // True or Undecided: what Go finds of the filter, and of the policy as far as it is compiled
 	way     way
+	since   wal.LSN // where the new rules begin, if the match is outdated
 	// The questions that are put to Postgres, nil for none: whether the row may
 	// be seen, and whether the filter holds.
 	seen, holds *question
@@ -85,8 +86,7 @@ func (b *matched) add(m *match) {
 }
 
 // compare makes the matches outdated whose rules have changed since they were
-// matched, or unread if they are younger than the change: then they are judged by the
-// new rules. Those of tables without row-level security count only if looks are
+// matched. Those of tables without row-level security count only if looks are
 // late: otherwise the grants that they were matched by are new enough.
 func (b *matched) compare(p *policy.Policy, late bool) {
 	for i := range b.matches {
@@ -94,11 +94,8 @@ func (b *matched) compare(p *policy.Policy, late bool) {
 		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
-		switch changedSince(p, m.view, m.binding.subject, m.change) {
-		case younger:
-			m.way = unread
-		case older:
-			m.way = outdated
+		if since, changed := changedSince(p, m.view, m.binding.subject); changed {
+			m.way, m.since = outdated, since
 			if m.change.Position.Compare(b.outdated) > 0 {
 				b.outdated = m.change.Position
 			}

@@ -46,25 +46,14 @@ func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError
 // on it gets everything again. The lock of s.attachedTo, if it has one yet,
 // must be held.
 func (s *Subscription) resync(e *changelog.ResyncError) {
-	if s.gap != nil { // it is a part of what is missed now
-		own := *e
-		own.From = s.gap.from
-		e, s.gap = &own, nil
-	}
-	s.skip(e.Position)
-	s.tell(e)
-}
-
-// skip forgets where the subscription was in what it misses, up to a position. The lock
-// of s.attachedTo must be held.
-func (s *Subscription) skip(to wal.Position) {
 	for _, b := range s.bindings {
 		b.after = wal.Position{} // the position is of what is gone
 	}
-	if !to.IsZero() {
+	if !e.Position.IsZero() {
 		s.progress.since = time.Time{} // everything after the position is sent
 	}
 	s.unfinished.forget()
+	s.tell(e)
 }
 
 // tell pushes the notice of a resync.

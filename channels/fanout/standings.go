@@ -24,9 +24,6 @@ func (s *standings) advance(to wal.Position) {
 // of is up to where everything has been pushed that a subscription of the
 // delivery is to get.
 func (s *standings) of(sub *Subscription) changelog.Standing {
-	if sub.gap != nil {
-		return changelog.Standing{History: sub.gap.to.History, Position: sub.gap.from}
-	}
 	if sub.behind() {
 		return changelog.Standing{History: s.sent.History, Position: justBefore(sub.queue.steps[0].change.Position)}
 	}

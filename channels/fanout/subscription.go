@@ -27,7 +27,6 @@ type Subscription struct {
 	missing      *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
 	progress     progress
 	queue        queue
-	gap          *gap // what it misses and its client is still to be told of; nil for nothing
 	isDedicated  bool // it stays with a delivery of its own
 	indexOnTopic int  // in attached.byTopic of its topic
 	sending

@@ -3,7 +3,6 @@ package fanout
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
@@ -20,7 +19,6 @@ type waiting struct {
 	moves     moves
 
 	subscriptions map[*Subscription]struct{} // those with something in their queue
-	gaps          map[*Subscription]struct{} // those that are to be told of a gap
 }
 
 // moves are where a delivery moves a subscription that it cannot serve any
@@ -39,7 +37,7 @@ type moves struct {
 func newWaiting(d *delivery, to moves) waiting {
 	return waiting{
 		fanout: d.fanout, attached: &d.matcher.attached, tables: &d.matcher.tables, standings: &d.standings,
-		frames: newFrames(d.fanout, &d.matcher.attached), moves: to, subscriptions: map[*Subscription]struct{}{}, gaps: map[*Subscription]struct{}{},
+		frames: newFrames(d.fanout, &d.matcher.attached), moves: to, subscriptions: map[*Subscription]struct{}{},
 	}
 }
 
@@ -112,19 +110,15 @@ func (w *waiting) release(s *Subscription) bool {
 func (w *waiting) all() []*Subscription { return slices.Collect(maps.Keys(w.subscriptions)) }
 
 // next is the size of the step that can be sent now, 0 if it is not decided
-// yet; waits is false when the queue is empty, or has to wait for the end of a gap.
+// yet; waits is false when the queue is empty.
 func (w *waiting) next(s *Subscription) (size int, waits bool) {
-	if !w.attached.has(s) || !s.behind() || s.gap != nil {
+	if !w.attached.has(s) || !s.behind() {
 		return 0, false
 	}
 	if w.skip(s); !w.attached.has(s) || !s.behind() {
 		return 0, false // skip may have moved it to another delivery
 	}
-	decided := w.decided(s, &s.queue.steps[0])
-	switch {
-	case s.gap != nil: // found on the way
-		return 0, false
-	case decided:
+	if w.decided(s, &s.queue.steps[0]) {
 		return frameSize(s.queue.steps[0].change), true
 	}
 	return 0, s.behind()
@@ -180,14 +174,11 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 			w.setWays(st.matches[st.decided:])
 		}
 		if m.way == asked {
-			if m.take(); m.way == unread {
-				w.tables.forget(m.table, m.binding.subject.Role)
-				w.ask(m)
-			}
+			m.take()
 		}
 		switch {
 		case m.way == outdated:
-			w.outdate(s, m.change.Position)
+			w.outdate(s, s.queue.lastLike(m))
 			return s.behind() && w.decided(s, &s.queue.steps[0])
 		case m.way == asked && w.moves.toSecured != nil:
 			w.moves.toSecured(s, justBefore(st.change.Position))
@@ -240,18 +231,14 @@ func (w *waiting) takeOutcome(s *Subscription, m *match) {
 	s.hits = append(s.hits, b)
 }
 
-// outdate drops what a subscription was to get up to a position: the rules that say who
-// may see rows of a table have changed since these were written. The client is told
-// when the gap has not grown for a while, so that it has to read the table again once
-// for all that it misses.
+// outdate tells a subscription to resync, and drops what waits up to a
+// position: the rules that say who may see rows of a table have changed since
+// these were written.
 func (w *waiting) outdate(s *Subscription, at wal.Position) {
-	if s.gap == nil {
-		from := w.standings.of(s)
-		s.gap = &gap{from: from.Position}
-		w.gaps[s] = struct{}{}
+	e := &changelog.ResyncError{
+		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
+		From: w.standings.of(s).Position, Oldest: w.fanout.log.Oldest(), Position: at, History: w.standings.sent.History,
 	}
-	s.gap.after, s.gap.grown = 0, time.Now()
-	s.gap.to = changelog.Standing{History: w.standings.sent.History, Position: at}
 	n, freed := 0, 0
 	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
 		s.queue.steps[n].forget()
@@ -261,6 +248,7 @@ func (w *waiting) outdate(s *Subscription, at wal.Position) {
 	s.queue.steps = s.queue.steps[n:]
 	w.account(s, -freed)
 	s.hits, s.isUndecided = s.hits[:0], false // hits of the change being sent go too
-	s.skip(at)
-	s.progress.advance(s.gap.to)
+	s.resync(e)
+	s.progress.advance(changelog.Standing{History: e.History, Position: at})
+	w.fanout.metrics.outdated.Inc()
 }
