@@ -52,6 +52,7 @@ type SlotHolder struct {
 	PID         int32
 	Application string
 	Address     string // client address, "" for a local socket
+	isEnding    bool   // the process is about to let go of the slot: it is not listed any more
 }
 
 // String names the holder in a sentence.
@@ -80,7 +81,8 @@ const slotQuery = `
 		coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
 		coalesce((to_jsonb(s) ->> 'conflicting')::bool, false),
 		coalesce((to_jsonb(s) ->> 'failover')::bool, false),
-		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), '')
+		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''),
+		s.active_pid is not null and a.pid is null
 	from pg_replication_slots s
 	left join pg_stat_activity a on a.pid = s.active_pid`
 
@@ -127,7 +129,7 @@ func querySlots(ctx context.Context, db querier, sql string, args ...any) ([]Slo
 		var h SlotHolder
 		err = row.Scan(&s.Name, &s.Database, &s.Plugin, &s.Active, &s.WALStatus, &restart, &confirmed, &s.RetainedBytes,
 			&s.temporary, &s.logical, &s.twoPhase, &s.invalidation, &s.conflicting, &s.Failover,
-			&h.PID, &h.Application, &h.Address)
+			&h.PID, &h.Application, &h.Address, &h.isEnding)
 		if err != nil {
 			return s, err
 		}

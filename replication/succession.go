@@ -100,6 +100,8 @@ func (s *succession) look(ctx context.Context, server server, held bool) (free b
 	}
 	reader := s.otherReader(slot)
 	switch {
+	case reader != nil && reader.isEnding: // it may be the former one of this process
+		return false, nil
 	case held && reader != nil && reader.isWalcast():
 		return false, takenOver(s.slot, reader)
 	case held:
@@ -321,7 +323,7 @@ func (r *Reader) SlotIsTaken(ctx context.Context) bool {
 		return false
 	}
 	reader := r.slot.succession.otherReader(slot)
-	return reader != nil && reader.isWalcast()
+	return reader != nil && !reader.isEnding && reader.isWalcast()
 }
 
 func takenOver(slot string, reader *SlotHolder) error {
