@@ -17,9 +17,10 @@ type Binding struct {
 	Filter string          // blank for none
 	Select []string        // sorted, each once; nil when absent
 
-	Int8AsString bool    // option "int8": "string": int8 and numeric are sent as strings
 	Resume       *Resume // option "resume", nil when absent
-	Live
+	Page         *Page   // of a snapshot; nil when both of its options are absent
+	Int8AsString bool    // option "int8": "string": int8 and numeric are sent as strings
+	Live                 // beside the flag before, as a channel may have thousands of bindings
 
 	// Err is upstream's text when the parameters cannot be served.
 	Err string
@@ -35,9 +36,15 @@ type Resume struct {
 // Live is what a binding asks for so that its client can keep a table.
 type Live struct {
 	Transactions bool // option "transactions": its channel is told of the end of each transaction
-	Snapshot     bool // option "snapshot"
+	Snapshot     bool // option "snapshot": the rows that match now come first
 	View         bool // option "view"
 }
+
+// Page is the options "order" and "limit" of a snapshot, as given; "" when absent.
+type Page struct{ Order, Limit string }
+
+// WantsSnapshot reports whether the rows that match now come before the changes.
+func (l Live) WantsSnapshot() bool { return l.Snapshot && !l.View }
 
 const wildcard = "*"
 
@@ -145,6 +152,10 @@ func (j *Join) parseBinding(raw value) Binding {
 			b.Snapshot = j.flag("postgres_changes.snapshot", v, false)
 		case "view":
 			b.View = j.flag("postgres_changes.view", v, false)
+		case "order":
+			b.page().Order = v.written()
+		case "limit":
+			b.page().Limit = v.written()
 		}
 	}
 	b.take(p, raw)
@@ -242,6 +253,33 @@ func (b *Binding) checkNames() {
 	case slices.ContainsFunc(b.Select, func(name string) bool { return !IsName(name) }):
 		b.Err = errorName("select")
 	}
+}
+
+// page is the Page, which few bindings have.
+func (b *Binding) page() *Page {
+	if b.Page == nil {
+		b.Page = &Page{}
+	}
+	return b.Page
+}
+
+// Sorted is the Page, the zero Page for none.
+func (b *Binding) Sorted() Page {
+	if b.Page == nil {
+		return Page{}
+	}
+	return *b.Page
+}
+
+// written is a string, or what else a value is in JSON; "" for null.
+func (v value) written() string {
+	if v.isNull() {
+		return ""
+	}
+	if s, ok := v.text(); ok {
+		return s
+	}
+	return string(v)
 }
 
 func (j *Join) int8AsString(v value) bool {

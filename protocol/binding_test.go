@@ -36,6 +36,12 @@ func TestBinding(t *testing.T) {
 		{raw: `{"event":null,"schema":"s","select":[]}`, want: Binding{Event: "*", Schema: "s", Table: "*"}},
 		{raw: `{"event":"*","schema":"s","table":"t","select":{"a":1}}`, want: Binding{Event: "*", Schema: "s", Table: "t"}},
 		{raw: `{"schema":"","table":""}`, want: Binding{Event: "*"}},
+		{
+			raw:  `{"event":"*","table":"t","snapshot":true,"order":"a.desc,b","limit":10}`,
+			want: Binding{Event: "*", Schema: "public", Table: "t", Live: Live{Snapshot: true}, Page: &Page{"a.desc,b", "10"}},
+		},
+		{raw: `{"event":"*","table":"t","order":null,"limit":"7"}`, want: Binding{Event: "*", Schema: "public", Table: "t", Page: &Page{Limit: "7"}}},
+		{raw: `{"event":"*","table":"t","order":["a"],"limit":{}}`, want: Binding{Event: "*", Schema: "public", Table: "t", Page: &Page{`["a"]`, "{}"}}},
 
 		{
 			raw:  `{"event":"bogus","schema":"s"}`,
@@ -75,7 +81,7 @@ func TestBinding(t *testing.T) {
 		},
 		{
 			raw:  `{"table":"t","transactions":true,"order":"id.asc","limit":10}`,
-			want: Binding{Event: "*", Schema: "public", Table: "t", Live: Live{Transactions: true}},
+			want: Binding{Event: "*", Schema: "public", Table: "t", Live: Live{Transactions: true}, Page: &Page{"id.asc", "10"}},
 		},
 		{
 			raw: `{"table":"t","transactions":"yes"}`, want: Binding{Event: "*", Schema: "public", Table: "t"},

@@ -35,6 +35,8 @@ type Origin struct {
 	LSN string // commit LSN of the position
 	Seq uint32 // index of the position
 	XID uint32 // of the top-level transaction
+
+	Snapshot bool // it is a row of a snapshot, which has no position and no transaction
 }
 
 // Append writes the object. Keys that stock clients do not know come last.
@@ -59,12 +61,7 @@ func (d Data) Append(dst []byte) []byte {
 	}
 	dst = append(dst, `,"errors":`...)
 	dst = appendStrings(dst, d.Errors)
-	dst = append(dst, `,"lsn":`...)
-	dst = appendQuoted(dst, d.LSN)
-	dst = append(dst, `,"seq":`...)
-	dst = strconv.AppendUint(dst, uint64(d.Seq), 10)
-	dst = append(dst, `,"xid":`...)
-	dst = strconv.AppendUint(dst, uint64(d.XID), 10)
+	dst = d.appendOrigin(dst)
 	if len(d.Unchanged) > 0 {
 		dst = append(dst, `,"unchanged":`...)
 		dst = appendStrings(dst, d.Unchanged)
@@ -74,6 +71,19 @@ func (d Data) Append(dst []byte) []byte {
 		dst = appendStrings(dst, d.Truncated)
 	}
 	return append(dst, '}')
+}
+
+// appendOrigin writes where the data come from: a position, or a snapshot.
+func (d Data) appendOrigin(dst []byte) []byte {
+	if d.Snapshot {
+		return append(dst, `,"snapshot":true`...)
+	}
+	dst = append(dst, `,"lsn":`...)
+	dst = appendQuoted(dst, d.LSN)
+	dst = append(dst, `,"seq":`...)
+	dst = strconv.AppendUint(dst, uint64(d.Seq), 10)
+	dst = append(dst, `,"xid":`...)
+	return strconv.AppendUint(dst, uint64(d.XID), 10)
 }
 
 func appendOr[Bytes ~[]byte | ~string](dst []byte, raw Bytes, absent string) []byte {

@@ -49,6 +49,21 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				LSN: "16/B374D848", XID: 759, Position: "16/B374D848:4", CommitTimestamp: `"2026-08-21T12:03:56.711Z"`,
 			})
 		},
+		"snapshot-begin": func(v Version) *Frame {
+			return Address{Version: v, Topic: "realtime:room1", JoinRef: `"1"`}.SnapshotBegins(SnapshotBegin{
+				Bindings: []byte("[743175410]"), Key: []string{"id"}, Snapshot: "760:765:761,763", Reason: SnapshotJoin,
+			})
+		},
+		"snapshot-row": func(v Version) *Frame {
+			of := row()
+			of.Snapshot = true
+			return v.Changes("realtime:room1", []byte("[743175410]"), of.Append(nil))
+		},
+		"snapshot-end": func(v Version) *Frame {
+			return Address{Version: v, Topic: "realtime:room1", JoinRef: `"1"`}.SnapshotEnds(SnapshotEnd{
+				Bindings: []byte("[743175410]"), Snapshot: "760:765:761,763", Position: "16/B374D847:0", Rows: 1,
+			})
+		},
 		"progress": func(v Version) *Frame {
 			return Address{Version: v, Topic: "realtime:room1", JoinRef: `"1"`}.Progress(`"7"`, "16/B374D848:4", "760:765:761,763")
 		},

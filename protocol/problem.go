@@ -42,6 +42,12 @@ const (
 	CodeTooSlow            = "too_slow"
 	CodeDatabaseAway       = "database_away"
 	CodePublicationMissing = "publication_missing"
+	CodeInvalidOrder       = "invalid_order"
+	CodeInvalidLimit       = "invalid_limit"
+	CodeNoKey              = "no_key"
+	CodeSnapshotDenied     = "snapshot_denied"
+	CodeSnapshotTooLarge   = "snapshot_too_large"
+	CodeSnapshotTimeout    = "snapshot_timeout"
 )
 
 // payload is the payload of the system event that tells of the problem.

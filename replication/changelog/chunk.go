@@ -22,6 +22,7 @@ type chunk struct {
 	first, last time.Time    // of the additions
 	bytes       int64
 	commits     int     // how many of the changes only end a transaction
+	least, most uint32  // ids of the transactions: all are between, as ids of 32 bits compare
 	end         wal.LSN // of the newest transaction or keepalive completed in it, 0 if none
 	next        *chunk
 	isGone      bool // it has left the log
@@ -33,6 +34,18 @@ func (c *chunk) newest() wal.Position {
 		return wal.Position{}
 	}
 	return c.changes[len(c.changes)-1].Position
+}
+
+// note widens the range of ids for a change that is about to be added.
+func (c *chunk) note(xid uint32) {
+	switch {
+	case len(c.changes) == 0:
+		c.least, c.most = xid, xid
+	case int32(xid-c.least) < 0:
+		c.least = xid
+	case int32(xid-c.most) > 0:
+		c.most = xid
+	}
 }
 
 // leave lets go of the changes, as idle cursors may still point here.
@@ -52,6 +65,7 @@ type chunks struct {
 	head        wal.Position // complete up to here
 	lost        wal.Position // the newest change that has left; a Commit does not count
 	ending      *wal.Change  // the Commit that has left after it; nil if none has
+	gone        gone         // the transactions that have left last
 	isOpen      bool         // head is in the middle of a transaction
 	confirmable wal.LSN      // the end of the newest transaction that has left completely, 0 if none has
 }
@@ -72,6 +86,7 @@ func (cs *chunks) push(now time.Time, change *wal.Change) {
 	if len(c.changes) > 0 && (isFull || len(c.changes) == chunkChanges) {
 		c = cs.grow(now)
 	}
+	c.note(change.XID)
 	c.changes = append(c.changes, change)
 	c.bytes += size
 	cs.bytes += size
@@ -142,6 +157,7 @@ func (cs *chunks) drop() {
 // that a client which has everything before it need not be told of a loss.
 func (cs *chunks) lose(changes []*wal.Change) {
 	last := len(changes) - 1
+	cs.gone.add(changes)
 	cs.ending = nil
 	if changes[last].Operation == wal.Commit {
 		cs.ending = changes[last]

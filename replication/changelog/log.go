@@ -141,6 +141,13 @@ func (l *Log) Standing() Standing {
 	return Standing{l.epoch.history, l.chunks.head}
 }
 
+// End is Head with the history that it belongs to; zero before Begin.
+func (l *Log) End() Standing {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Standing{l.epoch.history, l.chunks.head}
+}
+
 // Beginning is where the log began, for a consumer that was there before that and
 // has read nothing yet. It is zero before Begin, and once there is another history.
 func (l *Log) Beginning() Standing {

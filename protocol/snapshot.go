@@ -1,0 +1,71 @@
+package protocol
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// The codes of the system events around the rows of a snapshot.
+const (
+	CodeSnapshotBegin = "snapshot_begin"
+	CodeSnapshotEnd   = "snapshot_end"
+)
+
+// SnapshotReason is why a snapshot comes.
+type SnapshotReason string
+
+// The reasons of snapshots: the channel was joined, or the server has lost its place.
+const (
+	SnapshotJoin   SnapshotReason = "join"
+	SnapshotResync SnapshotReason = "resync"
+)
+
+// SnapshotBegin is what the system event before the rows of a snapshot says.
+type SnapshotBegin struct {
+	Bindings []byte   // raw JSON array of their ids
+	Key      []string // the columns that tell rows apart
+	Snapshot string   // a pg_snapshot
+	Reason   SnapshotReason
+}
+
+// SnapshotEnd is what the system event behind the rows of a snapshot says.
+type SnapshotEnd struct {
+	Bindings []byte // raw JSON array of their ids
+	Snapshot string // a pg_snapshot
+	Position string // from which a client goes on that has the rows
+	Rows     int
+}
+
+// SnapshotBegins is the system event before the rows of a snapshot.
+func (a Address) SnapshotBegins(b SnapshotBegin) *Frame {
+	dst := a.openSnapshot(CodeSnapshotBegin, b.Bindings)
+	dst = append(dst, `,"key":`...)
+	dst = appendStrings(dst, b.Key)
+	dst = append(dst, `,"snapshot":`...)
+	dst = appendQuoted(dst, b.Snapshot)
+	dst = append(dst, `,"reason":`...)
+	dst = appendQuoted(dst, string(b.Reason))
+	return a.Push(EventSystem, append(dst, '}'))
+}
+
+// SnapshotEnds is the system event behind the rows of a snapshot. An event stream
+// goes on after it at its position.
+func (a Address) SnapshotEnds(e SnapshotEnd) *Frame {
+	dst := a.openSnapshot(CodeSnapshotEnd, e.Bindings)
+	dst = append(dst, `,"snapshot":`...)
+	dst = appendQuoted(dst, e.Snapshot)
+	dst = append(dst, `,"position":`...)
+	dst = appendQuoted(dst, e.Position)
+	dst = append(dst, `,"rows":`...)
+	dst = strconv.AppendInt(dst, int64(e.Rows), 10)
+	return a.Version.PushAt(e.Position, a.JoinRef, "", a.Topic, EventSystem, append(dst, '}'))
+}
+
+// openSnapshot writes what both events have in common.
+func (a Address) openSnapshot(code string, bindings []byte) json.RawMessage {
+	dst := appendSystem(make([]byte, 0, 256+len(bindings)), ExtensionPostgres, StatusOK, code, a.SubTopic())
+	dst = append(dst, `,"code":`...)
+	dst = appendQuoted(dst, code)
+	dst = append(dst, `,"bindings":`...)
+	return append(dst, bindings...)
+}

@@ -1,0 +1,54 @@
+package wal
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestASnapshotSeesWhatPostgresSays(t *testing.T) {
+	s, err := ParseSnapshot("4294967290:4294967305:4294967290,4294967300")
+	if err != nil || s.String() != "4294967290:4294967305:4294967290,4294967300" {
+		t.Fatalf("ParseSnapshot = %v, %v; want the same text", s, err)
+	}
+	for full, want := range map[uint64]bool{
+		4294967289: true, 4294967290: false, 4294967291: true, 4294967299: true, 4294967300: false, 4294967304: true, 4294967305: false, 4294967306: false,
+	} {
+		if got := s.Sees(uint32(full)); got != want {
+			t.Errorf("Sees(%d) = %v; want %v", full, got, want)
+		}
+		if got := s.Full(uint32(full)); got != full {
+			t.Errorf("Full(%d) = %d; want %d", uint32(full), got, full)
+		}
+	}
+}
+
+func TestTextThatIsNoSnapshotIsRefused(t *testing.T) {
+	for _, text := range []string{"", "1", "1:2", "1:2:3:4", "a:2:", "1:2:3,", "1:-2:"} {
+		if s, err := ParseSnapshot(text); err == nil {
+			t.Errorf("ParseSnapshot(%q) = %v; want an error", text, s)
+		}
+	}
+}
+
+// SeesAll is what Sees says of each id, also where ids of 32 bits begin anew.
+func TestASnapshotSeesAllOfARangeIfItSeesEach(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		next := rapid.SampledFrom([]uint64{100, 1 << 32, 1<<32 + 5, 3<<32 - 4}).Draw(t, "next")
+		s := Snapshot{Least: next - 20, Next: next}
+		for id := s.Least; id < next; id++ {
+			if rapid.IntRange(0, 4).Draw(t, "under way") == 0 {
+				s.UnderWay = append(s.UnderWay, id)
+			}
+		}
+		least := next - 30 + uint64(rapid.IntRange(0, 35).Draw(t, "least"))
+		most := least + uint64(rapid.IntRange(0, 10).Draw(t, "width"))
+		want := true
+		for id := least; id <= most; id++ {
+			want = want && s.Sees(uint32(id))
+		}
+		if got := s.SeesAll(uint32(least), uint32(most)); got != want {
+			t.Errorf("%v: SeesAll(%d, %d) = %v; want %v", s, least, most, got, want)
+		}
+	})
+}
