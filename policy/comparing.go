@@ -251,7 +251,7 @@ func (f form) sql() string {
 		}
 		fallthrough
 	default:
-		holds = strings.Join([]string{"q.value::" + typ, f.operator(symbol(f.op)), literal}, " ")
+		holds = strings.Join([]string{"q.value::" + typ, f.operator(f.op.Symbol()), literal}, " ")
 	}
 	return "select " + holds + ", null::pg_catalog.text from " + rows + " order by q.ordinal"
 }

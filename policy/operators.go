@@ -77,36 +77,3 @@ func (o *Operators) Ask(ctx context.Context, as filters.Subject, calls []filters
 	}
 	return answers, nil
 }
-
-// symbol returns the SQL operator of a filter's operator.
-func symbol(op filters.Operator) string {
-	switch op {
-	case filters.Eq:
-		return "="
-	case filters.Neq:
-		return "<>"
-	case filters.Lt:
-		return "<"
-	case filters.Lte:
-		return "<="
-	case filters.Gt:
-		return ">"
-	case filters.Gte:
-		return ">="
-	case filters.Like:
-		return "~~"
-	case filters.ILike:
-		return "~~*"
-	case filters.Match:
-		return "~"
-	case filters.IMatch:
-		return "~*"
-	case filters.Contains:
-		return "@>"
-	case filters.ContainedBy:
-		return "<@"
-	case filters.Overlaps:
-		return "&&"
-	}
-	panic("policy: no SQL for operator " + string(op))
-}
