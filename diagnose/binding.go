@@ -29,6 +29,9 @@ func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Prob
 		if spec.Err != "" || err != nil {
 			return nil, invalid(spec, err)
 		}
+		if _, refused := parseSnapshot(spec); refused != nil {
+			return nil, refused
+		}
 		bindings[i] = Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)}
 		if refused := unnameable(&bindings[i]); refused != nil {
 			return nil, refused

@@ -169,6 +169,7 @@ type selection struct {
 	subject              *policy.Subject
 	event, schema, table string
 	filter, selected     string
+	snapshot             string
 }
 
 func selectionOf(s *policy.Subject, b *Binding) selection {
@@ -178,13 +179,13 @@ func selectionOf(s *policy.Subject, b *Binding) selection {
 		selected.WriteByte(':')
 		selected.WriteString(column)
 	}
-	return selection{subject: s, event: b.Spec.Event, schema: b.Spec.Schema, table: b.Spec.Table, filter: b.Spec.Filter, selected: selected.String()}
+	return selection{subject: s, event: b.Spec.Event, schema: b.Spec.Schema, table: b.Spec.Table, filter: b.Spec.Filter, selected: selected.String(), snapshot: b.snapshotIdentity()}
 }
 
 // size returns the memory of a selection in bytes. It includes the subject's claims,
 // which nothing else may hold.
 func (s selection) size() int {
-	return len(s.event) + len(s.schema) + len(s.table) + len(s.filter) + len(s.selected) + len(s.subject.Role) + len(s.subject.Claims)
+	return len(s.event) + len(s.schema) + len(s.table) + len(s.filter) + len(s.selected) + len(s.snapshot) + len(s.subject.Role) + len(s.subject.Claims)
 }
 
 // clone returns a selection whose texts have memory of their own. They are parts of a

@@ -26,6 +26,8 @@ type Checker struct {
 	locale   filters.Locale
 	asker    filters.Asker
 	believed time.Duration
+
+	snapshotRows int // see LimitSnapshots
 }
 
 // NewChecker returns a checker of bindings. The locale and the asker must be those
@@ -36,6 +38,10 @@ func NewChecker(c catalog.Catalog, p *policy.Policy, l filters.Locale, a filters
 		policy: p, locale: l, asker: a, believed: Believed,
 	}
 }
+
+// LimitSnapshots has bindings refused whose snapshots have a greater limit. It must be
+// called, if at all, before the first check.
+func (c *Checker) LimitSnapshots(rows int) { c.snapshotRows = rows }
 
 // fineBytes bounds the memory of selections without a problem. Equal selections need
 // no check for a moment; a binding with a problem is checked again each time.
@@ -147,6 +153,9 @@ func (c *Checker) checkTable(ctx context.Context, s *policy.Subject, b *Binding,
 		case !view.Columns[i]:
 			return nil, notGranted(b, forSelect, column, rel, s.Role), nil
 		}
+	}
+	if refused, err = c.checkSnapshot(ctx, s, b, rel, view); err != nil || refused != nil {
+		return nil, refused, err
 	}
 	err = resolve(ctx, s, b, rel)
 	var unfit *filters.BindError

@@ -48,6 +48,7 @@ type purpose string
 const (
 	forFilter purpose = "filter"
 	forSelect purpose = "select"
+	forOrder  purpose = "order"
 )
 
 // unusableColumn returns why a binding cannot use a column. Its code says that there is

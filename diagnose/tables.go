@@ -30,6 +30,7 @@ type tableEntry struct {
 	relations []*wal.Relation // published under the name
 	partly    map[uint32]catalog.Publishes
 	shapes    map[uint32]catalog.Shape // of relations, as far as somebody needed them
+	keys      map[uint32][]string      // the same
 	asked     time.Time
 	absence   catalog.Absence // why there are no relations
 	explained time.Time       // when absence was asked for
@@ -64,7 +65,7 @@ func (t *tableCache) published(ctx context.Context, name catalog.TableName, age 
 	if err != nil {
 		return nil, nil, err
 	}
-	e.partly, e.shapes = partly, nil
+	e.partly, e.shapes, e.keys = partly, nil, nil
 	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
 	t.names.put(cloned(name), e, sizeOf(name, e.relations), e.asked)
 	return e.relations, e.partly, nil
@@ -88,6 +89,26 @@ func (t *tableCache) shape(ctx context.Context, name catalog.TableName, relation
 	}
 	e.shapes[relation] = s
 	return s, nil
+}
+
+// key returns the columns that tell the rows of a table apart that is published under
+// a name, as it was at most age ago.
+func (t *tableCache) key(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) ([]string, error) {
+	e := t.entry(name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if key, known := e.keys[relation]; known && time.Since(e.asked) < age {
+		return key, nil
+	}
+	key, err := t.catalog.Key(ctx, relation)
+	if err != nil {
+		return nil, err
+	}
+	if e.keys == nil {
+		e.keys = map[uint32][]string{}
+	}
+	e.keys[relation] = key
+	return key, nil
 }
 
 // absent says why no table is published under a name, as it was at most age ago.

@@ -53,6 +53,28 @@ func (c Catalog) Describe(ctx context.Context, relation uint32, types []uint32) 
 	return wal.Description{Key: key, Types: found}, nil
 }
 
+// identifyingQuery lists the columns of the primary key or, without one, of the index
+// that is the replica identity, in the order of the index.
+const identifyingQuery = `
+	select a.attname::text
+	from (select i.* from pg_index i join pg_class c on c.oid = i.indrelid
+		where i.indrelid = $1 and i.indisvalid and (i.indisprimary or i.indisreplident and c.relreplident = 'i')
+		order by i.indisprimary desc limit 1) i
+	cross join unnest(i.indkey::int2[]) with ordinality as k(attnum, ordinal)
+	join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+	where k.ordinal <= i.indnkeyatts
+	order by k.ordinal`
+
+// Key returns the columns that tell the rows of a relation apart, none if nothing
+// does.
+func (c Catalog) Key(ctx context.Context, relation uint32) ([]string, error) {
+	key, err := c.texts(ctx, identifyingQuery, relation)
+	if err != nil {
+		return nil, fmt.Errorf("look up what tells rows of relation %d apart: %w", relation, err)
+	}
+	return key, nil
+}
+
 // texts returns the rows of a query with one text column.
 func (c Catalog) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
 	rows, err := c.db.Query(ctx, sql, args...)
