@@ -21,7 +21,7 @@ WITH_POSTGRES = set -e; bin="$$(scripts/postgres.sh)"; race="$$(scripts/race.sh)
 # server sends, the schema, policies, values. versions tries all of these
 # packages, test the core of them and failover slots.
 VERSIONS  ?= 14 16 17 18
-VERSIONED  = ./replication/... ./migrations ./policy ./filters/...
+VERSIONED  = ./replication/... ./migrations ./policy ./filters/... ./channels/live
 VERSIONED_CORE = DroppedSlot|LostSlot|Slot.*Ours|SlotStatus|TimedOut|Publication|Promot|Recorded|Builtin|FastStop|Describe|Failover
 VERSIONED_CORE := $(VERSIONED_CORE)|Apply|TestSend|BroadcastChanges|MaintainKeeps|VisibilityIsThatOfPostgres|PrivateTopics|TestView|TypesRead
 

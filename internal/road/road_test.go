@@ -37,10 +37,13 @@ var may = map[string][]string{
 	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile"},
 	"channels/topics": {"protocol", "replication/wal"},
 	"channels/fanout": {
-		"diagnose", "policy", "filters", "protocol", "internal/heavy",
+		"channels/live", "diagnose", "policy", "filters", "protocol", "internal/heavy",
 		"replication/changelog", "replication/rowjson", "replication/wal",
 	},
-	"channels/live": {"protocol", "replication/catalog", "replication/changelog", "replication/wal"},
+	"channels/live": {
+		"diagnose", "policy", "filters", "protocol", "internal/conninfo",
+		"replication/catalog", "replication/changelog", "replication/wal",
+	},
 	"channels": {
 		"channels/fanout", "channels/live", "channels/topics", "channels/resume", "diagnose",
 		"presence", "policy", "filters", "auth", "protocol", "internal/heavy",
@@ -53,7 +56,7 @@ var may = map[string][]string{
 		"replication", "replication/catalog", "replication/changelog", "internal/conninfo", "internal/quiet",
 	},
 	"cmd": {
-		"server", "gateway", "channels", "presence", "auth", "migrations",
+		"server", "gateway", "channels", "channels/live", "presence", "auth", "migrations",
 		"replication", "replication/changelog", "internal/conninfo", "internal/devdb",
 	},
 	"internal":            nil,

@@ -1,0 +1,116 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/diagnose"
+	"walcast/protocol"
+)
+
+// The SQLSTATEs that decisions depend on.
+const (
+	stateInsufficientPrivilege = "42501"
+	stateUndefinedFunction     = "42883"
+	stateUndefinedColumn       = "42703"
+	stateUndefinedTable        = "42P01"
+	stateUndefinedObject       = "42704"
+	stateQueryCanceled         = "57014"
+	stateLockNotAvailable      = "55P03"
+	stateConflict              = "40001"
+	stateDeadlock              = "40P01"
+)
+
+// refuse is the error for one of the bindings.
+func (r *reading) refuse(i int, p *protocol.Problem) error {
+	return &RefusedError{i, *p}
+}
+
+// judge says what an error of an attempt means: a *RefusedError, an *againError, an
+// *AwayError, or errNoRoom.
+func (r *reading) judge(err error) error {
+	var refused *RefusedError
+	var again *againError
+	var away *AwayError
+	var mixed *mixedError
+	if errors.As(err, &mixed) || errors.As(err, &refused) || errors.As(err, &again) || errors.As(err, &away) || errors.Is(err, errNoRoom) {
+		return err
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {
+		if errors.Is(err, context.DeadlineExceeded) {
+			return r.refuse(0, diagnose.SnapshotTimeout(r.batch.request.Bindings[0], r.of.config.SnapshotTimeout))
+		}
+		return &AwayError{err, true}
+	}
+	var declared *declarationError
+	var evaluated *evaluationError
+	switch {
+	case pg.Code == stateConflict || pg.Code == stateDeadlock || pg.Code == stateLockNotAvailable || isResource(pg.Code):
+		return &AwayError{cause: err}
+	case errors.As(err, &declared):
+		return r.judgeDeclaration(declared.binding, pg)
+	case errors.As(err, &evaluated):
+		return r.blame(pg)
+	case pg.Code == stateQueryCanceled:
+		return r.refuse(0, diagnose.SnapshotTimeout(r.batch.request.Bindings[0], r.of.config.SnapshotTimeout))
+	}
+	return &AwayError{cause: err}
+}
+
+// isResource reports whether the server lacks connections, memory or disk, or is
+// stopping.
+func isResource(code string) bool {
+	return strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "08") ||
+		strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "XX")
+}
+
+// judgeDeclaration judges an error about the query of a binding.
+func (r *reading) judgeDeclaration(i int, pg *pgconn.PgError) error {
+	t := r.tables[i]
+	isLast := r.batch.spelled >= len(spellings)-1
+	switch pg.Code {
+	case stateUndefinedColumn, stateUndefinedTable, stateUndefinedObject:
+		return &againError{cause: pg}
+	case stateInsufficientPrivilege, stateUndefinedFunction:
+		switch {
+		case strings.Contains(pg.Message, "ordering operator"):
+			return r.refuse(i, diagnose.Unordered(t.binding))
+		case !isLast:
+			return &againError{cause: pg, spelled: true}
+		case pg.Code == stateInsufficientPrivilege:
+			return r.refuse(i, diagnose.HiddenColumns(t.binding, t.relation, r.batch.request.Subject.Role))
+		}
+	case stateQueryCanceled:
+		return r.refuse(i, diagnose.SnapshotTimeout(t.binding, r.of.config.SnapshotTimeout))
+	}
+	return r.raised(i, pg)
+}
+
+// blame judges an error that the rows of one of the bindings raised. Postgres does not
+// say of which.
+func (r *reading) blame(pg *pgconn.PgError) error {
+	if len(r.tables) > 1 {
+		return &mixedError{pg}
+	}
+	if pg.Code == stateQueryCanceled {
+		return r.refuse(0, diagnose.SnapshotTimeout(r.tables[0].binding, r.of.config.SnapshotTimeout))
+	}
+	return r.raised(0, pg)
+}
+
+// mixedError means that one of several bindings has raised.
+type mixedError struct{ cause *pgconn.PgError }
+
+func (e *mixedError) Error() string { return e.cause.Error() }
+
+// raised is the refusal of a binding whose rows raise. Its text is for the log alone.
+func (r *reading) raised(i int, pg *pgconn.PgError) error {
+	t := r.tables[i]
+	text := strings.ToValidUTF8(pg.Message[:min(len(pg.Message), 200)], "")
+	r.of.config.Logger.Warn("snapshot raised", "table", t.relation.Schema+"."+t.relation.Table, "sqlstate", pg.Code, "text", text)
+	return r.refuse(i, diagnose.SnapshotRaised(t.binding, t.view, pg.Code))
+}

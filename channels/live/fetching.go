@@ -1,0 +1,83 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"walcast/diagnose"
+)
+
+// printSQL begins the transaction in which rows are printed, with the settings that the
+// replication connection pins.
+const printSQL = `begin read only; set local statement_timeout = 0; set local search_path = "$user", public; set local datestyle = 'ISO, YMD';
+	set local intervalstyle = 'postgres'; set local timezone = 'UTC'; set local extra_float_digits = 3; set local bytea_output = 'hex';
+	set local lc_monetary = 'C'; set local client_min_messages = 'warning'; set local client_encoding = `
+
+const (
+	// fetchRows is how many rows are asked for at once.
+	fetchRows = 1000
+	// fetchLimit is how long Postgres may take for these, beyond what memory is waited for.
+	fetchLimit = 30 * time.Second
+	// rowCost is the memory of a row beside its bytes.
+	rowCost = 48
+)
+
+// fetch prints and encodes the rows.
+func (r *reading) fetch(ctx context.Context) error {
+	encoding := r.conn.PgConn().ParameterStatus("client_encoding")
+	if _, err := r.exec(ctx, printSQL+"'"+encoding+"'"); err != nil {
+		return err
+	}
+	r.snapshot.rows = make([][][]byte, len(r.tables))
+	r.snapshot.Counts = make([]int, len(r.tables))
+	for i := range r.tables {
+		for more := true; more; {
+			before := len(r.snapshot.rows[i])
+			size, err := r.fetchSome(ctx, i)
+			if err == nil {
+				err = r.keep(ctx, i, size)
+			}
+			if err != nil {
+				return err
+			}
+			more = len(r.snapshot.rows[i])-before == fetchRows
+		}
+		r.snapshot.Counts[i] = len(r.snapshot.rows[i])
+	}
+	_, err := r.exec(ctx, "commit")
+	return err
+}
+
+// fetchSome fetches some rows of a table, and returns how much memory they take.
+func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	t := r.tables[i]
+	appendRow := r.of.config.Encode(t.binding, t.view)
+	results := r.conn.PgConn().Exec(ctx, fmt.Sprintf("fetch forward %d from %s", fetchRows, r.name(i)))
+	var scratch []byte
+	for results.NextResult() {
+		reader := results.ResultReader()
+		for reader.NextRow() {
+			scratch = appendRow(scratch[:0], t.row(reader.Values()), r.snapshot.At)
+			object := append(make([]byte, 0, len(scratch)), scratch...)
+			r.snapshot.rows[i] = append(r.snapshot.rows[i], object)
+			size += int64(len(object) + rowCost)
+		}
+	}
+	return size, results.Close()
+}
+
+// keep takes the memory for rows of a table, unless these are too many.
+func (r *reading) keep(ctx context.Context, i int, size int64) error {
+	b := r.tables[i].binding
+	if most := r.of.config.SnapshotRows; b.Snapshot().Limit == diagnose.NoLimit && len(r.snapshot.rows[i]) > most {
+		return r.refuse(i, diagnose.TooManyRows(b, most, "rows"))
+	}
+	err := r.of.grow(ctx, r.batch, size)
+	if err == errTooLarge { //nolint:errorlint // it is our own, and not wrapped
+		return r.refuse(i, diagnose.TooManyRows(b, int(r.of.config.SnapshotBytes), "bytes"))
+	}
+	return err
+}

@@ -1,0 +1,121 @@
+package live
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"walcast/diagnose"
+	"walcast/filters"
+	"walcast/policy"
+	"walcast/replication/wal"
+)
+
+// spellings are how filters are written, the first that Postgres takes. See
+// filters.Spelling.
+var spellings = []filters.Spelling{{}, {Builtin: true}, {Untyped: true}, {Untyped: true, Builtin: true}}
+
+// table is what is known of a binding's table, as the snapshot sees it.
+type table struct {
+	binding  *diagnose.Binding
+	relation *wal.Relation
+	view     *policy.View // what the subject may see of it
+	key      []string     // the columns that tell rows apart
+	kind     string       // pg_class.relkind
+	rows     string       // the row filter of the publications, "" for all rows
+	shape    string       // see shapeSQL
+	numbers  string       // of the columns, as an array
+}
+
+// query is the query of the rows, of one more than there may be if there is no limit.
+func (t *table) query(most int, spelled filters.Spelling) (string, error) {
+	where, err := filters.SQL(t.relation, t.binding.Filter, spelled)
+	if err != nil {
+		return "", err
+	}
+	order, err := t.binding.Snapshot().Order.SQL(t.relation)
+	if err != nil {
+		return "", err
+	}
+	if t.rows != "" {
+		where += " and (" + t.rows + ")"
+	}
+	if order != "" {
+		order = " order by " + order
+	}
+	limit := t.binding.Snapshot().Limit
+	if limit == diagnose.NoLimit {
+		limit = most + 1
+	}
+	only := "only "
+	if t.kind == "p" { // its rows are in its partitions
+		only = ""
+	}
+	return fmt.Sprintf("select %s from %s%s as t where %s%s limit %d", t.columns(), only, quoteName(t.relation.Schema, t.relation.Table), where, order, limit), nil
+}
+
+// shows reports whether the rows have a column: the subject may read it, and the
+// binding selects it or it is of the key.
+func (t *table) shows(i int) bool {
+	name, selected := t.relation.Columns[i].Name, t.binding.Spec.Select
+	return t.view.Columns[i] && (selected == nil || slices.Contains(selected, name) || slices.Contains(t.key, name))
+}
+
+// columns are those that the rows have. The query has the others as NULL.
+func (t *table) columns() string {
+	names := make([]string, len(t.relation.Columns))
+	for i, c := range t.relation.Columns {
+		if names[i] = "null"; t.shows(i) {
+			names[i] = "t." + quoteName(c.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// row is a row that came, without the columns that rows do not have.
+func (t *table) row(values [][]byte) wal.Row {
+	row := make(wal.Row, len(values))
+	for i, v := range values {
+		switch {
+		case !t.shows(i):
+		case v == nil:
+			row[i].Kind = wal.Null
+		default:
+			row[i] = wal.Value{Kind: wal.Text, Text: string(v)}
+		}
+	}
+	return row
+}
+
+func quoteName(parts ...string) string {
+	quoted := make([]string, len(parts))
+	for i, p := range parts {
+		quoted[i] = `"` + strings.ReplaceAll(p, `"`, `""`) + `"`
+	}
+	return strings.Join(quoted, ".")
+}
+
+// relations remembers the newest state of tables: as long as a table has not changed
+// its Relation stays the same pointer, by which policy caches.
+type relations struct {
+	mu    sync.Mutex
+	known map[uint32]*wal.Relation
+}
+
+// relationsMost bounds how many are remembered.
+const relationsMost = 1000
+
+// keep returns the relation that is known if the new one says the same.
+func (r *relations) keep(rel *wal.Relation) *wal.Relation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if old := r.known[rel.OID]; rel.SameShape(old) {
+		return old
+	}
+	if len(r.known) >= relationsMost {
+		clear(r.known)
+	}
+	r.known[rel.OID] = wal.NewRelation(*rel)
+	return r.known[rel.OID]
+}

@@ -1,0 +1,103 @@
+package live
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"walcast/diagnose"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// SnapshotRequest is the bindings of a channel that are to have a snapshot, which they
+// share. None of them is wild.
+type SnapshotRequest struct {
+	Subject  *policy.Subject
+	Bindings []*diagnose.Binding
+	// Fresh says that the snapshot is not to be older than the request: something has
+	// happened after which earlier rows may be wrong.
+	Fresh bool
+}
+
+// key is equal for requests that can share a snapshot.
+func (r SnapshotRequest) key() requestKey {
+	var text strings.Builder
+	for _, b := range r.Bindings {
+		fmt.Fprintf(&text, "%q %q %q %q %t %q %d %q\n", b.Spec.Schema, b.Spec.Table, b.Spec.Filter, b.Spec.Select,
+			b.Spec.Select == nil, b.Spec.Sorted().Order, b.Snapshot().Limit, fmt.Sprint(b.Spec.Int8AsString))
+	}
+	return requestKey{r.Subject, text.String()}
+}
+
+type requestKey struct {
+	subject  *policy.Subject
+	bindings string
+}
+
+// Snapshot is the rows of a request, as one pg_snapshot sees them. It is safe for
+// concurrent use.
+type Snapshot struct {
+	Visible wal.Snapshot
+	At      time.Time          // by Postgres' clock
+	From    changelog.Standing // all that it does not see comes after this in the log
+	End     wal.LSN            // all that it sees has committed before
+	Keys    [][]string         // by binding: the columns that tell rows apart
+	Counts  []int              // by binding: how many rows there are
+
+	mu   sync.Mutex
+	rows [][][]byte // by binding; nil once it was revoked
+}
+
+// Sees reports whether the rows have what a change did, so that the change is not to
+// be sent.
+func (s *Snapshot) Sees(c *wal.Change) bool {
+	return c.Position.LSN < s.End && s.Visible.Sees(c.XID)
+}
+
+// Rows are the data objects of a binding's rows from one on, up to about so many bytes,
+// one at least. They are not ok once the snapshot was revoked: then another has to be
+// asked for.
+func (s *Snapshot) Rows(binding, from, bytes int) (rows [][]byte, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rows == nil {
+		return nil, false
+	}
+	rest, n := s.rows[binding][from:], 0
+	for size := 0; n < len(rest) && (n == 0 || size < bytes); n++ {
+		size += len(rest[n])
+	}
+	return rest[:n:n], true
+}
+
+// drop lets go of the rows.
+func (s *Snapshot) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rows = nil
+}
+
+// RefusedError says that a binding cannot have a snapshot. Asking again would give the
+// same answer.
+type RefusedError struct {
+	Binding int // its index in the request
+	Problem protocol.Problem
+}
+
+func (e *RefusedError) Error() string { return e.Problem.Message }
+
+// AwayError says that there is no answer yet. It is worth asking again.
+type AwayError struct {
+	cause error
+	// Unreachable says that the database could not be asked at all.
+	Unreachable bool
+}
+
+func (e *AwayError) Error() string { return "take a snapshot: " + e.cause.Error() }
+
+// Unwrap is what happened.
+func (e *AwayError) Unwrap() error { return e.cause }

@@ -1,0 +1,236 @@
+package live
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"walcast/diagnose"
+	"walcast/policy"
+	"walcast/replication/changelog"
+	"walcast/replication/wal"
+)
+
+// SnapshotsConfig is what Snapshots work with. All of it is required.
+type SnapshotsConfig struct {
+	SnapshotLimits
+	Pool         *pgxpool.Pool // of as many connections as SnapshotConnections; its statements are not cached
+	Publications []string
+	Log          *changelog.Log
+	Policy       *policy.Policy
+	Logger       *slog.Logger
+	// Encode returns what appends the data object of a row, as a binding has it under a
+	// view, with the time of the snapshot.
+	Encode func(b *diagnose.Binding, view *policy.View) func(dst []byte, row wal.Row, at time.Time) []byte
+}
+
+// sharedFor is how long after a snapshot was begun others that want the same get it.
+const sharedFor = 100 * time.Millisecond
+
+// Snapshots reads the rows that bindings begin with, over connections of its own, and
+// keeps them until their clients have taken them. It is safe for concurrent use.
+type Snapshots struct {
+	config    SnapshotsConfig
+	metrics   *snapshotMetrics
+	relations relations
+
+	mu      sync.Mutex
+	changed *sync.Cond // something may go on: a snapshot waits, memory is free, or Run ends
+	line    line
+	shared  map[requestKey]*batch // that others can still share
+	held    map[*batch]struct{}   // that have memory
+	bytes   int64                 // of these
+	count   uint64                // batches that were begun
+	named   []named               // the newest last
+}
+
+// NewSnapshots reads nothing before Run.
+func NewSnapshots(c SnapshotsConfig, reg prometheus.Registerer) *Snapshots {
+	s := &Snapshots{
+		config: c, line: newLine(c.SnapshotConnections), shared: map[requestKey]*batch{}, held: map[*batch]struct{}{},
+		relations: relations{known: map[uint32]*wal.Relation{}},
+	}
+	s.config.Logger = c.Logger.With("component", "snapshots")
+	s.changed = sync.NewCond(&s.mu)
+	s.metrics = newSnapshotMetrics(reg, s)
+	return s
+}
+
+// Ask has a snapshot taken. The caller must Release what it gets.
+func (s *Snapshots) Ask(r SnapshotRequest) *Asked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := r.key()
+	b := s.shared[key]
+	if b == nil || r.Fresh && b.number > 0 || b.taken != nil && b.taken.From.History != s.config.Log.History() {
+		s.replace(key)
+		b = &batch{key: key, request: r, done: make(chan struct{})}
+		s.shared[key] = b
+		s.line.put(b)
+		s.changed.Broadcast()
+	}
+	b.users++
+	return &Asked{of: s, batch: b}
+}
+
+// replace has a batch that is not to be shared any more be forgotten. s.mu must be held.
+func (s *Snapshots) replace(key requestKey) {
+	if b := s.shared[key]; b != nil {
+		delete(s.shared, key)
+		s.tidy(b)
+	}
+}
+
+// Run takes snapshots until ctx is done.
+func (s *Snapshots) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, s.wake)() // of this very ctx, which workers look at when they wake
+	for range s.config.SnapshotConnections {
+		g.Go(func() error { return s.work(ctx) })
+	}
+	return g.Wait()
+}
+
+// wake has those who wait look again.
+func (s *Snapshots) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+}
+
+func (s *Snapshots) work(ctx context.Context) error {
+	for {
+		b := s.next(ctx)
+		if b == nil {
+			return nil
+		}
+		s.take(ctx, b)
+	}
+}
+
+// next waits for a snapshot that is to be taken; nil when ctx is done. None is begun
+// while others have half of the memory, so that it need not be given up soon.
+func (s *Snapshots) next(ctx context.Context) *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ctx.Err() == nil {
+		if s.bytes <= s.config.SnapshotBytes/2 || !s.isReading() {
+			if b := s.line.take(); b != nil {
+				s.count++
+				b.number, b.began = s.count, time.Now()
+				return b
+			}
+		}
+		s.changed.Wait()
+	}
+	return nil
+}
+
+// take takes one snapshot. The batch is no longer shared some time after it was begun.
+func (s *Snapshots) take(ctx context.Context, b *batch) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.begin(b, cancel)
+	timer := time.AfterFunc(sharedFor, func() { s.unshare(b) })
+	taken, err := s.read(ctx, b)
+	if errors.Is(err, errNoRoom) {
+		timer.Stop()
+		s.postpone(b)
+		return
+	}
+	s.metrics.count(taken, err, time.Since(b.began))
+	s.end(b, taken, err)
+}
+
+// begin lets a batch be cancelled once nobody wants it.
+func (s *Snapshots) begin(b *batch, cancel context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.cancel = cancel; b.users == 0 {
+		cancel()
+	}
+}
+
+// read reads a snapshot, again where the table was altered meanwhile.
+func (s *Snapshots) read(ctx context.Context, b *batch) (taken *Snapshot, err error) {
+	for tries := range mostTries {
+		r := &reading{of: s, batch: b, spelled: spellings[min(b.spelled, len(spellings)-1)]}
+		taken, err = r.run(ctx)
+		var again *againError
+		var mixed *mixedError
+		if errors.As(err, &mixed) {
+			return nil, s.alone(ctx, b, err)
+		}
+		if !errors.As(err, &again) {
+			return taken, err
+		}
+		s.give(b)
+		if again.spelled {
+			b.spelled++
+		} else if tries > 0 {
+			s.config.Logger.Info("snapshot begun anew", "err", err)
+		}
+	}
+	return nil, &AwayError{cause: err}
+}
+
+// mostTries is how often a snapshot is begun anew.
+const mostTries = 8
+
+// postpone has a batch wait again for which there was no room.
+func (s *Snapshots) postpone(b *batch) {
+	s.give(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.done(b.key.subject)
+	if b.users > 0 {
+		b.number = 0
+		s.line.put(b)
+	}
+	s.changed.Broadcast()
+}
+
+// end gives a snapshot, or an error, to all who wait for it.
+func (s *Snapshots) end(b *batch, taken *Snapshot, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.done(b.key.subject)
+	b.taken, b.err, b.ended = taken, err, time.Now()
+	close(b.done)
+	if err != nil && s.shared[b.key] == b {
+		delete(s.shared, b.key)
+	}
+	s.tidy(b)
+	s.changed.Broadcast()
+}
+
+// unshare has later requests take a snapshot of their own.
+func (s *Snapshots) unshare(b *batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.shared[b.key] == b {
+		delete(s.shared, b.key)
+	}
+	s.tidy(b)
+}
+
+// alone finds the binding whose rows raise, by an attempt for each. Without one the
+// error was of a moment.
+func (s *Snapshots) alone(ctx context.Context, b *batch, cause error) error {
+	for i, binding := range b.request.Bindings {
+		one := &batch{key: b.key, request: SnapshotRequest{Subject: b.request.Subject, Bindings: []*diagnose.Binding{binding}}, number: b.number, began: time.Now(), spelled: b.spelled}
+		_, err := s.read(ctx, one)
+		s.give(one)
+		var refused *RefusedError
+		if errors.As(err, &refused) {
+			return &RefusedError{i, refused.Problem}
+		}
+	}
+	return &AwayError{cause: cause}
+}
