@@ -1,7 +1,6 @@
 package fanout
 
 import (
-	"slices"
 	"strconv"
 
 	"walcast/diagnose"
@@ -61,7 +60,7 @@ func (b *binding) selector(p *policy.Policy) filters.Selector {
 // wants reports whether a row that the binding matches has not been sent for it
 // yet.
 func (b *binding) wants(c *wal.Change) bool {
-	return c.Position.Compare(b.after) > 0 && b.subscription.progress.wantsRow(c)
+	return c.Position.Compare(b.after) > 0 && b.subscription.progress.wantsRow(c) && b.rows().lack(c)
 }
 
 // fail tells the client that a policy or filter raised an error, once for each
@@ -82,24 +81,8 @@ func (b *binding) fail(err error, rel *wal.Relation) {
 // them works either, the channel has stopped.
 func (b *binding) switchOff(aboutRows bool) {
 	b.subscription.withDelivery(func(d *delivery) {
-		s := b.subscription
-		i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == b.Binding })
-		if i < 0 {
-			return
+		if b.subscription.endBinding(d, b.Binding, diagnose.TooSlow(b.Binding, aboutRows)) {
+			d.fanout.metrics.switchedOff.Inc()
 		}
-		d.matcher.attached.removeBinding(s.bindings[i])
-		s.bindings[i].isDetached = true
-		s.bindings = slices.Delete(s.bindings, i, i+1)
-		s.end(b.Binding)
-		d.fanout.metrics.bindings.Dec()
-		d.fanout.metrics.switchedOff.Inc()
-		status, problem := protocol.StatusError, diagnose.TooSlow(b.Binding, aboutRows)
-		switch {
-		case len(s.bindings) == 0:
-			s.bindings = nil // as Detach leaves it: a new token tries again, as a new join does
-		case slices.ContainsFunc(s.bindings, func(o *binding) bool { return !s.request.Broken(o.Spec) }):
-			status, problem = protocol.StatusOK, problem.Warning()
-		}
-		s.request.Outbox.Push(s.request.Address.Problem(status, problem))
 	})
 }

@@ -22,7 +22,8 @@ type catchup struct {
 	// position that a client names has no history yet. A zero standing says
 	// that it is not known what the client has.
 	from  changelog.Standing
-	piece int // how many changes are delivered next
+	early bool // it begins with the log, which had not begun when it was made
+	piece int  // how many changes are delivered next
 	turn  turn
 	named []changelog.Named // positions of from that are to be confirmed when the log begins
 }
@@ -31,8 +32,16 @@ type catchup struct {
 // lane. The subscription must not be attached to a delivery. named are positions that
 // its client has named, if the log had not begun by then.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing, named ...changelog.Named) {
+	f.start(&catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps}})
+}
+
+// catchUpFromStart is catchUp from where the log will begin.
+func (f *Fanout) catchUpFromStart(s *Subscription, to *lane) {
+	f.start(&catchup{fanout: f, subscription: s, lane: to, early: true, piece: firstPiece, turn: turn{limits: &f.catchUps}})
+}
+
+func (f *Fanout) start(c *catchup) {
 	f.metrics.catchups.Inc()
-	c := &catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps}}
 	c.delivery.init(f, catchingUp, moves{}, nil)
 	c.delivery.pacing = pacing{compute: c.matchInTurn, pace: c.sendAtPace, woken: make(chan struct{}, 1)}
 	c.attach()
@@ -120,6 +129,10 @@ func (c *catchup) run(ctx context.Context) {
 		err := c.chase(ctx)
 		var resync *changelog.ResyncError
 		switch {
+		case errors.Is(err, errRowsDue):
+			if !c.sendRows(ctx) {
+				return
+			}
 		case !errors.As(err, &resync):
 			return // handed over, or stopping
 		case resync.History == changelog.History{}:
@@ -130,6 +143,16 @@ func (c *catchup) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// errRowsDue means that the snapshot of a binding is to be sent first.
+var errRowsDue = errors.New("a snapshot is due")
+
+// awaitsRows reports whether that is so.
+func (c *catchup) awaitsRows() bool {
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
+	return !c.hasLeft() && c.subscription.awaitsRows()
 }
 
 // hasLeft reports whether the subscription is not attached to this catch-up any
@@ -147,6 +170,9 @@ func (c *catchup) chase(ctx context.Context) error {
 	c.begin(cursor.Standing())
 	defer c.turn.end()
 	for near := true; ; {
+		if c.awaitsRows() {
+			return errRowsDue
+		}
 		if !c.turn.begin(ctx) {
 			return ctx.Err()
 		}
@@ -171,7 +197,7 @@ func (c *catchup) chase(ctx context.Context) error {
 func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Change, error) {
 	for {
 		changes, wait, err := cursor.Take(c.piece)
-		if wait == nil || c.hasLeft() {
+		if wait == nil || c.hasLeft() || c.awaitsRows() {
 			return changes, err
 		}
 		c.turn.end()
@@ -195,6 +221,15 @@ func (c *catchup) find(ctx context.Context) (*changelog.Cursor, error) {
 	defer cancel()
 	if err := c.confirm(ctx); err != nil {
 		return nil, err
+	}
+	if c.early {
+		if _, err := c.fanout.log.After(ctx, wal.Position{}); c.fanout.log.Standing() == (changelog.Standing{}) {
+			return nil, err
+		}
+		if c.from = c.fanout.log.Beginning(); c.from == (changelog.Standing{}) {
+			c.from = c.fanout.log.Standing() // it has begun anew meanwhile
+		}
+		c.early = false
 	}
 	if c.from.History == (changelog.History{}) {
 		return c.fanout.log.After(ctx, c.from.Position)
@@ -223,6 +258,7 @@ func (c *catchup) begin(at changelog.Standing) {
 	defer c.delivery.mu.Unlock()
 	if !c.hasLeft() {
 		c.subscription.progress.rows.History = at.History
+		c.subscription.doubt()
 	}
 	c.delivery.standings.sent = at
 }
@@ -240,7 +276,7 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 	if c.hasLeft() {
 		return true
 	}
-	if c.lane.delivery.standings.taken.Compare(at.Position) > 0 {
+	if c.lane.delivery.standings.taken.Compare(at.Position) > 0 || c.subscription.awaitsRows() {
 		return false
 	}
 	c.move(at)
@@ -284,7 +320,7 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
 	c.delivery.standings.restart(c.from)
 	c.subscription.progress.moveTo(c.from)
-	if c.subscription.isDedicated || c.lane.delivery.standings.taken.Compare(c.from.Position) > 0 {
+	if c.subscription.isDedicated || c.subscription.awaitsRows() || c.lane.delivery.standings.taken.Compare(c.from.Position) > 0 {
 		return false
 	}
 	c.move(c.from)

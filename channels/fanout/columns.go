@@ -27,6 +27,7 @@ type columnKey struct {
 	mask            string // '1' or '0' for each column
 	encoding        rowjson.Encoding
 	denied, blocked bool
+	identity        bool // the replica identity tells rows apart, as there is no primary key
 }
 
 // see sets and returns which columns the binding gets under a view.
@@ -37,7 +38,7 @@ func (b *binding) see(view *policy.View, table *tableState) *columnSet {
 	b.view = view
 	b.columns = table.columnSet(columnKey{
 		mask: b.mask(view), denied: view.Denied, blocked: b.filterBlocked(view),
-		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString},
+		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString}, identity: b.goesByIdentity(view.Relation),
 	})
 	return b.columns
 }
@@ -45,8 +46,9 @@ func (b *binding) see(view *policy.View, table *tableState) *columnSet {
 // mask is what the role may see, limited to the selected columns and the key.
 func (b *binding) mask(view *policy.View) string {
 	var mask strings.Builder
+	identity := b.goesByIdentity(view.Relation)
 	for i, c := range view.Relation.Columns {
-		shown := view.Columns[i] && (b.Spec.Select == nil || c.Key || slices.Contains(b.Spec.Select, c.Name))
+		shown := view.Columns[i] && (b.Spec.Select == nil || c.Key || identity && c.Identity || slices.Contains(b.Spec.Select, c.Name))
 		if shown {
 			mask.WriteByte('1')
 		} else {
@@ -54,6 +56,12 @@ func (b *binding) mask(view *policy.View) string {
 		}
 	}
 	return mask.String()
+}
+
+// goesByIdentity reports whether the client tells rows apart by the replica identity:
+// it has a snapshot of a table without a primary key.
+func (b *binding) goesByIdentity(rel *wal.Relation) bool {
+	return b.Spec.WantsSnapshot() && rel.ReplicaIdentity == wal.IdentityIndex && !rel.HasKey()
 }
 
 // filterBlocked reports whether the filter reads columns that the role may not
@@ -73,7 +81,7 @@ func newColumnSet(rel *wal.Relation, k columnKey) *columnSet {
 	for i, c := range rel.Columns {
 		shown := k.mask[i] == '1'
 		set.mask = append(set.mask, shown)
-		set.key = append(set.key, shown && c.Key)
+		set.key = append(set.key, shown && (c.Key || k.identity && c.Identity))
 	}
 	set.columns = set.encoding.AppendColumns(nil, rel, set.mask)
 	return set

@@ -24,7 +24,7 @@ type unfinished struct {
 // asksForCommits reports whether some binding asks for the ends of transactions.
 func (r *Request) asksForCommits() bool {
 	for i := range r.Bindings {
-		if r.Bindings[i].Spec.Transactions {
+		if r.Bindings[i].Spec.Transactions || r.Bindings[i].Spec.WantsSnapshot() {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package fanout
 import (
 	"time"
 
+	"walcast/channels/live"
 	"walcast/diagnose"
 	"walcast/filters"
 	"walcast/internal/heavy"
@@ -29,6 +30,8 @@ type Config struct {
 	// Resynced is called with its code when a client is told to resync; nil
 	// counts nothing.
 	Resynced func(code string)
+	// Snapshots takes the snapshots that bindings ask for; nil takes none.
+	Snapshots *live.Snapshots
 	// Heavy is what catch-ups compute a part of; nil makes one.
 	Heavy *heavy.Work
 }

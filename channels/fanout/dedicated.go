@@ -41,7 +41,7 @@ func (s *Subscription) dedicate() {
 func (s *Subscription) leaveLane() {
 	s.withDelivery(func(d *delivery) {
 		if d.waiting.moves.toCatchUp != nil {
-			d.waiting.moves.toCatchUp(s, d.standings.of(s).Position)
+			d.waiting.moves.toCatchUp(s, d.standings.reached(s).Position)
 		}
 	})
 }

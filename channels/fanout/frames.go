@@ -35,8 +35,9 @@ type frameKey struct {
 
 // dataKey is what makes a change's data object differ between receivers.
 type dataKey struct {
-	columns *columnSet
-	fullOld bool // the old row is shown in full, not only its key
+	columns  *columnSet
+	fullOld  bool // the old row is shown in full, not only its key
+	snapshot bool // it is a row of a snapshot
 }
 
 // dataObject is one data object of the change.
@@ -96,7 +97,7 @@ func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, is
 	f.metrics.delivered.Inc()
 	s.request.Outbox.Push(f.of(c, frameKey{
 		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids,
-		data:   dataKey{b.columns, showsOld(f.policy, b, c)},
+		data:   dataKey{columns: b.columns, fullOld: showsOld(f.policy, b, c)},
 		marked: version.IsStream() && isLast,
 	}))
 }

@@ -203,6 +203,7 @@ func (l *lane) resync(e *changelog.ResyncError) {
 	if l.notes != nil {
 		l.notes.newest.restart(at.Position)
 	}
+	var due []*Subscription
 	for s := range l.delivery.matcher.attached.all() {
 		own := s.behindOf(e)
 		l.delivery.waiting.discard(s)
@@ -214,6 +215,12 @@ func (l *lane) resync(e *changelog.ResyncError) {
 			// It was added after the gap, while the lane was in the history before.
 			s.progress.messages = at
 		}
+		if s.awaitsRows() {
+			due = append(due, s)
+		}
+	}
+	for _, s := range due {
+		l.delivery.waiting.takeRows(s, at.Position)
 	}
 }
 

@@ -15,7 +15,7 @@ func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 	rel := c.Relation
 	data := protocol.Data{
 		Type: c.Operation.String(), Schema: rel.Schema, Table: rel.Table,
-		Origin: protocol.Origin{LSN: c.Position.LSN.String(), Seq: c.Position.Seq, XID: c.XID},
+		Origin: protocol.Origin{LSN: c.Position.LSN.String(), Seq: c.Position.Seq, XID: c.XID, Snapshot: key.snapshot},
 	}
 	if key.columns.denied && c.Operation != wal.Delete {
 		return appendDenied(dst, c, data)

@@ -17,14 +17,21 @@ const codeAccessChanged = "access_changed"
 var broadcastsMissed = &changelog.ResyncError{Code: protocol.CodeBroadcastsMissed, Reason: protocol.ReasonBroadcastsMissed}
 
 // lose tells the client that changes are gone which it was still to get. A
-// client without bindings is told only if it expects to get messages from SQL
-// that it has missed. The lock of s.attachedTo must be held.
+// client without bindings, or of which all rows are sent anew, is told only if it
+// expects to get messages from SQL that it has missed. The lock of s.attachedTo must be
+// held.
 func (s *Subscription) lose(e *changelog.ResyncError) {
-	switch {
-	case len(s.bindings) > 0:
+	if len(s.bindings) > 0 {
 		s.resync(e)
-	case s.request.Member != nil && s.request.Recognised:
-		s.resync(broadcastsMissed)
+	}
+	s.missMessages()
+}
+
+// missMessages tells the client that it may have missed messages from SQL, if it
+// expects to get them and is not told of rows, which has it fetch all.
+func (s *Subscription) missMessages() {
+	if !s.isPlain() && s.request.Member != nil && s.request.Recognised {
+		s.tell(broadcastsMissed)
 	}
 }
 
@@ -53,7 +60,10 @@ func (s *Subscription) resync(e *changelog.ResyncError) {
 		s.progress.since = time.Time{} // everything after the position is sent
 	}
 	s.unfinished.forget()
-	s.tell(e)
+	s.demand()
+	if len(s.bindings) == 0 || s.isPlain() { // others get all rows anew
+		s.tell(e)
+	}
 }
 
 // tell pushes the notice of a resync.

@@ -22,8 +22,16 @@ func (s *standings) advance(to wal.Position) {
 }
 
 // of is up to where everything has been pushed that a subscription of the
-// delivery is to get.
+// delivery is to get; zero while its client still waits for its first rows.
 func (s *standings) of(sub *Subscription) changelog.Standing {
+	if sub.awaitsRows() {
+		return changelog.Standing{}
+	}
+	return s.reached(sub)
+}
+
+// reached is of for what goes on with the changes of the subscription.
+func (s *standings) reached(sub *Subscription) changelog.Standing {
 	if sub.behind() {
 		return changelog.Standing{History: s.sent.History, Position: justBefore(sub.queue.steps[0].change.Position)}
 	}

@@ -2,6 +2,7 @@ package fanout
 
 import (
 	"errors"
+	"time"
 
 	"walcast/internal/heavy"
 	"walcast/replication/changelog"
@@ -61,10 +62,22 @@ func (f *Fanout) begin(s *Subscription, r Request, start Start) {
 // are on a lane, as there is no position yet from which a catch-up could read.
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
 	var live changelog.Standing
-	if s.isDedicated {
+	if e != nil {
+		s.demand() // before it is decided where it begins
+	}
+	if s.isDedicated || s.awaitsRows() {
 		live = f.log.Standing()
 	}
-	if live.Position.IsZero() {
+	switch {
+	case live.Position.IsZero() && s.awaitsRows():
+		s.progress.since = time.Now().Add(-clockSkew) // as on a lane
+		s.progress.startLive(direct.live())
+		if e != nil {
+			s.resync(e)
+		}
+		f.catchUpFromStart(s, direct)
+		return
+	case live.Position.IsZero():
 		direct.attach(s, e)
 		return
 	}
@@ -74,6 +87,9 @@ func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.Resyn
 		told := *e
 		told.Oldest, told.Position, told.History = f.log.Oldest(), live.Position, live.History
 		s.resync(&told)
+		if len(s.bindings) > 0 {
+			s.missMessages()
+		}
 	}
 	f.catchUp(s, direct, live)
 }

@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"sync/atomic"
 	"unique"
 
@@ -30,6 +31,7 @@ type Subscription struct {
 	isDedicated  bool // it stays with a delivery of its own
 	indexOnTopic int  // in attached.byTopic of its topic
 	sending
+	awaiting
 }
 
 // sending is what a subscription has of the change being sent, and of its
@@ -52,6 +54,7 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 		s.bindings[i] = newBinding(s, &r.Bindings[i], r.Subject)
 	}
 	s.request.Subject, s.request.After = nil, nil
+	s.begin(r.Bindings)
 	if r.Dedicated {
 		s.dedicate()
 	}
@@ -165,6 +168,7 @@ func (s *Subscription) HasBindings() bool { return len(s.request.Bindings) > 0 }
 func (s *Subscription) Detach() {
 	s.change(func(d *delivery) {
 		d.matcher.attached.removeBindings(s)
+		s.isArmed = false
 		for _, b := range s.bindings {
 			b.isDetached = true
 		}
@@ -192,6 +196,7 @@ func (s *Subscription) ActAs(subject *policy.Subject) {
 			}
 		}
 		d.matcher.attached.addBindings(s)
+		d.waiting.takeRows(s, d.standings.reached(s).Position)
 	})
 }
 
@@ -202,6 +207,9 @@ func (s *Subscription) attachAgain(subject *policy.Subject) {
 	for i := range s.request.Bindings {
 		again := newBinding(s, &s.request.Bindings[i], subject)
 		again.after = live
+		if again.Spec.WantsSnapshot() && s.fanout.config.Snapshots != nil {
+			s.rows[again.Binding] = &firstRows{due: true, again: s.hadRows}
+		}
 		s.bindings = append(s.bindings, again)
 	}
 }
@@ -220,4 +228,101 @@ func (s *Subscription) end(b *diagnose.Binding) {
 // first row of that table ends it, and then Checks.Published is called.
 func (s *Subscription) Idle(missing *diagnose.Binding) {
 	s.withDelivery(func(*delivery) { s.missing = missing })
+}
+
+// doubt makes the snapshots due of bindings that name a position behind which come
+// changes that they may have. The lock of s.attachedTo must be held.
+func (s *Subscription) doubt() {
+	for _, b := range s.bindings {
+		if r := b.rows(); r != nil && r.named {
+			r.named = false
+			r.due = r.due || !s.fanout.config.Snapshots.Confirms(b.after)
+		}
+	}
+}
+
+// begin makes the snapshots due of bindings that name no position from which they go
+// on. It is for a subscription that is new.
+func (s *Subscription) begin(bindings []diagnose.Binding) {
+	for i := range bindings {
+		b := s.bindings[i]
+		if b.Spec.WantsSnapshot() && s.fanout.config.Snapshots != nil {
+			if s.rows == nil {
+				s.rows = map[*diagnose.Binding]*firstRows{}
+			}
+			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
+			s.rows[b.Binding] = &firstRows{due: !isNamed, again: isNamed, named: isNamed}
+		}
+	}
+}
+
+// demand makes the snapshots of all bindings due that ask for one. The lock of
+// s.attachedTo, if it has one yet, must be held.
+func (s *Subscription) demand() {
+	for _, b := range s.bindings {
+		if r := b.rows(); r != nil {
+			s.rows[b.Binding] = &firstRows{due: true, again: r.again || r.taken != nil}
+		}
+	}
+}
+
+// awaitsRows reports whether the snapshot of some binding is due. The lock of s.attachedTo
+// must be held.
+func (s *Subscription) awaitsRows() bool {
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.isDue() })
+}
+
+// isPlain reports whether some binding is without a snapshot. The lock of s.attachedTo,
+// if it has one yet, must be held.
+func (s *Subscription) isPlain() bool {
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.rows() == nil })
+}
+
+// AwaitsRows reports whether the snapshot of some binding is due: no position counts
+// until it has been sent.
+func (s *Subscription) AwaitsRows() (due bool) {
+	s.withDelivery(func(*delivery) { due = s.awaitsRows() })
+	return due
+}
+
+// Arm has the snapshots that are due taken, as the client was told that its bindings
+// work.
+func (s *Subscription) Arm() {
+	s.withDelivery(func(d *delivery) {
+		s.isArmed = true
+		d.pacing.signal()
+	})
+}
+
+// Renew has all snapshots taken anew, as changes may not have come.
+func (s *Subscription) Renew() {
+	s.withDelivery(func(d *delivery) {
+		at := d.standings.reached(s).Position
+		s.demand()
+		d.waiting.takeRows(s, at)
+	})
+}
+
+// endBinding ends a binding and tells the client why; if none of the others works either,
+// the channel has stopped. It is false if there is no such
+// binding any more. The lock of the delivery must be held.
+func (s *Subscription) endBinding(d *delivery, of *diagnose.Binding, problem protocol.Problem) bool {
+	i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == of })
+	if i < 0 {
+		return false
+	}
+	d.matcher.attached.removeBinding(s.bindings[i])
+	s.bindings[i].isDetached = true
+	s.bindings = slices.Delete(s.bindings, i, i+1)
+	s.end(of)
+	d.fanout.metrics.bindings.Dec()
+	status := protocol.StatusError
+	switch {
+	case len(s.bindings) == 0:
+		s.bindings = nil // as Detach leaves it: a new token tries again, as a new join does
+	case slices.ContainsFunc(s.bindings, func(o *binding) bool { return !s.request.Broken(o.Spec) }):
+		status, problem = protocol.StatusOK, problem.Warning()
+	}
+	s.request.Outbox.Push(s.request.Address.Problem(status, problem))
+	return true
 }

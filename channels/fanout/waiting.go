@@ -237,7 +237,7 @@ func (w *waiting) takeOutcome(s *Subscription, m *match) {
 func (w *waiting) outdate(s *Subscription, at wal.Position) {
 	e := &changelog.ResyncError{
 		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
-		From: w.standings.of(s).Position, Oldest: w.fanout.log.Oldest(), Position: at, History: w.standings.sent.History,
+		From: w.standings.reached(s).Position, Oldest: w.fanout.log.Oldest(), Position: at, History: w.standings.sent.History,
 	}
 	n, freed := 0, 0
 	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
@@ -251,4 +251,19 @@ func (w *waiting) outdate(s *Subscription, at wal.Position) {
 	s.resync(e)
 	s.progress.advance(changelog.Standing{History: e.History, Position: at})
 	w.fanout.metrics.outdated.Inc()
+	w.takeRows(s, at)
+}
+
+// takeRows has a subscription whose snapshot is due read the log again from a position
+// on, as what waits is about other rows.
+func (w *waiting) takeRows(s *Subscription, at wal.Position) {
+	if !s.awaitsRows() {
+		return
+	}
+	w.discard(s)
+	if w.moves.toCatchUp != nil {
+		w.moves.toCatchUp(s, at)
+		return
+	}
+	w.attached.delivery.pacing.signal()
 }
