@@ -182,17 +182,18 @@ func (a *armed) doubt(ch *channel) {
 }
 
 // learn takes in what a second look at a channel's bindings has found, and tells it
-// what is new. It is false for a channel that is armed no more.
-func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.Binding) bool {
+// what is new. It is not ok for a channel that is armed no more. mended says that
+// something works again that did not.
+func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.Binding) (mended, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.channels[ch]
 	switch {
 	case s == nil:
-		return false
+		return false, false
 	case len(bindings) == 0: // they were switched off, and the channel was told so
 		a.take(ch)
-		return false
+		return false, false
 	}
 	s.checked = s.since
 	a.depend(s, found.Relations)
@@ -226,7 +227,7 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.B
 	if !stopped {
 		s.broken = broken
 	}
-	return true
+	return isBetter && !stopped, true
 }
 
 // isBroken reports whether a channel's binding was found not to work any more.

@@ -191,14 +191,19 @@ func (a *arming) conclude(ch *channel, found diagnose.Finding, checked time.Time
 	case len(ch.rows.Bindings()) > 0: // else they were switched off meanwhile
 		ch.rows.Idle(nil)
 		a.armed.add(ch, found, checked)
+		ch.rows.Arm()
 	}
 }
 
 // learn acts on what a second look has found. Where a table is not published any more
 // it is looked out for, as it may be made anew.
 func (a *arming) learn(ch *channel, found diagnose.Finding) {
-	if !a.armed.learn(ch, found, ch.rows.Bindings()) {
+	mended, ok := a.armed.learn(ch, found, ch.rows.Bindings())
+	if !ok {
 		return
+	}
+	if mended { // what was committed meanwhile has not come
+		ch.rows.Renew()
 	}
 	if found.Absent != nil {
 		a.waiting.add(ch, found.Absent.TableName())

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/channels/live"
 	"walcast/channels/topics"
 	"walcast/filters"
 	"walcast/presence"
@@ -26,6 +29,7 @@ type Config struct {
 	Checks
 	Resume
 	Presence
+	live.SnapshotLimits
 	Database
 }
 
@@ -105,6 +109,12 @@ type Database struct {
 	// SlotIsTaken reports whether another server has the slot by now; nil means that
 	// none has.
 	SlotIsTaken func(ctx context.Context) bool
+	// SnapshotPool is where snapshots are read, with as many connections as there may be
+	// for them and without a cache of statements; nil takes none, and bindings that ask
+	// for them are like others.
+	SnapshotPool *pgxpool.Pool
+	// Publications are those that are read.
+	Publications []string
 }
 
 const (
@@ -128,12 +138,14 @@ func DefaultConfig() Config {
 		Checks:   Checks{ReadCheck: 5 * time.Second, ReadAway: 5 * time.Minute, WriteCheck: 30 * time.Second},
 		Resume:   Resume{ResumeWait: 30 * time.Second},
 		Presence: Presence{PresenceRate: presence.Rate{Events: 20, Window: time.Second}},
+
+		SnapshotLimits: live.DefaultSnapshotLimits(),
 	}
 }
 
 // Validate names every bad field at once, as the user wrote it.
 func (c Config) Validate() error {
-	return errors.Join(c.Limits.validate(), c.Checks.validate(), c.Presence.validate())
+	return errors.Join(c.Limits.validate(), c.Checks.validate(), c.Presence.validate(), c.SnapshotLimits.Validate())
 }
 
 func (l Limits) validate() (err error) {

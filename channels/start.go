@@ -84,7 +84,7 @@ func (j *joining) histories() bool {
 // beside a position that it has named is what it had, as long as it is not known what
 // that is worth.
 func (j *joining) begins() (position, history string) {
-	if len(j.bindings) == 0 {
+	if len(j.bindings) == 0 || j.channel.rows.AwaitsRows() {
 		return "", ""
 	}
 	at := j.channel.rows.Started()

@@ -15,6 +15,7 @@ type tasks struct {
 	readers   *readers   // asks whether channels may still read private topics
 	readiness *readiness // tells channels that messages from SQL arrive
 	progress  *live.Tracker
+	snapshots *live.Snapshots // takes those that bindings ask for; may be nil
 }
 
 // start has the group run the tasks until ctx is done.
@@ -26,5 +27,8 @@ func (t tasks) start(ctx context.Context, g *errgroup.Group) {
 		t.arming.watch, t.expiry.run, t.readers.run, t.readers.watched.follow, t.readiness.run, t.progress.Run,
 	} {
 		g.Go(func() error { return run(ctx) })
+	}
+	if t.snapshots != nil {
+		g.Go(func() error { return t.snapshots.Run(ctx) })
 	}
 }

@@ -43,6 +43,10 @@ type streamBinding struct {
 	Filter *string  `json:"filter,omitempty"`
 	Select []string `json:"select,omitempty"`
 	Int8   *string  `json:"int8,omitempty"`
+
+	Snapshot *string `json:"snapshot,omitempty"`
+	Order    *string `json:"order,omitempty"`
+	Limit    *string `json:"limit,omitempty"`
 }
 
 // readStreamQuery makes the join of a stream from its query. An error says what
@@ -112,7 +116,7 @@ func readFlag(query url.Values, name string, byDefault bool) (bool, error) {
 }
 
 // bindingParameters write one binding.
-var bindingParameters = []string{"event", "schema", "table", "filter", "select", "int8"}
+var bindingParameters = []string{"event", "schema", "table", "filter", "select", "int8", "snapshot", "order", "limit"}
 
 // readBindings reads bindings=[…], or the one binding of the parameters; none is
 // fine.
@@ -151,6 +155,7 @@ func readBinding(query url.Values) streamBinding {
 	}
 	b := streamBinding{
 		Event: given("event"), Schema: given("schema"), Table: given("table"), Filter: given("filter"), Int8: given("int8"),
+		Snapshot: given("snapshot"), Order: given("order"), Limit: given("limit"),
 	}
 	if public := "public"; b.Table != nil && b.Schema == nil {
 		b.Schema = &public

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,13 +23,16 @@ const retryInterval = 500 * time.Millisecond
 // otherwise use up the whole StartTimeout.
 const attemptTimeout = 5 * time.Second
 
-// newPool does not connect yet.
-func newPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
+// newPool is a pool of connections. It does not connect yet.
+func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Config)) (*pgxpool.Pool, error) {
 	config, err := conninfo.Parse(c.Replication.DatabaseURL)
 	if err != nil {
 		return nil, fmt.Errorf("database-url: %w", err)
 	}
-	config.MaxConns = int32(c.PoolSize)
+	config.MaxConns = int32(size)
+	for _, set := range more {
+		set(config)
+	}
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
 		config.ConnConfig.RuntimeParams["application_name"] = "walcast"
 	}
@@ -38,6 +42,15 @@ func newPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 		return nil, fmt.Errorf("open pool of connections to Postgres: %w", err)
 	}
 	return pool, nil
+}
+
+// newSnapshotPool is the pool for snapshots. What they leave behind in a session is
+// discarded, statements included. They are rare, so that connections do not stay.
+func newSnapshotPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
+	return newPool(ctx, c, c.Channels.SnapshotConnections, func(config *pgxpool.Config) {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+		config.MaxConnIdleTime = time.Minute
+	})
 }
 
 // withoutJIT has Postgres compile nothing for a session. What walcast reads of the

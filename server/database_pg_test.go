@@ -9,7 +9,8 @@ import (
 // TestPostgresCompilesNothingForOurSessions holds what keeps looks at the catalog
 // quick on a busy machine.
 func TestPostgresCompilesNothingForOurSessions(t *testing.T) {
-	pool, err := newPool(t.Context(), configFor(devdb.Open(t)))
+	config := configFor(devdb.Open(t))
+	pool, err := newPool(t.Context(), config, config.PoolSize)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ type project struct {
 	config   Config
 	logger   *slog.Logger
 	pool     *pgxpool.Pool
+	rows     *pgxpool.Pool // over which snapshots are read
 	reader   *replication.Reader
 	verifier *auth.Verifier
 	policy   *policy.Policy
@@ -48,7 +49,11 @@ func newProject(ctx context.Context, c Config, tell func(replication.Role), logg
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
-	if p.pool, err = newPool(ctx, c); err != nil {
+	if p.pool, err = newPool(ctx, c, c.PoolSize); err != nil {
+		return nil, err
+	}
+	if p.rows, err = newSnapshotPool(ctx, c); err != nil {
+		p.pool.Close()
 		return nil, err
 	}
 	if ignored := conninfo.Ignored(c.Replication.DatabaseURL); len(ignored) > 0 {
@@ -74,6 +79,7 @@ func newProject(ctx context.Context, c Config, tell func(replication.Role), logg
 		return nil, err
 	}
 	c.Channels.StateFile = c.stateFile()
+	c.Channels.SnapshotPool, c.Channels.Publications = p.rows, c.Replication.Publications
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
@@ -122,7 +128,10 @@ func (p *project) locale(ctx context.Context, operators *policy.Operators) filte
 }
 
 // close gives the connections back.
-func (p *project) close() { p.pool.Close() }
+func (p *project) close() {
+	p.rows.Close()
+	p.pool.Close()
+}
 
 // stages in the order of the road: each consumes what the ones before provide,
 // so they stop from the last to the first. /metrics stays up to the end.

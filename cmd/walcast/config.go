@@ -8,6 +8,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/channels/live"
 	"walcast/gateway"
 	"walcast/presence"
 	"walcast/replication"
@@ -23,6 +24,7 @@ type settings struct {
 	listenSettings   `group:"Listening"`
 	sessionSettings  `group:"Sessions"`
 	channelSettings  `group:"Channels"`
+	snapshotSettings `group:"Snapshots"`
 	accessSettings   `group:"Access"`
 	outputSettings   `group:"Output"`
 }
@@ -40,6 +42,7 @@ func (s settings) config() (server.Config, error) {
 	c.Auth, errs[1] = s.tokenSettings.config()
 	c.Channels, errs[3] = s.channelSettings.config(c.Channels)
 	c.Channels.PrivateOnly, c.Channels.StrictBindings, c.Channels.ReadCheck = s.PrivateOnly, s.StrictBindings, s.ReadCheck
+	c.Channels.SnapshotLimits = s.snapshotSettings.limits()
 	c.Policy.AccessAge, c.Policy.Timeout = s.AccessAge, s.PolicyTimeout
 	c.Gateway, errs[2] = gatewayConfig(c.Gateway, s.listenSettings, s.sessionSettings)
 	if err := errors.Join(errs[:]...); err != nil {
@@ -128,6 +131,12 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 		c.PresenceRate = presence.Rate{Events: s.PresenceRate, Window: time.Second}
 	}
 	return c, nil
+}
+
+func (s snapshotSettings) limits() live.SnapshotLimits {
+	return live.SnapshotLimits{
+		SnapshotConnections: s.SnapshotConnections, SnapshotRows: s.SnapshotRows, SnapshotBytes: int64(s.SnapshotMemory), SnapshotTimeout: s.SnapshotTimeout,
+	}
 }
 
 func gatewayConfig(c gateway.Config, l listenSettings, s sessionSettings) (gateway.Config, error) {

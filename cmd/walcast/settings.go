@@ -55,6 +55,14 @@ type channelSettings struct {
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 }
 
+// snapshotSettings are about the rows that bindings with snapshot: true begin with.
+type snapshotSettings struct {
+	SnapshotConnections int           `default:"2" help:"Connections to Postgres that snapshots have for themselves, beside those of pool-size."`
+	SnapshotRows        int           `default:"100000" help:"Rows that a snapshot may have; one with more, or with a greater limit, is refused."`
+	SnapshotMemory      size          `default:"64MiB" help:"Memory for the rows of all snapshots that clients have still to take; others wait."`
+	SnapshotTimeout     time.Duration `default:"30s" help:"How long Postgres may take for a snapshot."`
+}
+
 // accessSettings are about what clients may see.
 type accessSettings struct {
 	PrivateOnly         bool          `help:"Refuse public channels."`

@@ -73,7 +73,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queues-size=99MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-change-size=9MiB",
-		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--logical-message-roles=r")...)
+		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--snapshot-connections=9", "--snapshot-rows=9", "--snapshot-memory=9MiB", "--snapshot-timeout=9s", "--logical-message-roles=r")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
-		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true,
+		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true, "Channels.SnapshotPool": true, "Channels.Publications": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {
@@ -216,6 +216,10 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"presence rate", bad("--presence-rate=-1"), []string{"--presence-rate:"}},
 		{"presence grace", bad("--presence-grace=6m"), []string{"--presence-grace:"}},
 		{"heartbeat", bad("--heartbeat=1ms"), []string{"--heartbeat:"}},
+		{"snapshot connections", bad("--snapshot-connections=0"), []string{"--snapshot-connections:"}},
+		{"snapshot rows", bad("--snapshot-rows=0"), []string{"--snapshot-rows:"}},
+		{"snapshot memory", bad("--snapshot-memory=1"), []string{"--snapshot-memory:"}},
+		{"snapshot timeout", bad("--snapshot-timeout=1ms"), []string{"--snapshot-timeout:"}},
 		{"window", bad("--resume-window=-1s"), []string{"--resume-window:"}},
 		{"log size", bad("--log-size=12"), []string{"--log-size:"}},
 		{"not a size", bad("--log-size=much"), []string{"--log-size", "want a size", "much"}},
