@@ -55,13 +55,20 @@ func fullIdentityOf(name string) string { return "ALTER TABLE " + name + " REPLI
 // publishing adds a table to the publication, or makes the one that is missing for
 // it. A table without an identity is given one before, as its UPDATE and DELETE would
 // fail.
+//
+// Of a table that others inherit from it names this one alone: a binding to it has no
+// rows of theirs, and they may lack an identity.
 func publishing(name, missing string, a catalog.Absence) cure {
-	add := cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quote(a.Target.Publication), name)}
+	alone := name
+	if a.Inherited {
+		alone = "ONLY " + name
+	}
+	add := cure{fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quote(a.Target.Publication), alone)}
 	switch {
 	case a.Target.Publication == "" && a.Kind == "p":
 		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s WITH (publish_via_partition_root = true);", quote(missing), name)
 	case a.Target.Publication == "":
-		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s;", quote(missing), name)
+		add.fix = fmt.Sprintf("CREATE PUBLICATION %s FOR TABLE %s;", quote(missing), alone)
 	case a.Target.AllTables:
 		add.fix = ""
 	case a.Kind == "p" && !a.Target.ViaRoot:

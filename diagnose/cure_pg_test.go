@@ -22,6 +22,9 @@ type shaped struct {
 	cost    string // part of what stands beside the fix, or instead of it
 	unfixed bool   // there is no fix that the application would survive
 	lists   bool   // the server has to know lists of columns and publications of schemas
+	// generated says that the server has to be one that refuses generated columns in a
+	// replica identity. On others the fix does no harm.
+	generated bool
 }
 
 const (
@@ -48,6 +51,14 @@ var shapes = []shaped{
 		app: writes, binding: onT, code: "not_published", cost: costOfFull,
 	},
 	{name: "an identity of nothing", schema: keyed + `alter table t replica identity nothing; create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
+	{
+		name: "a table that another one without a key inherits from", schema: keyed + `create table heir () inherits (t); insert into heir values (3, 'd'); create publication rows`,
+		app: append([]string{`update heir set note = 'e'`}, writes...), binding: onT, code: "not_published",
+	},
+	{
+		name: "a table without a key that another one inherits from, and no publication", schema: keyless + `create table heir () inherits (t); insert into heir values (3, 'd')`,
+		app: append([]string{`update heir set note = 'e'`}, writes...), binding: onT, code: "publication_missing", cost: costOfFull,
+	},
 	{name: "no publication", schema: keyless, app: writes, binding: onT, code: "publication_missing", cost: costOfFull + "; " + costOfNew},
 	{name: "no publication and a partitioned table", schema: partedByKey, app: writes, binding: onT, code: "publication_missing"},
 	{
@@ -140,6 +151,20 @@ var shapes = []shaped{
 		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "lists of columns", unfixed: true, lists: true,
 	},
 	{
+		name: "a full identity with a generated column", schema: `create table t (id int, note text, twice int generated always as (id * 2) stored); grant select on t to anon;
+			alter table t replica identity full; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: "generated columns", unfixed: true, generated: true,
+	},
+	{
+		name: "a key on a generated column", schema: `create table t (id int, note text, twice int generated always as (id * 2) stored primary key); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: "generated columns", unfixed: true, generated: true,
+	},
+	{
+		name: "UPDATE that a generated column would refuse", schema: `create table t (id int, note text, twice int generated always as (id * 2) stored); grant select on t to anon;
+			alter table t replica identity full; create publication rows for table t with (publish = 'insert')`,
+		app: writes, binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true, generated: true,
+	},
+	{
 		name: "no policy", schema: keyed + `alter table t enable row level security; create publication rows for table t; create policy "readable" on t to authenticated using (true)`,
 		app: writes, binding: onT, code: "no_policy", cost: costOfPolicy,
 	},
@@ -154,6 +179,9 @@ func TestEveryFixHelpsAndBreaksNothing(t *testing.T) {
 			l := newLab(t)
 			if c.lists && !l.lists() {
 				return // 14 has none of it
+			}
+			if c.generated && !l.refusesGenerated() {
+				return
 			}
 			l.db.Exec(c.schema)
 			l.works(c.app, "")

@@ -60,10 +60,16 @@ func (l *lab) check(role, bindings string) Finding {
 }
 
 // lists reports whether the server knows publications of columns and schemas.
-func (l *lab) lists() (known bool) {
+func (l *lab) lists() bool { return l.version() >= 150000 }
+
+// refusesGenerated reports whether the server refuses UPDATE and DELETE of a published
+// table with a generated column in its replica identity.
+func (l *lab) refusesGenerated() bool { return l.version() >= 180000 }
+
+func (l *lab) version() (number int) {
 	l.Helper()
-	if err := l.db.Pool.QueryRow(l.Context(), `select current_setting('server_version_num')::int >= 150000`).Scan(&known); err != nil {
+	if err := l.db.Pool.QueryRow(l.Context(), `select current_setting('server_version_num')::int`).Scan(&number); err != nil {
 		l.Fatal(err)
 	}
-	return known
+	return number
 }

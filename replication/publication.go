@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/catalog"
 )
 
 // publicationTables is what a missing publication is created for.
@@ -152,7 +154,12 @@ func (p publications) check(ctx context.Context, db querier) error {
 	}
 	query, args := withoutIdentity+`c.relkind in ('r', 'p') and c.relpersistence = 'p' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`, []any(nil)
 	if !p.create.all {
-		query, args = withoutIdentity+`c.oid in (select to_regclass(name) from unnest($1::text[]) name)`, []any{p.create.texts()}
+		query, args = withoutIdentity+`c.oid in (
+			with recursive named (oid) as (
+				select to_regclass(name)::oid from unnest($1::text[]) name
+				union select i.inhrelid from pg_inherits i join named on named.oid = i.inhparent
+			)
+			select oid from named)`, []any{p.create.texts()}
 	}
 	broken, err := queryStrings(ctx, db, query+` order by 1`, args...)
 	if err != nil {
@@ -201,18 +208,11 @@ func (p publicationTables) texts() []string {
 }
 
 // withoutIdentity finds tables on which a publication of updates and deletes
-// makes these fail at the writer. relreplident alone does not tell: it stays
-// as it was when the primary key or the index is dropped, and a deferrable key
-// does not count.
+// makes these fail at the writer.
 const withoutIdentity = `
 	select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace
-	where case c.relreplident
-			when 'f' then false
-			when 'n' then true
-			when 'd' then not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid and i.indimmediate)
-			else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate)
-		end and `
+	where ` + catalog.WithoutIdentity + ` and `
 
 // warnBroken logs which published tables cannot be updated, for want of a replica
 // identity. Only the tables' owner can change that.

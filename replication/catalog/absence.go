@@ -13,6 +13,7 @@ type Absence struct {
 	Persistence string // pg_class.relpersistence: only "p" is written to the WAL
 	Leaves      bool   // it is partitioned, and its partitions are published instead
 	Root        bool   // it is a partition, published as part of its root
+	Inherited   bool   // other tables inherit from it, which are published with it unless it is named alone
 	System      bool   // it is Postgres' own, which can never be published
 	Target      Target // the publication to add it to
 	Schema      SchemaShape
@@ -47,11 +48,12 @@ const absenceQuery = `
 	select coalesce(c.oid, 0), coalesce(c.relkind::text, ''), coalesce(c.relpersistence::text, ''),
 		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
 		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
+		coalesce(c.relkind = 'r' and c.relhassubclass, false),
 		$1 = 'information_schema' or $1 ~ '^pg_',
 		coalesce(p.pubname::text, ''), coalesce(p.puballtables, false), coalesce(p.pubupdate or p.pubdelete, true), coalesce(p.pubviaroot, false),
 		exists (select from pg_publication_rel r where r.prpubid = p.oid and to_jsonb(r) ->> 'prattrs' is not null),
 		n.oid is not null,
-		(select count(*) from pg_class c where $2 = '*' and c.relnamespace = n.oid and c.relkind = 'r' and c.relpersistence = 'p' and ` + withoutIdentity + `),
+		(select count(*) from pg_class c where $2 = '*' and c.relnamespace = n.oid and c.relkind = 'r' and c.relpersistence = 'p' and ` + WithoutIdentity + `),
 		current_setting('server_version_num')::int >= 150000
 	from (select) as one
 	left join lateral (select * from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1) p on true
@@ -63,7 +65,7 @@ func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, err
 	var a Absence
 	var oid uint32
 	into := []any{
-		&oid, &a.Kind, &a.Persistence, &a.Leaves, &a.Root, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
+		&oid, &a.Kind, &a.Persistence, &a.Leaves, &a.Root, &a.Inherited, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
 		&a.Schema.Exists, &a.Schema.Unidentified, &a.Schema.Publishable,
 	}
 	rows, err := c.db.Query(ctx, absenceQuery, schema, table, c.publications)
@@ -147,15 +149,23 @@ type Shape struct {
 	Partitions   []string // of it, quoted: each has an identity of its own
 }
 
-// withoutIdentity is of a table c whether it has no replica identity that can be
-// used. relreplident alone does not tell: it stays as it was when the primary key
-// or the index is dropped, and a deferrable key does not count.
-const withoutIdentity = `case c.relreplident
-		when 'f' then false
+// WithoutIdentity is of a table c whether it has no replica identity that can be
+// used, so that a publication of updates and deletes makes these fail at the writer.
+// relreplident alone does not tell: it stays as it was when the primary key or the
+// index is dropped, and a deferrable key does not count. From 18 on an identity must
+// have no generated column, as those are not published.
+const WithoutIdentity = `case c.relreplident
+		when 'f' then ` + generated + `)
 		when 'n' then true
-		when 'd' then not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid and i.indimmediate)
-		else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate)
+		when 'd' then not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid and i.indimmediate
+			and not ` + generated + ` and a.attnum = any (i.indkey)))
+		else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate
+			and not ` + generated + ` and a.attnum = any (i.indkey)))
 	end`
+
+// generated asks for the generated columns of a table c that an identity must not have.
+const generated = `exists (select from pg_attribute a where current_setting('server_version_num')::int >= 180000
+	and a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped`
 
 // shapeQuery looks at any publication, read by us or not: each binds the
 // application. prattrs exists from 15 on.
@@ -166,7 +176,7 @@ const shapeQuery = `
 		select oid from tree union select relid from pg_partition_ancestors($1::oid)
 	)
 	select
-		exists (select from pg_class c join tree on tree.oid = c.oid where c.relkind = 'r' and ` + withoutIdentity + `),
+		exists (select from pg_class c join tree on tree.oid = c.oid where c.relkind = 'r' and ` + WithoutIdentity + `),
 		coalesce((select min(p.pubname::text) from pg_publication_rel r join pg_publication p on p.oid = r.prpubid join kin on kin.oid = r.prrelid
 			where (p.pubupdate or p.pubdelete) and to_jsonb(r) ->> 'prattrs' is not null), ''),
 		current_setting('server_version_num')::int >= 180000

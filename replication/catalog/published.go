@@ -122,7 +122,7 @@ const publishesQuery = `
 		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
 			where p.pubname = o.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
 		(select count(*) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
-			join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename where t.pubname = o.name and ` + withoutIdentity + `)
+			join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename where t.pubname = o.name and ` + WithoutIdentity + `)
 	from together o
 	where not (o.i and o.u and o.d and o.t)`
 
