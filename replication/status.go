@@ -1,6 +1,7 @@
 package replication
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -211,4 +212,18 @@ func (p *progress) mayWrite() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.standby || p.timeline != 0
+}
+
+// SlotIsTaken reports whether another walcast reads the slot at present, or has ended
+// Run with ErrTakenOver. Without an answer of Postgres it is not known, and false.
+func (r *Reader) SlotIsTaken(ctx context.Context) bool {
+	if r.progress.takenOver() {
+		return true
+	}
+	slot, err := findSlot(ctx, r.control.pool, r.config.Slot)
+	if err != nil {
+		return false
+	}
+	reader := r.slot.succession.otherReader(slot)
+	return reader != nil && !reader.isEnding && reader.isWalcast()
 }

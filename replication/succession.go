@@ -312,20 +312,6 @@ func (s *succession) terminate(ctx context.Context, pid int32) error {
 	})
 }
 
-// SlotIsTaken reports whether another walcast reads the slot at present, or has ended
-// Run with ErrTakenOver. Without an answer of Postgres it is not known, and false.
-func (r *Reader) SlotIsTaken(ctx context.Context) bool {
-	if r.progress.takenOver() {
-		return true
-	}
-	slot, err := findSlot(ctx, r.control.pool, r.config.Slot)
-	if err != nil {
-		return false
-	}
-	reader := r.slot.succession.otherReader(slot)
-	return reader != nil && !reader.isEnding && reader.isWalcast()
-}
-
 func takenOver(slot string, reader *SlotHolder) error {
 	return &fault{
 		remedy: operate, cause: causeSlotBusy, err: ErrTakenOver,

@@ -44,6 +44,29 @@ func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Conf
 	return pool, nil
 }
 
+// pools are the connections of a project.
+type pools struct {
+	pool *pgxpool.Pool
+	rows *pgxpool.Pool // over which snapshots are read
+}
+
+func newPools(ctx context.Context, c Config) (p pools, err error) {
+	if p.pool, err = newPool(ctx, c, c.PoolSize); err != nil {
+		return pools{}, err
+	}
+	if p.rows, err = newSnapshotPool(ctx, c); err != nil {
+		p.pool.Close()
+		return pools{}, err
+	}
+	return p, nil
+}
+
+// close gives the connections back.
+func (p *pools) close() {
+	p.rows.Close()
+	p.pool.Close()
+}
+
 // newSnapshotPool is the pool for snapshots. What they leave behind in a session is
 // discarded, statements included. They are rare, so that connections do not stay.
 func newSnapshotPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {

@@ -8,7 +8,6 @@ import (
 	"net"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
@@ -27,10 +26,9 @@ import (
 
 // project is one database with everything that serves it.
 type project struct {
-	config   Config
-	logger   *slog.Logger
-	pool     *pgxpool.Pool
-	rows     *pgxpool.Pool // over which snapshots are read
+	config Config
+	logger *slog.Logger
+	pools
 	reader   *replication.Reader
 	verifier *auth.Verifier
 	policy   *policy.Policy
@@ -43,17 +41,12 @@ type project struct {
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
-// goroutine, which ends with close.
-// tell is told of the project's role.
+// goroutine, which ends with close. tell is told of the project's role.
 func newProject(ctx context.Context, c Config, tell func(replication.Role), logger *slog.Logger) (p *project, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
-	if p.pool, err = newPool(ctx, c, c.PoolSize); err != nil {
-		return nil, err
-	}
-	if p.rows, err = newSnapshotPool(ctx, c); err != nil {
-		p.pool.Close()
+	if p.pools, err = newPools(ctx, c); err != nil {
 		return nil, err
 	}
 	if ignored := conninfo.Ignored(c.Replication.DatabaseURL); len(ignored) > 0 {
@@ -125,12 +118,6 @@ func (p *project) locale(ctx context.Context, operators *policy.Operators) filte
 		p.logger.Warn("locale of the database not known: comparisons that depend on it are asked of Postgres", "err", err)
 	}
 	return l
-}
-
-// close gives the connections back.
-func (p *project) close() {
-	p.rows.Close()
-	p.pool.Close()
 }
 
 // stages in the order of the road: each consumes what the ones before provide,

@@ -21,17 +21,23 @@ type Subscription struct {
 	topic   topicID
 	started changelog.Standing
 
-	// attachedTo is the delivery that has the subscription, nil once it is
-	// closed. All that follows is guarded by that delivery's lock.
-	attachedTo   atomic.Pointer[delivery]
-	bindings     []*binding
-	missing      *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
-	progress     progress
-	queue        queue
-	isDedicated  bool // it stays with a delivery of its own
-	indexOnTopic int  // in attached.byTopic of its topic
+	attachment
+	bindings []*binding
+	missing  *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
+	progress progress
+	queue    queue
 	sending
 	awaiting
+}
+
+// attachment is how a subscription belongs to a delivery.
+type attachment struct {
+	// attachedTo is the delivery that has the subscription, nil once it is
+	// closed. All that follows, here and in the subscription, is guarded by that
+	// delivery's lock.
+	attachedTo   atomic.Pointer[delivery]
+	isDedicated  bool // it stays with a delivery of its own
+	indexOnTopic int  // in attached.byTopic of its topic
 }
 
 // sending is what a subscription has of the change being sent, and of its
