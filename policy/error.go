@@ -19,7 +19,7 @@ type RoleError struct {
 	Role string
 	// User is the user that may not become the role; "" if there is no such role.
 	User   string
-	member bool // User is a member of the role, but without the SET option
+	member bool // User is, or may be, a member of the role without the SET option
 }
 
 func (e *RoleError) Error() string {
@@ -87,6 +87,13 @@ func ownContext(pg *pgconn.PgError) bool {
 		}
 	}
 	return true
+}
+
+// lacksRight reports whether Postgres itself found that a role has no right to a table,
+// function or schema. Functions of users can raise the same SQLSTATE; the name of the
+// function in Postgres' source that raised it is in no language.
+func lacksRight(pg *pgconn.PgError) bool {
+	return pg.Code == codeInsufficientPrivilege && strings.HasPrefix(pg.Routine, "aclcheck_error")
 }
 
 // The SQLSTATEs that decisions depend on.

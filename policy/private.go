@@ -210,12 +210,14 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes i
 	if !errors.As(err, &at) {
 		at = &stepError{step: -1}
 	}
-	return p.topicError(s, conn.Conn(), pg, at.step-becomes)
+	return p.topicError(s, conn.Conn(), pg, at.step-becomes, becomes > 0)
 }
 
 // topicError translates an error of Postgres about a topic. step is relative to the
-// step that sets the role, which is 0.
-func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int) error {
+// step that sets the role, which is 0. reads tells a SELECT by the subject from an
+// INSERT: Postgres refuses an INSERT with SQLSTATE 42501 where a policy says no, but a
+// SELECT only where the subject lacks a right, as rows that a policy hides are no error.
+func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int, reads bool) error {
 	raised := newAskError(messagesTable, pg)
 	switch {
 	case (pg.Code == codeUndefinedTable || pg.Code == codeInvalidSchema) && strings.Contains(pg.Message, `"realtime`):
@@ -225,22 +227,38 @@ func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, ste
 	case step < 0:
 		return p.refused(conn, raised)
 	case step == 0:
-		return refusedRole(s, conn, pg)
-	case pg.Code != codeInsufficientPrivilege: // which is how an INSERT policy says no
+		return p.refusedRole(s, conn, pg)
+	case reads && lacksRight(pg):
+		p.pg.noteDenied(raised, s.Role)
+	case reads || pg.Code != codeInsufficientPrivilege:
 		p.pg.noteRaised(raised, 1)
 	}
 	return raised
 }
 
-// refusedRole returns why Postgres did not let us become a subject.
-func refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
+// refusedRole returns why Postgres did not let us become a subject. A missing grant is
+// logged, as clients are told no more than that they may not use the topic.
+func (p *private) refusedRole(s *Subject, conn *pgx.Conn, pg *pgconn.PgError) error {
 	switch pg.Code {
 	case codeInvalidParameter:
 		return &RoleError{Role: s.Role}
 	case codeInsufficientPrivilege:
-		return &RoleError{Role: s.Role, User: conn.Config().User}
+		unfit := &RoleError{Role: s.Role, User: conn.Config().User, member: hasSetOption(conn)}
+		p.pg.noteUnfit(unfit)
+		return unfit
 	}
 	return newAskError(messagesTable, pg)
+}
+
+// hasSetOption reports whether memberships have the SET option, which they do from
+// Postgres 16 on. A membership without it needs a GRANT that names it.
+func hasSetOption(conn *pgx.Conn) bool {
+	version := conn.PgConn().ParameterStatus("server_version") // such as "16.4 (Debian)" or "17beta1"
+	if end := strings.IndexFunc(version, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+		version = version[:end]
+	}
+	major, err := strconv.Atoi(version)
+	return err == nil && major >= 16
 }
 
 // becomeOnSQL makes the rest of a transaction run as a subject on a private topic,

@@ -119,7 +119,7 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string,
 		step, err = topics[i].receive(pipeline, first, i > 0)
 		topics[i].answer.Took, at = time.Since(at), time.Now()
 		if pg, ok := postgresError(err); ok {
-			topics[i].answer.Err = p.topicError(topics[i].Subject, conn, pg, step)
+			topics[i].answer.Err = p.topicError(topics[i].Subject, conn, pg, step, true)
 			answered, err = i+1, pipeline.Close()
 			if _, ok := postgresError(err); ok {
 				err = nil

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -141,6 +143,144 @@ func TestPrivateTopicsNeedTheRightToBecomeTheRole(t *testing.T) {
 	l.Exec("grant authenticated to " + login)
 	if g, err := l.policy.MayWrite(t.Context(), s, Topic{Name: "pv-bw"}); err != nil || !g.WriteBroadcast {
 		t.Errorf("MayWrite = %+v, %v after the grant", g, err)
+	}
+}
+
+// TestPrivateTopicsTellTheLogWhichRightIsMissing has policies that the subject's role
+// has no right to evaluate. Clients are only told that they may not use the topic.
+func TestPrivateTopicsTellTheLogWhichRightIsMissing(t *testing.T) {
+	const denied, raised = "lacks a right that the SELECT policies need", "policy raised"
+	for _, c := range []struct {
+		name, sql string
+		logged    []string
+		not       string
+		cure      string
+	}{
+		{
+			"table", "create policy read on realtime.messages for select using (exists (select from members))",
+			[]string{denied, "sqlstate=42501", "permission denied for table members", "role=authenticated", `SELECT on a table`},
+			raised, "grant select on members to authenticated",
+		},
+		{
+			"function", "create policy read on realtime.messages for select using (allowed()); revoke execute on function allowed from public",
+			[]string{denied, "sqlstate=42501", "permission denied for function allowed", "EXECUTE on a function"},
+			raised, "grant execute on function allowed to authenticated",
+		},
+		{
+			"table that a function reads", "create policy read on realtime.messages for select using (looks())",
+			[]string{denied, "sqlstate=42501", "permission denied for table members"},
+			raised, "grant select on members to authenticated",
+		},
+		{
+			"messages itself", "create policy read on realtime.messages for select using (true); revoke select on realtime.messages from authenticated",
+			[]string{denied, "sqlstate=42501", "permission denied for table messages"},
+			raised, "grant select on realtime.messages to authenticated",
+		},
+		{
+			"function that refuses by itself", "create policy read on realtime.messages for select using (refuses())",
+			[]string{raised, "sqlstate=42501", "the PIN is 4711"},
+			"cure", "drop policy read on realtime.messages; create policy read on realtime.messages for select using (true)",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, messagesSQL, today, "create table members (); insert into members default values; revoke all on members from public, authenticated",
+				"create function allowed() returns bool language sql volatile as 'select true'",
+				"create function looks() returns bool language plpgsql as 'begin return exists (select from members); end'",
+				"create function refuses() returns bool language plpgsql as $$ begin raise 'the PIN is 4711' using errcode = '42501'; end $$", c.sql)
+			var log bytes.Buffer
+			l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+			at := time.Now()
+			l.policy.now = func() time.Time { return at }
+			s, topic := l.subject("authenticated", user1), Topic{Name: "room"}
+			check := func(lines int) {
+				t.Helper()
+				_, err := l.policy.MayRead(t.Context(), s, topic, true)
+				all := l.policy.MayReadAll(t.Context(), []ReadCheck{{Subject: s, Topic: topic}})
+				for _, err := range []error{err, all[0].Err} {
+					if !IsAnswer(err) || strings.Contains(err.Error(), "4711") {
+						t.Errorf("told %v", err)
+					}
+				}
+				if n := strings.Count(log.String(), "level=WARN"); n != lines {
+					t.Errorf("%d lines are logged; want %d: %s", n, lines, log.String())
+				}
+			}
+			check(1)
+			for _, want := range c.logged {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log lacks %q: %s", want, log.String())
+				}
+			}
+			if strings.Contains(log.String(), c.not) {
+				t.Errorf("the log has %q: %s", c.not, log.String())
+			}
+			check(1)
+			at = at.Add(raisedAgain)
+			check(2)
+			if n := measured(t, l.metrics, "walcast_policy_raised_total"); n != 6 {
+				t.Errorf("%v topics are counted; want all 6", n)
+			}
+			l.Exec(c.cure)
+			if g, err := l.policy.MayRead(t.Context(), s, topic, false); err != nil || !g.ReadBroadcast {
+				t.Errorf("after %s: MayRead = %+v, %v", c.cure, g, err)
+			}
+		})
+	}
+}
+
+// TestPrivateTopicsWithoutAPolicyAreNoFault: that nobody may read or write a topic is
+// how most policies say no, with SQLSTATE 42501 where it is an INSERT.
+func TestPrivateTopicsWithoutAPolicyAreNoFault(t *testing.T) {
+	l := newLab(t, messagesSQL, today, topicPolicies)
+	var log bytes.Buffer
+	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+	check := func() {
+		t.Helper()
+		s := l.subject("anon", "{}")
+		read, err := l.policy.MayRead(t.Context(), s, Topic{Name: "other"}, true)
+		write, err2 := l.policy.MayWrite(t.Context(), s, Topic{Name: "other"})
+		if n := measured(t, l.metrics, "walcast_policy_raised_total"); err != nil || err2 != nil || read != (Grants{}) || write != (Grants{}) || n != 0 || log.Len() > 0 {
+			t.Errorf("%+v, %v, %+v, %v; %v are counted, logged is %q", read, err, write, err2, n, log.String())
+		}
+	}
+	check()
+	l.Exec("revoke insert on realtime.messages from anon")
+	check()
+}
+
+// TestPrivateTopicsTellTheLogOfARoleThatWeMayNotBecome: what is logged is the SQL
+// after which it works.
+func TestPrivateTopicsTellTheLogOfARoleThatWeMayNotBecome(t *testing.T) {
+	l := newLab(t, messagesSQL, today, topicPolicies)
+	login := l.role("login", "login bypassrls")
+	l.Exec("grant usage on schema realtime to " + login + "; grant all on realtime.messages to " + login)
+	cure := fmt.Sprintf(`GRANT "authenticated" TO "%s";`, login)
+	if l.major() >= 16 {
+		l.Exec("grant authenticated to " + login + " with set false")
+		cure = fmt.Sprintf(`GRANT "authenticated" TO "%s" WITH SET TRUE;`, login)
+	}
+	l.policy.pool = l.loginPool(login)
+	var log bytes.Buffer
+	l.policy.log = slog.New(slog.NewJSONHandler(&log, nil))
+	s, topic := l.subject("authenticated", user1), Topic{Name: "pv-br"}
+	_, err := l.policy.MayRead(t.Context(), s, topic, false)
+	_, err2 := l.policy.MayWrite(t.Context(), s, topic)
+	all := l.policy.MayReadAll(t.Context(), []ReadCheck{{Subject: s, Topic: topic}})
+	for _, err := range []error{err, err2, all[0].Err} {
+		if !errors.Is(err, ErrUnknownRole) {
+			t.Errorf("told %v", err)
+		}
+	}
+	var line struct{ Level, Role, User, Cure string }
+	if err := json.Unmarshal(log.Bytes(), &line); err != nil { // which takes one line only
+		t.Fatalf("logged %q: %v", log.String(), err)
+	}
+	if line.Level != "WARN" || line.Role != "authenticated" || line.User != login || line.Cure != cure {
+		t.Errorf("logged %+v; want the cure %s", line, cure)
+	}
+	l.Exec(line.Cure)
+	if g, err := l.policy.MayRead(t.Context(), s, topic, false); err != nil || !g.ReadBroadcast {
+		t.Errorf("after %s: MayRead = %+v, %v", line.Cure, g, err)
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// raised remembers when a raising policy of a table was last logged.
+// raised remembers when a raising policy of a table, or a right that a role lacks, was
+// last logged.
 type raised struct {
 	mu     sync.Mutex
 	logged map[string]time.Time
@@ -14,7 +17,7 @@ type raised struct {
 
 const (
 	raisedAgain = 30 * time.Second
-	raisedMost  = 1000 // how many tables are remembered
+	raisedMost  = 1000 // how many tables and roles are remembered
 	raisedText  = 200  // how many bytes of an error's text are logged
 )
 
@@ -24,8 +27,31 @@ const (
 func (pg *postgres) noteRaised(err *AskError, times int) {
 	pg.metrics.raised.Add(float64(times))
 	if pg.raised.note(err.Table, pg.now()) {
-		pg.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", strings.ToValidUTF8(err.text[:min(len(err.text), raisedText)], ""))
+		pg.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", err.logged())
 	}
+}
+
+// noteDenied counts a topic that was refused as a role lacks a right that reading
+// realtime.messages under its policies needs. It logs each role at most every 30 s.
+func (pg *postgres) noteDenied(err *AskError, role string) {
+	pg.metrics.raised.Inc()
+	if pg.raised.note(err.Table+" as "+role, pg.now()) {
+		pg.log.Warn("private topic refused, as the role lacks a right that the SELECT policies need", "table", err.Table, "role", role,
+			"sqlstate", err.SQLState, "text", err.logged(), "cure", "grant to role "+pgx.Identifier{role}.Sanitize()+
+				" what the text names (SELECT on a table or view, EXECUTE on a function, USAGE on a schema), or have the policy call a SECURITY DEFINER function that looks there")
+	}
+}
+
+// noteUnfit logs a role that walcast's user may not become, at most every 30 s.
+func (pg *postgres) noteUnfit(err *RoleError) {
+	if pg.raised.note("role "+err.Role, pg.now()) {
+		pg.log.Warn("private topic refused, as walcast's user may not act as the role", "role", err.Role, "user", err.User, "cure", err.Cure())
+	}
+}
+
+// logged is as much of the error's text as is logged.
+func (e *AskError) logged() string {
+	return strings.ToValidUTF8(e.text[:min(len(e.text), raisedText)], "")
 }
 
 // noteUnjudged counts and logs, as noteRaised does, changes that are hidden as nobody
