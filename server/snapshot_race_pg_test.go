@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
@@ -246,37 +247,44 @@ func (w *writing) write(t *rapid.T, id int) {
 }
 
 // Many write as fast as they can, while clients come, with commits of all kinds. What
-// each client has is what some moment has, and in the end what SELECT says.
+// each client has is what some moment has, and in the end what SELECT says. Clients read
+// at the end, so that what waits for them is bounded.
 func TestClientsComeWhileManyWrite(t *testing.T) {
+	const comers, writers, each = 30, 6, 15
 	db := notesDatabase(t, nil)
-	s := startServer(t, configFor(db))
-	ctx, stop := context.WithCancel(t.Context())
-	var writing sync.WaitGroup
-	for first := range 6 {
-		writing.Go(func() {
-			for n := 1000 + first; ctx.Err() == nil; n += 6 {
-				_ = pgx.BeginFunc(ctx, db.Pool, func(tx pgx.Tx) error {
-					_, err := tx.Exec(ctx, "set local synchronous_commit = "+[]string{"on", "off", "local"}[n%3])
-					if err == nil && n%2 == 0 {
-						_, err = tx.Exec(ctx, "savepoint s")
-					}
-					if err == nil {
-						_, err = tx.Exec(ctx, "insert into notes values ($1, 1, 'x')", n)
-					}
-					if err == nil && n > 1100 {
-						_, err = tx.Exec(ctx, "delete from notes where id = $1", n-60)
-					}
-					return err
-				})
+	c := configFor(db)
+	c.Gateway.IdleTimeout = 10 * time.Minute
+	s := startServer(t, c)
+	write := func(n int) error {
+		return pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "set local synchronous_commit = "+[]string{"on", "off", "local"}[n%3])
+			if err == nil && n%2 == 0 {
+				_, err = tx.Exec(t.Context(), "savepoint s")
 			}
+			if err == nil {
+				_, err = tx.Exec(t.Context(), "insert into notes values ($1, 1, 'x')", n)
+			}
+			if err == nil && n > 1100 {
+				_, err = tx.Exec(t.Context(), "delete from notes where id = $1", n-60)
+			}
+			return err
 		})
 	}
 	var clients []*table
-	for range 60 {
+	for comer := range comers {
+		var writing sync.WaitGroup
+		for writer := range writers {
+			writing.Go(func() {
+				for i := range each {
+					if err := write(1000 + (comer*each+i)*writers + writer); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
 		clients = append(clients, s.keep(t, firstRows("notes", "")))
+		writing.Wait()
 	}
-	stop()
-	writing.Wait()
 	for _, k := range clients {
 		k.want(db, noteRows)
 	}
