@@ -266,6 +266,7 @@ func TestAllThatWasCommittedBeforeTheQuestionComesBeforeItsAnswer(t *testing.T) 
 		return n
 	}
 	for ask := range 60 {
+		w.more()
 		before := w.committed()
 		ref := fmt.Sprint("q", ask)
 		c.ask(room, ref, `{}`)
@@ -290,6 +291,8 @@ func TestAllThatWasCommittedBeforeTheQuestionComesBeforeItsAnswer(t *testing.T) 
 
 // manyWriters commit rows with different synchronous_commit, one a transaction.
 type manyWriters struct {
+	due chan struct{} // has a token for each row that is to be written
+
 	mu   sync.Mutex
 	rows map[int]uint32 // those that were committed, with their transactions
 }
@@ -300,9 +303,20 @@ func (w *manyWriters) committed() map[int]uint32 {
 	return maps.Clone(w.rows)
 }
 
+// more has so many rows written from now on that the client can read them.
+func (w *manyWriters) more() {
+	for {
+		select {
+		case w.due <- struct{}{}:
+		default:
+			return
+		}
+	}
+}
+
 // startWriters has three of them write until the test ends.
 func startWriters(t *testing.T, db *devdb.DB) *manyWriters {
-	w := &manyWriters{rows: map[int]uint32{}}
+	w := &manyWriters{rows: map[int]uint32{}, due: make(chan struct{}, 100)}
 	ctx, stop := context.WithCancel(t.Context())
 	var writing sync.WaitGroup
 	t.Cleanup(func() {
@@ -311,7 +325,12 @@ func startWriters(t *testing.T, db *devdb.DB) *manyWriters {
 	})
 	for first := range 3 {
 		writing.Go(func() {
-			for n := first; ctx.Err() == nil; n += 3 {
+			for n := first; ; n += 3 {
+				select {
+				case <-w.due:
+				case <-ctx.Done():
+					return
+				}
 				xid, err := insertOne(ctx, db, n)
 				if err == nil {
 					w.mu.Lock()
