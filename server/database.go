@@ -36,7 +36,13 @@ func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Conf
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
 		config.ConnConfig.RuntimeParams["application_name"] = "walcast"
 	}
-	config.ConnConfig.AfterConnect = withoutJIT
+	pinned := config.ConnConfig.AfterConnect
+	config.ConnConfig.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if err := pinned(ctx, conn); err != nil {
+			return err
+		}
+		return withoutJIT(ctx, conn)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open pool of connections to Postgres: %w", err)
