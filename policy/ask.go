@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"walcast/replication/wal"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -136,10 +138,10 @@ type round struct {
 
 // outcome is the result of a task.
 type outcome struct {
-	acting     bool     // Postgres let us become the subject
-	snapshot   snapshot // if acting: the statement saw at least this
-	seen       []int    // numbers of the visible rows, from 1
-	superseded []int    // numbers of the rows that are visible, but in a later version than was sent
+	acting     bool         // Postgres let us become the subject
+	snapshot   wal.Snapshot // if acting: the statement saw at least this
+	seen       []int        // numbers of the visible rows, from 1
+	superseded []int        // numbers of the rows that are visible, but in a later version than was sent
 	raised     *AskError
 }
 
@@ -265,7 +267,7 @@ func (o *outcome) read(reader *pgconn.ResultReader, statement int) (err error) {
 		switch {
 		case err != nil:
 		case statement == statementBecome:
-			o.snapshot, err = parseSnapshot(string(values[0]))
+			o.snapshot, err = wal.ParseSnapshot(string(values[0]))
 		case statement == statementAsk:
 			err = o.readNumber(values)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"walcast/replication/wal"
 )
 
 // earliness is the rows that were asked about too early: a commit is in the WAL
@@ -21,6 +23,10 @@ const (
 	earlyMost  = 50 * time.Millisecond
 )
 
+// shows reports whether a statement saw a transaction, if it has committed. No
+// transaction has the id 0: of it there is nothing to be seen.
+func shows(s wal.Snapshot, xid uint32) bool { return xid == 0 || s.Sees(xid) }
+
 // unseen returns the numbers of the rows, from 1, that were asked about too early.
 func (t *task) unseen(o *outcome) map[int]bool {
 	if !o.acting {
@@ -28,7 +34,7 @@ func (t *task) unseen(o *outcome) map[int]bool {
 	}
 	var unseen map[int]bool
 	for i, change := range t.index {
-		if !o.snapshot.sees(t.group.inquiry.Changes[change].XID) {
+		if !shows(o.snapshot, t.group.inquiry.Changes[change].XID) {
 			if unseen == nil {
 				unseen = map[int]bool{}
 			}

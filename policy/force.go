@@ -95,7 +95,7 @@ type sight struct {
 	ages   map[dependency]int32 // the age of the newest catalog row, in transactions
 
 	at       time.Time // Postgres' clock after the snapshot was taken
-	snapshot snapshot
+	snapshot wal.Snapshot
 	// held is the oldest catalog_xmin of the database's logical slots: all
 	// transactions before it had ended at a position that the slots have passed.
 	// heldAge is its age in transactions, 0 without a slot.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"walcast/replication/wal"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -126,7 +128,7 @@ func (s *sight) read(rows pgx.Rows) error {
 			return nil
 		}
 		s.held, s.heldAge, s.at = oid, age, time.UnixMicro(print)
-		s.snapshot, err = parseSnapshot(*seen)
+		s.snapshot, err = wal.ParseSnapshot(*seen)
 		return err
 	})
 	return err

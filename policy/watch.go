@@ -58,13 +58,13 @@ type watch struct {
 type look struct {
 	began    time.Time
 	done     chan struct{}
-	snapshot snapshot // the look saw at least this
-	err      error    // why the look failed
+	snapshot wal.Snapshot // the look saw at least this
+	err      error        // why the look failed
 }
 
 // seesAll reports whether the look saw all of the transactions.
 func (l *look) seesAll(xids []uint32) bool {
-	return !slices.ContainsFunc(xids, func(xid uint32) bool { return !l.snapshot.sees(xid) })
+	return !slices.ContainsFunc(xids, func(xid uint32) bool { return !shows(l.snapshot, xid) })
 }
 
 // Depend has Run look at the given objects too. It returns when their present
@@ -263,7 +263,7 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // look compares the present fingerprints with those of the last reading, and reads
 // again what differs.
-func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen snapshot, err error) {
+func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen wal.Snapshot, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
 	known := w.tables.all()

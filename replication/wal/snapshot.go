@@ -49,11 +49,14 @@ func (s Snapshot) String() string {
 	return fmt.Sprintf("%d:%d:%s", s.Least, s.Next, strings.Join(ids, ","))
 }
 
-// Full is the id of 64 bits that a change's id of 32 bits stands for. The ids of
-// the WAL and of the snapshot are less than 2^31 apart.
-func (s Snapshot) Full(xid uint32) uint64 {
-	return s.Next + uint64(int64(int32(xid-uint32(s.Next))))
+// FullXID is the id of 64 bits that an id of 32 bits, as changes have them, stands for:
+// the nearest to another one. Ids that are compared are less than 2^31 apart.
+func FullXID(xid uint32, near uint64) uint64 {
+	return near + uint64(int64(int32(xid-uint32(near))))
 }
+
+// Full is the id of 64 bits that a change's id of 32 bits stands for.
+func (s Snapshot) Full(xid uint32) uint64 { return FullXID(xid, s.Next) }
 
 // Sees reports whether what a top-level transaction did was seen, if it has
 // committed: pg_visible_in_snapshot for an id of 32 bits.

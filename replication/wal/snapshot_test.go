@@ -23,8 +23,34 @@ func TestASnapshotSeesWhatPostgresSays(t *testing.T) {
 	}
 }
 
+func TestASnapshotSeesWhatHadEnded(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		xid  uint32
+		want bool
+	}{
+		{"100:105:100,103", 99, true},
+		{"100:105:100,103", 100, false},
+		{"100:105:100,103", 102, true},
+		{"100:105:100,103", 103, false},
+		{"100:105:100,103", 105, false},
+		{"100:105:100,103", 200, false},
+		{"100:100:", 99, true},
+		{"100:100:", 100, false},
+		{"8589934590:8589934597:8589934594", 4294967295, true}, // the second time around
+		{"8589934590:8589934597:8589934594", 2, false},
+		{"8589934590:8589934597:8589934594", 3, true},
+		{"8589934590:8589934597:8589934594", 5, false},
+	} {
+		s, err := ParseSnapshot(c.text)
+		if err != nil || s.Sees(c.xid) != c.want {
+			t.Errorf("%s sees %d: %t, %v; want %t", c.text, c.xid, s.Sees(c.xid), err, c.want)
+		}
+	}
+}
+
 func TestTextThatIsNoSnapshotIsRefused(t *testing.T) {
-	for _, text := range []string{"", "1", "1:2", "1:2:3:4", "a:2:", "1:2:3,", "1:-2:"} {
+	for _, text := range []string{"", "1", "1:2", "1:2:3:4", "a:2:", "1:a:", "1:2:3,", "1:-2:"} {
 		if s, err := ParseSnapshot(text); err == nil {
 			t.Errorf("ParseSnapshot(%q) = %v; want an error", text, s)
 		}
