@@ -55,7 +55,7 @@ func TestAPublicationIsReadOnceItsTransactionIsShown(t *testing.T) {
 	db := waitingServer(t)
 	db.Exec(`create table extras (id int primary key)`)
 	r := startReader(t, db, holding(), extra, func(s *setup) { s.timing.publications = time.Hour })
-	release := commitUnseen(t, db, makeExtra)
+	release := db.CommitUnseen(makeExtra)
 	waitUntilAsked(r)
 	db.Exec(`insert into orders values (1, 'a')`)
 	r.wantNothing()

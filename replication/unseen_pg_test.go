@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"walcast/internal/devdb"
 	"walcast/replication/wal"
 )
@@ -19,33 +17,6 @@ import (
 func waitingServer(t *testing.T) *devdb.DB {
 	t.Helper()
 	return ownServer(t, map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"})
-}
-
-// commitUnseen commits statements that nobody sees until it is released.
-func commitUnseen(t *testing.T, db *devdb.DB, sql string) (release func()) {
-	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, db.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := conn.Exec(ctx, "set synchronous_commit = on; begin; "+sql+"; commit")
-		done <- errors.Join(err, conn.Close(ctx))
-	}()
-	pid := conn.PgConn().PID()
-	waitFor(t, "the commit to wait for the standby", func() (waits bool) {
-		err := db.Pool.QueryRow(ctx, "select wait_event = 'SyncRep' is true from pg_stat_activity where pid = $1", pid).Scan(&waits)
-		return err == nil && waits
-	})
-	return func() {
-		t.Helper()
-		db.Exec("select pg_cancel_backend($1)", pid)
-		if err := <-done; err != nil {
-			t.Errorf("%s: %v", sql, err)
-		}
-	}
 }
 
 // waitUntilAsked waits until the reader asks whether a transaction is seen.
@@ -86,7 +57,7 @@ func TestATableIsLookedAtOnceItsTransactionIsSeen(t *testing.T) {
 	db := waitingServer(t)
 	r := startReader(t, db, holding())
 	for _, c := range []struct{ sql, want string }{{newMoods, "INSERT moods 1 ok"}, {newSecrets, "INSERT orders 1 a"}} {
-		release := commitUnseen(t, db, c.sql)
+		release := db.CommitUnseen(c.sql)
 		waitUntilAsked(r)
 		r.wantNothing()
 		release()
@@ -103,7 +74,7 @@ func TestATransactionThatIsNotSeenForLongIsToldAndNotLost(t *testing.T) {
 	t.Parallel()
 	db := waitingServer(t)
 	r := startReader(t, db, holding(), func(s *setup) { s.timing.query = 500 * time.Millisecond })
-	release := commitUnseen(t, db, newMoods)
+	release := db.CommitUnseen(newMoods)
 	r.until("the advice", func() bool { return strings.Contains(r.reader.Status().Error, "synchronous standby") })
 	r.wantNothing()
 	if got := r.metric("walcast_replication_reconnects_total", causeUnseen); got < 1 {

@@ -1,8 +1,6 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,37 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
-
-	"walcast/internal/devdb"
 )
-
-// commitUnseen commits statements on a server whose commits wait for a standby that
-// never comes: they are in the WAL, and nobody sees them until they are released.
-func commitUnseen(t *testing.T, db *devdb.DB, sql string) (release func()) {
-	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, db.DSN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() {
-		_, err := conn.Exec(ctx, "set synchronous_commit = on; begin; "+sql+"; commit")
-		done <- errors.Join(err, conn.Close(ctx))
-	}()
-	pid := conn.PgConn().PID()
-	eventually(t, "the commit waits for the standby", func() (waits bool) {
-		err := db.Pool.QueryRow(ctx, "select wait_event = 'SyncRep' is true from pg_stat_activity where pid = $1", pid).Scan(&waits)
-		return err == nil && waits
-	})
-	return func() {
-		t.Helper()
-		db.Exec("select pg_cancel_backend($1)", pid)
-		if err := <-done; err != nil {
-			t.Errorf("%s: %v", sql, err)
-		}
-	}
-}
 
 // A commit stands in the WAL, and has been read from there, while the snapshot does not
 // see it.
@@ -53,9 +21,9 @@ func TestACommitThatTheSnapshotDoesNotSeeYetIsNotLost(t *testing.T) {
 	plain.joinWith(room, strings.Replace(everything, "messages", "notes", 1))
 	db.Exec(`insert into notes values (200, 1, 'so that the table is known')`)
 	plain.wantEvents("INSERT 200", "END")
-	first := commitUnseen(t, db, `insert into notes values (201, 1, 'unseen'); update notes set body = 'unseen' where id = 1`)
+	first := db.CommitUnseen(`insert into notes values (201, 1, 'unseen'); update notes set body = 'unseen' where id = 1`)
 	db.Exec(`insert into notes values (202, 1, 'seen, and later in the WAL')`)
-	second := commitUnseen(t, db, `delete from notes where id = 2`)
+	second := db.CommitUnseen(`delete from notes where id = 2`)
 	db.Exec(`update notes set body = 'seen too' where id = 202`)
 	for i := 0; i < 2; { // the log has both
 		if e := plain.event(); e.line == "DELETE 2" || e.line == "INSERT 202" {
