@@ -16,7 +16,7 @@ import (
 
 const (
 	stormUsers = 220
-	stormFor   = 30 * time.Second
+	stormFor   = 14 * time.Second
 	stormOut   = 10 * time.Second // how long a user who was removed stays out, at least
 	stormCheck = 500 * time.Millisecond
 	// stormLate is how long after a removal something may still come: read-check,

@@ -14,7 +14,7 @@ import (
 
 const (
 	stormSockets  = 1000
-	stormDuration = 20 * time.Second
+	stormDuration = 10 * time.Second
 )
 
 // TestStorm has a thousand clients join, listen, speak, leave and die at random. A

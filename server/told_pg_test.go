@@ -85,19 +85,25 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, vsn := range []string{"1.0.0", "2.0.0"} {
-				client := s.dial(t, vsn)
+			clients := []*client{s.dial(t, "1.0.0"), s.dial(t, "2.0.0")}
+			for _, client := range clients {
 				client.joinBindings("realtime:room", c.bindings)
-				db.Exec(c.breaks)
+			}
+			db.Exec(c.breaks)
+			for _, client := range clients {
 				if p := client.hearsOf(c.code); p.Status != c.status || p.Fix != c.fix {
 					t.Errorf("told %+v; want status %s and the fix %q", p, c.status, c.fix)
 				}
-				db.Exec(c.mends)
+			}
+			db.Exec(c.mends)
+			for _, client := range clients {
 				if p := client.hearsOf(subscribed); p.Status != "ok" {
 					t.Errorf("told %+v; want ok", p)
 				}
-				db.Exec(`delete from messages`)
-				db.Exec(`insert into messages values ($1, 42, 'a')`, i)
+			}
+			db.Exec(`delete from messages`)
+			db.Exec(`insert into messages values ($1, 42, 'a')`, i)
+			for _, client := range clients {
 				client.wantChanges(fmt.Sprintf("INSERT %d a", i))
 			}
 		})
