@@ -197,8 +197,8 @@ func (a *absence) take(e entry, rest []entry) {
 		if a.role != a.client.world.subjects[e.Subject].role {
 			a.role = ""
 		}
-	case left:
-		a.base = wal.Position{}
+	case left: // what was on its way still comes, and is nothing to go on from
+		a.base, a.works = wal.Position{}, false
 	case closed:
 		a.goOn = !a.base.IsZero()
 	case shown, progress:

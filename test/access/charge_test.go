@@ -120,6 +120,7 @@ func TestWhatIsPassedOverIsSuspected(t *testing.T) {
 		"in a connection that goes on":      {[]entry{opens, joins, arms, came(w, 2), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: named, From: at(2)}), second(4, entry{Kind: joined, At: at(2)}), second(4, arms), reach(9, 4)}, []int64{3, 4}},
 		"so, by client_id":                  {[]entry{opens, joins, arms, came(w, 2), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: remembered}), second(4, entry{Kind: joined, At: at(4)}), second(4, arms), reach(9, 4)}, []int64{3, 4}},
 		"so, after the channel was left":    {[]entry{opens, joins, arms, came(w, 2), second(3, entry{Kind: left}), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: remembered}), second(4, entry{Kind: joined, At: at(4)}), second(4, arms), reach(9, 5)}, []int64{5}},
+		"so, with a row on its way then":    {[]entry{opens, joins, arms, second(3, entry{Kind: left}), came(w, 2), second(3, entry{Kind: closed}), second(4, entry{Kind: opened, Back: remembered}), second(4, entry{Kind: joined, At: at(4)}), second(4, arms), reach(9, 5)}, []int64{5}},
 		"and came in the connection before": {[]entry{opens, joins, arms, came(w, 2), came(w, 3), second(4, entry{Kind: closed}), second(4, entry{Kind: opened, Back: named, From: at(2)}), second(4, entry{Kind: joined, At: at(2)}), second(4, arms), reach(9, 3)}, nil},
 	} {
 		q := inquire(w, stock(w, 5), tt.diary...)
