@@ -51,6 +51,9 @@ const (
 	// lookLimit bounds the looks at one time: while the database is away it is to be
 	// noticed that no changes come.
 	lookLimit = 2 * time.Second
+	// checkLimit is how long a check waits for an answer of the database until the
+	// client is told that there is none.
+	checkLimit = 8 * time.Second
 )
 
 func newArming(c *diagnose.Checker, p *policy.Policy, feed func() Feed, logger *slog.Logger) *arming {
@@ -114,16 +117,8 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 		a.armed.doubt(c.channel)
 		a.turns.end(own)
 	case err != nil && ctx.Err() == nil:
-		waits := c.channel.out.deferral.waits()
-		if waits {
-			c.channel.out.deferral.miss()
-		}
-		if !waits && !c.away {
-			c.away = true
+		if a.away(c) {
 			a.logger.Warn("bindings not checked", "err", err, "retry_in", armingRetry)
-			// A warning: the bindings match already, and nothing that commits is lost.
-			away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
-			c.channel.problem(protocol.StatusOK, away.Warning())
 		}
 		a.turns.postpone(own, armingRetry)
 	case !done:
@@ -136,6 +131,16 @@ func (a *arming) take(ctx context.Context, own *turn, c *check) {
 	}
 }
 
+// away tells a client once that its bindings are not checked yet, as the database does
+// not answer. A join that waits for its check is told so at its limit.
+func (a *arming) away(c *check) (told bool) {
+	if reply := c.channel.out.deferral; reply.waits() {
+		reply.miss()
+		return false
+	}
+	return a.turns.tell(c) && a.armed.tellAway(c.channel)
+}
+
 // goOn makes some steps of a check, over the connection of its turn. A step that asks
 // nothing only computes: others have the processor from time to time.
 func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
@@ -145,6 +150,8 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 	} else if c.made == nil || c.subject != subject {
 		a.begin(c, subject)
 	}
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
 	until := time.Now().Add(armingTime)
 	for n := 1; n <= armingSteps && !done && err == nil && time.Now().Before(until); n++ {
 		if done, err = c.made.Step(ctx); n%armingPause == 0 {

@@ -19,8 +19,14 @@ func (a *arming) watch(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		feed := a.feed()
-		if soon := a.armed.feed(feed, now()); soon && feed.outage() == databaseAway {
-			continue // there would be no answer, and channels are to be told in time
+		soon := a.armed.feed(feed, now())
+		if feed.outage() == databaseAway {
+			if soon {
+				continue // there would be no answer, and channels are to be told in time
+			}
+			for _, c := range a.turns.late(now()) {
+				a.away(c)
+			}
 		}
 		a.lookOut(ctx, n, feed)
 	}

@@ -170,7 +170,7 @@ func (d *deferral) expire() {
 		Code: protocol.CodeSubscribeTimeout,
 		Text: fmt.Sprintf("Timed out after %dms waiting for the postgres_changes subscription", d.limit.Milliseconds()),
 	}}
-	if d.missed() {
+	if d.missed() || d.joining.session.hub.arming.feed().outage() == databaseAway {
 		late.Problem.Code = protocol.CodeDatabaseAway
 	}
 	d.refuse(late)

@@ -48,8 +48,25 @@ func (o outage) frame(to protocol.Address) *protocol.Frame {
 	if o == publicationMissing {
 		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationMissing, Code: protocol.CodePublicationMissing})
 	}
+	return to.Problem(protocol.StatusOK, awayWarning())
+}
+
+func awayWarning() protocol.Problem {
 	away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
-	return to.Problem(protocol.StatusOK, away.Warning())
+	return away.Warning()
+}
+
+// tellAway tells a channel whose bindings are not checked yet that the database does not
+// answer. A warning: they match already, and nothing that commits is lost. A channel that
+// is armed is told by feed.
+func (a *armed) tellAway(ch *channel) (told bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.channels[ch] != nil || ch.ended.Load() {
+		return false
+	}
+	ch.problem(protocol.StatusOK, awayWarning())
+	return true
 }
 
 // feed takes in whether changes come, and tells all channels what is new. Those of a

@@ -22,6 +22,7 @@ func TestWhatBreaksABindingIsToldWithinTenSeconds(t *testing.T) {
 		"the catalog: a tick, a look that takes long and the next one": changedEvery*watchEvery + lookLimit + changedEvery*watchEvery,
 		"the database, silently: a look under way, and a second sight": unheardWithin + lookLimit + watchEvery,
 		"the database, at once: a look under way, and a tick":          lookLimit + outageAfter + watchEvery,
+		"a join of which the database knows nothing, alone":            checkLimit,
 		"a publication": missingWithin + outageAfter + lookLimit + watchEvery,
 	} {
 		if within > promised {

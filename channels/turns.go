@@ -60,7 +60,8 @@ type check struct {
 	began   time.Time       // when it was made
 	second  bool            // the bindings worked before
 	subject *policy.Subject // that made is for
-	away    bool            // the client was told that the database does not answer
+	since   time.Time       // when it was asked for
+	away    bool            // the client was told that the database does not answer; guarded
 	again   bool            // another check was asked for meanwhile; guarded
 }
 
@@ -79,7 +80,7 @@ func (t *turns) add(ch *channel) {
 		c.again = true
 		return
 	}
-	c := &check{channel: ch}
+	c := &check{channel: ch, since: now()}
 	t.checks[ch] = c
 	t.enqueue(c)
 }
@@ -108,7 +109,7 @@ func (t *turns) promote() {
 	t.later = t.later[1:]
 	delete(t.queued, ch)
 	if !ch.ended.Load() && t.checks[ch] == nil {
-		c := &check{channel: ch}
+		c := &check{channel: ch, since: now()}
 		t.checks[ch] = c
 		t.enqueue(c)
 	}
@@ -163,6 +164,32 @@ func (t *turns) next(ctx context.Context) (*turn, *check) {
 	t.line = t.line[1:]
 	own.checks[0].again = false
 	return own, own.checks[0]
+}
+
+// lateAfter is how long a check waits until its client is told that the database is
+// away, once that is known. Where the database answers checks take less.
+const lateAfter = time.Second
+
+// late are the checks that have waited for long, of which the clients were not told why.
+func (t *turns) late(now time.Time) (late []*check) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.checks {
+		if !c.away && now.Sub(c.since) >= lateAfter {
+			late = append(late, c)
+		}
+	}
+	return late
+}
+
+// tell notes that the client of a check is told that the database does not answer. It is
+// false if it was told before.
+func (t *turns) tell(c *check) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	isFirst := !c.away
+	c.away = true
+	return isFirst
 }
 
 // wake has the workers that wait in next look at their ctx.
