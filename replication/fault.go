@@ -173,20 +173,26 @@ func pooler() *fault {
 	}
 }
 
-// parameter finds the name of a setting in what Postgres says of it, in whatever
-// language: it is quoted.
-var parameter = regexp.MustCompile(`["«„“»]\s?([\w.]+)\s?["»“”«]`)
+// quoted finds what Postgres quotes in a text, in whatever language: of one about a
+// setting the first is its name.
+var quoted = regexp.MustCompile(`["«„“»]\s?([^"«„“»”]*?)\s?["»“”«]`)
 
 // classifyParameter knows what Postgres refuses of the parameters in database-url
 // that go to it as settings of the session. In the life of a connection only its
 // beginning is refused with FATAL.
 func classifyParameter(e *pgconn.PgError) *fault {
-	if e.SeverityUnlocalized != "FATAL" || !concerns(e, "guc", "unrecognized configuration parameter ") {
+	isSwitch := concerns(e, "process_postgres_switches", "invalid command-line argument")
+	if e.SeverityUnlocalized != "FATAL" || !isSwitch && !concerns(e, "guc", "unrecognized configuration parameter ") {
 		return nil
 	}
-	name := "a parameter"
-	if found := parameter.FindStringSubmatch(e.Message); found != nil {
-		name = "parameter " + found[1]
+	name, found := "a parameter", quoted.FindAllStringSubmatch(e.Message, 2)
+	switch {
+	case isSwitch:
+		name = "parameter options"
+	case e.Routine == "call_string_check_hook" && len(found) == 1: // the value alone, as the one setting has a text of its own
+		name = "parameter role"
+	case len(found) > 0:
+		name = "parameter " + found[0][1]
 	}
 	return &fault{
 		remedy: operate, cause: causeConfiguration,

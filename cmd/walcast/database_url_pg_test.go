@@ -63,9 +63,12 @@ func TestServeTakesURLsAsFrameworksWriteThem(t *testing.T) {
 func TestServeNamesAParameterThatPostgresRefuses(t *testing.T) {
 	cleared(t)
 	db, _ := served(t)
-	for parameter, name := range map[string]string{"nonsense=1": "nonsense", "work_mem=much": "work_mem", "shared_buffers=1GB": "shared_buffers"} {
+	for parameter, name := range map[string]string{
+		"nonsense=1": "nonsense", "work_mem=much": "work_mem", "shared_buffers=1GB": "shared_buffers", "nonsense[x]=1": "nonsense[x]",
+		"role=": "role", "role=nobody": "role", "options=project%3Dx": "options", "options=-c%20nonsense%3D1": "nonsense",
+	} {
 		ready, log := servedBy(t, db, db.DSN+"&"+parameter)
-		if want := "walcast: Postgres does not take parameter " + name + " of database-url"; ready != "" || !strings.Contains(log, want) {
+		if want := "walcast: Postgres does not take parameter " + name + " of database-url: correct"; ready != "" || !strings.Contains(log, want) {
 			t.Errorf("serve with %s: ready %q, log:\n%s\nwant %s", parameter, ready, log, want)
 		}
 	}

@@ -1,7 +1,9 @@
 package conninfo
 
 import (
+	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -57,32 +59,103 @@ func isForeign(name string) bool {
 	return foreign[name] || strings.HasPrefix(name, "x-")
 }
 
-// withSSLMode turns what other clients call ssl and no-verify into the sslmode
-// that promises as much: a wish for encryption is not one to ignore.
-func withSSLMode(text string) string {
-	head, query, found := strings.Cut(text, "?")
-	if !found || !strings.HasPrefix(head, "postgres://") {
-		return text
+// tidyParameters gives the parameters of a URL the form that the parser takes. What
+// other clients call ssl and no-verify becomes the sslmode that promises as much: a wish
+// for encryption is not one to ignore.
+func tidyParameters(text string) (string, error) {
+	head, query, found := cutQuery(text)
+	if !found {
+		return text, nil
 	}
 	parts := strings.Split(query, "&")
 	hasMode := slices.ContainsFunc(parts, func(p string) bool { return strings.HasPrefix(p, "sslmode=") })
-	for i, part := range parts {
-		name, value, _ := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(value); err == nil {
-			value = decoded
+	var kept []string
+	for _, part := range parts {
+		p := readParameter(part)
+		// Where a password has ? and & a piece of it stands in place of a name.
+		if err := p.malformed(); err != nil && !strings.Contains(query, "@") {
+			return "", err
 		}
 		switch {
-		case name == "sslmode" && value == "no-verify":
-			parts[i] = "sslmode=require"
-		case strings.EqualFold(name, "ssl") && hasMode:
-			parts[i] = ""
-		case strings.EqualFold(name, "ssl") && sslModeOf(value) != "":
-			parts[i] = "sslmode=" + sslModeOf(value)
+		case p.name == "sslmode" && p.value == "no-verify":
+			part = "sslmode=require"
+		case p.name == "" || p.is("ssl") && hasMode:
+			continue
+		case p.is("ssl") && sslModeOf(p.value) != "":
+			part = "sslmode=" + sslModeOf(p.value)
+		case !p.hasValue && isForeign(p.name):
+			part += "="
 		}
+		kept = append(kept, part)
 	}
-	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
-	if len(parts) == 0 {
-		return head
+	if len(kept) == 0 {
+		return head, nil
 	}
-	return head + "?" + strings.Join(parts, "&")
+	return head + "?" + strings.Join(kept, "&"), nil
+}
+
+// cutQuery cuts a URL before its parameters. A ? may stand in the password, too, which
+// ends with the first @ if no / comes before it.
+func cutQuery(text string) (head, query string, found bool) {
+	authority, found := strings.CutPrefix(text, "postgres://")
+	if !found {
+		return text, "", false
+	}
+	user := 0
+	if i := strings.IndexAny(authority, "@/"); i >= 0 && authority[i] == '@' {
+		user = i
+	}
+	at := strings.IndexByte(authority[user:], '?')
+	if at < 0 {
+		return text, "", false
+	}
+	at += len(text) - len(authority) + user
+	return text[:at], text[at+1:], true
+}
+
+// queryParameter is one parameter of a URL.
+type queryParameter struct {
+	name, value string
+	hasValue    bool
+	unreadable  bool // its value is no percent-encoding
+}
+
+func readParameter(part string) (p queryParameter) {
+	p.name, p.value, p.hasValue = strings.Cut(part, "=")
+	if name, err := url.QueryUnescape(p.name); err == nil {
+		p.name = name
+	}
+	value, err := url.QueryUnescape(p.value)
+	if p.unreadable = err != nil; !p.unreadable {
+		p.value = value
+	}
+	if p.is("ssl") && !p.hasValue {
+		p.value = "true"
+	}
+	return p
+}
+
+func (p queryParameter) is(name string) bool { return strings.EqualFold(p.name, name) }
+
+// Names of parameters, and those by which some clients write an object's keys.
+var (
+	plainName = regexp.MustCompile(`^\w+$`)
+	sslKey    = regexp.MustCompile(`(?i)^ssl\[\w*\]$`)
+)
+
+// malformed says what keeps a parameter with a plain name from being used.
+func (p queryParameter) malformed() error {
+	switch {
+	case sslKey.MatchString(p.name):
+		return fmt.Errorf("%s: want sslmode in its place, and sslrootcert for a file of certificates", p.name)
+	case !plainName.MatchString(p.name):
+		return nil
+	case p.unreadable:
+		return fmt.Errorf("%s: want a value whose special characters are percent-encoded, %% as %%25", p.name)
+	case p.hasValue || isForeign(p.name):
+		return nil
+	case allowed[p.name] != "":
+		return badParameter(p.name)
+	}
+	return fmt.Errorf("%s: want a value, as in %s=…", p.name, p.name)
 }

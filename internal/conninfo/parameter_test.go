@@ -65,10 +65,27 @@ func TestParseNamesTheParameterThatItDoesNotTake(t *testing.T) {
 	}
 }
 
+// TestParseNamesAParameterThatNoneCanRead, of a URL alone.
+func TestParseNamesAParameterThatNoneCanRead(t *testing.T) {
+	const inItsPlace = ": want sslmode in its place, and sslrootcert for a file of certificates"
+	for parameter, want := range map[string]string{
+		"ssl[ca]=/ca.pem":                     "ssl[ca]" + inItsPlace,
+		"ssl%5BrejectUnauthorized%5D=false":   "ssl[rejectUnauthorized]" + inItsPlace,
+		"sslmode":                             "sslmode: want disable, allow, prefer, require, verify-ca or verify-full",
+		"work_mem":                            "work_mem: want a value, as in work_mem=…",
+		"schema=100%":                         "schema: want a value whose special characters are percent-encoded, % as %25",
+		"application_name=%zz&sslmode=prefer": "application_name: want a value whose special characters are percent-encoded, % as %25",
+	} {
+		if _, err := Parse("postgres://app:s3cret@db/app?" + parameter); err == nil || err.Error() != want {
+			t.Errorf("Parse with %s = %v; want %s", parameter, err, want)
+		}
+	}
+}
+
 // TestAParameterThatIsNotKnownIsNotNamed: what stands in its place may be a piece of a
 // password.
 func TestAParameterThatIsNotKnownIsNotNamed(t *testing.T) {
-	for _, url := range []string{"postgres://app:s3cret@db:invalid port/app", "postgres://app:s%zzcret@db/app", "host=db password='s3cret", "postgres://app:s3:cret@db:pool_max_conns/app"} {
+	for _, url := range []string{"postgres://app:s3cret@db:invalid port/app", "postgres://app:s%zzcret@db/app", "host=db password='s3cret", "postgres://app:s3:cret@db:pool_max_conns/app", "postgres://app:s3/?cret&x@db/app", "postgres://app:s3/?cret=%zz&x@db/app"} {
 		_, err := Parse(url)
 		if err == nil || strings.Contains(err.Error(), "cret") || strings.Contains(err.Error(), "zz") {
 			t.Errorf("Parse(%s) = %v; want an error without a piece of it", url, err)

@@ -35,9 +35,11 @@ func Ignored(databaseURL string) []string {
 }
 
 func parse(databaseURL string) (c *pgxpool.Config, ignored []string, err error) {
-	text := Tidy(databaseURL)
-	c, err = pgxpool.ParseConfig(withSSLMode(text))
+	text, err := tidyParameters(Tidy(databaseURL))
 	if err != nil {
+		return nil, nil, err
+	}
+	if c, err = pgxpool.ParseConfig(text); err != nil {
 		return nil, nil, explain(err)
 	}
 	if err := check(c); err != nil {
@@ -92,16 +94,23 @@ func explain(err error) error {
 		return ErrUnreadable
 	case errors.As(cause, &file):
 		return fmt.Errorf("%s cannot be read: %w", fileParameter(cause.Error()), file)
-	case slices.Contains(tlsErrors, cause.Error()):
-		return fmt.Errorf("TLS cannot be set up: %w", cause)
+	}
+	for text, meaning := range tlsErrors {
+		if strings.HasPrefix(cause.Error(), text) {
+			return errors.New(meaning)
+		}
 	}
 	return ErrUnreadable
 }
 
-// tlsErrors are those of pgconn that say nothing of the URL but what is wrong.
-var tlsErrors = []string{
-	"unable to add CA to cert pool", `both "sslcert" and "sslkey" are required`,
-	"failed to decode sslkey", "unable to find sslpassword",
+// tlsErrors are what pgconn says of files that it can open, and what that means.
+var tlsErrors = map[string]string{
+	"unable to add CA to cert pool":            "sslrootcert: want a file of certificates in PEM form",
+	`both "sslcert" and "sslkey" are required`: "sslcert and sslkey: want both or none",
+	"failed to decode sslkey":                  "sslkey: want a file with a private key in PEM form",
+	"unable to find sslpassword":               "sslkey: the key is encrypted, want its password as sslpassword",
+	"unable to decrypt key":                    "sslpassword: the key that sslkey names cannot be decrypted with it",
+	"unable to load cert":                      "sslcert and sslkey: want a certificate in PEM form, and the key that belongs to it",
 }
 
 // fileParameter is the parameter that named a file, by pgconn's text.

@@ -20,6 +20,9 @@ func TestParseIgnoresWhatOtherClientsAdd(t *testing.T) {
 		{"postgres://app@localhost/app?sslmode=require&supa=base-pooler.x", "supa"},
 		{"host=localhost user=app dbname=app pool_size=5", "pool_size"},
 		{"postgres://app@localhost/app?ssl=false&encoding=utf8", "encoding ssl"},
+		{"postgres://app@localhost/app?schema&&pgbouncer&sslmode=disable&", "pgbouncer schema"},
+		{"postgres://app@localhost/app?", ""},
+		{"postgres://app@localhost/app?&=x&", ""},
 		{"postgres://app@localhost/app?pool_max_conns=3&default_query_exec_mode=exec", ""},
 	} {
 		if got := strings.Join(Ignored(c.url), " "); got != c.ignored {
@@ -69,6 +72,17 @@ func TestParseTakesWhatSurroundsAURL(t *testing.T) {
 	}
 }
 
+// TestParseLeavesThePasswordAsItIs, though it looks like parameters.
+func TestParseLeavesThePasswordAsItIs(t *testing.T) {
+	c, err := Parse("postgres://app:s3?&&ssl&schema=x@db/app?schema=app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := c.ConnConfig; at.Host != "db" || at.Password != "s3?&&ssl&schema=x" {
+		t.Errorf("host %q, password %q; want db and the password whole", at.Host, at.Password)
+	}
+}
+
 // TestParseKeepsAWishForEncryption: without TLS the password and all rows would
 // go over the network for everybody to read.
 func TestParseKeepsAWishForEncryption(t *testing.T) {
@@ -83,6 +97,7 @@ func TestParseKeepsAWishForEncryption(t *testing.T) {
 		{"postgres://app@h/app?sslmode=verify-full&ssl=true", true, true},
 		{"postgres://app@h/app?SSL=True", true, false},
 		{"postgres://app@h/app?ssl=%7B%22rejectUnauthorized%22%3Afalse%7D", true, false},
+		{"postgres://app@h/app?ssl&schema", true, false},
 		{"postgres://app@h/app?ssl=false", false, false},
 		{"postgres://app@h/app?sslmode=prefer&ssl=true", false, false},
 	} {
@@ -101,14 +116,25 @@ func TestParseKeepsAWishForEncryption(t *testing.T) {
 
 func TestParseNamesTheFileThatCannotBeRead(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "ca.pem")
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, nil, 0o600); err != nil {
-		t.Fatal(err)
+	file := func(name, content string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	empty, garbage := file("empty.pem", ""), file("garbage.pem", "no certificate")
+	key := file("key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+	const noAuthority = "sslrootcert: want a file of certificates in PEM form"
 	for _, c := range []struct{ parameters, want string }{
 		{"sslmode=verify-full&sslrootcert=" + missing, "sslrootcert cannot be read: open " + missing + ": no such file or directory"},
 		{"sslmode=require&sslcert=" + missing + "&sslkey=" + missing, "sslkey cannot be read: open " + missing},
-		{"sslmode=verify-full&sslrootcert=" + empty, "TLS cannot be set up: unable to add CA to cert pool"},
+		{"sslmode=verify-full&sslrootcert=" + empty, noAuthority},
+		{"sslmode=verify-full&sslrootcert=" + garbage, noAuthority},
+		{"sslmode=verify-full&sslrootcert=" + key, noAuthority},
+		{"sslmode=require&sslcert=" + garbage + "&sslkey=" + garbage, "sslkey: want a file with a private key in PEM form"},
+		{"sslmode=require&sslcert=" + garbage + "&sslkey=" + key, "sslcert and sslkey: want a certificate in PEM form, and the key that belongs to it"},
+		{"sslmode=require&sslcert=" + garbage, "sslcert and sslkey: want both or none"},
 		{"sslmode=always", "sslmode: want disable, allow, prefer, require, verify-ca or verify-full"},
 	} {
 		_, err := Parse("postgres://app:hunter2@h/app?" + c.parameters)
