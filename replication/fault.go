@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"regexp"
@@ -80,6 +81,17 @@ func (f *fault) Error() string {
 }
 
 func (f *fault) Unwrap() error { return f.err }
+
+// Explain says of an error on an ordinary connection, or in opening it, what the reader
+// would say: what is wrong, and what to do where that is known. It is one line.
+func Explain(err error, c *pgconn.Config) error {
+	f := classify(err, target{role: c.User, database: c.Database})
+	text := strings.Join(strings.Fields(f.Error()), " ")
+	if f.cause == causeNetwork {
+		return fmt.Errorf("connect to Postgres at %s:%d: not reachable (%s)", c.Host, c.Port, text)
+	}
+	return errors.New(text)
+}
 
 // target is what an attempt connects with; the advice about its faults names it.
 type target struct{ role, database, slot string }

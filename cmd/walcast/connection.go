@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,7 +33,7 @@ func (s connectionSettings) connect(ctx context.Context, c replication.Config) (
 	}
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
-		return nil, fmt.Errorf("connect to Postgres: %w", err)
+		return nil, replication.Explain(err, &config.ConnConfig.Config)
 	}
 	return conn, nil
 }

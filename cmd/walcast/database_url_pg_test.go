@@ -117,3 +117,34 @@ func TestReadyLineNamesTheHostInUse(t *testing.T) {
 		t.Errorf("ready line is %q; want %s in it; the log is:\n%s", ready, want, log)
 	}
 }
+
+// TestCommandsSayWhatServeSays of a database that they cannot speak to.
+func TestCommandsSayWhatServeSays(t *testing.T) {
+	cleared(t)
+	db, _ := served(t)
+	db.Exec(`do $$ begin create role outsider login; exception when duplicate_object then null; end $$`)
+	as := func(role string) string { return strings.Replace(db.DSN, "postgres@", role+"@", 1) }
+	for _, c := range []struct{ url, want string }{
+		{db.DSN + "&role=nobody", "Postgres does not take parameter role of database-url"},
+		{as("nobody"), `the server does not let role "nobody" in from here`},
+		{strings.Replace(db.DSN, db.Name, "nowhere", 1), `database "nowhere" does not exist: correct database-url`},
+		{strings.Replace(db.DSN, "postgres@", "postgres:hunter2@", 1) + "&sslmode=require&host=127.0.0.1&port=1", "connect to Postgres at 127.0.0.1:1: not reachable"},
+	} {
+		for _, args := range [][]string{{"migrate"}, {"slot", "status"}, {"slot", "drop"}} {
+			code, _, e := command(t, append(args, "--database-url="+c.url)...)
+			if code != exitFailed || !strings.HasPrefix(e, "walcast: "+c.want) || strings.Count(e, "\n") != 1 || strings.Contains(e, "hunter2") {
+				t.Errorf("%v exits %d with %q; want a line that begins with %q", args, code, e, c.want)
+			}
+		}
+	}
+	db.Exec("select pg_create_logical_replication_slot($1, 'pgoutput')", db.Name)
+	for want, args := range map[string][]string{
+		"run it with a database-url whose role owns the database":              {"migrate"},
+		`role "outsider" may not replicate: ALTER ROLE "outsider" REPLICATION`: {"slot", "drop", "--slot=" + db.Name},
+	} {
+		code, _, e := command(t, append(args, "--database-url="+as("outsider"))...)
+		if code != exitFailed || !strings.Contains(e, want) {
+			t.Errorf("%v exits %d with %q; want %q", args, code, e, want)
+		}
+	}
+}

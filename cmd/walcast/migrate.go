@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/migrations"
 	"walcast/replication"
@@ -41,16 +43,25 @@ func (c *migrateCmd) Run(ctx context.Context, term terminal) error {
 	}
 	report, err := migrations.Apply(ctx, conn, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return err
+		return forOwners(err)
 	}
 	if err := printMigrated(term.out, report); err != nil || c.GrantTo == "" {
 		return err
 	}
 	serving, err := migrations.GrantTo(ctx, conn, c.GrantTo)
 	if err != nil {
-		return err
+		return forOwners(err)
 	}
 	return printServing(term.out, serving)
+}
+
+// forOwners says who may do what the role of database-url may not.
+func forOwners(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42501" { // insufficient_privilege
+		return fmt.Errorf("%w: run it with a database-url whose role owns the database and schema realtime", err)
+	}
+	return err
 }
 
 // printServing tells what was granted, and fails if something is left to be run by
@@ -72,7 +83,7 @@ func printServing(out io.Writer, s migrations.Serving) error {
 func removeSchema(ctx context.Context, conn *pgx.Conn, out io.Writer) error {
 	removal, err := migrations.Remove(ctx, conn)
 	if err != nil {
-		return fmt.Errorf("nothing was removed: %w", err)
+		return forOwners(fmt.Errorf("nothing was removed: %w", err))
 	}
 	for _, object := range removal.Dropped {
 		fmt.Fprintln(out, "dropped", object)

@@ -99,7 +99,7 @@ func (c *slotDropCmd) Run(ctx context.Context, term terminal) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := replication.DropSlot(ctx, conn, c.Slot); err != nil {
-		return err
+		return replication.Explain(err, &conn.Config().Config)
 	}
 	_, err = fmt.Fprintf(term.out, "slot %q dropped\n", c.Slot)
 	return err
