@@ -1,6 +1,7 @@
 package migrations
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -113,6 +114,9 @@ func TestSendRefusesWhatNobodyWouldGet(t *testing.T) {
 		{`realtime.send('{}', 'e', null)`, "22004", `message without a topic`},
 		{`realtime.send('{}', 'e', '')`, "22004", `message without a topic`},
 		{`realtime.send('{}', 'e', 't', null)`, "22004", `message to topic "t" that is neither private nor public`},
+		{`realtime.send('{"n": 1e400}', 'e', 't')`, "22003", `message "e" to topic "t": payload has a number that a double cannot hold`},
+		{`realtime.send('{"a": [{"n": -1e400}]}', 'e', 't')`, "22003", `message "e" to topic "t": payload has a number that a double cannot hold`},
+		{`realtime.send(jsonb_build_object('n', 2::numeric ^ 1024 - 2::numeric ^ 970), 'e', 't')`, "22003", `a number that a double cannot hold`},
 		{`realtime.send_binary(null, 'e', 't')`, "22004", `message "e" to topic "t": payload is null`},
 		{`realtime.send_binary('', null, 't')`, "22004", `message to topic "t" without an event`},
 	} {
@@ -124,6 +128,31 @@ func TestSendRefusesWhatNobodyWouldGet(t *testing.T) {
 	}
 	if _, err := conn.Exec(t.Context(), `select realtime.send('{}', 'e', 'realtime:t')`); err != nil || len(*warnings) != 1 {
 		t.Errorf("send with a prefixed topic: %v, warnings %q; want one warning", err, *warnings)
+	}
+}
+
+// TestSendTakesTheLargestNumbers that are not rounded to infinity, as deep as they may be.
+func TestSendTakesTheLargestNumbers(t *testing.T) {
+	_, conn, _ := sending(t)
+	sends := []string{
+		`realtime.send(jsonb_build_object('n', 2::numeric ^ 1024 - 2::numeric ^ 970 - 1), 'e', 't')`,
+		`realtime.send(jsonb_build_object('a', jsonb_build_array(-(2::numeric ^ 1024 - 2::numeric ^ 970 - 1))), 'e', 't')`,
+		`realtime.send('{"n": 1e-400, "t": "1e400", "1e400": null}', 'e', 't')`,
+	}
+	for _, call := range sends {
+		if _, err := conn.Exec(t.Context(), "select "+call); err != nil {
+			t.Errorf("%s: %v", call, err)
+		}
+	}
+	sent := readSent(t, conn)
+	if len(sent) != len(sends) {
+		t.Fatalf("%d messages; want %d", len(sent), len(sends))
+	}
+	for _, m := range sent {
+		var doubles any
+		if err := json.Unmarshal([]byte(m.Payload), &doubles); err != nil {
+			t.Errorf("payload %.30s is delivered to nobody: %v", m.Payload, err)
+		}
 	}
 }
 
