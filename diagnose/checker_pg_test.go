@@ -269,11 +269,14 @@ func TestASchemaWithoutAPublishedTableSaysSo(t *testing.T) {
 	l.wantProblem("anon", `{"event":"*","schema":"*","table":"*"}`, protocol.Problem{
 		Message: notThere + "[event: *, schema: *, table: *, filters: [], select: nil]", Code: "not_published",
 	})
-	fix := `ALTER PUBLICATION "rows" ADD TABLES IN SCHEMA "Other Schema";`
+	fix := ""
+	if l.lists() { // Postgres has publications of schemas since 15
+		fix = `ALTER PUBLICATION "rows" ADD TABLES IN SCHEMA "Other Schema";`
+	}
 	l.wantProblem("anon", `{"event":"*","schema":"Other Schema"}`, protocol.Problem{
 		Message: notThere + "[event: *, schema: Other Schema, table: *, filters: [], select: nil]", Code: "not_published", Fix: fix,
 	})
-	if l.lists() { // Postgres has publications of schemas since 15
+	if fix != "" {
 		l.db.Exec(fix)
 		l.wantProblem("anon", `{"event":"*","schema":"Other Schema"}`, protocol.Problem{})
 	}

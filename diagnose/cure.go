@@ -95,6 +95,8 @@ func publishingLogged(name, missing string, a catalog.Absence) cure {
 	add := publishing(name, missing, a)
 	if a.Kind != "r" || add.fix == "" && !a.Target.AllTables {
 		return cure{cost: cmp.Or(add.cost, "a partitioned table cannot be made logged")}
+	} else if a.RefersToUnlogged {
+		return cure{cost: "it refers to another unlogged table by a foreign key, and that one has to be made logged first"}
 	}
 	logged := fmt.Sprintf("ALTER TABLE %s SET LOGGED; ", name)
 	costs := costOfLogged

@@ -74,6 +74,15 @@ var shapes = []shaped{
 		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
 	},
 	{
+		name: "an unlogged table that refers to another", schema: `create unlogged table u (id int primary key); insert into u values (1), (2), (11);
+			create unlogged table t (id int primary key references u, note text); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: "refers to another unlogged table", unfixed: true,
+	},
+	{
+		name: "an unlogged table that refers to itself", schema: `create unlogged table t (id int primary key, note text, parent int references t); grant select on t to anon; create publication rows`,
+		app: writes, binding: onT, code: "not_published", cost: costOfLogged,
+	},
+	{
 		name: "a table of Postgres itself", schema: keyed + `create publication rows`, app: writes,
 		binding: `{"event":"*","schema":"pg_catalog","table":"pg_class"}`, code: "not_published", cost: "cannot be published", unfixed: true,
 	},

@@ -11,13 +11,16 @@ import (
 type Absence struct {
 	Kind        string // pg_class.relkind of what has the name, "" for nothing
 	Persistence string // pg_class.relpersistence: only "p" is written to the WAL
-	Leaves      bool   // it is partitioned, and its partitions are published instead
-	Root        bool   // it is a partition, published as part of its root
-	Inherited   bool   // other tables inherit from it, which are published with it unless it is named alone
-	System      bool   // it is Postgres' own, which can never be published
-	Target      Target // the publication to add it to
-	Schema      SchemaShape
-	Shape       Shape // of a table
+	// RefersToUnlogged says that it has a foreign key to another table that is unlogged.
+	RefersToUnlogged bool
+
+	Leaves    bool   // it is partitioned, and its partitions are published instead
+	Root      bool   // it is a partition, published as part of its root
+	Inherited bool   // other tables inherit from it, which are published with it unless it is named alone
+	System    bool   // it is Postgres' own, which can never be published
+	Target    Target // the publication to add it to
+	Schema    SchemaShape
+	Shape     Shape // of a table
 }
 
 // Target is a publication that a table could be added to.
@@ -46,6 +49,8 @@ const absenceQuery = `
 		where t.pubname = any ($3)
 	)
 	select coalesce(c.oid, 0), coalesce(c.relkind::text, ''), coalesce(c.relpersistence::text, ''),
+		exists (select from pg_constraint f join pg_class o on o.oid = f.confrelid
+			where f.contype = 'f' and f.conrelid = c.oid and o.oid <> c.oid and o.relpersistence = 'u'),
 		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
 		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
 		coalesce(c.relkind = 'r' and c.relhassubclass, false),
@@ -65,7 +70,7 @@ func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, err
 	var a Absence
 	var oid uint32
 	into := []any{
-		&oid, &a.Kind, &a.Persistence, &a.Leaves, &a.Root, &a.Inherited, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
+		&oid, &a.Kind, &a.Persistence, &a.RefersToUnlogged, &a.Leaves, &a.Root, &a.Inherited, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
 		&a.Schema.Exists, &a.Schema.Unidentified, &a.Schema.Publishable,
 	}
 	rows, err := c.db.Query(ctx, absenceQuery, schema, table, c.publications)
