@@ -27,6 +27,7 @@ type armed struct {
 // armedChannel is what an armed channel depends on, and what it was told.
 type armedChannel struct {
 	tables     []uint32  // by OID, sorted
+	schemas    []string  // of tables that its wildcards stand for, or once did
 	checked    time.Time // what is known of its bindings is at least as new
 	unsure     bool      // it is to be looked at again after the next look at the catalog
 	since      time.Time // the look after which it is looked at again: what was learnt before is not believed
@@ -62,7 +63,7 @@ func (a *armed) add(ch *channel, found diagnose.Finding, checked time.Time) {
 		return // its end takes it out, and has been
 	}
 	a.take(ch)
-	s := &armedChannel{checked: checked, told: found.Warnings}
+	s := &armedChannel{checked: checked, schemas: found.Schemas, told: found.Warnings}
 	a.channels[ch] = s
 	a.depend(s, found.Relations)
 	for _, w := range found.Warnings {
@@ -90,15 +91,14 @@ func (a *armed) take(ch *channel) {
 	}
 }
 
-// has reports whether a channel's bindings were found to work, and since when a second
-// look at them believes what was learnt.
-func (a *armed) has(ch *channel) (since time.Time, ok bool) {
+// has reports whether a channel's bindings were found to work, and what is known of it.
+func (a *armed) has(ch *channel) (s armedChannel, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if s := a.channels[ch]; s != nil {
-		return s.since, true
+		return *s, true
 	}
-	return time.Time{}, false
+	return armedChannel{}, false
 }
 
 // depend notes what a channel depends on. What it depended on before is let go last, so
@@ -195,7 +195,7 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.B
 		a.take(ch)
 		return false, false
 	}
-	s.checked = s.since
+	s.checked, s.schemas = s.since, found.Schemas
 	a.depend(s, found.Relations)
 	// One that was looked at may be switched off by now.
 	broken := make(map[*protocol.Binding]bool, len(found.Broken))

@@ -165,9 +165,9 @@ func (a *arming) goOn(ctx context.Context, c *check) (done bool, err error) {
 func (a *arming) begin(c *check, subject *policy.Subject) {
 	bindings := c.channel.rows.Bindings()
 	c.subject, c.began = subject, time.Now()
-	since, isArmed := a.armed.has(c.channel)
+	before, isArmed := a.armed.has(c.channel)
 	if c.second = isArmed; isArmed {
-		c.made = a.checker.BeginAgain(subject, bindings, since)
+		c.made = a.checker.BeginAgain(subject, bindings, before.schemas, before.since)
 		return
 	}
 	c.made = a.checker.Begin(subject, bindings)

@@ -19,7 +19,7 @@ func (l *lab) again(role, bindings string, since time.Time) (codes []string, ask
 	s := l.policy.Subject(role, fmt.Sprintf(`{"role":%q}`, role))
 	defer l.policy.Release(s)
 	before := l.db.Pool.Stat().AcquireCount()
-	k := l.checker.BeginAgain(s, parsed, since)
+	k := l.checker.BeginAgain(s, parsed, nil, since)
 	for done := false; !done; {
 		var err error
 		if done, err = k.Step(l.Context()); err != nil {

@@ -25,6 +25,9 @@ type Finding struct {
 	// Relations are, by OID and perhaps more than once, the tables of whose changes the
 	// result depends, beside the publications, roles and schemas.
 	Relations []uint32
+	// Schemas are those of which bindings with wildcards have tables that the role may
+	// read, each once. A second look has those of before too.
+	Schemas []string
 }
 
 // warningsTold is how many warnings a client gets at most, as a binding with
@@ -64,6 +67,7 @@ type Check struct {
 	begun    bool                         // rest has the tables that the first of bindings is still to be checked against
 	clean    bool                         // the first of bindings has no problem so far
 	on       []uint32                     // the tables that the first of bindings depends on
+	in       []string                     // the schemas in which it stands for tables that the role may read
 	found    Finding
 }
 
@@ -74,13 +78,13 @@ func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
 }
 
 // BeginAgain returns a second look at a subject's bindings, which worked: whether each
-// of them still does. Nothing is believed that was learnt before the time. What it
+// of them still does. schemas are those of the Finding before. Nothing is believed that was learnt before the time. What it
 // asks the database depends on tables, roles and columns, and not on how many bindings
 // or subjects there are: the values of filters, which have not changed, it leaves out.
-func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, since time.Time) *Check {
+func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, schemas []string, since time.Time) *Check {
 	fresh := *c
 	fresh.believed = time.Since(since)
-	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings}
+	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings, found: Finding{Schemas: slices.Clone(schemas)}}
 }
 
 // Finding returns the result of the steps so far.
@@ -95,8 +99,8 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	b := &k.bindings[0]
 	if !k.begun {
 		k.of = selectionOf(k.subject, b)
-		if on, ok := k.checker.isFine(k.of, time.Now()); ok && !k.isSecond {
-			k.on = on
+		if last, ok := k.checker.isFine(k.of, time.Now()); ok && !k.isSecond {
+			k.on, k.in = last.on, last.in
 			return k.advance(), nil
 		}
 		refused, err := k.look(ctx, b)
@@ -114,6 +118,13 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	case refused != nil:
 		return k.refuse(refused, nil), nil
 	}
+	if b.isWild() {
+		lost, err := k.cover(ctx, k.rest[0])
+		if err != nil {
+			return false, err
+		}
+		warnings = append(warnings, lost...)
+	}
 	warnings = append(warnings, eventWarnings(b, k.rest[0], k.partly)...)
 	k.found.warn(warnings)
 	k.clean = k.clean && len(warnings) == 0
@@ -121,9 +132,25 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	if k.clean && !k.isSecond {
-		k.checker.fine(k.of, k.on, time.Now())
+		k.checker.fine(k.of, checked{time.Now(), k.on, k.in})
 	}
 	return k.advance(), nil
+}
+
+// cover notes that the first of the bindings, which has wildcards, stands for a table if
+// the role may read it. It warns where the role could use the schema before, and may not
+// now.
+func (k *Check) cover(ctx context.Context, rel *wal.Relation) (lost []protocol.Problem, err error) {
+	view, err := k.checker.policy.ViewWithin(ctx, rel, k.subject, k.checker.believed)
+	switch {
+	case err != nil:
+		return nil, err
+	case !view.NoUsage && slices.Contains(view.Columns, true) && !slices.Contains(k.in, rel.Schema):
+		k.in = append(k.in, rel.Schema)
+	case view.NoUsage && slices.Contains(k.found.Schemas, rel.Schema):
+		lost = append(lost, lostSchema(rel, k.subject.Role))
+	}
+	return lost, nil
 }
 
 // look finds the tables that a binding is to be checked against, or why there are
@@ -158,7 +185,12 @@ func (k *Check) advance() (done bool) {
 	if n := len(k.found.Relations); n == 0 || len(k.on) != 1 || k.found.Relations[n-1] != k.on[0] { // most bindings are on the table of the one before
 		k.found.Relations = append(k.found.Relations, k.on...)
 	}
-	k.rest, k.on, k.begun = nil, nil, false
+	for _, schema := range k.in {
+		if !slices.Contains(k.found.Schemas, schema) {
+			k.found.Schemas = append(k.found.Schemas, schema)
+		}
+	}
+	k.rest, k.on, k.in, k.begun = nil, nil, nil, false
 	k.bindings = k.bindings[1:]
 	return len(k.bindings) == 0
 }

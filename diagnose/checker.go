@@ -88,18 +88,20 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 type checked struct {
 	at time.Time
 	on []uint32 // the tables that the result depends on
+	in []string // the schemas of tables that a binding with wildcards stands for
 }
 
 // isFine reports whether a check of an equal selection has found no problem a moment
-// ago, and the tables that this depends on.
-func (c *Checker) isFine(s selection, now time.Time) (on []uint32, fine bool) {
+// ago, and that check.
+func (c *Checker) isFine(s selection, now time.Time) (last checked, fine bool) {
 	last, known := c.checked.get(s, now)
-	return last.on, known && now.Sub(last.at) < c.believed
+	return last, known && now.Sub(last.at) < c.believed
 }
 
 // fine records that a check has found no problem.
-func (c *Checker) fine(s selection, on []uint32, now time.Time) {
-	c.checked.put(s.clone(), checked{now, on}, s.size()+4*len(on), now)
+func (c *Checker) fine(s selection, last checked) {
+	const perSchema = 16 // the names are the relations' own
+	c.checked.put(s.clone(), last, s.size()+4*len(last.on)+perSchema*len(last.in), last.at)
 }
 
 // Expire forgets what was not asked for lately.

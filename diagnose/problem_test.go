@@ -87,7 +87,7 @@ func TestBindingsThatNothingIsWrongWithAreBoundedInBytes(t *testing.T) {
 	var last selection
 	for i := range 3 * fineBytes / len(long) {
 		last = selectionOf(s, &Binding{Spec: &protocol.Binding{Event: "*", Schema: "public", Table: "t", Filter: fmt.Sprint("a=eq.", i)}})
-		c.fine(last, nil, now)
+		c.fine(last, checked{at: now})
 	}
 	if n := c.Bytes(); n > fineBytes {
 		t.Errorf("%d bytes are kept; want %d at most", n, fineBytes)

@@ -70,6 +70,14 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string, unjudged err
 	return nil
 }
 
+// lostSchema warns a binding with wildcards of a schema that the role may not use any
+// more.
+func lostSchema(rel *wal.Relation, role string) protocol.Problem {
+	fix := grantUsage(rel, role)
+	return warning(protocol.CodeSchemaNotGranted, cure{fix: fix}, fmt.Sprintf(
+		"role %q may not use schema %s any more, which hides all rows of its tables. To see them: %s", role, quote(rel.Schema), fix))
+}
+
 // unjudgedWarning warns that nobody can judge the rows of a table for a role.
 func unjudgedWarning(name, role string, why error) protocol.Problem {
 	text := fmt.Sprintf("nobody can say which rows of %s role %q may see, so none of them come: %v", name, role, why)

@@ -44,6 +44,11 @@ const (
 	onOther    = `{"event":"INSERT","schema":"public","table":"other"}`
 )
 
+const (
+	revokeUsage = `revoke usage on schema public from public, anon`
+	grantUsage  = `grant usage on schema public to public, anon`
+)
+
 // TestWhatBreaksABindingAfterItsJoinIsTold breaks bindings that worked, and mends them.
 func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 	db := appDatabase(t)
@@ -73,6 +78,18 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 		{
 			"SELECT is revoked", onMessages, `revoke select on messages from anon`, `grant select on messages to anon`,
 			"not_granted", "ok", `GRANT SELECT ON "public"."messages" TO "anon";`,
+		},
+		{
+			"USAGE of the schema is revoked", onMessages, revokeUsage, grantUsage,
+			"schema_not_granted", "ok", `GRANT USAGE ON SCHEMA "public" TO "anon";`,
+		},
+		{
+			"USAGE of the schema of a wildcard is revoked", `{"event":"INSERT","schema":"public","table":"*"}`, revokeUsage, grantUsage,
+			"schema_not_granted", "ok", `GRANT USAGE ON SCHEMA "public" TO "anon";`,
+		},
+		{
+			"USAGE of a schema of all is revoked", `{"event":"INSERT","schema":"*","table":"*"}`, revokeUsage, grantUsage,
+			"schema_not_granted", "ok", `GRANT USAGE ON SCHEMA "public" TO "anon";`,
 		},
 		{
 			"SELECT of a filter's column is revoked", onBody,
