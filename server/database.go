@@ -41,7 +41,7 @@ func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Conf
 		if err := pinned(ctx, conn); err != nil {
 			return err
 		}
-		return withoutJIT(ctx, conn)
+		return pinSettings(ctx, conn)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -82,12 +82,15 @@ func newSnapshotPool(ctx context.Context, c Config) (*pgxpool.Pool, error) {
 	})
 }
 
-// withoutJIT has Postgres compile nothing for a session. What walcast reads of the
-// catalog is a few rows, for which the planner expects very many: compiling the
-// statement takes seconds where a processor is busy, running it a millisecond.
-// It is set here, as poolers refuse a connection that asks for it at its start.
-func withoutJIT(ctx context.Context, conn *pgconn.PgConn) error {
-	_, err := conn.Exec(ctx, "set jit = off").ReadAll()
+// pinSettings has a session work as walcast expects, whatever is set for the role or the
+// database. It is done here, as poolers refuse a connection that asks for it at its start.
+//
+// Postgres compiles nothing: what walcast reads of the catalog is a few rows, for which
+// the planner expects very many, and compiling the statement takes seconds where a
+// processor is busy, running it a millisecond. And it filters by policies: with
+// row_security off it refuses what they would filter, as if a right were missing.
+func pinSettings(ctx context.Context, conn *pgconn.PgConn) error {
+	_, err := conn.Exec(ctx, "set jit = off; set row_security = on").ReadAll()
 	return err
 }
 

@@ -56,12 +56,22 @@ func grantTo(t *testing.T, db *devdb.DB, role string) {
 
 // TestTheRoleOfTheREADMEServesAll: it owns nothing and bypasses nothing. A
 // restrictive policy for everybody hides all from it that it may not pass by.
-func TestTheRoleOfTheREADMEServesAll(t *testing.T) {
+func TestTheRoleOfTheREADMEServesAll(t *testing.T) { servesAll(t, "") }
+
+// TestARoleThatRefusesRowSecurityServesAll: pg_dump's setting has Postgres refuse what
+// policies would filter, as if a right were missing.
+func TestARoleThatRefusesRowSecurityServesAll(t *testing.T) { servesAll(t, "row_security = off") }
+
+func servesAll(t *testing.T, setting string) {
+	t.Helper()
 	db := roomsDatabase(t)
 	db.Exec(`create policy strict on realtime.messages as restrictive to public using (realtime.topic() = 'room') with check (realtime.topic() = 'room')`)
 	db.Exec(`insert into members values ('room', $1)`, userID(1))
 	role, config := servingRole(t, db, roomsConfig(db, seldom))
 	grantTo(t, db, role)
+	if setting != "" {
+		db.Exec("alter role " + role + " set " + setting)
+	}
 	tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format("messages_2006_01_02")
 	db.Exec(`drop table realtime.` + tomorrow)
 	s := startServer(t, config)
