@@ -16,6 +16,9 @@ const (
 	typeBytes = "application/octet-stream"
 )
 
+// keptAlone is said of persist for several messages.
+const keptAlone = "can only be used with one message, at /api/broadcast/<topic>/events/<event>"
+
 // tooBig is upstream's text for a payload above the limit.
 const tooBig = "Payload size exceeds tenant limit"
 
@@ -39,6 +42,9 @@ type broadcasts struct {
 func (b *broadcasts) several(r request) response {
 	if contentType(r.Header) != typeJSON && len(r.body) > 0 {
 		return unsupported("Unsupported Media Type. Use application/json")
+	}
+	if keep, err := protocol.PersistOf(r.URL.Query()); keep != 0 || err != nil {
+		return *invalidField("persist", keptAlone)
 	}
 	messages, bad := readMessages(r.body, b.hub.MaxBroadcast())
 	if bad != nil {

@@ -102,7 +102,7 @@ func readMessage(raw map[string]json.RawMessage, limit int) (p channels.Publicat
 		}
 	}
 	if value := raw["persist"]; !isNull(value) && string(value) != "false" {
-		faults["persist"] = []string{"can only be used with one message, at /api/broadcast/<topic>/events/<event>"}
+		faults["persist"] = []string{keptAlone}
 	}
 	if value := raw["id"]; !isNull(value) {
 		if value[0] != '"' {

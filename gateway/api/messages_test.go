@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -52,6 +54,20 @@ func TestReadMessagesSaysWhatIsWrong(t *testing.T) {
 	} {
 		if _, bad := readMessages([]byte(c.body), 100); bad == nil || string(bad.body) != c.want {
 			t.Errorf("readMessages(%s) answered %v; want %s", c.body, bad, c.want)
+		}
+	}
+}
+
+// TestABatchCannotBeKept: there is one id in an answer, and none is stored unsaid.
+func TestABatchCannotBeKept(t *testing.T) {
+	for _, query := range []string{"persist=true", "persist[ttl]=60", "persist=maybe"} {
+		r := httptest.NewRequest(http.MethodPost, "/api/broadcast?"+query, nil)
+		r.Header.Set("Content-Type", "application/json")
+		b := broadcasts{hub: fakeHub{}}
+		got := b.several(request{Request: r, body: []byte(`{"messages":[{"topic":"room","event":"e","payload":{},"private":true}]}`)})
+		const want = `{"errors":{"persist":["can only be used with one message`
+		if got.status != http.StatusUnprocessableEntity || !strings.HasPrefix(string(got.body), want) {
+			t.Errorf("%s: %d %s; want 422 %s", query, got.status, got.body, want)
 		}
 	}
 }
