@@ -96,6 +96,12 @@ func lacksRight(pg *pgconn.PgError) bool {
 	return pg.Code == codeInsufficientPrivilege && strings.HasPrefix(pg.Routine, "aclcheck_error")
 }
 
+// isNo reports whether Postgres has refused an INSERT as no policy allows its row. It
+// has the same SQLSTATE for that as for a missing right.
+func isNo(pg *pgconn.PgError) bool {
+	return pg.Code == codeInsufficientPrivilege && pg.Routine == "ExecWithCheckOptions" && ownContext(pg)
+}
+
 // The SQLSTATEs that decisions depend on.
 const (
 	codeInsufficientPrivilege  = "42501"

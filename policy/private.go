@@ -215,8 +215,8 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes i
 
 // topicError translates an error of Postgres about a topic. step is relative to the
 // step that sets the role, which is 0. reads tells a SELECT by the subject from an
-// INSERT: Postgres refuses an INSERT with SQLSTATE 42501 where a policy says no, but a
-// SELECT only where the subject lacks a right, as rows that a policy hides are no error.
+// INSERT, of which an error may be the policy's no: rows that a policy hides from a SELECT
+// are no error.
 func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, step int, reads bool) error {
 	raised := newAskError(messagesTable, pg)
 	switch {
@@ -228,9 +228,9 @@ func (p *private) topicError(s *Subject, conn *pgx.Conn, pg *pgconn.PgError, ste
 		return p.refused(conn, raised)
 	case step == 0:
 		return p.refusedRole(s, conn, pg)
-	case reads && lacksRight(pg):
-		p.pg.noteDenied(raised, s.Role)
-	case reads || pg.Code != codeInsufficientPrivilege:
+	case lacksRight(pg):
+		p.pg.noteDenied(raised, s.Role, reads)
+	case reads || !isNo(pg):
 		p.pg.noteRaised(raised, 1)
 	}
 	return raised

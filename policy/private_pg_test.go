@@ -228,24 +228,111 @@ func TestPrivateTopicsTellTheLogWhichRightIsMissing(t *testing.T) {
 	}
 }
 
+// TestPrivateTopicsTellTheLogWhichRightWritingLacks has INSERT policies that the subject's
+// role has no right to evaluate. Clients are told what they are told by a policy's no.
+func TestPrivateTopicsTellTheLogWhichRightWritingLacks(t *testing.T) {
+	const denied, raised = "lacks a right that the INSERT policies need", "policy raised"
+	for _, c := range []struct {
+		name, sql string
+		logged    []string
+		cure      string
+	}{
+		{
+			"table", "create policy write on realtime.messages for insert with check (exists (select from members))",
+			[]string{denied, "sqlstate=42501", "permission denied for table members", "role=authenticated", "SELECT on a table"},
+			"grant select on members to authenticated",
+		},
+		{
+			"function", "create policy write on realtime.messages for insert with check (allowed()); revoke execute on function allowed from public",
+			[]string{denied, "permission denied for function allowed", "EXECUTE on a function"},
+			"grant execute on function allowed to authenticated",
+		},
+		{
+			"schema", "create schema hr; create function hr.looks() returns bool language sql volatile as 'select true'; create function asks() returns bool language plpgsql as 'begin return hr.looks(); end'; create policy write on realtime.messages for insert with check (asks())",
+			[]string{denied, "permission denied for schema hr", "USAGE on a schema"},
+			"grant usage on schema hr to authenticated",
+		},
+		{
+			"messages itself", "create policy write on realtime.messages for insert with check (true); revoke insert on realtime.messages from authenticated",
+			[]string{denied, "permission denied for table messages", "INSERT on realtime.messages"},
+			"grant insert on realtime.messages to authenticated",
+		},
+		{
+			"table of a trigger", "create policy write on realtime.messages for insert with check (true); create trigger notes before insert on realtime.messages for each row execute function notes()",
+			[]string{denied, "permission denied for table members"},
+			"grant select on members to authenticated",
+		},
+		{
+			"function that refuses by itself", "create policy write on realtime.messages for insert with check (refuses())",
+			[]string{raised, "sqlstate=42501", "the PIN is 4711"},
+			"drop policy write on realtime.messages; create policy write on realtime.messages for insert with check (true)",
+		},
+		{
+			"function that another policy refuses", "create policy write on realtime.messages for insert with check (tries())",
+			[]string{raised, "sqlstate=42501", "row-level security policy for table"},
+			"alter table journal disable row level security",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLab(t, messagesSQL, today, "create table members (); insert into members default values; revoke all on members from public, authenticated",
+				"create table journal (); alter table journal enable row level security; grant insert on journal to authenticated",
+				"create function allowed() returns bool language sql volatile as 'select true'",
+				"create function notes() returns trigger language plpgsql as 'begin perform from members; return new; end'",
+				"create function tries() returns bool language plpgsql as 'begin insert into journal default values; return true; end'",
+				"create function refuses() returns bool language plpgsql as $$ begin raise 'the PIN is 4711' using errcode = '42501'; end $$", c.sql)
+			var log bytes.Buffer
+			l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+			at := time.Now()
+			l.policy.now = func() time.Time { return at }
+			s, topic := l.subject("authenticated", user1), Topic{Name: "room"}
+			check := func(lines int) {
+				t.Helper()
+				g, err := l.policy.MayWrite(t.Context(), s, topic)
+				stores, err2 := l.policy.MayStore(t.Context(), s, topic)
+				if err != nil || err2 != nil || g != (Grants{}) || stores {
+					t.Errorf("told %+v, %v, %t, %v; want no right and no error", g, err, stores, err2)
+				}
+				if n := strings.Count(log.String(), "level=WARN"); n != lines {
+					t.Errorf("%d lines are logged; want %d: %s", n, lines, log.String())
+				}
+			}
+			check(1)
+			for _, want := range c.logged {
+				if !strings.Contains(log.String(), want) {
+					t.Errorf("the log lacks %q: %s", want, log.String())
+				}
+			}
+			check(1)
+			at = at.Add(raisedAgain)
+			check(2)
+			if n := measured(t, l.metrics, "walcast_policy_raised_total"); n != 9 {
+				t.Errorf("%v topics are counted; want 9, as each is asked about for broadcasts, presence and storing", n)
+			}
+			l.Exec(c.cure)
+			if g, err := l.policy.MayWrite(t.Context(), s, topic); err != nil || !g.WriteBroadcast || !g.WritePresence {
+				t.Errorf("after %s: MayWrite = %+v, %v", c.cure, g, err)
+			}
+		})
+	}
+}
+
 // TestPrivateTopicsWithoutAPolicyAreNoFault: that nobody may read or write a topic is
 // how most policies say no, with SQLSTATE 42501 where it is an INSERT.
 func TestPrivateTopicsWithoutAPolicyAreNoFault(t *testing.T) {
 	l := newLab(t, messagesSQL, today, topicPolicies)
 	var log bytes.Buffer
 	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
-	check := func() {
+	check := func(role string) {
 		t.Helper()
-		s := l.subject("anon", "{}")
+		s := l.subject(role, "{}")
 		read, err := l.policy.MayRead(t.Context(), s, Topic{Name: "other"}, true)
 		write, err2 := l.policy.MayWrite(t.Context(), s, Topic{Name: "other"})
 		if n := measured(t, l.metrics, "walcast_policy_raised_total"); err != nil || err2 != nil || read != (Grants{}) || write != (Grants{}) || n != 0 || log.Len() > 0 {
 			t.Errorf("%+v, %v, %+v, %v; %v are counted, logged is %q", read, err, write, err2, n, log.String())
 		}
 	}
-	check()
-	l.Exec("revoke insert on realtime.messages from anon")
-	check()
+	check("anon") // no policy is for it
+	check("authenticated")
 }
 
 // TestPrivateTopicsTellTheLogOfARoleThatWeMayNotBecome: what is logged is the SQL

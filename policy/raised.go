@@ -32,13 +32,18 @@ func (pg *postgres) noteRaised(err *AskError, times int) {
 }
 
 // noteDenied counts a topic that was refused as a role lacks a right that reading
-// realtime.messages under its policies needs. It logs each role at most every 30 s.
-func (pg *postgres) noteDenied(err *AskError, role string) {
+// realtime.messages, or writing to it, needs. It logs each role at most every 30 s for
+// either.
+func (pg *postgres) noteDenied(err *AskError, role string, reads bool) {
 	pg.metrics.raised.Inc()
-	if pg.raised.note(err.Table+" as "+role, pg.now()) {
-		pg.log.Warn("private topic refused, as the role lacks a right that the SELECT policies need", "table", err.Table, "role", role,
+	policies, own := "INSERT", "INSERT on realtime.messages, "
+	if reads {
+		policies, own = "SELECT", ""
+	}
+	if pg.raised.note(err.Table+" "+policies+" as "+role, pg.now()) {
+		pg.log.Warn("private topic refused, as the role lacks a right that the "+policies+" policies need", "table", err.Table, "role", role,
 			"sqlstate", err.SQLState, "text", err.logged(), "cure", "grant to role "+pgx.Identifier{role}.Sanitize()+
-				" what the text names (SELECT on a table or view, EXECUTE on a function, USAGE on a schema), or have the policy call a SECURITY DEFINER function that looks there")
+				" what the text names ("+own+"SELECT on a table or view, EXECUTE on a function, USAGE on a schema), or have the policy call a SECURITY DEFINER function that looks there")
 	}
 }
 
