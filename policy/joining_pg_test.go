@@ -31,7 +31,7 @@ func TestSixtyJoinsOfPrivateTopicsLeaveAConnectionThatDecidesAboutRows(t *testin
 			}
 		})
 	}
-	for l.policy.joining.inUse(s) < l.policy.joining.each && t.Context().Err() == nil {
+	for l.policy.joining.inUse(s.Account()) < l.policy.joining.each && t.Context().Err() == nil {
 		runtime.Gosched()
 	}
 	decide, stop := context.WithTimeout(t.Context(), 2*time.Second)
@@ -46,37 +46,37 @@ func TestSixtyJoinsOfPrivateTopicsLeaveAConnectionThatDecidesAboutRows(t *testin
 
 func TestAJoinThatHasGivenUpWaitsForNoConnection(t *testing.T) {
 	p := New(DefaultConfig(), nil, slog.New(slog.DiscardHandler), nil)
-	done, err := p.Join(t.Context(), nil)
+	done, err := p.Join(t.Context(), &Subject{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Join(ctx, nil); !errors.Is(err, context.Canceled) {
+	if _, err := p.Join(ctx, &Subject{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Join = %v; want %v", err, context.Canceled)
 	}
 	done()
-	done, err = p.Join(t.Context(), nil)
+	done, err = p.Join(t.Context(), &Subject{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	done()
 }
 
-// inUse is how many connections a subject has.
-func (j *joining) inUse(s *Subject) int {
+// inUse is how many connections an account has.
+func (j *joining) inUse(by Account) int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if l := j.lines[s]; l != nil {
+	if l := j.lines[by]; l != nil {
 		return l.using
 	}
 	return 0
 }
 
-// TestSubjectsTakeTurnsToJoin has one subject want a lot, and others come later.
-func TestSubjectsTakeTurnsToJoin(t *testing.T) {
-	many, few, third := &Subject{}, &Subject{}, &Subject{}
-	j := &joining{free: 3, each: 2, lines: map[*Subject]*line{}}
+// TestAccountsTakeTurnsToJoin has one account want a lot, and others come later.
+func TestAccountsTakeTurnsToJoin(t *testing.T) {
+	many, few, third := Account{sub: "many"}, Account{sub: "few"}, Account{sub: "third"}
+	j := &joining{free: 3, each: 2, lines: map[Account]*line{}}
 	isIn := func(turn <-chan struct{}) bool {
 		select {
 		case <-turn:
@@ -90,11 +90,11 @@ func TestSubjectsTakeTurnsToJoin(t *testing.T) {
 		first = append(first, j.enter(many))
 	}
 	if !isIn(first[0]) || !isIn(first[1]) || isIn(first[2]) {
-		t.Fatal("one subject does not have two of three connections")
+		t.Fatal("one account does not have two of three connections")
 	}
 	other := []<-chan struct{}{j.enter(few), j.enter(few)}
 	if !isIn(other[0]) || isIn(other[1]) {
-		t.Error("another subject does not have the third")
+		t.Error("another account does not have the third")
 	}
 	last := j.enter(third)
 	j.leave(many)
@@ -103,11 +103,11 @@ func TestSubjectsTakeTurnsToJoin(t *testing.T) {
 	}
 	j.leave(many)
 	if !isIn(other[1]) || isIn(first[3]) {
-		t.Error("the subject that has waited longer is not next")
+		t.Error("the account that has waited longer is not next")
 	}
 	j.leave(few)
 	if !isIn(last) || isIn(first[3]) {
-		t.Error("a subject that has come later waits for all that another wants")
+		t.Error("an account that has come later waits for all that another wants")
 	}
 	for _, turn := range first[3:] {
 		j.giveUp(many, turn)
@@ -116,6 +116,32 @@ func TestSubjectsTakeTurnsToJoin(t *testing.T) {
 	j.leave(many)
 	j.leave(third)
 	if len(j.lines)+len(j.order) > 0 || j.free != 3 {
-		t.Errorf("%d subjects and %d turns are left, %d connections are free; want none and 3", len(j.lines), len(j.order), j.free)
+		t.Errorf("%d accounts and %d turns are left, %d connections are free; want none and 3", len(j.lines), len(j.order), j.free)
+	}
+}
+
+// TestTokensOfOneUserAreOneAccount, and no others.
+func TestTokensOfOneUserAreOneAccount(t *testing.T) {
+	p := New(DefaultConfig(), nil, slog.New(slog.DiscardHandler), nil)
+	of := func(role, claims string) Account { return p.Subject(role, claims).Account() }
+	first := of("authenticated", `{"sub":"1","iat":1}`)
+	for _, c := range []struct {
+		role, claims string
+		same         bool
+	}{
+		{"authenticated", `{"sub":"1","iat":2,"aal":"aal1"}`, true},
+		{"authenticated", `{"sub":"2","iat":1}`, false},
+		{"anon", `{"sub":"1","iat":1}`, false},
+		{"authenticated", `{"iat":1}`, false},
+	} {
+		if got := of(c.role, c.claims) == first; got != c.same {
+			t.Errorf("%s %s is of the account of the first: %t; want %t", c.role, c.claims, got, c.same)
+		}
+	}
+	if of("anon", `{"iat":1}`) == of("anon", `{"iat":2}`) {
+		t.Error("tokens without sub are one account")
+	}
+	if (*Subject)(nil).Account() != (Account{}) {
+		t.Error("a channel that has ended is of an account")
 	}
 }

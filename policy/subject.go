@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"walcast/filters"
@@ -15,11 +16,33 @@ type Subject struct {
 	Role   string
 	Claims string // the claims object as JSON text
 
-	guard *guard
+	guard   *guard
+	account atomic.Pointer[Account] // nil until somebody wants to know
 }
 
 // Actor returns the role and the claims. It makes a Subject a filters.Subject.
 func (s *Subject) Actor() (role, claims string) { return s.Role, s.Claims }
+
+// Account is whom subjects belong to: subjects of one role and sub claim have one, whatever
+// else their claims say, which changes with each new token. Without sub each has its own.
+type Account struct{ role, sub, claims string }
+
+// Account returns whom the subject belongs to. It is for sharing fairly, and grants nothing.
+// A channel that has ended has no subject any more: nil has the zero Account.
+func (s *Subject) Account() Account {
+	if s == nil {
+		return Account{}
+	}
+	if known := s.account.Load(); known != nil {
+		return *known
+	}
+	a := Account{role: s.Role, sub: s.claim("sub")}
+	if a.sub == "" {
+		a.claims = s.Claims
+	}
+	s.account.Store(&a)
+	return a
+}
 
 // possible reports whether Postgres can have such a role and claims. Setting the
 // role "none" would restore our own user, with everything that it may see.

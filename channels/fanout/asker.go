@@ -23,9 +23,9 @@ type asker struct {
 	mu        sync.Mutex
 	ready     *sync.Cond
 	groups    map[groupKey]*group
-	bySubject map[*policy.Subject]*subjectQueue
-	queues    []*subjectQueue       // subjects with questions, in the order of their turns
-	tables    map[*wal.Relation]int // rounds about each table that are being asked
+	byAccount map[policy.Account]*accountQueue
+	queues    []*accountQueue       // accounts with questions, in the order of their turns
+	tables    map[*wal.Relation]int // rounds about each table that are being asked, without slow ones
 	slow      int                   // slow rounds that are being asked
 	least     time.Duration         // see usual
 	forgotAt  time.Time             // when groups were last dropped, see forget
@@ -33,7 +33,7 @@ type asker struct {
 
 func newAsker(f *Fanout) *asker {
 	a := &asker{
-		fanout: f, groups: map[groupKey]*group{}, bySubject: map[*policy.Subject]*subjectQueue{}, tables: map[*wal.Relation]int{},
+		fanout: f, groups: map[groupKey]*group{}, byAccount: map[policy.Account]*accountQueue{}, tables: map[*wal.Relation]int{},
 	}
 	a.ready = sync.NewCond(&a.mu)
 	return a

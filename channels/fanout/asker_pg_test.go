@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -353,5 +354,44 @@ func TestAResyncCoversTheRowsThatWaitToBeDecided(t *testing.T) {
 	from, err := wal.ParsePosition(*got.From)
 	if first := (wal.Position{LSN: f.LSN - 0x100}); err != nil || from.Compare(first) >= 0 || from.Compare(before) < 0 {
 		t.Errorf("told from %s on; want from before the first row that waited, %s", *got.From, first)
+	}
+}
+
+// heldRow is a filter of its own for each n, so that Postgres is asked about each.
+func heldRow(n int) string {
+	return fmt.Sprintf(`{"event":"*","schema":"public","table":"held","filter":"id=neq.%d"}`, -n)
+}
+
+// TestTokensOfOneAccountDelayNobodyElse has Postgres not answer about rows of several
+// subjects that belong to one account. They are known to be quick by then.
+func TestTokensOfOneAccountDelayNobodyElse(t *testing.T) {
+	f := newPatientFixture(t, messagesTable, strings.Replace(heldTable, "= 'held' then", "= 'held' and id > 10 then", 1))
+	held := f.Relation("held")
+	release := f.lock()
+	at := f.Changes.Standing()
+	for i := range 20 {
+		f.Commit(logtest.Insert(held, fmt.Sprint(i+1), "x"))
+	}
+	slow := make([]*inbox, 50)
+	owners := map[owner]int{}
+	for i := range slow {
+		slow[i] = newInbox()
+		s := f.subscribe(slow[i], ask{role: "authenticated", claims: fmt.Sprintf(`{"sub":"held","iat":%d}`, i), bindings: heldRow(i)}, Start{From: Proven, At: at})
+		owners[s.owner()]++
+	}
+	f.waitAsking()
+	other := newInbox()
+	owners[f.subscribe(other, ask{role: "authenticated", claims: isFree, bindings: heldRows}, Start{From: Proven, At: at}).owner()]++
+	if diff := cmp.Diff(rows(1, 21), other.wait(t, 20)); diff != "" {
+		t.Errorf("to another account (-want +got):\n%s", diff)
+	}
+	if len(owners) != 2 {
+		t.Errorf("the catch-ups of two accounts have turns of %d owners", len(owners))
+	}
+	release()
+	for i, b := range slow {
+		if diff := cmp.Diff(rows(1, 21), b.wait(t, 20)); diff != "" {
+			t.Fatalf("to the slow one %d (-want +got):\n%s", i, diff)
+		}
 	}
 }

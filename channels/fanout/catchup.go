@@ -32,12 +32,12 @@ type catchup struct {
 // lane. The subscription must not be attached to a delivery. named are positions that
 // its client has named, if the log had not begun by then.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing, named ...changelog.Named) {
-	f.start(&catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps}})
+	f.start(&catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps, by: s.owner()}})
 }
 
 // catchUpFromStart is catchUp from where the log will begin.
 func (f *Fanout) catchUpFromStart(s *Subscription, to *lane) {
-	f.start(&catchup{fanout: f, subscription: s, lane: to, early: true, piece: firstPiece, turn: turn{limits: &f.catchUps}})
+	f.start(&catchup{fanout: f, subscription: s, lane: to, early: true, piece: firstPiece, turn: turn{limits: &f.catchUps, by: s.owner()}})
 }
 
 func (f *Fanout) start(c *catchup) {
@@ -53,7 +53,7 @@ func (f *Fanout) start(c *catchup) {
 func (c *catchup) sendAtPace(ctx context.Context, size int, send func()) {
 	had := c.turn.end()
 	c.subscription.request.Session.catchUps.pace(ctx, c.subscription.request.Outbox, size, func() { c.fanout.catchUps.compute(send) })
-	c.turn.again(had)
+	c.turn.again(ctx, had)
 }
 
 // How many changes a catch-up delivers in one go, so that other catch-ups have

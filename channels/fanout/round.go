@@ -8,21 +8,22 @@ import (
 	"walcast/replication/wal"
 )
 
-// subjectQueue is the groups of questions of one subject. Subjects have their
-// turns one after the other, whatever each of them asks.
-type subjectQueue struct {
-	subject *policy.Subject
-	groups  []*group // groups with questions that are not being asked, in the order of their turns
-	asking  int      // rounds of the subject that are being asked
-	queued  bool     // it waits in asker.queues for its turn
+// accountQueue is the groups of questions of the subjects of one account. Accounts have
+// their turns one after the other, whatever each of them asks.
+type accountQueue struct {
+	account policy.Account
+	groups  []*group        // groups with questions that are not being asked, in the order of their turns
+	about   []*wal.Relation // the tables of the rounds of the account that are being asked
+	slow    int             // slow ones among these
+	queued  bool            // it waits in asker.queues for its turn
 }
 
 // How many rounds are asked at once.
 const (
 	roundsAtOnce    = 3  // of all, each over a connection
 	slowRounds      = 2  // of groups that are slow, or not known to be quick
-	roundsOfSubject = 2  // of one subject
-	roundsOfTable   = 2  // about one table
+	roundsOfAccount = 2  // of one account, about different tables, one of them slow
+	roundsOfTable   = 2  // about one table, beside slow ones
 	roundGroups     = 64 // groups that are asked about a table in one round
 	// roundQuestions is how many questions a round may have before no more
 	// groups join it: none of them is answered before all are.
@@ -42,7 +43,7 @@ type round struct {
 
 // part is the questions of one group in a round.
 type part struct {
-	queue     *subjectQueue
+	queue     *accountQueue
 	group     *group
 	questions []*question
 }
@@ -61,16 +62,16 @@ func (r *round) relation() *wal.Relation { return r.parts[0].group.relation }
 // pickRound takes out the questions that are asked next; nil if none can be
 // asked now. a.mu must be held.
 func (a *asker) pickRound() *round {
-	for i, sq := range a.queues {
-		picked := a.pick(sq)
+	for i, q := range a.queues {
+		picked := a.pick(q)
 		if picked == nil {
 			continue
 		}
 		r := &round{slow: !picked.budget.isQuick(), isOff: time.Now().Before(picked.budget.off)}
-		a.open(r, sq, picked)
+		a.open(r, q, picked)
 		a.queues = append(a.queues[:i], a.queues[i+1:]...)
-		sq.queued = false
-		a.enqueue(sq)
+		q.queued = false
+		a.enqueue(q)
 		if !r.slow && picked.isAboutRows() {
 			a.join(r)
 		}
@@ -80,18 +81,15 @@ func (a *asker) pickRound() *round {
 	return nil
 }
 
-// looksFor is among how many groups of a subject the one that cost least is
+// looksFor is among how many groups of an account the one that cost least is
 // looked for.
 const looksFor = 32
 
-// pick returns, of the first groups of a subject, the one that has cost least
+// pick returns, of the first groups of an account, the one that has cost least
 // and can be asked now; nil for none. a.mu must be held.
-func (a *asker) pick(sq *subjectQueue) (picked *group) {
-	if sq.asking >= roundsOfSubject {
-		return nil
-	}
-	for _, g := range sq.groups[:min(looksFor, len(sq.groups))] {
-		if a.tables[g.relation] >= roundsOfTable || a.slow >= slowRounds && !g.budget.isQuick() {
+func (a *asker) pick(q *accountQueue) (picked *group) {
+	for _, g := range q.groups[:min(looksFor, len(q.groups))] {
+		if !a.hasRound(q, g) {
 			continue
 		}
 		if picked == nil || g.budget.spent < picked.budget.spent {
@@ -101,16 +99,28 @@ func (a *asker) pick(sq *subjectQueue) (picked *group) {
 	return picked
 }
 
-// join adds to a round what other subjects ask about the same table. a.mu must
+// hasRound reports whether one more round may be asked, about a group of an account. a.mu
+// must be held.
+func (a *asker) hasRound(q *accountQueue, g *group) bool {
+	switch {
+	case len(q.about) >= roundsOfAccount || slices.Contains(q.about, g.relation):
+		return false
+	case g.budget.isQuick():
+		return a.tables[g.relation] < roundsOfTable
+	}
+	return a.slow < slowRounds && q.slow == 0
+}
+
+// join adds to a round what other accounts ask about the same table. a.mu must
 // be held.
 func (a *asker) join(r *round) {
-	for _, sq := range a.queues {
+	for _, q := range a.queues {
 		if len(r.parts) >= roundGroups || r.size() >= roundQuestions {
 			return
 		}
-		for _, g := range sq.groups[:min(looksFor, len(sq.groups))] {
-			if g.relation == r.relation() && g.isAboutRows() && g.budget.isQuick() && sq.asking < roundsOfSubject {
-				a.open(r, sq, g)
+		for _, g := range q.groups[:min(looksFor, len(q.groups))] {
+			if g.relation == r.relation() && g.isAboutRows() && g.budget.isQuick() && a.hasRound(q, g) {
+				a.open(r, q, g)
 				break
 			}
 		}
@@ -118,33 +128,36 @@ func (a *asker) join(r *round) {
 }
 
 // open takes a group's questions into a round. a.mu must be held.
-func (a *asker) open(r *round, sq *subjectQueue, g *group) {
-	r.parts = append(r.parts, part{sq, g, g.take()})
+func (a *asker) open(r *round, q *accountQueue, g *group) {
+	r.parts = append(r.parts, part{q, g, g.take()})
 	g.asking = true
-	i := slices.Index(sq.groups, g)
-	sq.groups = slices.Delete(sq.groups, i, i+1)
-	sq.asking++
+	i := slices.Index(q.groups, g)
+	q.groups = slices.Delete(q.groups, i, i+1)
+	q.about = append(q.about, g.relation)
 }
 
 // begin counts a round that is about to be asked. a.mu must be held.
 func (a *asker) begin(r *round) {
-	a.tables[r.relation()]++
 	if r.slow {
 		a.slow++
+		r.parts[0].queue.slow++
+		return
 	}
+	a.tables[r.relation()]++
 }
 
 // end takes back what begin and open have counted. a.mu must be held.
 func (a *asker) end(r *round) {
 	if r.slow {
 		a.slow--
-	}
-	if a.tables[r.relation()]--; a.tables[r.relation()] == 0 {
+		r.parts[0].queue.slow--
+	} else if a.tables[r.relation()]--; a.tables[r.relation()] == 0 {
 		delete(a.tables, r.relation())
 	}
 	for _, p := range r.parts {
 		p.group.asking = false
-		p.queue.asking--
+		done := slices.Index(p.queue.about, p.group.relation)
+		p.queue.about = slices.Delete(p.queue.about, done, done+1)
 		if len(p.group.questions) > 0 {
 			p.queue.groups = append(p.queue.groups, p.group)
 		}
@@ -153,18 +166,18 @@ func (a *asker) end(r *round) {
 	a.ready.Broadcast()
 }
 
-// enqueue has a subject wait for its turn if it has questions. a.mu must be
+// enqueue has an account wait for its turn if it has questions. a.mu must be
 // held.
-func (a *asker) enqueue(sq *subjectQueue) {
-	if len(sq.groups) == 0 {
-		if sq.asking == 0 {
-			delete(a.bySubject, sq.subject)
+func (a *asker) enqueue(q *accountQueue) {
+	if len(q.groups) == 0 {
+		if len(q.about) == 0 {
+			delete(a.byAccount, q.account)
 		}
 		return
 	}
-	if !sq.queued {
-		sq.queued = true
-		a.queues = append(a.queues, sq)
+	if !q.queued {
+		q.queued = true
+		a.queues = append(a.queues, q)
 	}
 }
 
@@ -172,13 +185,14 @@ func (a *asker) enqueue(sq *subjectQueue) {
 func (a *asker) add(q *question) {
 	g := q.group
 	if len(g.questions) == 0 && !g.asking {
-		sq := a.bySubject[g.subject]
-		if sq == nil {
-			sq = &subjectQueue{subject: g.subject}
-			a.bySubject[g.subject] = sq
+		account := g.subject.Account()
+		of := a.byAccount[account]
+		if of == nil {
+			of = &accountQueue{account: account}
+			a.byAccount[account] = of
 		}
-		sq.groups = append(sq.groups, g)
-		a.enqueue(sq)
+		of.groups = append(of.groups, g)
+		a.enqueue(of)
 	}
 	g.questions = append(g.questions, q)
 	g.byChange[q.change] = q

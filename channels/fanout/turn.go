@@ -20,8 +20,8 @@ const turnTime = 2 * time.Millisecond
 
 // catchUpLimits bound how many catch-ups do something at a time. Others wait.
 type catchUpLimits struct {
-	turns  chan struct{} // has a token for each catch-up that has changes matched and not sent yet
-	asking chan struct{} // and for each that may have to wait for Postgres between
+	turns  *turns        // of catch-ups that have changes matched and not sent yet
+	asking *turns        // of those of them that may have to wait for Postgres between
 	heavy  *heavy.Work   // has a turn for each that computes
 	next   chan struct{} // has a token for each that computes, or will next: messages must not wait behind all others
 }
@@ -31,7 +31,7 @@ func newCatchUpLimits(w *heavy.Work) catchUpLimits {
 		w = heavy.New()
 	}
 	return catchUpLimits{
-		turns: make(chan struct{}, catchUpsAtOnce), asking: make(chan struct{}, askingAtOnce),
+		turns: newTurns(catchUpsAtOnce), asking: newTurns(askingAtOnce),
 		heavy: w, next: make(chan struct{}, w.Most()),
 	}
 }
@@ -61,9 +61,10 @@ func (l *catchUpLimits) compute(f func()) {
 // to the goroutine of its catch-up.
 type turn struct {
 	limits *catchUpLimits
-	of     chan struct{} // holds the turn's token, nil while it has none
-	from   chan struct{} // the turns it takes part in, nil for those of catchUpLimits.turns
-	since  time.Time     // when it has begun to compute, zero while it does not
+	by     owner
+	of     *turns    // those that it is one of, nil while it is none
+	from   *turns    // those that it takes part in, nil for catchUpLimits.turns
+	since  time.Time // when it has begun to compute, zero while it does not
 }
 
 // begin waits for a turn, unless there is one that has not lasted long yet. It is
@@ -72,14 +73,8 @@ func (t *turn) begin(ctx context.Context) bool {
 	if t.isOver() {
 		t.end()
 	}
-	if t.of == nil {
-		turns := t.turns()
-		select {
-		case turns <- struct{}{}:
-			t.of = turns
-		case <-ctx.Done():
-			return false
-		}
+	if t.of == nil && !t.take(ctx, t.turns()) {
+		return false
 	}
 	t.compute()
 	return true
@@ -87,7 +82,16 @@ func (t *turn) begin(ctx context.Context) bool {
 
 func (t *turn) isOver() bool { return !t.since.IsZero() && time.Since(t.since) >= turnTime }
 
-func (t *turn) turns() chan struct{} {
+// take waits for one of the turns. It is false when ctx is done.
+func (t *turn) take(ctx context.Context, of *turns) bool {
+	if !of.take(ctx, t.by) {
+		return false
+	}
+	t.of = of
+	return true
+}
+
+func (t *turn) turns() *turns {
 	if t.from != nil {
 		return t.from
 	}
@@ -111,20 +115,19 @@ func (t *turn) rest() {
 }
 
 // end gives the turn back, and returns what it was one of; nil for none.
-func (t *turn) end() (of chan struct{}) {
+func (t *turn) end() (of *turns) {
 	t.rest()
 	if of = t.of; of != nil {
-		<-of
+		of.give(t.by)
 		t.of = nil
 	}
 	return of
 }
 
-// again takes the turn that end has given back.
-func (t *turn) again(of chan struct{}) {
+// again takes the turn that end has given back, unless ctx is done.
+func (t *turn) again(ctx context.Context, of *turns) {
 	if of != nil {
-		of <- struct{}{}
-		t.of = of
+		t.take(ctx, of)
 	}
 }
 

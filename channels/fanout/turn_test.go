@@ -10,7 +10,9 @@ import (
 )
 
 // held is how many turns of each kind are taken.
-func (l *catchUpLimits) held() [3]int { return [3]int{len(l.turns), len(l.asking), l.heavy.Taken()} }
+func (l *catchUpLimits) held() [3]int {
+	return [3]int{catchUpsAtOnce - l.turns.left, askingAtOnce - l.asking.left, l.heavy.Taken()}
+}
 
 // TestACatchUpThatWaitsHasNoProcessor: neither while its client has no room, nor while Postgres
 // is asked, nor between.
@@ -24,7 +26,7 @@ func TestACatchUpThatWaitsHasNoProcessor(t *testing.T) {
 	}{
 		{"begins", func() { own.begin(t.Context()) }, [3]int{1, 0, 1}},
 		{"has something matched", own.rest, [3]int{1, 0, 0}},
-		{"waits for its client", func() { own.again(own.end()) }, [3]int{1, 0, 0}},
+		{"waits for its client", func() { own.again(t.Context(), own.end()) }, [3]int{1, 0, 0}},
 		{"computes again", own.compute, [3]int{1, 0, 1}},
 		{"waits for Postgres", own.asks, [3]int{0, 0, 0}},
 		{"begins with those that ask", func() { own.begin(t.Context()) }, [3]int{0, 1, 1}},

@@ -2,8 +2,9 @@ package live
 
 import (
 	"context"
-	"errors"
 	"time"
+
+	"walcast/policy"
 )
 
 // batch is equal requests, which share a snapshot. The lock of Snapshots guards it.
@@ -21,6 +22,9 @@ type batch struct {
 	err     error
 	bytes   int64
 }
+
+// account is whose snapshot it is.
+func (b *batch) account() policy.Account { return b.key.subject.Account() }
 
 // Asked is a snapshot that one channel has asked for.
 type Asked struct {
@@ -76,101 +80,4 @@ func (s *Snapshots) tidy(b *batch) {
 	if b.users == 0 && !b.ended.IsZero() && s.shared[b.key] != b {
 		s.drop(b)
 	}
-}
-
-// drop gives the memory of a batch back. s.mu must be held.
-func (s *Snapshots) drop(b *batch) {
-	if b.taken != nil {
-		b.taken.drop()
-	}
-	s.bytes -= b.bytes
-	b.bytes = 0
-	delete(s.held, b)
-	s.changed.Broadcast()
-}
-
-// give is drop for what a worker has read and does not use.
-func (s *Snapshots) give(b *batch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.drop(b)
-}
-
-// errNoRoom means that a snapshot has to be taken later, as others need the memory.
-var errNoRoom = errors.New("no room for the snapshot yet")
-
-// errTooLarge means that a snapshot alone takes more than the memory of all.
-var errTooLarge = errors.New("the snapshot is larger than snapshot-memory")
-
-// grow takes memory for what was read of a batch. The one that was begun first waits
-// until there is enough; others give up what they have, so that no two wait for each
-// other.
-func (s *Snapshots) grow(ctx context.Context, b *batch, bytes int64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b.bytes += bytes
-	s.bytes += bytes
-	s.held[b] = struct{}{}
-	if b.bytes > s.config.SnapshotBytes {
-		return errTooLarge
-	}
-	for s.bytes > s.config.SnapshotBytes {
-		if !s.isFirst(b) {
-			return errNoRoom
-		}
-		if err := ctx.Err(); err != nil {
-			return &AwayError{cause: err}
-		}
-		if !s.revoke() {
-			s.await(ctx)
-		}
-	}
-	return nil
-}
-
-// isFirst reports whether a batch was begun before all others that are being read.
-func (s *Snapshots) isFirst(b *batch) bool {
-	for o := range s.held {
-		if o.ended.IsZero() && o.number < b.number {
-			return false
-		}
-	}
-	return true
-}
-
-// isReading reports whether a snapshot is being read that has memory.
-func (s *Snapshots) isReading() bool {
-	for b := range s.held {
-		if b.ended.IsZero() {
-			return true
-		}
-	}
-	return false
-}
-
-// revoke takes the rows away that were read first, if their clients have had long
-// enough to take them. It is false if there are none.
-func (s *Snapshots) revoke() bool {
-	var oldest *batch
-	for b := range s.held {
-		if !b.ended.IsZero() && time.Since(b.ended) > s.config.SnapshotTimeout && (oldest == nil || b.ended.Before(oldest.ended)) {
-			oldest = b
-		}
-	}
-	if oldest == nil {
-		return false
-	}
-	s.metrics.revoked.Inc()
-	s.drop(oldest)
-	return true
-}
-
-// await waits until something has changed, a moment at most: what may be revoked
-// depends on the time.
-func (s *Snapshots) await(ctx context.Context) {
-	timer := time.AfterFunc(100*time.Millisecond, s.wake)
-	defer timer.Stop()
-	stop := context.AfterFunc(ctx, s.wake)
-	defer stop()
-	s.changed.Wait()
 }

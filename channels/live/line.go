@@ -6,42 +6,42 @@ import (
 	"walcast/policy"
 )
 
-// line is the snapshots that wait for a connection. Subjects take turns, however many
+// line is the snapshots that wait for a connection. Accounts take turns, however many
 // snapshots each of them wants, and none has all of the connections. It has no lock of
 // its own: that of Snapshots guards it.
 type line struct {
-	each    int // connections that one subject may have at once
-	using   map[*policy.Subject]int
-	waiting map[*policy.Subject][]*batch
-	order   []*policy.Subject // of those who wait, whose turn is next first
+	each    int // connections that one account may have at once
+	using   map[policy.Account]int
+	waiting map[policy.Account][]*batch
+	order   []policy.Account // of those who wait, whose turn is next first
 }
 
 func newLine(connections int) line {
-	return line{each: max(1, connections-1), using: map[*policy.Subject]int{}, waiting: map[*policy.Subject][]*batch{}}
+	return line{each: max(1, connections-1), using: map[policy.Account]int{}, waiting: map[policy.Account][]*batch{}}
 }
 
-// put has a batch wait behind those of its subject.
+// put has a batch wait behind those of its account.
 func (l *line) put(b *batch) {
-	s := b.key.subject
-	if l.waiting[s] = append(l.waiting[s], b); len(l.waiting[s]) == 1 {
-		l.order = append(l.order, s)
+	a := b.account()
+	if l.waiting[a] = append(l.waiting[a], b); len(l.waiting[a]) == 1 {
+		l.order = append(l.order, a)
 	}
 }
 
-// take takes out the batch whose turn it is, nil for none. Its subject uses one
-// connection more until it calls done.
-func (l *line) take() *batch {
-	for i, s := range l.order {
-		if l.using[s] >= l.each {
+// take takes out the batch whose turn it is among the accounts that may begin one, nil
+// for none. Its account uses one connection more until it calls done.
+func (l *line) take(mayBegin func(policy.Account) bool) *batch {
+	for i, a := range l.order {
+		if l.using[a] >= l.each || !mayBegin(a) {
 			continue
 		}
-		b := l.waiting[s][0]
-		l.using[s]++
+		b := l.waiting[a][0]
+		l.using[a]++
 		l.order = slices.Delete(l.order, i, i+1)
-		if l.waiting[s] = l.waiting[s][1:]; len(l.waiting[s]) > 0 {
-			l.order = append(l.order, s)
+		if l.waiting[a] = l.waiting[a][1:]; len(l.waiting[a]) > 0 {
+			l.order = append(l.order, a)
 		} else {
-			delete(l.waiting, s)
+			delete(l.waiting, a)
 		}
 		return b
 	}
@@ -49,19 +49,19 @@ func (l *line) take() *batch {
 }
 
 // done ends the use of a connection.
-func (l *line) done(s *policy.Subject) {
-	if l.using[s]--; l.using[s] == 0 {
-		delete(l.using, s)
+func (l *line) done(a policy.Account) {
+	if l.using[a]--; l.using[a] == 0 {
+		delete(l.using, a)
 	}
 }
 
 // remove takes a batch out that nobody wants any more.
 func (l *line) remove(b *batch) {
-	s := b.key.subject
-	l.waiting[s] = slices.DeleteFunc(l.waiting[s], func(o *batch) bool { return o == b })
-	if len(l.waiting[s]) == 0 {
-		delete(l.waiting, s)
-		l.order = slices.DeleteFunc(l.order, func(o *policy.Subject) bool { return o == s })
+	a := b.account()
+	l.waiting[a] = slices.DeleteFunc(l.waiting[a], func(o *batch) bool { return o == b })
+	if len(l.waiting[a]) == 0 {
+		delete(l.waiting, a)
+		l.order = slices.DeleteFunc(l.order, func(o policy.Account) bool { return o == a })
 	}
 }
 

@@ -72,5 +72,5 @@ func (s *Snapshots) waiting() int {
 func (s *Snapshots) size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.bytes
+	return s.memory.bytes
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,12 +186,12 @@ func TestASnapshotThatNobodyWantsIsNotRead(t *testing.T) {
 	}
 }
 
-// While one subject has all the connections that it may have, others have theirs.
-func TestNoSubjectHasAllConnections(t *testing.T) {
+// While one account has all the connections that it may have, others have theirs.
+func TestNoAccountHasAllConnections(t *testing.T) {
 	l := newLab(t, nil, `create table slow (id int primary key); insert into slow values (1); grant select on slow to anon; alter table slow enable row level security;
 		create policy sleepy on slow using (pg_sleep(60) is null)`, `create table free (id int primary key); grant select on free to anon`).run()
-	s := l.subject("anon", `{"sub":"greedy"}`)
 	for i := range 20 {
+		s := l.subject("anon", fmt.Sprintf(`{"sub":"greedy","iat":%d}`, i/2))
 		a := l.snapshots.Ask(SnapshotRequest{Subject: s, Bindings: l.bindings(of("slow", fmt.Sprintf(`,"limit":%d`, i+1)))})
 		t.Cleanup(a.Release)
 	}
@@ -220,6 +221,51 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	l.db.Exec("insert into large select n, repeat('x', 1000) from generate_series(701, 1400) n")
 	if r := l.refused("anon", "{}", of("large", ""), protocol.CodeSnapshotTooLarge); !strings.Contains(r.Problem.Message, "bytes") {
 		t.Errorf("refused with %q; want the limit of bytes", r.Problem.Message)
+	}
+}
+
+// Clients of one account have all of the memory and do not take their rows. Others do not
+// wait for them: the account gives back what was read first, and no more than is needed.
+func TestNoAccountHasAllMemory(t *testing.T) {
+	l := newLab(t, func(c *SnapshotLimits) { c.SnapshotBytes = 1 << 20; c.SnapshotTimeout = time.Hour },
+		`create table large (id int primary key, body text); insert into large select n, repeat('x', 1000) from generate_series(1, 1000) n; grant select on large to anon`).run()
+	var greedy []*Asked
+	ask := func(claims, more string) *Asked {
+		a := l.snapshots.Ask(SnapshotRequest{Subject: l.subject("anon", claims), Bindings: l.bindings(of("large", more))})
+		t.Cleanup(a.Release)
+		return a
+	}
+	for i := range 9 { // the last has no room
+		greedy = append(greedy, ask(fmt.Sprintf(`{"sub":"greedy","iat":%d}`, i), fmt.Sprintf(`,"limit":%d`, 110+i)))
+	}
+	for _, a := range greedy[:8] {
+		if _, err := l.wait(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.until("the last one is being read", func() bool {
+		l.snapshots.mu.Lock()
+		defer l.snapshots.mu.Unlock()
+		return l.snapshots.memory.isReading()
+	})
+	s, err := l.wait(ask(`{"sub":"other"}`, `,"limit":10`))
+	if err != nil || s.Counts[0] != 10 {
+		t.Fatalf("another account's = %+v, %v; want 10 rows", s, err)
+	}
+	var left []bool
+	for _, a := range greedy[:8] {
+		taken, _ := a.Result()
+		_, ok := taken.Rows(0, 0, 1)
+		left = append(left, ok)
+	}
+	if !slices.Equal(left, []bool{false, true, true, true, true, true, true, true}) {
+		t.Errorf("which of the first account's have their rows: %v; want all but the one that was read first", left)
+	}
+	if _, ok := s.Rows(0, 0, 1); !ok {
+		t.Error("the other has no rows")
+	}
+	if got := l.metric("walcast_channels_snapshots_revoked_total", ""); got != 1 {
+		t.Errorf("%v snapshots were revoked; want 1", got)
 	}
 }
 

@@ -44,16 +44,15 @@ type Snapshots struct {
 	changed *sync.Cond // something may go on: a snapshot waits, memory is free, or Run ends
 	line    line
 	shared  map[requestKey]*batch // that others can still share
-	held    map[*batch]struct{}   // that have memory
-	bytes   int64                 // of these
-	count   uint64                // batches that were begun
-	named   []named               // the newest last
+	memory  memory
+	count   uint64  // batches that were begun
+	named   []named // the newest last
 }
 
 // NewSnapshots reads nothing before Run.
 func NewSnapshots(c SnapshotsConfig, reg prometheus.Registerer) *Snapshots {
 	s := &Snapshots{
-		config: c, line: newLine(c.SnapshotConnections), shared: map[requestKey]*batch{}, held: map[*batch]struct{}{},
+		config: c, line: newLine(c.SnapshotConnections), shared: map[requestKey]*batch{}, memory: newMemory(c.SnapshotBytes),
 		relations: relations{known: map[uint32]*wal.Relation{}},
 	}
 	s.config.Logger = c.Logger.With("component", "snapshots")
@@ -114,18 +113,15 @@ func (s *Snapshots) work(ctx context.Context) error {
 	}
 }
 
-// next waits for a snapshot that is to be taken; nil when ctx is done. None is begun
-// while others have half of the memory, so that it need not be given up soon.
+// next waits for a snapshot that is to be taken; nil when ctx is done.
 func (s *Snapshots) next(ctx context.Context) *batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for ctx.Err() == nil {
-		if s.bytes <= s.config.SnapshotBytes/2 || !s.isReading() {
-			if b := s.line.take(); b != nil {
-				s.count++
-				b.number, b.began = s.count, time.Now()
-				return b
-			}
+		if b := s.line.take(s.memory.mayBegin()); b != nil {
+			s.count++
+			b.number, b.began = s.count, time.Now()
+			return b
 		}
 		s.changed.Wait()
 	}
@@ -188,7 +184,7 @@ func (s *Snapshots) postpone(b *batch) {
 	s.give(b)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line.done(b.key.subject)
+	s.line.done(b.account())
 	if b.users > 0 {
 		b.number = 0
 		s.line.put(b)
@@ -200,7 +196,7 @@ func (s *Snapshots) postpone(b *batch) {
 func (s *Snapshots) end(b *batch, taken *Snapshot, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.line.done(b.key.subject)
+	s.line.done(b.account())
 	b.taken, b.err, b.ended = taken, err, time.Now()
 	close(b.done)
 	if err != nil && s.shared[b.key] == b {
