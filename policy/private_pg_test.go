@@ -149,7 +149,7 @@ func TestPrivateTopicsNeedTheRightToBecomeTheRole(t *testing.T) {
 // TestPrivateTopicsTellTheLogWhichRightIsMissing has policies that the subject's role
 // has no right to evaluate. Clients are only told that they may not use the topic.
 func TestPrivateTopicsTellTheLogWhichRightIsMissing(t *testing.T) {
-	const denied, raised = "lacks a right that the SELECT policies need", "policy raised"
+	const denied, raised = `lacks a right that the policies need" table=realtime.messages command=SELECT`, "policy raised"
 	for _, c := range []struct {
 		name, sql string
 		logged    []string
@@ -231,7 +231,7 @@ func TestPrivateTopicsTellTheLogWhichRightIsMissing(t *testing.T) {
 // TestPrivateTopicsTellTheLogWhichRightWritingLacks has INSERT policies that the subject's
 // role has no right to evaluate. Clients are told what they are told by a policy's no.
 func TestPrivateTopicsTellTheLogWhichRightWritingLacks(t *testing.T) {
-	const denied, raised = "lacks a right that the INSERT policies need", "policy raised"
+	const denied, raised = `lacks a right that the policies need" table=realtime.messages command=INSERT`, "policy raised"
 	for _, c := range []struct {
 		name, sql string
 		logged    []string

@@ -36,12 +36,12 @@ func (pg *postgres) noteRaised(err *AskError, times int) {
 // either.
 func (pg *postgres) noteDenied(err *AskError, role string, reads bool) {
 	pg.metrics.raised.Inc()
-	policies, own := "INSERT", "INSERT on realtime.messages, "
+	command, own := "INSERT", "INSERT on realtime.messages, "
 	if reads {
-		policies, own = "SELECT", ""
+		command, own = "SELECT", ""
 	}
-	if pg.raised.note(err.Table+" "+policies+" as "+role, pg.now()) {
-		pg.log.Warn("private topic refused, as the role lacks a right that the "+policies+" policies need", "table", err.Table, "role", role,
+	if pg.raised.note(err.Table+" "+command+" as "+role, pg.now()) {
+		pg.log.Warn("private topic refused, as the role lacks a right that the policies need", "table", err.Table, "command", command, "role", role,
 			"sqlstate", err.SQLState, "text", err.logged(), "cure", "grant to role "+pgx.Identifier{role}.Sanitize()+
 				" what the text names ("+own+"SELECT on a table or view, EXECUTE on a function, USAGE on a schema), or have the policy call a SECURITY DEFINER function that looks there")
 	}
