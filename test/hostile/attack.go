@@ -33,6 +33,7 @@ var attacks = []attack{
 	joinsOfManyBindings{},
 	equalBindings{},
 	resumesAtOnce{},
+	unequalSnapshots{},
 	privateJoinsOfSlowPolicy{},
 	tokenFlood{},
 	frameFlood{},

@@ -23,7 +23,10 @@ func init() {
 }
 
 func (randomMixture) world() (all []string) {
-	return append(rangesUnderICUCollation{}.world(), rowsOnWhichThePolicyRaises{}.world()...)
+	for _, a := range []attack{rangesUnderICUCollation{}, rowsOnWhichThePolicyRaises{}, unequalSnapshots{}} {
+		all = append(all, a.world()...)
+	}
+	return all
 }
 
 func (randomMixture) run(ctx context.Context, a *attacker) error {

@@ -163,6 +163,13 @@ func bind(table, filter string) map[string]any {
 	return b
 }
 
+// snapshot is a binding that begins with the rows that there are.
+func snapshot(table, filter string) map[string]any {
+	b := bind(table, filter)
+	b["event"], b["snapshot"] = "*", true
+	return b
+}
+
 // heartbeat keeps a session from being idle, until ctx is done.
 func (s *socket) heartbeat(ctx context.Context) {
 	for program.Wait(ctx, 10*time.Second) {

@@ -16,7 +16,8 @@ const (
 )
 
 // visits has somebody come, join and leave, again and again until ctx is done: by
-// turns for rows, with a filter that has to be checked, and to a private topic.
+// turns for rows, with a filter that has to be checked, to a private topic, and for the
+// rows that there are.
 func visits(ctx context.Context, address string) (all []visit) {
 	for i := 0; program.Wait(ctx, visitEvery); i++ {
 		started := time.Now()
@@ -39,10 +40,7 @@ func come(ctx context.Context, address string, i int) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer s.close()
-	config, last := bindings(bind(openTable, fmt.Sprintf("body=eq.visitor%d", i))), "system"
-	if i%2 == 1 {
-		config, last = map[string]any{"private": true}, "phx_reply"
-	}
+	config, last := purpose(i)
 	if _, err := s.join(fmt.Sprintf("visit-%d", i), config); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
@@ -54,15 +52,29 @@ func come(ctx context.Context, address string, i int) error {
 		if f.event != "phx_reply" && f.event != "system" {
 			continue
 		}
-		var p struct{ Status string }
+		var p struct{ Status, Code string }
 		if err := json.Unmarshal(f.payload, &p); err != nil {
 			return fmt.Errorf("read answer: %w", err)
 		}
 		if p.Status != "ok" {
 			return fmt.Errorf("told %.200s", f.payload)
 		}
-		if f.event == last {
+		if f.event == last || p.Code == last {
 			return nil
 		}
 	}
+}
+
+// purpose is what a visitor joins for, and the event or code after which it has it.
+func purpose(i int) (config map[string]any, last string) {
+	rows := bind(openTable, fmt.Sprintf("body=eq.visitor%d", i))
+	switch i % 3 {
+	case 0:
+		return bindings(rows), "system"
+	case 1:
+		return map[string]any{"private": true}, "phx_reply"
+	}
+	first := snapshot(openTable, "")
+	first["limit"] = 1 + i%50
+	return bindings(first), "snapshot_end"
 }
