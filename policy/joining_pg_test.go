@@ -44,19 +44,20 @@ func TestSixtyJoinsOfPrivateTopicsLeaveAConnectionThatDecidesAboutRows(t *testin
 	joins.Wait()
 }
 
+// The subject is that of a channel that has ended: none.
 func TestAJoinThatHasGivenUpWaitsForNoConnection(t *testing.T) {
 	p := New(DefaultConfig(), nil, slog.New(slog.DiscardHandler), nil)
-	done, err := p.Join(t.Context(), &Subject{})
+	done, err := p.Join(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := p.Join(ctx, &Subject{}); !errors.Is(err, context.Canceled) {
+	if _, err := p.Join(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("Join = %v; want %v", err, context.Canceled)
 	}
 	done()
-	done, err = p.Join(t.Context(), &Subject{})
+	done, err = p.Join(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

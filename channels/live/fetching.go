@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"walcast/diagnose"
+	"walcast/replication/wal"
 )
 
 // printSQL begins the transaction in which rows are printed, with the settings that the
@@ -57,16 +58,35 @@ func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) 
 	appendRow := r.of.config.Encode(t.binding, t.view)
 	results := r.conn.PgConn().Exec(ctx, fmt.Sprintf("fetch forward %d from %s", fetchRows, r.name(i)))
 	var scratch []byte
+	var row wal.Row
 	for results.NextResult() {
 		reader := results.ResultReader()
 		for reader.NextRow() {
-			scratch = appendRow(scratch[:0], t.row(reader.Values()), r.snapshot.At)
-			object := append(make([]byte, 0, len(scratch)), scratch...)
-			r.snapshot.rows[i] = append(r.snapshot.rows[i], object)
-			size += int64(len(object) + rowCost)
+			row = t.row(row, reader.Values())
+			scratch = appendRow(scratch[:0], row, r.snapshot.At)
+			r.snapshot.rows[i] = append(r.snapshot.rows[i], r.block.keep(scratch))
+			size += int64(len(scratch) + rowCost)
 		}
 	}
 	return size, results.Close()
+}
+
+// block is where rows are kept, many in one piece: with a piece for each, the garbage
+// collector would take so long that more than one snapshot in a row is in memory.
+type block []byte
+
+// blockBytes is the size of a block, but for larger rows. It is what may stay in memory of a
+// snapshot for a client that has still to take some of its rows.
+const blockBytes = 64 << 10
+
+// keep returns a copy of an object.
+func (b *block) keep(object []byte) []byte {
+	if len(*b)+len(object) > cap(*b) {
+		*b = make([]byte, 0, max(blockBytes, len(object)))
+	}
+	from := len(*b)
+	*b = append(*b, object...)
+	return (*b)[from:len(*b):len(*b)]
 }
 
 // keep takes the memory for rows of a table, unless these are too many.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"walcast/diagnose"
 	"walcast/filters"
@@ -73,16 +74,17 @@ func (t *table) columns() string {
 	return strings.Join(names, ", ")
 }
 
-// row is a row that came, without the columns that rows do not have.
-func (t *table) row(values [][]byte) wal.Row {
-	row := make(wal.Row, len(values))
+// row is a row that came, without the columns that rows do not have. It is in the memory of
+// another one, and its texts are in that of the values.
+func (t *table) row(row wal.Row, values [][]byte) wal.Row {
+	row = append(row[:0], make(wal.Row, len(values))...)
 	for i, v := range values {
 		switch {
 		case !t.shows(i):
 		case v == nil:
 			row[i].Kind = wal.Null
 		default:
-			row[i] = wal.Value{Kind: wal.Text, Text: string(v)}
+			row[i] = wal.Value{Kind: wal.Text, Text: unsafe.String(unsafe.SliceData(v), len(v))}
 		}
 	}
 	return row

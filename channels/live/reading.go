@@ -35,6 +35,7 @@ type reading struct {
 	tables   []*table
 	since    changelog.Standing // the log was complete up to here before the snapshot
 	snapshot *Snapshot
+	block    block
 	cursor   string // what the names of the cursors begin with, which no user's code can know
 }
 

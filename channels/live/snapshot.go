@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (s *Snapshot) Sees(c *wal.Change) bool {
 
 // Rows are the data objects of a binding's rows from one on, up to about so many bytes,
 // one at least. They are not ok once the snapshot was revoked: then another has to be
-// asked for.
+// asked for. Who still has some rows then keeps no others in memory.
 func (s *Snapshot) Rows(binding, from, bytes int) (rows [][]byte, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,7 +72,7 @@ func (s *Snapshot) Rows(binding, from, bytes int) (rows [][]byte, ok bool) {
 	for size := 0; n < len(rest) && (n == 0 || size < bytes); n++ {
 		size += len(rest[n])
 	}
-	return rest[:n:n], true
+	return slices.Clone(rest[:n]), true
 }
 
 // drop lets go of the rows.

@@ -2,10 +2,12 @@ package live
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"weak"
 
 	"github.com/jackc/pgx/v5"
 
@@ -221,6 +223,29 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	l.db.Exec("insert into large select n, repeat('x', 1000) from generate_series(701, 1400) n")
 	if r := l.refused("anon", "{}", of("large", ""), protocol.CodeSnapshotTooLarge); !strings.Contains(r.Problem.Message, "bytes") {
 		t.Errorf("refused with %q; want the limit of bytes", r.Problem.Message)
+	}
+}
+
+// A client that does not read may have been given some rows for ever. They do not keep the
+// others in memory.
+func TestRowsThatWereTakenKeepNoOthers(t *testing.T) {
+	l := newLab(t, nil, `create table large (id int primary key, body text); insert into large select n, repeat('x', 1000) from generate_series(1, 1000) n; grant select on large to anon`).run()
+	asked := l.snapshots.Ask(SnapshotRequest{Subject: l.subject("anon", "{}"), Bindings: l.bindings(of("large", ""))})
+	taken, err := l.wait(asked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _ := taken.Rows(0, 0, 1)
+	last, _ := taken.Rows(0, 999, 1)
+	other := weak.Make(&last[0][0])
+	last = nil
+	asked.Release()
+	l.until("the rows are gone", func() bool {
+		runtime.GC()
+		return other.Value() == nil
+	})
+	if !strings.Contains(string(first[0]), "xxx") {
+		t.Errorf("the row that was taken is %q", first)
 	}
 }
 
