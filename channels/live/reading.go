@@ -36,6 +36,7 @@ type reading struct {
 	since    changelog.Standing // the log was complete up to here before the snapshot
 	snapshot *Snapshot
 	block    block
+	path     string // the search_path of the query, "" for the session's own
 	cursor   string // what the names of the cursors begin with, which no user's code can know
 }
 
@@ -98,7 +99,7 @@ func (r *reading) evaluate(ctx context.Context) error {
 	if err := r.look(ctx); err != nil {
 		return err
 	}
-	err := r.batch.request.Subject.Become(ctx, r.conn.PgConn(), max(limit-time.Since(r.batch.began), time.Millisecond))
+	err := r.batch.request.Subject.Become(ctx, r.conn.PgConn(), max(limit-time.Since(r.batch.began), time.Millisecond), r.path)
 	var unfit *policy.RoleError
 	if errors.As(err, &unfit) {
 		return r.refuse(0, diagnose.NotSettable(r.batch.request.Bindings[0], r.batch.request.Subject, unfit))
@@ -190,7 +191,23 @@ func (r *reading) look(ctx context.Context) error {
 		r.tables = append(r.tables, t)
 		r.snapshot.Keys = append(r.snapshot.Keys, t.key)
 	}
-	return nil
+	return r.pin(ctx)
+}
+
+// pin finds the search_path for row filters of publications, which are SQL that Postgres has
+// printed: others than the owners of the tables must not be able to make functions that fit
+// better than those that are meant. Without row filters it is the session's own.
+func (r *reading) pin(ctx context.Context) (err error) {
+	var filtered []uint32
+	for _, t := range r.tables {
+		if t.rows != "" {
+			filtered = append(filtered, t.relation.OID)
+		}
+	}
+	if len(filtered) > 0 {
+		r.path, err = r.batch.request.Subject.SafePath(ctx, r.conn, filtered)
+	}
+	return err
 }
 
 // shapeSQL reads what the rows of a table are read by: the files that they are in, those
