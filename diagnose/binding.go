@@ -23,6 +23,7 @@ type Binding struct {
 // as upstream does, and the problem says why.
 func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Problem) {
 	bindings = make([]Binding, len(specs)) // one allocation: a join may have thousands
+	snapshots := 0
 	for i := range specs {
 		spec := &specs[i]
 		filter, err := filters.Parse(spec.Filter)
@@ -31,6 +32,12 @@ func Parse(specs []protocol.Binding) (bindings []Binding, refused *protocol.Prob
 		}
 		if _, refused := parseSnapshot(spec); refused != nil {
 			return nil, refused
+		}
+		if spec.WantsSnapshot() {
+			snapshots++
+		}
+		if snapshots > snapshotsMost {
+			return nil, tooManySnapshots()
 		}
 		bindings[i] = Binding{Spec: spec, Filter: filter, Events: eventsOf(spec.Event)}
 		if refused := unnameable(&bindings[i]); refused != nil {

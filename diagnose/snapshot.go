@@ -23,6 +23,17 @@ type Snapshot struct {
 // NoLimit is the Limit of a snapshot without one.
 const NoLimit = -1
 
+// snapshotsMost is how many bindings of a channel may have a snapshot: Postgres evaluates and
+// keeps the rows of all of them before the first is read, in up to work_mem for each.
+const snapshotsMost = 20
+
+func tooManySnapshots() *protocol.Problem {
+	return &protocol.Problem{
+		Message: fmt.Sprintf("Error parsing `snapshot` params: a channel may have %d bindings with a snapshot, others go on another channel", snapshotsMost),
+		Code:    protocol.CodeInvalidBinding,
+	}
+}
+
 // parseSnapshot reads what a binding asks of a snapshot, nil if it asks for none.
 func parseSnapshot(spec *protocol.Binding) (*Snapshot, *protocol.Problem) {
 	if !spec.WantsSnapshot() {

@@ -1,6 +1,7 @@
 package diagnose
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,7 +22,16 @@ func TestSnapshotsAreRefusedWithTheirCodeAndCure(t *testing.T) {
 	on := func(table, more string) string {
 		return `{"event":"*","schema":"public","table":"` + table + `","snapshot":true` + more + `}`
 	}
+	many := func(n int) string {
+		all := []string{`{"event":"*","schema":"public","table":"good"}`}
+		for i := range n {
+			all = append(all, on("good", fmt.Sprintf(`,"limit":%d`, i)))
+		}
+		return strings.Join(all, ",")
+	}
 	for _, c := range []struct{ name, binding, code, fix string }{
+		{"as many as a channel may have", many(20), "", ""},
+		{"more than a channel may have", many(21), protocol.CodeInvalidBinding, ""},
 		{"nothing is wrong", on("good", `,"order":"body.desc,doc->>a","limit":1000,"filter":"id=gt.0","select":["body"]`), "", ""},
 		{"a limit in text", on("good", `,"limit":"10"`), "", ""},
 		{"no rows", on("good", `,"limit":0`), "", ""},
