@@ -25,11 +25,18 @@ type ReadAnswer struct {
 	Took   time.Duration // by Postgres, about
 }
 
+// What is asked about a topic is taken back to where no topic was asked about.
+const (
+	savepoint       = "savepoint topic"
+	backToSavepoint = "rollback to savepoint topic"
+)
+
 // readRound is how many checks Postgres is asked for at once.
 const readRound = 128
 
 // MayReadAll is MayRead for many subjects and topics at once. Adjacent checks of
-// one subject share a transaction with one insert, and all are sent together. If one
+// one subject share a transaction with one insert, and all are sent together; what the
+// function of a policy keeps in a setting is gone for the next of them. If one
 // raises, the others are made again without it.
 func (p *private) MayReadAll(ctx context.Context, checks []ReadCheck) []ReadAnswer {
 	p.pg.metrics.private.WithLabelValues(labelRead).Add(float64(len(checks)))
@@ -100,6 +107,7 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string,
 			}
 			pipeline.SendQueryParams(beginWrite, nil, nil, nil, nil)
 			pipeline.SendQueryParams(insertProbe(relation), probes(topics[i:]), nil, nil, nil)
+			pipeline.SendQueryParams(savepoint, nil, nil, nil, nil)
 		}
 		become := p.becomeOn(t.Subject, t.Topic)
 		args := make([][]byte, len(become))
@@ -108,6 +116,7 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string,
 		}
 		pipeline.SendQueryParams(becomeOnSQL, args, nil, nil, nil)
 		pipeline.SendQueryParams(foundProbe, [][]byte{textArray(t.ids)}, nil, nil, nil)
+		pipeline.SendQueryParams(backToSavepoint, nil, nil, nil, nil)
 		pipeline.SendFlushRequest() // for Took: otherwise all answers come with the last
 	}
 	pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
@@ -169,12 +178,12 @@ func textArray(items []string) []byte {
 func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step int, err error) {
 	from := 0
 	if first {
-		from = -2 // begin and insert come first
+		from = -3 // begin, insert and the savepoint come first
 		if ends {
-			from = -3 // and before these the rollback of the last transaction
+			from = -4 // and before these the rollback of the last transaction
 		}
 	}
-	for step = from; step <= 1; step++ {
+	for step = from; step <= 2; step++ {
 		results, err := pipeline.GetResults()
 		if err != nil {
 			return step, err

@@ -144,3 +144,26 @@ func TestARoleThatIsTakenAwayTakesPrivateTopicsAway(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatAPolicyKeepsOfOneTopicIsGoneForTheNext: a function may keep what it has found for
+// the rest of the transaction, which is about one topic elsewhere.
+func TestWhatAPolicyKeepsOfOneTopicIsGoneForTheNext(t *testing.T) {
+	l := newLab(t, messagesSQL, today, `create function may_read(topic text) returns boolean language plpgsql as $$
+		begin
+			if coalesce(current_setting('app.may_read', true), '') = '' then
+				perform set_config('app.may_read', (topic = 'mine')::text, true);
+			end if;
+			return current_setting('app.may_read')::boolean;
+		end $$`, `create policy read on realtime.messages for select to authenticated using (may_read(realtime.topic()))`)
+	s := l.subject("authenticated", user1)
+	var checks []ReadCheck
+	for _, topic := range []string{"mine", "other", "mine", "another"} {
+		checks = append(checks, ReadCheck{Subject: s, Topic: Topic{Name: topic}, Presence: true})
+	}
+	for i, a := range l.policy.MayReadAll(t.Context(), checks) {
+		is := checks[i].Topic.Name == "mine"
+		if want := (Grants{ReadBroadcast: is, ReadPresence: is}); a.Err != nil || a.Grants != want {
+			t.Errorf("%s: %+v, %v; want %+v", checks[i].Topic.Name, a.Grants, a.Err, want)
+		}
+	}
+}
