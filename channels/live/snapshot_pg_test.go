@@ -236,9 +236,10 @@ func TestRowsThatWereTakenKeepNoOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, _ := taken.Rows(0, 0, 1)
-	last, _ := taken.Rows(0, 999, 1)
-	other := weak.Make(&last[0][0])
-	last = nil
+	other := func() weak.Pointer[byte] {
+		last, _ := taken.Rows(0, 999, 1)
+		return weak.Make(&last[0][0])
+	}()
 	asked.Release()
 	l.until("the rows are gone", func() bool {
 		runtime.GC()
