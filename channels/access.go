@@ -130,6 +130,11 @@ func (a *access) enter(ctx context.Context, presence bool) error {
 	if !a.private {
 		return nil
 	}
+	if a.hub.arming.feed().outage() == databaseAway { // the session's other joins wait behind this one
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lookLimit)
+		defer cancel()
+	}
 	began, subject := now(), a.acting()
 	granted, err := a.askRead(ctx, subject, presence)
 	a.takeAnswer(subject, began, granted, presence)

@@ -99,7 +99,16 @@ func TestAChannelThatJoinsWhileTheDatabaseIsFrozenIsTold(t *testing.T) {
 	if reply.Status != "error" || reply.Response.Code != "database_away" || !strings.HasPrefix(reply.Response.Reason, "PostgresChangesSubscribeTimeout: ") {
 		t.Errorf("the join that waits is answered %+v; want a failure with its code", reply)
 	}
-	wantAway(second, join(second, "")) // as it is known that the database is away
+	// From here on it is known that the database is away.
+	asked := time.Now()
+	second.send("1", "realtime:secret", "phx_join", `{"config":{"private":true}}`)
+	if reply := string(second.next("phx_reply").Payload); !strings.Contains(reply, "Realtime was unable to connect to the project database") {
+		t.Errorf("a private join is answered %s; want that the database is away", reply)
+	}
+	if took := time.Since(asked); took > promised/2 {
+		t.Errorf("a private join is refused after %s, and others wait behind it", took)
+	}
+	wantAway(second, join(second, ""))
 	thaw()
 	for _, c := range []*client{first, second} {
 		c.hearsOf(subscribed)
