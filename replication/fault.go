@@ -69,15 +69,17 @@ type fault struct {
 	err    error  // nil when the advice says it all
 }
 
-// Error is the advice, with what Postgres said behind it.
+// Error is the advice, with what Postgres said behind it, in one line: pgx has a line for
+// each address that was tried.
 func (f *fault) Error() string {
-	switch {
-	case f.err == nil:
+	if f.err == nil {
 		return f.advice
-	case f.advice == "":
-		return f.err.Error()
 	}
-	return f.advice + " (" + f.err.Error() + ")"
+	said := strings.Join(strings.Fields(f.err.Error()), " ")
+	if f.advice == "" {
+		return said
+	}
+	return f.advice + " (" + said + ")"
 }
 
 func (f *fault) Unwrap() error { return f.err }
@@ -86,11 +88,10 @@ func (f *fault) Unwrap() error { return f.err }
 // would say: what is wrong, and what to do where that is known. It is one line.
 func Explain(err error, c *pgconn.Config) error {
 	f := classify(err, target{role: c.User, database: c.Database})
-	text := strings.Join(strings.Fields(f.Error()), " ")
 	if f.cause == causeNetwork {
-		return fmt.Errorf("connect to Postgres at %s:%d: not reachable (%s)", c.Host, c.Port, text)
+		return fmt.Errorf("connect to Postgres at %s:%d: not reachable (%w)", c.Host, c.Port, f)
 	}
-	return errors.New(text)
+	return f
 }
 
 // target is what an attempt connects with; the advice about its faults names it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"walcast/migrations"
+	"walcast/replication"
 )
 
 // migrate makes the schema realtime. What it lacks for some clients is logged,
@@ -12,7 +13,7 @@ import (
 func (p *project) migrate(ctx context.Context) error {
 	conn, err := p.pool.Acquire(ctx)
 	if err != nil {
-		return stopping(ctx, fmt.Errorf("migrate: connect to Postgres: %w", err))
+		return stopping(ctx, replication.Explain(err, &p.pool.Config().ConnConfig.Config))
 	}
 	defer conn.Release()
 	report, err := migrations.Apply(ctx, conn.Conn(), p.logger)

@@ -118,6 +118,27 @@ func TestReadyLineNamesTheHostInUse(t *testing.T) {
 	}
 }
 
+// TestServeSaysInOneLineWhatIsWrong, with migrations to make and without. Over TCP each
+// address is tried with TLS and without.
+func TestServeSaysInOneLineWhatIsWrong(t *testing.T) {
+	cleared(t)
+	db := devdb.OpenServer(t, devdb.Options{TCP: true})
+	open := strings.Replace(db.DSN, "sslmode=disable", "sslmode=prefer", 1)
+	for url, want := range map[string]string{
+		open + "&work_mem=much":                      "Postgres does not take parameter work_mem of database-url",
+		open + "&role=nobody":                        "Postgres does not take parameter role of database-url",
+		strings.Replace(open, db.Name, "nowhere", 1): `database "nowhere" does not exist: correct database-url`,
+	} {
+		for _, flag := range []string{"--migrate=true", "--migrate=false"} {
+			ready, log := servedBy(t, db, url, flag)
+			_, told, _ := strings.Cut(log, "walcast: ")
+			if ready != "" || !strings.HasPrefix(told, want) || strings.Count(told, "\n") != 1 {
+				t.Errorf("serve %s with %s: ready %q, log:\n%s\nwant one line that begins with %s", flag, url, ready, log, want)
+			}
+		}
+	}
+}
+
 // TestCommandsSayWhatServeSays of a database that they cannot speak to.
 func TestCommandsSayWhatServeSays(t *testing.T) {
 	cleared(t)
