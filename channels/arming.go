@@ -52,8 +52,8 @@ const (
 	// noticed that no changes come.
 	lookLimit = 2 * time.Second
 	// checkLimit is how long a check waits for an answer of the database until the
-	// client is told that there is none.
-	checkLimit = 8 * time.Second
+	// client is told that there is none: less than a join waits for its check.
+	checkLimit = 6 * time.Second
 )
 
 func newArming(c *diagnose.Checker, p *policy.Policy, feed func() Feed, logger *slog.Logger) *arming {

@@ -18,6 +18,9 @@ const (
 // TestWhatBreaksABindingIsToldWithinTenSeconds adds up what may pass until then.
 func TestWhatBreaksABindingIsToldWithinTenSeconds(t *testing.T) {
 	const promised = 10 * time.Second
+	if checkLimit >= strictWait {
+		t.Errorf("a check waits %v for the database, and a join %v for the check: it would be refused without the reason", checkLimit, strictWait)
+	}
 	for what, within := range map[string]time.Duration{
 		"the catalog: a tick, a look that takes long and the next one": changedEvery*watchEvery + lookLimit + changedEvery*watchEvery,
 		"the database, silently: a look under way, and a second sight": unheardWithin + lookLimit + watchEvery,

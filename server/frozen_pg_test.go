@@ -77,7 +77,7 @@ func TestAChannelThatJoinsWhileTheDatabaseIsFrozenIsTold(t *testing.T) {
 	}
 	thaw := freeze(t, db.Server)
 	joined := join(first, "")
-	join(waits, `,"postgres_changes_options":{"wait":true,"timeout":8000}`)
+	join(waits, `,"postgres_changes_options":{"wait":true,"timeout":9000}`)
 	wantAway := func(c *client, since time.Time) {
 		t.Helper()
 		c.next("phx_reply")
