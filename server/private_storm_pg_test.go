@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	stormUsers = 220
+	stormUsers = 100
 	stormFor   = 14 * time.Second
-	stormOut   = 10 * time.Second // how long a user who was removed stays out, at least
+	stormOut   = 13 * time.Second // how long a user who was removed stays out, at least
 	stormCheck = 500 * time.Millisecond
 	// stormLate is how long after a removal something may still come: read-check,
 	// and time for a loaded machine.
-	stormLate = stormCheck + 6*time.Second
+	stormLate = stormCheck + 10*time.Second
 	// stormBack is how long before its return a message may have been sent that
 	// still reaches a member: one from SQL that is committed before the join, and
 	// read from the WAL after it, is delivered.
@@ -132,6 +132,16 @@ func (m *stormUser) note(n int) {
 	}
 }
 
+// newest is the number of the newest message that came.
+func (m *stormUser) newest() (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for of := range m.came {
+		n = max(n, of)
+	}
+	return n
+}
+
 func (s *storm) take(m *stormUser) {
 	s.db.Exec("insert into "+m.table+" values ('room', $1)", m.sub)
 }
@@ -173,7 +183,7 @@ func (s *storm) talk(talker *client) (stop func() int) {
 			select {
 			case <-ended:
 				return
-			case <-time.After(25 * time.Millisecond):
+			case <-time.After(50 * time.Millisecond):
 			}
 			from := time.Now()
 			if n%2 == 0 {
@@ -186,11 +196,34 @@ func (s *storm) talk(talker *client) (stop func() int) {
 		}
 	}()
 	return func() int {
-		<-time.After(stormLate) // all have heard something by now
+		s.await(s.last()) // everybody who is back hears
 		close(ended)
 		<-done
-		<-time.After(stormLate)
-		return len(s.sent) - 1
+		last := s.last()
+		s.await(last)
+		return last
+	}
+}
+
+// last is the number of the message that was sent last.
+func (s *storm) last() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sent) - 1
+}
+
+// await waits until everybody has a message from n on, for a while at most.
+func (s *storm) await(n int) {
+	for end := time.Now().Add(stormLate); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
+		heard := 0
+		for i := range s.users {
+			if s.users[i].newest() >= n {
+				heard++
+			}
+		}
+		if heard == stormUsers {
+			return
+		}
 	}
 }
 
