@@ -65,6 +65,9 @@ func parseSnapshot(spec *protocol.Binding) (*Snapshot, *protocol.Problem) {
 		}
 		s.Limit = int(limit)
 	}
+	if spec.View && s.Limit != NoLimit {
+		return refuse(protocol.CodeLimitWithView, "a view has all rows that match its filter: `limit` is for `snapshot` alone")
+	}
 	return s, nil
 }
 
@@ -81,7 +84,7 @@ func (b *Binding) snapshotIdentity() string {
 	if of == nil {
 		return ""
 	}
-	return "snapshot " + strconv.Itoa(of.Limit) + " " + b.Spec.Sorted().Order
+	return "snapshot " + strconv.FormatBool(b.Spec.View) + " " + strconv.Itoa(of.Limit) + " " + b.Spec.Sorted().Order
 }
 
 // checkSnapshot checks what a snapshot needs of a table beyond what changes need.
@@ -108,7 +111,10 @@ func (c *Checker) checkSnapshot(ctx context.Context, s *policy.Subject, b *Bindi
 	if err != nil {
 		return nil, err
 	}
-	return Unreadable(b, rel, view, key, s.Role), nil
+	if p := Unreadable(b, rel, view, key, s.Role); p != nil || !b.Spec.View {
+		return p, nil
+	}
+	return c.checkView(ctx, b, rel)
 }
 
 // columnOf is the column that a name with a path, or without one, begins with.

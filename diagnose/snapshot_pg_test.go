@@ -16,6 +16,8 @@ func TestSnapshotsAreRefusedWithTheirCodeAndCure(t *testing.T) {
 		`create table parts (a int, b int, body text, primary key (a, b)); grant select (a, body) on parts to anon`,
 		`create table halves (a int, b int, primary key (a, b)); grant select (a) on halves to anon`,
 		`create table none (id int primary key)`,
+		`create table otherwise (id int primary key, n int not null unique); alter table otherwise replica identity using index otherwise_n_key; grant select on otherwise to anon`,
+		`create table late (id int primary key deferrable); alter table late replica identity full; grant select on late to anon`,
 		`create schema shut; create table shut.in (id int primary key); grant select on shut.in to anon`,
 		`create publication rows for all tables`)
 	l.checker.LimitSnapshots(1000)
@@ -53,7 +55,12 @@ func TestSnapshotsAreRefusedWithTheirCodeAndCure(t *testing.T) {
 		{"the key may not be read", on("halves", ""), protocol.CodeKeyNotGranted, `GRANT SELECT ("b") ON "public"."halves" TO "anon";`},
 		{"nothing may be read", on("none", ""), protocol.CodeSnapshotDenied, `GRANT SELECT ON "public"."none" TO "anon";`},
 		{"the schema may not be used", strings.Replace(on("in", ""), "public", "shut", 1), protocol.CodeSnapshotDenied, `GRANT USAGE ON SCHEMA "shut" TO "anon";`},
-		{"with a view it is what it was", strings.Replace(on("keyless", ""), `"*"`, `"INSERT","view":true,"order":"up.up"`, 1), "", ""},
+		{"a view", on("good", `,"view":true,"order":"id"`), "", ""},
+		{"a view for one event", strings.Replace(on("good", ""), `"*"`, `"INSERT","view":true`, 1), protocol.CodeInvalidBinding, ""},
+		{"a view with a limit", on("good", `,"view":true,"limit":10`), protocol.CodeLimitWithView, ""},
+		{"a view of what has no key", on("keyless", `,"view":true`), protocol.CodeNoKey, ""},
+		{"a view of what is known by another index", on("otherwise", `,"view":true`), protocol.CodeNoKey, ""},
+		{"a view of what is known late", on("late", `,"view":true`), protocol.CodeNoKey, ""},
 		{"order and limit without a snapshot", `{"event":"*","schema":"public","table":"keyless","order":"up.up","limit":"many"}`, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

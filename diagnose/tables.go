@@ -31,6 +31,7 @@ type tableEntry struct {
 	partly    map[uint32]catalog.Publishes
 	shapes    map[uint32]catalog.Shape // of relations, as far as somebody needed them
 	keys      map[uint32][]string      // the same
+	lost      map[uint32]catalog.LostKey
 	asked     time.Time
 	absence   catalog.Absence // why there are no relations
 	explained time.Time       // when absence was asked for
@@ -65,7 +66,7 @@ func (t *tableCache) published(ctx context.Context, name catalog.TableName, age 
 	if err != nil {
 		return nil, nil, err
 	}
-	e.partly, e.shapes, e.keys = partly, nil, nil
+	e.partly, e.shapes, e.keys, e.lost = partly, nil, nil, nil
 	e.relations, e.asked = keepShapes(e.relations, relations), time.Now()
 	t.names.put(cloned(name), e, sizeOf(name, e.relations), e.asked)
 	return e.relations, e.partly, nil
@@ -109,6 +110,26 @@ func (t *tableCache) key(ctx context.Context, name catalog.TableName, relation u
 	}
 	e.keys[relation] = key
 	return key, nil
+}
+
+// lostKey says whether changes of a table tell which row they are of that is published
+// under a name, as it was at most age ago.
+func (t *tableCache) lostKey(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) (catalog.LostKey, error) {
+	e := t.entry(name)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if lost, known := e.lost[relation]; known && time.Since(e.asked) < age {
+		return lost, nil
+	}
+	lost, err := t.catalog.LostKey(ctx, relation)
+	if err != nil {
+		return catalog.LostKey{}, err
+	}
+	if e.lost == nil {
+		e.lost = map[uint32]catalog.LostKey{}
+	}
+	e.lost[relation] = lost
+	return lost, nil
 }
 
 // absent says why no table is published under a name, as it was at most age ago.

@@ -105,9 +105,10 @@ func identityWarnings(b *Binding, rel *wal.Relation, shape catalog.Shape) (warni
 	return warnings
 }
 
-// narrow are the columns of a filter that old rows do not have.
+// narrow are the columns of a filter that old rows do not have. A view knows without them
+// which rows it has.
 func narrow(b *Binding, rel *wal.Relation) (columns []int) {
-	if !b.Events.Has(wal.Delete) {
+	if !b.Events.Has(wal.Delete) || b.Spec.View {
 		return nil
 	}
 	return slices.DeleteFunc(filters.Columns(rel, b.Filter), func(i int) bool { return rel.Columns[i].Identity })

@@ -45,6 +45,7 @@ type streamBinding struct {
 	Int8   *string  `json:"int8,omitempty"`
 
 	Snapshot *string `json:"snapshot,omitempty"`
+	View     *string `json:"view,omitempty"`
 	Order    *string `json:"order,omitempty"`
 	Limit    *string `json:"limit,omitempty"`
 }
@@ -116,7 +117,7 @@ func readFlag(query url.Values, name string, byDefault bool) (bool, error) {
 }
 
 // bindingParameters write one binding.
-var bindingParameters = []string{"event", "schema", "table", "filter", "select", "int8", "snapshot", "order", "limit"}
+var bindingParameters = []string{"event", "schema", "table", "filter", "select", "int8", "snapshot", "view", "order", "limit"}
 
 // readBindings reads bindings=[…], or the one binding of the parameters; none is
 // fine.
@@ -155,7 +156,7 @@ func readBinding(query url.Values) streamBinding {
 	}
 	b := streamBinding{
 		Event: given("event"), Schema: given("schema"), Table: given("table"), Filter: given("filter"), Int8: given("int8"),
-		Snapshot: given("snapshot"), Order: given("order"), Limit: given("limit"),
+		Snapshot: given("snapshot"), View: given("view"), Order: given("order"), Limit: given("limit"),
 	}
 	if public := "public"; b.Table != nil && b.Schema == nil {
 		b.Schema = &public

@@ -37,14 +37,14 @@ type Resume struct {
 type Live struct {
 	Transactions bool // option "transactions": its channel is told of the end of each transaction
 	Snapshot     bool // option "snapshot": the rows that match now come first
-	View         bool // option "view"
+	View         bool // option "view": rows enter and leave what the binding has; it begins with a snapshot
 }
 
 // Page is the options "order" and "limit" of a snapshot, as given; "" when absent.
 type Page struct{ Order, Limit string }
 
 // WantsSnapshot reports whether the rows that match now come before the changes.
-func (l Live) WantsSnapshot() bool { return l.Snapshot && !l.View }
+func (l Live) WantsSnapshot() bool { return l.Snapshot || l.View }
 
 const wildcard = "*"
 

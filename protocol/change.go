@@ -21,6 +21,7 @@ func ErrorNotUTF8(column string) string {
 // changes"), with what walcast adds: the position, the transaction and what was left out.
 type Data struct {
 	Type, Schema, Table string
+	Cause               string // what Postgres did, where a view sees it as something else; "" is absent
 	CommitTimestamp     string // raw JSON as AppendTimestamp writes it; "" is null
 	Columns             []byte // raw JSON array
 	Record, OldRecord   []byte // raw JSON objects, nil when absent
@@ -62,6 +63,10 @@ func (d Data) Append(dst []byte) []byte {
 	dst = append(dst, `,"errors":`...)
 	dst = appendStrings(dst, d.Errors)
 	dst = d.appendOrigin(dst)
+	if d.Cause != "" {
+		dst = append(dst, `,"cause":`...)
+		dst = appendQuoted(dst, d.Cause)
+	}
 	if len(d.Unchanged) > 0 {
 		dst = append(dst, `,"unchanged":`...)
 		dst = appendStrings(dst, d.Unchanged)

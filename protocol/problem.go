@@ -48,6 +48,9 @@ const (
 	CodeSnapshotDenied     = "snapshot_denied"
 	CodeSnapshotTooLarge   = "snapshot_too_large"
 	CodeSnapshotTimeout    = "snapshot_timeout"
+	CodeLimitWithView      = "limit_with_view"
+	CodeViewTooLarge       = "view_too_large"
+	CodeViewRechecked      = "view_rechecked"
 )
 
 // payload is the payload of the system event that tells of the problem.

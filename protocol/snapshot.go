@@ -14,10 +14,15 @@ const (
 // SnapshotReason is why a snapshot comes.
 type SnapshotReason string
 
-// The reasons of snapshots: the channel was joined, or the server has lost its place.
+// The reasons of snapshots: the channel was joined, or the server has lost its place;
+// of views also that who may see what has changed, that the table was emptied by
+// TRUNCATE, and that its columns are others.
 const (
-	SnapshotJoin   SnapshotReason = "join"
-	SnapshotResync SnapshotReason = "resync"
+	SnapshotJoin     SnapshotReason = "join"
+	SnapshotResync   SnapshotReason = "resync"
+	SnapshotAccess   SnapshotReason = "access"
+	SnapshotTruncate SnapshotReason = "truncate"
+	SnapshotSchema   SnapshotReason = "schema"
 )
 
 // SnapshotBegin is what the system event before the rows of a snapshot says.
@@ -34,6 +39,7 @@ type SnapshotEnd struct {
 	Snapshot string // a pg_snapshot
 	Position string // from which a client goes on that has the rows
 	Rows     int
+	Keys     *int // how many keys the server holds for the views among the bindings; nil without a view
 }
 
 // SnapshotBegins is the system event before the rows of a snapshot.
@@ -58,6 +64,10 @@ func (a Address) SnapshotEnds(e SnapshotEnd) *Frame {
 	dst = appendQuoted(dst, e.Position)
 	dst = append(dst, `,"rows":`...)
 	dst = strconv.AppendInt(dst, int64(e.Rows), 10)
+	if e.Keys != nil {
+		dst = append(dst, `,"keys":`...)
+		dst = strconv.AppendInt(dst, int64(*e.Keys), 10)
+	}
 	return a.Version.PushAt(e.Position, a.JoinRef, "", a.Topic, EventSystem, append(dst, '}'))
 }
 

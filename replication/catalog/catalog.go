@@ -75,6 +75,36 @@ func (c Catalog) Key(ctx context.Context, relation uint32) ([]string, error) {
 	return key, nil
 }
 
+// LostKey says why changes of a relation may not tell which row they are of, by the
+// columns that Key returns.
+type LostKey struct {
+	Deferrable bool // two rows may have the same key until a transaction ends
+	Other      bool // old rows, of the relation or of one of its partitions, come without a column of the key
+}
+
+// lostKeyQuery looks at the relation and, as rows are in these, its partitions.
+const lostKeyQuery = `
+	with recursive tree (oid) as (
+		select $1::oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid
+			where (select relkind from pg_class where oid = $1) = 'p'
+	)
+	select coalesce(bool_or(not k.indimmediate), false),
+		coalesce(bool_or(c.relkind = 'r' and c.relreplident = 'i' and exists (select from unnest(k.indkey::int2[]) as a (attnum)
+			where not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and a.attnum = any (i.indkey::int2[])))), false)
+	from tree t join pg_class c on c.oid = t.oid join pg_index k on k.indrelid = c.oid and k.indisprimary`
+
+// LostKey looks whether changes of a relation tell which row they are of.
+func (c Catalog) LostKey(ctx context.Context, relation uint32) (l LostKey, err error) {
+	rows, err := c.db.Query(ctx, lostKeyQuery, relation)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&l.Deferrable, &l.Other}, func() error { return nil })
+	}
+	if err != nil {
+		return LostKey{}, fmt.Errorf("look up the replica identity of relation %d: %w", relation, err)
+	}
+	return l, nil
+}
+
 // texts returns the rows of a query with one text column.
 func (c Catalog) texts(ctx context.Context, sql string, args ...any) ([]string, error) {
 	rows, err := c.db.Query(ctx, sql, args...)

@@ -126,6 +126,41 @@ const publishesQuery = `
 	from together o
 	where not (o.i and o.u and o.d and o.t)`
 
+// wholeQuery reads through jsonb what exists from 15 on only.
+const wholeQuery = `
+	select c.oid, format('%I.%I', n.nspname, c.relname), coalesce(bool_or(p.pubinsert), false) and coalesce(bool_or(p.pubupdate), false) and coalesce(bool_or(p.pubdelete), false)
+		and coalesce(bool_or(p.pubtruncate), false) and coalesce(bool_and(to_jsonb(t) ->> 'rowfilter' is null), true)
+	from unnest($2::oid[]) as asked (oid) join pg_class c on c.oid = asked.oid join pg_namespace n on n.oid = c.relnamespace
+	left join pg_publication_tables t on t.schemaname = n.nspname and t.tablename = c.relname and t.pubname = any ($1)
+	left join pg_publication p on p.pubname = t.pubname
+	group by c.oid, n.nspname, c.relname order by 2`
+
+// Whole returns which relations have all of their changes published, whatever their rows
+// are, and the names of those that have not.
+func (c Catalog) Whole(ctx context.Context, relations []uint32) (whole []uint32, others []string, err error) {
+	if len(relations) == 0 {
+		return nil, nil, nil
+	}
+	rows, err := c.db.Query(ctx, wholeQuery, c.publications, relations)
+	if err == nil {
+		var oid uint32
+		var name string
+		var isWhole bool
+		_, err = pgx.ForEachRow(rows, []any{&oid, &name, &isWhole}, func() error {
+			if isWhole {
+				whole = append(whole, oid)
+			} else {
+				others = append(others, name)
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for what is published of %d relations: %w", len(relations), err)
+	}
+	return whole, others, nil
+}
+
 // Publishes returns, by OID, those of the published tables that match of which
 // some changes are left out.
 func (c Catalog) Publishes(ctx context.Context, schema, table string) (map[uint32]Publishes, error) {
