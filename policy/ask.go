@@ -87,6 +87,7 @@ func (a *asker) takeOutcomes(r *round, early *earliness, late time.Time) (again 
 		switch {
 		case o.raised == nil:
 			t.see(o.seen, unseen)
+			t.noteKeys()
 			a.pg.metrics.superseded.Add(float64(countOthers(o.superseded, unseen)))
 			a.pg.metrics.early.Add(float64(len(unseen)))
 			early.add(t, unseen)

@@ -188,7 +188,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
 	defer conn.Release()
-	f, lsn := &facts{role: roleFacts{Name: role}}, ""
+	f, lsn := &facts{oid: rel.OID, role: roleFacts{Name: role}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
@@ -198,10 +198,11 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
+		{sql: readsSQL, args: []any{role, rel.OID}, scan: scanReads(&f.reads)},
 		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
 	}, func() []step {
 		return []step{
-			{sql: sightSQL, args: f.depends.args(), scan: f.sight.read},
+			{sql: sightSQL, args: f.watched().args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
 			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.asked, pgx.RowTo[string])},
 		}

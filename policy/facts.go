@@ -7,15 +7,23 @@ import (
 
 // facts is what the catalog says of one relation for one role.
 type facts struct {
+	oid      uint32
 	role     roleFacts
 	relation relationFacts
 	policies policyFacts
 	session  session
 	names    names
 
+	reads   Reads
 	depends dependencies
 	sight   sight
 	lsn     wal.LSN // a transaction that commits here or later commits after the catalog was read
+}
+
+// watched returns what the facts and the answers depend on.
+func (f *facts) watched() *dependencies {
+	all := f.depends.with(f.reads.dependencies())
+	return &all
 }
 
 // roleFacts is what the catalog says of the role itself.

@@ -96,6 +96,7 @@ type sight struct {
 
 	at       time.Time // Postgres' clock after the snapshot was taken
 	snapshot wal.Snapshot
+	flushed  wal.LSN // up to where Postgres had flushed its WAL, just after
 	// held is the oldest catalog_xmin of the database's logical slots: all
 	// transactions before it had ended at a position that the slots have passed.
 	// heldAge is its age in transactions, 0 without a slot.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"walcast/replication/wal"
@@ -77,7 +78,7 @@ from (select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.c
 union all
 select 'now', coalesce((select s.catalog_xmin::text::oid from pg_replication_slots s where ` + slotsWhere + ` order by age(s.catalog_xmin) desc limit 1), 0::oid),
 	(extract(epoch from clock_timestamp()) * 1000000)::bigint, coalesce((select max(age(s.catalog_xmin)) from pg_replication_slots s where ` + slotsWhere + `), 0),
-	pg_current_snapshot()::text`
+	concat_ws(' ', pg_current_snapshot()::text, case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_flush_lsn() end)`
 
 const slotsWhere = `s.database = current_database() and s.catalog_xmin is not null`
 
@@ -128,7 +129,10 @@ func (s *sight) read(rows pgx.Rows) error {
 			return nil
 		}
 		s.held, s.heldAge, s.at = oid, age, time.UnixMicro(print)
-		s.snapshot, err = wal.ParseSnapshot(*seen)
+		snapshot, flushed, _ := strings.Cut(*seen, " ")
+		if s.snapshot, err = wal.ParseSnapshot(snapshot); err == nil {
+			s.flushed, err = wal.ParseLSN(flushed)
+		}
 		return err
 	})
 	return err

@@ -292,7 +292,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.changed++
 		a.since = f.lsn
 	}
-	a.depends, a.prints = f.depends.all(), f.sight.prints
+	a.depends, a.prints = f.watched().all(), f.sight.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -300,7 +300,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.rules = r
 		a.epoch++
 	}
-	v.Epoch, v.Since, v.force = a.epoch, a.since, in
+	v.Epoch, v.Since, v.force, v.Fingerprints = a.epoch, a.since, in, newFingerprints(&v, r, f)
 	a.loaded, a.role, a.view = at, role, v
 	return moved
 }

@@ -120,6 +120,16 @@ func (t *task) see(positions []int, but map[int]bool) {
 	}
 }
 
+// noteKeys notes that the rows were looked up by their key, if they were.
+func (t *task) noteKeys() {
+	if t.by != "key" {
+		return
+	}
+	for _, i := range t.index {
+		t.group.inquiry.ByKey[i] = true
+	}
+}
+
 // raise answers all rows with an error, which hides them.
 func (t *task) raise(err *AskError) {
 	for _, i := range t.index {

@@ -32,13 +32,15 @@ type View struct {
 	// Relation; 0 if it has not changed. Rows that committed before may be older than
 	// the change, and must not be judged by this view.
 	Since wal.LSN
+	Reads Reads
+	Fingerprints
 
 	force  force
 	newest bool // Relation is the last one of the table
 }
 
 func newView(rel *wal.Relation, f *facts) View {
-	v := View{Columns: f.relation.Selectable, RowSecurity: f.relation.RowSecurity}
+	v := View{Columns: f.relation.Selectable, RowSecurity: f.relation.RowSecurity, Reads: f.reads}
 	if v.NoUsage = f.relation.Known && !f.relation.SchemaUsage; v.NoUsage && !f.relation.RowSecurity {
 		v.Columns = make([]bool, len(rel.Columns)) // with row-level security, asking about rows says so
 	}

@@ -21,6 +21,9 @@ type Inquiry struct {
 
 	Visible []bool        // by index in Changes
 	Errs    map[int]error // by index in Changes: the *AskError of a check that raised
+	// ByKey has, by index in Changes, those that were looked up by their key: the answer
+	// is of the version that was there then.
+	ByKey map[int]bool
 }
 
 // Visible asks Postgres, as the subject, which of the changes it may see: one
@@ -53,7 +56,7 @@ func (a *asker) Visible(ctx context.Context, s *Subject, changes []*wal.Change) 
 func (a *asker) VisibleAll(ctx context.Context, inquiries []*Inquiry) (took time.Duration, err error) {
 	var open []*group
 	for _, q := range inquiries {
-		q.Visible, q.Errs = make([]bool, len(q.Changes)), map[int]error{}
+		q.Visible, q.Errs, q.ByKey = make([]bool, len(q.Changes)), map[int]error{}, map[int]bool{}
 		open = append(open, q.groups()...)
 	}
 	for again := false; len(open) > 0; again = true {

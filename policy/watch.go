@@ -59,6 +59,7 @@ type look struct {
 	began    time.Time
 	done     chan struct{}
 	snapshot wal.Snapshot // the look saw at least this
+	flushed  wal.LSN      // up to where Postgres had flushed its WAL then
 	err      error        // why the look failed
 }
 
@@ -127,6 +128,18 @@ func (w *watch) Confirm(ctx context.Context, readAt time.Time, xids ...uint32) (
 		}
 		readAt = l.began
 	}
+}
+
+// Flushed is up to where Postgres had flushed its WAL at the last look, or a moment later.
+// What was asked of Postgres before that look has seen no transaction that ends behind it,
+// but for those that did not wait for their flush (synchronous_commit).
+func (w *watch) Flushed() wal.LSN {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.last == nil {
+		return 0
+	}
+	return w.last.flushed
 }
 
 // Late reports whether what is known may be older than Config.AccessAge: no look
@@ -230,7 +243,7 @@ func (w *watch) Run(ctx context.Context) error {
 			conn, err = w.connect(ctx)
 		}
 		if err == nil {
-			l.snapshot, err = w.look(ctx, conn, l.began)
+			l.snapshot, l.flushed, err = w.look(ctx, conn, l.began)
 		}
 		if err != nil {
 			leave()
@@ -263,13 +276,13 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 
 // look compares the present fingerprints with those of the last reading, and reads
 // again what differs.
-func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen wal.Snapshot, err error) {
+func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen wal.Snapshot, flushed wal.LSN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
 	known := w.tables.all()
 	sight, err := readSight(ctx, conn, w.wanted(known))
 	if err != nil {
-		return seen, err
+		return seen, 0, err
 	}
 	found := sight.prints
 	changed := w.compare(found)
@@ -290,7 +303,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 			}
 		}
 		if err := w.reread(ctx, rel, k, read, &changed); err != nil {
-			return seen, err
+			return seen, 0, err
 		}
 	}
 	if !changed.empty() {
@@ -300,7 +313,7 @@ func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen
 			f(changed)
 		}
 	}
-	return sight.snapshot, nil
+	return sight.snapshot, sight.flushed, nil
 }
 
 // reread reads the facts of a relation for a role again.

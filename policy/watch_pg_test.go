@@ -261,7 +261,7 @@ func BenchmarkLook(b *testing.B) {
 	}
 	defer conn.Close(context.Background())
 	for b.Loop() {
-		if _, err := l.policy.look(b.Context(), conn, l.policy.now()); err != nil {
+		if _, _, err := l.policy.look(b.Context(), conn, l.policy.now()); err != nil {
 			b.Fatal(err)
 		}
 	}
