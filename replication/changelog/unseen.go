@@ -103,6 +103,22 @@ func (l *Log) Disagrees(after wal.Position, before wal.LSN, s wal.Snapshot) bool
 	return false
 }
 
+// Since returns the changes after a position and before an LSN that are of one of the
+// relations, by OID. It is not ok if some have left the log, or may still come.
+func (l *Log) Since(after wal.Position, before wal.LSN, relations map[uint32]bool) (found []*wal.Change, ok bool) {
+	if l.End().Position.Compare(wal.Before(before)) < 0 || after.Compare(l.Oldest()) < 0 {
+		return nil, false
+	}
+	for _, changes := range l.between(after, before) {
+		for _, c := range changes {
+			if c.Relation != nil && relations[c.Relation.OID] && c.Position.Compare(after) > 0 && c.Position.LSN < before {
+				found = append(found, c)
+			}
+		}
+	}
+	return found, true
+}
+
 // between is the changes of the chunks that may have some between two places.
 func (l *Log) between(after wal.Position, before wal.LSN) (pieces [][]*wal.Change) {
 	l.mu.Lock()
