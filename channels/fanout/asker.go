@@ -169,6 +169,7 @@ func (a *asker) askRows(ctx context.Context, r *round) error {
 			last = q
 		}
 	}
+	a.noteStale(ctx, r, inquiries)
 	return nil
 }
 

@@ -22,7 +22,8 @@ type attached struct {
 	// transaction. Those that have left since may still be among them.
 	noted []*Subscription
 
-	tables map[tableName]int  // number of bindings by the table they name, "*" included
+	tables map[tableName]int // number of bindings by the table they name, "*" included
+	views  viewIndex
 	last   concern            // answer of the last call of concerns
 	roles  map[string]roleUse // roles that the bindings' subjects act as
 }
@@ -118,7 +119,9 @@ func (a *attached) removeBindings(s *Subscription) {
 // addBinding puts a binding into the index.
 func (a *attached) addBinding(b *binding) {
 	a.index.Add(b.selector(a.policy), b)
-	a.tables[tableName{b.Spec.Schema, b.Spec.Table}]++
+	name := tableName{b.Spec.Schema, b.Spec.Table}
+	a.tables[name]++
+	a.views.add(b)
 	a.last = concern{}
 	a.roles[b.subject.Role] = roleUse{bindings: a.roles[b.subject.Role].bindings + 1, subject: b.subject}
 }
@@ -128,6 +131,7 @@ func (a *attached) removeBinding(b *binding) {
 	a.index.Remove(b.selector(a.policy), b)
 	name := tableName{b.Spec.Schema, b.Spec.Table}
 	a.last = concern{}
+	a.views.remove(b)
 	if a.tables[name]--; a.tables[name] == 0 {
 		delete(a.tables, name)
 	}

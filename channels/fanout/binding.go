@@ -24,10 +24,22 @@ type binding struct {
 	view    *policy.View
 	columns *columnSet
 	told    *wal.Relation // the state of the table for which the client was told of an error
+	asView  *asView       // nil for a binding that is no view
+}
+
+// asView is what a view has beyond other bindings.
+type asView struct {
+	indexOnTable int         // in viewIndex
+	hidden       string      // what its client was told that decides about its rows, and is not followed
+	matched      *wal.Change // the change that is being matched, if the index has found the view for it
 }
 
 func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *binding {
-	return &binding{Binding: b, subscription: s, subject: subject}
+	made := &binding{Binding: b, subscription: s, subject: subject}
+	if b.Spec.View {
+		made.asView = &asView{}
+	}
+	return made
 }
 
 // ids is "[id]", ready for a frame. It is made when it is first needed, as most
@@ -51,8 +63,12 @@ func (b *binding) as(subject *policy.Subject) *binding {
 // selector is what the index goes by: what the binding asks for, and what its
 // subject may see.
 func (b *binding) selector(p *policy.Policy) filters.Selector {
+	events := b.Events
+	if b.Spec.View {
+		events = filters.Events(wal.Insert, wal.Update) // by which rows enter; attached.viewsOf has the rest
+	}
 	return filters.Selector{
-		Events: b.Events, Schema: b.Spec.Schema, Table: b.Spec.Table,
+		Events: events, Schema: b.Spec.Schema, Table: b.Spec.Table,
 		Filter: b.Filter, Guard: p.Guard(b.subject),
 	}
 }

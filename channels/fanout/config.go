@@ -30,8 +30,13 @@ type Config struct {
 	// Resynced is called with its code when a client is told to resync; nil
 	// counts nothing.
 	Resynced func(code string)
-	// Snapshots takes the snapshots that bindings ask for; nil takes none.
+	// Snapshots takes the snapshots that bindings ask for; nil takes none. Keys are of the
+	// rows that views have.
 	Snapshots *live.Snapshots
+	Keys      *live.Keys
+	// ViewRecheck is how often it is looked whether a view has the rows that it should
+	// have, if these depend on what neither the WAL nor the catalog shows; 0 is never.
+	ViewRecheck time.Duration
 	// Heavy is what catch-ups compute a part of; nil makes one.
 	Heavy *heavy.Work
 }

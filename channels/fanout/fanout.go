@@ -16,18 +16,24 @@ import (
 // Fanout matches the changes of a log against subscriptions. It is safe for
 // concurrent use.
 type Fanout struct {
-	config     Config
-	log        *changelog.Log
-	policy     *policy.Policy
-	messages   Messages
-	metrics    *metrics
-	shards     []*shard
-	seed       maphash.Seed
-	views      *views
-	asker      *asker
+	config   Config
+	log      *changelog.Log
+	policy   *policy.Policy
+	messages Messages
+	metrics  *metrics
+	shards   []*shard
+	seed     maphash.Seed
+	views    *views
+	asker    *asker
+	catchUps catchUpLimits
+	viewers  viewers
+	background
+}
+
+// background is what goes on beside the lanes, and what is logged of it.
+type background struct {
 	tasks      tasks
 	complaints *complaints
-	catchUps   catchUpLimits
 }
 
 // New returns a fanout; nothing runs before Run.
@@ -40,10 +46,11 @@ func New(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slo
 func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logger *slog.Logger, reg prometheus.Registerer) *Fanout {
 	logger = logger.With("component", "fanout")
 	f := &Fanout{
-		config: c, log: log, policy: p, messages: m, complaints: &complaints{logger: logger},
+		config: c, log: log, policy: p, messages: m, background: background{complaints: &complaints{logger: logger}},
 		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(c.Heavy),
 	}
 	f.views, f.asker = newViews(f), newAsker(f)
+	f.viewers.fanout = f
 	f.metrics = newMetrics(reg, f)
 	return f
 }
@@ -58,6 +65,7 @@ func (f *Fanout) Run(ctx context.Context) error {
 		g.Go(func() error { return s.direct.run(ctx) })
 		g.Go(func() error { return s.secured.run(ctx) })
 	}
+	g.Go(func() error { return f.viewers.run(ctx) })
 	for range roundsAtOnce {
 		g.Go(func() error { return f.asker.run(ctx) })
 	}

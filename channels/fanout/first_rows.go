@@ -21,15 +21,30 @@ import (
 type awaiting struct {
 	isArmed bool                             // the client was told that its bindings work
 	hadRows bool                             // a snapshot was sent to it
+	sentAt  time.Time                        // when the last one was
+	inARow  int                              // how many before it were sent shortly after each other
 	rows    map[*diagnose.Binding]*firstRows // of the bindings that ask for a snapshot; nil without any
 }
 
 // firstRows is what is known of the rows that a binding begins with.
 type firstRows struct {
-	due   bool           // they are still to be sent
-	again bool           // the client has had some before, or has named a position
-	named bool           // it goes on from a position that was not looked at yet
-	taken *live.Snapshot // those that were sent last; nil for none
+	due   bool                    // they are still to be sent
+	again bool                    // the client has had some before, or has named a position
+	named bool                    // it goes on from a position that was not looked at yet
+	why   protocol.SnapshotReason // they are due again; "" if the server has lost its place
+	taken *live.Snapshot          // those that were sent last; nil for none
+	// kept is what a view had before its rows were due, if it is only looked whether
+	// it would have the same rows now.
+	kept *firstRows
+	held *viewRows // of a view: the rows that the client has; nil before
+	last *lastRows // of a view: what was said of the rows that were sent last; nil before
+}
+
+// lastRows is what was said of the rows that were sent to a view last.
+type lastRows struct {
+	key     []string
+	visible string // the pg_snapshot
+	view    *policy.View
 }
 
 // lack reports whether the rows that were sent do not have a change.
@@ -39,10 +54,13 @@ func (r *firstRows) lack(c *wal.Change) bool {
 
 // reason is why rows that are due are sent.
 func (r *firstRows) reason() protocol.SnapshotReason {
-	if r.again {
-		return protocol.SnapshotResync
+	switch {
+	case !r.again:
+		return protocol.SnapshotJoin
+	case r.why != "":
+		return r.why
 	}
-	return protocol.SnapshotJoin
+	return protocol.SnapshotResync
 }
 
 // rows is what is known of the rows that the binding begins with; nil if it asks for
@@ -60,6 +78,34 @@ func (b *binding) isDue() bool {
 	return r != nil && r.due
 }
 
+// demand makes the rows of a binding due that asks for a snapshot, and forgets what the
+// client has.
+func (b *binding) demand(why protocol.SnapshotReason) {
+	if r := b.rows(); r != nil {
+		if !b.Spec.View {
+			why = protocol.SnapshotResync // it is about the rows of one moment
+		}
+		r.drop()
+		b.subscription.rows[b.Binding] = &firstRows{due: true, again: r.again || r.taken != nil, why: why, last: r.last}
+	}
+}
+
+// drop forgets which rows the client of a view has.
+func (r *firstRows) drop() {
+	if r.kept != nil {
+		r.kept.drop()
+	}
+	r.held.drop()
+	r.held, r.kept = nil, nil
+}
+
+// forgetRows forgets the rows of all views.
+func (a *awaiting) forgetRows() {
+	for _, r := range a.rows {
+		r.drop()
+	}
+}
+
 // EncodeRows returns what encodes the rows of snapshots as those of changes are, values
 // above maxBytes cut.
 func EncodeRows(maxBytes int) func(b *diagnose.Binding, view *policy.View) func(dst []byte, row wal.Row, at time.Time) []byte {
@@ -67,7 +113,7 @@ func EncodeRows(maxBytes int) func(b *diagnose.Binding, view *policy.View) func(
 		columns := newBinding(nil, b, nil).see(view, newTableState(view.Relation))
 		return func(dst []byte, row wal.Row, at time.Time) []byte {
 			c := &wal.Change{Operation: wal.Insert, Relation: view.Relation, New: row, CommitTime: at}
-			return appendData(dst, c, dataKey{columns: columns, fullOld: true, snapshot: true}, maxBytes)
+			return appendData(dst, c, dataKey{columns: columns, as: wal.Insert, fullOld: true, snapshot: true}, maxBytes)
 		}
 	}
 }

@@ -36,8 +36,10 @@ type frameKey struct {
 // dataKey is what makes a change's data object differ between receivers.
 type dataKey struct {
 	columns  *columnSet
-	fullOld  bool // the old row is shown in full, not only its key
-	snapshot bool // it is a row of a snapshot
+	as       wal.Operation // what the change is to the receiver
+	fullOld  bool          // the old row is shown in full, not only its key
+	keyOnly  bool          // nothing but the key of the old row is shown: it has left a view
+	snapshot bool          // it is a row of a snapshot
 }
 
 // dataObject is one data object of the change.
@@ -71,24 +73,33 @@ func (f *frames) begin(c *wal.Change) {
 // sendTo pushes a change to one subscription: one frame for each set of columns
 // that its bindings see.
 func (f *frames) sendTo(s *Subscription, c *wal.Change) {
-	if len(s.hits) == 1 {
-		if b := s.hits[0]; !b.columns.blocked {
-			f.push(s, c, b, b.ids(), true)
+	switch f.settle(s, c); len(s.hits) {
+	case 0:
+		return
+	case 1:
+		if b := s.hits[0].binding; !b.columns.blocked {
+			f.push(s, c, f.dataOf(&s.hits[0], c), b.ids(), true)
 		}
 		return
 	}
 	s.noteOverlap(len(s.hits))
-	groups := groupsOf(s.hits)
+	groups := f.groupsOf(s.hits, c)
 	for i, g := range groups {
-		f.push(s, c, g.first, g.list(), i == len(groups)-1)
+		f.push(s, c, g.data, g.list(), i == len(groups)-1)
 	}
 }
 
-// push pushes the frame for some bindings that see the same columns, of which b
-// is one. isLast says that it is the last frame of the change for s: only that
+// dataOf is which data object a hit gets.
+func (f *frames) dataOf(h *hit, c *wal.Change) dataKey {
+	key := dataKey{columns: h.binding.columns, as: h.as, keyOnly: h.isKeyOnly()}
+	key.fullOld = !key.keyOnly && showsOld(f.policy, h.binding, c)
+	return key
+}
+
+// push pushes the frame for some bindings that get the same data. isLast says that it is the last frame of the change for s: only that
 // one may carry the change's position, as a client whose connection is cut
 // between two frames of a change has not had all of it.
-func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, isLast bool) {
+func (f *frames) push(s *Subscription, c *wal.Change, data dataKey, ids string, isLast bool) {
 	version := s.request.Address.Version
 	if s.unfinished.asks {
 		s.unfinished.of = c.Position.LSN
@@ -96,8 +107,7 @@ func (f *frames) push(s *Subscription, c *wal.Change, b *binding, ids string, is
 	}
 	f.metrics.delivered.Inc()
 	s.request.Outbox.Push(f.of(c, frameKey{
-		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids,
-		data:   dataKey{columns: b.columns, fullOld: showsOld(f.policy, b, c)},
+		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids, data: data,
 		marked: version.IsStream() && isLast,
 	}))
 }
@@ -113,7 +123,7 @@ func (f *frames) of(c *wal.Change, key frameKey) *protocol.Frame {
 	case key.marked:
 		frame = key.version.ChangesAt(c.Position.String(), topic, []byte(key.ids), data)
 	case key.legacy:
-		frame = key.version.Push("", "", topic, c.Operation.String(), data)
+		frame = key.version.Push("", "", topic, key.data.as.String(), data)
 	default:
 		frame = key.version.Changes(topic, []byte(key.ids), data)
 	}
@@ -141,29 +151,34 @@ func (f *frames) data(c *wal.Change, key dataKey) []byte {
 	return e.data
 }
 
-// hitGroup is hits of one change that share a frame, as their bindings see the
-// same columns.
+// hitGroup is hits of one change that share a frame, as their bindings get the same
+// data.
 type hitGroup struct {
-	first *binding
-	ids   []byte // of the bindings, each once: "[1,2", without the closing bracket
-	seen  idSet
+	data dataKey
+	ids  []byte // of the bindings, each once: "[1,2", without the closing bracket
+	seen idSet
 }
 
-// groupsOf groups several hits by their columns, in the order of the hits. Hits
+// groupsOf groups several hits by their data, in the order of the hits. Hits
 // of which nothing may be shown are left out.
-func groupsOf(hits []*binding) (groups []*hitGroup) {
-	of := map[*columnSet]*hitGroup{}
-	for _, b := range hits {
-		if b.columns.blocked {
+func (f *frames) groupsOf(hits []hit, c *wal.Change) (groups []*hitGroup) {
+	of := map[dataKey]*hitGroup{}
+	var last dataKey
+	for i := range hits {
+		h := &hits[i]
+		if h.binding.columns.blocked {
 			continue
 		}
-		g := of[b.columns]
+		if i == 0 || h.binding.columns != last.columns || h.as != last.as || h.keys != nil {
+			last = f.dataOf(h, c)
+		}
+		g := of[last]
 		if g == nil {
-			g = &hitGroup{first: b, ids: []byte{'['}}
-			of[b.columns] = g
+			g = &hitGroup{data: last, ids: []byte{'['}}
+			of[last] = g
 			groups = append(groups, g)
 		}
-		g.add(b.Spec.ID)
+		g.add(h.binding.Spec.ID)
 	}
 	return groups
 }

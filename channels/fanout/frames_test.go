@@ -8,13 +8,14 @@ import (
 
 	"walcast/diagnose"
 	"walcast/protocol"
+	"walcast/replication/wal"
 )
 
 // hitsOf are bindings with the ids that see the same columns.
-func hitsOf(ids ...int64) (hits []*binding) {
+func hitsOf(ids ...int64) (hits []hit) {
 	columns := &columnSet{}
 	for _, id := range ids {
-		hits = append(hits, &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, columns: columns})
+		hits = append(hits, hit{binding: &binding{Binding: &diagnose.Binding{Spec: &protocol.Binding{ID: id}}, columns: columns}})
 	}
 	return hits
 }
@@ -27,7 +28,7 @@ func TestIDsAreListedOnceHoweverManyThereAre(t *testing.T) {
 			ids = append(ids, int64(i+1), int64(i/2+1))
 			want = append(want, fmt.Sprint(i+1))
 		}
-		if got := groupsOf(hitsOf(ids...))[0].list(); got != "["+strings.Join(want, ",")+"]" {
+		if got := (&frames{}).groupsOf(hitsOf(ids...), &wal.Change{})[0].list(); got != "["+strings.Join(want, ",")+"]" {
 			t.Errorf("%d ids are listed as %.60s…; want each once", n, got)
 		}
 	}
@@ -36,9 +37,9 @@ func TestIDsAreListedOnceHoweverManyThereAre(t *testing.T) {
 func TestHitsAreGroupedByTheirColumnsInOrder(t *testing.T) {
 	hits := append(hitsOf(1, 2), hitsOf(3, 2)...)
 	hits = append(hits, hits[0], hitsOf(5)[0], hits[3])
-	hits[5].columns.blocked = true
+	hits[5].binding.columns.blocked = true
 	var got []string
-	for _, g := range groupsOf(hits) {
+	for _, g := range (&frames{}).groupsOf(hits, &wal.Change{}) {
 		got = append(got, g.list())
 	}
 	if want := []string{"[1,2]", "[3,2]"}; !slices.Equal(got, want) {
@@ -51,15 +52,15 @@ func TestHitsAreGroupedByTheirColumnsInOrder(t *testing.T) {
 func BenchmarkIDs(b *testing.B) {
 	for _, n := range []int{2, 10, 1_000, 10_000} {
 		ids := make([]int64, n)
-		var separate []*binding
+		var separate []hit
 		for i := range ids {
 			ids[i] = int64(i + 1)
 			separate = append(separate, hitsOf(ids[i])...)
 		}
-		for name, hits := range map[string][]*binding{"one": hitsOf(ids...), "each": separate} {
+		for name, hits := range map[string][]hit{"one": hitsOf(ids...), "each": separate} {
 			b.Run(fmt.Sprintf("bindings=%d/columns=%s", n, name), func(b *testing.B) {
 				for b.Loop() {
-					groupsOf(hits)
+					(&frames{}).groupsOf(hits, &wal.Change{})
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/binding")
 			})

@@ -3,6 +3,7 @@ package fanout
 import (
 	"walcast/filters"
 	"walcast/policy"
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -23,9 +24,13 @@ type match struct {
 	binding *binding
 	table   *tableState // the change's table, as it was at the change
 	view    *policy.View
-	truth   filters.Truth // True or Undecided: what Go finds of the filter, and of the policy as far as it is compiled
-	way     way
-	since   wal.LSN // where the new rules begin, if the match is outdated
+	// truth is what Go finds of the filter, and of the policy as far as it is compiled:
+	// True, Undecided or, for views, False if the row can only leave.
+	truth  filters.Truth
+	way    way
+	since  wal.LSN                 // where the new rules begin, if the match is outdated
+	keys   *changeKeys             // of the change, for views
+	reason protocol.SnapshotReason // why the rows come anew, if the match is doubtful
 	// The questions that are put to Postgres, nil for none: whether the row may
 	// be seen, and whether the filter holds.
 	seen, holds *question
@@ -41,6 +46,7 @@ const (
 	asked               // Postgres decides
 	unread              // unknown until it has been read what the role may see of the table
 	outdated            // undecidable: the rules of access to the table have changed since the row was written
+	doubtful            // of a view: what the change is to it cannot be told, its rows are taken anew
 )
 
 // isLike reports whether the same verdict of the policy goes for both matches.

@@ -6,6 +6,7 @@ import (
 
 	"walcast/filters"
 	"walcast/policy"
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -39,7 +40,9 @@ func (r *matcher) match(changes []*wal.Change, to *matched) (n int, unknown *wal
 		case carriesMessage(change):
 			r.message(change, to)
 		case !r.attached.concerns(change.Relation):
+			r.read(change, to)
 		case r.tables.knows(change.Relation, now):
+			r.read(change, to)
 			r.row(change, to)
 		default:
 			return n, change.Relation
@@ -51,12 +54,51 @@ func (r *matcher) match(changes []*wal.Change, to *matched) (n int, unknown *wal
 // row finds the bindings of a row change.
 func (r *matcher) row(c *wal.Change, to *matched) {
 	table := r.tables.byOID[c.Relation.OID]
+	views, keys := r.attached.views.of(c.Relation), (*changeKeys)(nil)
+	if len(views) > 0 {
+		keys = keysOf(r.fanout.config.Keys, c)
+	}
 	r.attached.index.Match(c, func(b *binding, t filters.Truth) {
-		m := match{change: c, binding: b, table: table, truth: t}
-		if m.setWay(r.fanout.policy, to.before()); m.way != hidden {
+		if b.Spec.View {
+			b.asView.matched = c
+		}
+		m := match{change: c, binding: b, table: table, truth: t, keys: keys}
+		if m.setWay(r.fanout.policy, to.before()); m.way != hidden || b.held() != nil {
 			to.add(&m)
 		}
 	})
+	for _, b := range views {
+		if b.asView.matched != c {
+			r.leaves(c, b, table, keys, to)
+		}
+		b.asView.matched = nil
+	}
+}
+
+// read notes a row change of a table that policies of views read: which rows these have may
+// be others by now.
+func (r *matcher) read(c *wal.Change, to *matched) {
+	if c.Relation == nil {
+		return
+	}
+	for _, b := range r.attached.views.readersOf(c.Relation) {
+		if b.held() != nil {
+			table := &tableState{relation: c.Relation}
+			to.add(&match{change: c, binding: b, table: table, way: doubtful, reason: protocol.SnapshotAccess})
+		}
+	}
+}
+
+// leaves adds the match of a change that a view does not have the row of after it: it may
+// have had it before.
+func (r *matcher) leaves(c *wal.Change, b *binding, table *tableState, keys *changeKeys, to *matched) {
+	if b.held() == nil {
+		return
+	}
+	m := match{change: c, binding: b, table: table, truth: filters.False, keys: keys}
+	if m.setWay(r.fanout.policy, nil); c.Operation != wal.Insert || m.way == doubtful {
+		to.add(&m)
+	}
 }
 
 // message notes a message from SQL. A direct lane reads all messages, other
@@ -83,6 +125,13 @@ func (r *matcher) message(c *wal.Change, to *matched) {
 // reads what the role may not see is never put to Postgres. The lock of the
 // delivery must be held.
 func (m *match) setWay(p *policy.Policy, last *match) {
+	m.findWay(p, last)
+	if m.reason = m.doubt(p); m.reason != "" {
+		m.way = doubtful
+	}
+}
+
+func (m *match) findWay(p *policy.Policy, last *match) {
 	b := m.binding
 	view, loaded := m.table.views[b.subject.Role]
 	m.view = view
@@ -91,7 +140,7 @@ func (m *match) setWay(p *policy.Policy, last *match) {
 		m.way = unread
 	case view == nil:
 		m.way = hidden
-		if fault := m.table.faults[b.subject.Role]; fault != nil && !b.isDetached && b.wants(m.change) {
+		if fault := m.table.faults[b.subject.Role]; fault != nil && !b.isDetached && b.wants(m.change) && b.held() == nil {
 			b.fail(fault, m.table.relation)
 		}
 	case b.see(view, m.table).blocked:
@@ -102,7 +151,9 @@ func (m *match) setWay(p *policy.Policy, last *match) {
 		m.way = asked
 	case !view.RowSecurity:
 		m.way = open
-	case last != nil && m.isLike(last) && (last.way == compiled || last.way == asked && last.truth == filters.True):
+	case m.truth == filters.False:
+		m.way = compiled // no policy can bring the row back
+	case last != nil && m.isLike(last) && (last.way == compiled || last.way == asked) && last.truth == filters.True:
 		m.way = last.way
 	case p.Verdict(view, b.subject) == policy.Compiled:
 		m.way = compiled

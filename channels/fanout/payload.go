@@ -14,8 +14,11 @@ const longValue = 64
 func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 	rel := c.Relation
 	data := protocol.Data{
-		Type: c.Operation.String(), Schema: rel.Schema, Table: rel.Table,
+		Type: key.as.String(), Schema: rel.Schema, Table: rel.Table,
 		Origin: protocol.Origin{LSN: c.Position.LSN.String(), Seq: c.Position.Seq, XID: c.XID, Snapshot: key.snapshot},
+	}
+	if key.as != c.Operation {
+		data.Cause = c.Operation.String()
 	}
 	if key.columns.denied && c.Operation != wal.Delete {
 		return appendDenied(dst, c, data)
@@ -26,19 +29,23 @@ func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 	if !key.fullOld {
 		old = key.columns.key
 	}
+	if key.keyOnly {
+		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, key.columns.key)
+		return data.Append(dst)
+	}
 	if c.Cut || size(c.New)+size(c.Old) > limit {
 		data.Errors = []string{protocol.ErrorTooLarge}
 		data.Truncated = cutNames(c, mask)
 		mask, old = cut(rel, c.New, mask), cut(rel, c.Old, old)
 	}
 	data.Errors = append(data.Errors, notUTF8(c, mask, old)...)
-	if c.Operation == wal.Insert || c.Operation == wal.Update {
+	if key.as == wal.Insert || key.as == wal.Update {
 		data.Record = key.columns.encoding.AppendRecord(nil, rel, c.New, mask)
 		if !c.Cut {
 			data.Unchanged = absent(rel, c.New, mask)
 		}
 	}
-	if c.Operation == wal.Update || c.Operation == wal.Delete {
+	if key.as == wal.Update || key.as == wal.Delete {
 		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, old)
 	}
 	return data.Append(dst)

@@ -24,6 +24,7 @@ type question struct {
 	yes      bool
 	raised   error
 	outdated bool    // the answer was found by newer rules than those of view
+	isStale  bool    // for a view: the answer may be of a later moment than the change
 	since    wal.LSN // where the newer rules begin
 }
 

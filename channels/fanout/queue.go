@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"walcast/diagnose"
+	"walcast/filters"
+	"walcast/protocol"
 	"walcast/replication/wal"
 )
 
@@ -45,8 +47,25 @@ func (q *queue) lastLike(m *match) (last wal.Position) {
 // be sent.
 func (s *Subscription) shows(st *step) bool {
 	return st.message != nil || st.change.Operation == wal.Commit && s.unfinished.isDue(st.change) ||
-		slices.ContainsFunc(st.matches, func(m match) bool { return m.way != hidden })
+		slices.ContainsFunc(st.matches, func(m match) bool { return m.shows() })
 }
+
+// shows reports whether something of a decided match, of the first step of the queue, is to
+// be sent.
+func (m *match) shows() bool {
+	held := m.binding.held()
+	switch {
+	case m.binding.isDue():
+		return false
+	case held == nil || m.isIn():
+		return m.way != hidden
+	}
+	return held.had(m.keys, m.change.Operation)
+}
+
+// isIn reports whether filter and visibility hold for the row after the change, once the
+// match is decided.
+func (m *match) isIn() bool { return m.way != hidden && m.truth != filters.False }
 
 // forget tells questions that the step does not wait for them any more.
 func (s *step) forget() {
@@ -68,6 +87,12 @@ func (m *match) take() {
 			return
 		case q.outdated:
 			m.way, m.since = outdated, q.since
+			return
+		case q.isStale && m.binding.held() != nil:
+			m.way, m.reason = doubtful, protocol.SnapshotAccess
+			return
+		case q.raised != nil && m.binding.held() != nil:
+			m.way, m.reason = doubtful, protocol.SnapshotResync // SELECT would raise too
 			return
 		case q.raised != nil || !q.yes:
 			m.way = hidden

@@ -60,10 +60,18 @@ func (s *Subscription) resync(e *changelog.ResyncError) {
 		s.progress.since = time.Time{} // everything after the position is sent
 	}
 	s.unfinished.forget()
-	s.demand()
+	s.demand(reasonOf(e))
 	if len(s.bindings) == 0 || s.isPlain() { // others get all rows anew
 		s.tell(e)
 	}
+}
+
+// reasonOf is why the rows of bindings come anew in place of a resync.
+func reasonOf(e *changelog.ResyncError) protocol.SnapshotReason {
+	if e.Code == codeAccessChanged {
+		return protocol.SnapshotAccess
+	}
+	return protocol.SnapshotResync
 }
 
 // tell pushes the notice of a resync.

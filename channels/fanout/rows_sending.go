@@ -26,7 +26,9 @@ type rowsSending struct {
 	catchup  *catchup
 	subject  *policy.Subject
 	bindings []*diagnose.Binding // those whose snapshot is due
-	isAgain  bool                // the client has had rows before
+	rows     []*firstRows        // by binding: what was due when the snapshot was asked for
+	held     []*viewRows         // by binding: what has been sent to views so far; nil for others
+	isAgain  bool                // the client has had rows before, or was about to
 	asked    *live.Asked
 	toldAway bool
 	pause    time.Duration
@@ -50,6 +52,9 @@ func (c *catchup) sendRows(ctx context.Context) bool {
 			}
 			continue
 		}
+		if !r.rest(ctx) {
+			return false
+		}
 		r.asked = c.fanout.config.Snapshots.Ask(live.SnapshotRequest{Subject: r.subject, Bindings: r.bindings, Fresh: r.isAgain})
 		if !r.await(ctx, r.asked.Done()) {
 			return false
@@ -66,7 +71,7 @@ func (c *catchup) sendRows(ctx context.Context) bool {
 			}
 			continue
 		}
-		if r.isLost(taken) {
+		if r.isLost(taken) || r.isNothingNew(ctx, taken) {
 			return true // the client is told what else it misses, before the rows
 		}
 		r.send(ctx, taken)
@@ -78,13 +83,18 @@ func (c *catchup) sendRows(ctx context.Context) bool {
 func (r *rowsSending) isLost(taken *live.Snapshot) (lost bool) {
 	r.with(func(s *Subscription) {
 		had := s.progress.rows
-		lost = s.isPlain() && (had.History != taken.From.History || had.Position.Compare(s.fanout.log.Oldest()) < 0)
+		lost = s.hasPlace() && (had.History != taken.From.History || had.Position.Compare(s.fanout.log.Oldest()) < 0)
 	})
 	return lost
 }
 
-// release gives a snapshot back.
+// release gives a snapshot back, and what views were sent of it unless they go on with
+// that.
 func (r *rowsSending) release() {
+	for _, h := range r.held {
+		h.drop()
+	}
+	r.held = nil
 	r.asked.Release()
 	r.asked = nil
 }
@@ -93,14 +103,14 @@ func (r *rowsSending) release() {
 // the client was told that its bindings work.
 func (r *rowsSending) look() (due, isArmed bool) {
 	r.with(func(s *Subscription) {
-		r.bindings = nil
+		r.bindings, r.rows = nil, nil
 		for _, b := range s.bindings {
 			if b.isDue() {
 				due, r.subject = true, b.subject
-				r.bindings = append(r.bindings, b.Binding)
+				r.bindings, r.rows = append(r.bindings, b.Binding), append(r.rows, b.rows())
 			}
 		}
-		isArmed, r.isAgain = s.isArmed, s.hadRows
+		isArmed, r.isAgain = s.isArmed, r.isAgain || s.hadRows
 	})
 	return due, isArmed
 }
@@ -113,9 +123,9 @@ func (r *rowsSending) with(f func(s *Subscription)) bool {
 // isCurrent reports whether the snapshot is still the one that is due. The lock of the
 // delivery must be held.
 func (r *rowsSending) isCurrent(s *Subscription) bool {
-	for _, of := range r.bindings {
-		i := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == of })
-		if i < 0 || !s.bindings[i].isDue() || s.bindings[i].subject != r.subject {
+	for i, of := range r.bindings {
+		n := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == of })
+		if n < 0 || s.bindings[n].rows() != r.rows[i] || !r.rows[i].due || s.bindings[n].subject != r.subject {
 			return false
 		}
 	}
@@ -147,7 +157,9 @@ func (r *rowsSending) fail(ctx context.Context, err error) bool {
 	var refused *live.RefusedError
 	if errors.As(err, &refused) {
 		r.with(func(s *Subscription) {
-			s.endBinding(&r.catchup.delivery, r.bindings[refused.Binding], refused.Problem)
+			if !r.empty(s, refused) {
+				s.endBinding(&r.catchup.delivery, r.bindings[refused.Binding], refused.Problem)
+			}
 		})
 		return true
 	}
@@ -207,9 +219,10 @@ func (r *rowsSending) groups(taken *live.Snapshot) (groups []*rowGroup) {
 // send sends a snapshot. If something happens to the subscription meanwhile the
 // snapshot stays due, and the next one replaces what was sent of it.
 func (r *rowsSending) send(ctx context.Context, taken *live.Snapshot) {
+	r.hold(taken)
 	groups := r.groups(taken)
 	for i, g := range groups {
-		if !r.push(ctx, 256, func(s *Subscription) bool { r.sendBegin(s, taken, g); return true }) {
+		if !r.push(ctx, taken, 256, func(s *Subscription) bool { r.sendBegin(s, taken, g); return true }) {
 			return
 		}
 		for _, binding := range g.of {
@@ -218,7 +231,7 @@ func (r *rowsSending) send(ctx context.Context, taken *live.Snapshot) {
 			}
 		}
 		isLast := i == len(groups)-1
-		if !r.push(ctx, 256, func(s *Subscription) bool { r.sendEnd(s, taken, g, isLast); return true }) {
+		if !r.push(ctx, taken, 256, func(s *Subscription) bool { r.sendEnd(s, taken, g, isLast); return true }) {
 			return
 		}
 	}
@@ -226,18 +239,19 @@ func (r *rowsSending) send(ctx context.Context, taken *live.Snapshot) {
 
 // push calls f, which pushes about size bytes, when the client has room. It is false if
 // the snapshot is not the one that is due any more, or f is.
-func (r *rowsSending) push(ctx context.Context, size int, f func(s *Subscription) bool) (ok bool) {
+func (r *rowsSending) push(ctx context.Context, taken *live.Snapshot, size int, f func(s *Subscription) bool) (ok bool) {
 	r.catchup.sendAtPace(ctx, size, func() {
-		r.with(func(s *Subscription) { ok = ctx.Err() == nil && r.isCurrent(s) && f(s) })
+		r.with(func(s *Subscription) { ok = ctx.Err() == nil && r.isCurrent(s) && !r.isOutdated(taken) && f(s) })
 	})
 	return ok
 }
 
 func (r *rowsSending) sendBegin(s *Subscription, taken *live.Snapshot, g *rowGroup) {
+	r.warn(s, taken, g)
 	reason := protocol.SnapshotJoin
-	for _, b := range s.bindings {
-		if b.isDue() && b.rows().reason() == protocol.SnapshotResync && slices.ContainsFunc(g.of, func(i int) bool { return r.bindings[i] == b.Binding }) {
-			reason = protocol.SnapshotResync
+	for _, i := range g.of {
+		if reason = r.rows[i].reason(); reason == protocol.SnapshotResync {
+			break // it goes for all
 		}
 	}
 	s.request.Outbox.Push(s.request.Address.SnapshotBegins(protocol.SnapshotBegin{
@@ -249,7 +263,7 @@ func (r *rowsSending) sendBegin(s *Subscription, taken *live.Snapshot, g *rowGro
 func (r *rowsSending) sendBinding(ctx context.Context, taken *live.Snapshot, binding int) bool {
 	ids := "[" + strconv.FormatInt(r.bindings[binding].Spec.ID, 10) + "]"
 	for from := 0; from < taken.Counts[binding]; {
-		rows, ok := taken.Rows(binding, from, rowsAtOnce)
+		rows, keys, ok := taken.Rows(binding, from, rowsAtOnce)
 		if !ok {
 			return false // it was revoked: another one is taken
 		}
@@ -258,7 +272,10 @@ func (r *rowsSending) sendBinding(ctx context.Context, taken *live.Snapshot, bin
 			size += len(row) + 128
 		}
 		from += len(rows)
-		if !r.push(ctx, size, func(s *Subscription) bool {
+		if !r.push(ctx, taken, size, func(s *Subscription) bool {
+			if !r.note(s, binding, keys) {
+				return false
+			}
 			for _, row := range rows {
 				s.request.Outbox.Push(s.request.Address.Version.Changes(s.topic.Value().Name, []byte(ids), row))
 			}
@@ -276,7 +293,7 @@ func (r *rowsSending) sendEnd(s *Subscription, taken *live.Snapshot, g *rowGroup
 	named := r.named(s, taken)
 	s.fanout.config.Snapshots.Name(named, taken)
 	s.request.Outbox.Push(s.request.Address.SnapshotEnds(protocol.SnapshotEnd{
-		Bindings: g.ids, Snapshot: taken.Visible.String(), Position: named.Text(), Rows: g.rows,
+		Bindings: g.ids, Snapshot: taken.Visible.String(), Position: named.Text(), Rows: g.rows, Keys: r.keysIn(g),
 	}))
 	if isLast {
 		r.goOn(s, taken)
@@ -309,17 +326,24 @@ func later(a, b wal.Position) wal.Position {
 // where other bindings are. The lock of the delivery must be held.
 func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 	c, had := r.catchup, s.progress.rows
+	hadPlace := s.hasPlace()
 	for _, b := range s.bindings {
 		switch {
 		case b.isDue():
-			s.rows[b.Binding] = &firstRows{taken: taken}
+			i := slices.Index(r.bindings, b.Binding)
+			r.rows[i].drop()
+			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{taken.Keys[i], taken.Visible.String(), taken.Views[i]}}
 			b.after = taken.From.Position
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)
 		}
 	}
-	s.unfinished.forget()
-	s.hadRows = true
+	r.held = nil
+	c.delivery.matcher.attached.views.isStale = true
+	if !hadPlace {
+		s.unfinished.forget()
+	}
+	s.noteSent(time.Now())
 	at := taken.From
 	switch isAll := !slices.ContainsFunc(s.bindings, func(b *binding) bool { r := b.rows(); return r == nil || r.taken == nil }); {
 	case isAll && (had.History != at.History || had.Position.Compare(s.fanout.log.Oldest()) < 0):

@@ -108,6 +108,9 @@ func (o *sender) take(m *match, to wal.Position) {
 	case m.way == outdated:
 		o.waiting.outdate(s, to)
 		return
+	case m.way == doubtful && !s.behind():
+		o.waiting.renew(m)
+		return
 	case o.waiting.moves.toSecured != nil && (m.way == compiled || m.way == asked):
 		first := m.change
 		if s.behind() {
@@ -122,12 +125,11 @@ func (o *sender) take(m *match, to wal.Position) {
 		o.touched = append(o.touched, s)
 	}
 	s.taken = append(s.taken, m)
-	if m.way == unread || m.way == asked {
+	if m.way == unread || m.way == asked || m.way == doubtful {
 		s.isUndecided = true
 		return
 	}
-	m.binding.see(m.view, m.table)
-	s.hits = append(s.hits, m.binding)
+	s.hit(m)
 }
 
 // activate reports whether a row that a binding matches may be sent. While the

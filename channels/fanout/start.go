@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"walcast/internal/heavy"
+	"walcast/protocol"
 	"walcast/replication/changelog"
 )
 
@@ -63,7 +64,7 @@ func (f *Fanout) begin(s *Subscription, r Request, start Start) {
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
 	var live changelog.Standing
 	if e != nil {
-		s.demand() // before it is decided where it begins
+		s.demand(protocol.SnapshotResync) // before it is decided where it begins
 	}
 	if s.isDedicated || s.awaitsRows() {
 		live = f.log.Standing()

@@ -43,10 +43,10 @@ type attachment struct {
 // sending is what a subscription has of the change being sent, and of its
 // transaction.
 type sending struct {
-	number      uint64     // of the change in the delivery: the rest is left from an earlier one if the sender has another number
-	hits        []*binding // bindings for which the change is sent
-	taken       []*match   // all matches of the subscription
-	isUndecided bool       // one of them waits for an answer
+	number      uint64   // of the change in the delivery: the rest is left from an earlier one if the sender has another number
+	hits        []hit    // bindings for which the change is sent
+	taken       []*match // all matches of the subscription
+	isUndecided bool     // one of them waits for an answer
 	unfinished  unfinished
 }
 
@@ -61,6 +61,7 @@ func newSubscription(f *Fanout, r Request) *Subscription {
 	}
 	s.request.Subject, s.request.After = nil, nil
 	s.begin(r.Bindings)
+	f.viewers.add(s)
 	if r.Dedicated {
 		s.dedicate()
 	}
@@ -141,9 +142,11 @@ func (s *Subscription) PushAlive() {
 // Close ends the subscription. When it returns nothing is pushed for it any
 // more.
 func (s *Subscription) Close() {
+	s.fanout.viewers.remove(s)
 	s.change(func(d *delivery) {
 		s.attachedTo.Store(nil)
 		d.drop(s)
+		s.forgetRows()
 		if s.isDedicated {
 			s.fanout.metrics.dedicated.Dec()
 		}
@@ -184,6 +187,7 @@ func (s *Subscription) Detach() {
 			}
 		}
 		s.bindings = nil
+		s.forgetRows()
 	})
 }
 
@@ -198,6 +202,9 @@ func (s *Subscription) ActAs(subject *policy.Subject) {
 			s.attachAgain(subject)
 		} else {
 			for i, b := range s.bindings {
+				if held := b.held(); held != nil && !held.seesTheSame(s.fanout.policy, b.subject, subject) {
+					b.demand(protocol.SnapshotAccess)
+				}
 				s.bindings[i] = b.as(subject)
 			}
 		}
@@ -257,18 +264,17 @@ func (s *Subscription) begin(bindings []diagnose.Binding) {
 				s.rows = map[*diagnose.Binding]*firstRows{}
 			}
 			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
-			s.rows[b.Binding] = &firstRows{due: !isNamed, again: isNamed, named: isNamed}
+			goesOn := isNamed && !b.Spec.View // of a view it is not known which rows its client has
+			s.rows[b.Binding] = &firstRows{due: !goesOn, again: isNamed, named: goesOn}
 		}
 	}
 }
 
 // demand makes the snapshots of all bindings due that ask for one. The lock of
 // s.attachedTo, if it has one yet, must be held.
-func (s *Subscription) demand() {
+func (s *Subscription) demand(why protocol.SnapshotReason) {
 	for _, b := range s.bindings {
-		if r := b.rows(); r != nil {
-			s.rows[b.Binding] = &firstRows{due: true, again: r.again || r.taken != nil}
-		}
+		b.demand(why)
 	}
 }
 
@@ -282,6 +288,12 @@ func (s *Subscription) awaitsRows() bool {
 // if it has one yet, must be held.
 func (s *Subscription) isPlain() bool {
 	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.rows() == nil })
+}
+
+// hasPlace reports whether some binding goes on where it is, while others get their rows
+// anew. The lock of s.attachedTo must be held.
+func (s *Subscription) hasPlace() bool {
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return !b.isDue() })
 }
 
 // AwaitsRows reports whether the snapshot of some binding is due: no position counts
@@ -304,7 +316,7 @@ func (s *Subscription) Arm() {
 func (s *Subscription) Renew() {
 	s.withDelivery(func(d *delivery) {
 		at := d.standings.reached(s).Position
-		s.demand()
+		s.demand(protocol.SnapshotResync)
 		d.waiting.takeRows(s, at)
 	})
 }
@@ -319,6 +331,9 @@ func (s *Subscription) endBinding(d *delivery, of *diagnose.Binding, problem pro
 	}
 	d.matcher.attached.removeBinding(s.bindings[i])
 	s.bindings[i].isDetached = true
+	if r := s.bindings[i].rows(); r != nil {
+		r.drop()
+	}
 	s.bindings = slices.Delete(s.bindings, i, i+1)
 	s.end(of)
 	d.fanout.metrics.bindings.Dec()

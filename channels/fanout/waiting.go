@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"walcast/filters"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -170,6 +171,9 @@ func (w *waiting) send(s *Subscription, st step) {
 func (w *waiting) decided(s *Subscription, st *step) bool {
 	for ; st.decided < len(st.matches); st.decided++ {
 		m := &st.matches[st.decided]
+		if m.binding.isDue() {
+			continue // nothing more is sent of it
+		}
 		if m.way == unread {
 			w.setWays(st.matches[st.decided:])
 		}
@@ -180,6 +184,9 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 		case m.way == outdated:
 			w.outdate(s, s.queue.lastLike(m))
 			return s.behind() && w.decided(s, &s.queue.steps[0])
+		case m.way == doubtful:
+			w.renew(m)
+			return s.behind() && w.attached.has(s) && w.decided(s, &s.queue.steps[0])
 		case m.way == asked && w.moves.toSecured != nil:
 			w.moves.toSecured(s, justBefore(st.change.Position))
 			return false
@@ -204,7 +211,9 @@ func (w *waiting) setWays(matches []match) {
 // match was found before the index had the policy's conditions.
 func (w *waiting) resetWay(m *match) {
 	if m.setWay(w.fanout.policy, nil); m.way == compiled {
-		m.way = asked
+		if m.way = asked; m.truth == filters.False {
+			m.way = open
+		}
 	}
 	if w.moves.toSecured == nil || m.way == unread {
 		w.ask(m)
@@ -215,7 +224,7 @@ func (w *waiting) resetWay(m *match) {
 // and tells the client of an error.
 func (w *waiting) takeOutcome(s *Subscription, m *match) {
 	b := m.binding
-	if b.isDetached || s.queue.ended[b.Binding] {
+	if b.isDetached || s.queue.ended[b.Binding] || b.isDue() {
 		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {
@@ -225,10 +234,33 @@ func (w *waiting) takeOutcome(s *Subscription, m *match) {
 	}
 	if m.way == hidden {
 		w.fanout.metrics.hidden.Inc()
+		if b.held() == nil {
+			return
+		}
+	}
+	s.hit(m)
+}
+
+// renew has the rows of a view taken anew, as what a change is to it cannot be told.
+// Nothing of the change has been sent to the subscription, nor of what waits.
+func (w *waiting) renew(m *match) {
+	s, first := m.binding.subscription, m.change
+	if s.behind() {
+		first = s.queue.steps[0].change
+	}
+	m.binding.demand(m.reason)
+	w.leave(s, justBefore(first.Position))
+}
+
+// leave has a subscription take the rows of its views from a catch-up, which goes on
+// after a position with what others of its bindings get.
+func (w *waiting) leave(s *Subscription, at wal.Position) {
+	if w.moves.toCatchUp == nil {
+		w.attached.delivery.pacing.signal() // what waits for others goes on
 		return
 	}
-	b.see(m.view, m.table)
-	s.hits = append(s.hits, b)
+	w.discard(s)
+	w.moves.toCatchUp(s, at)
 }
 
 // outdate tells a subscription to resync, and drops what waits up to a

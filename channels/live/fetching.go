@@ -31,6 +31,7 @@ func (r *reading) fetch(ctx context.Context) error {
 		return err
 	}
 	r.snapshot.rows = make([][][]byte, len(r.tables))
+	r.snapshot.keys = make([][]Key, len(r.tables))
 	r.snapshot.Counts = make([]int, len(r.tables))
 	for i := range r.tables {
 		for more := true; more; {
@@ -55,7 +56,7 @@ func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) 
 	ctx, cancel := context.WithTimeout(ctx, fetchLimit)
 	defer cancel()
 	t := r.tables[i]
-	appendRow := r.of.config.Encode(t.binding, t.view)
+	appendRow, columns := r.of.config.Encode(t.binding, t.view), KeyColumns(t.relation)
 	results := r.conn.PgConn().Exec(ctx, fmt.Sprintf("fetch forward %d from %s", fetchRows, r.name(i)))
 	var scratch []byte
 	var row wal.Row
@@ -66,6 +67,11 @@ func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) 
 			scratch = appendRow(scratch[:0], row, r.snapshot.At)
 			r.snapshot.rows[i] = append(r.snapshot.rows[i], r.block.keep(scratch))
 			size += int64(len(scratch) + rowCost)
+			if t.binding.Spec.View {
+				key, _ := r.of.config.Keys.Of(row, columns) // the columns of a key are not null
+				r.snapshot.keys[i] = append(r.snapshot.keys[i], key)
+				size += int64(len(key))
+			}
 		}
 	}
 	return size, results.Close()

@@ -140,7 +140,7 @@ func rowsOf(t testing.TB, s *Snapshot, binding int) string {
 	t.Helper()
 	var lines []string
 	for from := 0; from < s.Counts[binding]; {
-		some, ok := s.Rows(binding, from, 1)
+		some, _, ok := s.Rows(binding, from, 1)
 		if !ok {
 			t.Fatal("the snapshot was revoked")
 		}

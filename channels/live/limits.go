@@ -21,11 +21,17 @@ type SnapshotLimits struct {
 	// SnapshotTimeout (snapshot-timeout) is how long Postgres may take for one. A client
 	// that takes longer to read it keeps its memory for as long as nobody needs it.
 	SnapshotTimeout time.Duration
+	// ViewKeys (view-keys) is how many rows the views of all clients may have together:
+	// the server holds 16 bytes of each, and about as much again to find them.
+	ViewKeys int
+	// ViewRecheck (view-recheck) is how often the rows of views are looked at again that
+	// depend on what neither the WAL nor the catalog shows. Each time costs a snapshot.
+	ViewRecheck time.Duration
 }
 
 // DefaultSnapshotLimits is what serve uses when nothing is set.
 func DefaultSnapshotLimits() SnapshotLimits {
-	return SnapshotLimits{SnapshotConnections: 2, SnapshotRows: 100_000, SnapshotBytes: 64 << 20, SnapshotTimeout: 30 * time.Second}
+	return SnapshotLimits{SnapshotConnections: 2, SnapshotRows: 100_000, SnapshotBytes: 64 << 20, SnapshotTimeout: 30 * time.Second, ViewKeys: 1_000_000, ViewRecheck: 30 * time.Second}
 }
 
 // Validate names every bad field at once, as the user wrote it.
@@ -41,6 +47,12 @@ func (l SnapshotLimits) Validate() (err error) {
 	}
 	if l.SnapshotTimeout < 100*time.Millisecond {
 		err = errors.Join(err, fmt.Errorf("snapshot-timeout: want at least 100ms, got %s", l.SnapshotTimeout))
+	}
+	if l.ViewKeys < 1 {
+		err = errors.Join(err, fmt.Errorf("view-keys: want at least 1, got %d", l.ViewKeys))
+	}
+	if l.ViewRecheck < 100*time.Millisecond {
+		err = errors.Join(err, fmt.Errorf("view-recheck: want at least 100ms, got %s", l.ViewRecheck))
 	}
 	return err
 }

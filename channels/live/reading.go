@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -188,8 +189,12 @@ func (r *reading) look(ctx context.Context) error {
 		if refused := diagnose.Unreadable(b, t.relation, t.view, t.key, r.batch.request.Subject.Role); refused != nil {
 			return r.refuse(i, refused)
 		}
+		reads, err := r.trace(ctx, names, i, t)
+		if err != nil {
+			return err
+		}
 		r.tables = append(r.tables, t)
-		r.snapshot.Keys = append(r.snapshot.Keys, t.key)
+		r.snapshot.Keys, r.snapshot.Views, r.snapshot.Reads = append(r.snapshot.Keys, t.key), append(r.snapshot.Views, t.view), append(r.snapshot.Reads, reads)
 	}
 	return r.pin(ctx)
 }
@@ -208,6 +213,30 @@ func (r *reading) pin(ctx context.Context) (err error) {
 		r.path, err = r.batch.request.Subject.SafePath(ctx, r.conn, filtered)
 	}
 	return err
+}
+
+// trace finds what a view of a table has to follow. It refuses tables whose changes do not
+// tell which row they are of.
+func (r *reading) trace(ctx context.Context, names catalog.Catalog, i int, t *table) (reads Reads, err error) {
+	if !t.binding.Spec.View {
+		return reads, nil
+	}
+	lost, err := names.LostKey(ctx, t.relation.OID)
+	if err != nil {
+		return reads, err
+	}
+	if refused := diagnose.Untraceable(t.binding, t.relation, lost); refused != nil {
+		return reads, r.refuse(i, refused)
+	}
+	if !t.view.RowSecurity || r.of.config.Policy.Verdict(t.view, r.batch.request.Subject) != policy.Ask {
+		return reads, nil
+	}
+	whole, others, err := names.Whole(ctx, t.view.Reads.Relations)
+	reads = Reads{Relations: whole, Hidden: slices.Clone(t.view.Reads.Hidden)}
+	for _, name := range others {
+		reads.Hidden = append(reads.Hidden, "table "+name)
+	}
+	return reads, err
 }
 
 // shapeSQL reads what the rows of a table are read by: the files that they are in, those

@@ -28,8 +28,8 @@ type SnapshotRequest struct {
 func (r SnapshotRequest) key() requestKey {
 	var text strings.Builder
 	for _, b := range r.Bindings {
-		fmt.Fprintf(&text, "%q %q %q %q %t %q %d %q\n", b.Spec.Schema, b.Spec.Table, b.Spec.Filter, b.Spec.Select,
-			b.Spec.Select == nil, b.Spec.Sorted().Order, b.Snapshot().Limit, fmt.Sprint(b.Spec.Int8AsString))
+		fmt.Fprintf(&text, "%q %q %q %q %t %q %d %q %t\n", b.Spec.Schema, b.Spec.Table, b.Spec.Filter, b.Spec.Select,
+			b.Spec.Select == nil, b.Spec.Sorted().Order, b.Snapshot().Limit, fmt.Sprint(b.Spec.Int8AsString), b.Spec.View)
 	}
 	return requestKey{r.Subject, text.String()}
 }
@@ -48,9 +48,18 @@ type Snapshot struct {
 	End     wal.LSN            // all that it sees has committed before
 	Keys    [][]string         // by binding: the columns that tell rows apart
 	Counts  []int              // by binding: how many rows there are
+	Views   []*policy.View     // by binding: what the subject could see of the table just before
+	Reads   []Reads            // by binding: what decides which rows of a view there are, beside themselves
 
 	mu   sync.Mutex
 	rows [][][]byte // by binding; nil once it was revoked
+	keys [][]Key    // by binding: of its rows, for views alone
+}
+
+// Reads is what policies that Postgres is asked about read beside the row.
+type Reads struct {
+	Relations []uint32 // whose changes are all in the log
+	Hidden    []string // of whose changes nothing tells
 }
 
 // Sees reports whether the rows have what a change did, so that the change is not to
@@ -60,26 +69,29 @@ func (s *Snapshot) Sees(c *wal.Change) bool {
 }
 
 // Rows are the data objects of a binding's rows from one on, up to about so many bytes,
-// one at least. They are not ok once the snapshot was revoked: then another has to be
-// asked for. Who still has some rows then keeps no others in memory.
-func (s *Snapshot) Rows(binding, from, bytes int) (rows [][]byte, ok bool) {
+// one at least, and for a view their keys. They are not ok once the snapshot was revoked:
+// then another has to be asked for. Who still has some rows then keeps no others in memory.
+func (s *Snapshot) Rows(binding, from, bytes int) (rows [][]byte, keys []Key, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rows == nil {
-		return nil, false
+		return nil, nil, false
 	}
 	rest, n := s.rows[binding][from:], 0
 	for size := 0; n < len(rest) && (n == 0 || size < bytes); n++ {
 		size += len(rest[n])
 	}
-	return slices.Clone(rest[:n]), true
+	if of := s.keys[binding]; of != nil {
+		keys = slices.Clone(of[from : from+n])
+	}
+	return slices.Clone(rest[:n]), keys, true
 }
 
 // drop lets go of the rows.
 func (s *Snapshot) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rows = nil
+	s.rows, s.keys = nil, nil
 }
 
 // RefusedError says that a binding cannot have a snapshot. Asking again would give the

@@ -25,6 +25,10 @@ func newSnapshotMetrics(reg prometheus.Registerer, s *Snapshots) *snapshotMetric
 		Name: "walcast_channels_snapshot_bytes",
 		Help: "Memory of the rows of snapshots that their clients have still to take.",
 	}, func() float64 { return float64(s.size()) })
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_view_keys",
+		Help: "Rows that views have, whose keys the server holds.",
+	}, func() float64 { return float64(s.config.Keys.Held()) })
 	return &snapshotMetrics{
 		taken: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "walcast_channels_snapshots_total",

@@ -217,7 +217,7 @@ func TestMemoryIsWaitedFor(t *testing.T) {
 	if took := time.Since(began); took < 3*time.Second {
 		t.Errorf("the second was taken after %s; want it to wait for the first", took)
 	}
-	if _, ok := first.Rows(0, 0, 1); ok {
+	if _, _, ok := first.Rows(0, 0, 1); ok {
 		t.Error("the first still has its rows")
 	}
 	l.db.Exec("insert into large select n, repeat('x', 1000) from generate_series(701, 1400) n")
@@ -235,9 +235,9 @@ func TestRowsThatWereTakenKeepNoOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := taken.Rows(0, 0, 1)
+	first, _, _ := taken.Rows(0, 0, 1)
 	other := func() weak.Pointer[byte] {
-		last, _ := taken.Rows(0, 999, 1)
+		last, _, _ := taken.Rows(0, 999, 1)
 		return weak.Make(&last[0][0])
 	}()
 	asked.Release()
@@ -281,13 +281,13 @@ func TestNoAccountHasAllMemory(t *testing.T) {
 	var left []bool
 	for _, a := range greedy[:8] {
 		taken, _ := a.Result()
-		_, ok := taken.Rows(0, 0, 1)
+		_, _, ok := taken.Rows(0, 0, 1)
 		left = append(left, ok)
 	}
 	if !slices.Equal(left, []bool{false, true, true, true, true, true, true, true}) {
 		t.Errorf("which of the first account's have their rows: %v; want all but the one that was read first", left)
 	}
-	if _, ok := s.Rows(0, 0, 1); !ok {
+	if _, _, ok := s.Rows(0, 0, 1); !ok {
 		t.Error("the other has no rows")
 	}
 	if got := l.metric("walcast_channels_snapshots_revoked_total", ""); got != 1 {

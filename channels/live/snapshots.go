@@ -13,6 +13,7 @@ import (
 
 	"walcast/diagnose"
 	"walcast/policy"
+	"walcast/replication/catalog"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -25,6 +26,7 @@ type SnapshotsConfig struct {
 	Log          *changelog.Log
 	Policy       *policy.Policy
 	Logger       *slog.Logger
+	Keys         *Keys // of the rows of views
 	// Encode returns what appends the data object of a row, as a binding has it under a
 	// view, with the time of the snapshot.
 	Encode func(b *diagnose.Binding, view *policy.View) func(dst []byte, row wal.Row, at time.Time) []byte
@@ -76,6 +78,18 @@ func (s *Snapshots) Ask(r SnapshotRequest) *Asked {
 	}
 	b.users++
 	return &Asked{of: s, batch: b}
+}
+
+// IsPresent reports whether a table is published under its name with the very columns of
+// a state of it.
+func (s *Snapshots) IsPresent(ctx context.Context, rel *wal.Relation) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.SnapshotTimeout)
+	defer cancel()
+	found, err := catalog.New(s.config.Pool, s.config.Publications).Published(ctx, rel.Schema, rel.Table)
+	if err != nil {
+		return false, err
+	}
+	return len(found) == 1 && found[0].SameShape(rel), nil
 }
 
 // replace has a batch that is not to be shared any more be forgotten. s.mu must be held.

@@ -136,6 +136,7 @@ func (s channelSettings) config(c channels.Config) (channels.Config, error) {
 func (s snapshotSettings) limits() live.SnapshotLimits {
 	return live.SnapshotLimits{
 		SnapshotConnections: s.SnapshotConnections, SnapshotRows: s.SnapshotRows, SnapshotBytes: int64(s.SnapshotMemory), SnapshotTimeout: s.SnapshotTimeout,
+		ViewKeys: s.ViewKeys, ViewRecheck: s.ViewRecheck,
 	}
 }
 

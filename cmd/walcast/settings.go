@@ -55,12 +55,15 @@ type channelSettings struct {
 	ResumeWait       time.Duration `default:"30s" help:"How long a client that resumes waits for changes that a restarted server is reading again."`
 }
 
-// snapshotSettings are about the rows that bindings with snapshot: true begin with.
+// snapshotSettings are about the rows that bindings with snapshot: true or view: true
+// begin with.
 type snapshotSettings struct {
 	SnapshotConnections int           `default:"2" help:"Connections to Postgres that snapshots have for themselves, beside those of pool-size."`
 	SnapshotRows        int           `default:"100000" help:"Rows that a snapshot may have; one with more, or with a greater limit, is refused."`
 	SnapshotMemory      size          `default:"64MiB" help:"Memory for the rows of all snapshots that clients have still to take; others wait."`
 	SnapshotTimeout     time.Duration `default:"30s" help:"How long Postgres may take for a snapshot."`
+	ViewKeys            int           `default:"1000000" help:"Rows that the views of all clients may have together; a binding with view: true that would have more ends."`
+	ViewRecheck         time.Duration `default:"30s" help:"How often the rows of a binding with view: true are looked at again, if they depend on what neither the WAL nor the catalog shows."`
 }
 
 // accessSettings are about what clients may see.

@@ -73,7 +73,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queues-size=99MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-change-size=9MiB",
-		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--snapshot-connections=9", "--snapshot-rows=9", "--snapshot-memory=9MiB", "--snapshot-timeout=9s", "--logical-message-roles=r")...)
+		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--snapshot-connections=9", "--snapshot-rows=9", "--snapshot-memory=9MiB", "--snapshot-timeout=9s", "--view-keys=9", "--view-recheck=9s", "--logical-message-roles=r")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +219,8 @@ func TestEachWrongSettingIsNamedInOneSentence(t *testing.T) {
 		{"snapshot connections", bad("--snapshot-connections=0"), []string{"--snapshot-connections:"}},
 		{"snapshot rows", bad("--snapshot-rows=0"), []string{"--snapshot-rows:"}},
 		{"snapshot memory", bad("--snapshot-memory=1"), []string{"--snapshot-memory:"}},
+		{"view recheck", bad("--view-recheck=1ms"), []string{"--view-recheck:"}},
+		{"view keys", bad("--view-keys=0"), []string{"--view-keys:"}},
 		{"snapshot timeout", bad("--snapshot-timeout=1ms"), []string{"--snapshot-timeout:"}},
 		{"window", bad("--resume-window=-1s"), []string{"--resume-window:"}},
 		{"log size", bad("--log-size=12"), []string{"--log-size:"}},

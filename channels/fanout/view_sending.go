@@ -1,0 +1,147 @@
+package fanout
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"walcast/channels/live"
+	"walcast/diagnose"
+	"walcast/protocol"
+)
+
+// isOutdated reports whether who may see what is known to have changed since the
+// snapshot, so that views take another one.
+func (r *rowsSending) isOutdated(taken *live.Snapshot) bool {
+	for i, of := range r.bindings {
+		if of.Spec.View && isOutdated(r.catchup.fanout.policy, taken.Views[i], r.subject) {
+			r.isAgain = true
+			return true
+		}
+	}
+	return false
+}
+
+// Snapshots that follow each other within snapshotsSoon are taken after pauses that grow, up
+// to rowsRetry: a change can stay in the log for long before a snapshot sees it, or what
+// decides about the rows may change all the time.
+const (
+	snapshotsSoon = time.Second
+	restFirst     = 10 * time.Millisecond
+)
+
+// noteSent notes that a snapshot was sent.
+func (a *awaiting) noteSent(now time.Time) {
+	if a.inARow++; !a.hadRows || now.Sub(a.sentAt) > snapshotsSoon+a.pause() {
+		a.inARow = 0
+	}
+	a.hadRows, a.sentAt = true, now
+}
+
+// pause is how long after the last snapshot the next is taken.
+func (a *awaiting) pause() time.Duration {
+	if a.inARow == 0 {
+		return 0
+	}
+	return min(restFirst<<min(a.inARow, 16), rowsRetry)
+}
+
+// rest waits until the next snapshot may be taken. It is false when ctx is done.
+func (r *rowsSending) rest(ctx context.Context) bool {
+	var rest time.Duration
+	r.with(func(s *Subscription) { rest = s.pause() - time.Since(s.sentAt) })
+	if rest <= 0 {
+		return true
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	for !r.catchup.hasLeft() {
+		select {
+		case <-timer.C:
+			return true
+		case <-r.catchup.delivery.pacing.woken:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
+}
+
+// hold begins to note which rows are sent to views.
+func (r *rowsSending) hold(taken *live.Snapshot) {
+	r.held = make([]*viewRows, len(r.bindings))
+	for i, of := range r.bindings {
+		if of.Spec.View {
+			r.held[i] = &viewRows{keys: r.catchup.fanout.config.Keys.Set(), view: taken.Views[i], reads: taken.Reads[i], checked: time.Now()}
+		}
+	}
+}
+
+// note notes rows that are sent to a view. It is false, and the binding has ended, if there
+// are too many.
+func (r *rowsSending) note(s *Subscription, binding int, keys []live.Key) bool {
+	for _, key := range keys {
+		if !r.held[binding].keys.Add(key) {
+			of := r.bindings[binding]
+			s.endBinding(&r.catchup.delivery, of, *diagnose.ViewTooLarge(of, s.fanout.config.Keys.Most()))
+			return false
+		}
+	}
+	return true
+}
+
+// keysIn is how many rows the views of a group have; nil if there is no view.
+func (r *rowsSending) keysIn(g *rowGroup) (keys *int) {
+	for _, i := range g.of {
+		if r.held[i] != nil {
+			if keys == nil {
+				keys = new(int)
+			}
+			*keys += r.held[i].keys.Len()
+		}
+	}
+	return keys
+}
+
+// empty takes all rows from a view whose subject may not have any of them any more, and
+// tells its client why. It goes on without rows until that changes. It is false for all
+// other refusals.
+func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
+	of, rows := r.bindings[refused.Binding], r.rows[refused.Binding]
+	code := refused.Problem.Code
+	if !r.isCurrent(s) || !of.Spec.View || rows.last == nil || code != protocol.CodeSnapshotDenied && code != protocol.CodeKeyNotGranted {
+		return false
+	}
+	view := rows.last.view
+	if now, ok := s.fanout.policy.Known(view.Relation, r.subject); ok && now != nil {
+		view = now
+	}
+	id := []byte("[" + strconv.FormatInt(of.Spec.ID, 10) + "]")
+	at, none := s.progress.rows.Position.Text(), 0
+	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, refused.Problem.Warning()))
+	s.request.Outbox.Push(s.request.Address.SnapshotBegins(protocol.SnapshotBegin{Bindings: id, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
+	s.request.Outbox.Push(s.request.Address.SnapshotEnds(protocol.SnapshotEnd{Bindings: id, Snapshot: rows.last.visible, Position: at, Keys: &none}))
+	rows.drop()
+	s.rows[of] = &firstRows{again: true, last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(), view: view, isDenied: true, checked: time.Now()}}
+	r.catchup.from = s.progress.rows
+	r.catchup.delivery.standings.restart(s.progress.rows)
+	return true
+}
+
+// warn tells the client of views whose rows depend on what nothing tells of, once for each
+// reason.
+func (r *rowsSending) warn(s *Subscription, taken *live.Snapshot, g *rowGroup) {
+	for _, i := range g.of {
+		hidden := strings.Join(taken.Reads[i].Hidden, ", ")
+		n := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == r.bindings[i] })
+		if n < 0 || s.bindings[n].asView.hidden == hidden {
+			continue
+		}
+		if s.bindings[n].asView.hidden = hidden; hidden != "" {
+			problem := diagnose.Rechecked(r.bindings[i], hidden, s.fanout.config.ViewRecheck)
+			s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
+		}
+	}
+}
