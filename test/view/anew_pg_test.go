@@ -1,0 +1,140 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"walcast/server"
+)
+
+// wantReasons reads up to the answer to progress and wants that snapshots have come for
+// these reasons.
+func (c *client) wantReasons(want ...string) {
+	c.t.Helper()
+	c.sync()
+	if !slices.Equal(c.reasons, want) {
+		c.t.Errorf("snapshots came for %q; want %q", c.reasons, want)
+	}
+}
+
+func TestATruncateEmptiesAView(t *testing.T) {
+	s := open(t, notes, nil)
+	p := s.connect()
+	c := s.keep(anon, "notes", `,"filter":"room=eq.1"`)
+	p.exec(`begin; insert into notes values (10, 1, 'x'); truncate notes; insert into notes values (11, 1, 'y'); commit`)
+	c.until("snapshot_end")
+	c.want(p, "notes", "room = 1")
+	c.wantReasons("join", "truncate")
+	p.exec(`update notes set room = 2`)
+	c.wantLines("DELETE 11 by UPDATE", "commit")
+}
+
+// Columns that change while nothing is written are seen all the same.
+func TestAViewOfATableThatIsAltered(t *testing.T) {
+	s := open(t, notes, nil)
+	p := s.connect()
+	c := s.keep(anon, "notes", `,"filter":"room=eq.1"`)
+	reasons := []string{"join"}
+	for _, sql := range []string{
+		`alter table notes add column more int default 7`,
+		`alter table notes alter column body type varchar(20)`,
+		`alter table notes rename column body to content`,
+		`alter table notes drop column more`,
+	} {
+		p.exec(sql)
+		c.until("snapshot_end")
+		reasons = append(reasons, "schema")
+		c.want(p, "notes", "room = 1")
+		p.exec(`update notes set id = id + 1000 where id < 1000 and id % 2 = 0; update notes set id = id - 1000 where id > 1000`)
+		c.want(p, "notes", "room = 1")
+		c.wantReasons(reasons...)
+	}
+	p.exec(`grant select on notes to authenticated; create index on notes (room); analyze notes; comment on table notes is 'x'`)
+	p.exec(`insert into notes values (100, 1)`)
+	c.want(p, "notes", "room = 1")
+	c.wantReasons(reasons...)
+}
+
+func TestAViewThatCannotBeHad(t *testing.T) {
+	s := open(t, notes+`
+		create table other (id int primary key, n int not null unique); alter table other replica identity using index other_n_key;
+		create table late (id int primary key deferrable, n int); alter table late replica identity full;
+		create table heap (n int); alter table heap replica identity full; grant select on other, late, heap to anon`, nil)
+	for _, c := range []struct{ table, more, code string }{
+		{"notes", `,"limit":3`, "limit_with_view"},
+		{"other", "", "no_key"},
+		{"late", "", "no_key"},
+		{"heap", "", "no_key"},
+	} {
+		k := s.join(anon, c.table, c.more)
+		for !k.isEnded {
+			k.step()
+		}
+		if !slices.Equal(k.codes, []string{c.code}) {
+			t.Errorf("a view of %s with %q was told %q; want %s", c.table, c.more, k.codes, c.code)
+		}
+	}
+}
+
+func TestAViewOfWhatIsNotAllPublished(t *testing.T) {
+	s := open(t, notes+`create publication supabase_realtime for table notes with (publish = 'insert, update')`, nil)
+	k := s.join(anon, "notes", "")
+	for !k.isEnded {
+		k.step()
+	}
+	if !slices.Equal(k.codes, []string{"event_not_published"}) {
+		t.Errorf("it was told %q; want event_not_published", k.codes)
+	}
+}
+
+func TestViewsHaveOnlySoManyRows(t *testing.T) {
+	s := open(t, notes, func(c *server.Config) { c.Channels.ViewKeys = 5 })
+	p := s.connect()
+	c := s.keep(anon, "notes", `,"filter":"room=eq.1"`)
+	large := s.join(anon, "notes", "")
+	for !large.isEnded {
+		large.step()
+	}
+	if !slices.Equal(large.codes, []string{"view_too_large"}) {
+		t.Errorf("a view with too many rows was told %q; want view_too_large", large.codes)
+	}
+	second := s.keep(anon, "notes", `,"filter":"id=lte.2"`) // the other has given its keys back
+	p.exec(`update notes set room = 1 where id = 9`)
+	for !c.isEnded {
+		c.step()
+	}
+	if !slices.Equal(c.codes, []string{"view_too_large"}) {
+		t.Errorf("a view that grew too much was told %q; want view_too_large", c.codes)
+	}
+	p.exec(`update notes set body = 'x' where id < 5`)
+	second.want(p, "notes", "id <= 2")
+}
+
+// A binding beside a view gets its own changes, each once, while the view takes its rows
+// anew.
+func TestOtherBindingsGoOnWhileAViewIsTakenAnew(t *testing.T) {
+	s := open(t, notes+`create table other (id int primary key, n int); grant select on other to anon`, nil)
+	p := s.connect()
+	c := s.join(anon, "notes", `},{"event":"*","schema":"public","table":"other"`)
+	c.until("snapshot_end")
+	for i := range 20 {
+		p.exec(fmt.Sprintf(`begin; insert into other values (%d, 1); truncate notes; insert into other values (%d, 1); commit`, 10*i, 10*i+1))
+	}
+	p.exec(`insert into other values (10000, 1)`)
+	c.until("INSERT >10000")
+	c.until("commit")
+	var got []string
+	for _, line := range c.lines {
+		if len(line) > 8 && line[:8] == "INSERT >" {
+			got = append(got, line[8:])
+		}
+	}
+	var want []string
+	for i := range 20 {
+		want = append(want, fmt.Sprint(10*i), fmt.Sprint(10*i+1))
+	}
+	if want = append(want, "10000"); !slices.Equal(got, want) {
+		t.Errorf("of the other table came %q; want each row once: %q", got, want)
+	}
+}

@@ -1,0 +1,114 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+const rooms = `
+	create table members (room int, who text, primary key (room, who)); grant select on members to authenticated;
+	create table notes (id int primary key, room int, body text); grant select on notes to authenticated;
+	alter table notes enable row level security;
+	create policy p on notes for select using (exists (select from members m where m.room = notes.room and m.who = auth.jwt() ->> 'n'));
+	insert into notes select n, n % 4, 'n' || n from generate_series(1, 12) n; insert into members values (1, '3'), (2, '5');`
+
+// What the policy reads is published: each change of it brings the rows anew.
+func TestAViewWhosePolicyReadsAnotherTable(t *testing.T) {
+	s := open(t, rooms, nil)
+	p := s.connect()
+	c := s.keep(alice, "notes", "")
+	if len(c.codes) > 0 {
+		t.Errorf("the client was told %q; want no warning", c.codes)
+	}
+	p.exec(`update notes set body = 'x' where id = 1; update notes set room = 1 where id = 2; insert into notes values (20, 1, 'y'), (21, 2, 'z'); delete from notes where id = 5`)
+	c.want(p, "notes", "true")
+	c.wantReasons("join")
+	p.exec(`begin; insert into members values (3, '3'); insert into notes values (30, 3, 'both'); commit`)
+	c.until("snapshot_end")
+	c.want(p, "notes", "true")
+	p.exec(`delete from members where room = 1`)
+	c.until("snapshot_end")
+	c.want(p, "notes", "true")
+	p.exec(`alter table members enable row level security`)
+	c.wantSoon(p, "notes", "true")
+	if len(c.rows) > 0 {
+		t.Errorf("the client has %q; want nothing, as it may read no membership", c.rows)
+	}
+}
+
+// TestRandomMembershipAndViews changes rows and what decides about them, in one
+// transaction or in several, while clients come.
+func TestRandomMembershipAndViews(t *testing.T) {
+	s := open(t, strings.Replace(rooms, "exists (", "length(body) > 0 and exists (", 1)+`alter table notes alter body set storage external`, nil)
+	reader := s.connect()
+	writers := []*session{s.connect(), s.connect()}
+	id := 100
+	rapid.Check(t, func(rt *rapid.T) {
+		isOpen := make([]bool, len(writers))
+		defer func() {
+			for _, w := range writers {
+				w.exec("rollback")
+			}
+		}()
+		var clients []*client
+		for range rapid.IntRange(4, 20).Draw(rt, "steps") {
+			i := rapid.IntRange(0, len(writers)-1).Draw(rt, "writer")
+			room, who := rapid.IntRange(0, 3).Draw(rt, "room"), rapid.SampledFrom([]string{"3", "5"}).Draw(rt, "who")
+			id++
+			sql := ""
+			switch rapid.IntRange(0, 11).Draw(rt, "what") {
+			case 0, 1:
+				if len(clients) < 3 {
+					clients = append(clients, s.join(rapid.SampledFrom([]subject{alice, bob}).Draw(rt, "subject"), "notes", ""))
+					clients[len(clients)-1].t = rt
+				}
+			case 2, 3:
+				if isOpen[i] {
+					writers[i].exec(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
+					isOpen[i] = false
+				}
+			case 4:
+				sql = fmt.Sprintf("insert into members values (%d, '%s') on conflict do nothing", room, who)
+			case 5:
+				sql = fmt.Sprintf("delete from members where room = %d and who = '%s'", room, who)
+			case 6, 7:
+				sql = fmt.Sprintf("insert into notes values (%d, %d, repeat('long ', %d))", id, room, rapid.SampledFrom([]int{1, 900}).Draw(rt, "long"))
+			case 8:
+				sql = fmt.Sprintf("delete from notes where id %% 5 = %d", room)
+			case 9:
+				sql = fmt.Sprintf("update notes set room = %d where id %% 4 = %d", room, id%4)
+			case 10:
+				sql = fmt.Sprintf("update notes set id = id + 10000 where id < 10000 and id %% 7 = %d", room)
+			default:
+				for _, c := range clients {
+					c.want(reader, "notes", "true")
+				}
+			}
+			if sql == "" {
+				continue
+			}
+			if !isOpen[i] {
+				sql, isOpen[i] = "begin; set local lock_timeout = '1ms'; "+sql, true
+			}
+			if writers[i].try(sql) != nil {
+				writers[i].exec("rollback")
+				isOpen[i] = false
+			}
+		}
+		for i, w := range writers {
+			if isOpen[i] {
+				w.exec("commit")
+			}
+		}
+		for _, c := range clients {
+			c.want(reader, "notes", "true")
+			c.conn.Close()
+			if rt.Failed() {
+				rt.Errorf("by %+v: snapshots for %q, codes %q, all %s", c.by, c.reasons, c.codes, strings.Join(c.lines, " | "))
+			}
+		}
+	})
+}
