@@ -3,6 +3,7 @@ package diagnose
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,9 +59,23 @@ func Untraceable(b *Binding, rel *wal.Relation, lost catalog.LostKey) *protocol.
 }
 
 // Rechecked is what a client is told of a view whose rows depend on what nothing tells of.
-func Rechecked(b *Binding, hidden string, every time.Duration) *protocol.Problem {
+// It does not name what the policies name.
+func Rechecked(b *Binding, hidden []string, every time.Duration) *protocol.Problem {
+	var on []string
+	for _, name := range hidden {
+		kind := "the clock, settings, or the like"
+		switch {
+		case strings.HasPrefix(name, "table "):
+			kind = "a table of which not all changes are published"
+		case strings.HasPrefix(name, "function "):
+			kind = "what a function reads"
+		}
+		if !slices.Contains(on, kind) {
+			on = append(on, kind)
+		}
+	}
 	return &protocol.Problem{
-		Message: fmt.Sprintf("which rows of %s there are for a view also depends on %s, of which nothing tells when it changes: they are looked at again every %s", quote(b.Spec.Schema, b.Spec.Table), hidden, every),
+		Message: fmt.Sprintf("which rows of %s a view has also depends on %s, of which nothing tells when it changes: they are looked at again every %s", quote(b.Spec.Schema, b.Spec.Table), strings.Join(on, ", and on "), every),
 		Code:    protocol.CodeViewRechecked, Cost: "a policy that reads only the row, the claims and tables that are published is followed at once",
 	}
 }

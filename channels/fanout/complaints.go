@@ -12,12 +12,12 @@ import (
 )
 
 // complaints logs what goes wrong when Postgres is asked. It remembers when it
-// last logged a filter that raised, by table, to keep floods out of the log.
+// last logged something about a table, to keep floods out of the log.
 type complaints struct {
 	logger *slog.Logger
 
 	mu   sync.Mutex
-	told map[string]time.Time // by table
+	told map[string]time.Time // by table, and whether it is about views
 }
 
 const (
@@ -38,7 +38,16 @@ func (c *complaints) noteFilter(err error) {
 	}
 }
 
-// note reports whether a filter on the table is to be logged now.
+// noteHidden logs what decides about the rows of a view and is not followed, for each
+// table at most every 30 s. The client is not told the names of it.
+func (c *complaints) noteHidden(b *diagnose.Binding, hidden string) {
+	table := b.Spec.Schema + "." + b.Spec.Table
+	if c.note("view of "+table, time.Now()) {
+		c.logger.Info("view is looked at again at times, as nothing tells of what it depends on", "table", table, "depends_on", hidden)
+	}
+}
+
+// note reports whether something about the table is to be logged now.
 func (c *complaints) note(table string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -140,7 +140,8 @@ func (r *rowsSending) warn(s *Subscription, taken *live.Snapshot, g *rowGroup) {
 			continue
 		}
 		if s.bindings[n].asView.hidden = hidden; hidden != "" {
-			problem := diagnose.Rechecked(r.bindings[i], hidden, s.fanout.config.ViewRecheck)
+			s.fanout.complaints.noteHidden(r.bindings[i], hidden)
+			problem := diagnose.Rechecked(r.bindings[i], taken.Reads[i].Hidden, s.fanout.config.ViewRecheck)
 			s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
 		}
 	}

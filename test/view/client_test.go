@@ -34,6 +34,7 @@ type client struct {
 	lines    []string          // what came, in short
 	reasons  []string          // of snapshots
 	codes    []string          // of all other system events
+	told     string            // the text of the newest of these
 	holes    map[string]bool   // columns of which values were not to be had as rows entered
 	keys     *int              // that the server holds, as the last snapshot_end said
 	asked    int
@@ -135,7 +136,7 @@ func (c *client) system(p payload) string {
 	case "":
 		return p.Message
 	default:
-		c.codes = append(c.codes, p.Code)
+		c.codes, c.told = append(c.codes, p.Code), p.Message
 		c.isEnded = c.isEnded || p.Status == "error"
 	}
 	return p.Code
