@@ -64,7 +64,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	}, logger, reg)
 	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	keys := live.NewKeys(c.ViewKeys)
-	h.snapshots = newSnapshots(c, keys, log, p, logger, reg)
+	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
 	h.arming.checker.LimitSnapshots(c.SnapshotRows)
 	h.fanout = fanout.New(fanout.Config{
 		Snapshots: h.snapshots, Keys: keys, MaxChangeBytes: c.MaxChangeBytes, ResumeWait: c.ResumeWait, Locale: c.Locale, Operators: c.Operators,
@@ -74,13 +74,13 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 }
 
 // newSnapshots are those that bindings ask for, nil without a pool for them.
-func newSnapshots(c Config, keys *live.Keys, log *changelog.Log, p *policy.Policy, logger *slog.Logger, reg prometheus.Registerer) *live.Snapshots {
+func newSnapshots(c Config, keys *live.Keys, tables catalog.Catalog, log *changelog.Log, p *policy.Policy, logger *slog.Logger, reg prometheus.Registerer) *live.Snapshots {
 	if c.SnapshotPool == nil {
 		return nil
 	}
 	return live.NewSnapshots(live.SnapshotsConfig{
 		SnapshotLimits: c.SnapshotLimits, Pool: c.SnapshotPool, Publications: c.Publications, Log: log, Policy: p, Logger: logger,
-		Keys: keys, Encode: fanout.EncodeRows(c.MaxChangeBytes),
+		Keys: keys, Tables: tables, Encode: fanout.EncodeRows(c.MaxChangeBytes),
 	}, reg)
 }
 

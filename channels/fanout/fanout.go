@@ -66,6 +66,7 @@ func (f *Fanout) Run(ctx context.Context) error {
 		g.Go(func() error { return s.secured.run(ctx) })
 	}
 	g.Go(func() error { return f.viewers.run(ctx) })
+	g.Go(func() error { return f.viewers.follow(ctx) })
 	for range roundsAtOnce {
 		g.Go(func() error { return f.asker.run(ctx) })
 	}

@@ -136,7 +136,7 @@ func (r *rowsSending) warn(s *Subscription, taken *live.Snapshot, g *rowGroup) {
 	for _, i := range g.of {
 		hidden := strings.Join(taken.Reads[i].Hidden, ", ")
 		n := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == r.bindings[i] })
-		if n < 0 || s.bindings[n].asView.hidden == hidden {
+		if n < 0 || s.bindings[n].asView == nil || s.bindings[n].asView.hidden == hidden {
 			continue
 		}
 		if s.bindings[n].asView.hidden = hidden; hidden != "" {

@@ -56,57 +56,109 @@ func (v *viewers) list() []*Subscription {
 }
 
 // run has the rows of views taken anew, until ctx is done, when who may see them has
-// changed, or which columns they have: also where nothing happens to the table.
+// changed, and looks at those again of which nothing tells. It asks Postgres nothing.
 func (v *viewers) run(ctx context.Context) error {
-	ticker := time.NewTicker(viewersEvery)
-	defer ticker.Stop()
 	var seen policy.Generation
 	var looked time.Time
+	return v.each(ctx, func(now time.Time) {
+		if now.Sub(looked) >= v.recheckEvery() {
+			looked = now
+			for _, s := range v.list() {
+				v.recheck(s, now)
+			}
+		}
+		generation := v.fanout.policy.Generation()
+		if generation == seen {
+			return
+		}
+		known := true
+		for _, s := range v.list() {
+			known = v.review(s, func(b *binding, held *viewRows) (protocol.SnapshotReason, bool) {
+				_, known := v.fanout.policy.Known(held.view.Relation, b.subject)
+				if held.isOutdated(v.fanout.policy, b.subject) {
+					return protocol.SnapshotAccess, true
+				}
+				return "", known
+			}) && known
+		}
+		if known {
+			seen = generation
+		}
+	})
+}
+
+// each calls f every so often until ctx is done.
+func (v *viewers) each(ctx context.Context, f func(now time.Time)) error {
+	ticker := time.NewTicker(viewersEvery)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
-		}
-		if began := time.Now(); began.Sub(looked) >= v.recheckEvery() {
-			looked = began
-			for _, s := range v.list() {
-				v.recheck(s, began)
-			}
-		}
-		now := v.fanout.policy.Generation()
-		if now == seen {
-			continue
-		}
-		shapes, isKnown := map[*wal.Relation]bool{}, true
-		for _, s := range v.list() {
-			isKnown = v.review(ctx, s, shapes) && isKnown
-		}
-		if isKnown {
-			seen = now
+		case now := <-ticker.C:
+			f(now)
 		}
 	}
 }
 
-// review has the rows of views taken anew that are not what they would be now. shapes
-// has, of states of tables, whether they are the present ones. It is false if that is not
-// known of all.
-func (v *viewers) review(ctx context.Context, s *Subscription, shapes map[*wal.Relation]bool) (isKnown bool) {
-	isKnown = true
-	for _, rel := range v.altered(s) {
-		if _, known := shapes[rel]; known {
-			continue
+// How often it is looked how tables are published, and again after an error.
+const (
+	formsEvery = 2 * time.Second
+	formsRetry = time.Second
+)
+
+// follow has the rows of views taken anew, until ctx is done, when their tables have other
+// columns, or are published with other row filters, though nothing happens to the tables.
+func (v *viewers) follow(ctx context.Context) error {
+	var seen policy.Generation
+	var next time.Time
+	return v.each(ctx, func(now time.Time) {
+		generation := v.fanout.policy.Generation()
+		if now.Before(next) && (generation == seen || next.Sub(now) < formsRetry) {
+			return
 		}
-		same, err := v.fanout.config.Snapshots.IsPresent(ctx, rel)
-		if isKnown = isKnown && err == nil; err == nil {
-			shapes[rel] = same
+		all := v.list()
+		next = now.Add(formsEvery)
+		if len(all) == 0 {
+			return
 		}
-	}
+		forms, err := v.fanout.config.Snapshots.Forms(ctx)
+		shapes := map[*wal.Relation]bool{}
+		for _, s := range all {
+			if err == nil {
+				err = v.lookAtShapes(ctx, s, shapes)
+			}
+		}
+		if err != nil {
+			next = now.Add(formsRetry)
+			return
+		}
+		for _, s := range all {
+			v.review(s, func(_ *binding, held *viewRows) (protocol.SnapshotReason, bool) {
+				if same, known := shapes[held.view.Relation]; known && !same || forms[held.view.Relation.OID] != held.reads.Form {
+					return protocol.SnapshotSchema, true
+				}
+				return "", true
+			})
+		}
+		seen = generation
+	})
+}
+
+// review has the rows of the views of a subscription taken anew for which there is a
+// reason. It is false if that is not known of all.
+func (v *viewers) review(s *Subscription, why func(*binding, *viewRows) (reason protocol.SnapshotReason, known bool)) (all bool) {
+	all = true
 	s.withDelivery(func(d *delivery) {
 		at, due := d.standings.reached(s).Position, false
 		for _, b := range s.bindings {
-			if why := v.whyAnew(b, shapes); why != "" {
-				b.demand(why)
+			held := b.held()
+			if held == nil {
+				continue
+			}
+			reason, known := why(b, held)
+			if all = all && known; reason != "" {
+				b.demand(reason)
 				due = true
 			}
 		}
@@ -114,7 +166,18 @@ func (v *viewers) review(ctx context.Context, s *Subscription, shapes map[*wal.R
 			d.waiting.leave(s, at)
 		}
 	})
-	return isKnown
+	return all
+}
+
+// lookAtShapes finds out which of the states of tables by which views have their rows are
+// the present ones, if something of the tables is different by now.
+func (v *viewers) lookAtShapes(ctx context.Context, s *Subscription, shapes map[*wal.Relation]bool) (err error) {
+	for _, rel := range v.altered(s) {
+		if _, known := shapes[rel]; !known && err == nil {
+			shapes[rel], err = v.fanout.config.Snapshots.IsPresent(ctx, rel)
+		}
+	}
+	return err
 }
 
 // altered are the states of tables by which views have their rows, and of whose tables
@@ -132,19 +195,4 @@ func (v *viewers) altered(s *Subscription) (all []*wal.Relation) {
 		}
 	})
 	return all
-}
-
-// whyAnew is why the rows of a view are to be taken anew, "" if they are not.
-func (v *viewers) whyAnew(b *binding, shapes map[*wal.Relation]bool) protocol.SnapshotReason {
-	held := b.held()
-	if held == nil {
-		return ""
-	}
-	if same, known := shapes[held.view.Relation]; known && !same {
-		return protocol.SnapshotSchema
-	}
-	if held.isOutdated(v.fanout.policy, b.subject) {
-		return protocol.SnapshotAccess
-	}
-	return ""
 }

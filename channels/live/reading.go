@@ -228,11 +228,16 @@ func (r *reading) trace(ctx context.Context, names catalog.Catalog, i int, t *ta
 	if refused := diagnose.Untraceable(t.binding, t.relation, lost); refused != nil {
 		return reads, r.refuse(i, refused)
 	}
+	forms, err := names.Forms(ctx)
+	if err != nil {
+		return reads, err
+	}
+	reads.Form = forms[t.relation.OID]
 	if !t.view.RowSecurity || r.of.config.Policy.Verdict(t.view, r.batch.request.Subject) != policy.Ask {
 		return reads, nil
 	}
 	whole, others, err := names.Whole(ctx, t.view.Reads.Relations)
-	reads = Reads{Relations: whole, Hidden: slices.Clone(t.view.Reads.Hidden)}
+	reads.Relations, reads.Hidden = whole, slices.Clone(t.view.Reads.Hidden)
 	for _, name := range others {
 		reads.Hidden = append(reads.Hidden, "table "+name)
 	}

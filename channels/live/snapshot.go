@@ -56,8 +56,10 @@ type Snapshot struct {
 	keys [][]Key    // by binding: of its rows, for views alone
 }
 
-// Reads is what policies that Postgres is asked about read beside the row.
+// Reads is what decides which rows of a view there are, beside the rows.
 type Reads struct {
+	Form string // of the row filter and list of columns that the table is published with
+	// What policies that Postgres is asked about read.
 	Relations []uint32 // whose changes are all in the log
 	Hidden    []string // of whose changes nothing tells
 }

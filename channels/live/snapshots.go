@@ -23,6 +23,7 @@ type SnapshotsConfig struct {
 	SnapshotLimits
 	Pool         *pgxpool.Pool // of as many connections as SnapshotConnections; its statements are not cached
 	Publications []string
+	Tables       catalog.Catalog // of these publications, over connections that others have too
 	Log          *changelog.Log
 	Policy       *policy.Policy
 	Logger       *slog.Logger
@@ -80,12 +81,22 @@ func (s *Snapshots) Ask(r SnapshotRequest) *Asked {
 	return &Asked{of: s, batch: b}
 }
 
+// Forms returns what Reads.Form is now, by OID; tables without one are not in it.
+func (s *Snapshots) Forms(ctx context.Context) (map[uint32]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, tablesLimit)
+	defer cancel()
+	return s.config.Tables.Forms(ctx)
+}
+
+// tablesLimit is how long Postgres may take to say how tables are published.
+const tablesLimit = 5 * time.Second
+
 // IsPresent reports whether a table is published under its name with the very columns of
 // a state of it.
 func (s *Snapshots) IsPresent(ctx context.Context, rel *wal.Relation) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.SnapshotTimeout)
+	ctx, cancel := context.WithTimeout(ctx, tablesLimit)
 	defer cancel()
-	found, err := catalog.New(s.config.Pool, s.config.Publications).Published(ctx, rel.Schema, rel.Table)
+	found, err := s.config.Tables.Published(ctx, rel.Schema, rel.Table)
 	if err != nil {
 		return false, err
 	}

@@ -126,6 +126,31 @@ const publishesQuery = `
 	from together o
 	where not (o.i and o.u and o.d and o.t)`
 
+// formsQuery reads through jsonb what exists from 15 on only.
+const formsQuery = `
+	select r.prrelid, md5(string_agg(concat_ws(' ', p.pubname, to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs'), ',' order by p.pubname))
+	from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+	where p.pubname = any ($1) and coalesce(to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs') is not null group by r.prrelid`
+
+// Forms returns, by OID, a fingerprint of the row filters and lists of columns of those
+// tables of the publications that have some.
+func (c Catalog) Forms(ctx context.Context) (map[uint32]string, error) {
+	forms := map[uint32]string{}
+	rows, err := c.db.Query(ctx, formsQuery, c.publications)
+	if err == nil {
+		var oid uint32
+		var form string
+		_, err = pgx.ForEachRow(rows, []any{&oid, &form}, func() error {
+			forms[oid] = form
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for row filters of publications: %w", err)
+	}
+	return forms, nil
+}
+
 // wholeQuery reads through jsonb what exists from 15 on only.
 const wholeQuery = `
 	select c.oid, format('%I.%I', n.nspname, c.relname), coalesce(bool_or(p.pubinsert), false) and coalesce(bool_or(p.pubupdate), false) and coalesce(bool_or(p.pubdelete), false)
