@@ -1,26 +1,28 @@
 const WRITE_EVERY = 1_000 // ms, at most
 
-/** Keeps a text, a position and its history, in a storage, over a reload of the page. Without a storage it keeps nothing. */
+/** Keeps a text, such as a position and its history, in a storage, over a reload of the page. Without a storage it keeps nothing. */
 export function keeperIn(storage, key) {
-  let kept, timer
+  let newest, timer
 
   const flush = () => {
     if (timer === undefined) return
     clearTimeout(timer)
     timer = undefined
     try {
-      storage.setItem(key, kept)
+      const text = newest()
+      if (text !== undefined) storage.setItem(key, text)
     } catch (error) {
-      console.error('resumable: position not stored', error) // a full storage must not end the app
+      console.error(`walcast: ${key} not stored`, error) // a full storage must not end the app
     }
   }
 
   return {
     read: () => storage?.getItem(key) ?? null,
 
-    keep(newest) {
+    /** Keeps what text() returns when it is written; undefined leaves what is stored. */
+    keep(text) {
       if (!storage) return
-      kept = newest
+      newest = text
       timer ??= setTimeout(flush, WRITE_EVERY)
     },
 

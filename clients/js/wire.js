@@ -1,5 +1,5 @@
 /**
- * What resumable needs of a channel beyond its public calls. Only this file knows what differs between versions of
+ * What this module needs of a channel beyond its public calls. Only this file knows what differs between versions of
  * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
  */
 export function wireOf(channel) {
@@ -7,7 +7,7 @@ export function wireOf(channel) {
   const [trigger, push] = ['trigger', 'push'].map((name) => (name in inner ? name : `_${name}`))
   const join = channel.joinPush
   if (![inner[trigger], inner[push], join?.send].every((f) => typeof f === 'function')) {
-    throw new TypeError('resumable: not a channel of a supabase-js that is known')
+    throw new TypeError('walcast: not a channel of a supabase-js that is known')
   }
   return {
     get state() { return channel.state },
@@ -26,13 +26,35 @@ export function wireOf(channel) {
     /** Calls f with the response to each join. */
     onJoined(f) { join.receive('ok', f) },
 
+    /** Calls f with why, for each join that is refused. */
+    onRefused(f) { join.receive('error', f) },
+
+    /** Calls f with each new token that the client gives the channel after its join. */
+    onToken(f) {
+      const send = inner[push]
+      inner[push] = (event, payload, ...rest) => {
+        if (event === 'access_token') f(payload.access_token)
+        return send.call(inner, event, payload, ...rest)
+      }
+    },
+
     /** Has f see every event before the channel's handlers do, which get it when f calls pass. */
     intercept(f) {
       const deliver = inner[trigger]
       inner[trigger] = (event, payload, ...rest) => f(event, payload, () => deliver.call(inner, event, payload, ...rest))
     },
 
-    /** Sends an event and calls f with the response, if one comes. */
-    ask(event, f) { inner[push](event, {}, 10_000).receive('ok', f) },
+    /** Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. */
+    ask: (event, payload, ms) => inner[push](event, payload, ms),
+  }
+}
+
+/** Who a token is for, as a text: all that it claims but when it was made and until when it holds. */
+export function subjectOf(token) {
+  try {
+    const { exp, iat, nbf, jti, ...claims } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')))
+    return JSON.stringify(claims)
+  } catch {
+    return '' // a key
   }
 }

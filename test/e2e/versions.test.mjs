@@ -3,7 +3,7 @@ import './lib/own-database.mjs'
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { resumable } from '../../clients/js/index.js'
+import { liveTable, resumable } from '../../clients/js/index.js'
 import { database, table } from './lib/database.mjs'
 import { open, serveMessages } from './lib/messages.mjs'
 import { proxy } from './lib/proxy.mjs'
@@ -156,6 +156,22 @@ const features = {
     await database.query(`insert into ${todos} values (3)`)
     await until(() => one.rows.includes(3), 'the row after')
     assert.deepEqual(one.rows, [1, 2, 3])
+  },
+
+  async '`liveTable`'({ t, server, connect }) {
+    const todos = await published(t, server, 'id int primary key')
+    await database.query(`insert into ${todos} values (1)`)
+    const between = await proxy(t, server.port)
+    const { client } = connect(anon, { server: between })
+    if (!client) return false // it is for clients of supabase-js
+    const live = liveTable(client, { table: todos })
+    t.after(live.close)
+    await until(() => live.status === 'live', () => `the rows, have ${live.status} and ${live.error}`)
+    between.cut({ open: false })
+    await database.query(`insert into ${todos} values (2)`)
+    between.open = true
+    await live.caughtUp()
+    assert.deepEqual(live.rows, [{ id: 1 }, { id: 2 }])
   },
 
   async '`httpSend`'({ t, connect }) {

@@ -51,6 +51,7 @@ const supabase = (createClient, transport = { transport: WebSocket }) => (t, ser
   })
   t.after(() => client.realtime.disconnect())
   return {
+    client,
     channel: (topic, config = {}) => new SupabaseChannel(client, topic, config),
     setAuth: (token) => client.realtime.setAuth(token),
   }

@@ -1,0 +1,263 @@
+import { keeperIn } from './keeper.js'
+import { parseOrder } from './order.js'
+import { compare } from './place.js'
+import { Questions } from './questions.js'
+import { Rows } from './rows.js'
+import { subjectOf, wireOf } from './wire.js'
+
+/** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
+const ASK_EVERY = 25_000
+
+/** In ms: a server that does not answer by then is none that knows live tables. */
+const KNOWN_WITHIN = 5_000
+
+/** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just left. */
+const REFILL_AFTER = 150
+
+const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
+
+/** See index.d.ts. */
+export function liveTable(supabase, options) {
+  if (typeof options?.table !== 'string') throw new TypeError('liveTable: table is to be the name of a table')
+  return new LiveTable(supabase, options)
+}
+
+const failure = ({ message, reason = message, code, fix, cost }) => Object.assign(new Error(reason), { code, fix, cost })
+
+/** Brings what happens on the wire to the rows, and tells those who listen. */
+class LiveTable {
+  #supabase
+  #options
+  #binding
+  #keeper
+  #rows
+  #status = 'loading'
+  #error = null
+  #listeners = new Set()
+  #channel // the one that counts; another takes its place when the rows are to come anew
+  #wire
+  #subject // who the rows are for, as a text
+  #at // { from, history } that the rows have come to; undefined before the end of a snapshot
+  #isKnown // whether the server knows live tables; undefined until it has said something
+  #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
+  #timer
+  #refilling // the timer of it
+  #warned = new Set()
+  #questions = new Questions((payload) => this.#wire?.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
+
+  constructor(supabase, options) {
+    const { table, schema = 'public', filter, select, order, int8 } = options
+    this.#supabase = supabase
+    this.#options = options
+    this.#rows = new Rows(options)
+    const columns = select && [...new Set([...select, ...parseOrder(order).map(({ column }) => column)])]
+    const limit = this.#rows.page
+    this.#binding = { event: '*', schema, table, filter, select: columns, order, int8, snapshot: true, ...(limit === undefined ? { view: true } : { limit }) }
+    this.#keeper = keeperIn(options.storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, this.#binding])}`)
+    this.#keeper.open()
+    this.#join()
+  }
+
+  get rows() { return this.#rows.list }
+  get status() { return this.#status }
+  get error() { return this.#error }
+
+  subscribe = (listener) => {
+    const own = (changes) => listener(changes) // the same function may be given twice
+    this.#listeners.add(own)
+    return () => { this.#listeners.delete(own) }
+  }
+
+  caughtUp = async (xid) => {
+    if (this.#status === 'closed') throw new Error('caughtUp: the live table is closed')
+    if (this.#isKnown === false) throw failure(UNKNOWN)
+    await this.#questions.wait(xid)
+  }
+
+  close = () => {
+    const channel = this.#channel
+    this.#end()
+    if (channel) this.#supabase.removeChannel(channel)
+  }
+
+  /** Joins with a new channel. It has a name that no other has, so that a server takes it for no earlier one of its client_id. */
+  #join() {
+    const { schema, table } = this.#binding
+    const before = this.#channel
+    const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
+    const channel = this.#supabase.channel(name).on('postgres_changes', this.#binding, () => {})
+    const mine = (f) => (...args) => { if (this.#channel === channel) return f(...args) }
+    const wire = wireOf(channel)
+    this.#channel = channel
+    this.#wire = wire
+    wire.beforeJoin((payload) => mine(() => this.#named(payload))() ?? payload)
+    wire.onJoined(mine((response) => this.#joined(response)))
+    wire.onRefused(mine((response) => this.#fail(response)))
+    wire.onToken(mine((token) => {
+      if (subjectOf(token) !== this.#subject) queueMicrotask(mine(() => this.#join()))
+    }))
+    wire.intercept((event, payload, pass) => {
+      if (event !== 'postgres_changes') pass() // nobody else listens
+      mine(() => this.#event(event, payload))()
+    })
+    channel.subscribe()
+    if (before) this.#supabase.removeChannel(before)
+  }
+
+  /** The payload of a join, with the position that the rows have come to. Rows of another user do not count, and are not shown. */
+  #named(payload) {
+    const subject = subjectOf(payload.access_token ?? this.#supabase.supabaseKey)
+    if (subject !== this.#subject) {
+      const isFirst = this.#subject === undefined
+      this.#subject = subject
+      this.#at = undefined
+      this.#rows = new Rows(this.#options)
+      this.#restore()
+      if (!isFirst || this.#at) this.#publish({ status: this.#at ? 'stale' : 'loading', changes: true })
+    }
+    this.#rows.forget()
+    const resume = this.#at ?? {}
+    return { ...payload, config: { ...payload.config, postgres_changes: payload.config.postgres_changes.map((b) => ({ ...b, resume })) } }
+  }
+
+  #joined({ position, history }) {
+    this.#turn++
+    this.#isKnown = undefined
+    this.#questions.joined()
+    if (position !== undefined && !this.#at) return this.#refuse() // it was asked for a snapshot, before which no position counts
+    if (position !== undefined) {
+      // A server that starts earlier than asked counts the changes of a transaction otherwise.
+      this.#at = { from: compare(position, this.#at.from) < 0 ? position : this.#at.from, history: history ?? this.#at.history }
+      this.#catchUp()
+    }
+    this.#ask(() => { if (this.#isKnown === undefined) this.#refuse() })
+  }
+
+  #refuse() {
+    this.#isKnown = false
+    this.#rows.forget()
+    this.#fail(UNKNOWN)
+    this.#questions.fail(this.#error)
+  }
+
+  #event(event, payload) {
+    if (event === 'system') this.#system(payload)
+    else if (event === 'postgres_changes' && this.#isKnown !== false) this.#rows.take(payload.data)
+    else if (event === 'postgres_commit' && this.#at) this.#committed(payload)
+    else if (event === 'progress') this.#questions.answered(payload.request)
+    else if (event === 'phx_error') this.#lost()
+    else if (event === 'phx_close' && this.#wire.state === 'closed') this.#end()
+  }
+
+  #system({ status, code, message, key, position, ...more }) {
+    if (code === 'snapshot_begin') {
+      this.#isKnown = true
+      this.#rows.begin(key)
+    } else if (code === 'snapshot_end') {
+      this.#at = { from: position }
+      this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
+      this.#ask() // for the history that goes with the position
+      this.#keep()
+    } else if (status === 'error' || code === 'database_away') this.#fail({ message, code, ...more })
+    else if (message?.startsWith('warning: ')) this.#warn(message, more.fix)
+    else if (this.#error?.code === 'database_away') this.#catchUp() // it is back
+  }
+
+  #committed({ position }) {
+    this.#at = { ...this.#at, from: position }
+    this.#publish({ changes: this.#rows.commit() })
+    this.#keep()
+    if (this.#rows.isShort) this.#refilling ??= setTimeout(() => this.#refill(), REFILL_AFTER)
+  }
+
+  /** Only a snapshot has the rows behind those that are known. */
+  #refill() {
+    this.#refilling = undefined
+    if (!this.#rows.isShort || this.#status === 'closed') return
+    this.#at = undefined
+    this.#join()
+  }
+
+  /** The rows are live again when all that was committed up to now has come. */
+  async #catchUp() {
+    const turn = ++this.#turn
+    if (!this.#at) return
+    await this.#questions.wait().catch(() => {}) // closed
+    if (turn === this.#turn && this.#at) this.#publish({ status: 'live', error: null })
+  }
+
+  #lost() {
+    this.#turn++
+    if (this.#status === 'live') this.#publish({ status: 'stale' })
+  }
+
+  #fail(why) {
+    this.#turn++
+    this.#publish({ status: this.#status === 'live' ? 'stale' : this.#status, error: failure(why) })
+  }
+
+  #warn(message, fix = '') {
+    if (this.#warned.has(message)) return
+    this.#warned.add(message)
+    console.warn(`liveTable ${this.#binding.schema}.${this.#binding.table}: ${message}`, fix)
+  }
+
+  /** Asks up to where all was sent, now and again. A binding that is refused may work by then. */
+  #ask(onTimeout = () => {}) {
+    clearTimeout(this.#timer)
+    if (this.#wire.state !== 'joined') return // the next join asks again
+    this.#timer = setTimeout(() => (this.#error ? this.#join() : this.#ask()), ASK_EVERY)
+    this.#timer.unref?.() // a program may end meanwhile
+    const wire = this.#wire
+    const mine = (f) => (response) => { if (this.#wire === wire) f(response) }
+    wire.ask('position', {}, KNOWN_WITHIN).receive('ok', mine((response) => this.#reached(response))).receive('timeout', mine(onTimeout))
+  }
+
+  #reached({ position, history }) {
+    this.#isKnown ??= true
+    if (position === undefined || !this.#at || !this.#rows.isWhole || compare(position, this.#at.from) < 0) return
+    this.#at = { from: position, history: history ?? (position === this.#at.from ? this.#at.history : undefined) }
+    this.#keep()
+  }
+
+  /** Rows and position are written together, of one moment, and whose they are. */
+  #keep() {
+    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: this.#at, ...this.#rows.state }))
+  }
+
+  #restore() {
+    try {
+      const { subject, at, ...state } = JSON.parse(this.#keeper.read() ?? '{}')
+      if (subject !== this.#subject) return
+      this.#rows.restore(state)
+      this.#at = at
+    } catch (error) {
+      console.error('liveTable: what is stored cannot be read', error)
+    }
+  }
+
+  #end() {
+    if (this.#status === 'closed') return
+    clearTimeout(this.#timer)
+    this.#keeper.close()
+    this.#channel = undefined
+    this.#turn++
+    this.#questions.fail(new Error('caughtUp: the live table is closed'))
+    this.#publish({ status: 'closed' })
+    this.#listeners.clear()
+  }
+
+  /** Tells everybody once of what is other than before. changes are those of the rows, as [before, after]; true is all of them. */
+  #publish({ status = this.#status, error = this.#error, changes = [] }) {
+    if (status === this.#status && error === this.#error && changes.length === 0) return
+    this.#status = status
+    this.#error = error
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(changes)
+      } catch (e) {
+        console.error('liveTable: a listener failed', e)
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// The rows of a live table, put together from what the server sends and shown only between two transactions. No clock, no I/O:
+// live.js tells it what happens.
+import { comparator, parseOrder } from './order.js'
+
+const SORT_ABOVE = 64 // changes in a transaction; up to that each is put in its place in the sorted rows
+const SPARE = 50 // rows beyond a limit that are held at most, to take the place of rows that leave
+const LARGE = 1_000 // a limit above that is close to what a server permits, and has no such rows
+
+export class Rows {
+  list = [] // what is shown; another array whenever it changes
+  #order
+  #limit
+  #int8
+  #key // names of the columns that tell rows apart; undefined before the first snapshot
+  #columns = []
+  #held = new Map() // rows by the text of their key
+  #sorted = [] // the same in their order
+  #compare // undefined without an order
+  #edge // the last row of those that are known where a limit leaves out others; undefined when all are held
+  #isTorn = false // a row that has entered could not be had whole
+  #coming // rows of the snapshot under way, by key
+  #pending = [] // changes of the transaction under way
+
+  constructor({ order, limit, int8 }) {
+    this.#order = parseOrder(order)
+    this.#limit = limit
+    this.#int8 = int8
+  }
+
+  /** How many rows the server is asked for; undefined is all. */
+  get page() { return this.#limit <= LARGE ? this.#limit + Math.min(this.#limit, SPARE) : this.#limit }
+
+  /** Nothing of a transaction or of a snapshot is under way. */
+  get isWhole() { return this.#pending.length === 0 && this.#coming === undefined }
+
+  /** No more rows are known than are to be shown, though there are others. */
+  get isShort() { return this.#isTorn || (this.#edge !== undefined && this.#sorted.length < Math.min(this.#limit + 1, this.page)) }
+
+  /** What has come of a transaction, or of a snapshot, that has not ended comes again. */
+  forget() {
+    this.#pending = []
+    this.#coming = undefined
+  }
+
+  begin(key) {
+    this.forget()
+    this.#coming = { key, rows: new Map() }
+  }
+
+  /** Takes the data of a change, or of a row of a snapshot. */
+  take(data) {
+    if (data.columns?.length) this.#learn(data.columns)
+    if (data.snapshot) this.#coming?.rows.set(textOf(this.#coming.key, data.record), data.record)
+    else if (this.#key && !this.#coming) this.#pending.push(data)
+  }
+
+  /** The snapshot replaces all rows. Returns what that changes, as [before, after]; rows that are as before stay the same objects. */
+  end() {
+    const { key, rows } = this.#coming ?? { key: this.#key, rows: this.#held }
+    for (const [text, row] of rows) {
+      const before = this.#held.get(text)
+      if (same(before, row)) rows.set(text, before)
+    }
+    this.forget()
+    const before = this.#held
+    this.#stand(key, rows, rows.size >= this.page)
+    return differences(before, this.#held)
+  }
+
+  /** The transaction has ended. Returns what it changes, as [before, after]. */
+  commit() {
+    const touched = new Map()
+    for (const data of this.#pending) this.#apply(data, touched)
+    this.#pending = []
+    for (const [text, before] of touched) {
+      const after = this.#held.get(text)
+      if (!same(before, after)) continue
+      if (before !== undefined) this.#held.set(text, before)
+      touched.delete(text)
+    }
+    if (touched.size > 0) this.#show(this.#sort(touched))
+    return [...touched].map(([text, before]) => [before, this.#held.get(text)]).filter(([before, after]) => before !== after)
+  }
+
+  /** What can be kept, for restore. */
+  get state() { return { key: this.#key, columns: this.#columns, rows: this.#sorted, isAll: this.#edge === undefined } }
+
+  restore({ key, columns, rows, isAll }) {
+    this.#columns = columns
+    this.#stand(key, new Map(rows.map((row) => [textOf(key, row), row])), !isAll)
+  }
+
+  #stand(key, held, isPart) {
+    this.#key = key
+    this.#held = held
+    const rows = [...held.values()]
+    this.#compareAs(rows)
+    if (this.#compare) rows.sort(this.#compare)
+    this.#edge = isPart ? rows.at(-1) : undefined
+    this.#isTorn = false
+    this.#show(rows)
+  }
+
+  #learn(columns) {
+    const isFirst = this.#columns.length === 0
+    this.#columns = columns
+    if (isFirst && this.#key) this.#compareAs([]) // the snapshot had no rows, and with them no columns
+  }
+
+  #compareAs(rows) {
+    if (this.#order.length > 0) this.#compare = comparator({ order: this.#order, key: this.#key, columns: this.#columns, int8: this.#int8 }, rows)
+  }
+
+  #apply({ type, record, old_record: old, unchanged }, touched) {
+    const gone = old && textOf(this.#key, old)
+    const text = type === 'DELETE' ? undefined : textOf(this.#key, record)
+    const before = this.#held.get(gone ?? text)
+    if (gone !== undefined && gone !== text) this.#put(gone, undefined, touched)
+    if (text === undefined) return
+    const missing = (unchanged ?? []).filter((column) => !(column in record))
+    if (missing.length > 0 && !before && this.#limit) this.#isTorn = true
+    else this.#put(text, before ? { ...record, ...Object.fromEntries(missing.map((column) => [column, before[column]])) } : record, touched)
+  }
+
+  #put(text, row, touched) {
+    if (!touched.has(text)) touched.set(text, this.#held.get(text))
+    if (row === undefined) this.#held.delete(text)
+    else this.#held.set(text, row)
+  }
+
+  #sort(touched) {
+    if (!this.#compare) return [...this.#held.values()]
+    if (touched.size > SORT_ABOVE) return [...this.#held.values()].sort(this.#compare)
+    const sorted = this.#sorted.slice()
+    for (const before of touched.values()) if (before) sorted.splice(this.#place(sorted, before), 1)
+    for (const text of touched.keys()) {
+      const row = this.#held.get(text)
+      if (row) sorted.splice(this.#place(sorted, row), 0, row)
+    }
+    return sorted
+  }
+
+  /** The index of the first row that is not before row. */
+  #place(sorted, row) {
+    let [low, high] = [0, sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#compare(sorted[middle], row) < 0) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Takes the sorted rows for those that are held, without those behind the edge, and without more than a page. */
+  #show(sorted) {
+    if (this.#limit) {
+      const known = this.#edge && this.#compare ? sorted.findLastIndex((row) => this.#compare(row, this.#edge) <= 0) + 1 : sorted.length
+      for (const row of sorted.splice(Math.min(known, this.page))) this.#held.delete(textOf(this.#key, row))
+      if (known > this.page) this.#edge = sorted.at(-1)
+    }
+    this.#sorted = sorted
+    const list = this.#limit ? sorted.slice(0, this.#limit) : sorted
+    if (list.length !== this.list.length || list.some((row, i) => row !== this.list[i])) this.list = list
+  }
+}
+
+/** The key of a row as a text; undefined if the row does not have all of it. */
+function textOf(key, row) {
+  const values = key.map((column) => row[column])
+  return values.includes(undefined) ? undefined : JSON.stringify(values)
+}
+
+function differences(before, after) {
+  const gone = [...before].filter(([text]) => !after.has(text)).map(([, row]) => [row, undefined])
+  return [...gone, ...[...after].map(([text, row]) => [before.get(text), row]).filter(([a, b]) => a !== b)]
+}
+
+/** Whether two values of JSON are equal. */
+function same(a, b) {
+  if (a === b || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))
+}

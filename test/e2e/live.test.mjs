@@ -1,0 +1,441 @@
+// liveTable of the client module, clients/js, with the real client, through a relay that reads and cuts.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { liveTable } from '../../clients/js/index.js'
+import { connect, kinds, rejoining, soon } from './lib/clients.mjs'
+import { database, table, transaction } from './lib/database.mjs'
+import { relay } from './lib/relay.mjs'
+import { serve } from './lib/server.mjs'
+import { token, user } from './lib/tokens.mjs'
+import { until } from './lib/until.mjs'
+
+/** A live table that notes what it tells: status, error and rows of each notification. */
+function watch(t, client, options) {
+  const live = liveTable(client, options)
+  t.after(live.close)
+  const watched = { live, told: [] }
+  live.subscribe(() => watched.told.push({ status: live.status, error: live.error?.code ?? null, rows: live.rows }))
+  watched.is = (status, error = null) =>
+    until(() => live.status === status && (live.error?.code ?? null) === error, () => `${status} and ${error}, have ${live.status} and ${live.error}`)
+  watched.ids = () => live.rows.map(({ id }) => id)
+  return watched
+}
+
+/** A server that publishes a table with rows, a relay before it and a client behind that. */
+async function scene(t, { columns = 'id int primary key, n int', after = [], rows = '', flags, key, options, ...hooks } = {}) {
+  const name = await table(t, columns, ...after)
+  if (rows) await database.query(`insert into ${name} ${rows}`)
+  const server = await serve(t, { tables: [name], flags })
+  const between = await relay(t, server, hooks)
+  return { name, server, between, client: connect(t, between, { key, options: { ...soon(), ...options } }) }
+}
+
+/** A storage in memory. */
+const memory = () => ({
+  items: new Map(),
+  getItem(key) { return this.items.get(key) ?? null },
+  setItem(key, value) { this.items.set(key, value) },
+})
+
+const xidOf = async (statement) => (await database.query(`with done as (${statement}) select pg_current_xact_id()::text as xid`)).rows[0].xid
+const rowsOf = async (name, rest = 'order by id') => (await database.query(`select * from ${name} ${rest}`)).rows
+
+test('the rows come, then each transaction at once; unchanged rows stay the same objects', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 10), (2, 20)' })
+  const { live, told, is } = watch(t, client, { table: name, order: 'n' })
+  assert.deepEqual([live.status, live.error, live.rows], ['loading', null, []])
+  await is('live')
+  assert.deepEqual(told, [{ status: 'live', error: null, rows: [{ id: 1, n: 10 }, { id: 2, n: 20 }] }])
+  const [one] = live.rows
+  await transaction(async (connection) => {
+    await connection.query(`insert into ${name} values (3, 5)`)
+    await connection.query(`update ${name} set n = 1 where id = 2`)
+    await connection.query(`update ${name} set id = 4 where id = 3`)
+  })
+  await live.caughtUp()
+  await live.caughtUp(await xidOf(`delete from ${name} where id = 2`))
+  assert.deepEqual(told.slice(1).map(({ rows }) => rows), [[{ id: 2, n: 1 }, { id: 4, n: 5 }, { id: 1, n: 10 }], [{ id: 4, n: 5 }, { id: 1, n: 10 }]])
+  assert.equal(live.rows[1], one)
+})
+
+for (const kind of Object.keys(rejoining)) {
+  test(`${kind}: never a state between two transactions, over cuts and a kill -9, and the right one at the end`, async (t) => {
+    const { name, server, between } = await scene(t, { rows: 'select id, 100 from generate_series(1, 10) as id' })
+    const client = connect(t, between, { kind, options: soon(kind) })
+    const { live, told, is } = watch(t, client, { table: name, order: 'n.desc,id' })
+    await is('live')
+    for (let turn = 0; turn < 40; turn++) {
+      await transaction(async (connection) => { // the sum stays
+        await connection.query(`update ${name} set n = n - 7 where id = $1`, [1 + turn % 10])
+        await connection.query(`update ${name} set n = n + 7 where id = $1`, [1 + (turn * 3 + 1) % 10])
+        await connection.query(`delete from ${name} where id = $1`, [1 + turn % 10])
+        await connection.query(`insert into ${name} select $1, 1000 - sum(n) from ${name}`, [1 + turn % 10])
+      })
+      if (turn % 8 === 3) between.cut()
+      if (turn === 20) {
+        await server.end('SIGKILL')
+        await server.start()
+      }
+    }
+    await live.caughtUp()
+    await is('live')
+    assert.deepEqual(live.rows, await rowsOf(name, 'order by n desc, id'))
+    for (const { rows } of told) assert.equal(rows.reduce((sum, { n }) => sum + n, 0), 1000, JSON.stringify(rows))
+    assert.ok(told.some(({ status }) => status === 'stale'))
+  })
+}
+
+test('a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot', async (t) => {
+  const { name, between, client } = await scene(t, { rows: 'values (1, 10)' })
+  const { live, told, is, ids } = watch(t, client, { table: name })
+  await is('live')
+  between.cut({ open: false })
+  await is('stale')
+  assert.deepEqual(ids(), [1])
+  await database.query(`insert into ${name} values (2, 20)`)
+  await database.query(`delete from ${name} where id = 1`)
+  between.open = true
+  await is('live')
+  assert.deepEqual(told.map(({ status, rows }) => [status, ...rows.map(({ id }) => id)]),
+    [['live', 1], ['stale', 1], ['stale', 1, 2], ['stale', 2], ['live', 2]])
+  assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
+})
+
+test('a place that is lost brings a snapshot, which replaces all in one step', async (t) => {
+  const { name, server, between, client } = await scene(t, { rows: 'values (1, 10), (2, 20)' })
+  const { live, told, is } = watch(t, client, { table: name })
+  await is('live')
+  const [, two] = live.rows
+  between.cut({ open: false })
+  await server.end()
+  await database.query('select pg_drop_replication_slot($1)', [server.name])
+  await database.query(`delete from ${name} where id = 1`)
+  await database.query(`insert into ${name} values (3, 30)`)
+  await server.start()
+  between.open = true
+  await until(() => live.rows.length === 2 && live.status === 'live' && live.rows[1].id === 3, () => JSON.stringify(told))
+  assert.deepEqual(told.map(({ rows }) => rows.map(({ id }) => id)), [[1, 2], [1, 2], [2, 3]])
+  assert.equal(live.rows[0], two)
+  assert.ok(between.answered.some((m) => m[4].code === 'snapshot_begin' && m[4].reason === 'resync'))
+})
+
+test('no position counts before the end of the snapshot: who is cut in it begins anew', async (t) => {
+  let cuts = 2
+  const { name, between, client } = await scene(t, {
+    rows: 'select id, id from generate_series(1, 50) as id',
+    toClient(m) {
+      if (m[4]?.code !== 'snapshot_end' || cuts-- <= 0) return m
+      between.cut()
+    },
+  })
+  const storage = memory()
+  const { live, told, is } = watch(t, client, { table: name, storage })
+  await is('live')
+  assert.deepEqual(between.resumes, [{}, {}, {}])
+  assert.equal(live.rows.length, 50)
+  assert.deepEqual(told.map(({ status, rows }) => [status, rows.length]), [['live', 50]])
+  const { position } = between.answered.find((m) => m[4]?.code === 'snapshot_end')[4]
+  between.cut()
+  await until(() => between.resumes.length === 4, 'the join after it')
+  const [from, at] = [between.resumes[3].from, position].map((text) => BigInt(`0x${text.split('/')[1].split(':')[0]}`))
+  assert.ok(from >= at, `${from} and ${at}`)
+  assert.match(between.resumes[3].history ?? 'none yet', /^\d+\.|^none yet$/)
+})
+
+test('caughtUp waits over a lost connection, refuses what never was, and ends with the table', async (t) => {
+  const { name, between, client } = await scene(t)
+  const { live, is, ids } = watch(t, client, { table: name })
+  await live.caughtUp() // before there is anything
+  assert.equal(live.status, 'live')
+  between.cut({ open: false })
+  await is('stale')
+  const xid = await xidOf(`insert into ${name} values (1, 1)`)
+  const waits = [xid, Number(xid), BigInt(xid) + (7n << 32n), undefined].map((each) => live.caughtUp(each).then(ids))
+  between.open = true
+  assert.deepEqual(await Promise.all(waits), [[1], [1], [1], [1]])
+  await assert.rejects(live.caughtUp(Number(xid) + 1_000_000), /caughtUp: .*xid/)
+  await assert.rejects(live.caughtUp('no xid'), SyntaxError)
+  const many = Array.from({ length: 150 }, () => live.caughtUp()) // of which the server takes 100 at once
+  await Promise.all(many)
+  between.cut({ open: false })
+  const last = live.caughtUp()
+  live.close()
+  await assert.rejects(last, /the live table is closed/)
+  await assert.rejects(live.caughtUp(), /the live table is closed/)
+})
+
+test('a table that is closed leaves its channel and tells that once', async (t) => {
+  const { name, client, between } = await scene(t, { rows: 'values (1, 1)' })
+  const { live, told, is } = watch(t, client, { table: name })
+  const other = watch(t, client, { table: name })
+  await Promise.all([is('live'), other.is('live')])
+  const end = live.subscribe(() => assert.fail('its subscription has ended'))
+  end()
+  live.close()
+  live.close()
+  assert.deepEqual(told.map(({ status }) => status), ['live', 'closed'])
+  await until(() => between.said.some((m) => m[3] === 'phx_leave'), 'the leave')
+  await database.query(`insert into ${name} values (2, 2)`)
+  await other.live.caughtUp()
+  assert.deepEqual([other.ids(), live.rows.length], [[1, 2], 1])
+})
+
+test('a reload goes on with rows and position of one moment, shown before the server has answered', async (t) => {
+  const { name, between, client } = await scene(t, { rows: 'values (1, 10)' })
+  const storage = memory()
+  const before = watch(t, client, { table: name, storage, order: 'id' })
+  await before.is('live')
+  await before.live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
+  before.live.close() // writes what is not written yet
+  assert.equal(storage.items.size, 1)
+  await database.query(`update ${name} set n = 11 where id = 1`)
+  const after = watch(t, client, { table: name, storage, order: 'id' })
+  assert.deepEqual([after.live.status, after.live.rows], ['stale', [{ id: 1, n: 10 }, { id: 2, n: 20 }]])
+  await after.is('live')
+  assert.deepEqual(after.live.rows, [{ id: 1, n: 11 }, { id: 2, n: 20 }])
+  assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
+})
+
+test('what is stored for another table, filter or server, or cannot be read, is not used', async (t) => {
+  const { name, client, server } = await scene(t, { rows: 'values (1, 10)' })
+  const storage = memory()
+  const first = watch(t, client, { table: name, storage })
+  await first.is('live')
+  first.live.close()
+  const elsewhere = connect(t, server)
+  for (const [of, options] of [[client, { filter: 'n=eq.1' }], [client, { order: 'n' }], [client, { select: ['id'] }], [elsewhere, {}]]) {
+    const { live, is } = watch(t, of, { table: name, storage, ...options })
+    assert.deepEqual([live.status, live.rows], ['loading', []])
+    await is('live')
+    live.close()
+  }
+  const complaint = t.mock.method(console, 'error', () => {})
+  for (const broken of ['{', '{"subject":', '[]', 'null', JSON.stringify({ ...JSON.parse([...storage.items.values()][0]), rows: 7 })]) {
+    for (const key of storage.items.keys()) storage.items.set(key, broken)
+    const { live, is } = watch(t, client, { table: name, storage })
+    await is('live')
+    assert.deepEqual(live.rows, [{ id: 1, n: 10 }])
+    live.close()
+  }
+  assert.ok(complaint.mock.callCount() > 0)
+})
+
+const owned = {
+  columns: 'id int primary key, owner uuid',
+  after: ['alter table TABLE enable row level security', 'create policy mine on TABLE for select using (owner = (select auth.uid()))'],
+}
+const [ann, bob] = ['a', 'b'].map((letter) => `00000000-0000-4000-8000-00000000000${letter}`)
+
+test('another user does not see what was stored, or shown, for the one before; a new token of the same goes on', async (t) => {
+  const { name, client, between } = await scene(t, { ...owned, rows: `values (1, '${ann}'), (2, '${bob}')` })
+  let held = user(ann)
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const storage = memory()
+  const { live, told, is, ids } = watch(t, client, { table: name, storage })
+  await is('live')
+  assert.deepEqual(ids(), [1])
+  held = token({ role: 'authenticated', sub: ann }, { ttl: 7200 })
+  await client.realtime.setAuth()
+  await live.caughtUp(await xidOf(`insert into ${name} values (3, '${ann}')`))
+  assert.deepEqual([ids(), between.resumes.length], [[1, 3], 1])
+
+  held = user(bob)
+  await client.realtime.setAuth()
+  await until(() => live.rows.length === 1 && live.status === 'live', () => JSON.stringify(told))
+  assert.deepEqual([ids(), between.resumes], [[2], [{}, {}]])
+  for (const { rows } of told) assert.ok(new Set(rows.map(({ owner }) => owner)).size <= 1)
+  assert.ok(told.some(({ status, rows }) => status === 'loading' && rows.length === 0))
+  live.close()
+
+  held = user(ann)
+  await client.realtime.setAuth()
+  const after = watch(t, client, { table: name, storage })
+  assert.deepEqual(after.live.rows, [])
+  await after.is('live')
+  assert.deepEqual(after.ids(), [1, 3])
+})
+
+test('another user who comes while the connection is lost begins anew', async (t) => {
+  const { name, client, between } = await scene(t, { ...owned, rows: `values (1, '${ann}'), (2, '${bob}')` })
+  let held = user(ann)
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const { is, ids } = watch(t, client, { table: name })
+  await is('live')
+  between.cut({ open: false })
+  await is('stale')
+  held = user(bob)
+  await client.realtime.setAuth()
+  between.open = true
+  await is('live')
+  assert.deepEqual([ids(), between.resumes], [[2], [{}, {}]])
+})
+
+test('a token that expires makes it stale, and the next one live', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 1)' })
+  let held = token({ sub: ann }, { ttl: 2 })
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const { live, told, is, ids } = watch(t, client, { table: name })
+  await is('live')
+  const fresh = () => {
+    if (live.status !== 'stale' || held.length === 0) return
+    held = token({ sub: ann })
+    client.realtime.setAuth()
+  }
+  live.subscribe(fresh)
+  await until(() => told.some(({ status }) => status === 'stale'), 'the end of the token')
+  await database.query(`insert into ${name} values (2, 2)`)
+  await is('live')
+  assert.deepEqual(ids(), [1, 2])
+})
+
+/** Has what waits for 25 s wait for ms. */
+function hasten(t, ms) {
+  const { setTimeout } = globalThis
+  t.after(() => { globalThis.setTimeout = setTimeout })
+  globalThis.setTimeout = (f, after, ...rest) => setTimeout(f, after === 25_000 ? ms : after, ...rest)
+}
+
+const faults = {
+  no_key: { columns: 'id int', options: {} },
+  invalid_order: { options: { order: 'n.sideways' } },
+  invalid_limit: { options: { limit: 1_000_000 } },
+  unknown_column: { options: { filter: 'colour=eq.red' } },
+  unknown_table: { options: { table: 'nowhere' } },
+  snapshot_denied: { after: ['revoke all on TABLE from anon'], options: {}, fix: /^GRANT SELECT ON / },
+}
+for (const [code, { options, fix, ...more }] of Object.entries(faults)) {
+  test(`what does not work is told as ${code}${fix ? ', with its cure' : ''}`, async (t) => {
+    hasten(t, 1_500)
+    const { name, client } = await scene(t, { ...more, rows: 'values (1)', options: { heartbeatIntervalMs: 24_000 } })
+    const { live, is } = watch(t, client, { table: name, ...options })
+    await is('loading', code)
+    assert.ok(live.error instanceof Error)
+    assert.ok(live.error.message.length > 10)
+    assert.deepEqual(live.rows, [])
+    if (!fix) return
+    assert.match(live.error.fix, fix)
+    await database.query(live.error.fix)
+    await is('live')
+  })
+}
+
+test('what breaks later makes it stale, with the cure, which makes it live', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 1)' })
+  const { live, is, ids } = watch(t, client, { table: name })
+  await is('live')
+  await database.query(`alter publication ${(await database.query(`select pubname from pg_publication_tables where tablename = $1`, [name])).rows[0].pubname} drop table ${name}`)
+  await is('stale', 'not_published')
+  assert.deepEqual(ids(), [1])
+  await database.query(`insert into ${name} values (2, 2)`)
+  await database.query(live.error.fix)
+  await is('live')
+  assert.deepEqual(ids(), [1, 2])
+})
+
+test('a join that is refused says why', async (t) => {
+  const { name, client } = await scene(t, { flags: ['--private-only'] })
+  const { live } = watch(t, client, { table: name })
+  await until(() => live.error, 'the refusal')
+  assert.match(live.error.message, /^PrivateOnly: /)
+})
+
+/** Makes of walcast what it is measured by: a server that does not know its keys and events, as far as a client can see. */
+const upstream = {
+  toServer([joinRef, ref, topic, event, payload]) {
+    if (['position', 'progress'].includes(event)) return undefined
+    const plain = ({ snapshot, view, resume, order, limit, int8, ...known }) => known
+    const config = payload.config && { ...payload.config, postgres_changes: payload.config.postgres_changes?.map(plain) }
+    return [joinRef, ref, topic, event, config ? { ...payload, config } : payload]
+  },
+  toClient([joinRef, ref, topic, event, payload]) {
+    if (event === 'phx_reply') delete payload.response?.position
+    for (const name of ['lsn', 'seq', 'xid']) delete payload.data?.[name]
+    return [joinRef, ref, topic, event, payload]
+  },
+}
+
+test('a server that is not walcast is named within the join, and shows no half table', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 1)', ...upstream })
+  const { live, told, is } = watch(t, client, { table: name })
+  const start = Date.now()
+  await until(() => client.realtime.getChannels()[0]?.state === 'joined', 'the join')
+  const refused = assert.rejects(live.caughtUp(), { code: 'not_supported' })
+  for (let id = 2; id < 5; id++) await database.query(`insert into ${name} values (${id}, 1)`)
+  await is('loading', 'not_supported')
+  assert.ok(Date.now() - start < 9_000)
+  assert.match(live.error.message, /does not know live tables/)
+  assert.deepEqual(told, [{ status: 'loading', error: 'not_supported', rows: [] }])
+  await refused
+  await assert.rejects(live.caughtUp(), { code: 'not_supported' })
+})
+
+test('a walcast that does not know snapshots is named at once', async (t) => {
+  const older = ({ snapshot, view, ...known }) => known
+  const { name, client } = await scene(t, {
+    rows: 'values (1, 1)',
+    toServer: (m) => m[3] === 'phx_join' ? [...m.slice(0, 4), { ...m[4], config: { ...m[4].config, postgres_changes: m[4].config.postgres_changes.map(older) } }] : m,
+  })
+  const { is, ids } = watch(t, client, { table: name })
+  await is('loading', 'not_supported')
+  await database.query(`insert into ${name} values (2, 1)`)
+  assert.deepEqual(ids(), [])
+})
+
+test('with a limit the first rows of the order are shown, whatever enters and leaves', async (t) => {
+  const { name, between, client } = await scene(t, { rows: 'select id, id from generate_series(1, 20) as id' })
+  const { live, is, ids, told } = watch(t, client, { table: name, order: 'n.desc', limit: 3 })
+  await is('live')
+  const sees = async (statement, ...expected) => {
+    await live.caughtUp(await xidOf(statement))
+    assert.equal(live.status, 'live')
+    await until(() => JSON.stringify(ids()) === JSON.stringify(expected), () => `${expected} after ${statement}, have ${ids()}`)
+  }
+  assert.deepEqual(ids(), [20, 19, 18])
+  await sees(`insert into ${name} values (21, 21), (22, 0)`, 21, 20, 19)
+  await sees(`update ${name} set n = 100 where id = 4`, 4, 21, 20)
+  await sees(`delete from ${name} where id in (4, 21, 20, 19)`, 18, 17, 16)
+  await sees(`update ${name} set n = 0 where id in (18, 17, 16, 15)`, 14, 13, 12)
+  for (let id = 14; id > 6; id--) await database.query(`delete from ${name} where id = $1`, [id])
+  await sees(`insert into ${name} values (30, 30)`, 30, 6, 5)
+  for (const { rows } of told) assert.ok(rows.length <= 3)
+  const joins = between.resumes.length
+  assert.ok(joins > 1 && joins < 9, `${joins} joins`)
+  assert.equal(client.realtime.getChannels().length, 1)
+})
+
+test('columns, and whole numbers beyond a double, come as asked for', async (t) => {
+  const { name, client } = await scene(t, { columns: 'id int8 primary key, a text, b text', rows: `values (9007199254740993, 'x', 'y'), (7, 'x', 'y')` })
+  const { live, is } = watch(t, client, { table: name, select: ['a'], order: 'id', int8: 'string' })
+  await is('live')
+  await live.caughtUp(await xidOf(`insert into ${name} values (9007199254740992, 'z', 'z'), (10, 'z', 'z')`))
+  assert.deepEqual(live.rows, [{ id: '7', a: 'x' }, { id: '10', a: 'z' }, { id: '9007199254740992', a: 'z' }, { id: '9007199254740993', a: 'x' }])
+})
+
+test('a listener that throws is no matter to others', async (t) => {
+  const complaint = t.mock.method(console, 'error', () => {})
+  const { name, client } = await scene(t)
+  const live = liveTable(client, { table: name })
+  t.after(live.close)
+  live.subscribe(() => { throw new Error('as the test wants') })
+  const { is } = watch(t, client, { table: name })
+  await is('live')
+  await until(() => live.status === 'live', 'live')
+  assert.equal(complaint.mock.callCount(), 1)
+})
+
+test('it says what it needs', () => {
+  for (const options of [undefined, {}, { table: 7 }]) assert.throws(() => liveTable({}, options), /table is to be the name of a table/)
+})
+
+for (const kind of Object.keys(kinds)) {
+  test(`${kind}: a live table`, async (t) => {
+    const { name, between } = await scene(t, { rows: 'values (1, 1)' })
+    const { live, is } = watch(t, connect(t, between, { kind }), { table: name })
+    await is('live')
+    await live.caughtUp(await xidOf(`insert into ${name} values (2, 2)`))
+    assert.deepEqual(live.rows, [{ id: 1, n: 1 }, { id: 2, n: 2 }])
+  })
+}
