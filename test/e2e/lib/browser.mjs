@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { EventSource } from 'eventsource'
 
 const NAMES = ['phx_reply', 'postgres_changes', 'broadcast', 'presence_state', 'presence_diff', 'system']
-const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-extensions',
+export const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run', '--disable-extensions',
   '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 export const inChromium = Boolean(process.env.CHROMIUM)

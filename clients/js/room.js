@@ -1,0 +1,98 @@
+/** The leaves that are under way, by client and topic: until it has left, a client gives its old channel for a new one. */
+const leaves = new WeakMap()
+
+/** A topic, with its broadcasts and who is present, for several listeners on a page. */
+export class Room {
+  present = {} // what each has tracked, by key; another object after each change
+  #supabase
+  #topic
+  #config
+  #watchers = new Set() // of present
+  #hearers = new Set() // of broadcasts
+  #selves = [] // who is to be seen from here; the last counts
+  #key // under which the channel shows that
+  #channel
+  #isOpen = true
+  #tells // resolves #joined
+  #joined = new Promise((resolve) => { this.#tells = resolve })
+
+  constructor(supabase, topic, { isPrivate = false, self = false } = {}) {
+    this.#supabase = supabase
+    this.#topic = topic
+    this.#config = { private: isPrivate, broadcast: { self } }
+    setTimeout(() => this.#join()) // when all of a page have said who is to be seen
+  }
+
+  watch(watcher) { return put(this.#watchers, watcher) }
+  hear(hearer) { return put(this.#hearers, hearer) }
+
+  /** Has others see { key, meta }; returns what ends that. */
+  appear(self) {
+    this.#selves.push(self)
+    this.#show()
+    return () => {
+      this.#selves = this.#selves.filter((each) => each !== self)
+      this.#show()
+    }
+  }
+
+  async send(event, payload) {
+    await this.#joined
+    return this.#channel.send({ type: 'broadcast', event, payload })
+  }
+
+  close() {
+    this.#isOpen = false
+    this.#leave()
+  }
+
+  async #join() {
+    await leavesOf(this.#supabase).get(this.#topic)
+    if (!this.#isOpen || this.#channel) return
+    this.#key = this.#selves.at(-1)?.key ?? ''
+    this.#channel = this.#supabase.channel(this.#topic, { config: { ...this.#config, presence: { key: this.#key, enabled: true } } })
+    const channel = this.#channel
+      .on('presence', { event: 'sync' }, () => {
+        this.present = { ...channel.presenceState() }
+        for (const watcher of [...this.#watchers]) watcher()
+      })
+      .on('broadcast', { event: '*' }, (message) => { for (const hearer of [...this.#hearers]) hearer(message) })
+      .subscribe((status) => {
+        if (status !== 'SUBSCRIBED') return
+        this.#tells()
+        this.#show()
+      })
+  }
+
+  /** Who is seen is told after each join, and when that changes; another key takes another join. */
+  #show() {
+    if (this.#channel?.state !== 'joined') return
+    const { key = '', meta = {} } = this.#selves.at(-1) ?? { key: this.#key }
+    if (this.#selves.length === 0) this.#channel.untrack()
+    else if (key === this.#key) this.#channel.track(meta)
+    else {
+      this.#leave()
+      this.#join()
+    }
+  }
+
+  #leave() {
+    if (!this.#channel) return
+    const left = leavesOf(this.#supabase)
+    const leave = this.#supabase.removeChannel(this.#channel).finally(() => { if (left.get(this.#topic) === leave) left.delete(this.#topic) })
+    left.set(this.#topic, leave)
+    this.#channel = undefined
+  }
+}
+
+function leavesOf(supabase) {
+  if (!leaves.has(supabase)) leaves.set(supabase, new Map())
+  return leaves.get(supabase)
+}
+
+/** Puts f into a set, also if it is there; returns what takes it out. */
+function put(set, f) {
+  const own = (...args) => f(...args)
+  set.add(own)
+  return () => { set.delete(own) }
+}
