@@ -13,7 +13,7 @@ export interface LiveTableOptions {
   select?: string[]
   /** As PostgREST has it: `created_at.desc,id.asc`. Without one, rows stand as they came. */
   order?: string
-  /** At most so many rows, the first in the order. See the README for what that means with a filter. */
+  /** At most so many rows, the first in the order, which costs not much more than these. Without an order all rows are read. */
   limit?: number
   /** int8 and numeric as strings, as JavaScript rounds them. A key of int8 above 2^53 needs it. */
   int8?: 'string'

@@ -1,5 +1,5 @@
 import { keeperIn } from './keeper.js'
-import { parseOrder } from './order.js'
+import { horizonOf, parseOrder } from './order.js'
 import { compare } from './place.js'
 import { Questions } from './questions.js'
 import { Rows } from './rows.js'
@@ -11,12 +11,15 @@ const ASK_EVERY = 25_000
 /** In ms: a server that does not answer by then is none that knows live tables. */
 const KNOWN_WITHIN = 5_000
 
-/** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just left. */
-const REFILL_AFTER = 150
+/** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just changed. */
+const MEASURE_AFTER = 150
+
+/** With a limit, rows beyond it that are held at first, at most, and how many times as many are too many. */
+const [SPARE, TOO_MANY] = [50, 4]
 
 const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
 
-/** See index.d.ts. */
+/** See live.d.ts. */
 export function liveTable(supabase, options) {
   if (typeof options?.table !== 'string') throw new TypeError('liveTable: table is to be the name of a table')
   return new LiveTable(supabase, options)
@@ -28,7 +31,7 @@ const failure = ({ message, reason = message, code, fix, cost }) => Object.assig
 class LiveTable {
   #supabase
   #options
-  #binding
+  #order
   #keeper
   #rows
   #status = 'loading'
@@ -38,22 +41,21 @@ class LiveTable {
   #wire
   #subject // who the rows are for, as a text
   #at // { from, history } that the rows have come to; undefined before the end of a snapshot
+  #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
+  #measured // the rows from which it is, while they come
   #isKnown // whether the server knows live tables; undefined until it has said something
   #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
-  #timer
-  #refilling // the timer of it
+  #asking // timers
+  #measuring
   #warned = new Set()
-  #questions = new Questions((payload) => this.#wire?.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
+  #questions = new Questions((payload) => !this.#measured && this.#wire.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
 
-  constructor(supabase, options) {
-    const { table, schema = 'public', filter, select, order, int8 } = options
+  constructor(supabase, { schema = 'public', ...options }) {
     this.#supabase = supabase
-    this.#options = options
-    this.#rows = new Rows(options)
-    const columns = select && [...new Set([...select, ...parseOrder(order).map(({ column }) => column)])]
-    const limit = this.#rows.page
-    this.#binding = { event: '*', schema, table, filter, select: columns, order, int8, snapshot: true, ...(limit === undefined ? { view: true } : { limit }) }
-    this.#keeper = keeperIn(options.storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, this.#binding])}`)
+    this.#options = { schema, ...options }
+    this.#order = parseOrder(options.order)
+    const { storage, ...asked } = this.#options
+    this.#keeper = keeperIn(storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, asked])}`)
     this.#keeper.open()
     this.#join()
   }
@@ -80,12 +82,24 @@ class LiveTable {
     if (channel) this.#supabase.removeChannel(channel)
   }
 
+  /** What the channel asks for: the rows or, to measure how far a limit goes, the column by which they are sorted first. */
+  #binding() {
+    const { schema, table, filter, select, order, int8 } = this.#options
+    const binding = { event: '*', schema, table, filter, order, snapshot: true }
+    if (this.#measured) return { ...binding, select: [this.#order[0].column], int8: 'string', limit: this.#page }
+    const columns = select && [...new Set([...select, ...this.#order.map(({ column }) => column)])]
+    return { ...binding, select: columns, int8, view: true, filter: [filter, this.#horizon].filter(Boolean).join() || undefined }
+  }
+
   /** Joins with a new channel. It has a name that no other has, so that a server takes it for no earlier one of its client_id. */
   #join() {
-    const { schema, table } = this.#binding
+    const { schema, table } = this.#options
     const before = this.#channel
+    const { supabaseKey, realtime = this.#supabase } = this.#supabase
+    if (this.#subject === undefined) this.#isFor(subjectOf(realtime.accessTokenValue ?? supabaseKey))
     const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
-    const channel = this.#supabase.channel(name).on('postgres_changes', this.#binding, () => {})
+    this.#measured = this.#horizon === undefined ? new Rows({}) : undefined
+    const channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
     const mine = (f) => (...args) => { if (this.#channel === channel) return f(...args) }
     const wire = wireOf(channel)
     this.#channel = channel
@@ -108,17 +122,26 @@ class LiveTable {
   #named(payload) {
     const subject = subjectOf(payload.access_token ?? this.#supabase.supabaseKey)
     if (subject !== this.#subject) {
-      const isFirst = this.#subject === undefined
-      this.#subject = subject
-      this.#at = undefined
-      this.#rows = new Rows(this.#options)
-      this.#restore()
-      if (!isFirst || this.#at) this.#publish({ status: this.#at ? 'stale' : 'loading', changes: true })
+      this.#isFor(subject)
+      if (this.#isLimited) queueMicrotask(() => this.#channel && this.#join()) // which asks for other rows
     }
     this.#rows.forget()
+    this.#measured?.forget()
     const resume = this.#at ?? {}
     return { ...payload, config: { ...payload.config, postgres_changes: payload.config.postgres_changes.map((b) => ({ ...b, resume })) } }
   }
+
+  #isFor(subject) {
+    const isFirst = this.#subject === undefined
+    this.#subject = subject
+    this.#rows = new Rows(this.#options)
+    this.#at = undefined
+    this.#horizon = this.#isLimited ? undefined : ''
+    this.#restore()
+    if (!isFirst || this.#at) this.#publish({ status: this.#at ? 'stale' : 'loading', changes: true })
+  }
+
+  get #isLimited() { return this.#options.limit !== undefined && this.#order.length > 0 }
 
   #joined({ position, history }) {
     this.#turn++
@@ -142,7 +165,7 @@ class LiveTable {
 
   #event(event, payload) {
     if (event === 'system') this.#system(payload)
-    else if (event === 'postgres_changes' && this.#isKnown !== false) this.#rows.take(payload.data)
+    else if (event === 'postgres_changes' && this.#isKnown !== false) (this.#measured ?? this.#rows).take(payload.data)
     else if (event === 'postgres_commit' && this.#at) this.#committed(payload)
     else if (event === 'progress') this.#questions.answered(payload.request)
     else if (event === 'phx_error') this.#lost()
@@ -152,12 +175,17 @@ class LiveTable {
   #system({ status, code, message, key, position, ...more }) {
     if (code === 'snapshot_begin') {
       this.#isKnown = true
-      this.#rows.begin(key)
+      const rows = this.#measured ?? this.#rows
+      rows.begin(key)
+    } else if (code === 'snapshot_end' && this.#measured) {
+      this.#measured.end()
+      this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state)
+      this.#join()
     } else if (code === 'snapshot_end') {
       this.#at = { from: position }
       this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
       this.#ask() // for the history that goes with the position
-      this.#keep()
+      this.#moved()
     } else if (status === 'error' || code === 'database_away') this.#fail({ message, code, ...more })
     else if (message?.startsWith('warning: ')) this.#warn(message, more.fix)
     else if (this.#error?.code === 'database_away') this.#catchUp() // it is back
@@ -166,15 +194,26 @@ class LiveTable {
   #committed({ position }) {
     this.#at = { ...this.#at, from: position }
     this.#publish({ changes: this.#rows.commit() })
-    this.#keep()
-    if (this.#rows.isShort) this.#refilling ??= setTimeout(() => this.#refill(), REFILL_AFTER)
+    this.#moved()
   }
 
-  /** Only a snapshot has the rows behind those that are known. */
-  #refill() {
-    this.#refilling = undefined
-    if (!this.#rows.isShort || this.#status === 'closed') return
-    this.#at = undefined
+  /** Keeps what there is, and has it measured anew when there are fewer rows than are to be shown, or far more. */
+  #moved() {
+    this.#keep()
+    if (this.#isOff) this.#measuring ??= setTimeout(() => this.#measure(), MEASURE_AFTER)
+  }
+
+  get #page() { return this.#options.limit + Math.min(this.#options.limit, SPARE) }
+
+  get #isOff() {
+    const { size } = this.#rows
+    return this.#isLimited && ((this.#horizon && size <= this.#options.limit) || size > TOO_MANY * this.#page)
+  }
+
+  #measure() {
+    this.#measuring = undefined
+    if (!this.#isOff || this.#status === 'closed') return
+    this.#horizon = this.#at = undefined
     this.#join()
   }
 
@@ -199,15 +238,15 @@ class LiveTable {
   #warn(message, fix = '') {
     if (this.#warned.has(message)) return
     this.#warned.add(message)
-    console.warn(`liveTable ${this.#binding.schema}.${this.#binding.table}: ${message}`, fix)
+    console.warn(`liveTable ${this.#options.schema}.${this.#options.table}: ${message}`, fix)
   }
 
   /** Asks up to where all was sent, now and again. A binding that is refused may work by then. */
   #ask(onTimeout = () => {}) {
-    clearTimeout(this.#timer)
+    clearTimeout(this.#asking)
     if (this.#wire.state !== 'joined') return // the next join asks again
-    this.#timer = setTimeout(() => (this.#error ? this.#join() : this.#ask()), ASK_EVERY)
-    this.#timer.unref?.() // a program may end meanwhile
+    this.#asking = setTimeout(() => (this.#error ? this.#join() : this.#ask()), ASK_EVERY)
+    this.#asking.unref?.() // a program may end meanwhile
     const wire = this.#wire
     const mine = (f) => (response) => { if (this.#wire === wire) f(response) }
     wire.ask('position', {}, KNOWN_WITHIN).receive('ok', mine((response) => this.#reached(response))).receive('timeout', mine(onTimeout))
@@ -222,15 +261,16 @@ class LiveTable {
 
   /** Rows and position are written together, of one moment, and whose they are. */
   #keep() {
-    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: this.#at, ...this.#rows.state }))
+    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: this.#at, horizon: this.#horizon, ...this.#rows.state }))
   }
 
   #restore() {
     try {
-      const { subject, at, ...state } = JSON.parse(this.#keeper.read() ?? '{}')
+      const { subject, at, horizon, ...state } = JSON.parse(this.#keeper.read() ?? '{}')
       if (subject !== this.#subject) return
       this.#rows.restore(state)
       this.#at = at
+      this.#horizon = horizon
     } catch (error) {
       console.error('liveTable: what is stored cannot be read', error)
     }
@@ -238,7 +278,7 @@ class LiveTable {
 
   #end() {
     if (this.#status === 'closed') return
-    clearTimeout(this.#timer)
+    clearTimeout(this.#asking)
     this.#keeper.close()
     this.#channel = undefined
     this.#turn++

@@ -45,3 +45,15 @@ function compare(a, b, texts) {
   const [x, y] = [Number(a), Number(b)]
   return Number.isNaN(x) || Number.isNaN(y) ? Number.isNaN(x) - Number.isNaN(y) : x - y || 0
 }
+
+export const quoted = (text) => `"${String(text).replace(/[\\"]/g, '\\$&')}"`
+
+/** The filter of rows up to the last of some that are sorted, and of those that equal it, in one term of the order; '' where that cannot be said. */
+export function horizonOf({ column, path, isDescending, nullsFirst }, { rows, columns }) {
+  const value = rows.at(-1)[column]
+  const name = quoted(column)
+  const isPlain = path.length === 0 && columns.every((each) => each.name !== column || each.type !== 'bytea')
+  if (!isPlain || value === undefined || (value === null && !nullsFirst) || (typeof value === 'object' && value !== null)) return ''
+  const known = value === null ? [] : [`${name}.${isDescending ? 'gte' : 'lte'}.${quoted(value)}`]
+  return `or=(${[...known, ...(nullsFirst ? [`${name}.is.null`] : [])].join()})`
+}

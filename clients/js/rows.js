@@ -3,11 +3,9 @@
 import { comparator, parseOrder } from './order.js'
 
 const SORT_ABOVE = 64 // changes in a transaction; up to that each is put in its place in the sorted rows
-const SPARE = 50 // rows beyond a limit that are held at most, to take the place of rows that leave
-const LARGE = 1_000 // a limit above that is close to what a server permits, and has no such rows
 
 export class Rows {
-  list = [] // what is shown; another array whenever it changes
+  list = [] // the first of them, as many as the limit; another array whenever it changes
   #order
   #limit
   #int8
@@ -16,8 +14,6 @@ export class Rows {
   #held = new Map() // rows by the text of their key
   #sorted = [] // the same in their order
   #compare // undefined without an order
-  #edge // the last row of those that are known where a limit leaves out others; undefined when all are held
-  #isTorn = false // a row that has entered could not be had whole
   #coming // rows of the snapshot under way, by key
   #pending = [] // changes of the transaction under way
 
@@ -27,14 +23,10 @@ export class Rows {
     this.#int8 = int8
   }
 
-  /** How many rows the server is asked for; undefined is all. */
-  get page() { return this.#limit <= LARGE ? this.#limit + Math.min(this.#limit, SPARE) : this.#limit }
+  get size() { return this.#held.size }
 
   /** Nothing of a transaction or of a snapshot is under way. */
   get isWhole() { return this.#pending.length === 0 && this.#coming === undefined }
-
-  /** No more rows are known than are to be shown, though there are others. */
-  get isShort() { return this.#isTorn || (this.#edge !== undefined && this.#sorted.length < Math.min(this.#limit + 1, this.page)) }
 
   /** What has come of a transaction, or of a snapshot, that has not ended comes again. */
   forget() {
@@ -63,7 +55,7 @@ export class Rows {
     }
     this.forget()
     const before = this.#held
-    this.#stand(key, rows, rows.size >= this.page)
+    this.#stand(key, rows)
     return differences(before, this.#held)
   }
 
@@ -79,26 +71,23 @@ export class Rows {
       touched.delete(text)
     }
     if (touched.size > 0) this.#show(this.#sort(touched))
-    return [...touched].map(([text, before]) => [before, this.#held.get(text)]).filter(([before, after]) => before !== after)
+    return [...touched].map(([text, before]) => [before, this.#held.get(text)])
   }
 
   /** What can be kept, for restore. */
-  get state() { return { key: this.#key, columns: this.#columns, rows: this.#sorted, isAll: this.#edge === undefined } }
+  get state() { return { key: this.#key, columns: this.#columns, rows: this.#sorted } }
 
-  restore({ key, columns, rows, isAll }) {
+  restore({ key, columns, rows }) {
     this.#columns = columns
-    this.#stand(key, new Map(rows.map((row) => [textOf(key, row), row])), !isAll)
+    this.#stand(key, new Map(rows.map((row) => [textOf(key, row), row])))
   }
 
-  #stand(key, held, isPart) {
+  #stand(key, held) {
     this.#key = key
     this.#held = held
     const rows = [...held.values()]
     this.#compareAs(rows)
-    if (this.#compare) rows.sort(this.#compare)
-    this.#edge = isPart ? rows.at(-1) : undefined
-    this.#isTorn = false
-    this.#show(rows)
+    this.#show(this.#compare ? rows.sort(this.#compare) : rows)
   }
 
   #learn(columns) {
@@ -117,9 +106,8 @@ export class Rows {
     const before = this.#held.get(gone ?? text)
     if (gone !== undefined && gone !== text) this.#put(gone, undefined, touched)
     if (text === undefined) return
-    const missing = (unchanged ?? []).filter((column) => !(column in record))
-    if (missing.length > 0 && !before && this.#limit) this.#isTorn = true
-    else this.#put(text, before ? { ...record, ...Object.fromEntries(missing.map((column) => [column, before[column]])) } : record, touched)
+    const missing = before ? (unchanged ?? []).filter((column) => !(column in record)) : []
+    this.#put(text, missing.length > 0 ? { ...record, ...Object.fromEntries(missing.map((column) => [column, before[column]])) } : record, touched)
   }
 
   #put(text, row, touched) {
@@ -151,15 +139,9 @@ export class Rows {
     return low
   }
 
-  /** Takes the sorted rows for those that are held, without those behind the edge, and without more than a page. */
   #show(sorted) {
-    if (this.#limit) {
-      const known = this.#edge && this.#compare ? sorted.findLastIndex((row) => this.#compare(row, this.#edge) <= 0) + 1 : sorted.length
-      for (const row of sorted.splice(Math.min(known, this.page))) this.#held.delete(textOf(this.#key, row))
-      if (known > this.page) this.#edge = sorted.at(-1)
-    }
     this.#sorted = sorted
-    const list = this.#limit ? sorted.slice(0, this.#limit) : sorted
+    const list = sorted.slice(0, this.#limit)
     if (list.length !== this.list.length || list.some((row, i) => row !== this.list[i])) this.list = list
   }
 }
@@ -176,7 +158,7 @@ function differences(before, after) {
 }
 
 /** Whether two values of JSON are equal. */
-function same(a, b) {
+export function same(a, b) {
   if (a === b || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
   const names = Object.keys(a)
   return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))

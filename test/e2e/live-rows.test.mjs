@@ -1,7 +1,7 @@
 // The rows of a live table and their order, without a server.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { comparator, parseOrder } from '../../clients/js/order.js'
+import { comparator, horizonOf, parseOrder } from '../../clients/js/order.js'
 import { Rows } from '../../clients/js/rows.js'
 
 const types = { id: 'int4', n: 'float8', word: 'text', at: 'timestamptz', is: 'bool', data: 'jsonb' }
@@ -119,13 +119,13 @@ test('a change that shows no key is passed over', () => {
 })
 
 test('rows that are kept and restored go on as they were', () => {
-  const rows = new Rows({ order: 'n.desc', limit: 2 })
+  const rows = new Rows({ order: 'n.desc', limit: 3 })
   snapshot(rows, ...[1, 2, 3, 4].map((id) => ({ id, n: id })))
-  const restored = new Rows({ order: 'n.desc', limit: 2 })
+  const restored = new Rows({ order: 'n.desc', limit: 3 })
   restored.restore(JSON.parse(JSON.stringify(rows.state)))
   assert.deepEqual(restored.list, rows.list)
   for (const each of [rows, restored]) commit(each, insert({ id: 9, n: 0 }), remove(3))
-  assert.deepEqual([ids(rows), ids(restored)], [[4, 2], [4, 2]])
+  assert.deepEqual([ids(rows), ids(restored)], [[4, 2, 1], [4, 2, 1]])
 })
 
 /** A generator of the same numbers for each run. */
@@ -163,52 +163,28 @@ for (const options of [{}, { order: 'n.desc,id' }, { order: 'word,n.desc' }]) {
   })
 }
 
-test('with a limit the first rows of the order are shown, whatever enters and leaves', () => {
-  const dice = random(3)
-  const options = { order: 'n.desc,id', limit: 5 }
-  const truth = new Map(Array.from({ length: 30 }, (_, id) => [id, { id, n: dice(1000) }]))
-  const sorted = () => [...truth.values()].sort(comparator({ order: parseOrder(options.order), key: ['id'], columns }, []))
-  const rows = new Rows(options)
-  const ask = () => snapshot(rows, ...sorted().slice(0, rows.page))
-  assert.equal(rows.page, 10)
-  ask()
-  let asked = 0
-  for (let turn = 0; turn < 500; turn++) {
-    const id = dice(60)
-    const record = { id, n: dice(1000) }
-    let change
-    if (!truth.has(id)) change = insert(record)
-    else if (dice(2) === 0) change = update(record)
-    else change = remove(id)
-    if (change.type === 'DELETE') truth.delete(id)
-    else truth.set(id, record)
-    const { list } = rows
-    commit(rows, change)
-    assert.deepEqual(rows.list, sorted().slice(0, 5))
-    if (rows.isShort && ++asked) ask()
-    if (list.every((row, i) => row === rows.list[i])) assert.equal(rows.list, list)
-  }
-  assert.ok(asked > 0 && asked < 60, `${asked} snapshots`)
-})
-
-test('with a limit, a row that enters and is not whole asks for a snapshot', () => {
-  const rows = new Rows({ order: 'n', limit: 1 })
-  snapshot(rows, { id: 1, n: 5, word: 'a' }, { id: 2, n: 6, word: 'b' })
-  commit(rows, update({ id: 3, n: 1 }, { id: 3 }, { unchanged: ['word'] }))
-  assert.ok(rows.isShort)
-  assert.deepEqual(ids(rows), [1])
-  snapshot(rows, { id: 3, n: 1, word: 'c' }, { id: 1, n: 5, word: 'a' })
-  assert.deepEqual([rows.isShort, ids(rows)], [false, [3]])
-})
-
-test('a limit above a thousand has no spare rows, and one without an order takes what comes', () => {
-  assert.equal(new Rows({ limit: 100_000 }).page, 100_000)
-  const rows = new Rows({ limit: 2 })
-  snapshot(rows, { id: 1 })
-  commit(rows, insert({ id: 2 }), insert({ id: 3 }), insert({ id: 4 }), insert({ id: 5 }))
-  assert.deepEqual(ids(rows), [1, 2])
+test('with a limit the first rows of the order are shown', () => {
+  const rows = new Rows({ order: 'n', limit: 2 })
+  snapshot(rows, { id: 1, n: 1 }, { id: 2, n: 2 }, { id: 3, n: 3 })
+  assert.deepEqual([ids(rows), rows.size], [[1, 2], 3])
+  const { list } = rows
+  commit(rows, update({ id: 3, n: 9 }))
+  assert.equal(rows.list, list)
   commit(rows, remove(1))
-  assert.deepEqual([ids(rows), rows.isShort], [[2, 3], false])
-  commit(rows, remove(3))
-  assert.deepEqual([ids(rows), rows.isShort], [[2, 4], true])
+  assert.deepEqual(ids(rows), [2, 3])
 })
+
+for (const [order, last, horizon, type = 'text'] of [
+  ['n', 7, 'or=("n".lte."7")'],
+  ['n.desc.nullslast', '2026-01-01', 'or=("n".gte."2026-01-01")'],
+  ['n.desc', 'x"y\\', 'or=("n".gte."x\\"y\\\\","n".is.null)'],
+  ['n.nullsfirst,id', null, 'or=("n".is.null)'],
+  ['n', null, ''],
+  ['n', { a: 1 }, ''],
+  ['n->a', { a: 1 }, ''],
+  ['n', 'ff', '', 'bytea'],
+]) {
+  test(`the rows of an order ${order} up to ${JSON.stringify(last)} are ${horizon || 'all'}`, () => {
+    assert.equal(horizonOf(parseOrder(order)[0], { rows: [{ n: 1 }, { n: last }], columns: [{ name: 'n', type }] }), horizon)
+  })
+}

@@ -301,7 +301,7 @@ function hasten(t, ms) {
 const faults = {
   no_key: { columns: 'id int', options: {} },
   invalid_order: { options: { order: 'n.sideways' } },
-  invalid_limit: { options: { limit: 1_000_000 } },
+  invalid_limit: { options: { limit: 1_000_000, order: 'id' } },
   unknown_column: { options: { filter: 'colour=eq.red' } },
   unknown_table: { options: { table: 'nowhere' } },
   snapshot_denied: { after: ['revoke all on TABLE from anon'], options: {}, fix: /^GRANT SELECT ON / },
@@ -385,25 +385,64 @@ test('a walcast that does not know snapshots is named at once', async (t) => {
 })
 
 test('with a limit the first rows of the order are shown, whatever enters and leaves', async (t) => {
-  const { name, between, client } = await scene(t, { rows: 'select id, id from generate_series(1, 20) as id' })
-  const { live, is, ids, told } = watch(t, client, { table: name, order: 'n.desc', limit: 3 })
+  const { name, between, client } = await scene(t, { rows: `select id, id % 40, case when id < 5 then null else id / 2 end from generate_series(1, 200) as id`,
+    columns: 'id int primary key, kind int, n int', after: ['alter table TABLE replica identity full'] })
+  const options = { table: name, filter: 'kind=lt.10', order: 'n.desc.nullslast,id', limit: 3 }
+  const { live, is, told } = watch(t, client, options)
   await is('live')
-  const sees = async (statement, ...expected) => {
-    await live.caughtUp(await xidOf(statement))
+  const sees = async (statement) => {
+    if (statement) await live.caughtUp(await xidOf(statement))
+    const { rows } = await database.query(`select * from ${name} where kind < 10 order by n desc nulls last, id limit 3`)
+    await until(() => JSON.stringify(live.rows) === JSON.stringify(rows), () => `${JSON.stringify(rows)} after ${statement}, have ${JSON.stringify(live.rows)}`)
     assert.equal(live.status, 'live')
-    await until(() => JSON.stringify(ids()) === JSON.stringify(expected), () => `${expected} after ${statement}, have ${ids()}`)
   }
-  assert.deepEqual(ids(), [20, 19, 18])
-  await sees(`insert into ${name} values (21, 21), (22, 0)`, 21, 20, 19)
-  await sees(`update ${name} set n = 100 where id = 4`, 4, 21, 20)
-  await sees(`delete from ${name} where id in (4, 21, 20, 19)`, 18, 17, 16)
-  await sees(`update ${name} set n = 0 where id in (18, 17, 16, 15)`, 14, 13, 12)
-  for (let id = 14; id > 6; id--) await database.query(`delete from ${name} where id = $1`, [id])
-  await sees(`insert into ${name} values (30, 30)`, 30, 6, 5)
-  for (const { rows } of told) assert.ok(rows.length <= 3)
-  const joins = between.resumes.length
-  assert.ok(joins > 1 && joins < 9, `${joins} joins`)
+  await sees()
+  await sees(`insert into ${name} values (201, 1, 300), (202, 20, 400), (203, 1, 0)`)
+  await sees(`update ${name} set n = 500 where id = 4`)
+  await sees(`delete from ${name} where id = 4`)
+  await sees(`delete from ${name} where n > 50`)
+  await sees(`delete from ${name} where n > 5`)
+  await sees(`delete from ${name} where n > 0`)
+  await sees(`insert into ${name} select 1000 + id, 1, 1 from generate_series(1, 100) as id`)
+  for (const { rows, status } of told) assert.ok(rows.length <= 3 && (status !== 'loading' || rows.length === 0))
+  const joins = between.said.filter((m) => m[3] === 'phx_join').map((m) => m[4].config.postgres_changes[0])
+  assert.ok(joins.length >= 4 && joins.length < 12, `${joins.length} joins`)
+  assert.deepEqual(joins.slice(0, 2).map(({ limit, view, select, filter }) => ({ limit, view, select, filter })), [
+    { limit: 6, view: undefined, select: ['n'], filter: 'kind=lt.10' }, { limit: undefined, view: true, select: undefined, filter: 'kind=lt.10,or=("n".gte."82")' },
+  ])
   assert.equal(client.realtime.getChannels().length, 1)
+})
+
+test('with a limit too, a reload goes on, and another user has other rows', async (t) => {
+  const { name, client, between } = await scene(t, { ...owned, after: [...owned.after, 'alter table TABLE replica identity full'],
+    rows: `select id, case when id % 2 = 0 then '${ann}' else '${bob}' end::uuid from generate_series(1, 100) as id` })
+  let held = user(ann)
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const storage = memory()
+  const options = { table: name, order: 'id.desc', limit: 2, storage }
+  const before = watch(t, client, options)
+  await before.is('live')
+  before.live.close()
+  await database.query(`insert into ${name} values (102, '${ann}')`)
+  const { live, is, ids, told } = watch(t, client, options)
+  assert.deepEqual(ids(), [100, 98])
+  await is('live')
+  assert.deepEqual(ids(), [102, 100])
+  assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 2) // to measure, and the rows
+  held = user(bob)
+  await client.realtime.setAuth()
+  await until(() => live.status === 'live' && ids().join() === '99,97', () => JSON.stringify(told))
+  assert.equal(client.realtime.getChannels().length, 1)
+})
+
+test('a limit without an order takes what comes', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 1), (2, 2), (3, 3)' })
+  const { live, is, ids } = watch(t, client, { table: name, limit: 2 })
+  await is('live')
+  assert.equal(ids().length, 2)
+  await live.caughtUp(await xidOf(`delete from ${name} where id = ${ids()[0]}`))
+  assert.equal(ids().length, 2)
 })
 
 test('columns, and whole numbers beyond a double, come as asked for', async (t) => {
