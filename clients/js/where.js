@@ -1,0 +1,62 @@
+// What a query of TanStack DB asks for, as filter and order of a live table. A filter may let more rows through than the query wants,
+// which looks at them again, but never fewer: what Postgres may see otherwise than JavaScript is undefined. No clock, no I/O.
+
+import { quoted } from './order.js'
+
+const OPERATORS = { eq: 'eq', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte', like: 'like', ilike: 'ilike' }
+export const TIME = /^\d{4}-\d\d-\d\d/ // sorted in the same way by both; other texts are by the database's collation
+const ASCII = /^[ -[\]-~]*$/ // and without a backslash, which means something else in a pattern
+const MOST = 100 // elements of an in
+
+/** The filter of a where; undefined if it cannot be said, '' for none. */
+export function filterOf(where) {
+  if (!where) return ''
+  const parts = where.type === 'func' && where.name === 'and' ? where.args : [where]
+  const items = parts.map(itemOf)
+  return items.includes(undefined) ? undefined : items.map(({ plain, text }) => plain ?? `and=(${text})`).join()
+}
+
+/** The order of an orderBy; undefined if it cannot be said. */
+export function orderOf(orderBy) {
+  const terms = orderBy.map(({ expression, compareOptions: { direction, nulls } }) =>
+    columnOf(expression) && `${quoted(columnOf(expression))}.${direction}.nulls${nulls}`)
+  return terms.includes(undefined) ? undefined : terms.join()
+}
+
+/** A condition as it stands in a group, text, and by itself, plain. */
+function itemOf(where) {
+  if (where.type !== 'func') return undefined
+  const { name, args } = where
+  if (['and', 'or', 'not'].includes(name)) {
+    const items = args.map(itemOf)
+    return items.includes(undefined) ? undefined : { text: `${name === 'not' ? 'not.and' : name}(${items.map(({ text }) => text).join()})` }
+  }
+  const column = columnOf(args[0])
+  const condition = conditionOf(name, args[1])
+  if (column === undefined || condition === undefined) return undefined
+  return { text: `${quoted(column)}.${condition}`, plain: /^\w+$/.test(column) ? `${column}=${condition}` : undefined }
+}
+
+function conditionOf(name, operand) {
+  if (name === 'isNull') return 'is.null'
+  if (operand?.type !== 'val') return undefined
+  const { value } = operand
+  if (name === 'in') {
+    const elements = Array.isArray(value) && value.length <= MOST ? value.map((each) => textOf('eq', each)) : [undefined]
+    return elements.includes(undefined) ? undefined : `in.(${elements.join()})`
+  }
+  const text = OPERATORS[name] && textOf(name, value)
+  return text === undefined ? undefined : `${OPERATORS[name]}.${text}`
+}
+
+function textOf(operator, value) {
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : quoted(value.toISOString())
+  if (typeof value === 'number') return Number.isFinite(value) ? quoted(value) : undefined
+  if (typeof value === 'bigint' || typeof value === 'boolean') return quoted(value)
+  if (typeof value !== 'string' || value.includes('\0')) return undefined
+  if (operator.includes('like')) return ASCII.test(value) ? quoted(value) : undefined
+  return operator === 'eq' || TIME.test(value) ? quoted(value) : undefined
+}
+
+const columnOf = (expression) =>
+  expression?.type === 'ref' && expression.path.length === 1 && !expression.path[0].includes('->') ? expression.path[0] : undefined
