@@ -29,24 +29,18 @@ const failure = ({ message, reason = message, code, fix, cost }) => Object.assig
 
 /** Brings what happens on the wire to the rows, and tells those who listen. */
 class LiveTable {
-  #supabase
-  #options
-  #order
-  #keeper
-  #rows
+  #supabase; #options; #order; #keeper; #rows; #wire
   #status = 'loading'
   #error = null
   #listeners = new Set()
   #channel // the one that counts; another takes its place when the rows are to come anew
-  #wire
   #subject // who the rows are for, as a text
   #at // { from, history } that the rows have come to; undefined before the end of a snapshot
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
   #measured // the rows from which it is, while they come
   #isKnown // whether the server knows live tables; undefined until it has said something
   #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
-  #asking // timers
-  #measuring
+  #asking; #measuring // timers
   #warned = new Set()
   #questions = new Questions((payload) => !this.#measured && this.#wire.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
 
@@ -175,8 +169,7 @@ class LiveTable {
   #system({ status, code, message, key, position, ...more }) {
     if (code === 'snapshot_begin') {
       this.#isKnown = true
-      const rows = this.#measured ?? this.#rows
-      rows.begin(key)
+      ;(this.#measured ?? this.#rows).begin(key)
     } else if (code === 'snapshot_end' && this.#measured) {
       this.#measured.end()
       this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state)

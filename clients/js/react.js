@@ -13,45 +13,39 @@ const shared = new WeakMap()
 
 const shareOf = (supabase, name) => shared.get(supabase)?.get(name)
 
-/** Returns what is shared under a name, and what gives it back. */
-function hold(supabase, name, make) {
+/** A function that has f use what is shared under a name, and returns what ends that, with what f has returned. */
+const useShared = (supabase, name, make, f) => useCallback((...args) => {
+  if (!name) return () => {}
   if (!shared.has(supabase)) shared.set(supabase, new Map())
   const shares = shared.get(supabase)
   if (!shares.has(name)) shares.set(name, { thing: make(), users: 0 })
   const share = shares.get(name)
-  clearTimeout(share.timer)
   share.users++
-  const release = () => {
+  clearTimeout(share.timer)
+  const end = f(share.thing, ...args)
+  return () => {
+    end()
     if (--share.users > 0) return
     share.timer = setTimeout(() => {
       shares.delete(name)
       share.thing.close()
     }, LINGER)
   }
-  return { thing: share.thing, release }
-}
+}, [supabase, name])
 
-/** A hook's subscribe, that holds what it subscribes to by listen. */
-const useHeld = (supabase, name, make, listen) => useCallback((listener) => {
-  if (!name) return () => {}
-  const { thing, release } = hold(supabase, name, make)
-  const end = listen(thing, listener)
-  return () => {
-    end()
-    release()
-  }
+/** Calls a method of what is shared. */
+const useMethod = (supabase, name, method) => useCallback(async (...args) => {
+  const share = shareOf(supabase, name)
+  if (!share) throw new Error(`${method}: the component is not mounted`)
+  return share.thing[method](...args)
 }, [supabase, name])
 
 /** See react.d.ts. */
 export function useLiveTable(supabase, options) {
   const name = options && `table ${JSON.stringify({ ...options, storage: undefined })}`
-  const subscribe = useHeld(supabase, name, () => liveTable(supabase, options), (table, listener) => table.subscribe(listener))
+  const subscribe = useShared(supabase, name, () => liveTable(supabase, options), (table, listener) => table.subscribe(listener))
   const state = useSyncExternalStore(subscribe, () => stateOf(shareOf(supabase, name)), () => LOADING)
-  const caughtUp = useCallback(async (xid) => {
-    const share = shareOf(supabase, name)
-    if (!share) throw new Error('caughtUp: the component is not mounted')
-    await share.thing.caughtUp(xid)
-  }, [supabase, name])
+  const caughtUp = useMethod(supabase, name, 'caughtUp')
   return useMemo(() => ({ ...state, caughtUp }), [state, caughtUp])
 }
 
@@ -67,18 +61,11 @@ function stateOf(share) {
 /** See react.d.ts. */
 export function usePresence(supabase, topic, self, options) {
   const [name, make] = roomOf(supabase, topic, options)
-  const subscribe = useHeld(supabase, name, make, (room, listener) => room.watch(listener))
-  const text = self ? JSON.stringify(self) : ''
-  useEffect(() => {
-    if (!name || !text) return
-    const { thing, release } = hold(supabase, name, make)
-    const end = thing.appear(JSON.parse(text))
-    return () => {
-      end()
-      release()
-    }
-  }, [supabase, name, text])
-  return useSyncExternalStore(subscribe, () => shareOf(supabase, name)?.thing.present ?? NOBODY, () => NOBODY)
+  const watch = useShared(supabase, name, make, (room, watcher) => room.watch(watcher))
+  const appear = useShared(supabase, name, make, (room, text) => room.appear(JSON.parse(text)))
+  const text = self && JSON.stringify(self)
+  useEffect(() => (text ? appear(text) : undefined), [appear, text])
+  return useSyncExternalStore(watch, () => shareOf(supabase, name)?.thing.present ?? NOBODY, () => NOBODY)
 }
 
 /** See react.d.ts. */
@@ -86,15 +73,11 @@ export function useBroadcast(supabase, topic, handlers = {}, options) {
   const [name, make] = roomOf(supabase, topic, options)
   const latest = useRef(handlers)
   useEffect(() => { latest.current = handlers })
-  const subscribe = useHeld(supabase, name, make, (room) => room.hear((message) => {
+  const hear = useShared(supabase, name, make, (room) => room.hear((message) => {
     for (const event of [message.event, '*']) latest.current[event]?.(message.payload, message)
   }))
-  useEffect(() => subscribe(), [subscribe])
-  return useCallback(async (event, payload) => {
-    const share = shareOf(supabase, name)
-    if (!share) throw new Error('send: the component is not mounted')
-    return share.thing.send(event, payload)
-  }, [supabase, name])
+  useEffect(() => hear(), [hear])
+  return useMethod(supabase, name, 'send')
 }
 
 const roomOf = (supabase, topic, { private: isPrivate, self } = {}) =>

@@ -4,14 +4,12 @@ const leaves = new WeakMap()
 /** A topic, with its broadcasts and who is present, for several listeners on a page. */
 export class Room {
   present = {} // what each has tracked, by key; another object after each change
-  #supabase
-  #topic
-  #config
+  #supabase; #topic; #config
   #watchers = new Set() // of present
   #hearers = new Set() // of broadcasts
   #selves = [] // who is to be seen from here; the last counts
-  #key // under which the channel shows that
   #channel
+  #key // under which the channel shows that
   #isOpen = true
   #tells // resolves #joined
   #joined = new Promise((resolve) => { this.#tells = resolve })
@@ -20,6 +18,7 @@ export class Room {
     this.#supabase = supabase
     this.#topic = topic
     this.#config = { private: isPrivate, broadcast: { self } }
+    if (!leaves.has(supabase)) leaves.set(supabase, new Map())
     setTimeout(() => this.#join()) // when all of a page have said who is to be seen
   }
 
@@ -47,47 +46,39 @@ export class Room {
   }
 
   async #join() {
-    await leavesOf(this.#supabase).get(this.#topic)
+    await leaves.get(this.#supabase).get(this.#topic)
     if (!this.#isOpen || this.#channel) return
     this.#key = this.#selves.at(-1)?.key ?? ''
-    this.#channel = this.#supabase.channel(this.#topic, { config: { ...this.#config, presence: { key: this.#key, enabled: true } } })
-    const channel = this.#channel
-      .on('presence', { event: 'sync' }, () => {
-        this.present = { ...channel.presenceState() }
-        for (const watcher of [...this.#watchers]) watcher()
-      })
-      .on('broadcast', { event: '*' }, (message) => { for (const hearer of [...this.#hearers]) hearer(message) })
-      .subscribe((status) => {
-        if (status !== 'SUBSCRIBED') return
-        this.#tells()
-        this.#show()
-      })
+    const channel = this.#channel = this.#supabase.channel(this.#topic, { config: { ...this.#config, presence: { key: this.#key, enabled: true } } })
+    channel.on('broadcast', { event: '*' }, (message) => { for (const hearer of [...this.#hearers]) hearer(message) })
+    channel.on('presence', { event: 'sync' }, () => {
+      this.present = { ...channel.presenceState() }
+      for (const watcher of [...this.#watchers]) watcher()
+    })
+    channel.subscribe((status) => {
+      if (status !== 'SUBSCRIBED') return
+      this.#tells()
+      this.#show()
+    })
   }
 
   /** Who is seen is told after each join, and when that changes; another key takes another join. */
   #show() {
     if (this.#channel?.state !== 'joined') return
-    const { key = '', meta = {} } = this.#selves.at(-1) ?? { key: this.#key }
-    if (this.#selves.length === 0) this.#channel.untrack()
-    else if (key === this.#key) this.#channel.track(meta)
-    else {
-      this.#leave()
-      this.#join()
-    }
+    if (this.#selves.length === 0) return this.#channel.untrack()
+    const { key = '', meta = {} } = this.#selves.at(-1)
+    if (key === this.#key) return this.#channel.track(meta)
+    this.#leave()
+    this.#join()
   }
 
   #leave() {
     if (!this.#channel) return
-    const left = leavesOf(this.#supabase)
+    const left = leaves.get(this.#supabase)
     const leave = this.#supabase.removeChannel(this.#channel).finally(() => { if (left.get(this.#topic) === leave) left.delete(this.#topic) })
     left.set(this.#topic, leave)
     this.#channel = undefined
   }
-}
-
-function leavesOf(supabase) {
-  if (!leaves.has(supabase)) leaves.set(supabase, new Map())
-  return leaves.get(supabase)
 }
 
 /** Puts f into a set, also if it is there; returns what takes it out. */

@@ -6,9 +6,7 @@ const SORT_ABOVE = 64 // changes in a transaction; up to that each is put in its
 
 export class Rows {
   list = [] // the first of them, as many as the limit; another array whenever it changes
-  #order
-  #limit
-  #int8
+  #order; #limit; #int8
   #key // names of the columns that tell rows apart; undefined before the first snapshot
   #columns = []
   #held = new Map() // rows by the text of their key

@@ -6,6 +6,13 @@ import { filterOf, orderOf, TIME } from './where.js'
 /** See tanstack.d.ts. */
 export function walcastCollectionOptions({ supabase, table, schema, filter, int8, onInsert, onUpdate, onDelete, ...options }) {
   let synced
+  const open = (plan) => liveTable(supabase, { table, schema, int8, ...plan, filter: [filter, plan.filter].filter(Boolean).join() || undefined })
+  const sync = (collection) => {
+    synced = syncedBy(collection, options.getKey, open)
+    if (options.syncMode === 'on-demand') collection.markReady()
+    else synced.loadSubset({}).catch(collection.markError)
+    return synced
+  }
   const caughtUp = async (xid) => { await synced?.caughtUp(xid) }
   /** A mutation is done when what it wrote has come back: its optimistic rows go as the real ones come. */
   const settled = (mutate) => mutate && (async (params) => {
@@ -13,111 +20,83 @@ export function walcastCollectionOptions({ supabase, table, schema, filter, int8
     if (result?.xid !== undefined) await Promise.all([result.xid].flat().map(caughtUp))
     return result
   })
-  const open = (more) => liveTable(supabase, { table, schema, int8, ...more, filter: [filter, more.filter].filter(Boolean).join() || undefined })
-  const sync = (collection) => {
-    const mine = synced = new Synced(collection, options.getKey, open)
-    if (options.syncMode !== 'on-demand') mine.load({}).catch(collection.markError)
-    else collection.markReady()
-    return {
-      cleanup: () => mine.close(),
-      loadSubset: (request) => mine.load(request),
-      unloadSubset: (request) => mine.unload(request),
-    }
-  }
-  return {
-    ...options,
-    sync: { sync, rowUpdateMode: 'full' },
-    onInsert: settled(onInsert),
-    onUpdate: settled(onUpdate),
-    onDelete: settled(onDelete),
-    utils: { caughtUp },
-  }
+  const handlers = { onInsert: settled(onInsert), onUpdate: settled(onUpdate), onDelete: settled(onDelete) }
+  return { ...options, ...handlers, sync: { sync, rowUpdateMode: 'full' }, utils: { caughtUp } }
 }
 
-/** The rows of a collection, from live tables that may have rows in common. */
-class Synced {
-  #collection
-  #getKey
-  #open
-  #subsets = new Map() // by what they have
-  #held = new Map() // the subset of each request of the collection
-  #rows = new Map() // { row, count } by key: how many subsets have it
+/** What has the rows of a collection loaded, from live tables that may have rows in common. */
+function syncedBy({ begin, write, commit, markReady }, getKey, open) {
+  const subsets = new Map() // by what they have
+  const held = new Map() // the subset of each request of the collection
+  const rows = new Map() // { row, count } by key: how many subsets have it
 
-  constructor(collection, getKey, open) {
-    this.#collection = collection
-    this.#getKey = getKey
-    this.#open = open
+  const enter = (key, row, isNew) => {
+    const has = rows.get(key)
+    rows.set(key, { row, count: (has?.count ?? 0) + isNew })
+    if (!has) write({ type: 'insert', value: row })
+    else if (!same(has.row, row)) write({ type: 'update', value: row })
   }
 
-  /** Resolves when the rows that match are in the collection. */
-  load(request) {
-    if (!this.#held.has(request)) {
-      const plan = planOf(request)
-      const name = JSON.stringify(plan)
-      if (!this.#subsets.has(name)) this.#subsets.set(name, new Subset(name, plan, this.#open, (changes) => this.#write(changes)))
-      this.#held.set(request, this.#subsets.get(name))
-      this.#held.get(request).users++
-    }
-    return this.#held.get(request).loaded
+  const leave = (key) => {
+    if (--rows.get(key).count > 0) return
+    rows.delete(key)
+    write({ type: 'delete', key })
   }
-
-  unload(request) {
-    const subset = this.#held.get(request)
-    if (!this.#held.delete(request) || --subset.users > 0) return
-    this.#subsets.delete(subset.name)
-    subset.close()
-    this.#write(subset.rows.map((row) => [row, undefined]))
-  }
-
-  async caughtUp(xid) { await Promise.all([...this.#subsets.values()].map((subset) => subset.caughtUp(xid))) }
-
-  close() { for (const subset of this.#subsets.values()) subset.close() }
 
   /** Writes what changes, as [before, after], in one transaction. Returns the collection's promise that it shows. */
-  #write(changes) {
-    const { begin, write, commit, markReady } = this.#collection
+  const put = (changes) => {
     begin()
     for (const [before, after] of changes) {
-      const [from, to] = [before, after].map((row) => row && this.#getKey(row))
-      if (before && from !== to) this.#leave(from, write)
-      if (after) this.#enter(to, after, from !== to, write)
+      const [from, to] = [before, after].map((row) => row && getKey(row))
+      if (before && from !== to) leave(from)
+      if (after) enter(to, after, from !== to)
     }
     const shown = commit()
     markReady()
     return shown
   }
 
-  #enter(key, row, isNew, write) {
-    const held = this.#rows.get(key)
-    if (!held) {
-      this.#rows.set(key, { row, count: 1 })
-      return write({ type: 'insert', value: row })
-    }
-    if (isNew) held.count++
-    if (same(held.row, row)) return
-    held.row = row
-    write({ type: 'update', value: row })
-  }
+  return {
+    /** Resolves when the rows that match are in the collection. */
+    loadSubset(request) {
+      if (!held.has(request)) {
+        const plan = planOf(request)
+        const name = JSON.stringify(plan)
+        if (!subsets.has(name)) subsets.set(name, new Subset(plan, open, put))
+        const subset = subsets.get(name)
+        subset.users++
+        held.set(request, { name, subset })
+      }
+      return held.get(request).subset.loaded
+    },
 
-  #leave(key, write) {
-    const held = this.#rows.get(key)
-    if (!held || --held.count > 0) return
-    this.#rows.delete(key)
-    write({ type: 'delete', key })
+    unloadSubset(request) {
+      const { name, subset } = held.get(request) ?? {}
+      if (!held.delete(request) || --subset.users > 0) return
+      subsets.delete(name)
+      subset.close()
+      put(subset.without())
+    },
+
+    async caughtUp(xid) { await Promise.all([...subsets.values()].map((subset) => subset.caughtUp(xid))) },
+
+    cleanup() { for (const subset of subsets.values()) subset.close() },
   }
 }
 
 /** The rows of one plan, of a live table. What keeps them from being loaded may pass: then they show all the same. */
 class Subset {
   users = 0
-  #rows = new Set() // that it has written
+  #rows = new Set() // that it has put
   #table
 
-  constructor(name, plan, open, write) {
-    this.name = name
-    this.loaded = this.#load(plan, open, write)
+  constructor(plan, open, put) {
+    this.loaded = this.#load(plan, open, put)
     this.loaded.catch(() => {}) // who has asked for it is told
   }
+
+  /** The changes by which its rows go. */
+  without() { return [...this.#rows].map((row) => [row, undefined]) }
 
   async caughtUp(xid) {
     const table = this.#table
@@ -127,25 +106,29 @@ class Subset {
     })
   }
 
-  get rows() { return [...this.#rows] }
-
   close() {
     const table = this.#table
     this.#table = undefined
     table?.close()
   }
 
-  async #load(plan, open, write, stale = []) {
+  /** stale is the changes by which the rows of another table go, as those of this come. */
+  async #load(plan, open, put, stale = []) {
     const table = this.#table = open(plan)
     let shown
     table.subscribe((changes) => {
       if (this.#table !== table || (changes.length === 0 && table.status !== 'live')) return
-      shown = write(this.#taken(changes === true ? this.rows.map((row) => [row, undefined]) : [...stale.splice(0), ...changes]))
+      const all = changes === true ? this.without() : [...stale.splice(0), ...changes]
+      for (const [before, after] of all) {
+        this.#rows.delete(before)
+        if (after) this.#rows.add(after)
+      }
+      shown = put(all)
     })
     await live(table)
     if (this.#table === table && plan.order && this.#isText(plan.order)) {
       table.close()
-      await this.#load({ filter: plan.filter }, open, write, this.rows.map((row) => [row, undefined]))
+      await this.#load({ filter: plan.filter }, open, put, this.without())
     }
     await shown
   }
@@ -153,15 +136,7 @@ class Subset {
   /** Text may be sorted by the database otherwise than here, so that the first rows may be others. */
   #isText(order) {
     const columns = parseOrder(order).map(({ column }) => column)
-    return this.rows.some((row) => columns.some((column) => typeof row[column] === 'string' && !TIME.test(row[column])))
-  }
-
-  #taken(changes) {
-    for (const [before, after] of changes) {
-      this.#rows.delete(before)
-      if (after) this.#rows.add(after)
-    }
-    return changes
+    return [...this.#rows].some((row) => columns.some((column) => typeof row[column] === 'string' && !TIME.test(row[column])))
   }
 }
 
@@ -169,7 +144,7 @@ class Subset {
 const live = (table) => new Promise((resolve, reject) => {
   const look = () => {
     if (table.status === 'live') resolve(end())
-    else if (table.status === 'closed') reject(table.error ?? new Error('the collection was closed'))
+    else if (table.status === 'closed') reject(table.error ?? new Error('the rows are not wanted any more'))
     else if (table.error && table.error.code !== 'database_away') reject(table.error)
   }
   const end = table.subscribe(look)
