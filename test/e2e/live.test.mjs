@@ -3,41 +3,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { liveTable } from '../../clients/js/index.js'
 import { connect, kinds, rejoining, soon } from './lib/clients.mjs'
-import { database, table, transaction } from './lib/database.mjs'
-import { relay } from './lib/relay.mjs'
-import { serve } from './lib/server.mjs'
+import { database, transaction } from './lib/database.mjs'
 import { token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
+import { memory, scene, watch, xidOf } from './lib/watch.mjs'
 
-/** A live table that notes what it tells: status, error and rows of each notification. */
-function watch(t, client, options) {
-  const live = liveTable(client, options)
-  t.after(live.close)
-  const watched = { live, told: [] }
-  live.subscribe(() => watched.told.push({ status: live.status, error: live.error?.code ?? null, rows: live.rows }))
-  watched.is = (status, error = null) =>
-    until(() => live.status === status && (live.error?.code ?? null) === error, () => `${status} and ${error}, have ${live.status} and ${live.error}`)
-  watched.ids = () => live.rows.map(({ id }) => id)
-  return watched
-}
-
-/** A server that publishes a table with rows, a relay before it and a client behind that. */
-async function scene(t, { columns = 'id int primary key, n int', after = [], rows = '', flags, key, options, ...hooks } = {}) {
-  const name = await table(t, columns, ...after)
-  if (rows) await database.query(`insert into ${name} ${rows}`)
-  const server = await serve(t, { tables: [name], flags })
-  const between = await relay(t, server, hooks)
-  return { name, server, between, client: connect(t, between, { key, options: { ...soon(), ...options } }) }
-}
-
-/** A storage in memory. */
-const memory = () => ({
-  items: new Map(),
-  getItem(key) { return this.items.get(key) ?? null },
-  setItem(key, value) { this.items.set(key, value) },
-})
-
-const xidOf = async (statement) => (await database.query(`with done as (${statement}) select pg_current_xact_id()::text as xid`)).rows[0].xid
 const rowsOf = async (name, rest = 'order by id') => (await database.query(`select * from ${name} ${rest}`)).rows
 
 test('the rows come, then each transaction at once; unchanged rows stay the same objects', async (t) => {
@@ -274,17 +244,16 @@ test('another user who comes while the connection is lost begins anew', async (t
 
 test('a token that expires makes it stale, and the next one live', async (t) => {
   const { name, client } = await scene(t, { rows: 'values (1, 1)' })
-  let held = token({ sub: ann }, { ttl: 2 })
+  let held = token({ sub: ann }, { ttl: 3 })
   client.realtime.accessToken = async () => held
   await client.realtime.setAuth()
   const { live, told, is, ids } = watch(t, client, { table: name })
   await is('live')
-  const fresh = () => {
-    if (live.status !== 'stale' || held.length === 0) return
+  live.subscribe(() => {
+    if (live.status !== 'stale') return
     held = token({ sub: ann })
     client.realtime.setAuth()
-  }
-  live.subscribe(fresh)
+  })
   await until(() => told.some(({ status }) => status === 'stale'), 'the end of the token')
   await database.query(`insert into ${name} values (2, 2)`)
   await is('live')

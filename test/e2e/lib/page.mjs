@@ -121,7 +121,7 @@ export async function page(t, { react, script }) {
     errors, run,
     /** Waits until an expression is true, such as one of what the page shows. */
     async sees(expression) {
-      await until(() => run(expression).catch(() => false), `${expression}`, 10_000).catch(async (error) => {
+      await until(() => run(expression).catch(() => false), expression).catch(async (error) => {
         throw new Error(`${error.message}, have ${await text()}, errors ${errors}`)
       })
     },
