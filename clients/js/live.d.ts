@@ -42,6 +42,8 @@ export interface LiveTable<Row extends object = Record<string, any>> {
   readonly rows: readonly Row[]
   readonly status: LiveStatus
   readonly error: LiveError | null
+  /** These three as one object, another after each change. */
+  readonly state: { readonly rows: readonly Row[]; readonly status: LiveStatus; readonly error: LiveError | null }
   /**
    * Calls back once after each transaction that changes rows, and when status or error change; returns what ends that. The changes are
    * those of all rows that are held, which with a limit are more than those shown; true when another user's rows took the place of all.

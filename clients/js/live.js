@@ -30,8 +30,7 @@ const failure = ({ message, reason = message, code, fix, cost }) => Object.assig
 /** Brings what happens on the wire to the rows, and tells those who listen. */
 class LiveTable {
   #supabase; #options; #order; #keeper; #rows; #wire
-  #status = 'loading'
-  #error = null
+  state = { rows: [], status: 'loading', error: null } // another object after each change
   #listeners = new Set()
   #channel // the one that counts; another takes its place when the rows are to come anew
   #subject // who the rows are for, as a text
@@ -54,9 +53,9 @@ class LiveTable {
     this.#join()
   }
 
-  get rows() { return this.#rows.list }
-  get status() { return this.#status }
-  get error() { return this.#error }
+  get rows() { return this.state.rows }
+  get status() { return this.state.status }
+  get error() { return this.state.error }
 
   subscribe = (listener) => {
     const own = (changes) => listener(changes) // the same function may be given twice
@@ -65,7 +64,7 @@ class LiveTable {
   }
 
   caughtUp = async (xid) => {
-    if (this.#status === 'closed') throw new Error('caughtUp: the live table is closed')
+    if (this.status === 'closed') throw new Error('caughtUp: the live table is closed')
     if (this.#isKnown === false) throw failure(UNKNOWN)
     await this.#questions.wait(xid)
   }
@@ -100,7 +99,7 @@ class LiveTable {
     this.#wire = wire
     wire.beforeJoin((payload) => mine(() => this.#named(payload))() ?? payload)
     wire.onJoined(mine((response) => this.#joined(response)))
-    wire.onRefused(mine((response) => this.#fail(response)))
+    wire.onRefused(mine((response) => this.#stale(failure(response))))
     wire.onToken(mine((token) => {
       if (subjectOf(token) !== this.#subject) queueMicrotask(mine(() => this.#join()))
     }))
@@ -153,8 +152,8 @@ class LiveTable {
   #refuse() {
     this.#isKnown = false
     this.#rows.forget()
-    this.#fail(UNKNOWN)
-    this.#questions.fail(this.#error)
+    this.#stale(failure(UNKNOWN))
+    this.#questions.fail(this.error)
   }
 
   #event(event, payload) {
@@ -162,7 +161,7 @@ class LiveTable {
     else if (event === 'postgres_changes' && this.#isKnown !== false) (this.#measured ?? this.#rows).take(payload.data)
     else if (event === 'postgres_commit' && this.#at) this.#committed(payload)
     else if (event === 'progress') this.#questions.answered(payload.request)
-    else if (event === 'phx_error') this.#lost()
+    else if (event === 'phx_error') this.#stale()
     else if (event === 'phx_close' && this.#wire.state === 'closed') this.#end()
   }
 
@@ -172,16 +171,16 @@ class LiveTable {
       ;(this.#measured ?? this.#rows).begin(key)
     } else if (code === 'snapshot_end' && this.#measured) {
       this.#measured.end()
-      this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state)
+      this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state, this.#options.sortable)
       this.#join()
     } else if (code === 'snapshot_end') {
       this.#at = { from: position }
       this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
       this.#ask() // for the history that goes with the position
       this.#moved()
-    } else if (status === 'error' || code === 'database_away') this.#fail({ message, code, ...more })
+    } else if (status === 'error' || code === 'database_away') this.#stale(failure({ message, code, ...more }))
     else if (message?.startsWith('warning: ')) this.#warn(message, more.fix)
-    else if (this.#error?.code === 'database_away') this.#catchUp() // it is back
+    else if (this.error?.code === 'database_away') this.#catchUp() // it is back
   }
 
   #committed({ position }) {
@@ -205,7 +204,7 @@ class LiveTable {
 
   #measure() {
     this.#measuring = undefined
-    if (!this.#isOff || this.#status === 'closed') return
+    if (!this.#isOff || this.status === 'closed') return
     this.#horizon = this.#at = undefined
     this.#join()
   }
@@ -218,14 +217,10 @@ class LiveTable {
     if (turn === this.#turn && this.#at) this.#publish({ status: 'live', error: null })
   }
 
-  #lost() {
+  /** What was asked before is old, and the rows are not live, as error says or as the connection is lost. */
+  #stale(error = this.error) {
     this.#turn++
-    if (this.#status === 'live') this.#publish({ status: 'stale' })
-  }
-
-  #fail(why) {
-    this.#turn++
-    this.#publish({ status: this.#status === 'live' ? 'stale' : this.#status, error: failure(why) })
+    this.#publish({ status: this.status === 'live' ? 'stale' : this.status, error })
   }
 
   #warn(message, fix = '') {
@@ -238,7 +233,7 @@ class LiveTable {
   #ask(onTimeout = () => {}) {
     clearTimeout(this.#asking)
     if (this.#wire.state !== 'joined') return // the next join asks again
-    this.#asking = setTimeout(() => (this.#error ? this.#join() : this.#ask()), ASK_EVERY)
+    this.#asking = setTimeout(() => (this.error ? this.#join() : this.#ask()), ASK_EVERY)
     this.#asking.unref?.() // a program may end meanwhile
     const wire = this.#wire
     const mine = (f) => (response) => { if (this.#wire === wire) f(response) }
@@ -270,7 +265,7 @@ class LiveTable {
   }
 
   #end() {
-    if (this.#status === 'closed') return
+    if (this.status === 'closed') return
     clearTimeout(this.#asking)
     this.#keeper.close()
     this.#channel = undefined
@@ -281,10 +276,9 @@ class LiveTable {
   }
 
   /** Tells everybody once of what is other than before. changes are those of the rows, as [before, after]; true is all of them. */
-  #publish({ status = this.#status, error = this.#error, changes = [] }) {
-    if (status === this.#status && error === this.#error && changes.length === 0) return
-    this.#status = status
-    this.#error = error
+  #publish({ status = this.status, error = this.error, changes = [] }) {
+    if (status === this.status && error === this.error && changes.length === 0) return
+    this.state = { rows: this.#rows.list, status, error }
     for (const listener of [...this.#listeners]) {
       try {
         listener(changes)

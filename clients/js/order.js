@@ -48,12 +48,16 @@ function compare(a, b, texts) {
 
 export const quoted = (text) => `"${String(text).replace(/[\\"]/g, '\\$&')}"`
 
-/** The filter of rows up to the last of some that are sorted, and of those that equal it, in one term of the order; '' where that cannot be said. */
-export function horizonOf({ column, path, isDescending, nullsFirst }, { rows, columns }) {
+/**
+ * The filter of rows up to the last of some that are sorted, and of those that equal it, in one term of the order; '' where that cannot be
+ * said, or where text is not sortable: somebody else sorts it too, and otherwise than Postgres.
+ */
+export function horizonOf({ column, path, isDescending, nullsFirst }, { rows, columns }, sortable) {
   const value = rows.at(-1)[column]
   const name = quoted(column)
   const isPlain = path.length === 0 && columns.every((each) => each.name !== column || each.type !== 'bytea')
   if (!isPlain || value === undefined || (value === null && !nullsFirst) || (typeof value === 'object' && value !== null)) return ''
+  if (sortable && rows.some((row) => typeof row[column] === 'string' && !sortable.test(row[column]))) return ''
   const known = value === null ? [] : [`${name}.${isDescending ? 'gte' : 'lte'}.${quoted(value)}`]
   return `or=(${[...known, ...(nullsFirst ? [`${name}.is.null`] : [])].join()})`
 }

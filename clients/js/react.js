@@ -44,18 +44,9 @@ const useMethod = (supabase, name, method) => useCallback(async (...args) => {
 export function useLiveTable(supabase, options) {
   const name = options && `table ${JSON.stringify({ ...options, storage: undefined })}`
   const subscribe = useShared(supabase, name, () => liveTable(supabase, options), (table, listener) => table.subscribe(listener))
-  const state = useSyncExternalStore(subscribe, () => stateOf(shareOf(supabase, name)), () => LOADING)
+  const state = useSyncExternalStore(subscribe, () => shareOf(supabase, name)?.thing.state ?? LOADING, () => LOADING)
   const caughtUp = useMethod(supabase, name, 'caughtUp')
   return useMemo(() => ({ ...state, caughtUp }), [state, caughtUp])
-}
-
-/** What a live table shows, the same object until that changes. */
-function stateOf(share) {
-  if (!share) return LOADING
-  const { rows, status, error } = share.thing
-  const { state } = share
-  if (state?.rows !== rows || state.status !== status || state.error !== error) share.state = { rows, status, error }
-  return share.state
 }
 
 /** See react.d.ts. */

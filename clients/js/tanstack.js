@@ -1,12 +1,13 @@
 import { liveTable } from './live.js'
-import { parseOrder } from './order.js'
 import { same } from './rows.js'
-import { filterOf, orderOf, TIME } from './where.js'
+import { filterOf, orderOf, sortable } from './where.js'
 
 /** See tanstack.d.ts. */
 export function walcastCollectionOptions({ supabase, table, schema, filter, int8, onInsert, onUpdate, onDelete, ...options }) {
   let synced
-  const open = (plan) => liveTable(supabase, { table, schema, int8, ...plan, filter: [filter, plan.filter].filter(Boolean).join() || undefined })
+  const open = (plan) => liveTable(supabase, {
+    table, schema, int8, sortable: sortable(int8), ...plan, filter: [filter, plan.filter].filter(Boolean).join() || undefined,
+  })
   const sync = (collection) => {
     synced = syncedBy(collection, options.getKey, open)
     if (options.syncMode === 'on-demand') collection.markReady()
@@ -62,7 +63,7 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
       if (!held.has(request)) {
         const plan = planOf(request)
         const name = JSON.stringify(plan)
-        if (!subsets.has(name)) subsets.set(name, new Subset(plan, open, put))
+        if (!subsets.has(name)) subsets.set(name, new Subset(open(plan), put))
         const subset = subsets.get(name)
         subset.users++
         held.set(request, { name, subset })
@@ -84,14 +85,26 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
   }
 }
 
-/** The rows of one plan, of a live table. What keeps them from being loaded may pass: then they show all the same. */
+/** The rows of one live table. What keeps them from being loaded may pass: then they show all the same. */
 class Subset {
   users = 0
   #rows = new Set() // that it has put
   #table
+  #isOpen = true
 
-  constructor(plan, open, put) {
-    this.loaded = this.#load(plan, open, put)
+  constructor(table, put) {
+    let shown
+    this.#table = table
+    table.subscribe((changes) => {
+      if (!this.#isOpen || (changes.length === 0 && table.status !== 'live')) return
+      const all = changes === true ? this.without() : changes
+      for (const [before, after] of all) {
+        this.#rows.delete(before)
+        if (after) this.#rows.add(after)
+      }
+      shown = put(all)
+    })
+    this.loaded = live(table).then(() => shown)
     this.loaded.catch(() => {}) // who has asked for it is told
   }
 
@@ -99,44 +112,12 @@ class Subset {
   without() { return [...this.#rows].map((row) => [row, undefined]) }
 
   async caughtUp(xid) {
-    const table = this.#table
-    await table?.caughtUp(xid).catch((error) => {
-      if (this.#table === table) throw error
-      return this.caughtUp(xid) // another has taken its place, or none
-    })
+    await this.#table.caughtUp(xid).catch((error) => { if (this.#isOpen) throw error })
   }
 
   close() {
-    const table = this.#table
-    this.#table = undefined
-    table?.close()
-  }
-
-  /** stale is the changes by which the rows of another table go, as those of this come. */
-  async #load(plan, open, put, stale = []) {
-    const table = this.#table = open(plan)
-    let shown
-    table.subscribe((changes) => {
-      if (this.#table !== table || (changes.length === 0 && table.status !== 'live')) return
-      const all = changes === true ? this.without() : [...stale.splice(0), ...changes]
-      for (const [before, after] of all) {
-        this.#rows.delete(before)
-        if (after) this.#rows.add(after)
-      }
-      shown = put(all)
-    })
-    await live(table)
-    if (this.#table === table && plan.order && this.#isText(plan.order)) {
-      table.close()
-      await this.#load({ filter: plan.filter }, open, put, this.without())
-    }
-    await shown
-  }
-
-  /** Text may be sorted by the database otherwise than here, so that the first rows may be others. */
-  #isText(order) {
-    const columns = parseOrder(order).map(({ column }) => column)
-    return [...this.#rows].some((row) => columns.some((column) => typeof row[column] === 'string' && !TIME.test(row[column])))
+    this.#isOpen = false
+    this.#table.close()
   }
 }
 

@@ -4,7 +4,12 @@
 import { quoted } from './order.js'
 
 const OPERATORS = { eq: 'eq', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte', like: 'like', ilike: 'ilike' }
-export const TIME = /^\d{4}-\d\d-\d\d/ // sorted in the same way by both; other texts are by the database's collation
+/** Text that is sorted in the same way by both; other text is sorted by the database's collation. */
+const TIME = /^\d{4}-\d\d-\d\d/
+
+/** The same where it stands for a column, in which numbers may come as text. */
+export const sortable = (int8) => (int8 === 'string' ? TIME : /^(-?\d+(\.\d+)?$|\d{4}-\d\d-\d\d)/)
+
 const ASCII = /^[ -[\]-~]*$/ // and without a backslash, which means something else in a pattern
 const MOST = 100 // elements of an in
 

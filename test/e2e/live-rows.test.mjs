@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { comparator, horizonOf, parseOrder } from '../../clients/js/order.js'
 import { Rows } from '../../clients/js/rows.js'
+import { sortable } from '../../clients/js/where.js'
 
 const types = { id: 'int4', n: 'float8', word: 'text', at: 'timestamptz', is: 'bool', data: 'jsonb' }
 const columns = Object.entries(types).map(([name, type]) => ({ name, type }))
@@ -174,7 +175,7 @@ test('with a limit the first rows of the order are shown', () => {
   assert.deepEqual(ids(rows), [2, 3])
 })
 
-for (const [order, last, horizon, type = 'text'] of [
+for (const [order, last, horizon, type = 'text', more] of [
   ['n', 7, 'or=("n".lte."7")'],
   ['n.desc.nullslast', '2026-01-01', 'or=("n".gte."2026-01-01")'],
   ['n.desc', 'x"y\\', 'or=("n".gte."x\\"y\\\\","n".is.null)'],
@@ -183,8 +184,12 @@ for (const [order, last, horizon, type = 'text'] of [
   ['n', { a: 1 }, ''],
   ['n->a', { a: 1 }, ''],
   ['n', 'ff', '', 'bytea'],
+  ['n', '7', 'or=("n".lte."7")', 'text', sortable()],
+  ['n', '7', '', 'text', sortable('string')],
+  ['n', '2026-01-01', 'or=("n".lte."2026-01-01")', 'text', sortable('string')],
+  ['n', 'b', '', 'text', sortable()],
 ]) {
-  test(`the rows of an order ${order} up to ${JSON.stringify(last)} are ${horizon || 'all'}`, () => {
-    assert.equal(horizonOf(parseOrder(order)[0], { rows: [{ n: 1 }, { n: last }], columns: [{ name: 'n', type }] }), horizon)
+  test(`the rows of an order ${order} up to ${JSON.stringify(last)} are ${horizon || 'all'}, ${more ?? 'as Postgres sorts them'}`, () => {
+    assert.equal(horizonOf(parseOrder(order)[0], { rows: [{ n: 1 }, { n: last }], columns: [{ name: 'n', type }] }, more), horizon)
   })
 }

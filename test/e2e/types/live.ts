@@ -14,7 +14,8 @@ const todos: LiveTable<Todo> = liveTable<Todo>(supabase, {
 const end: () => void = todos.subscribe(() => {
   const status: LiveStatus = todos.status
   const titles: string[] = todos.rows.map(({ title }) => title)
-  console.log(status, titles, todos.error?.code, todos.error?.fix, todos.error?.message)
+  const { rows: [first] } = todos.state
+  console.log(first?.title, status, titles, todos.error?.code, todos.error?.fix, todos.error?.message)
 })
 todos.subscribe((changes) => {
   if (changes === true) return
