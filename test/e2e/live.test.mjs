@@ -292,16 +292,39 @@ for (const [code, { options, fix, ...more }] of Object.entries(faults)) {
 }
 
 test('what breaks later makes it stale, with the cure, which makes it live', async (t) => {
-  const { name, client } = await scene(t, { rows: 'values (1, 1)' })
+  const { name, client, server } = await scene(t, { rows: 'values (1, 1)' })
   const { live, is, ids } = watch(t, client, { table: name })
   await is('live')
-  await database.query(`alter publication ${(await database.query(`select pubname from pg_publication_tables where tablename = $1`, [name])).rows[0].pubname} drop table ${name}`)
+  await database.query(`alter publication ${server.name} drop table ${name}`)
   await is('stale', 'not_published')
   assert.deepEqual(ids(), [1])
   await database.query(`insert into ${name} values (2, 2)`)
   await database.query(live.error.fix)
   await is('live')
   assert.deepEqual(ids(), [1, 2])
+})
+
+test('what breaks while it catches up is not forgotten when that is done', async (t) => {
+  const { name, between, client, server } = await scene(t, { rows: 'values (1, 1)' })
+  const { is, told } = watch(t, client, { table: name })
+  await is('live')
+  let held
+  between.toClient = (m) => {
+    if (m[3] !== 'progress') return m
+    held = m
+  }
+  between.cut()
+  await until(() => held, 'the answer that says it has all')
+  await database.query(`alter publication ${server.name} drop table ${name}`)
+  await is('stale', 'not_published')
+  between.toClient = (m) => m
+  between.tell(held)
+  await database.query(`alter publication ${server.name} add table ${name}`)
+  await is('live')
+  assert.equal(told.at(-1).status, 'live')
+  const { length } = told.filter(({ status }) => status === 'live')
+  assert.equal(length, 2, 'at first, and by the snapshot after the cure')
+  assert.equal(between.answeredCodes().at(-1), 'snapshot_end')
 })
 
 test('a join that is refused says why', async (t) => {

@@ -13,6 +13,8 @@ export async function relay(t, server, { toServer = (m) => m, toClient = (m) => 
     socket: `ws://127.0.0.1:${listener.address().port}/realtime/v1`,
     /** The bindings' `resume` of each join. */
     get resumes() { return r.said.filter((m) => m[3] === 'phx_join').map((m) => m[4].config.postgres_changes[0].resume) },
+    /** Says something to all clients that the server has not said now. */
+    tell(message) { for (const [client] of pairs) client.send(JSON.stringify(message)) },
     answeredCodes: () => r.answered.map((m) => m[4]?.code).filter(Boolean),
     /** Ends all connections; with open false nobody comes back before it is set again. */
     cut({ open = true } = {}) {
