@@ -179,7 +179,7 @@ class LiveTable {
       this.#ask() // for the history that goes with the position
       this.#moved()
     } else if (status === 'error' || code === 'database_away') this.#stale(failure({ message, code, ...more }))
-    else if (message?.startsWith('warning: ')) this.#warn(message, more.fix)
+    else if (message?.startsWith('warning: ')) this.#warn(message, code)
     else if (this.error?.code === 'database_away') this.#catchUp() // it is back
   }
 
@@ -223,10 +223,11 @@ class LiveTable {
     this.#publish({ status: this.status === 'live' ? 'stale' : this.status, error })
   }
 
-  #warn(message, fix = '') {
-    if (this.#warned.has(message)) return
+  /** Writes a warning to the console, once. That of DELETE and the filter is about bindings without a view. */
+  #warn(message, code) {
+    if (this.#measured || code === 'replica_identity' || this.#warned.has(message)) return
     this.#warned.add(message)
-    console.warn(`liveTable ${this.#options.schema}.${this.#options.table}: ${message}`, fix)
+    console.warn(`liveTable ${this.#options.schema}.${this.#options.table}: ${message}`)
   }
 
   /** Asks up to where all was sent, now and again. A binding that is refused may work by then. */

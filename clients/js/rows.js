@@ -139,7 +139,7 @@ export class Rows {
 
   #show(sorted) {
     this.#sorted = sorted
-    const list = sorted.slice(0, this.#limit)
+    const list = this.#limit === undefined ? sorted : sorted.slice(0, this.#limit)
     if (list.length !== this.list.length || list.some((row, i) => row !== this.list[i])) this.list = list
   }
 }

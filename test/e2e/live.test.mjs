@@ -327,6 +327,20 @@ test('what breaks while it catches up is not forgotten when that is done', async
   assert.equal(between.answeredCodes().at(-1), 'snapshot_end')
 })
 
+test('a warning, under which rows come all the same, is written to the console once', async (t) => {
+  const warned = t.mock.method(console, 'warn', () => {})
+  const { name, between, client } = await scene(t, { rows: 'values (1, 1)', after: ['alter table TABLE enable row level security'] })
+  const { live, is } = watch(t, client, { table: name, filter: 'n=lt.5' })
+  await is('live')
+  between.cut()
+  await until(() => between.resumes.length === 2, 'another join')
+  await live.caughtUp()
+  assert.equal(live.error, null)
+  const lines = warned.mock.calls.map(({ arguments: [text] }) => text).filter((text) => text.startsWith('liveTable'))
+  assert.equal(lines.length, 1, lines.join())
+  assert.match(lines[0], new RegExp(`^liveTable public.${name}: warning: .*CREATE POLICY`))
+})
+
 test('a join that is refused says why', async (t) => {
   const { name, client } = await scene(t, { flags: ['--private-only'] })
   const { live } = watch(t, client, { table: name })
@@ -395,7 +409,11 @@ test('with a limit the first rows of the order are shown, whatever enters and le
   await sees(`delete from ${name} where n > 50`)
   await sees(`delete from ${name} where n > 5`)
   await sees(`delete from ${name} where n > 0`)
-  await sees(`insert into ${name} select 1000 + id, 1, 1 from generate_series(1, 100) as id`)
+  const joined = () => between.resumes.length
+  const before = joined()
+  await sees(`insert into ${name} select 1000 + id, 1, 1 + id from generate_series(1, 100) as id`)
+  await until(() => joined() === before + 2 && live.status === 'live', 'the rows to be measured anew, as there are far more')
+  await sees(`insert into ${name} values (2001, 1, 1000)`)
   for (const { rows, status } of told) assert.ok(rows.length <= 3 && (status !== 'loading' || rows.length === 0))
   const joins = between.said.filter((m) => m[3] === 'phx_join').map((m) => m[4].config.postgres_changes[0])
   assert.ok(joins.length >= 4 && joins.length < 12, `${joins.length} joins`)

@@ -8,40 +8,28 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import WebSocket from 'ws'
+import { asModule } from '../../../examples/todos/modules.mjs'
 import { FLAGS } from './browser.mjs'
 import { until } from './until.mjs'
 
 const here = createRequire(import.meta.url)
 const client = new URL('../../../clients/js/', import.meta.url)
 
-/** The modules that a page may import by name, with React of a major version; others of React are CommonJS and are wrapped. */
+/** The modules that a page may import by name, with React of a major version. */
 const importMap = (react) => ({
-  react: `/wrapped?react=${react}&path=${here.resolve(named('react', react))}`,
-  'react-dom/client': `/wrapped?react=${react}&path=${here.resolve(`${named('react-dom', react)}/client`)}`,
+  react: wrapped(react)(here.resolve(named('react', react))),
+  'react-dom/client': wrapped(react)(here.resolve(named('react-dom/client', react))),
   '@walcast/client': '/client/index.js',
   '@walcast/client/react': '/client/react.js',
 })
 
-/** The folder in which React of a version is. */
-const named = (name, react) => (react === '18' && name.startsWith('react') ? name.replace(/^react(-dom)?/, '$&-18') : name)
+const named = (name, react) => (react === '18' ? name.replace(/^react(-dom)?/, '$&-18') : name)
 
-/** A CommonJS module as one of a browser: what it requires is imported. */
-async function wrapped(path, react) {
-  const text = await readFile(path, 'utf8')
-  const required = [...new Set([...text.matchAll(/require\(['"]([^'"]+)['"]\)/g)].map(([, name]) => name))].filter((name) => !name.includes('production'))
-  const imports = required.map((name, i) => {
-    const from = createRequire(path).resolve(name.startsWith('.') ? name : name.startsWith('react') ? here.resolve(named(name, react)) : name)
-    return `import $${i} from ${JSON.stringify(`/wrapped?react=${react}&path=${from}`)}`
-  })
-  const exported = /react(-18)?\/index\.js$/.test(path) ? Object.keys(here(path)).filter((name) => /^[a-zA-Z]\w*$/.test(name)) : []
-  return `${imports.join('\n')}
-const module = { exports: {} }
-const modules = {${required.map((name, i) => `${JSON.stringify(name)}: $${i}`)}}
-;((module, exports, require, process) => {${text}
-})(module, module.exports, (name) => modules[name], { env: { NODE_ENV: 'development' } })
-export default module.exports
-${exported.map((name) => `export const ${name} = module.exports.${name}`).join('\n')}`
-}
+/** The address of a module of a React. */
+const wrapped = (react) => (path) => `/wrapped?react=${react}&path=${path}`
+
+/** What a module of React requires: parts of the same React. */
+const requires = (react) => (name, from) => (/^react(-dom)?($|\/)/.test(name) ? here.resolve(named(name, react)) : createRequire(from).resolve(name))
 
 const html = (react, script) => `<!doctype html><meta charset="utf-8"><div id="root"></div>
 <script src="/supabase.js"></script>
@@ -54,7 +42,7 @@ async function serve(t, react, script) {
     const send = (type, body) => response.writeHead(200, { 'Content-Type': type }).end(body)
     try {
       if (pathname === '/') send('text/html', html(react, script))
-      else if (pathname === '/wrapped') send('text/javascript', await wrapped(searchParams.get('path'), searchParams.get('react')))
+      else if (pathname === '/wrapped') send('text/javascript', await asModule(searchParams.get('path'), wrapped(react), requires(react)))
       else if (pathname === '/supabase.js') send('text/javascript', await readFile(join(dirname(here.resolve('@supabase/supabase-js')), 'umd/supabase.js')))
       else if (pathname.startsWith('/client/')) send('text/javascript', await readFile(new URL(pathname.slice('/client/'.length), client)))
       else response.writeHead(404).end()
@@ -88,9 +76,15 @@ async function chromium(t) {
   return port
 }
 
-/** Opens a page; run evaluates an expression in it, errors are what it has thrown or written to the console as an error or a warning. */
-export async function page(t, { react, script }) {
-  const [url, port] = await Promise.all([serve(t, react, script), chromium(t)])
+/** Opens a page that runs a script. */
+export async function page(t, { react, script }) { return open(t, await serve(t, react, script)) }
+
+/**
+ * Opens the page at url; run evaluates an expression in it, sees waits until one is true, errors are what the page has thrown or written to
+ * the console as an error or a warning.
+ */
+export async function open(t, url) {
+  const port = await chromium(t)
   const targets = await until(async () => (await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()).filter(({ type }) => type === 'page')[0], 'a page')
   const socket = new WebSocket(targets.webSocketDebuggerUrl)
   await once(socket, 'open')
@@ -119,7 +113,6 @@ export async function page(t, { react, script }) {
   const text = () => run('document.body.innerText').catch((error) => error.message)
   return {
     errors, run,
-    /** Waits until an expression is true, such as one of what the page shows. */
     async sees(expression) {
       await until(() => run(expression).catch(() => false), expression).catch(async (error) => {
         throw new Error(`${error.message}, have ${await text()}, errors ${errors}`)
