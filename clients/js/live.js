@@ -101,7 +101,7 @@ class LiveTable {
     wire.onJoined(mine((response) => this.#joined(response)))
     wire.onRefused(mine((response) => this.#stale(failure(response))))
     wire.onToken(mine((token) => {
-      if (subjectOf(token) !== this.#subject) queueMicrotask(mine(() => this.#join()))
+      if (subjectOf(token) !== this.#subject) queueMicrotask(mine(() => this.#joinFor(subjectOf(token))))
     }))
     wire.intercept((event, payload, pass) => {
       if (event !== 'postgres_changes') pass() // nobody else listens
@@ -114,14 +114,17 @@ class LiveTable {
   /** The payload of a join, with the position that the rows have come to. Rows of another user do not count, and are not shown. */
   #named(payload) {
     const subject = subjectOf(payload.access_token ?? this.#supabase.supabaseKey)
-    if (subject !== this.#subject) {
-      this.#isFor(subject)
-      if (this.#isLimited) queueMicrotask(() => this.#channel && this.#join()) // which asks for other rows
-    }
+    if (subject !== this.#subject && this.#isLimited) queueMicrotask(() => this.#channel && this.#joinFor(subject)) // to measure anew
+    else if (subject !== this.#subject) this.#isFor(subject)
     this.#rows.forget()
     this.#measured?.forget()
     const resume = this.#at ?? {}
     return { ...payload, config: { ...payload.config, postgres_changes: payload.config.postgres_changes.map((b) => ({ ...b, resume })) } }
+  }
+
+  #joinFor(subject) {
+    this.#isFor(subject)
+    this.#join()
   }
 
   #isFor(subject) {
@@ -168,6 +171,7 @@ class LiveTable {
   #system({ status, code, message, key, position, ...more }) {
     if (code === 'snapshot_begin') {
       this.#isKnown = true
+      this.#at = undefined // who is cut before the end begins anew
       ;(this.#measured ?? this.#rows).begin(key)
     } else if (code === 'snapshot_end' && this.#measured) {
       this.#measured.end()

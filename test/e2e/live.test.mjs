@@ -72,7 +72,14 @@ test('a lost connection makes it stale, with its rows, and what was missed makes
 })
 
 test('a place that is lost brings a snapshot, which replaces all in one step', async (t) => {
-  const { name, server, between, client } = await scene(t, { rows: 'values (1, 10), (2, 20)' })
+  let ends = 0
+  const { name, server, between, client } = await scene(t, {
+    rows: 'values (1, 10), (2, 20)',
+    toClient(m) {
+      if (m[4]?.code === 'snapshot_end' && ++ends === 2) return between.cut()
+      return m
+    },
+  })
   const { live, told, is } = watch(t, client, { table: name })
   await is('live')
   const [, two] = live.rows
@@ -87,6 +94,7 @@ test('a place that is lost brings a snapshot, which replaces all in one step', a
   assert.deepEqual(told.map(({ rows }) => rows.map(({ id }) => id)), [[1, 2], [1, 2], [2, 3]])
   assert.equal(live.rows[0], two)
   assert.ok(between.answered.some((m) => m[4].code === 'snapshot_begin' && m[4].reason === 'resync'))
+  assert.deepEqual(between.resumes.map((resume) => Boolean(resume.from)), [false, true, false]) // it was cut in the second snapshot
 })
 
 test('no position counts before the end of the snapshot: who is cut in it begins anew', async (t) => {
@@ -127,6 +135,14 @@ test('caughtUp waits over a lost connection, refuses what never was, and ends wi
   await assert.rejects(live.caughtUp('no xid'), SyntaxError)
   const many = Array.from({ length: 150 }, () => live.caughtUp()) // of which the server takes 100 at once
   await Promise.all(many)
+  const asked = () => between.said.filter((m) => m[3] === 'progress').length
+  const before = asked()
+  between.toClient = (m) => (m[3] === 'progress' ? undefined : m)
+  const unanswered = live.caughtUp()
+  await until(() => asked() > before, 'the question')
+  between.toClient = (m) => m
+  between.cut()
+  await unanswered
   between.cut({ open: false })
   const last = live.caughtUp()
   live.close()
@@ -425,7 +441,7 @@ test('with a limit the first rows of the order are shown, whatever enters and le
 
 test('with a limit too, a reload goes on, and another user has other rows', async (t) => {
   const { name, client, between } = await scene(t, { ...owned, after: [...owned.after, 'alter table TABLE replica identity full'],
-    rows: `select id, case when id % 2 = 0 then '${ann}' else '${bob}' end::uuid from generate_series(1, 100) as id` })
+    rows: `select id, case when id > 50 then '${ann}' else '${bob}' end::uuid from generate_series(1, 100) as id` })
   let held = user(ann)
   client.realtime.accessToken = async () => held
   await client.realtime.setAuth()
@@ -436,13 +452,19 @@ test('with a limit too, a reload goes on, and another user has other rows', asyn
   before.live.close()
   await database.query(`insert into ${name} values (102, '${ann}')`)
   const { live, is, ids, told } = watch(t, client, options)
-  assert.deepEqual(ids(), [100, 98])
+  assert.deepEqual(ids(), [100, 99])
   await is('live')
   assert.deepEqual(ids(), [102, 100])
   assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 2) // to measure, and the rows
   held = user(bob)
   await client.realtime.setAuth()
-  await until(() => live.status === 'live' && ids().join() === '99,97', () => JSON.stringify(told))
+  await until(() => live.status === 'live' && ids().join() === '50,49', () => JSON.stringify(told))
+  between.cut({ open: false })
+  await is('stale')
+  held = user(ann)
+  await client.realtime.setAuth()
+  between.open = true
+  await until(() => live.status === 'live' && ids().join() === '102,100', () => JSON.stringify(told))
   assert.equal(client.realtime.getChannels().length, 1)
 })
 
