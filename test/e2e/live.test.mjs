@@ -138,11 +138,12 @@ test('caughtUp waits over a lost connection, refuses what never was, and ends wi
   const asked = () => between.said.filter((m) => m[3] === 'progress').length
   const before = asked()
   between.toClient = (m) => (m[3] === 'progress' ? undefined : m)
-  const unanswered = live.caughtUp()
+  let isAnswered = false
+  live.caughtUp().then(() => { isAnswered = true })
   await until(() => asked() > before, 'the question')
   between.toClient = (m) => m
   between.cut()
-  await unanswered
+  await until(() => isAnswered, 'the answer after the next join')
   between.cut({ open: false })
   const last = live.caughtUp()
   live.close()
