@@ -59,7 +59,7 @@ test('eager: the rows of the table, then whole transactions, also over a lost co
   }
   await collection.utils.caughtUp()
   assert.deepEqual(collection.toArray.map(({ id, n, word }) => [id, n, word]), [[1, 50, 'a'], [12, 50, 'b']])
-  assert.ok(sums.length >= 5)
+  assert.ok(sums.length > 1)
   for (const sum of sums) assert.equal(sum, 100)
   await collection.utils.caughtUp(await written(`delete from ${name} where id = 12`))
   assert.deepEqual(ids(collection), [1])
