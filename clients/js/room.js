@@ -8,6 +8,7 @@ export class Room {
   #watchers = new Set() // of present
   #hearers = new Set() // of broadcasts
   #selves = [] // who is to be seen from here; the last counts
+  #shown // who of them is
   #channel
   #key // under which the channel shows that
   #isOpen = true
@@ -28,10 +29,10 @@ export class Room {
   /** Has others see { key, meta }; returns what ends that. */
   appear(self) {
     this.#selves.push(self)
-    this.#show()
+    queueMicrotask(() => this.#show())
     return () => {
       this.#selves = this.#selves.filter((each) => each !== self)
-      this.#show()
+      queueMicrotask(() => this.#show()) // when another has come in the same turn, nobody leaves
     }
   }
 
@@ -57,6 +58,7 @@ export class Room {
     })
     channel.subscribe((status) => {
       if (status !== 'SUBSCRIBED') return
+      this.#shown = undefined
       this.#tells()
       this.#show()
     })
@@ -64,10 +66,11 @@ export class Room {
 
   /** Who is seen is told after each join, and when that changes; another key takes another join. */
   #show() {
-    if (this.#channel?.state !== 'joined') return
-    if (this.#selves.length === 0) return this.#channel.untrack()
-    const { key = '', meta = {} } = this.#selves.at(-1)
-    if (key === this.#key) return this.#channel.track(meta)
+    const self = this.#selves.at(-1)
+    if (this.#channel?.state !== 'joined' || self === this.#shown) return
+    this.#shown = self
+    if (!self) return this.#channel.untrack()
+    if ((self.key ?? '') === this.#key) return this.#channel.track(self.meta ?? {})
     this.#leave()
     this.#join()
   }

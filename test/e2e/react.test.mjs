@@ -116,6 +116,8 @@ if (inChromium) for (const react of ['18', '19']) {
     assert.equal(joins(), 1)
     const other = connect(t, server).channel('room', { config: { presence: { key: 'bob', enabled: true } } })
     const heard = []
+    const synced = []
+    other.on('presence', { event: 'sync' }, () => synced.push(Object.keys(other.presenceState()).sort().join()))
     other.on('broadcast', { event: '*' }, ({ event, payload }) => heard.push([event, payload]))
     await subscribed(other)
     await other.track({ name: 'Bob' })
@@ -125,6 +127,7 @@ if (inChromium) for (const react of ['18', '19']) {
     await run(`show(parts.room({ key: 'ann', meta: { name: 'Anna' } }, 'second '), parts.watcher())`)
     await sees(`text().includes('annAnna bobBob')`)
     await until(() => other.presenceState().ann?.[0].name === 'Anna', 'the new name')
+    assert.deepEqual([...new Set(synced)], ['ann', 'ann,bob']) // nobody left meanwhile
     await other.send({ type: 'broadcast', event: 'said', payload: { n: 2 } })
     await sees(`heard.length === 4`)
     assert.deepEqual(await run('heard'), ['first 1', 'said', 'second 2', 'said'])
