@@ -14,7 +14,7 @@ const KNOWN_WITHIN = 5_000
 /** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just changed. */
 const MEASURE_AFTER = 150
 
-/** With a limit, rows beyond it that are held at first, at most, and how many times as many are too many. */
+/** With a limit: how many rows more than it are asked for, at most, and at how many times as many rows it is measured anew. */
 const [SPARE, TOO_MANY] = [50, 4]
 
 const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
@@ -36,7 +36,9 @@ class LiveTable {
   #subject // who the rows are for, as a text
   #at // { from, history } that the rows have come to; undefined before the end of a snapshot
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
-  #measured // the rows from which it is, while they come
+  #measured // the rows by which it is measured, while they come
+  #began = 0 // how many rows there were at the end of the snapshot
+  #tries = 0 // how often in a row that was measured, which is then done more and more seldom
   #isKnown // whether the server knows live tables; undefined until it has said something
   #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
   #asking; #measuring // timers
@@ -180,6 +182,7 @@ class LiveTable {
     } else if (code === 'snapshot_end') {
       this.#at = { from: position }
       this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
+      this.#began = this.#rows.size
       this.#ask() // for the history that goes with the position
       this.#moved()
     } else if (status === 'error' || code === 'database_away') this.#stale(failure({ message, code, ...more }))
@@ -193,17 +196,18 @@ class LiveTable {
     this.#moved()
   }
 
-  /** Keeps what there is, and has it measured anew when there are fewer rows than are to be shown, or far more. */
+  /** The rows are others: they are kept, and the limit is measured anew when there are too few for it, or far more than there were. */
   #moved() {
     this.#keep()
-    if (this.#isOff) this.#measuring ??= setTimeout(() => this.#measure(), MEASURE_AFTER)
+    if (this.#isOff) this.#measuring ??= setTimeout(() => this.#measure(), MEASURE_AFTER << Math.min(this.#tries++, 7))
+    else this.#tries = 0
   }
 
   get #page() { return this.#options.limit + Math.min(this.#options.limit, SPARE) }
 
   get #isOff() {
     const { size } = this.#rows
-    return this.#isLimited && ((this.#horizon && size <= this.#options.limit) || size > TOO_MANY * this.#page)
+    return this.#isLimited && ((this.#horizon && size <= this.#options.limit) || size > TOO_MANY * Math.max(this.#page, this.#began))
   }
 
   #measure() {

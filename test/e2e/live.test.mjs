@@ -476,6 +476,17 @@ test('with a limit too, a reload goes on, and another user has other rows', asyn
   assert.equal(client.realtime.getChannels().length, 1)
 })
 
+test('rows that equal the last of a limit are held too, however many they are', async (t) => {
+  const { name, client, between } = await scene(t, { rows: 'select id, 1 from generate_series(1, 200) as id', after: ['alter table TABLE replica identity full'] })
+  const { live, is, ids } = watch(t, client, { table: name, order: 'n,id', limit: 2 })
+  await is('live')
+  for (let id = 1; id <= 20; id++) {
+    await live.caughtUp(await xidOf(`delete from ${name} where id = ${id}`))
+    assert.deepEqual(ids(), [id + 1, id + 2])
+  }
+  assert.equal(between.resumes.length, 2)
+})
+
 test('a limit without an order takes what comes', async (t) => {
   const { name, client } = await scene(t, { rows: 'values (1, 1), (2, 2), (3, 3)' })
   const { live, is, ids } = watch(t, client, { table: name, limit: 2 })
