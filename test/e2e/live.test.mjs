@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { liveTable } from '../../clients/js/index.js'
 import { connect, kinds, rejoining, soon } from './lib/clients.mjs'
 import { database, transaction } from './lib/database.mjs'
+import { proxy } from './lib/proxy.mjs'
 import { token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
 import { memory, scene, watch, xidOf } from './lib/watch.mjs'
@@ -349,6 +350,21 @@ test('what breaks while it catches up is not forgotten when that is done', async
   const { length } = told.filter(({ status }) => status === 'live')
   assert.equal(length, 2, 'at first, and by the snapshot after the cure')
   assert.equal(between.answeredCodes().at(-1), 'snapshot_end')
+})
+
+test('a database that is away makes it stale, and what was committed meanwhile comes when it is back', async (t) => {
+  const url = new URL(process.env.E2E_DATABASE_URL)
+  const wire = await proxy(t, Number(url.port))
+  url.port = wire.port
+  const { name, client } = await scene(t, { rows: 'values (1, 1)', databaseURL: url.href })
+  const { is, ids } = watch(t, client, { table: name })
+  await is('live')
+  wire.cut({ open: false })
+  await is('stale', 'database_away')
+  await database.query(`insert into ${name} values (2, 2)`)
+  wire.open = true
+  await is('live')
+  assert.deepEqual(ids(), [1, 2])
 })
 
 test('a warning, under which rows come all the same, is written to the console once', async (t) => {

@@ -19,10 +19,10 @@ export function watch(t, client, options) {
 }
 
 /** A server that publishes a table with rows, a relay before it and a client behind that. */
-export async function scene(t, { columns = 'id int primary key, n int', after = [], rows = '', flags, key, options, ...hooks } = {}) {
+export async function scene(t, { columns = 'id int primary key, n int', after = [], rows = '', flags, databaseURL, key, options, ...hooks } = {}) {
   const name = await table(t, columns, ...after)
   if (rows) await database.query(`insert into ${name} ${rows}`)
-  const server = await serve(t, { tables: [name], flags })
+  const server = await serve(t, { tables: [name], flags, databaseURL })
   const between = await relay(t, server, hooks)
   return { name, server, between, client: connect(t, between, { key, options: { ...soon(), ...options } }) }
 }
