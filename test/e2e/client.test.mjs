@@ -237,7 +237,7 @@ test('with a client_id too, a kill -9 calls onResync for the broadcasts, and eve
   const numbered = await table(t, 'id int primary key')
   const server = await serve(t, { tables: [numbered] })
   const wire = await proxy(t, server.port)
-  const { ids, resyncs } = await follow(t, wire, numbered, { options: { params: { client_id: 'tab-1' } } })
+  const { ids, resyncs } = await follow(t, wire, numbered, { options: { params: { client_id: `tab-${process.pid}` } } })
   await insert(numbered, 1)
   await until(() => ids.length === 1, 'the first row')
   wire.cut({ open: false })

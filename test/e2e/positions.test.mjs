@@ -86,7 +86,7 @@ test('a resync comes after the join reply, and everything after its position is 
   const told = await Promise.all(upTo(5).map(async (n) => {
     const behind = rows.last + n * 10
     await until(() => rows.last >= behind, 'the writer')
-    return listen(t, server, numbered, { params: { client_id: `tab-${n}` } })
+    return listen(t, server, numbered, { params: { client_id: `tab-${process.pid}-${n}` } })
   }))
   const behind = rows.last + 20
   await until(() => rows.last >= behind, 'rows after the joins')

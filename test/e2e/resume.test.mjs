@@ -56,7 +56,7 @@ for (const kind of Object.keys(rejoining)) {
 
 test('realtime-js 2.11.15 does not join again by itself: a channel that its app makes anew goes on', async (t) => {
   const { numbered, wire } = await scene(t)
-  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { params: { client_id: 'tab-1' }, ...soon('realtime-js 2.11') } })
+  const client = connect(t, wire, { kind: 'realtime-js 2.11', options: { params: { client_id: `tab-${process.pid}` }, ...soon('realtime-js 2.11') } })
   const ids = []
   let joins = 0
   const join = () => {
@@ -85,7 +85,7 @@ test('another user with the same client_id gets nothing of what was missed', asy
   await until(() => mine.ids.length === 1, 'the first row')
   await mine.proven()
   wire.cut({ open: false })
-  const witness = await follow(t, server, numbered, { clientID: 'tab-2' })
+  const witness = await follow(t, server, numbered, { clientID: `witness-${process.pid}` })
   await insert(numbered, 2)
   await until(() => witness.ids.length === 1, 'the server to have read the row') // from here on it is not live
   const theirs = await follow(t, server, numbered, { key: user('them') })

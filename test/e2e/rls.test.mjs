@@ -54,7 +54,7 @@ test('a token that the client is asked for is there in every join, as the README
   const server = await serve(t, { tables: [todos] })
   const wire = await proxy(t, server.port)
   const client = createClient(wire.url, anon, {
-    accessToken: async () => user(ann), realtime: { transport: WebSocket, reconnectAfterMs: () => 50, params: { client_id: 'tab-1' } },
+    accessToken: async () => user(ann), realtime: { transport: WebSocket, reconnectAfterMs: () => 50, params: { client_id: `tab-${process.pid}` } },
   })
   t.after(() => client.realtime.disconnect())
   await client.realtime.setAuth()

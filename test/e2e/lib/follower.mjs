@@ -3,7 +3,7 @@ import { connect, soon, subscribed } from './clients.mjs'
 import { proven } from './pongs.mjs'
 
 /** Subscribes to the inserts of a table with a client_id and collects numbers and resyncs. */
-export async function follow(t, server, numbered, { clientID = 'tab-1', kind, key, topic = 'numbers' } = {}) {
+export async function follow(t, server, numbered, { clientID = `tab-${process.pid}`, kind, key, topic = 'numbers' } = {}) {
   const follower = { ids: [], resyncs: [], joins: 0 }
   const client = connect(t, server, { kind, key, options: { params: { client_id: clientID }, ...soon(kind) } })
   if (key && client.realtime) await client.realtime.setAuth(key)
