@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { database, transaction } from './lib/database.mjs'
 import { user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
-import { scene, watch, xidOf } from './lib/watch.mjs'
+import { memory, scene, watch, xidOf } from './lib/watch.mjs'
 
 const [ann, bob] = ['a', 'b'].map((letter) => `00000000-0000-4000-8000-00000000000${letter}`)
 
@@ -76,3 +76,21 @@ test('with a limit, a filter and a policy, the rows are those of the database', 
     await until(() => JSON.stringify(live.rows) === JSON.stringify(rows), () => `${JSON.stringify(rows)} after ${statement}, have ${JSON.stringify(live.rows)}`)
   }
 })
+
+for (const limit of [undefined, 2]) {
+  test(`a reload shows what was kept, and then what there is${limit ? ', with a limit' : ''}`, async (t) => {
+    const { name, client } = await scene(t, { rows: 'select id, id from generate_series(1, 10) as id' })
+    const options = { table: name, filter: 'n=gt.5', order: 'id.desc', limit, storage: memory() }
+    const before = watch(t, client, options)
+    await before.is('live')
+    const all = before.ids()
+    assert.equal(all[0], 10)
+    before.live.close()
+    await database.query(`update ${name} set n = 0 where id = 10`)
+    await database.query(`delete from ${name} where id = 8`)
+    const { live, is, ids } = watch(t, client, options)
+    assert.deepEqual([live.status, ids()], ['stale', all])
+    await is('live')
+    assert.deepEqual(ids(), limit ? [9, 7] : [9, 7, 6])
+  })
+}

@@ -7,7 +7,7 @@ import { database, transaction } from './lib/database.mjs'
 import { proxy } from './lib/proxy.mjs'
 import { token, user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
-import { memory, scene, watch, xidOf } from './lib/watch.mjs'
+import { memory, scene, watch, withoutView, xidOf } from './lib/watch.mjs'
 
 const rowsOf = async (name, rest = 'order by id') => (await database.query(`select * from ${name} ${rest}`)).rows
 
@@ -57,7 +57,7 @@ for (const kind of Object.keys(rejoining)) {
 }
 
 test('a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot', async (t) => {
-  const { name, between, client } = await scene(t, { rows: 'values (1, 10)' })
+  const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...withoutView })
   const { live, told, is, ids } = watch(t, client, { table: name })
   await is('live')
   between.cut({ open: false })
@@ -176,7 +176,7 @@ test('a table that is closed leaves its channel and tells that once', async (t) 
 })
 
 test('a reload goes on with rows and position of one moment, shown before the server has answered', async (t) => {
-  const { name, between, client } = await scene(t, { rows: 'values (1, 10)' })
+  const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...withoutView })
   const storage = memory()
   const before = watch(t, client, { table: name, storage, order: 'id' })
   await before.is('live')
@@ -330,7 +330,7 @@ test('what breaks later makes it stale, with the cure, which makes it live', asy
 })
 
 test('what breaks while it catches up is not forgotten when that is done', async (t) => {
-  const { name, between, client, server } = await scene(t, { rows: 'values (1, 1)' })
+  const { name, between, client, server } = await scene(t, { rows: 'values (1, 1)', ...withoutView })
   const { is, told } = watch(t, client, { table: name })
   await is('live')
   let held
@@ -464,7 +464,7 @@ test('with a limit the first rows of the order are shown, whatever enters and le
 })
 
 test('with a limit too, a reload goes on, and another user has other rows', async (t) => {
-  const { name, client, between } = await scene(t, { ...owned, after: [...owned.after, 'alter table TABLE replica identity full'],
+  const { name, client, between } = await scene(t, { ...owned, ...withoutView, after: [...owned.after, 'alter table TABLE replica identity full'],
     rows: `select id, case when id > 50 then '${ann}' else '${bob}' end::uuid from generate_series(1, 100) as id` })
   let held = user(ann)
   client.realtime.accessToken = async () => held

@@ -55,11 +55,13 @@ test('eager: the rows of the table, then whole transactions, also over a lost co
       await connection.query(`update ${name} set id = id + 1 where id = $1`, [2 + turn])
       await connection.query(`update ${name} set n = n + 1 where id = $1`, [3 + turn])
     })
-    if (turn === 4) between.cut()
+    if (turn !== 4) continue
+    await collection.utils.caughtUp()
+    between.cut()
   }
   await collection.utils.caughtUp()
   assert.deepEqual(collection.toArray.map(({ id, n, word }) => [id, n, word]), [[1, 50, 'a'], [12, 50, 'b']])
-  assert.ok(sums.length > 1)
+  assert.ok(sums.length >= 5)
   for (const sum of sums) assert.equal(sum, 100)
   await collection.utils.caughtUp(await written(`delete from ${name} where id = 12`))
   assert.deepEqual(ids(collection), [1])

@@ -27,6 +27,15 @@ export async function scene(t, { columns = 'id int primary key, n int', after = 
   return { name, server, between, client: connect(t, between, { key, options: { ...soon(), ...options } }) }
 }
 
+/** Has joins ask for snapshots without a view: with these a server goes on from a position whatever it knows of who had it. */
+export const withoutView = {
+  toServer([joinRef, ref, topic, event, payload]) {
+    const plain = ({ view, ...binding }) => binding
+    if (event === 'phx_join') payload = { ...payload, config: { ...payload.config, postgres_changes: payload.config.postgres_changes.map(plain) } }
+    return [joinRef, ref, topic, event, payload]
+  },
+}
+
 /** A storage in memory. */
 export const memory = () => ({
   items: new Map(),
