@@ -432,7 +432,7 @@ test('a walcast that does not know snapshots is named at once', async (t) => {
 
 test('with a limit the first rows of the order are shown, whatever enters and leaves', async (t) => {
   const { name, between, client } = await scene(t, { rows: `select id, id % 40, case when id < 5 then null else id / 2 end from generate_series(1, 200) as id`,
-    columns: 'id int primary key, kind int, n int', after: ['alter table TABLE replica identity full'] })
+    columns: 'id int primary key, kind int, n int' })
   const options = { table: name, filter: 'kind=lt.10', order: 'n.desc.nullslast,id', limit: 3 }
   const { live, is, told } = watch(t, client, options)
   await is('live')
@@ -464,7 +464,7 @@ test('with a limit the first rows of the order are shown, whatever enters and le
 })
 
 test('with a limit too, a reload goes on, and another user has other rows', async (t) => {
-  const { name, client, between } = await scene(t, { ...owned, ...withoutView, after: [...owned.after, 'alter table TABLE replica identity full'],
+  const { name, client, between } = await scene(t, { ...owned, ...withoutView,
     rows: `select id, case when id > 50 then '${ann}' else '${bob}' end::uuid from generate_series(1, 100) as id` })
   let held = user(ann)
   client.realtime.accessToken = async () => held
@@ -493,7 +493,7 @@ test('with a limit too, a reload goes on, and another user has other rows', asyn
 })
 
 test('rows that equal the last of a limit are held too, however many they are', async (t) => {
-  const { name, client, between } = await scene(t, { rows: 'select id, 1 from generate_series(1, 200) as id', after: ['alter table TABLE replica identity full'] })
+  const { name, client, between } = await scene(t, { rows: 'select id, 1 from generate_series(1, 200) as id' })
   const { live, is, ids } = watch(t, client, { table: name, order: 'n,id', limit: 2 })
   await is('live')
   for (let id = 1; id <= 20; id++) {

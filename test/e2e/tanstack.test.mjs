@@ -12,7 +12,6 @@ import { until } from './lib/until.mjs'
 
 async function scene(t, { columns = 'id int primary key, n int, word text', after = [], rows } = {}) {
   const name = await table(t, columns, ...after)
-  await database.query(`alter table ${name} replica identity full`)
   if (rows) await database.query(`insert into ${name} ${rows}`)
   const server = await serve(t, { tables: [name] })
   const between = await relay(t, server)
