@@ -40,6 +40,7 @@ type dataKey struct {
 	fullOld  bool          // the old row is shown in full, not only its key
 	keyOnly  bool          // nothing but the key of the old row is shown: it has left a view
 	snapshot bool          // it is a row of a snapshot
+	whole    *wal.Change   // the change with values that the WAL lacks; nil for as it is there
 }
 
 // dataObject is one data object of the change.
@@ -91,7 +92,7 @@ func (f *frames) sendTo(s *Subscription, c *wal.Change) {
 
 // dataOf is which data object a hit gets.
 func (f *frames) dataOf(h *hit, c *wal.Change) dataKey {
-	key := dataKey{columns: h.binding.columns, as: h.as, keyOnly: h.isKeyOnly()}
+	key := dataKey{columns: h.binding.columns, as: h.as, keyOnly: h.isKeyOnly(), whole: h.whole}
 	key.fullOld = !key.keyOnly && showsOld(f.policy, h.binding, c)
 	return key
 }

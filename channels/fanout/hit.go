@@ -11,6 +11,7 @@ type hit struct {
 	as      wal.Operation // what the change is to the binding
 	holds   bool          // of a view: the row is among its rows after the change
 	keys    *changeKeys   // of the change, for views
+	whole   *wal.Change   // the change with all its values, if some were missing
 }
 
 // isKeyOnly reports whether the client gets nothing but the key of the row: it has left
@@ -20,7 +21,11 @@ func (h *hit) isKeyOnly() bool { return h.keys != nil && h.binding.Spec.View && 
 // hit makes a decided match a hit.
 func (s *sending) hit(m *match) {
 	m.binding.see(m.view, m.table)
-	s.hits = append(s.hits, hit{binding: m.binding, as: m.change.Operation, holds: m.isIn(), keys: m.keys})
+	h := hit{binding: m.binding, as: m.change.Operation, holds: m.isIn(), keys: m.keys}
+	if m.whole != nil {
+		h.whole = m.whole.change
+	}
+	s.hits = append(s.hits, h)
 }
 
 // settle decides what the change that is about to be sent is to the views among its

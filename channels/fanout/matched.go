@@ -34,6 +34,7 @@ type match struct {
 	// The questions that are put to Postgres, nil for none: whether the row may
 	// be seen, and whether the filter holds.
 	seen, holds *question
+	whole       *wholeRow // the row with all its values, of a view that it enters; nil if nobody has asked for it
 }
 
 // way is how it is decided whether a match is sent.

@@ -12,6 +12,9 @@ const longValue = 64
 
 // appendData writes the data object of a change.
 func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
+	if key.whole != nil {
+		c = key.whole
+	}
 	rel := c.Relation
 	data := protocol.Data{
 		Type: key.as.String(), Schema: rel.Schema, Table: rel.Table,

@@ -125,7 +125,7 @@ func (o *sender) take(m *match, to wal.Position) {
 		o.touched = append(o.touched, s)
 	}
 	s.taken = append(s.taken, m)
-	if m.way == unread || m.way == asked || m.way == doubtful {
+	if m.way == unread || m.way == asked || m.way == doubtful || m.lacksValues() {
 		s.isUndecided = true
 		return
 	}

@@ -138,6 +138,22 @@ func (m *match) lacksFiltered() bool {
 	return slices.ContainsFunc(filters.Columns(m.change.Relation, m.binding.Filter), func(i int) bool { return isAbsent(m.change.New, i) })
 }
 
+// lacksValues reports whether the row of a decided match enters a view and lacks values
+// that are shown. All changes before must have been sent.
+func (m *match) lacksValues() bool {
+	held := m.binding.held()
+	if held == nil || m.way == doubtful || !m.isIn() || m.change.Operation != wal.Update || m.change.Cut || held.had(m.keys, wal.Update) {
+		return false
+	}
+	shown := m.binding.see(m.view, m.table).mask
+	for i := range m.change.New {
+		if shown[i] && isAbsent(m.change.New, i) {
+			return true
+		}
+	}
+	return false
+}
+
 // isOutdated reports whether other rules than those that the rows were read by are known
 // to apply to their subject by now.
 func (h *viewRows) isOutdated(p *policy.Policy, s *policy.Subject) bool {

@@ -60,7 +60,11 @@ func (w *waiting) put(s *Subscription, st step) {
 		w.attached.note(s)
 	}
 	for i := range st.matches {
-		w.ask(&st.matches[i])
+		m := &st.matches[i]
+		w.ask(m)
+		if m.way == open && len(s.queue.steps) == 1 {
+			w.completes(m) // asks; nobody else does, as it is decided
+		}
 	}
 }
 
@@ -179,6 +183,9 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 		}
 		if m.way == asked {
 			m.take()
+		}
+		if m.way == open && !w.completes(m) {
+			return false
 		}
 		switch {
 		case m.way == outdated:

@@ -3,6 +3,8 @@ package live
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"walcast/diagnose"
@@ -67,6 +69,9 @@ func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) 
 			scratch = appendRow(scratch[:0], row, r.snapshot.At)
 			r.snapshot.rows[i] = append(r.snapshot.rows[i], r.block.keep(scratch))
 			size += int64(len(scratch) + rowCost)
+			if len(r.batch.request.Row) > 0 {
+				r.snapshot.Row = owned(row)
+			}
 			if t.binding.Spec.View {
 				key, _ := r.of.config.Keys.Of(row, columns) // the columns of a key are not null
 				r.snapshot.keys[i] = append(r.snapshot.keys[i], key)
@@ -75,6 +80,15 @@ func (r *reading) fetchSome(ctx context.Context, i int) (size int64, err error) 
 		}
 	}
 	return size, results.Close()
+}
+
+// owned is a copy of a row, whose values are the connection's.
+func owned(row wal.Row) wal.Row {
+	own := slices.Clone(row)
+	for i := range own {
+		own[i].Text = strings.Clone(own[i].Text)
+	}
+	return own
 }
 
 // block is where rows are kept, many in one piece: with a piece for each, the garbage

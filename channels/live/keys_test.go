@@ -47,7 +47,8 @@ func TestRowsHaveOneKeyIfTheirKeyColumnsAreEqual(t *testing.T) {
 func TestSetsHaveOnlySoManyKeysTogether(t *testing.T) {
 	keys := NewKeys(3)
 	a, b := keys.Set(), keys.Set()
-	if !a.Add(Key{1}) || !a.Add(Key{1}) || !a.Add(Key{2}) || !b.Add(Key{1}) || keys.Held() != 3 {
+	first, again := a.Add(Key{1}), a.Add(Key{1})
+	if !first || !again || !a.Add(Key{2}) || !b.Add(Key{1}) || keys.Held() != 3 {
 		t.Errorf("of 3 keys %d are held after 3 have been added", keys.Held())
 	}
 	if b.Add(Key{3}) || b.Has(Key{3}) || b.Len() != 1 {

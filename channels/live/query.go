@@ -21,17 +21,18 @@ var spellings = []filters.Spelling{{}, {Builtin: true}, {Untyped: true}, {Untype
 type table struct {
 	binding  *diagnose.Binding
 	relation *wal.Relation
-	view     *policy.View // what the subject may see of it
-	key      []string     // the columns that tell rows apart
-	kind     string       // pg_class.relkind
-	rows     string       // the row filter of the publications, "" for all rows
-	shape    string       // see shapeSQL
-	numbers  string       // of the columns, as an array
+	view     *policy.View   // what the subject may see of it
+	key      []string       // the columns that tell rows apart
+	kind     string         // pg_class.relkind
+	rows     string         // the row filter of the publications, "" for all rows
+	shape    string         // see shapeSQL
+	numbers  string         // of the columns, as an array
+	only     filters.Filter // beside the binding's: the one row that is asked for
 }
 
 // query is the query of the rows, of one more than there may be if there is no limit.
 func (t *table) query(most int, spelled filters.Spelling) (string, error) {
-	where, err := filters.SQL(t.relation, t.binding.Filter, spelled)
+	where, err := filters.SQL(t.relation, slices.Concat(t.binding.Filter, t.only), spelled)
 	if err != nil {
 		return "", err
 	}

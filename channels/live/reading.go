@@ -172,7 +172,7 @@ func (r *reading) look(ctx context.Context) error {
 		if len(found) != 1 {
 			return &AwayError{cause: fmt.Errorf("%s.%s is not published", b.Spec.Schema, b.Spec.Table)}
 		}
-		t := &table{binding: b, relation: r.of.relations.keep(found[0])}
+		t := &table{binding: b, relation: r.of.relations.keep(found[0]), only: r.batch.request.Row}
 		if t.key, err = names.Key(ctx, t.relation.OID); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"walcast/diagnose"
+	"walcast/filters"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
@@ -22,6 +23,9 @@ type SnapshotRequest struct {
 	// Fresh says that the snapshot is not to be older than the request: something has
 	// happened after which earlier rows may be wrong.
 	Fresh bool
+	// Row is more conditions, by which the one row is taken that Snapshot.Row is to have;
+	// none for all rows. Then there is one binding.
+	Row filters.Filter
 }
 
 // key is equal for requests that can share a snapshot.
@@ -31,7 +35,7 @@ func (r SnapshotRequest) key() requestKey {
 		fmt.Fprintf(&text, "%q %q %q %q %t %q %d %q %t\n", b.Spec.Schema, b.Spec.Table, b.Spec.Filter, b.Spec.Select,
 			b.Spec.Select == nil, b.Spec.Sorted().Order, b.Snapshot().Limit, fmt.Sprint(b.Spec.Int8AsString), b.Spec.View)
 	}
-	return requestKey{r.Subject, text.String()}
+	return requestKey{r.Subject, text.String() + r.Row.String()}
 }
 
 type requestKey struct {
@@ -50,6 +54,8 @@ type Snapshot struct {
 	Counts  []int              // by binding: how many rows there are
 	Views   []*policy.View     // by binding: what the subject could see of the table just before
 	Reads   []Reads            // by binding: what decides which rows of a view there are, beside themselves
+
+	Row wal.Row // the row that was asked for; nil if there is none, and for all others
 
 	mu   sync.Mutex
 	rows [][][]byte // by binding; nil once it was revoked
