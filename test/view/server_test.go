@@ -32,7 +32,12 @@ type stage struct {
 // settings, which may be nil, changes its configuration.
 func open(t *testing.T, statements string, settings func(*server.Config)) *stage {
 	t.Helper()
-	db := devdb.Open(t)
+	return openOn(t, devdb.Open(t), statements, settings)
+}
+
+// openOn is open on a database that is there.
+func openOn(t *testing.T, db *devdb.DB, statements string, settings func(*server.Config)) *stage {
+	t.Helper()
 	devdb.SupabaseRoles(db)
 	db.Exec(statements)
 	if !strings.Contains(statements, "create publication") {
