@@ -26,7 +26,7 @@ type rowsFixture struct {
 }
 
 // newRowsFixture is newFixture with snapshots.
-func newRowsFixture(t *testing.T, begun bool, statements ...string) *rowsFixture {
+func newRowsFixture(t testing.TB, begun bool, statements ...string) *rowsFixture {
 	t.Helper()
 	f := &rowsFixture{newIdleFixture(t, statements...), prometheus.NewRegistry()}
 	config, err := pgxpool.ParseConfig(f.db.DSN)
@@ -40,8 +40,9 @@ func newRowsFixture(t *testing.T, begun bool, statements ...string) *rowsFixture
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
+	f.config.Keys = live.NewKeys(1_000_000)
 	snapshots := live.NewSnapshots(live.SnapshotsConfig{
-		SnapshotLimits: live.DefaultSnapshotLimits(), Pool: pool, Publications: []string{"rows"}, Log: f.Changes, Policy: f.policy,
+		Keys: f.config.Keys, Tables: logtest.Catalog(f.db), SnapshotLimits: live.DefaultSnapshotLimits(), Pool: pool, Publications: []string{"rows"}, Log: f.Changes, Policy: f.policy,
 		Logger: slog.New(slog.DiscardHandler), Encode: EncodeRows(1 << 20),
 	}, f.registry)
 	ctx, cancel := context.WithCancel(context.Background())

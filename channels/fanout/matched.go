@@ -15,7 +15,8 @@ type matched struct {
 	secured  []uint32     // transactions whose matches may be sent only after a look at the rules of access, each once
 	outdated wal.Position // of the last match that is outdated, zero for none
 
-	sent, relayed int // how many of the matches and messages have been sent
+	sent, relayed int    // how many of the matches and messages have been sent
+	round         uint64 // how often it was emptied
 }
 
 // match is a binding whose filter a change meets, or may meet.
@@ -140,4 +141,5 @@ func (b *matched) clear() {
 	b.matches, b.messages = b.matches[:0], b.messages[:0]
 	b.secured = b.secured[:0]
 	b.sent, b.relayed, b.outdated = 0, 0, wal.Position{}
+	b.round++
 }

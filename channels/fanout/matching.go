@@ -61,6 +61,9 @@ func (r *matcher) row(c *wal.Change, to *matched) {
 	r.attached.index.Match(c, func(b *binding, t filters.Truth) {
 		if b.Spec.View {
 			b.asView.matched = c
+			if held := b.held(); held != nil {
+				held.expect(keys.new, to.round, b.subscription.behind())
+			}
 		}
 		m := match{change: c, binding: b, table: table, truth: t, keys: keys}
 		if m.setWay(r.fanout.policy, to.before()); m.way != hidden || b.held() != nil {
@@ -92,8 +95,9 @@ func (r *matcher) read(c *wal.Change, to *matched) {
 // leaves adds the match of a change that a view does not have the row of after it: it may
 // have had it before.
 func (r *matcher) leaves(c *wal.Change, b *binding, table *tableState, keys *changeKeys, to *matched) {
-	if b.held() == nil {
-		return
+	held := b.held()
+	if held == nil || c.Operation != wal.Truncate && keys.areKnown && !keys.isPartly && held.hasColumns(c.Relation) && !held.mayHave(keys.old) {
+		return // it was not there, and is not
 	}
 	m := match{change: c, binding: b, table: table, truth: filters.False, keys: keys}
 	if m.setWay(r.fanout.policy, nil); c.Operation != wal.Insert || m.way == doubtful {

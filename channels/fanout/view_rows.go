@@ -26,6 +26,12 @@ type viewRows struct {
 	reads    live.Reads   // what decides which rows there are, beside themselves
 	checked  time.Time    // when it was last seen that they are what Postgres says
 	isDenied bool         // the subject may have no row of the table
+
+	// expected are keys of rows that may be among them once what was matched in the last
+	// round is sent.
+	expected map[live.Key]struct{}
+	round    uint64
+	columns  *wal.Relation // a state of the table that was found to have the columns of view's
 }
 
 // drop forgets them. Nothing is to be dropped of nil.
@@ -39,6 +45,7 @@ func (h *viewRows) drop() {
 type changeKeys struct {
 	old, new live.Key
 	areKnown bool // as far as the operation has them
+	isPartly bool // the new row lacks values
 }
 
 // keysOf returns the keys of a change.
@@ -53,7 +60,39 @@ func keysOf(keys *live.Keys, c *wal.Change) *changeKeys {
 		k.new, ok = keys.Of(c.New, columns)
 		k.areKnown = k.areKnown && ok
 	}
+	k.isPartly = slices.ContainsFunc(c.New, func(v wal.Value) bool { return v.Kind == wal.Absent })
 	return k
+}
+
+// expect notes that a row may be among the rows once what is matched is sent. What was
+// matched before this round has been sent, unless something of the subscription waits.
+func (h *viewRows) expect(key live.Key, round uint64, waits bool) {
+	if h.round != round && !waits {
+		h.round = round
+		clear(h.expected)
+	}
+	if h.expected == nil {
+		h.expected = map[live.Key]struct{}{}
+	}
+	h.expected[key] = struct{}{}
+}
+
+// mayHave reports whether the row of a change that is being matched may be among the rows
+// before it.
+func (h *viewRows) mayHave(key live.Key) bool {
+	_, isExpected := h.expected[key]
+	return isExpected || h.keys.Has(key)
+}
+
+// hasColumns reports whether the rows have the columns of a state of their table.
+func (h *viewRows) hasColumns(rel *wal.Relation) bool {
+	if h.columns != rel {
+		if !hasColumnsOf(rel, h.view.Relation) {
+			return false
+		}
+		h.columns = rel
+	}
+	return true
 }
 
 // had reports whether the row of a change was among the rows before it. One that is
@@ -106,7 +145,7 @@ func (m *match) doubt(p *policy.Policy) protocol.SnapshotReason {
 		return ""
 	case m.change.Operation == wal.Truncate:
 		return protocol.SnapshotTruncate
-	case !hasColumnsOf(m.change.Relation, held.view.Relation):
+	case !held.hasColumns(m.change.Relation):
 		return protocol.SnapshotSchema
 	case held.isDenied && m.view != nil && m.view.Rules == held.view.Rules:
 		m.way = hidden
@@ -132,7 +171,7 @@ func hasColumnsOf(a, b *wal.Relation) bool {
 // lacksFiltered reports whether the new row lacks a value that the filter reads, which
 // the WAL does not have as it did not change.
 func (m *match) lacksFiltered() bool {
-	if len(m.binding.Filter) == 0 || !slices.ContainsFunc(m.change.New, func(v wal.Value) bool { return v.Kind == wal.Absent }) {
+	if len(m.binding.Filter) == 0 || !m.keys.isPartly {
 		return false
 	}
 	return slices.ContainsFunc(filters.Columns(m.change.Relation, m.binding.Filter), func(i int) bool { return isAbsent(m.change.New, i) })
