@@ -65,6 +65,17 @@ func (s Snapshot) Sees(xid uint32) bool {
 	return full < s.Next && !s.isUnderWay(full)
 }
 
+// Equal reports whether two snapshots of one server see the same.
+func (s Snapshot) Equal(o Snapshot) bool {
+	return s.Least == o.Least && s.Next == o.Next && slices.Equal(s.UnderWay, o.UnderWay)
+}
+
+// HasAll reports whether a snapshot sees all that another one of the same server sees,
+// and is not earlier.
+func (s Snapshot) HasAll(o Snapshot) bool {
+	return s.Next >= o.Next && !slices.ContainsFunc(s.UnderWay, func(full uint64) bool { return full < o.Next && !o.isUnderWay(full) })
+}
+
 func (s Snapshot) isUnderWay(full uint64) bool {
 	_, found := slices.BinarySearch(s.UnderWay, full)
 	return found

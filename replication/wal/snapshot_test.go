@@ -78,3 +78,32 @@ func TestASnapshotSeesAllOfARangeIfItSeesEach(t *testing.T) {
 		}
 	})
 }
+
+// HasAll is said only of one that sees each id that the other does, and of each such that is not earlier.
+func TestASnapshotHasAllOfAnotherIfItSeesEachThatItSees(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const first = 1<<32 - 10
+		draw := func(name string) (s Snapshot) {
+			s.Next = first + uint64(rapid.IntRange(0, 12).Draw(t, name+" next"))
+			s.Least = s.Next
+			for id := s.Next; id > first; {
+				if id--; rapid.Bool().Draw(t, name+" under way") {
+					s.Least, s.UnderWay = id, append([]uint64{id}, s.UnderWay...)
+				}
+			}
+			return s
+		}
+		a, b := draw("a"), draw("b")
+		want, same := true, a.Next == b.Next
+		for id := uint64(first); id < first+12; id++ {
+			want = want && (a.Sees(uint32(id)) || !b.Sees(uint32(id)))
+			same = same && a.Sees(uint32(id)) == b.Sees(uint32(id))
+		}
+		if got := a.HasAll(b); got != want && (got || a.Next >= b.Next) {
+			t.Errorf("%v has all of %v: %v; want %v", a, b, got, want)
+		}
+		if got := a.Equal(b); got != same {
+			t.Errorf("%v equals %v: %v; want %v", a, b, got, same)
+		}
+	})
+}
