@@ -1,6 +1,7 @@
 package pgoutput
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -42,6 +43,7 @@ type transaction struct {
 	commit wal.LSN
 	time   time.Time
 	xid    uint32
+	first  uint32 // the first transaction of the stream
 	seq    uint32
 	rows   bool   // it has changed a table, so that a Commit ends it
 	end    uint32 // the index after the last change that was made of it
@@ -142,7 +144,7 @@ func (d *Decoder) message(kind byte, f *fields, wanted bool, out *Decoded) error
 	case 'M':
 		return d.logical(f, wanted, out)
 	case 'R':
-		return d.relations.learn(f, d.tx.time)
+		return d.relations.learn(f, &d.tx)
 	case 'Y':
 		d.relations.hint(f)
 		return nil
@@ -164,7 +166,7 @@ func (d *Decoder) begin(f *fields) error {
 	if d.tx.open {
 		return fmt.Errorf("transaction %s has not ended", d.tx.commit)
 	}
-	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros), xid: xid}
+	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros), xid: xid, first: cmp.Or(d.tx.first, xid)}
 	return nil
 }
 
@@ -202,7 +204,7 @@ func (d *Decoder) truncate(f *fields) error {
 		return fmt.Errorf("%d tables in %d bytes", n, f.left())
 	}
 	for range n {
-		r, err := d.relations.find(f.uint32(), d.tx.time)
+		r, err := d.relations.find(f.uint32(), &d.tx)
 		if err != nil {
 			return err
 		}

@@ -28,6 +28,7 @@ type relations struct {
 type known struct {
 	relation *wal.Relation
 	message  string // the Relation message that it was made of
+	last     uint32 // the last transaction with rows of it
 	enums    []enumColumn
 	asked    map[string]bool // labels that the catalog was asked for
 
@@ -55,8 +56,8 @@ func newRelations(describe func(uint32, []uint32) (wal.Description, error)) rela
 	}
 }
 
-// find returns the relation of a row that commits at the given time.
-func (rs *relations) find(oid uint32, at time.Time) (*known, error) {
+// find returns the relation of a row of a transaction.
+func (rs *relations) find(oid uint32, tx *transaction) (*known, error) {
 	r := rs.last
 	if r == nil || r.relation.OID != oid {
 		if r = rs.known[oid]; r == nil {
@@ -64,8 +65,9 @@ func (rs *relations) find(oid uint32, at time.Time) (*known, error) {
 		}
 		rs.last = r
 	}
-	if r.outdated || r.incomplete && at.Sub(r.tried).Abs() >= describeAgain {
-		rs.refresh(r, at)
+	r.last = tx.xid
+	if r.outdated || r.incomplete && tx.time.Sub(r.tried).Abs() >= describeAgain {
+		rs.refresh(r, tx.time)
 	}
 	return r, nil
 }
@@ -94,7 +96,7 @@ func (rs *relations) hint(f *fields) {
 
 // learn reads a Relation message. Most say what is known already (ANALYZE and
 // GRANT cause them); they make a new Relation all the same, see wal.Relation.
-func (rs *relations) learn(f *fields, at time.Time) error {
+func (rs *relations) learn(f *fields, tx *transaction) error {
 	message := f.rest()
 	rel, oids, err := f.relation()
 	if err != nil {
@@ -106,18 +108,20 @@ func (rs *relations) learn(f *fields, at time.Time) error {
 		rs.known[rel.OID] = r
 	}
 	same, previous := r.message == message, r.relation
+	rel.Announced = wal.Announcement{First: tx.first, Last: r.last, XID: tx.xid}
 	r.relation, r.message = rel, message
 	// Only the default identity shows the primary key. An index or FULL hides
 	// it, and the same message may follow a change of the key.
 	if same && !r.incomplete && !r.outdated && showsKey(rel) {
 		again := *previous
+		again.Announced = rel.Announced
 		r.relation = &again
 		return nil
 	}
 	if !same {
 		r.asked = nil
 	}
-	rs.resolve(r, oids, previous, at)
+	rs.resolve(r, oids, previous, tx.time)
 	return nil
 }
 

@@ -65,6 +65,27 @@ func TestEveryRelationMessageMakesARelation(t *testing.T) {
 	}
 }
 
+func TestARelationSaysWhereInTheStreamItWasAnnounced(t *testing.T) {
+	d := NewDecoder(noCatalog)
+	of := func(xid uint32, messages ...message) wal.Announcement {
+		begin := beginMessage(1, testTime)
+		decodeAll(t, d, begin[:len(begin)-4].u32(xid))
+		decodeAll(t, d, messages...)
+		announced := decodeAll(t, d, insertMessage("1", "a")).Changes[0].Relation.Announced
+		decodeAll(t, d, commitMessage(1, 2))
+		return announced
+	}
+	for _, c := range []struct{ got, want wal.Announcement }{
+		{of(7, idAndName('d')), wal.Announcement{First: 7, XID: 7}},
+		{of(9), wal.Announcement{First: 7, XID: 7}},
+		{of(8, idAndName('d')), wal.Announcement{First: 7, Last: 9, XID: 8}},
+	} {
+		if c.got != c.want {
+			t.Errorf("announced %+v; want %+v", c.got, c.want)
+		}
+	}
+}
+
 func TestRelationTakesTheKeyFromTheCatalogUnlessTheIdentityShowsIt(t *testing.T) {
 	for _, c := range []struct {
 		name     string

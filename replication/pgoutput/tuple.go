@@ -39,7 +39,7 @@ func (d *Decoder) change(op wal.Operation, rel *wal.Relation, size int) (*wal.Ch
 
 func (d *Decoder) insert(f *fields) error {
 	size := f.left()
-	r, err := d.relations.find(f.uint32(), d.tx.time)
+	r, err := d.relations.find(f.uint32(), &d.tx)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (d *Decoder) insert(f *fields) error {
 
 func (d *Decoder) update(f *fields) error {
 	size := f.left()
-	r, err := d.relations.find(f.uint32(), d.tx.time)
+	r, err := d.relations.find(f.uint32(), &d.tx)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (d *Decoder) update(f *fields) error {
 
 func (d *Decoder) delete(f *fields) error {
 	size := f.left()
-	r, err := d.relations.find(f.uint32(), d.tx.time)
+	r, err := d.relations.find(f.uint32(), &d.tx)
 	if err != nil {
 		return err
 	}

@@ -26,8 +26,18 @@ type Relation struct {
 	Schema, Table   string
 	ReplicaIdentity ReplicaIdentity
 	Columns         []Column // those that are published, in attribute order
+	Announced       Announcement
 
 	derived *atomic.Value // see Derived; nil in a Relation made by hand
+}
+
+// Announcement says where in its stream a Relation message came, by ids of transactions.
+// If it is not the first of the table, something that the table depends on was committed
+// after the row before it: a policy, a grant, but also the end of an ANALYZE.
+type Announcement struct {
+	First uint32 // the first transaction of the stream
+	Last  uint32 // the last one before the message with rows of the table; 0 if there was none
+	XID   uint32 // the one with whose rows the message came
 }
 
 // Column is one column of a relation, in attribute order without gaps.
