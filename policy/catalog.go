@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -188,7 +189,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
 	}
 	defer conn.Release()
-	f, lsn := &facts{oid: rel.OID, role: roleFacts{Name: role}}, ""
+	f, lsn := &facts{oid: rel.OID, role: roleFacts{Name: role}, sight: sight{at: time.Now()}}, ""
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
@@ -199,7 +200,8 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
 		{sql: readsSQL, args: []any{role, rel.OID}, scan: scanReads(&f.reads)},
-		{sql: dependenciesSQL, args: []any{rel.OID}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types)},
+		{sql: dependenciesSQL, args: []any{rel.OID, role}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types,
+			&f.depends.reads, &f.depends.roles, &f.depends.schemas)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.watched().args(), scan: f.sight.read},

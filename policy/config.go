@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Config says how long answers of the database are believed and waited for.
+// Config says how long answers of the database are believed and waited for, and where
+// they are kept.
 type Config struct {
 	// AccessAge is how long it is believed what the catalog says of access (grants,
 	// policies, functions, types, roles and their membership), as Relation messages
@@ -17,6 +18,10 @@ type Config struct {
 	// Timeout is how long Postgres may take to judge the rows of one statement. Default 5 s. A
 	// policy that takes longer for one row hides the row, as if it had raised.
 	Timeout time.Duration
+	// StateFile is where it is kept over restarts since when what is known of access
+	// holds; "" keeps it nowhere, so that more clients that resume over a restart have
+	// to resync. The server derives it from state-dir.
+	StateFile string
 }
 
 // DefaultConfig returns the defaults.

@@ -1,116 +1,123 @@
 package policy
 
 import (
-	"time"
+	"slices"
 
 	"walcast/replication/wal"
 )
 
-// force says since when the facts of a relation for a role are known to hold. They
-// must not judge rows that are older than a change of access.
-type force struct {
-	all    moment        // of all facts
-	others moment        // of all facts but the relation's own catalog rows, whose changes Relation messages announce
-	read   time.Time     // when the catalog was read, by Postgres' clock
-	grace  time.Duration // Config.AccessAge if this was the first reading for the Relation, else 0
+// force says since when access to a relation for a role is known to be as it is: its
+// facts must not judge rows that are older than a change of access. All of its spans
+// must cover a row. The zero force holds for all rows.
+type force []span
+
+// span says since when one or several objects that access depends on are known to be as
+// they are.
+//
+// What counts is what transactions see of each other, so it is transactions that are
+// compared and no clocks: what a snapshot with the change does not see comes after the
+// change. What it sees may have come before or after, and is not judged: the order in
+// which transactions get their ids is not that in which they end.
+//
+// Of the row's own table it can be known which came after: Postgres announces the table
+// again with the first row after a change of it. A row with an older Relation ended before
+// the change, even if its transaction began later.
+type span struct {
+	at   wal.Snapshot // has the change
+	made uint32       // the transaction that made the table, if that is the change; 0 for others
+	// newest is the last transaction that may have made the change, if the change was
+	// announced and nothing else that is known of; 0 for others.
+	newest uint32
+	// settled is for a change that leaves no trace, such as a dropped policy: no earlier
+	// change is as young as this transaction. Any announcement after newest is that of
+	// the change if the table had a row, and so none was due, since then.
+	settled uint32
 }
 
-// moment is the time since which something is known to hold.
-type moment struct {
-	at time.Time // by Postgres' clock
-	// coversSlots means that it holds for all rows in the WAL that logical slots have
-	// still to read. The catalog rows that it depends on were written by transactions
-	// that had ended at the oldest catalog snapshot that a slot keeps, which is before
-	// transaction held; see sight.held.
-	coversSlots bool
-	held        uint32
+// covers reports whether a change of a row comes after the span has begun.
+//
+// Nobody else sees a table before the transaction that makes it has ended. So a later
+// transaction with a row of it has written that afterwards. The rows of the transaction
+// itself may be from before and after each of its changes of access: it has that id, or
+// a smaller one if it made the table in a subtransaction.
+func (s *span) covers(c *wal.Change) bool {
+	switch {
+	case !s.at.Sees(c.XID):
+		return true
+	case s.made != 0:
+		return int32(c.XID-s.made) > 0
+	case s.newest != 0:
+		return s.isAnnounced(c)
+	}
+	return false
 }
 
-// covers reports whether it is known to have held when the change was committed.
-func (m moment) covers(c *wal.Change) bool {
-	return !c.CommitTime.Before(m.at) || m.coversSlots && int32(c.XID-m.held) >= 0
+// isAnnounced reports whether the table was announced, after the change, with a change
+// of a row or one before it.
+func (s *span) isAnnounced(c *wal.Change) bool {
+	a := c.Relation.Announced
+	if a.Last == 0 || int32(c.XID-s.newest) <= 0 || int32(a.XID-s.newest) <= 0 {
+		return false
+	}
+	inside := c.XID == a.XID && a.Last == a.XID // the row's transaction itself has made the change
+	return s.settled == 0 || int32(a.Last-s.settled) >= 0 && !inside
+}
+
+func (s *span) equal(o *span) bool {
+	return s.made == o.made && s.newest == o.newest && s.settled == o.settled && s.at.Equal(o.at)
+}
+
+// holds reports whether there is no change that the span covers and o does not.
+func (s *span) holds(o *span) bool {
+	return s.equal(o) || s.made == 0 && s.newest == 0 && s.at.HasAll(o.at)
+}
+
+// mostSpans is how many spans a force has before they become one, which covers less.
+const mostSpans = 8
+
+// and adds a span that must cover a row too.
+func (f *force) and(s span) {
+	if slices.ContainsFunc(*f, func(o span) bool { return o.holds(&s) }) {
+		return
+	}
+	all := append(slices.DeleteFunc(*f, func(o span) bool { return s.holds(&o) }), s)
+	if len(all) > mostSpans {
+		all = append(all[:0], span{at: all.last()})
+	}
+	*f = all
+}
+
+// last is a snapshot that sees all that those of the spans see.
+func (f force) last() (last wal.Snapshot) {
+	for i := range f {
+		last.Next = max(last.Next, f[i].at.Next)
+	}
+	last.Least = last.Next
+	return last
+}
+
+func (f force) equal(o force) bool {
+	return slices.EqualFunc(f, o, func(a, b span) bool { return a.equal(&b) })
+}
+
+// covers reports whether access is known to have been the same when a change was
+// committed. Changes without a transaction are not of the WAL.
+func (f force) covers(c *wal.Change) bool {
+	if c.XID == 0 {
+		return true
+	}
+	for i := range f {
+		if !f[i].covers(c) {
+			return false
+		}
+	}
+	return true
 }
 
 // Judges reports whether the view, and the rules of its verdict, are known to have
 // held when the change was committed. If not, access to the table may have changed
 // since, and channels that would get the change have to read the table again. Judges
 // takes a few comparisons and no lock.
-//
-// When the table's own columns, grants, row-level security or policies change, a
-// Relation message precedes the next row. So a row of the newest Relation comes after
-// the last such change in the WAL, but there may be a later one behind the row that
-// the view already knows. This is ruled out if the view was first read for that
-// Relation within Config.AccessAge of the row's commit.
 func (v *View) Judges(c *wal.Change) bool {
-	f := &v.force
-	return f.all.covers(c) || v.newest && f.read.Sub(c.CommitTime) <= f.grace && f.others.covers(c)
-}
-
-// memory is what was last read of a table for a role, for this or an earlier
-// Relation.
-type memory struct {
-	prints prints
-	force  force
-}
-
-// newForce compares what the catalog says with what it said when it was last read,
-// for this or an earlier Relation. before is nil if it was never read.
-func newForce(own uint32, f *facts, before *memory) force {
-	now := moment{at: f.sight.at}
-	known := force{read: f.sight.at, all: now, others: now}
-	if before == nil {
-		known.all = f.sight.moment(f.depends.all())
-		known.others = f.sight.moment(f.depends.but(own))
-		return known
-	}
-	same, othersSame := true, true
-	var added []dependency
-	for _, d := range f.depends.all() {
-		print, had := before.prints[d]
-		switch {
-		case !had:
-			added = append(added, d)
-		case print != f.sight.prints[d] && d == dependency{DependRelation, own}:
-			same = false
-		case print != f.sight.prints[d]:
-			same, othersSame = false, false
-		}
-	}
-	if same && len(added) == 0 {
-		known.all, known.others = before.force.all, before.force.others
-		return known
-	}
-	if othersSame {
-		known.others = before.force.others
-		if m := f.sight.moment(added); len(added) > 0 && !m.coversSlots {
-			known.others = now
-		}
-	}
-	return known
-}
-
-// sight is the fingerprints that were found when the catalog was read or looked at.
-type sight struct {
-	prints prints
-	ages   map[dependency]int32 // the age of the newest catalog row, in transactions
-
-	at       time.Time // Postgres' clock after the snapshot was taken
-	snapshot wal.Snapshot
-	flushed  wal.LSN // up to where Postgres had flushed its WAL, just after
-	// held is the oldest catalog_xmin of the database's logical slots: all
-	// transactions before it had ended at a position that the slots have passed.
-	// heldAge is its age in transactions, 0 without a slot.
-	held    uint32
-	heldAge int32
-}
-
-// moment returns since when dependencies are known to be as they are, if nothing was
-// known of them before.
-func (s *sight) moment(of []dependency) moment {
-	m := moment{at: s.at, coversSlots: s.heldAge > 0, held: s.held}
-	for _, d := range of {
-		age, known := s.ages[d]
-		m.coversSlots = m.coversSlots && (!known || age > s.heldAge)
-	}
-	return m
+	return c.Position.LSN >= v.unexplained && v.force.covers(c)
 }

@@ -13,6 +13,7 @@ type Policy struct {
 	*postgres // the way to the database; the generation
 	*subjects // the roles and claims that channels act as
 	*tables   // what is known of relations: views, verdicts
+	*keeper   // what was known of relations, over restarts
 	*asker    // asks Postgres about rows
 	*watch    // looks for changes of the catalog
 	*private  // asks Postgres about private topics
@@ -24,10 +25,11 @@ type Policy struct {
 func New(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Registerer) *Policy {
 	pg := &postgres{config: c, pool: pool, joining: newJoining(pool), log: logger.With("component", "policy"), now: time.Now}
 	pg.raised.logged = map[string]time.Time{}
-	p := &Policy{postgres: pg, tables: &tables{pg: pg, known: map[tableKey]*table{}, newest: map[uint32]tableKey{}, memory: map[memoryKey]*memory{}}}
+	p := &Policy{postgres: pg, keeper: newKeeper(pg)}
+	p.tables = &tables{pg: pg, keeper: p.keeper, known: map[tableKey]*table{}}
 	p.subjects = &subjects{tables: p.tables, held: map[subjectKey]*holding{}}
 	p.asker = &asker{pg: pg, tables: p.tables}
-	p.watch = &watch{pg: pg, tables: p.tables, wake: make(chan struct{}, 1), registered: map[dependency]*int64{}}
+	p.watch = &watch{pg: pg, tables: p.tables, keeper: p.keeper, wake: make(chan struct{}, 1), registered: map[dependency]*int64{}}
 	p.private = &private{pg: pg, watch: p.watch}
 	pg.metrics = newMetrics(reg, p)
 	return p

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -26,14 +27,12 @@ func (r *Reads) dependencies() dependencies {
 
 // with adds other dependencies, each once.
 func (d dependencies) with(o dependencies) dependencies {
-	var all dependencies
-	once := map[dependency]bool{}
-	for _, of := range [][]dependency{d.all(), o.all()} {
-		for _, each := range of {
-			if !once[each] {
-				once[each] = true
-				all.add(each)
-			}
+	all := d
+	all.relations, all.functions, all.types = slices.Clip(d.relations), slices.Clip(d.functions), slices.Clip(d.types)
+	known := d.all()
+	for _, each := range o.all() {
+		if !slices.Contains(known, each) {
+			all.add(each)
 		}
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -15,24 +16,12 @@ import (
 // so a new entry, exactly in WAL order. The old entry is removed when its Relation is
 // garbage collected, as consumers may be at different positions of the log.
 type tables struct {
-	pg *postgres
+	pg     *postgres
+	keeper *keeper
 
 	mu    sync.RWMutex
 	known map[tableKey]*table
-	// newest is the last Relation of each OID, and memory what was last read of an OID
-	// for a role. Both outlive the entry of the Relation.
-	newest map[uint32]tableKey
-	memory map[memoryKey]*memory
 }
-
-type memoryKey struct {
-	oid  uint32
-	role string
-}
-
-// mostMemories is how many memories are kept. Without its memory a row that is older
-// than the last reading of the catalog cannot be judged.
-const mostMemories = 100_000
 
 // tableKey identifies a Relation without keeping it alive.
 type tableKey = weak.Pointer[wal.Relation]
@@ -62,6 +51,9 @@ type access struct {
 	prints  prints
 	changed int
 	since   wal.LSN // see View.Since
+	// unexplained is where the WAL was when a change was read that no object shows
+	// which access depends on; 0 if there was none.
+	unexplained wal.LSN
 }
 
 // of returns the entry for a relation and role, which it makes if there is none.
@@ -109,7 +101,6 @@ func (t *tables) add(rel *wal.Relation, key tableKey) *table {
 	}
 	entry := &table{roles: roles{}}
 	t.known[key] = entry
-	t.newest[rel.OID] = key
 	runtime.AddCleanup(rel, t.forget, key)
 	return entry
 }
@@ -118,30 +109,6 @@ func (t *tables) forget(key tableKey) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.known, key)
-}
-
-func (t *tables) isNewest(rel *wal.Relation) bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.newest[rel.OID] == weak.Make(rel)
-}
-
-// recall returns what was last read of a table for a role, nil if nothing was.
-func (t *tables) recall(key memoryKey) *memory {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return t.memory[key]
-}
-
-func (t *tables) remember(key memoryKey, m *memory) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.memory) >= mostMemories {
-		clear(t.memory)
-	}
-	if last := t.memory[key]; last == nil || last.force.read.Before(m.force.read) {
-		t.memory[key] = m
-	}
 }
 
 // knownAccess is an entry with its relation and role.
@@ -163,12 +130,6 @@ func (t *tables) all() (all []knownAccess) {
 		entry.mu.RUnlock()
 	}
 	return all
-}
-
-func (t *tables) empty() bool {
-	t.mu.RLock()
-	defer t.mu.RUnlock()
-	return len(t.known) == 0
 }
 
 // count returns the number of entries whose rows are checked as v says.
@@ -236,6 +197,17 @@ func (a *access) expire() {
 	a.loaded = time.Time{}
 }
 
+// admit has the catalog read again for all tables if it is now that of another database.
+func (t *tables) admit(ctx context.Context, s *sight) error {
+	forgot, err := t.keeper.admit(ctx, s)
+	if forgot {
+		for _, known := range t.all() {
+			known.access.expire()
+		}
+	}
+	return err
+}
+
 // trusted reports whether the rules of an epoch are the current ones.
 func (a *access) trusted(epoch uint32) bool {
 	a.mu.RLock()
@@ -291,8 +263,11 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 	if a.rules != nil && (a.rules.text != r.text || !a.view.equal(v) || (a.role == nil) != (role == nil)) {
 		a.changed++
 		a.since = f.lsn
+		if a.view.force.equal(in) {
+			a.unexplained = f.lsn
+		}
 	}
-	a.depends, a.prints = f.watched().all(), f.sight.prints
+	a.depends, a.prints = slices.Concat(f.watched().all(), f.depends.access(true)), f.sight.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -300,7 +275,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.rules = r
 		a.epoch++
 	}
-	v.Epoch, v.Since, v.force, v.Fingerprints = a.epoch, a.since, in, newFingerprints(&v, r, f)
+	v.Epoch, v.Since, v.unexplained, v.force, v.Fingerprints = a.epoch, a.since, a.unexplained, in, newFingerprints(&v, r, f)
 	a.loaded, a.role, a.view = at, role, v
 	return moved
 }
@@ -334,13 +309,11 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 		t.pg.metrics.loads.WithLabelValues("failed").Inc()
 		return View{}, nil, err
 	}
-	t.pg.metrics.loads.WithLabelValues("ok").Inc()
-	key := memoryKey{rel.OID, role}
-	in := newForce(rel.OID, f, t.recall(key))
-	if a.current() == nil {
-		in.grace = t.pg.config.AccessAge
+	if err := t.admit(ctx, &f.sight); err != nil {
+		return View{}, nil, err
 	}
-	t.remember(key, &memory{prints: f.sight.prints, force: in})
+	t.pg.metrics.loads.WithLabelValues("ok").Inc()
+	in := t.keeper.force(&f.sight, rel.OID, f.depends.access(f.relation.RowSecurity))
 	if a.store(now, rel, f, in) {
 		t.pg.generation.Add(1)
 	}

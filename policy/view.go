@@ -29,14 +29,13 @@ type View struct {
 	// asks for a Verdict.
 	Epoch uint32
 	// Since is the position of the WAL when a change of the view was read for this
-	// Relation; 0 if it has not changed. Rows that committed before may be older than
-	// the change, and must not be judged by this view.
+	// Relation; 0 if it has not changed. Which rows are older is told by Judges.
 	Since wal.LSN
 	Reads Reads
 	Fingerprints
 
-	force  force
-	newest bool // Relation is the last one of the table
+	force       force
+	unexplained wal.LSN // rows that were committed before are not judged either
 }
 
 func newView(rel *wal.Relation, f *facts) View {
@@ -89,7 +88,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	if unfit != nil {
 		return nil, unfit
 	}
-	v.Relation, v.newest = rel, t.isNewest(rel)
+	v.Relation = rel
 	return &v, nil
 }
 

@@ -43,7 +43,10 @@ func (c *Changed) add(d dependency) {
 type watch struct {
 	pg     *postgres
 	tables *tables
+	keeper *keeper
 	wake   chan struct{} // has a token if a caller waits
+
+	listed listed // belongs to Run
 
 	mu         sync.Mutex
 	runs       bool  // Run is running
@@ -142,6 +145,32 @@ func (w *watch) Flushed() wal.LSN {
 	return w.last.flushed
 }
 
+// glanceMost is how long Glance waits.
+const glanceMost = 50 * time.Millisecond
+
+// Glance waits for a look that begins now, but not for long. What it finds of access is
+// known then to be no younger than rows that are committed afterwards. Without it there
+// may be some that are not judged, right behind a change of access.
+func (w *watch) Glance(ctx context.Context) {
+	if !w.isWell() {
+		return // it would wait in vain
+	}
+	timer := time.NewTimer(glanceMost)
+	defer timer.Stop()
+	select {
+	case <-w.after(w.pg.now()).done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// isWell reports whether looks come and succeed.
+func (w *watch) isWell() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs && w.last != nil && w.pg.now().Sub(w.last.began) < 2*w.pg.config.AccessAge
+}
+
 // Late reports whether what is known may be older than Config.AccessAge: no look
 // that began after since has succeeded yet. The caller then waits for one in
 // Confirm before it goes by what is known. It needs no I/O, and is false while Run
@@ -171,12 +200,17 @@ func (w *watch) after(at time.Time) *look {
 	}
 	if w.next == nil {
 		w.next = &look{done: make(chan struct{})}
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.rouse()
 	}
 	return w.next
+}
+
+// rouse has Run look now.
+func (w *watch) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
 }
 
 // begin returns the look that waiting callers share, and marks it as begun.
@@ -202,13 +236,6 @@ func (w *watch) end(l *look, err error) {
 	close(l.done)
 }
 
-// idle reports whether there is nothing to look at, and nobody waits.
-func (w *watch) idle() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.next == nil && len(w.registered) == 0
-}
-
 // Run looks at what answers depend on, whenever a caller waits in Confirm and at least
 // twice in Config.AccessAge, until ctx is done. Facts that have changed are read again
 // at once; those that have not stay valid without reading them again.
@@ -225,6 +252,7 @@ func (w *watch) Run(ctx context.Context) error {
 	defer leave()
 	w.run(true)
 	defer w.run(false)
+	w.rouse() // what the first look saw is known of tables that come later
 	for {
 		select {
 		case <-ctx.Done():
@@ -232,9 +260,6 @@ func (w *watch) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-w.wake:
 		case <-ticker.C:
-			if w.idle() && w.tables.empty() {
-				continue
-			}
 		}
 		l := w.begin(w.pg.now())
 		started := time.Now()
@@ -279,13 +304,24 @@ func (w *watch) connect(ctx context.Context) (*pgx.Conn, error) {
 func (w *watch) look(ctx context.Context, conn *pgx.Conn, began time.Time) (seen wal.Snapshot, flushed wal.LSN, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*w.pg.config.Timeout)
 	defer cancel()
+	if err := w.listed.refresh(ctx, conn, began); err != nil {
+		return seen, 0, err
+	}
 	known := w.tables.all()
-	sight, err := readSight(ctx, conn, w.wanted(known))
+	wanted := w.wanted(known)
+	for _, d := range w.listed.due(began, w.pg.config.AccessAge/4) {
+		wanted[d] = true
+	}
+	sight, err := readSight(ctx, conn, wanted.dependencies())
 	if err != nil {
 		return seen, 0, err
 	}
+	if err := w.tables.admit(ctx, sight); err != nil {
+		return seen, 0, err
+	}
+	w.keeper.look(sight, wanted)
 	found := sight.prints
-	changed := w.compare(found)
+	changed := w.compare(wanted, found)
 	read := w.tables.readOnce()
 	for _, k := range known {
 		differing := k.access.differing(found)
@@ -331,9 +367,11 @@ func (w *watch) reread(ctx context.Context, rel *wal.Relation, k knownAccess, re
 	return nil
 }
 
-// wanted returns the objects whose fingerprints are to be read, each once.
-func (w *watch) wanted(known []knownAccess) *dependencies {
-	once := map[dependency]bool{}
+// wanted is the objects whose fingerprints a look reads, each once.
+type wanted map[dependency]bool
+
+func (w *watch) wanted(known []knownAccess) wanted {
+	once := wanted{}
 	for _, k := range known {
 		for _, d := range k.access.dependencies() {
 			once[d] = true
@@ -344,19 +382,26 @@ func (w *watch) wanted(known []knownAccess) *dependencies {
 	for d := range w.registered {
 		once[d] = true
 	}
+	return once
+}
+
+func (w wanted) dependencies() *dependencies {
 	var all dependencies
-	for d := range once {
+	for d := range w {
 		all.add(d)
 	}
 	return &all
 }
 
 // compare returns which registered objects have changed, and stores their new
-// fingerprints.
-func (w *watch) compare(found prints) (changed Changed) {
+// fingerprints. Those that were registered while the look was taken wait for the next.
+func (w *watch) compare(wanted wanted, found prints) (changed Changed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for d, last := range w.registered {
+		if !wanted[d] {
+			continue
+		}
 		if *last != 0 && *last != found.of(d) {
 			changed.add(d)
 		}

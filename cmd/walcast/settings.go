@@ -25,7 +25,7 @@ type databaseSettings struct {
 
 type logSettings struct {
 	ResumeWindow time.Duration `default:"2m" help:"How long a client may be away and still get what it missed. Postgres keeps the WAL of that time."`
-	StateDir     string        `placeholder:"PATH" help:"Folder where it is kept over a restart what clients with a client_id have received; without it they are told to resync. Default: $STATE_DIRECTORY, $XDG_STATE_HOME/walcast, or ~/.local/state/walcast."`
+	StateDir     string        `placeholder:"PATH" help:"Folder where it is kept over a restart what clients with a client_id have received, and since when access to tables is as it is; without it clients are told to resync. Default: $STATE_DIRECTORY, $XDG_STATE_HOME/walcast, or ~/.local/state/walcast."`
 	LogSize      size          `default:"64MiB" help:"Changes held in memory for resuming, at most; past it the oldest leave before the window is over."`
 }
 

@@ -84,7 +84,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,
-		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true, "Channels.SnapshotPool": true, "Channels.Publications": true,
+		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true, "Channels.SnapshotPool": true, "Channels.Publications": true, "Policy.StateFile": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {
 		if same && !others[name] {

@@ -1,0 +1,316 @@
+package policy
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"walcast/replication/wal"
+)
+
+// history is what is known of the objects that access depends on: how they were last
+// seen, and since when they are so. It outlives the Relations and roles that it was
+// read for, as rows may be older than these.
+type history struct {
+	apart time.Duration // what is seen in that time follows upon each other
+
+	mu      sync.Mutex
+	objects map[dependency]*object
+	looks   []pastLook    // in the order of time; nothing has gone without a trace since the first
+	gone    traceless     // how that is known
+	version uint64        // counts changes of what is kept over restarts
+	changed chan struct{} // has a token if there were any
+}
+
+// object is what is known of one object.
+type object struct {
+	found
+	trace      uint64       // of what has changed it without its fingerprint, see found.trace
+	since      []span       // since when it is so
+	settled    uint32       // transactions from it on have begun after the last change
+	at         time.Time    // when it was last seen so
+	seen       wal.Snapshot // of that time
+	isRestored bool         // by an earlier run, and not seen since: it has no more than its fingerprint and its trace
+}
+
+// pastLook is what is kept of a look.
+type pastLook struct {
+	at       time.Time
+	snapshot wal.Snapshot
+}
+
+// traceless is how a sight found what leaves no row in the catalog when it goes.
+type traceless struct {
+	print int64
+	seen  wal.Snapshot
+}
+
+// Looks that are closer than pastApart are kept as one, the earlier. pastMost of them
+// reach back for more than a resume window by default.
+const (
+	pastApart = 100 * time.Millisecond
+	pastMost  = 2048
+)
+
+// mostObjects is how many objects are known. Beyond that all are forgotten, and what is
+// not looked at does not come back.
+const mostObjects = 100_000
+
+// firstOfUsers is the first OID that is not Postgres' own. What is known of its own
+// functions and roles is written beside that of others.
+const firstOfUsers = 16384
+
+func newHistory(accessAge time.Duration) *history {
+	return &history{apart: 4 * accessAge, objects: map[dependency]*object{}, changed: make(chan struct{}, 1)}
+}
+
+// look takes in what a look has seen.
+func (h *history) look(s *sight, of wanted) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lose(s)
+	for d := range of {
+		if d.decidesAccess() {
+			h.learn(s, d)
+		}
+	}
+	if n := len(h.looks); n > 0 && s.at.Sub(h.looks[n-1].at) < pastApart {
+		return
+	}
+	if len(h.looks) >= pastMost {
+		h.looks = append(h.looks[:0], h.looks[pastMost/4:]...)
+	}
+	h.looks = append(h.looks, pastLook{s.at, s.snapshot})
+}
+
+// force takes in what was read of a relation, and says since when all of it is as it is.
+func (h *history) force(s *sight, relation uint32, access []dependency) (f force) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lose(s)
+	for _, d := range access {
+		for _, since := range h.learn(s, d) {
+			if d != (dependency{dependAccess, relation}) {
+				since.newest, since.settled = 0, 0 // a change of another object announces nothing of this table
+			}
+			f.and(since)
+		}
+	}
+	return f
+}
+
+// lose forgets the looks if something has gone since that leaves no trace in the
+// catalog: of objects that are seen for the first time they do not tell any more
+// that these were the same. h.mu must be held.
+func (h *history) lose(s *sight) {
+	if h.gone.seen.HasAll(s.snapshot) { // somebody has read later, and was faster
+		return
+	}
+	if h.gone.print != s.traceless {
+		h.looks = nil
+	}
+	h.gone = traceless{s.traceless, s.snapshot}
+}
+
+// learn compares what the catalog says of an object with what it said before, and
+// returns since when it is so. h.mu must be held.
+//
+// That it says the same means that nothing has changed between, however long that
+// was: the fingerprints are of catalog rows, and a row that was changed and changed
+// back is another one. Only of a role's attributes there is nothing but what they are.
+func (h *history) learn(s *sight, d dependency) []span {
+	now, there := s.of(d)
+	was := h.objects[d]
+	switch {
+	case !there:
+		delete(h.objects, d)
+		return []span{{at: s.snapshot}}
+	case was != nil && !was.isRestored && was.seen.HasAll(s.snapshot): // somebody has read later, and was faster
+		if was.print == now.print {
+			return was.since
+		}
+		return []span{{at: s.snapshot}}
+	case was == nil:
+		was = h.add(d, &object{since: []span{h.first(s, d, now)}, settled: uint32(s.snapshot.Next)})
+	case !was.isAs(now):
+		was.since, was.settled = []span{h.change(s, was, d, now)}, uint32(s.snapshot.Next)
+		h.note()
+	case was.isRestored:
+		was.settled = uint32(s.snapshot.Next)
+	case was.details().identity != now.details().identity:
+		h.note()
+	}
+	was.found, was.isRestored = now, false
+	was.at, was.seen = s.at, s.snapshot
+	return was.since
+}
+
+// add keeps an object that was not known.
+func (h *history) add(d dependency, o *object) *object {
+	if len(h.objects) >= mostObjects {
+		clear(h.objects)
+	}
+	h.objects[d] = o
+	if d.oid >= firstOfUsers {
+		h.note()
+	}
+	return o
+}
+
+// note has what is known be written.
+func (h *history) note() {
+	h.version++
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// isAs reports whether an object has not changed.
+func (o *object) isAs(now found) bool {
+	if o.isRestored {
+		return o.print == now.print && o.trace == now.trace()
+	}
+	return o.print == now.print && !now.wasTouched(o.found)
+}
+
+// first is since when an object is as it is that is seen for the first time. Its rows in
+// the catalog tell by which transaction the last change of it was that has left any.
+func (h *history) first(s *sight, d dependency, now found) span {
+	if d.kind != DependType && !now.mayHaveLost() {
+		switch made, isTable := now.made(); {
+		case s.heldAge > 0 && int32(now.newest-s.held) < 0:
+			// All that slots have still to read is of transactions that had not ended
+			// when this one had.
+			held := s.snapshot.Full(s.held)
+			return span{at: wal.Snapshot{Least: held, Next: held}}
+		case isTable && made == now.newest:
+			return span{at: s.snapshot, made: made}
+		}
+	}
+	for i := range h.looks {
+		// It may be a subtransaction of one that was under way.
+		if l := h.looks[i].snapshot; int32(now.newest-uint32(l.Least)) < 0 && s.snapshot.HasAll(l) {
+			return span{at: l}
+		}
+	}
+	return span{at: s.snapshot}
+}
+
+// change is since when an object is as it is that was seen before, and was different. Of
+// a table it is known which row announced it again, if it was seen not long ago and nothing
+// but the change can have been the reason. A policy that was dropped is one change.
+func (h *history) change(s *sight, was *object, d dependency, now found) span {
+	in := span{at: s.snapshot}
+	before, after := was.details(), now.details()
+	if d.kind != dependAccess || was.isRestored || s.at.Sub(was.at) >= h.apart || before.announced != after.announced {
+		return in
+	}
+	lost := map[string]bool{}
+	for policy := range strings.SplitSeq(before.policies, ",") {
+		lost[policy] = policy != ""
+	}
+	for policy := range strings.SplitSeq(after.policies, ",") {
+		delete(lost, policy)
+	}
+	delete(lost, "")
+	switch began := uint32(was.seen.Next); {
+	case len(lost) == 0 && int32(now.newest-began) >= 0:
+		in.newest = now.newest
+	case len(lost) == 1 && int32(now.newest-began) < 0:
+		in.newest, in.settled = began-1, was.settled
+	}
+	return in
+}
+
+// forget drops all that is known. It is of another server, whose transactions are not
+// those of this one.
+func (h *history) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clear(h.objects)
+	h.looks, h.gone = nil, traceless{}
+	h.note()
+}
+
+// isAhead reports whether transactions were seen that had not begun for a sight.
+func (h *history) isAhead(s *sight) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone.seen.Next > s.snapshot.Next
+}
+
+// adopt takes in what an earlier run has left. What was seen since is newer.
+func (h *history) adopt(restored map[dependency]object) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for d, o := range restored {
+		if h.objects[d] == nil {
+			h.objects[d] = &o
+		}
+	}
+}
+
+// list returns all objects as they are now, and the version that they are of.
+func (h *history) list() (all map[dependency]object, version uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all = make(map[dependency]object, len(h.objects))
+	for d, o := range h.objects {
+		all[d] = *o
+	}
+	return all, h.version
+}
+
+// decidesAccess reports whether access may depend on objects of the kind.
+func (d dependency) decidesAccess() bool { return d.kind != DependRelation && d.kind != dependRest }
+
+// found is what a sight has of an object.
+type found struct {
+	print  int64
+	newest uint32 // the transaction that wrote the newest of its catalog rows
+	more   string // see sightSQL
+}
+
+// oldest is the age at which rows of the catalog count as older than all transactions.
+// Those that were there from the beginning have the greatest age there is.
+const oldest = 1 << 30
+
+// of returns what a sight has of an object; there is false if the database does not
+// have it.
+func (s *sight) of(d dependency) (f found, there bool) {
+	print, there := s.prints[d]
+	age, isDated := s.ages[d]
+	if !isDated {
+		age = oldest // it has no rows of its own
+	}
+	return found{print, s.latest - uint32(min(age, oldest)), s.more[d]}, there
+}
+
+// details is what more has, in the order of sightSQL.
+func (f found) details() (d struct{ identity, made, rest, lossy, policies, announced string }) {
+	parts := append(strings.SplitN(f.more, ";", 6), "", "", "", "", "")
+	d.identity, d.made, d.rest, d.lossy, d.policies, d.announced = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
+	return d
+}
+
+// mayHaveLost reports whether access may have widened without any row of the catalog
+// that tells.
+func (f found) mayHaveLost() bool { return f.details().lossy == "t" }
+
+// made returns the transaction that has made a relation. It is not ok of other objects.
+func (f found) made() (xid uint32, ok bool) {
+	id, err := strconv.ParseUint(f.details().made, 10, 32)
+	return uint32(id), err == nil
+}
+
+// wasTouched reports whether the row of a relation in pg_class is another one, and
+// nothing that it has differs: it was changed and changed back.
+func (f found) wasTouched(before found) bool {
+	if f.more == before.more {
+		return false
+	}
+	now, was := f.details(), before.details()
+	return now.identity != was.identity && now.rest == was.rest
+}

@@ -1,0 +1,63 @@
+package policy
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// listed is published tables, and roles. They are looked at before anybody asks for their
+// rows: whoever does first may get rows from just before, and access is known to have
+// been the same then.
+type listed struct {
+	found  []dependency
+	read   time.Time
+	looked time.Time
+}
+
+// listedAge is how old the list may be. What is newer is not looked at before somebody
+// asks for it.
+const listedAge = 2 * time.Second
+
+// listedSQL finds the newest tables, of which it takes 100, with their partitioned roots
+// and their schemas, and the newest 100 roles.
+const listedSQL = `with newest as (select c.oid, c.relispartition from pg_publication_tables p join pg_namespace n on n.nspname = p.schemaname
+		join pg_class c on c.relnamespace = n.oid and c.relname = p.tablename group by c.oid, c.relispartition order by c.oid desc limit 100)
+select '` + string(dependAccess) + `', n.oid from newest n
+union select '` + string(dependAccess) + `', a.relid::oid from newest n, pg_partition_ancestors(n.oid) a where n.relispartition
+union select '` + string(dependSchema) + `', c.relnamespace from newest n join pg_class c on c.oid = n.oid
+union (select '` + string(dependRole) + `', r.oid from pg_roles r where r.oid >= 16384 order by r.oid desc limit 100)`
+
+// refresh reads the list if it is old, over a session whose search_path is catalogPath.
+func (p *listed) refresh(ctx context.Context, conn *pgx.Conn, now time.Time) error {
+	if p.found != nil && now.Sub(p.read) < listedAge {
+		return nil
+	}
+	rows, err := conn.Query(ctx, listedSQL)
+	if err != nil {
+		return fmt.Errorf("list published tables: %w", err)
+	}
+	found := []dependency{}
+	var kind string
+	var oid uint32
+	if _, err := pgx.ForEachRow(rows, []any{&kind, &oid}, func() error {
+		found = append(found, dependency{Kind(kind), oid})
+		return nil
+	}); err != nil {
+		return fmt.Errorf("list published tables: %w", err)
+	}
+	p.found, p.read = found, now
+	return nil
+}
+
+// due is what a look at a time takes along: what is listed, if that was not looked at
+// within an age. Rows may wait for the look.
+func (p *listed) due(now time.Time, age time.Duration) []dependency {
+	if now.Sub(p.looked) < age {
+		return nil
+	}
+	p.looked = now
+	return p.found
+}
