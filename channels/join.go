@@ -176,6 +176,9 @@ func (j *joining) register(ctx context.Context) error {
 		ch.access.release()
 		return err
 	}
+	if len(j.bindings) > 0 {
+		h.policy.Glance(ctx) // what commits after the reply is younger than what is known of access
+	}
 	ch.present = h.rooms.Member(topic, presence.MemberConfig{
 		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
 		Client: client, Address: ch.address, Outbox: ch.out,

@@ -33,7 +33,8 @@ type Config struct {
 	LogicalMessageRoles []string
 
 	// StateDir (state-dir) is the folder that remembers over a restart what clients
-	// with a client_id have received; "" remembers nothing.
+	// with a client_id have received, and since when access to tables is as it is; ""
+	// remembers nothing.
 	StateDir string
 
 	Log         changelog.Config

@@ -71,12 +71,13 @@ func newProject(ctx context.Context, c Config, tell func(replication.Role), logg
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
 	}
-	c.Channels.StateFile = c.stateFile()
+	c.Channels.StateFile, c.Policy.StateFile = c.stateFile("clients"), c.stateFile("access")
 	c.Channels.SnapshotPool, c.Channels.Publications = p.rows, c.Replication.Publications
 	c.Channels.Archive = archive{migrations.NewArchive(p.pool)}
 	operators := policy.NewOperators(p.pool, registry)
 	c.Channels.Operators, c.Channels.Locale = operators, p.locale(ctx, operators)
 	p.policy = policy.New(c.Policy, p.pool, logger, registry)
+	p.policy.Restore()
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	c.Channels.Feed = func() channels.Feed {
 		s := p.reader.Status()
@@ -130,6 +131,7 @@ func (p *project) stages(s *Server) []stage {
 		{"logical messages", p.writers.run},
 		{"auth", p.verifier.Run},
 		{"types", func(ctx context.Context) error { return p.types.run(ctx, p.policy, p.reader) }},
+		{"known access", func(ctx context.Context) error { return p.policy.Keep(ctx, func() bool { return !p.stands() }) }},
 		{"policy", p.look},
 		{"announcements", p.announceClients},
 		{"channels", p.hub.Run},
@@ -161,6 +163,11 @@ func (p *project) read(ctx context.Context) error {
 		}
 	}
 	p.writers.look(ctx) // before the first message is read
+	// Access is known as it is before the first live row comes, which then is no older. An
+	// error is logged where it is noticed, and has some rows be taken for older.
+	if _, err := p.policy.Confirm(ctx, time.Now()); err != nil {
+		p.logger.Warn("not known before the first row who may see what: clients may have to resync", "err", err)
+	}
 	return p.reader.Run(ctx)
 }
 

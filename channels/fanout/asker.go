@@ -158,15 +158,9 @@ func (a *asker) askRows(ctx context.Context, r *round) error {
 		return err
 	}
 	for i, p := range r.parts {
-		var last *question
 		for k, q := range p.questions {
 			q.yes, q.raised = inquiries[i].Visible[k], inquiries[i].Errs[k]
-			if last != nil && last.view == q.view {
-				q.since, q.outdated = last.since, last.outdated
-			} else {
-				q.since, q.outdated = changedSince(a.fanout.policy, q.view, p.group.subject)
-			}
-			last = q
+			q.rules = changedSince(a.fanout.policy, q.view, p.group.subject, q.change)
 		}
 	}
 	a.noteStale(ctx, r, inquiries)
@@ -287,7 +281,7 @@ func (r *round) charge(s *Session, now time.Time, took time.Duration) (over bool
 // it. a.mu must be held.
 func (a *asker) answer(q *question) {
 	for _, then := range q.then {
-		if q.yes && !q.outdated && q.raised == nil {
+		if q.yes && q.rules == current && q.raised == nil {
 			a.add(then)
 		}
 	}

@@ -176,7 +176,7 @@ func (c *catchup) chase(ctx context.Context) error {
 		if !c.turn.begin(ctx) {
 			return ctx.Err()
 		}
-		if near && c.handOver(cursor.Standing()) {
+		if near && !c.hasGap() && c.handOver(cursor.Standing()) {
 			return nil
 		}
 		changes, err := c.next(ctx, cursor)
@@ -185,7 +185,10 @@ func (c *catchup) chase(ctx context.Context) error {
 		}
 		// A catch-up that is far behind has no reason to take the lane's lock.
 		near = len(changes) < c.piece || c.hasLeft()
-		if !c.delivery.deliver(ctx, changes) || !c.drain(ctx) {
+		if !c.delivery.deliver(ctx, changes) {
+			return ctx.Err()
+		}
+		if c.passGap(len(changes)); !c.drain(ctx) {
 			return ctx.Err()
 		}
 	}
@@ -197,7 +200,7 @@ func (c *catchup) chase(ctx context.Context) error {
 func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Change, error) {
 	for {
 		changes, wait, err := cursor.Take(c.piece)
-		if wait == nil || c.hasLeft() || c.awaitsRows() {
+		if wait == nil || c.hasLeft() || c.awaitsRows() || c.hasGap() {
 			return changes, err
 		}
 		c.turn.end()
@@ -211,6 +214,13 @@ func (c *catchup) next(ctx context.Context, cursor *changelog.Cursor) ([]*wal.Ch
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// hasGap reports whether the client is still to be told of a gap.
+func (c *catchup) hasGap() bool {
+	c.delivery.mu.Lock()
+	defer c.delivery.mu.Unlock()
+	return !c.hasLeft() && c.subscription.gap != nil
 }
 
 // find returns a cursor at from. It waits for the log to have the position, as

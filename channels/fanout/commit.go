@@ -108,7 +108,7 @@ func (o *sender) commit(c *wal.Change) {
 		}
 		s.unfinished.noted = false
 		switch {
-		case !s.behind():
+		case !s.behind() && s.gap == nil:
 			o.frames.commitTo(s, c)
 		case s.unfinished.isDue(c) || s.unfinished.waiting == c.Position.LSN:
 			o.waiting.put(s, step{change: c})

@@ -269,7 +269,7 @@ func (d *delivery) releaseEach(subscriptions []*Subscription) (left []*Subscript
 	defer d.mu.Unlock()
 	left = subscriptions[:0]
 	for _, s := range subscriptions {
-		if d.waiting.release(s) {
+		if d.waiting.release(s) || d.matcher.attached.has(s) && s.tellGap() && s.behind() { // the lane may have nothing to do for long
 			left = append(left, s)
 		}
 	}
@@ -284,6 +284,9 @@ func (d *delivery) add(s *Subscription) {
 	d.matcher.attached.add(s)
 	d.matcher.attached.addBindings(s)
 	d.matcher.attached.noteAgain(s)
+	if !s.awaitsRows() { // otherwise a catch-up tells, behind the rows
+		s.tellGap() // a lane may have nothing to do for long
+	}
 }
 
 // drop takes a subscription out. Unless it is closed it is added to another
@@ -291,6 +294,7 @@ func (d *delivery) add(s *Subscription) {
 // for a closed one. d.mu must be held.
 func (d *delivery) drop(s *Subscription) {
 	d.waiting.discard(s)
+	delete(d.waiting.gaps, s)
 	d.matcher.attached.removeBindings(s)
 	d.matcher.attached.remove(s)
 	d.pacing.signal()

@@ -82,9 +82,6 @@ func (b *binding) isDue() bool {
 // client has.
 func (b *binding) demand(why protocol.SnapshotReason) {
 	if r := b.rows(); r != nil {
-		if !b.Spec.View {
-			why = protocol.SnapshotResync // it is about the rows of one moment
-		}
 		r.drop()
 		b.subscription.rows[b.Binding] = &firstRows{due: true, again: r.again || r.taken != nil, why: why, last: r.last}
 	}

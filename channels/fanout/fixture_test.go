@@ -179,7 +179,7 @@ type pushed struct {
 			Errors            []string
 			Seq               int
 		}
-		Status, Code           string
+		Status, Code, Reason   string
 		From, Oldest, Position *string
 	}
 }

@@ -46,7 +46,7 @@ func (l *lane) run(ctx context.Context) error {
 		defer l.cursor.LetGo()
 	}
 	for {
-		changes, err := l.cursor.Next(ctx, takeLimit)
+		changes, err := l.next(ctx)
 		var resync *changelog.ResyncError
 		switch {
 		case errors.As(err, &resync):
@@ -61,6 +61,21 @@ func (l *lane) run(ctx context.Context) error {
 		}
 		l.tellSecured()
 	}
+}
+
+// next returns changes, none if there were none for gapQuiet while clients are still to
+// be told of gaps.
+func (l *lane) next(ctx context.Context) ([]*wal.Change, error) {
+	if !l.delivery.tellGaps() {
+		return l.cursor.Next(ctx, takeLimit)
+	}
+	short, cancel := context.WithTimeout(ctx, gapQuiet)
+	defer cancel()
+	changes, err := l.cursor.Next(short, takeLimit)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return nil, nil
+	}
+	return changes, err
 }
 
 // tellSecured tells the secured lane that this direct lane has gone on.

@@ -29,7 +29,6 @@ type match struct {
 	// True, Undecided or, for views, False if the row can only leave.
 	truth  filters.Truth
 	way    way
-	since  wal.LSN                 // where the new rules begin, if the match is outdated
 	keys   *changeKeys             // of the change, for views
 	reason protocol.SnapshotReason // why the rows come anew, if the match is doubtful
 	// The questions that are put to Postgres, nil for none: whether the row may
@@ -94,7 +93,8 @@ func (b *matched) add(m *match) {
 }
 
 // compare makes the matches outdated whose rules have changed since they were
-// matched. Those of tables without row-level security count only if looks are
+// matched, or unread if they are younger than the change: then they are judged by the
+// new rules. Those of tables without row-level security count only if looks are
 // late: otherwise the grants that they were matched by are new enough.
 func (b *matched) compare(p *policy.Policy, late bool) {
 	for i := range b.matches {
@@ -102,8 +102,11 @@ func (b *matched) compare(p *policy.Policy, late bool) {
 		if m.way != compiled && (m.way != open || !late) {
 			continue
 		}
-		if since, changed := changedSince(p, m.view, m.binding.subject); changed {
-			m.way, m.since = outdated, since
+		switch changedSince(p, m.view, m.binding.subject, m.change) {
+		case younger:
+			m.way = unread
+		case older:
+			m.way = outdated
 			if m.change.Position.Compare(b.outdated) > 0 {
 				b.outdated = m.change.Position
 			}

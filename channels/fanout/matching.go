@@ -149,8 +149,8 @@ func (m *match) findWay(p *policy.Policy, last *match) {
 		}
 	case b.see(view, m.table).blocked:
 		m.way = hidden
-	case m.change.Position.LSN < view.Since:
-		m.way, m.since = outdated, view.Since
+	case !view.Judges(m.change):
+		m.way = outdated
 	case m.truth == filters.Undecided:
 		m.way = asked
 	case !view.RowSecurity:

@@ -20,12 +20,11 @@ type question struct {
 	then     []*question  // questions about filters, to be asked once the row may be seen
 
 	// The answer, valid once done is set.
-	done     atomic.Bool
-	yes      bool
-	raised   error
-	outdated bool    // the answer was found by newer rules than those of view
-	isStale  bool    // for a view: the answer may be of a later moment than the change
-	since    wal.LSN // where the newer rules begin
+	done    atomic.Bool
+	yes     bool
+	raised  error
+	rules   relevance // of the view, when the answer was there
+	isStale bool      // for a view: the answer may be of a later moment than the change
 }
 
 // groupKey is what questions have in common that are asked together: a subject,

@@ -28,21 +28,6 @@ const (
 // full, as the log may have dropped it.
 func (s *step) bytes() int { return 256 + 96*len(s.matches) + s.change.Bytes }
 
-// lastLike is the position of the last waiting step that is outdated for the
-// same reason as a match, so that the client gets one notice for all.
-func (q *queue) lastLike(m *match) (last wal.Position) {
-	last = m.change.Position
-	for i := range q.steps {
-		for k := range q.steps[i].matches {
-			o := &q.steps[i].matches[k]
-			if o.table.relation == m.table.relation && (m.since == 0 || o.change.Position.LSN < m.since) {
-				last = o.change.Position
-			}
-		}
-	}
-	return last
-}
-
 // shows reports whether something of a decided step, the first of the queue, is to
 // be sent.
 func (s *Subscription) shows(st *step) bool {
@@ -85,8 +70,11 @@ func (m *match) take() {
 		case q == nil:
 		case !q.done.Load():
 			return
-		case q.outdated:
-			m.way, m.since = outdated, q.since
+		case q.rules == older:
+			m.way = outdated
+			return
+		case q.rules == younger:
+			m.way, m.seen, m.holds = unread, nil, nil
 			return
 		case q.isStale && m.binding.held() != nil:
 			m.way, m.reason = doubtful, protocol.SnapshotAccess

@@ -53,14 +53,16 @@ func (s *Subscription) behindOf(e *changelog.ResyncError) *changelog.ResyncError
 // on it gets everything again. The lock of s.attachedTo, if it has one yet,
 // must be held.
 func (s *Subscription) resync(e *changelog.ResyncError) {
+	if s.gap != nil { // it is a part of what is missed now
+		own := *e
+		own.From = s.gap.from
+		e, s.gap = &own, nil
+	}
 	for _, b := range s.bindings {
 		b.after = wal.Position{} // the position is of what is gone
 	}
-	if !e.Position.IsZero() {
-		s.progress.since = time.Time{} // everything after the position is sent
-	}
-	s.unfinished.forget()
-	s.demand(reasonOf(e))
+	s.skip(e.Position)
+	s.demand(reasonOf(e), wal.Position{})
 	if len(s.bindings) == 0 || s.isPlain() { // others get all rows anew
 		s.tell(e)
 	}
@@ -72,6 +74,15 @@ func reasonOf(e *changelog.ResyncError) protocol.SnapshotReason {
 		return protocol.SnapshotAccess
 	}
 	return protocol.SnapshotResync
+}
+
+// skip forgets where the subscription was in what it misses, up to a position. The lock
+// of s.attachedTo must be held.
+func (s *Subscription) skip(to wal.Position) {
+	if !to.IsZero() {
+		s.progress.since = time.Time{} // everything after the position is sent
+	}
+	s.unfinished.forget()
 }
 
 // tell pushes the notice of a resync.

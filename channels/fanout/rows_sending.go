@@ -39,7 +39,10 @@ type rowsSending struct {
 func (c *catchup) sendRows(ctx context.Context) bool {
 	c.turn.end()
 	r := &rowsSending{catchup: c, pause: askRetry}
-	r.with(func(s *Subscription) { s.progress.advance(c.delivery.standings.reached(s)) })
+	r.with(func(s *Subscription) {
+		s.progress.advance(c.delivery.standings.reached(s))
+		c.delivery.waiting.discard(s) // the log is read again from there on
+	})
 	defer r.release()
 	for !c.hasLeft() {
 		r.release()
@@ -301,7 +304,8 @@ func (r *rowsSending) sendEnd(s *Subscription, taken *live.Snapshot, g *rowGroup
 }
 
 // named is the position that the client is told: bindings that have still to get what
-// comes before the snapshot's changes go on there too.
+// comes before the snapshot's changes go on there too, and so does who is cut before it
+// is told of a gap.
 func (r *rowsSending) named(s *Subscription, taken *live.Snapshot) wal.Position {
 	at := taken.From.Position
 	for _, b := range s.bindings {
@@ -311,6 +315,9 @@ func (r *rowsSending) named(s *Subscription, taken *live.Snapshot) wal.Position 
 		if had := later(b.after, s.progress.rows.Position); had.Compare(at) < 0 {
 			at = had
 		}
+	}
+	if s.gap != nil && s.gap.from.Compare(at) < 0 {
+		at = s.gap.from
 	}
 	return at
 }

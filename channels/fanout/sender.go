@@ -50,7 +50,7 @@ func (o *sender) relay(m *message) {
 	for i := len(of) - 1; i >= 0; i-- { // backwards: one that is removed is replaced by the last one, which has had its turn
 		switch s := of[i]; {
 		case s.request.Member == nil:
-		case s.behind():
+		case s.behind() || s.gap != nil:
 			o.waiting.put(s, step{change: m.change, message: m.alone()})
 		case s.progress.takesMessage(m):
 			m.Deliver(s.request.Member)
@@ -75,7 +75,7 @@ func (o *sender) row(c *wal.Change, matches []match, outdated wal.Position) {
 	for _, s := range o.touched {
 		switch {
 		case !o.attached.has(s): // a later match of it has moved it to another delivery
-		case s.behind() || s.isUndecided:
+		case s.behind() || s.isUndecided || s.gap != nil:
 			o.waiting.put(s, s.step(c))
 		default:
 			o.frames.sendTo(s, c)

@@ -22,15 +22,20 @@ func (s *standings) advance(to wal.Position) {
 }
 
 // of is up to where everything has been pushed that a subscription of the
-// delivery is to get; zero while its client still waits for its first rows.
+// delivery is to get; zero while its client still waits for its first rows, and before a
+// gap as long as its client was not told of it.
 func (s *standings) of(sub *Subscription) changelog.Standing {
-	if sub.awaitsRows() {
+	switch {
+	case sub.awaitsRows():
 		return changelog.Standing{}
+	case sub.gap != nil:
+		return changelog.Standing{History: sub.gap.to.History, Position: sub.gap.from}
 	}
 	return s.reached(sub)
 }
 
-// reached is of for what goes on with the changes of the subscription.
+// reached is of for what goes on with the changes of the subscription: it does not get
+// any more what is behind it, even if the client is still to be told so.
 func (s *standings) reached(sub *Subscription) changelog.Standing {
 	if sub.behind() {
 		return changelog.Standing{History: s.sent.History, Position: justBefore(sub.queue.steps[0].change.Position)}

@@ -7,6 +7,7 @@ import (
 	"walcast/internal/heavy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // Start says where a subscription begins. The zero Start is live.
@@ -64,7 +65,7 @@ func (f *Fanout) begin(s *Subscription, r Request, start Start) {
 func (f *Fanout) subscribeLive(s *Subscription, direct *lane, e *changelog.ResyncError) {
 	var live changelog.Standing
 	if e != nil {
-		s.demand(protocol.SnapshotResync) // before it is decided where it begins
+		s.demand(protocol.SnapshotResync, wal.Position{}) // before it is decided where it begins
 	}
 	if s.isDedicated || s.awaitsRows() {
 		live = f.log.Standing()

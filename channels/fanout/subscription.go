@@ -10,6 +10,7 @@ import (
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
+	"walcast/replication/wal"
 )
 
 // Subscription is a channel's part in the fan-out: it gets the changes that its
@@ -26,6 +27,7 @@ type Subscription struct {
 	missing  *diagnose.Binding // the binding whose table is not published; no row is sent meanwhile
 	progress progress
 	queue    queue
+	gap      *gap // what it misses and its client is still to be told of; nil for nothing
 	sending
 	awaiting
 }
@@ -270,12 +272,20 @@ func (s *Subscription) begin(bindings []diagnose.Binding) {
 	}
 }
 
-// demand makes the snapshots of all bindings due that ask for one. The lock of
+// demand makes the snapshots due of all bindings that ask for one, unless they have
+// everything up to a position, and reports whether there are any. The lock of
 // s.attachedTo, if it has one yet, must be held.
-func (s *Subscription) demand(why protocol.SnapshotReason) {
+func (s *Subscription) demand(why protocol.SnapshotReason, lost wal.Position) (any bool) {
 	for _, b := range s.bindings {
-		b.demand(why)
+		r := b.rows()
+		if r == nil || !lost.IsZero() && b.after.Compare(lost) >= 0 {
+			continue
+		}
+		if any = true; !r.due || r.kept != nil {
+			b.demand(why)
+		}
 	}
+	return any
 }
 
 // awaitsRows reports whether the snapshot of some binding is due. The lock of s.attachedTo
@@ -316,7 +326,7 @@ func (s *Subscription) Arm() {
 func (s *Subscription) Renew() {
 	s.withDelivery(func(d *delivery) {
 		at := d.standings.reached(s).Position
-		s.demand(protocol.SnapshotResync)
+		s.demand(protocol.SnapshotResync, wal.Position{})
 		d.waiting.takeRows(s, at)
 	})
 }

@@ -32,10 +32,10 @@ const faultBelieved = time.Second
 // relation, as row-level security has changed for the role or was not known.
 func (t *tableState) learn(role string, view *policy.View, fault error) (stale bool) {
 	before, loaded := t.views[role]
+	t.views[role] = view // also one that shows the same: it may judge other rows
 	if loaded && before != nil && view != nil && isSameView(before, view) {
 		return false
 	}
-	t.views[role] = view
 	if delete(t.faults, role); fault != nil {
 		t.faults[role], t.retry = fault, time.Now().Add(faultBelieved)
 	}

@@ -15,15 +15,24 @@ func showsOld(p *policy.Policy, b *binding, c *wal.Change) bool {
 	return p.Verdict(b.view, b.subject) == policy.Compiled && p.SeesOld(c, b.subject)
 }
 
-// changedSince reports whether other rules than those of a view apply to a
-// subject by now, and where the WAL was when they were read.
-func changedSince(p *policy.Policy, view *policy.View, s *policy.Subject) (since wal.LSN, changed bool) {
+// relevance is whether the rules by which a change was matched may judge it.
+type relevance uint8
+
+const (
+	current relevance = iota // they still apply to it
+	younger                  // others apply by now, to the change too
+	older                    // others apply by now, or the same again, and the change is older
+)
+
+// changedSince says how a change stands to the rules of a view, by which it was matched
+// for a subject.
+func changedSince(p *policy.Policy, view *policy.View, s *policy.Subject, c *wal.Change) relevance {
 	now, ok := p.Known(view.Relation, s)
 	switch {
-	case !ok || now == nil:
-		return 0, true
+	case !ok || now == nil || !now.Judges(c):
+		return older
 	case isSameView(now, view):
-		return 0, false
+		return current
 	}
-	return now.Since, true
+	return younger
 }

@@ -3,8 +3,10 @@ package fanout
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"walcast/filters"
+	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
@@ -20,6 +22,7 @@ type waiting struct {
 	moves     moves
 
 	subscriptions map[*Subscription]struct{} // those with something in their queue
+	gaps          map[*Subscription]struct{} // those that are to be told of a gap
 }
 
 // moves are where a delivery moves a subscription that it cannot serve any
@@ -38,7 +41,7 @@ type moves struct {
 func newWaiting(d *delivery, to moves) waiting {
 	return waiting{
 		fanout: d.fanout, attached: &d.matcher.attached, tables: &d.matcher.tables, standings: &d.standings,
-		frames: newFrames(d.fanout, &d.matcher.attached), moves: to, subscriptions: map[*Subscription]struct{}{},
+		frames: newFrames(d.fanout, &d.matcher.attached), moves: to, subscriptions: map[*Subscription]struct{}{}, gaps: map[*Subscription]struct{}{},
 	}
 }
 
@@ -115,15 +118,19 @@ func (w *waiting) release(s *Subscription) bool {
 func (w *waiting) all() []*Subscription { return slices.Collect(maps.Keys(w.subscriptions)) }
 
 // next is the size of the step that can be sent now, 0 if it is not decided
-// yet; waits is false when the queue is empty.
+// yet; waits is false when the queue is empty, or has to wait for the end of a gap.
 func (w *waiting) next(s *Subscription) (size int, waits bool) {
-	if !w.attached.has(s) || !s.behind() {
+	if !w.attached.has(s) || !s.behind() || s.gap != nil {
 		return 0, false
 	}
 	if w.skip(s); !w.attached.has(s) || !s.behind() {
 		return 0, false // skip may have moved it to another delivery
 	}
-	if w.decided(s, &s.queue.steps[0]) {
+	decided := w.decided(s, &s.queue.steps[0])
+	switch {
+	case !w.attached.has(s) || s.gap != nil: // found on the way
+		return 0, false
+	case decided:
 		return frameSize(s.queue.steps[0].change), true
 	}
 	return 0, s.behind()
@@ -182,18 +189,21 @@ func (w *waiting) decided(s *Subscription, st *step) bool {
 			w.setWays(st.matches[st.decided:])
 		}
 		if m.way == asked {
-			m.take()
+			if m.take(); m.way == unread {
+				w.tables.forget(m.table, m.binding.subject.Role)
+				w.ask(m)
+			}
 		}
 		if m.way == open && !w.completes(m) {
 			return false
 		}
 		switch {
 		case m.way == outdated:
-			w.outdate(s, s.queue.lastLike(m))
-			return s.behind() && w.decided(s, &s.queue.steps[0])
+			w.outdate(s, m.change.Position) // which may move it to another delivery
+			return w.attached.has(s) && s.behind() && w.decided(s, &s.queue.steps[0])
 		case m.way == doubtful:
 			w.renew(m)
-			return s.behind() && w.attached.has(s) && w.decided(s, &s.queue.steps[0])
+			return w.attached.has(s) && s.behind() && w.decided(s, &s.queue.steps[0])
 		case m.way == asked && w.moves.toSecured != nil:
 			w.moves.toSecured(s, justBefore(st.change.Position))
 			return false
@@ -270,39 +280,51 @@ func (w *waiting) leave(s *Subscription, at wal.Position) {
 	w.moves.toCatchUp(s, at)
 }
 
-// outdate tells a subscription to resync, and drops what waits up to a
-// position: the rules that say who may see rows of a table have changed since
-// these were written.
+// outdate drops what a subscription was to get up to a position: the rules that say who
+// may see rows of a table have changed since these were written. Bindings that ask for a
+// snapshot get one. For others the client is told when the gap has not grown for a
+// while, so that it has to read the table again once for all that it misses.
 func (w *waiting) outdate(s *Subscription, at wal.Position) {
-	e := &changelog.ResyncError{
-		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
-		From: w.standings.reached(s).Position, Oldest: w.fanout.log.Oldest(), Position: at, History: w.standings.sent.History,
+	to := changelog.Standing{History: w.standings.sent.History, Position: at}
+	if s.isPlain() {
+		if s.gap == nil {
+			s.gap = &gap{from: w.standings.reached(s).Position}
+			w.gaps[s] = struct{}{}
+		}
+		s.gap.after, s.gap.grown, s.gap.to = 0, time.Now(), to
+	} else {
+		w.fanout.metrics.outdated.Inc()
 	}
-	n, freed := 0, 0
-	for ; n < len(s.queue.steps) && s.queue.steps[n].change.Position.Compare(at) <= 0; n++ {
-		s.queue.steps[n].forget()
-		freed += s.queue.steps[n].bytes()
-	}
-	clear(s.queue.steps[:n])
-	s.queue.steps = s.queue.steps[n:]
-	w.account(s, -freed)
+	w.drop(s, at)
 	s.hits, s.isUndecided = s.hits[:0], false // hits of the change being sent go too
-	s.resync(e)
-	s.progress.advance(changelog.Standing{History: e.History, Position: at})
-	w.fanout.metrics.outdated.Inc()
-	w.takeRows(s, at)
+	s.skip(at)
+	s.progress.advance(to)
+	if s.demand(protocol.SnapshotAccess, at) {
+		w.takeRows(s, at)
+	}
+}
+
+// drop takes what waits up to a position out of a subscription's queue. Of that only
+// messages are sent.
+func (w *waiting) drop(s *Subscription, to wal.Position) {
+	for s.behind() && s.queue.steps[0].change.Position.Compare(to) <= 0 {
+		st := w.dequeue(s)
+		if st.message != nil {
+			w.send(s, st)
+		}
+		st.forget()
+	}
 }
 
 // takeRows has a subscription whose snapshot is due read the log again from a position
 // on, as what waits is about other rows.
 func (w *waiting) takeRows(s *Subscription, at wal.Position) {
-	if !s.awaitsRows() {
-		return
-	}
-	w.discard(s)
-	if w.moves.toCatchUp != nil {
+	switch {
+	case !s.awaitsRows():
+	case w.moves.toCatchUp != nil:
+		w.discard(s)
 		w.moves.toCatchUp(s, at)
-		return
+	default:
+		w.attached.delivery.pacing.signal()
 	}
-	w.attached.delivery.pacing.signal()
 }
