@@ -134,6 +134,27 @@ func (q *inquiry) absences() {
 	}
 }
 
+// resyncs examines what the client was told to read again as access had changed: it
+// must have changed, after the first of the changes that were given up, or so shortly
+// before that their order need not be known.
+func (q *inquiry) resyncs() {
+	for _, e := range q.client.diary.read() {
+		if e.Kind != resync || e.Code != "access_changed" {
+			continue
+		}
+		from, _ := slices.BinarySearchFunc(q.truth.changes, e.From, func(c *written, p wal.Position) int { return c.at.Compare(p) })
+		for _, c := range q.truth.changes[from:] {
+			if c.at.Compare(e.From) <= 0 || !q.asked(q.client.world.tables[c.table], c) {
+				continue
+			}
+			if c.at.Compare(e.At) <= 0 && q.history.last(e.Time) <= q.history.first(q.oldest(c.made.Before)) {
+				q.fault("resync without a change of access", e, fmt.Sprintf("%s: access has not changed since %s, committed %s", e, c.at, program.Clock(c.made.Before)))
+			}
+			break
+		}
+	}
+}
+
 // hidesRow reports whether a frame only says that there was a change.
 func hidesRow(f *frame) bool {
 	return slices.ContainsFunc(f.Errors, func(s string) bool { return strings.Contains(s, "401") })

@@ -91,6 +91,39 @@ func TestArrivalsAreHeldAgainstWhatWasWritten(t *testing.T) {
 	}
 }
 
+func TestAResyncWithoutAChangeOfAccessIsAFault(t *testing.T) {
+	w := newWorld(1)
+	told := func(from, upto int) entry {
+		return second(20.5, entry{Kind: resync, Code: "access_changed", From: at(from), At: at(upto)})
+	}
+	for name, tt := range map[string]struct {
+		told    entry
+		changes []int // the seconds at which access changes
+		want    int
+	}{
+		"never":                     {told(5, 10), nil, 1},
+		"long before":               {told(5, 10), []int{3}, 1},
+		"only after it was told":    {told(5, 10), []int{30}, 1},
+		"after the first row":       {told(5, 10), []int{15}, 0},
+		"shortly before it":         {told(5, 10), []int{5}, 0},
+		"another reason":            {second(20.5, entry{Kind: resync, Code: "unknown", From: at(5), At: at(10)}), nil, 0},
+		"of what is not in the log": {told(30, 40), nil, 0},
+	} {
+		q := inquire(w, stock(w, 20), second(0, entry{Kind: opened}))
+		for at := range int64(30) { // looks take a moment every second
+			q.looks.ends = append(q.looks.ends, span{at * 1e9, at*1e9 + 1e6})
+		}
+		for _, at := range tt.changes {
+			q.history = append(q.history, change{Before: int64(at) * 1e9, After: int64(at)*1e9 + 1e6})
+		}
+		q.client.diary.entries = append(q.client.diary.entries, tt.told)
+		q.resyncs()
+		if len(q.faults) != tt.want {
+			t.Errorf("%s: %v; want %d faults", name, q.faults, tt.want)
+		}
+	}
+}
+
 func TestEveryArrivalIsSuspected(t *testing.T) {
 	w := newWorld(1)
 	q := inquire(w, stock(w, 3), second(0, entry{Kind: opened, Subject: 4}), second(0, entry{Kind: joined, At: at(1)}), came(w, 2))

@@ -216,6 +216,7 @@ func (r *round) judge(ctx context.Context) (err error) {
 		q := inquiry{client: c, truth: r.truth, history: h, looks: &r.looks}
 		q.arrivals()
 		q.absences()
+		q.resyncs()
 		all = append(all, q.found...)
 		r.faults, r.givenUp = append(r.faults, q.faults...), r.givenUp+q.givenUp
 	}
