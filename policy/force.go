@@ -17,14 +17,20 @@ type force []span
 // What counts is what transactions see of each other, so it is transactions that are
 // compared and no clocks: what a snapshot with the change does not see comes after the
 // change. What it sees may have come before or after, and is not judged: the order in
-// which transactions get their ids is not that in which they end.
+// which transactions get their ids is not that in which they end. It is taken for it
+// where nothing else is known (last).
 //
 // Of the row's own table it can be known which came after: Postgres announces the table
 // again with the first row after a change of it. A row with an older Relation ended before
 // the change, even if its transaction began later.
 type span struct {
-	at   wal.Snapshot // has the change
-	made uint32       // the transaction that made the table, if that is the change; 0 for others
+	at wal.Snapshot // has the change
+	// last is the last transaction that has left a trace of the change, if rows of later
+	// ones count as from after it; 0 for others.
+	last uint32
+	// before limits last to tables that this transaction or a later one has made: to all
+	// that was before the change nobody had access. 0 is for all tables.
+	before uint32
 	// newest is the last transaction that may have made the change, if the change was
 	// announced and nothing else that is known of; 0 for others.
 	newest uint32
@@ -34,18 +40,25 @@ type span struct {
 	settled uint32
 }
 
-// covers reports whether a change of a row comes after the span has begun.
-//
-// Nobody else sees a table before the transaction that makes it has ended. So a later
-// transaction with a row of it has written that afterwards. The rows of the transaction
-// itself may be from before and after each of its changes of access: it has that id, or
-// a smaller one if it made the table in a subtransaction.
+// forTable is the span for rows of a table that a transaction has made, if it is known
+// which.
+func (s span) forTable(made uint32, known bool) span {
+	if s.before != 0 && (!known || int32(made-s.before) < 0) {
+		s.last = 0
+	}
+	s.before = 0
+	return s
+}
+
+// covers reports whether a change of a row comes after the span has begun. Rows of the
+// transaction that makes the change may be from before and after it: it has the id last,
+// or a smaller one if it made the change in a subtransaction.
 func (s *span) covers(c *wal.Change) bool {
 	switch {
 	case !s.at.Sees(c.XID):
 		return true
-	case s.made != 0:
-		return int32(c.XID-s.made) > 0
+	case s.last != 0 && int32(c.XID-s.last) > 0:
+		return true
 	case s.newest != 0:
 		return s.isAnnounced(c)
 	}
@@ -64,12 +77,12 @@ func (s *span) isAnnounced(c *wal.Change) bool {
 }
 
 func (s *span) equal(o *span) bool {
-	return s.made == o.made && s.newest == o.newest && s.settled == o.settled && s.at.Equal(o.at)
+	return s.last == o.last && s.before == o.before && s.newest == o.newest && s.settled == o.settled && s.at.Equal(o.at)
 }
 
 // holds reports whether there is no change that the span covers and o does not.
 func (s *span) holds(o *span) bool {
-	return s.equal(o) || s.made == 0 && s.newest == 0 && s.at.HasAll(o.at)
+	return s.equal(o) || s.last == 0 && s.newest == 0 && s.at.HasAll(o.at)
 }
 
 // mostSpans is how many spans a force has before they become one, which covers less.

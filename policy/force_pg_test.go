@@ -94,7 +94,7 @@ func TestARowIsNotJudgedByRulesThatAreYoungerThanIt(t *testing.T) {
 }
 
 // Without a state file nothing is known of the time before the start but what the catalog
-// itself tells: since when its rows are there, and nothing of those that are gone.
+// itself tells: by which transactions its rows are, and nothing of those that are gone.
 func TestAfterARestartARowFromBeforeIsJudgedOnlyIfTheCatalogTellsThatAccessIsTheSame(t *testing.T) {
 	for _, change := range []struct {
 		sql  string
@@ -105,7 +105,8 @@ func TestAfterARestartARowFromBeforeIsJudgedOnlyIfTheCatalogTellsThatAccessIsThe
 		{"grant select (body) on docs to READER", false},
 		{"revoke select on docs from anon; grant select on docs to anon", false},
 		{"grant anon to READER", false},
-		{"alter role READER bypassrls", false},
+		{"alter role READER bypassrls", true},                                                                              // leaves nothing in the catalog
+		{"alter table docs enable row level security; create policy p on docs using (true); drop policy p on docs", false}, // the switch does
 		{"alter role READER set search_path = 'app', 'public'", false},
 		{"create schema other; alter table docs set schema other; alter table other.docs set schema public", false},
 		{"alter table docs enable row level security; create policy p on docs using (true); alter table docs disable row level security", false},
@@ -132,18 +133,69 @@ func TestAfterARestartARowFromBeforeIsJudgedOnlyIfTheCatalogTellsThatAccessIsThe
 	}
 }
 
-// A policy may have been dropped before.
-func TestAfterARestartNoRowFromBeforeIsJudgedUnderRowLevelSecurity(t *testing.T) {
+// Nor does it know of policies that were dropped before.
+func TestAfterARestartIdsOfTransactionsTellWhatIsOlderUnderRowLevelSecurity(t *testing.T) {
 	l := newLab(t, agesSQL)
 	l.keeping()
 	s := l.subject("anon", "{}")
 	old := l.insert(101)
-	l.restart()
-	if l.judges(s, old) {
-		t.Error("a row is judged")
+	for _, change := range []struct {
+		sql  string
+		want bool
+	}{
+		{"create table other (id int)", true},
+		{"drop policy narrow on docs", true},
+		{"create or replace function app.level() returns int language plpgsql stable as 'begin return 9; end'", false},
+		{"alter policy all_of_it on docs using (true)", false},
+	} {
+		l.Exec(change.sql)
+		l.restart()
+		if got := l.judges(s, old); got != change.want {
+			t.Errorf("%s: judges a row from before: %t; want %t", change.sql, got, change.want)
+		}
+		between := l.insert(0)
+		l.Exec("delete from docs where id = 0")
+		l.decoded()
+		l.restart()
+		if !l.judges(s, between) {
+			t.Errorf("%s: does not judge a row from after it, before the start", change.sql)
+		}
 	}
-	if !l.judges(s, l.insert(102)) {
-		t.Error("a row from after what was read is not judged")
+}
+
+// Nobody has looked at a table that has just been made. What access to it depends on may
+// have been made with it, or changed.
+func TestOfATableThatHasJustBeenMadeRowsOfLaterTransactionsAreJudged(t *testing.T) {
+	l := newLab(t, agesSQL)
+	l.keeping()
+	l.policy.history.adopt(nil)
+	l.policy.config.AccessAge = time.Hour // looks come when they are asked for
+	l.policy.history.age = time.Hour
+	l.watching()
+	l.confirm()
+	l.Exec("create table docs_later (like docs including all)")
+	l.Exec("create or replace function app.level() returns int language plpgsql stable as 'begin return 9; end'")
+	l.Exec("create function app.fresh() returns int language plpgsql stable as 'begin return 9; end'")
+	l.Exec("alter table docs_later enable row level security")
+	write := func(id int) *wal.Change {
+		l.Exec("insert into docs_later (id, d) values ($1, 0)", id)
+		changes := l.decoded()
+		return changes[len(changes)-1]
+	}
+	between := write(1)
+	l.Exec("create policy p on docs_later using (app.level() > d and app.fresh() > d)")
+	l.Exec("grant select on docs_later to anon")
+	s, first := l.subject("anon", "{}"), write(2)
+	if !l.judges(s, first) {
+		t.Error("does not judge the first row after the last change")
+	}
+	if l.judges(s, between) {
+		t.Error("judges a row from between the changes")
+	}
+	l.confirm()
+	l.Exec("create or replace function app.level() returns int language plpgsql stable as 'begin return 1; end'")
+	if l.judges(s, write(3)) {
+		t.Error("judges a row right behind a change once the table is known")
 	}
 }
 
@@ -153,7 +205,7 @@ func TestAfterARestartNoRowFromBeforeIsJudgedUnderRowLevelSecurity(t *testing.T)
 func TestARowRightBehindAChangeOfAccessIsJudgedIfItWasAnnounced(t *testing.T) {
 	l := newLab(t, agesSQL)
 	l.keeping()
-	l.policy.history.apart = time.Hour // the machine may be slow
+	l.policy.history.age = time.Hour // the machine may be slow
 	l.watching()
 	s := l.subject("anon", "{}")
 	l.view(l.insert(101).Relation, s)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,12 +14,16 @@ import (
 // seen, and since when they are so. It outlives the Relations and roles that it was
 // read for, as rows may be older than these.
 type history struct {
-	apart time.Duration // what is seen in that time follows upon each other
+	age time.Duration // Config.AccessAge
 
 	mu      sync.Mutex
 	objects map[dependency]*object
-	looks   []pastLook    // in the order of time; nothing has gone without a trace since the first
-	gone    traceless     // how that is known
+	looks   []pastLook   // in the order of time
+	gone    traceless    // what was last seen of that which leaves no trace
+	lost    wal.Snapshot // something has gone before it without a trace
+	// trusts is set while nothing is known of the time before the first look, nor that
+	// anything has gone since: the catalog's rows are taken for all changes then.
+	trusts  bool
 	version uint64        // counts changes of what is kept over restarts
 	changed chan struct{} // has a token if there were any
 }
@@ -53,6 +58,9 @@ const (
 	pastMost  = 2048
 )
 
+// followsWithin is within how many access ages what is seen follows upon each other.
+const followsWithin = 4
+
 // mostObjects is how many objects are known. Beyond that all are forgotten, and what is
 // not looked at does not come back.
 const mostObjects = 100_000
@@ -62,7 +70,7 @@ const mostObjects = 100_000
 const firstOfUsers = 16384
 
 func newHistory(accessAge time.Duration) *history {
-	return &history{apart: 4 * accessAge, objects: map[dependency]*object{}, changed: make(chan struct{}, 1)}
+	return &history{age: accessAge, objects: map[dependency]*object{}, trusts: true, changed: make(chan struct{}, 1)}
 }
 
 // look takes in what a look has seen.
@@ -80,6 +88,7 @@ func (h *history) look(s *sight, of wanted) {
 	}
 	if len(h.looks) >= pastMost {
 		h.looks = append(h.looks[:0], h.looks[pastMost/4:]...)
+		h.trusts = false
 	}
 	h.looks = append(h.looks, pastLook{s.at, s.snapshot})
 }
@@ -89,26 +98,28 @@ func (h *history) force(s *sight, relation uint32, access []dependency) (f force
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.lose(s)
+	own := dependency{dependAccess, relation}
+	table, _ := s.of(own)
 	for _, d := range access {
 		for _, since := range h.learn(s, d) {
-			if d != (dependency{dependAccess, relation}) {
+			if d != own {
 				since.newest, since.settled = 0, 0 // a change of another object announces nothing of this table
 			}
-			f.and(since)
+			f.and(since.forTable(table.made()))
 		}
 	}
 	return f
 }
 
-// lose forgets the looks if something has gone since that leaves no trace in the
-// catalog: of objects that are seen for the first time they do not tell any more
-// that these were the same. h.mu must be held.
+// lose notes if something has gone since the last sight that leaves no trace in the
+// catalog: of objects that are seen for the first time, looks before that do not tell any
+// more that these were the same. h.mu must be held.
 func (h *history) lose(s *sight) {
 	if h.gone.seen.HasAll(s.snapshot) { // somebody has read later, and was faster
 		return
 	}
-	if h.gone.print != s.traceless {
-		h.looks = nil
+	if h.gone.seen.Next != 0 && h.gone.print != s.traceless {
+		h.lost, h.trusts = s.snapshot, false
 	}
 	h.gone = traceless{s.traceless, s.snapshot}
 }
@@ -178,33 +189,68 @@ func (o *object) isAs(now found) bool {
 // first is since when an object is as it is that is seen for the first time. Its rows in
 // the catalog tell by which transaction the last change of it was that has left any.
 func (h *history) first(s *sight, d dependency, now found) span {
-	if d.kind != DependType && !now.mayHaveLost() {
-		switch made, isTable := now.made(); {
-		case s.heldAge > 0 && int32(now.newest-s.held) < 0:
-			// All that slots have still to read is of transactions that had not ended
-			// when this one had.
-			held := s.snapshot.Full(s.held)
-			return span{at: wal.Snapshot{Least: held, Next: held}}
-		case isTable && made == now.newest:
-			return span{at: s.snapshot, made: made}
+	made, isTable := now.made()
+	mayHaveLost := d.kind == DependType || now.mayHaveLost()
+	switch {
+	case s.heldAge > 0 && int32(now.newest-s.held) < 0 && (h.trusts || !mayHaveLost):
+		// All that slots have still to read is of transactions that had not ended
+		// when this one had.
+		held := s.snapshot.Full(s.held)
+		return span{at: wal.Snapshot{Least: held, Next: held}}
+	case isTable && made == now.newest && !mayHaveLost:
+		return span{at: s.snapshot, last: made}
+	case h.trusts && (len(h.looks) == 0 || now.isBefore(h.looks[0].snapshot)):
+		in := span{at: s.snapshot, last: now.newest}
+		if len(h.looks) > 0 && s.snapshot.HasAll(h.looks[0].snapshot) {
+			in.at = h.looks[0].snapshot
 		}
+		return in
 	}
+	in, seen := span{at: s.snapshot}, s.at
 	for i := range h.looks {
-		// It may be a subtransaction of one that was under way.
-		if l := h.looks[i].snapshot; int32(now.newest-uint32(l.Least)) < 0 && s.snapshot.HasAll(l) {
-			return span{at: l}
+		if l := &h.looks[i]; now.isBefore(l.snapshot) && s.snapshot.HasAll(l.snapshot) && l.snapshot.HasAll(h.lost) {
+			in.at, seen = l.snapshot, l.at
+			break
 		}
 	}
-	return span{at: s.snapshot}
+	if before := h.before(seen); before != 0 && int32(now.newest-before) >= 0 {
+		in.last, in.before = now.newest, before
+	}
+	return in
+}
+
+// before returns the first transaction that had not begun at the look before a time, of
+// those that are an access age older than it, if there are any. It is 0 if no look was
+// shortly before.
+func (h *history) before(at time.Time) (next uint32) {
+	for i, l := range slices.Backward(h.looks) {
+		switch age := at.Sub(l.at); {
+		case age <= 0 || age < h.age && i > 0:
+			continue
+		case age < followsWithin*h.age:
+			return uint32(l.snapshot.Next)
+		}
+		break
+	}
+	return 0
 }
 
 // change is since when an object is as it is that was seen before, and was different. Of
 // a table it is known which row announced it again, if it was seen not long ago and nothing
 // but the change can have been the reason. A policy that was dropped is one change.
+// For tables that were made since, ids of transactions tell.
 func (h *history) change(s *sight, was *object, d dependency, now found) span {
 	in := span{at: s.snapshot}
+	if was.isRestored || s.at.Sub(was.at) >= followsWithin*h.age {
+		return in
+	}
+	began := uint32(was.seen.Next)
+	isTraced := int32(now.newest-began) >= 0
+	if isTraced {
+		in.last, in.before = now.newest, began
+	}
 	before, after := was.details(), now.details()
-	if d.kind != dependAccess || was.isRestored || s.at.Sub(was.at) >= h.apart || before.announced != after.announced {
+	if d.kind != dependAccess || before.announced != after.announced {
 		return in
 	}
 	lost := map[string]bool{}
@@ -215,10 +261,10 @@ func (h *history) change(s *sight, was *object, d dependency, now found) span {
 		delete(lost, policy)
 	}
 	delete(lost, "")
-	switch began := uint32(was.seen.Next); {
-	case len(lost) == 0 && int32(now.newest-began) >= 0:
+	switch {
+	case len(lost) == 0 && isTraced:
 		in.newest = now.newest
-	case len(lost) == 1 && int32(now.newest-began) < 0:
+	case len(lost) == 1 && !isTraced:
 		in.newest, in.settled = began-1, was.settled
 	}
 	return in
@@ -230,7 +276,7 @@ func (h *history) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clear(h.objects)
-	h.looks, h.gone = nil, traceless{}
+	h.looks, h.gone, h.lost, h.trusts = nil, traceless{}, wal.Snapshot{}, false
 	h.note()
 }
 
@@ -245,6 +291,7 @@ func (h *history) isAhead(s *sight) bool {
 func (h *history) adopt(restored map[dependency]object) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.trusts = false
 	for d, o := range restored {
 		if h.objects[d] == nil {
 			h.objects[d] = &o
@@ -298,6 +345,10 @@ func (f found) details() (d struct{ identity, made, rest, lossy, policies, annou
 // mayHaveLost reports whether access may have widened without any row of the catalog
 // that tells.
 func (f found) mayHaveLost() bool { return f.details().lossy == "t" }
+
+// isBefore reports whether the newest row of an object is of a transaction that had ended
+// at a snapshot. It may be a subtransaction of one that was under way.
+func (f found) isBefore(s wal.Snapshot) bool { return int32(f.newest-uint32(s.Least)) < 0 }
 
 // made returns the transaction that has made a relation. It is not ok of other objects.
 func (f found) made() (xid uint32, ok bool) {

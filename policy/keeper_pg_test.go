@@ -26,16 +26,31 @@ type keepingLab struct {
 }
 
 // keepingDocs has a table that is younger than what the slot has still to read, and a
-// row of it.
+// row from after that whose transaction had its id before: only who has looked between
+// knows of that.
 func keepingDocs(t *testing.T) (l *keepingLab, old *wal.Change) {
 	l = &keepingLab{lab: newLab(t, docsSQL), path: filepath.Join(t.TempDir(), "state", "walcast.access")}
 	l.keeping()
 	l.insert(100) // the stream begins before the table is changed
+	tx, err := l.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "select txid_current()"); err != nil {
+		t.Fatal(err)
+	}
 	l.Exec("create policy p on docs using (id > 0)")
 	l.start()
 	t.Cleanup(func() { l.stop() })
 	l.view(l.relation("docs"), l.subject("anon", "{}"))
-	return l, l.insert(101)
+	if _, err := tx.Exec(t.Context(), "insert into docs (id, d) values (101, 0)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	changes := l.decoded()
+	return l, changes[len(changes)-1]
 }
 
 func (l *keepingLab) start() {
@@ -151,7 +166,7 @@ func TestAStateFileThatMeansNothingIsLeftOut(t *testing.T) {
 func TestTheStateFileIsBounded(t *testing.T) {
 	k := &kept{objects: map[dependency]object{}}
 	now := time.Unix(time.Now().Unix(), 0)
-	since := []span{{at: wal.Snapshot{Least: 1 << 40, Next: 1<<40 + 9, UnderWay: []uint64{1 << 40, 1<<40 + 3}}, made: 1<<31 + 8}}
+	since := []span{{at: wal.Snapshot{Least: 1 << 40, Next: 1<<40 + 9, UnderWay: []uint64{1 << 40, 1<<40 + 3}}, last: 1<<31 + 8}}
 	for i := range 60_000 {
 		k.objects[dependency{dependAccess, uint32(1<<31 + i)}] = object{found: found{print: -1 << 62}, trace: uint64(i + 1), since: since, at: now.Add(-time.Duration(i) * time.Second), isRestored: true}
 	}

@@ -22,12 +22,20 @@ type listed struct {
 const listedAge = 2 * time.Second
 
 // listedSQL finds the newest tables, of which it takes 100, with their partitioned roots
-// and their schemas, and the newest 100 roles.
-const listedSQL = `with newest as (select c.oid, c.relispartition from pg_publication_tables p join pg_namespace n on n.nspname = p.schemaname
-		join pg_class c on c.relnamespace = n.oid and c.relname = p.tablename group by c.oid, c.relispartition order by c.oid desc limit 100)
+// and their schemas, and the newest 100 roles. It reads what is published from the catalog
+// itself: pg_publication_tables waits for exclusive locks that users hold on tables. Of
+// schemas that are published it goes by their dependencies, as before version 15 there is
+// no catalog of them.
+const listedSQL = `with recursive published (oid) as (
+	(select r.prrelid from pg_publication_rel r
+		union select c.oid from pg_class c where c.relkind in ('r', 'p') and c.relpersistence = 'p' and c.oid >= 16384
+			and (exists (select from pg_publication p where p.puballtables) or c.relnamespace in (select d.refobjid from pg_depend d
+				where d.classid = to_regclass('pg_catalog.pg_publication_namespace') and d.refclassid = 'pg_namespace'::regclass)))
+	union select i.inhrelid from published join pg_inherits i on i.inhparent = published.oid join pg_class c on c.oid = i.inhrelid and c.relispartition),
+newest as (select c.oid, c.relispartition, c.relnamespace from published join pg_class c on c.oid = published.oid order by c.oid desc limit 100)
 select '` + string(dependAccess) + `', n.oid from newest n
 union select '` + string(dependAccess) + `', a.relid::oid from newest n, pg_partition_ancestors(n.oid) a where n.relispartition
-union select '` + string(dependSchema) + `', c.relnamespace from newest n join pg_class c on c.oid = n.oid
+union select '` + string(dependSchema) + `', n.relnamespace from newest n
 union (select '` + string(dependRole) + `', r.oid from pg_roles r where r.oid >= 16384 order by r.oid desc limit 100)`
 
 // refresh reads the list if it is old, over a session whose search_path is catalogPath.
