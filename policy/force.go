@@ -34,10 +34,6 @@ type span struct {
 	// newest is the last transaction that may have made the change, if the change was
 	// announced and nothing else that is known of; 0 for others.
 	newest uint32
-	// settled is for a change that leaves no trace, such as a dropped policy: no earlier
-	// change is as young as this transaction. Any announcement after newest is that of
-	// the change if the table had a row, and so none was due, since then.
-	settled uint32
 }
 
 // forTable is the span for rows of a table that a transaction has made, if it is known
@@ -66,18 +62,15 @@ func (s *span) covers(c *wal.Change) bool {
 }
 
 // isAnnounced reports whether the table was announced, after the change, with a change
-// of a row or one before it.
+// of a row or one before it. Postgres may announce it as soon as the change is made, with
+// rows that it has still to send from before, so that ids have to be in order too.
 func (s *span) isAnnounced(c *wal.Change) bool {
 	a := c.Relation.Announced
-	if a.Last == 0 || int32(c.XID-s.newest) <= 0 || int32(a.XID-s.newest) <= 0 {
-		return false
-	}
-	inside := c.XID == a.XID && a.Last == a.XID // the row's transaction itself has made the change
-	return s.settled == 0 || int32(a.Last-s.settled) >= 0 && !inside
+	return a.Last != 0 && int32(c.XID-s.newest) > 0 && int32(a.XID-s.newest) > 0
 }
 
 func (s *span) equal(o *span) bool {
-	return s.last == o.last && s.before == o.before && s.newest == o.newest && s.settled == o.settled && s.at.Equal(o.at)
+	return s.last == o.last && s.before == o.before && s.newest == o.newest && s.at.Equal(o.at)
 }
 
 // holds reports whether there is no change that the span covers and o does not.

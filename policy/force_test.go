@@ -25,10 +25,6 @@ func TestASpanCoversWhatIsKnownToComeAfterTheChange(t *testing.T) {
 		{"announced before it", span{at: at, newest: 106}, 108, wal.Announcement{Last: 104, XID: 105}, false},
 		{"of the transaction itself", span{at: at, newest: 106}, 106, wal.Announcement{Last: 106, XID: 106}, false},
 		{"nothing came before", span{at: at, newest: 106}, 108, wal.Announcement{XID: 107}, false},
-		{"gone: announced after the first look", span{at: at, newest: 99, settled: 90}, 108, wal.Announcement{Last: 95, XID: 107}, true},
-		{"gone: announced before it", span{at: at, newest: 99, settled: 90}, 108, wal.Announcement{Last: 95, XID: 98}, false},
-		{"gone: due for an earlier change", span{at: at, newest: 99, settled: 90}, 108, wal.Announcement{Last: 89, XID: 107}, false},
-		{"gone: on the way, by the transaction itself", span{at: at, newest: 99, settled: 90}, 108, wal.Announcement{Last: 108, XID: 108}, false},
 	} {
 		if got := c.span.covers(&wal.Change{XID: c.xid, Relation: &wal.Relation{Announced: c.announced}}); got != c.want {
 			t.Errorf("%s: covers %t; want %t", c.name, got, c.want)

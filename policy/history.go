@@ -33,7 +33,6 @@ type object struct {
 	found
 	trace      uint64       // of what has changed it without its fingerprint, see found.trace
 	since      []span       // since when it is so
-	settled    uint32       // transactions from it on have begun after the last change
 	at         time.Time    // when it was last seen so
 	seen       wal.Snapshot // of that time
 	isRestored bool         // by an earlier run, and not seen since: it has no more than its fingerprint and its trace
@@ -103,7 +102,7 @@ func (h *history) force(s *sight, relation uint32, access []dependency) (f force
 	for _, d := range access {
 		for _, since := range h.learn(s, d) {
 			if d != own {
-				since.newest, since.settled = 0, 0 // a change of another object announces nothing of this table
+				since.newest = 0 // a change of another object announces nothing of this table
 			}
 			f.and(since.forTable(table.made()))
 		}
@@ -143,13 +142,11 @@ func (h *history) learn(s *sight, d dependency) []span {
 		}
 		return []span{{at: s.snapshot}}
 	case was == nil:
-		was = h.add(d, &object{since: []span{h.first(s, d, now)}, settled: uint32(s.snapshot.Next)})
+		was = h.add(d, &object{since: []span{h.first(s, d, now)}})
 	case !was.isAs(now):
-		was.since, was.settled = []span{h.change(s, was, d, now)}, uint32(s.snapshot.Next)
+		was.since = []span{h.change(s, was, d, now)}
 		h.note()
-	case was.isRestored:
-		was.settled = uint32(s.snapshot.Next)
-	case was.details().identity != now.details().identity:
+	case !was.isRestored && was.details().identity != now.details().identity:
 		h.note()
 	}
 	was.found, was.isRestored = now, false
@@ -237,7 +234,7 @@ func (h *history) before(at time.Time) (next uint32) {
 
 // change is since when an object is as it is that was seen before, and was different. Of
 // a table it is known which row announced it again, if it was seen not long ago and nothing
-// but the change can have been the reason. A policy that was dropped is one change.
+// but the change can have been the reason. A policy that was dropped leaves no transaction.
 // For tables that were made since, ids of transactions tell.
 func (h *history) change(s *sight, was *object, d dependency, now found) span {
 	in := span{at: s.snapshot}
@@ -250,22 +247,8 @@ func (h *history) change(s *sight, was *object, d dependency, now found) span {
 		in.last, in.before = now.newest, began
 	}
 	before, after := was.details(), now.details()
-	if d.kind != dependAccess || before.announced != after.announced {
-		return in
-	}
-	lost := map[string]bool{}
-	for policy := range strings.SplitSeq(before.policies, ",") {
-		lost[policy] = policy != ""
-	}
-	for policy := range strings.SplitSeq(after.policies, ",") {
-		delete(lost, policy)
-	}
-	delete(lost, "")
-	switch {
-	case len(lost) == 0 && isTraced:
+	if d.kind == dependAccess && isTraced && before.announced == after.announced && !before.hasLost(after.policies) {
 		in.newest = now.newest
-	case len(lost) == 1 && !isTraced:
-		in.newest, in.settled = began-1, was.settled
 	}
 	return in
 }
@@ -336,7 +319,20 @@ func (s *sight) of(d dependency) (f found, there bool) {
 }
 
 // details is what more has, in the order of sightSQL.
-func (f found) details() (d struct{ identity, made, rest, lossy, policies, announced string }) {
+type details struct{ identity, made, rest, lossy, policies, announced string }
+
+// hasLost reports whether there are policies that are not among others.
+func (d details) hasLost(policies string) bool {
+	left := strings.Split(policies, ",")
+	for policy := range strings.SplitSeq(d.policies, ",") {
+		if policy != "" && !slices.Contains(left, policy) {
+			return true
+		}
+	}
+	return false
+}
+
+func (f found) details() (d details) {
 	parts := append(strings.SplitN(f.more, ";", 6), "", "", "", "", "")
 	d.identity, d.made, d.rest, d.lossy, d.policies, d.announced = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
 	return d

@@ -55,9 +55,7 @@ type keptSpan struct {
 	At     string `json:"at"` // a pg_snapshot
 	Last   uint32 `json:"a,omitempty"`
 	Before uint32 `json:"b,omitempty"`
-	// Of a change that is announced, see span.
-	Newest  uint32 `json:"n,omitempty"`
-	Settled uint32 `json:"e,omitempty"`
+	Newest uint32 `json:"n,omitempty"`
 }
 
 // mostUnderWay is how many transactions under way the file has of a snapshot. Of more it
@@ -69,7 +67,7 @@ func newKeptSpan(s *span) *keptSpan {
 	if len(at.UnderWay) > mostUnderWay {
 		at.Least, at.UnderWay = at.Next, nil
 	}
-	return &keptSpan{At: at.String(), Last: s.last, Before: s.before, Newest: s.newest, Settled: s.settled}
+	return &keptSpan{At: at.String(), Last: s.last, Before: s.before, Newest: s.newest}
 }
 
 const (
@@ -128,7 +126,7 @@ func (k *kept) readObjects(body []byte) error {
 			if err != nil {
 				return fmt.Errorf("read object: %w", err)
 			}
-			o.since = []span{{at: at, last: s.Last, before: s.Before, newest: s.Newest, settled: s.Settled}}
+			o.since = []span{{at: at, last: s.Last, before: s.Before, newest: s.Newest}}
 		}
 		k.objects[dependency{line.Kind, line.OID}] = o
 	}

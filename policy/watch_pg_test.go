@@ -311,3 +311,64 @@ func explain(b *testing.B, conn *pgx.Conn, of *dependencies) {
 	}
 	b.ReportMetric(ms*1000, "µs-in-postgres/op")
 }
+
+// Looks read the catalog and no table, and so do the lists of what is published.
+func TestALookDoesNotWaitForALockOnATable(t *testing.T) {
+	l := newLab(t, docsSQL+"; create table parted (id int) partition by list (id); create table part partition of parted for values in (1)")
+	tx, err := l.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }() // it is over anyway
+	if _, err := tx.Exec(t.Context(), "lock table docs, parted, part in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	l.policy.config.Timeout = time.Second // a look that waits fails
+	l.watching()
+	l.confirm()
+}
+
+func TestWhatIsPublishedIsListed(t *testing.T) {
+	l := newLab(t, "drop publication lab; create table a (id int); create table b (id int); create table parted (id int) partition by list (id);"+
+		"create table part partition of parted for values in (1); create schema s; create table s.c (id int); create view v as select 1; create temp table tt (id int)")
+	for _, of := range []struct {
+		publication string
+		since       int // the version
+		want        string
+	}{
+		{"create publication lab", 0, ""},
+		{"create publication lab for table a", 0, "a"},
+		{"create publication lab for table parted", 0, "part parted"},
+		{"create publication lab for all tables", 0, "a b part parted s.c"},
+		{"create publication lab for tables in schema s, table b", 15, "b s.c"},
+	} {
+		if l.major() < of.since {
+			continue
+		}
+		l.Exec(of.publication)
+		conn, err := l.Pool.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list listed
+		err = list.refresh(t.Context(), conn.Conn(), l.policy.now())
+		conn.Release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		oids := []uint32{}
+		for _, d := range list.found {
+			if d.kind == dependAccess {
+				oids = append(oids, d.oid)
+			}
+		}
+		var got string
+		if err := l.Pool.QueryRow(t.Context(), "select coalesce(string_agg(o::regclass::text, ' ' order by o::regclass::text collate \"C\"), '') from unnest($1::oid[]) as o", oids).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		if got != of.want {
+			t.Errorf("%s: listed %q; want %q", of.publication, got, of.want)
+		}
+		l.Exec("drop publication lab")
+	}
+}

@@ -50,10 +50,14 @@ func newCrossing(t *testing.T) *crossing {
 	c.config = configFor(c.db)
 	c.config.StateDir = filepath.Join(t.TempDir(), "state")
 	c.server = startServer(t, c.config)
-	for i, of := range crossings { // so they are younger than what the slot has still to read
-		c.db.Exec(strings.ReplaceAll(`create table TABLE (id int primary key, body text); alter table TABLE replica identity full;
-			grant select on TABLE to anon; alter publication supabase_realtime add table TABLE; `+of.closed, "TABLE", fmt.Sprint("t", i)))
-	}
+	// The tables are younger than what the slot has still to read, and are looked at when
+	// the server starts again.
+	c.restart(c.config.StateDir, func() {
+		for i, of := range crossings {
+			c.db.Exec(strings.ReplaceAll(`create table TABLE (id int primary key, body text); alter table TABLE replica identity full;
+				grant select on TABLE to anon; alter publication supabase_realtime add table TABLE; `+of.closed, "TABLE", fmt.Sprint("t", i)))
+		}
+	})
 	return c
 }
 
