@@ -144,6 +144,27 @@ join pg_language l on l.oid = f.prolang
 cross join pg_roles r
 where ` + policiesWhere
 
+// privilegesSQL is the identity of what functions of Postgres go by. These read the catalog
+// as it is at the time, which may be newer than the transaction's snapshot.
+const privilegesSQL = `select concat_ws(' ',
+	(select sum(hashtextextended(concat_ws(' ', c.oid, c.xmin, c.ctid), 0)) from pg_class c where c.oid = any ($1)),
+	(select sum(hashtextextended(concat_ws(' ', a.attrelid, a.attnum, a.xmin, a.ctid), 0)) from pg_attribute a where a.attrelid = any ($1) and a.attacl is not null),
+	(select sum(hashtextextended(concat_ws(' ', p.oid, p.xmin, p.ctid), 0)) from pg_policy p where p.polrelid = any ($1)),
+	(select sum(hashtextextended(concat_ws(' ', f.oid, f.xmin, f.ctid), 0)) from pg_proc f where f.oid = any ($2)),
+	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) from pg_namespace n where n.oid = any ($3)),
+	(select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.ctid), 0)) from pg_auth_members m),
+	(select sum(hashtextextended(concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls), 0)) from pg_roles r))`
+
+func (d *dependencies) privileges(into *string) step {
+	return step{sql: privilegesSQL, args: []any{d.relations, d.functions, d.schemas}, scan: scanOne(into)}
+}
+
+// errMoved means that what was read is not of one time.
+var errMoved = errors.New("access has changed meanwhile")
+
+// readMost is how often the catalog is read while it changes.
+const readMost = 3
+
 // catalogReader is readCatalog, or what stands for it.
 type catalogReader func(ctx context.Context, rel *wal.Relation, role string) (*facts, error)
 
@@ -178,10 +199,20 @@ func columnNames(rel *wal.Relation) []string {
 	return names
 }
 
-// readCatalog reads the facts of a relation and a role in one transaction. An
-// *AskError is an answer of Postgres; any other error means that Postgres could not
-// be asked.
-func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
+// readCatalog reads the facts of a relation and a role. An *AskError is an answer of
+// Postgres; any other error means that Postgres could not be asked.
+func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (f *facts, err error) {
+	for range readMost {
+		if f, err = t.readFacts(ctx, rel, role); !errors.Is(err, errMoved) {
+			break
+		}
+	}
+	return f, err
+}
+
+// readFacts reads the facts in one transaction. It fails with errMoved if some may be
+// newer than its snapshot: rows would be judged by a change that comes after them.
+func (t *tables) readFacts(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*t.pg.config.Timeout)
 	defer cancel()
 	conn, err := t.pg.acquire(ctx, t.pg.pool)
@@ -190,6 +221,7 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 	}
 	defer conn.Release()
 	f, lsn := &facts{oid: rel.OID, role: roleFacts{Name: role}, sight: sight{at: time.Now()}}, ""
+	var before, after string
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
@@ -207,13 +239,17 @@ func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string
 			{sql: sightSQL, args: f.watched().args(), scan: f.sight.read},
 			{sql: runPathSQL, args: []any{rel.OID, role}, scan: scanOne(&f.session.RunPath, &f.session.WholePath, nil)},
 			{sql: askedSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.asked, pgx.RowTo[string])},
+			f.depends.privileges(&before),
 		}
 	})
 	if err == nil {
-		f.lsn, err = wal.ParseLSN(lsn)
+		err = transactPinned(ctx, conn, []step{f.depends.privileges(&after)}, func() []step { return nil })
 	}
-	if err == nil && len(f.policies.asked) != len(f.policies.stored) { // pg_get_expr may see a newer catalog than the snapshot
-		err = errors.New("policies have changed meanwhile")
+	if err == nil && (before != after || len(f.policies.asked) != len(f.policies.stored)) {
+		err = errMoved
+	}
+	if err == nil {
+		f.lsn, err = wal.ParseLSN(lsn)
 	}
 	if pg, ok := postgresError(err); ok {
 		raised := newAskError(rel.Schema+"."+rel.Table, pg)
