@@ -205,7 +205,8 @@ func TestOfATableThatHasJustBeenMadeRowsOfLaterTransactionsAreJudged(t *testing.
 func TestARowRightBehindAChangeOfAccessIsJudgedIfItWasAnnounced(t *testing.T) {
 	l := newLab(t, agesSQL)
 	l.keeping()
-	l.policy.history.age = time.Hour // the machine may be slow
+	l.policy.history.age = time.Hour      // the machine may be slow
+	l.policy.config.AccessAge = time.Hour // looks come when they are asked for
 	l.watching()
 	s := l.subject("anon", "{}")
 	l.view(l.insert(101).Relation, s)
