@@ -34,7 +34,7 @@ const noticed = roleAge + time.Second + 15*time.Second
 // changes, GROUP one that it may become a member of.
 type accessTurn struct {
 	name, sql string
-	roles     bool // no Relation message tells of it
+	roles     bool // no Relation message tells of it, or not which rows are older
 }
 
 var accessTurns = []accessTurn{
@@ -47,10 +47,10 @@ var accessTurns = []accessTurn{
 	{"column taken away", "revoke select on docs from READER; grant select (id, owner, org, body) on docs to READER", false},
 	{"restrictive policy", "create policy no_body on docs as restrictive for select to READER using (body is distinct from 'b')", false},
 	{"another policy in place of one", "alter policy own on docs using (owner = auth.uid() and org = 9)", false},
-	{"policy dropped", "drop policy asked on docs", false},
+	{"policy dropped", "drop policy asked on docs", true},
 	{"above row-level security", "alter role READER bypassrls", true},
 	{"no more above it", "alter role READER nobypassrls", true},
-	{"policy dropped that restricts", "drop policy no_body on docs", false},
+	{"policy dropped that restricts", "drop policy no_body on docs", true},
 	{"column given back", "grant select on docs to READER", false},
 	{"row-level security off", "alter table docs disable row level security", false},
 	{"on again", "alter table docs enable row level security", false},
