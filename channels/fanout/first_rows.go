@@ -45,6 +45,7 @@ type lastRows struct {
 	key     []string
 	visible string // the pg_snapshot
 	view    *policy.View
+	denied  string // the code by which the client was told that it may have no row, "" if it may
 }
 
 // lack reports whether the rows that were sent do not have a change.

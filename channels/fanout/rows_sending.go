@@ -339,7 +339,7 @@ func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 		case b.isDue():
 			i := slices.Index(r.bindings, b.Binding)
 			r.rows[i].drop()
-			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{taken.Keys[i], taken.Visible.String(), taken.Views[i]}}
+			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{key: taken.Keys[i], visible: taken.Visible.String(), view: taken.Views[i]}}
 			b.after = taken.From.Position
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)

@@ -106,8 +106,8 @@ func (r *rowsSending) keysIn(g *rowGroup) (keys *int) {
 }
 
 // empty takes all rows from a view whose subject may not have any of them any more, and
-// tells its client why. It goes on without rows until that changes. It is false for all
-// other refusals.
+// tells its client why, once. It goes on without rows until that changes. It is false for
+// all other refusals.
 func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
 	of, rows := r.bindings[refused.Binding], r.rows[refused.Binding]
 	code := refused.Problem.Code
@@ -118,16 +118,24 @@ func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
 	if now, ok := s.fanout.policy.Known(view.Relation, r.subject); ok && now != nil {
 		view = now
 	}
-	id := []byte("[" + strconv.FormatInt(of.Spec.ID, 10) + "]")
-	at, none := s.progress.rows.Position.Text(), 0
-	s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, refused.Problem.Warning()))
-	s.request.Outbox.Push(s.request.Address.SnapshotBegins(protocol.SnapshotBegin{Bindings: id, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
-	s.request.Outbox.Push(s.request.Address.SnapshotEnds(protocol.SnapshotEnd{Bindings: id, Snapshot: rows.last.visible, Position: at, Keys: &none}))
+	if last := *rows.last; last.denied != code {
+		last.denied = code
+		rows.last = &last
+		r.sendEmpty(s, of, rows, refused.Problem)
+	}
 	rows.drop()
 	s.rows[of] = &firstRows{again: true, last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(), view: view, isDenied: true, checked: time.Now()}}
 	r.catchup.from = s.progress.rows
 	r.catchup.delivery.standings.restart(s.progress.rows)
 	return true
+}
+
+func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *firstRows, why protocol.Problem) {
+	id, address := []byte("["+strconv.FormatInt(of.Spec.ID, 10)+"]"), s.request.Address
+	at, none := s.progress.rows.Position.Text(), 0
+	s.request.Outbox.Push(address.Problem(protocol.StatusOK, why.Warning()))
+	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: id, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
+	s.request.Outbox.Push(address.SnapshotEnds(protocol.SnapshotEnd{Bindings: id, Snapshot: rows.last.visible, Position: at, Keys: &none}))
 }
 
 // warn tells the client of views whose rows depend on what nothing tells of, once for each
