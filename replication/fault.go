@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/replication/catalog"
 )
 
 // remedy is what the reader does about a fault.
@@ -173,7 +175,7 @@ func classifyPassing(e *pgconn.PgError) *fault {
 		return pooler()
 	case strings.HasPrefix(e.Code, "08"):
 		return &fault{remedy: retryFast, cause: causeNetwork}
-	case isUntranslatable(e):
+	case catalog.IsUntranslatable(e):
 		return &fault{remedy: retryFast, cause: causeEncoding}
 	}
 	return nil

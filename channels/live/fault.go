@@ -9,6 +9,7 @@ import (
 
 	"walcast/diagnose"
 	"walcast/protocol"
+	"walcast/replication/catalog"
 )
 
 // The SQLSTATEs that decisions depend on.
@@ -48,6 +49,7 @@ func (r *reading) judge(err error) error {
 	}
 	var declared *declarationError
 	var evaluated *evaluationError
+	var printed *printingError
 	switch {
 	case pg.Code == stateConflict || pg.Code == stateDeadlock || pg.Code == stateLockNotAvailable || isResource(pg.Code):
 		return &AwayError{cause: err}
@@ -55,6 +57,10 @@ func (r *reading) judge(err error) error {
 		return r.judgeDeclaration(declared.binding, pg)
 	case errors.As(err, &evaluated):
 		return r.blame(pg)
+	case errors.As(err, &printed) && catalog.IsUntranslatable(pg) && !r.stored:
+		return &againError{cause: pg, stored: true}
+	case errors.As(err, &printed) && pg.Code != stateQueryCanceled:
+		return r.raised(printed.binding, pg)
 	case pg.Code == stateQueryCanceled:
 		return r.refuse(0, diagnose.SnapshotTimeout(r.batch.request.Bindings[0], r.of.config.SnapshotTimeout))
 	}

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"walcast/diagnose"
 	"walcast/filters"
 	"walcast/policy"
+	"walcast/replication/catalog"
 	"walcast/replication/wal"
 )
 
@@ -89,6 +91,19 @@ func (t *table) row(row wal.Row, values [][]byte) wal.Row {
 		}
 	}
 	return row
+}
+
+// stored is row for values in the encoding of the database.
+func (t *table) stored(ctx context.Context, row wal.Row, values [][]byte, characters *catalog.Characters) (wal.Row, error) {
+	row = t.row(row, values)
+	for i := range row {
+		text, err := characters.Text(ctx, row[i].Text)
+		if err != nil {
+			return row, err
+		}
+		row[i].Text = text
+	}
+	return row, nil
 }
 
 func quoteName(parts ...string) string {

@@ -31,6 +31,7 @@ type reading struct {
 	of      *Snapshots
 	batch   *batch
 	spelled filters.Spelling
+	stored  bool // rows are sent in the encoding of the database, as one has text without UTF-8
 
 	conn     *pgx.Conn
 	tables   []*table
@@ -45,6 +46,7 @@ type reading struct {
 type againError struct {
 	cause   error
 	spelled bool // with the next spelling
+	stored  bool // with rows in the encoding of the database
 }
 
 func (e *againError) Error() string { return e.cause.Error() }

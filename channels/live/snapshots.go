@@ -180,8 +180,9 @@ func (s *Snapshots) begin(b *batch, cancel context.CancelFunc) {
 
 // read reads a snapshot, again where the table was altered meanwhile.
 func (s *Snapshots) read(ctx context.Context, b *batch) (taken *Snapshot, err error) {
+	stored := false
 	for tries := range mostTries {
-		r := &reading{of: s, batch: b, spelled: spellings[min(b.spelled, len(spellings)-1)]}
+		r := &reading{of: s, batch: b, spelled: spellings[min(b.spelled, len(spellings)-1)], stored: stored}
 		taken, err = r.run(ctx)
 		var again *againError
 		var mixed *mixedError
@@ -192,9 +193,11 @@ func (s *Snapshots) read(ctx context.Context, b *batch) (taken *Snapshot, err er
 			return taken, err
 		}
 		s.give(b)
-		if again.spelled {
+		stored = stored || again.stored
+		switch {
+		case again.spelled:
 			b.spelled++
-		} else if tries > 0 {
+		case tries > 0 && !again.stored:
 			s.config.Logger.Info("snapshot begun anew", "err", err)
 		}
 	}

@@ -114,18 +114,6 @@ func (c Catalog) texts(ctx context.Context, sql string, args ...any) ([]string, 
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Character is the UTF-8 of one character as a database of that encoding stores it.
-func (c Catalog) Character(ctx context.Context, stored, encoding string) (string, error) {
-	rows, err := c.db.Query(ctx, `select convert_from($1, $2)`, []byte(stored), encoding)
-	if err == nil {
-		var character string
-		if character, err = pgx.CollectExactlyOneRow(rows, pgx.RowTo[string]); err == nil {
-			return character, nil
-		}
-	}
-	return "", fmt.Errorf("convert a character of encoding %s: %w", encoding, err)
-}
-
 // fullID makes the id of 64 bits that snapshots have of one of 32 bits, as pgoutput
 // has it: the two that are compared are less than 2^31 apart.
 const fullID = `next + (($1::bigint - next + 2147483648) & 4294967295) - 2147483648`
