@@ -89,6 +89,11 @@ var shapes = []shaped{
 	{name: "a partitioned table", schema: partedByKey + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
 	{name: "a partitioned table without a key", schema: parted + `create publication rows`, app: writes, binding: onT, code: "not_published", cost: costOfFull},
 	{name: "partitions that are published instead", schema: partedByKey + `create publication rows for table t`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
+	{name: "a partition that is published alone", schema: partedByKey + `create publication rows for table t_low`, app: writes, binding: onT, code: "not_published", cost: costOfRoot},
+	{
+		name: "a partitioned table whose schema is published", schema: partedByKey + `create publication rows for tables in schema public`, app: writes, binding: onT, code: "not_published",
+		cost: costOfRoot, lists: true,
+	},
 	{
 		name: "a root that is published instead", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
 		app: writes, binding: onLeaf, code: "not_published", cost: costOfLeaves,

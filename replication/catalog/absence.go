@@ -14,7 +14,7 @@ type Absence struct {
 	// RefersToUnlogged says that it has a foreign key to another table that is unlogged.
 	RefersToUnlogged bool
 
-	Leaves    bool   // it is partitioned, and its partitions are published instead
+	Leaves    bool   // it is partitioned and named by a publication, which publishes its partitions instead
 	Root      bool   // it is a partition, published as part of its root
 	Inherited bool   // other tables inherit from it, which are published with it unless it is named alone
 	System    bool   // it is Postgres' own, which can never be published
@@ -51,7 +51,8 @@ const absenceQuery = `
 	select coalesce(c.oid, 0), coalesce(c.relkind::text, ''), coalesce(c.relpersistence::text, ''),
 		exists (select from pg_constraint f join pg_class o on o.oid = f.confrelid
 			where f.contype = 'f' and f.conrelid = c.oid and o.oid <> c.oid and o.relpersistence = 'u'),
-		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid), false),
+		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid) and exists (select from pg_publication b
+			where b.pubname = any ($3) and (b.puballtables or exists (select from pg_publication_rel r where r.prpubid = b.oid and r.prrelid = c.oid))), false),
 		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
 		coalesce(c.relkind = 'r' and c.relhassubclass, false),
 		$1 = 'information_schema' or $1 ~ '^pg_',
