@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"walcast/diagnose"
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 	"walcast/internal/logtest"
 	"walcast/policy"
@@ -36,6 +37,7 @@ type lab struct {
 	policy    *policy.Policy
 	snapshots *Snapshots
 	registry  *prometheus.Registry
+	log       *await.Output
 }
 
 // newLab makes a database by the statements and publishes all its tables.
@@ -46,11 +48,11 @@ func newLab(t testing.TB, limits func(*SnapshotLimits), statements ...string) *l
 
 func labOn(t testing.TB, limits func(*SnapshotLimits), db *devdb.DB) *lab {
 	t.Helper()
-	l := &lab{TB: t, Writer: logtest.NewWriter(t, db), db: db, registry: prometheus.NewRegistry()}
+	l := &lab{TB: t, Writer: logtest.NewWriter(t, db), db: db, registry: prometheus.NewRegistry(), log: await.NewOutput()}
 	l.Changes.Begin(changelog.History{System: "1", Slot: "walcast"}, l.LSN, "")
 	l.policy = policy.New(policy.DefaultConfig(), db.Pool, slog.New(slog.DiscardHandler), nil)
 	c := SnapshotsConfig{
-		SnapshotLimits: DefaultSnapshotLimits(), Publications: []string{"rows"}, Log: l.Changes, Policy: l.policy, Logger: slog.New(slog.DiscardHandler),
+		SnapshotLimits: DefaultSnapshotLimits(), Publications: []string{"rows"}, Log: l.Changes, Policy: l.policy, Logger: slog.New(slog.NewTextHandler(l.log, nil)),
 		Encode: func(b *diagnose.Binding, view *policy.View) func([]byte, wal.Row, time.Time) []byte {
 			return func(dst []byte, row wal.Row, _ time.Time) []byte {
 				return rowjson.Encoding{}.AppendRecord(dst, view.Relation, row, nil)

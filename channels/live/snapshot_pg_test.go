@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -292,6 +293,25 @@ func TestNoAccountHasAllMemory(t *testing.T) {
 	}
 	if got := l.metric("walcast_channels_snapshots_revoked_total", ""); got != 1 {
 		t.Errorf("%v snapshots were revoked; want 1", got)
+	}
+}
+
+// TestWhatPostgresAnswersInPlaceOfASnapshotIsLogged: the snapshot is asked for again, and
+// nothing else would tell why it does not come.
+func TestWhatPostgresAnswersInPlaceOfASnapshotIsLogged(t *testing.T) {
+	l := newLab(t, nil, notes)
+	other, err := pgx.Connect(t.Context(), l.db.Server.DSN("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(context.Background()) }()
+	l.exec(other, "alter database "+l.db.Name+" allow_connections false")
+	l.run()
+	if s, err := l.take("anon", "{}", of("notes", "")); !isAway(err) {
+		t.Fatalf("a snapshot of a database that takes no connections = %+v, %v; want that there is none yet", s, err)
+	}
+	if log := l.log.String(); !strings.Contains(log, "not currently accepting connections") {
+		t.Errorf("the log is %q; want the error of Postgres", log)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -166,7 +167,18 @@ func (s *Snapshots) take(ctx context.Context, b *batch) {
 		return
 	}
 	s.metrics.count(taken, err, time.Since(b.began))
+	s.note(ctx, err)
 	s.end(b, taken, err)
+}
+
+// note logs what Postgres answered in place of a snapshot that is asked for again. That it
+// does not answer at all is told by the stream.
+func (s *Snapshots) note(ctx context.Context, err error) {
+	var away *AwayError
+	var pg *pgconn.PgError
+	if ctx.Err() == nil && errors.As(err, &away) && errors.As(err, &pg) {
+		s.config.Logger.Warn("snapshot not taken, it is tried again", "err", err)
+	}
 }
 
 // begin lets a batch be cancelled once nobody wants it.
