@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,6 +45,20 @@ func TestHitsAreGroupedByTheirColumnsInOrder(t *testing.T) {
 	}
 	if want := []string{"[1,2]", "[3,2]"}; !slices.Equal(got, want) {
 		t.Errorf("groups of ids = %q; want %q", got, want)
+	}
+}
+
+// TestARowThatLeavesAViewSaysWhichOfItsKeyIsNoUTF8, and nothing of what is not shown.
+func TestARowThatLeavesAViewSaysWhichOfItsKeyIsNoUTF8(t *testing.T) {
+	bad, text := wal.Value{Kind: wal.Text, Text: "\xff"}, wal.BuiltinTypeByName("text")
+	c := &wal.Change{Operation: wal.Delete, Relation: &wal.Relation{Columns: []wal.Column{{Name: "id", Key: true, Type: text}, {Name: "body", Type: text}}}, Old: wal.Row{bad, bad}}
+	columns := &columnSet{mask: []bool{true, true}, key: []bool{true, false}}
+	var data struct{ Errors []string }
+	if err := json.Unmarshal(appendData(nil, c, dataKey{columns: columns, as: wal.Delete, keyOnly: true}, 1<<20), &data); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{protocol.ErrorNotUTF8("id")}; !slices.Equal(data.Errors, want) {
+		t.Errorf("errors = %q; want %q", data.Errors, want)
 	}
 }
 

@@ -33,6 +33,7 @@ func appendData(dst []byte, c *wal.Change, key dataKey, limit int) []byte {
 		old = key.columns.key
 	}
 	if key.keyOnly {
+		data.Errors = notUTF8(c, make([]bool, len(rel.Columns)), key.columns.key)
 		data.OldRecord = key.columns.encoding.AppendRecord(nil, rel, c.Old, key.columns.key)
 		return data.Append(dst)
 	}
