@@ -13,6 +13,7 @@ import (
 type tableState struct {
 	relation *wal.Relation
 	views    map[string]*policy.View // by role; nil for a role that may see nothing
+	unread   map[string]bool         // roles whose view is being read, or read again
 	faults   map[string]error        // by role: why its rights cannot be known
 	retry    time.Time               // when roles with faults are looked up again
 	awaited  bool                    // the delivery has waited for the views, for as long as it ever does
@@ -20,7 +21,7 @@ type tableState struct {
 }
 
 func newTableState(rel *wal.Relation) *tableState {
-	return &tableState{relation: rel, views: map[string]*policy.View{}, faults: map[string]error{}, sets: map[columnKey]*columnSet{}}
+	return &tableState{relation: rel, views: map[string]*policy.View{}, unread: map[string]bool{}, faults: map[string]error{}, sets: map[columnKey]*columnSet{}}
 }
 
 // faultBelieved is the time after which the rights of a role are read again
@@ -29,9 +30,12 @@ const faultBelieved = time.Second
 
 // learn takes in the view of a role, or the fault that keeps the role from
 // having one. It reports whether an index must forget what it compiled for the
-// relation, as row-level security has changed for the role or was not known.
+// relation, as row-level security has changed for the role or was not known: while the
+// view was being read the index may have been made of the rules from before.
 func (t *tableState) learn(role string, view *policy.View, fault error) (stale bool) {
 	before, loaded := t.views[role]
+	wasUnread := t.unread[role]
+	delete(t.unread, role)
 	t.views[role] = view // also one that shows the same: it may judge other rows
 	if loaded && before != nil && view != nil && isSameView(before, view) {
 		return false
@@ -39,11 +43,12 @@ func (t *tableState) learn(role string, view *policy.View, fault error) (stale b
 	if delete(t.faults, role); fault != nil {
 		t.faults[role], t.retry = fault, time.Now().Add(faultBelieved)
 	}
-	return isSecured(before) || isSecured(view)
+	return wasUnread || isSecured(before) || isSecured(view)
 }
 
 // forget has a role's view read again.
 func (t *tableState) forget(role string) {
+	t.unread[role] = true
 	delete(t.views, role)
 	delete(t.faults, role)
 	t.awaited = false

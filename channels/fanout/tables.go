@@ -46,6 +46,7 @@ func (t *tables) meet(rel *wal.Relation) (reading []<-chan struct{}) {
 			t.take(table, role, view, nil)
 			continue
 		}
+		table.unread[role] = true
 		reading = append(reading, t.load(table, use.subject))
 	}
 	return reading
@@ -86,7 +87,9 @@ func (t *tables) forget(table *tableState, role string) {
 	if isSecured(table.views[role]) {
 		t.attached.index.Invalidate(table.relation.OID)
 	}
-	table.forget(role)
+	if table.forget(role); t.attached.roles[role].bindings == 0 {
+		delete(table.unread, role) // nobody reads it
+	}
 }
 
 // load has a view read and the delivery told of it. The channel that it returns

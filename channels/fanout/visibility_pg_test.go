@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/filters"
 	"walcast/internal/logtest"
 	"walcast/policy"
 )
@@ -140,6 +141,31 @@ func TestAChangedRoleIsCompiledAgainWithoutARelationMessage(t *testing.T) {
 		if line == "row 1" || line[:5] == "row -" {
 			t.Errorf("%s came; it was not to be seen", line)
 		}
+	}
+}
+
+// TestRulesThatAreReadAnewWhileRowsMatchAreNotUsedAfterwards: while the rules of a table
+// are read again its index may be made of those from before.
+func TestRulesThatAreReadAnewWhileRowsMatchAreNotUsedAfterwards(t *testing.T) {
+	f := newIdleFixture(t, `create table docs (id int primary key, org int); alter table docs enable row level security; grant select on docs to public`)
+	f.Changes.Begin(firstHistory, f.LSN, "")
+	f.run()
+	docs, b := f.Relation("docs"), newInbox()
+	s := f.subscribe(b, ask{bindings: `{"event":"*","schema":"public","table":"docs"}`}, Start{})
+	f.knows()
+	f.Commit(by(f.transaction(), logtest.Insert(docs, "1", "7")))
+	f.waitSent(s)
+	d := s.attachedTo.Load()
+	d.mu.Lock()
+	tables := d.matcher.tables
+	tables.forget(tables.byOID[docs.OID], "anon")
+	d.matcher.attached.index.Match(logtest.Insert(docs, "2", "7"), func(*binding, filters.Truth) { t.Error("a row matches that no policy shows") })
+	d.mu.Unlock()
+	f.db.Exec("alter table docs disable row level security")
+	f.knows()
+	f.Commit(by(f.transaction(), logtest.Insert(docs, "3", "7")))
+	if got := b.wait(t, 1); !slices.Equal(got, []string{"row 3"}) {
+		t.Errorf("came %q; want the row that everybody may see by now", got)
 	}
 }
 
