@@ -155,8 +155,8 @@ const privilegesSQL = `select concat_ws(' ',
 	(select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.ctid), 0)) from pg_auth_members m),
 	(select sum(hashtextextended(concat_ws(' ', r.oid, r.rolsuper, r.rolinherit, r.rolbypassrls), 0)) from pg_roles r))`
 
-func (d *dependencies) privileges(into *string) step {
-	return step{sql: privilegesSQL, args: []any{d.relations, d.functions, d.schemas}, scan: scanOne(into)}
+func (ds dependencies) privileges(into *string) step {
+	return step{sql: privilegesSQL, args: []any{ds.of(DependRelation), ds.of(DependFunction), ds.of(dependSchema)}, scan: scanOne(into)}
 }
 
 // errMoved means that what was read is not of one time.
@@ -232,8 +232,7 @@ func (t *tables) readFacts(ctx context.Context, rel *wal.Relation, role string) 
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},
 		{sql: functionsSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.functions, scanFunction)},
 		{sql: readsSQL, args: []any{role, rel.OID}, scan: scanReads(&f.reads)},
-		{sql: dependenciesSQL, args: []any{rel.OID, role}, scan: scanOne(&f.depends.relations, &f.depends.functions, &f.depends.types,
-			&f.depends.reads, &f.depends.roles, &f.depends.schemas)},
+		{sql: dependenciesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.depends, scanDependency)},
 	}, func() []step {
 		return []step{
 			{sql: sightSQL, args: f.watched().args(), scan: f.sight.read},
@@ -272,7 +271,7 @@ func scanOne(into ...any) func(pgx.Rows) error {
 }
 
 // scanAll collects all rows.
-func scanAll[T any](into *[]T, row pgx.RowToFunc[T]) func(pgx.Rows) error {
+func scanAll[S ~[]T, T any](into *S, row pgx.RowToFunc[T]) func(pgx.Rows) error {
 	return func(rows pgx.Rows) (err error) {
 		*into, err = pgx.CollectRows(rows, row)
 		return err

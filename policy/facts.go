@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"walcast/policy/sql"
 	"walcast/replication/wal"
 )
@@ -20,10 +22,11 @@ type facts struct {
 	lsn     wal.LSN // a transaction that commits here or later commits after the catalog was read
 }
 
-// watched returns what the facts and the answers depend on.
-func (f *facts) watched() *dependencies {
-	all := f.depends.with(f.reads.dependencies())
-	return &all
+// watched returns what the facts, the answers and who has access depend on, in order.
+func (f *facts) watched() dependencies {
+	all := slices.Concat(dependencies{{kind: dependRest}}, f.depends, f.depends.access(false), f.reads.dependencies())
+	slices.SortFunc(all, dependency.compare)
+	return slices.Compact(all)
 }
 
 // roleFacts is what the catalog says of the role itself.

@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"fmt"
-	"slices"
 )
 
 // Fingerprint is equal for what is the same. Fingerprints of different Relations of a
@@ -23,15 +21,15 @@ type Fingerprints struct {
 	Own int64
 }
 
-// newFingerprints makes the fingerprints of a view.
-func newFingerprints(v *View, r *rules, f *facts) Fingerprints {
+// newFingerprints makes the fingerprints of a view from what it was made of.
+func newFingerprints(v *View, r *rules, f *facts, watched dependencies) Fingerprints {
 	of := Fingerprints{Own: f.sight.prints.of(dependency{DependRelation, f.oid})}
 	of.Rules = sha256.Sum256(fmt.Appendf(nil, "%s %v %t %t %t %t", r.text, v.Columns, v.Denied, v.RowSecurity, v.NoPolicy, v.NoUsage))
-	depends := f.watched().all()
-	slices.SortFunc(depends, func(a, b dependency) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.oid, b.oid)) })
 	hash := sha256.New()
-	for _, d := range depends {
-		fmt.Fprintln(hash, d.kind, d.oid, f.sight.prints.of(d))
+	for _, d := range watched {
+		if !d.isNarrow() {
+			fmt.Fprintln(hash, d.kind, d.oid, f.sight.prints.of(d))
+		}
 	}
 	hash.Sum(of.Depends[:0])
 	return of

@@ -214,7 +214,7 @@ func TestWhatIsKnownOfAnotherServerIsForgotten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sight, err := readSight(ctx, conn.Conn(), &dependencies{})
+		sight, err := readSight(ctx, conn.Conn(), dependencies{})
 		conn.Release()
 		if err != nil {
 			t.Fatal(err)

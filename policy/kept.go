@@ -160,7 +160,7 @@ func (k *kept) lines(now time.Time) ([]byte, error) {
 		return now
 	}
 	sorted := slices.SortedFunc(maps.Keys(k.objects), func(a, b dependency) int {
-		return cmp.Or(last(b).Compare(last(a)), cmp.Compare(a.kind, b.kind), cmp.Compare(a.oid, b.oid))
+		return cmp.Or(last(b).Compare(last(a)), a.compare(b))
 	})
 	var body bytes.Buffer
 	for _, d := range sorted {

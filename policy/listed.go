@@ -47,13 +47,8 @@ func (p *listed) refresh(ctx context.Context, conn *pgx.Conn, now time.Time) err
 	if err != nil {
 		return fmt.Errorf("list published tables: %w", err)
 	}
-	found := []dependency{}
-	var kind string
-	var oid uint32
-	if _, err := pgx.ForEachRow(rows, []any{&kind, &oid}, func() error {
-		found = append(found, dependency{Kind(kind), oid})
-		return nil
-	}); err != nil {
+	found, err := pgx.CollectRows(rows, scanDependency)
+	if err != nil {
 		return fmt.Errorf("list published tables: %w", err)
 	}
 	p.found, p.read = found, now

@@ -3,6 +3,8 @@ package policy
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -159,13 +161,7 @@ func (w *watch) wanted(known []knownAccess) wanted {
 	return once
 }
 
-func (w wanted) dependencies() *dependencies {
-	var all dependencies
-	for d := range w {
-		all.add(d)
-	}
-	return &all
-}
+func (w wanted) dependencies() dependencies { return slices.Collect(maps.Keys(w)) }
 
 // compare returns which registered objects have changed, and stores their new
 // fingerprints. Those that were registered while the look was taken wait for the next.

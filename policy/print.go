@@ -1,9 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -144,61 +144,54 @@ select 'traceless', 0::oid, hashtextextended(concat_ws(' ',
 
 const slotsWhere = `s.database = current_database() and s.catalog_xmin is not null`
 
-// dependencies is the OIDs that one answer depends on, as sightSQL takes them.
-type dependencies struct {
-	relations, functions, types []uint32
-	reads                       []uint32 // other relations that the policies read
-	roles, schemas              []uint32
+// compare orders objects by kind and OID.
+func (d dependency) compare(o dependency) int {
+	return cmp.Or(cmp.Compare(d.kind, o.kind), cmp.Compare(d.oid, o.oid))
 }
 
-func (d *dependencies) add(of dependency) {
-	switch of.kind {
-	case DependRelation:
-		d.relations = append(d.relations, of.oid)
-	case DependFunction:
-		d.functions = append(d.functions, of.oid)
-	case DependType:
-		d.types = append(d.types, of.oid)
-	case dependAccess:
-		d.reads = append(d.reads, of.oid)
-	case dependRole:
-		d.roles = append(d.roles, of.oid)
-	case dependSchema:
-		d.schemas = append(d.schemas, of.oid)
+// isNarrow reports whether the object stands for less than what facts are read from.
+func (d dependency) isNarrow() bool {
+	return d.kind == dependAccess || d.kind == dependRole || d.kind == dependSchema
+}
+
+// dependencies is the objects that answers depend on.
+type dependencies []dependency
+
+// of lists the OIDs of a kind.
+func (ds dependencies) of(kind Kind) (oids []uint32) {
+	for _, d := range ds {
+		if d.kind == kind {
+			oids = append(oids, d.oid)
+		}
 	}
+	return oids
 }
 
-func (d *dependencies) args() []any {
-	return []any{d.relations, d.functions, d.types, d.roles, d.schemas, slices.Concat(d.relations, d.reads)}
-}
-
-// all lists what the facts are read from.
-func (d *dependencies) all() []dependency {
-	all := []dependency{{kind: dependRest}}
-	all = appendAll(all, DependRelation, d.relations)
-	all = appendAll(all, DependFunction, d.functions)
-	return appendAll(all, DependType, d.types)
-}
-
-// access lists what decides who has access. Functions and types do only where policies
-// decide about rows.
-func (d *dependencies) access(rowSecurity bool) (all []dependency) {
-	all = appendAll(all, dependAccess, d.relations)
-	all = appendAll(all, dependRole, d.roles)
-	all = appendAll(all, dependSchema, d.schemas)
-	if !rowSecurity {
-		return all
-	}
-	all = appendAll(all, dependAccess, d.reads)
-	all = appendAll(all, DependFunction, d.functions)
-	return appendAll(all, DependType, d.types)
-}
-
-func appendAll(to []dependency, kind Kind, oids []uint32) []dependency {
+// add adds objects of a kind.
+func (ds dependencies) add(kind Kind, oids []uint32) dependencies {
 	for _, oid := range oids {
-		to = append(to, dependency{kind, oid})
+		ds = append(ds, dependency{kind, oid})
 	}
-	return to
+	return ds
+}
+
+// args returns the arguments of sightSQL.
+func (ds dependencies) args() []any {
+	return []any{ds.of(DependRelation), ds.of(DependFunction), ds.of(DependType), ds.of(dependRole), ds.of(dependSchema), ds.of(dependAccess)}
+}
+
+// access lists what decides who has access. Functions, types and other tables do only
+// where policies decide about rows.
+func (ds dependencies) access(rowSecurity bool) (all dependencies) {
+	for _, d := range ds {
+		switch {
+		case d.kind == DependRelation:
+			all = append(all, dependency{dependAccess, d.oid})
+		case rowSecurity || d.kind == dependRole || d.kind == dependSchema:
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // sight is the fingerprints that were found when the catalog was read or looked at.
@@ -253,20 +246,21 @@ func (s *sight) read(rows pgx.Rows) error {
 	return err
 }
 
-// dependenciesSQL finds what access to a relation, and its types, depend on: it and
-// its ancestors, the functions of its policies and those that these name, the types of its policies, the types of its columns
-// with those below them, other relations that its policies read, the role and the
-// schema.
-const dependenciesSQL = `select array(select $1::oid union select relid::oid from pg_partition_ancestors($1::oid::regclass)),
-	array(with recursive called (oid) as (
+// dependenciesSQL lists what access to a relation, and its types, depend on: it and
+// its ancestors, the functions of its policies and those that these name, the types of
+// its policies, the types of its columns with those below them, access to other relations
+// that its policies read, the role and the schema.
+const dependenciesSQL = `select depends.kind, unnest(depends.oids) from (values
+	('` + string(DependRelation) + `', array(select $1::oid union select relid::oid from pg_partition_ancestors($1::oid::regclass))),
+	('` + string(DependFunction) + `', array(with recursive called (oid) as (
 		select d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
 			where p.polrelid = $1 and d.refclassid = 'pg_proc'::regclass
 		union select g.oid from called join pg_proc f on f.oid = called.oid join pg_proc g on g.oid >= 16384
 			where f.oid >= 16384 and (strpos(lower(f.prosrc), lower(g.proname)) > 0 or exists (select from pg_depend d
 				where d.classid = 'pg_proc'::regclass and d.objid = f.oid and d.refclassid = 'pg_proc'::regclass and d.refobjid = g.oid)))
 		select called.oid from called
-		union select unnest(array['current_setting(text)', 'current_setting(text,boolean)']::regprocedure[])::oid),
-	array(with recursive used (oid) as (
+		union select unnest(array['current_setting(text)', 'current_setting(text,boolean)']::regprocedure[])::oid)),
+	('` + string(DependType) + `', array(with recursive used (oid) as (
 		select a.atttypid from pg_attribute a where a.attrelid = $1 and a.attnum > 0 and not a.attisdropped
 		union select d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
 			where p.polrelid = $1 and d.refclassid = 'pg_type'::regclass
@@ -275,16 +269,22 @@ const dependenciesSQL = `select array(select $1::oid union select relid::oid fro
 			left join pg_range g on g.rngtypid = t.oid
 			cross join lateral unnest(array[t.typelem, t.typbasetype, f.atttypid, g.rngsubtype]) as below (oid)
 		where below.oid <> 0)
-	select used.oid from used where used.oid >= 16384),
-	array(select d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
+	select used.oid from used where used.oid >= 16384)),
+	('` + string(dependAccess) + `', array(select d.refobjid from pg_policy p join pg_depend d on d.classid = 'pg_policy'::regclass and d.objid = p.oid
 		where p.polrelid = $1 and d.refclassid = 'pg_class'::regclass and d.refobjid <> $1
-		except select relid::oid from pg_partition_ancestors($1::oid::regclass)),
-	array(select r.oid from pg_roles r where r.rolname = $2),
-	array(select c.relnamespace from pg_class c where c.oid = $1)`
+		except select relid::oid from pg_partition_ancestors($1::oid::regclass))),
+	('` + string(dependRole) + `', array(select r.oid from pg_roles r where r.rolname = $2)),
+	('` + string(dependSchema) + `', array(select c.relnamespace from pg_class c where c.oid = $1))) as depends (kind, oids)`
+
+// scanDependency reads a row of dependenciesSQL or listedSQL.
+func scanDependency(row pgx.CollectableRow) (d dependency, err error) {
+	err = row.Scan(&d.kind, &d.oid)
+	return d, err
+}
 
 // readSight reads the fingerprints of dependencies, over a session whose search_path
 // is catalogPath.
-func readSight(ctx context.Context, conn *pgx.Conn, of *dependencies) (*sight, error) {
+func readSight(ctx context.Context, conn *pgx.Conn, of dependencies) (*sight, error) {
 	found := &sight{at: time.Now()}
 	rows, err := conn.Query(ctx, sightSQL, of.args()...)
 	if err != nil {

@@ -265,12 +265,12 @@ func (p *private) MessagesReads(ctx context.Context) (reads MessagesReads, err e
 	case relation == nil:
 		return reads, ErrNoMessagesTable
 	}
-	for _, d := range reads.depends().all() {
+	for _, d := range reads.depends() {
 		p.watch.begins(d, found.prints.of(d))
 	}
 	return reads, nil
 }
 
-func (r *MessagesReads) depends() *dependencies {
-	return &dependencies{relations: append([]uint32{r.Relation}, r.Tables...), functions: r.Functions}
+func (r *MessagesReads) depends() dependencies {
+	return dependencies{{kind: dependRest}, {DependRelation, r.Relation}}.add(DependRelation, r.Tables).add(DependFunction, r.Functions)
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -22,20 +21,7 @@ type Reads struct {
 
 // dependencies are the objects that the answer depends on, beside those of the table.
 func (r *Reads) dependencies() dependencies {
-	return dependencies{relations: r.Relations, functions: r.functions}
-}
-
-// with adds other dependencies, each once.
-func (d dependencies) with(o dependencies) dependencies {
-	all := d
-	all.relations, all.functions, all.types = slices.Clip(d.relations), slices.Clip(d.functions), slices.Clip(d.types)
-	known := d.all()
-	for _, each := range o.all() {
-		if !slices.Contains(known, each) {
-			all.add(each)
-		}
-	}
-	return all
+	return dependencies{}.add(DependRelation, r.Relations).add(DependFunction, r.functions)
 }
 
 // clocks are functions of Postgres that are not volatile and whose result still changes by

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -47,7 +46,7 @@ type access struct {
 	epoch  uint32
 	// depends is what the facts depend on, and prints the fingerprints when they were
 	// read. changed counts how often reading again has made a difference.
-	depends []dependency
+	depends dependencies
 	prints  prints
 	changed int
 	since   wal.LSN // see View.Since
@@ -237,7 +236,7 @@ func (a *access) differing(found prints) (differing []dependency) {
 }
 
 // dependencies returns what the facts depend on.
-func (a *access) dependencies() []dependency {
+func (a *access) dependencies() dependencies {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.depends
@@ -254,7 +253,8 @@ func (a *access) changes() int {
 // ones are not replaced, so that what subjects have bound stays valid. moved means
 // that the fingerprints have changed.
 func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (moved bool) {
-	v, r, role := newView(rel, f), newRules(rel, f), f.unfit()
+	v, r, role, watched := newView(rel, f), newRules(rel, f), f.unfit(), f.watched()
+	v.force, v.Fingerprints = in, newFingerprints(&v, r, f, watched)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, d := range a.depends {
@@ -267,7 +267,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 			a.unexplained = f.lsn
 		}
 	}
-	a.depends, a.prints = slices.Concat(f.watched().all(), f.depends.access(true)), f.sight.prints
+	a.depends, a.prints = watched, f.sight.prints
 	switch {
 	case a.rules == nil:
 		a.rules = r
@@ -275,7 +275,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.rules = r
 		a.epoch++
 	}
-	v.Epoch, v.Since, v.unexplained, v.force, v.Fingerprints = a.epoch, a.since, a.unexplained, in, newFingerprints(&v, r, f)
+	v.Epoch, v.Since, v.unexplained = a.epoch, a.since, a.unexplained
 	a.loaded, a.role, a.view = at, role, v
 	return moved
 }

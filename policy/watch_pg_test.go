@@ -294,7 +294,7 @@ func BenchmarkLook(b *testing.B) {
 }
 
 // explain reports how long Postgres itself is at it.
-func explain(b *testing.B, conn *pgx.Conn, of *dependencies) {
+func explain(b *testing.B, conn *pgx.Conn, of dependencies) {
 	var lines []string
 	for range 20 {
 		rows, err := conn.Query(b.Context(), "explain (analyze, timing off) "+sightSQL, of.args()...)
