@@ -32,7 +32,7 @@ type history struct {
 type object struct {
 	found
 	trace      uint64       // of what has changed it without its fingerprint, see found.trace
-	since      []span       // since when it is so
+	since      span         // since when it is so
 	at         time.Time    // when it was last seen so
 	seen       wal.Snapshot // of that time
 	isRestored bool         // by an earlier run, and not seen since: it has no more than its fingerprint and its trace
@@ -100,12 +100,11 @@ func (h *history) force(s *sight, relation uint32, access []dependency) (f force
 	own := dependency{dependAccess, relation}
 	table, _ := s.of(own)
 	for _, d := range access {
-		for _, since := range h.learn(s, d) {
-			if d != own {
-				since.newest = 0 // a change of another object announces nothing of this table
-			}
-			f.and(since.forTable(table.made()))
+		since := h.learn(s, d)
+		if d != own {
+			since.newest = 0 // a change of another object announces nothing of this table
 		}
+		f.and(since.forTable(table.made()))
 	}
 	return f
 }
@@ -129,22 +128,22 @@ func (h *history) lose(s *sight) {
 // That it says the same means that nothing has changed between, however long that
 // was: the fingerprints are of catalog rows, and a row that was changed and changed
 // back is another one. Only of a role's attributes there is nothing but what they are.
-func (h *history) learn(s *sight, d dependency) []span {
+func (h *history) learn(s *sight, d dependency) span {
 	now, there := s.of(d)
 	was := h.objects[d]
 	switch {
 	case !there:
 		delete(h.objects, d)
-		return []span{{at: s.snapshot}}
+		return span{at: s.snapshot}
 	case was != nil && !was.isRestored && was.seen.HasAll(s.snapshot): // somebody has read later, and was faster
 		if was.print == now.print {
 			return was.since
 		}
-		return []span{{at: s.snapshot}}
+		return span{at: s.snapshot}
 	case was == nil:
-		was = h.add(d, &object{since: []span{h.first(s, d, now)}})
+		was = h.add(d, &object{since: h.first(s, d, now)})
 	case !was.isAs(now):
-		was.since = []span{h.change(s, was, d, now)}
+		was.since = h.change(s, was, d, now)
 		h.note()
 	case !was.isRestored && was.details().identity != now.details().identity:
 		h.note()

@@ -166,7 +166,7 @@ func TestAStateFileThatMeansNothingIsLeftOut(t *testing.T) {
 func TestTheStateFileIsBounded(t *testing.T) {
 	k := &kept{objects: map[dependency]object{}}
 	now := time.Unix(time.Now().Unix(), 0)
-	since := []span{{at: wal.Snapshot{Least: 1 << 40, Next: 1<<40 + 9, UnderWay: []uint64{1 << 40, 1<<40 + 3}}, last: 1<<31 + 8}}
+	since := span{at: wal.Snapshot{Least: 1 << 40, Next: 1<<40 + 9, UnderWay: []uint64{1 << 40, 1<<40 + 3}}, last: 1<<31 + 8}
 	for i := range 60_000 {
 		k.objects[dependency{dependAccess, uint32(1<<31 + i)}] = object{found: found{print: -1 << 62}, trace: uint64(i + 1), since: since, at: now.Add(-time.Duration(i) * time.Second), isRestored: true}
 	}
@@ -183,7 +183,7 @@ func TestTheStateFileIsBounded(t *testing.T) {
 		t.Fatalf("readKept: %v, %d objects", err, len(read.objects))
 	}
 	for d, o := range read.objects {
-		if was := k.objects[d]; o.print != was.print || o.trace != was.trace || !o.at.Equal(was.at) || !o.since[0].equal(&was.since[0]) {
+		if was := k.objects[d]; o.print != was.print || o.trace != was.trace || !o.at.Equal(was.at) || !o.since.equal(&was.since) {
 			t.Fatalf("%v: read %+v; want %+v", d, o, was)
 		}
 	}

@@ -43,12 +43,12 @@ type keptHead struct {
 }
 
 type keptObject struct {
-	Kind  Kind      `json:"k"`
-	OID   uint32    `json:"o"`
-	Print int64     `json:"p"`
-	Trace uint64    `json:"t,omitempty"`
-	Last  int64     `json:"l"` // when it was last known to be so, in seconds since 1970
-	Since *keptSpan `json:"s,omitempty"`
+	Kind  Kind     `json:"k"`
+	OID   uint32   `json:"o"`
+	Print int64    `json:"p"`
+	Trace uint64   `json:"t,omitempty"`
+	Last  int64    `json:"l"` // when it was last known to be so, in seconds since 1970
+	Since keptSpan `json:"s"`
 }
 
 type keptSpan struct {
@@ -62,12 +62,12 @@ type keptSpan struct {
 // says that they had ended: then their rows count as older than what was seen.
 const mostUnderWay = 64
 
-func newKeptSpan(s *span) *keptSpan {
+func newKeptSpan(s *span) keptSpan {
 	at := s.at
 	if len(at.UnderWay) > mostUnderWay {
 		at.Least, at.UnderWay = at.Next, nil
 	}
-	return &keptSpan{At: at.String(), Last: s.last, Before: s.before, Newest: s.newest}
+	return keptSpan{At: at.String(), Last: s.last, Before: s.before, Newest: s.newest}
 }
 
 const (
@@ -120,15 +120,15 @@ func (k *kept) readObjects(body []byte) error {
 		if err := lines.Decode(&line); err != nil {
 			return fmt.Errorf("read object: %w", err)
 		}
-		o := object{found: found{print: line.Print}, trace: line.Trace, at: time.Unix(line.Last, 0), isRestored: true}
-		if s := line.Since; s != nil {
-			at, err := wal.ParseSnapshot(s.At)
-			if err != nil {
-				return fmt.Errorf("read object: %w", err)
-			}
-			o.since = []span{{at: at, last: s.Last, before: s.Before, newest: s.Newest}}
+		s := line.Since
+		at, err := wal.ParseSnapshot(s.At)
+		if err != nil {
+			return fmt.Errorf("read object: %w", err)
 		}
-		k.objects[dependency{line.Kind, line.OID}] = o
+		k.objects[dependency{line.Kind, line.OID}] = object{
+			found: found{print: line.Print}, trace: line.Trace, since: span{at: at, last: s.Last, before: s.Before, newest: s.Newest},
+			at: time.Unix(line.Last, 0), isRestored: true,
+		}
 	}
 	return nil
 }
@@ -176,12 +176,9 @@ func (k *kept) lines(now time.Time) ([]byte, error) {
 
 func (k *kept) line(d dependency, last time.Time) *keptObject {
 	o := k.objects[d]
-	line := &keptObject{Kind: d.kind, OID: d.oid, Print: o.print, Trace: o.trace, Last: last.Unix()}
+	line := &keptObject{Kind: d.kind, OID: d.oid, Print: o.print, Trace: o.trace, Last: last.Unix(), Since: newKeptSpan(&o.since)}
 	if !o.isRestored {
 		line.Trace = o.found.trace()
-	}
-	for _, s := range o.since {
-		line.Since = newKeptSpan(&s)
 	}
 	return line
 }
