@@ -281,6 +281,13 @@ func (h *history) adopt(restored map[dependency]object) {
 	}
 }
 
+// hasChanged reports whether what is kept over restarts is of another version.
+func (h *history) hasChanged(since uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.version != since
+}
+
 // list returns all objects as they are now, and the version that they are of.
 func (h *history) list() (all map[dependency]object, version uint64) {
 	h.mu.Lock()

@@ -69,13 +69,8 @@ func (k *keeper) Keep(ctx context.Context, writes func() bool) error {
 		case <-k.changed:
 		case <-again.C: // it may write now
 		}
-		objects, version := k.list()
-		if of, known := k.database(); known && version != written && writes() {
-			if err := (&kept{of, objects}).write(k.pg.config.StateFile, k.pg.now()); err == nil {
-				written = version
-			} else {
-				k.pg.log.Warn("what is known of access is not kept: after a restart clients that resume may have to resync", "path", k.pg.config.StateFile, "err", err)
-			}
+		if k.hasChanged(written) && writes() {
+			written = k.write(written)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -84,11 +79,27 @@ func (k *keeper) Keep(ctx context.Context, writes func() bool) error {
 	}
 }
 
-// database is this database, if it is known.
-func (k *keeper) database() (of origin, known bool) {
+// write writes the state file, and returns the version that it is of then: the former one
+// if it is not known which database this is, or the file could not be written.
+func (k *keeper) write(former uint64) (written uint64) {
+	state, version := k.state()
+	if state.origin == (origin{}) {
+		return former
+	}
+	if err := state.write(k.pg.config.StateFile, k.pg.now()); err != nil {
+		k.pg.log.Warn("what is known of access is not kept: after a restart clients that resume may have to resync", "path", k.pg.config.StateFile, "err", err)
+		return former
+	}
+	return version
+}
+
+// state is what the state file should say, and the version that it is of. Objects are of
+// the database that it names, also while another one is admitted.
+func (k *keeper) state() (state *kept, version uint64) {
 	k.file.Lock()
 	defer k.file.Unlock()
-	return k.of, k.of != origin{}
+	objects, version := k.list()
+	return &kept{k.of, objects}, version
 }
 
 // originSQL tells databases apart, also those that are copies of each other.
