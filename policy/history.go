@@ -2,8 +2,6 @@ package policy
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -145,7 +143,7 @@ func (h *history) learn(s *sight, d dependency) span {
 	case !was.isAs(now):
 		was.since = h.change(s, was, d, now)
 		h.note()
-	case !was.isRestored && was.details().identity != now.details().identity:
+	case !was.isRestored && was.identity() != now.identity():
 		h.note()
 	}
 	was.found, was.isRestored = now, false
@@ -297,73 +295,4 @@ func (h *history) list() (all map[dependency]object, version uint64) {
 		all[d] = *o
 	}
 	return all, h.version
-}
-
-// decidesAccess reports whether access may depend on objects of the kind.
-func (d dependency) decidesAccess() bool { return d.kind != DependRelation && d.kind != dependRest }
-
-// found is what a sight has of an object.
-type found struct {
-	print  int64
-	newest uint32 // the transaction that wrote the newest of its catalog rows
-	more   string // see sightSQL
-}
-
-// oldest is the age at which rows of the catalog count as older than all transactions.
-// Those that were there from the beginning have the greatest age there is.
-const oldest = 1 << 30
-
-// of returns what a sight has of an object; there is false if the database does not
-// have it.
-func (s *sight) of(d dependency) (f found, there bool) {
-	print, there := s.prints[d]
-	age, isDated := s.ages[d]
-	if !isDated {
-		age = oldest // it has no rows of its own
-	}
-	return found{print, s.latest - uint32(min(age, oldest)), s.more[d]}, there
-}
-
-// details is what more has, in the order of sightSQL.
-type details struct{ identity, made, rest, lossy, policies, announced string }
-
-// hasLost reports whether there are policies that are not among others.
-func (d details) hasLost(policies string) bool {
-	left := strings.Split(policies, ",")
-	for policy := range strings.SplitSeq(d.policies, ",") {
-		if policy != "" && !slices.Contains(left, policy) {
-			return true
-		}
-	}
-	return false
-}
-
-func (f found) details() (d details) {
-	parts := append(strings.SplitN(f.more, ";", 6), "", "", "", "", "")
-	d.identity, d.made, d.rest, d.lossy, d.policies, d.announced = parts[0], parts[1], parts[2], parts[3], parts[4], parts[5]
-	return d
-}
-
-// mayHaveLost reports whether access may have widened without any row of the catalog
-// that tells.
-func (f found) mayHaveLost() bool { return f.details().lossy == "t" }
-
-// isBefore reports whether the newest row of an object is of a transaction that had ended
-// at a snapshot. It may be a subtransaction of one that was under way.
-func (f found) isBefore(s wal.Snapshot) bool { return int32(f.newest-uint32(s.Least)) < 0 }
-
-// made returns the transaction that has made a relation. It is not ok of other objects.
-func (f found) made() (xid uint32, ok bool) {
-	id, err := strconv.ParseUint(f.details().made, 10, 32)
-	return uint32(id), err == nil
-}
-
-// wasTouched reports whether the row of a relation in pg_class is another one, and
-// nothing that it has differs: it was changed and changed back.
-func (f found) wasTouched(before found) bool {
-	if f.more == before.more {
-		return false
-	}
-	now, was := f.details(), before.details()
-	return now.identity != was.identity && now.rest == was.rest
 }

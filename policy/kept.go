@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"maps"
 	"os"
@@ -181,18 +180,6 @@ func (k *kept) line(d dependency, last time.Time) *keptObject {
 		line.Trace = o.found.trace()
 	}
 	return line
-}
-
-// trace is the identity of what a fingerprint only has the contents of. While nobody
-// looks, grants may be taken away and given back.
-func (f found) trace() uint64 {
-	identity := f.details().identity
-	if identity == "" {
-		return 0
-	}
-	sum := fnv.New64a()
-	sum.Write([]byte(identity)) // of a hash, which never fails
-	return sum.Sum64()
 }
 
 func sumOf(body []byte) string {

@@ -154,6 +154,9 @@ func (d dependency) isNarrow() bool {
 	return d.kind == dependAccess || d.kind == dependRole || d.kind == dependSchema
 }
 
+// decidesAccess reports whether access may depend on objects of the kind.
+func (d dependency) decidesAccess() bool { return d.kind != DependRelation && d.kind != dependRest }
+
 // dependencies is the objects that answers depend on.
 type dependencies []dependency
 
