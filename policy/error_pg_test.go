@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -49,8 +47,7 @@ func TestTextsOfErrorsGoToTheLogOnly(t *testing.T) {
 		create function tell() returns bool language plpgsql security definer as $$ begin raise 'the PIN is %', (select 4711) using errcode = '42501'; end $$;
 		create policy telling on docs using (tell()); create domain told as int check (tell());
 		create policy telling on realtime.messages using (tell())`)
-	var log bytes.Buffer
-	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+	log := l.logs()
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	_, errs, err := l.policy.Visible(t.Context(), s, inserts(rel, l.rows(rel, "where id = 1")))
 	if err != nil || errs[0] == nil || strings.Contains(errs[0].Error(), "4711") {

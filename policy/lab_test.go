@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,13 @@ func labOn(t testing.TB, db *devdb.DB, statements ...string) *lab {
 func (l *lab) over(pool *pgxpool.Pool) {
 	l.metrics = prometheus.NewRegistry()
 	l.policy = New(DefaultConfig(), pool, slog.New(slog.DiscardHandler), l.metrics)
+}
+
+// logs has the policy log into a buffer from now on.
+func (l *lab) logs() *bytes.Buffer {
+	var b bytes.Buffer
+	l.policy.log = slog.New(slog.NewTextHandler(&b, nil))
+	return &b
 }
 
 // role makes a role of this test only; it goes with the test.

@@ -1,11 +1,9 @@
 package policy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -158,8 +156,7 @@ func TestWhoMayNotNameAnythingIsToldThatNobodyCanJudge(t *testing.T) {
 	if !errors.As(err, &ask) || !strings.Contains(err.Error(), "schema lib") || ask.Cure() != `GRANT USAGE ON SCHEMA "lib" TO "`+login+`";` {
 		t.Errorf("Unjudged = %v; want it to name the schema, and the grant", err)
 	}
-	var log bytes.Buffer
-	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+	log := l.logs()
 	before := measured(t, l.metrics, "walcast_policy_raised_total")
 	_, errs, e := l.policy.Visible(t.Context(), s, inserts(loose, l.rows(loose, "where id = 2")))
 	if raised := measured(t, l.metrics, "walcast_policy_raised_total") - before; raised != 1 || !strings.Contains(log.String(), "rows hidden that nobody can judge") || !strings.Contains(log.String(), "GRANT USAGE") {

@@ -1,10 +1,8 @@
 package policy
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -136,8 +134,7 @@ func TestVisibleOfDeletes(t *testing.T) {
 func TestARaisingPolicyHidesOnlyTheRowsItRaisedFor(t *testing.T) {
 	l := newLab(t, docsSQL, "create policy divides on docs using (10 / d > 0)", "truncate docs",
 		"insert into docs select i, null, i, '', case when i % 97 = 5 then 0 else 1 end from generate_series(1, 400) as i")
-	var log bytes.Buffer
-	l.policy.log = slog.New(slog.NewTextHandler(&log, nil))
+	log := l.logs()
 	rel, s := l.relation("docs"), l.subject("anon", "{}")
 	changes := inserts(rel, l.rows(rel, "order by id"))
 	l.ask(rel, s)
