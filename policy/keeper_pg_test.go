@@ -71,6 +71,16 @@ func (l *keepingLab) start() {
 	}
 }
 
+// file is the state file as it is.
+func (l *keepingLab) file() string {
+	l.t.Helper()
+	text, err := os.ReadFile(l.path)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestWhatIsKnownOfAccessOutlivesARestart(t *testing.T) {
 	l, old := keepingDocs(t)
 	for _, change := range []struct {
@@ -117,17 +127,14 @@ func TestWhatIsKnownOfAccessIsWrittenWhileItRuns(t *testing.T) {
 func TestAStandbyDoesNotWriteWhatItKnowsOfAccess(t *testing.T) {
 	l, _ := keepingDocs(t)
 	l.stop()
-	before, err := os.ReadFile(l.path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := l.file()
 	l.standby.Store(true)
 	l.start()
 	l.Exec("grant select on docs to public")
 	l.view(l.relation("docs"), l.subject("anon", "{}"))
 	l.stop()
-	if after, err := os.ReadFile(l.path); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("a standby has written %s, %v; want what there was, %s", after, err, before)
+	if after := l.file(); after != before {
+		t.Errorf("a standby has written %s; want what there was, %s", after, before)
 	}
 }
 
@@ -135,18 +142,15 @@ func TestAStandbyDoesNotWriteWhatItKnowsOfAccess(t *testing.T) {
 func TestAStateFileThatMeansNothingIsLeftOut(t *testing.T) {
 	l, old := keepingDocs(t)
 	l.stop()
-	text, err := os.ReadFile(l.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), `"access"`) || len(text) > 1000 {
+	text := l.file()
+	if !strings.Contains(text, `"access"`) || len(text) > 1000 {
 		t.Fatalf("kept: %s", text)
 	}
 	for says, damaged := range map[string]string{
-		"it is damaged":                     strings.Replace(string(text), `"p":`, `"p":1`, 1),
+		"it is damaged":                     strings.Replace(text, `"p":`, `"p":1`, 1),
 		"read head":                         "",
-		"it was written by another version": strings.Replace(string(text), fingerprints(), "0123456789abcdef", 1),
-		"of another database":               strings.Replace(string(text), `"System":"`, `"System":"1`, 1),
+		"it was written by another version": strings.Replace(text, fingerprints(), "0123456789abcdef", 1),
+		"of another database":               strings.Replace(text, `"System":"`, `"System":"1`, 1),
 	} {
 		if err := os.WriteFile(l.path, []byte(damaged), 0o600); err != nil {
 			t.Fatal(err)

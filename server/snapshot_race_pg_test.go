@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"pgregory.net/rapid"
+
+	"walcast/internal/devdb"
 )
 
 // A commit stands in the WAL, and has been read from there, while the snapshot does not
@@ -71,6 +73,21 @@ func TestSnapshotsWhilePostgresRestarts(t *testing.T) {
 	}
 }
 
+// joinLocked joins notes, whose snapshot then waits for the end of a transaction that has
+// locked it. exec is that transaction's.
+func (s *running) joinLocked(t *testing.T, db *devdb.DB) (k *table, exec func(sql string)) {
+	t.Helper()
+	exec = open(t, db)
+	exec(`begin; lock table notes in access exclusive mode`)
+	k = s.joinTable(t, firstRows("notes", ""))
+	k.until("Subscribed to PostgreSQL")
+	eventually(t, "the snapshot waits for the table", func() (waits bool) {
+		err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'declare%')`).Scan(&waits)
+		return err == nil && waits
+	})
+	return k, exec
+}
+
 // The table is altered, rewritten and emptied between the snapshot and its query: an
 // older snapshot finds nothing in a table that was written anew since.
 func TestSnapshotsWhileTheTableIsAltered(t *testing.T) {
@@ -82,14 +99,7 @@ func TestSnapshotsWhileTheTableIsAltered(t *testing.T) {
 		"two names are exchanged": {`alter table notes rename column room to x; alter table notes rename column id to room; alter table notes rename column x to id; alter table notes drop constraint notes_pkey, add column n serial primary key`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lock := open(t, db)
-			lock(`begin; lock table notes in access exclusive mode`)
-			k := s.joinTable(t, firstRows("notes", ""))
-			k.until("Subscribed to PostgreSQL")
-			eventually(t, "the snapshot waits for the table", func() (waits bool) {
-				err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'declare%')`).Scan(&waits)
-				return err == nil && waits
-			})
+			k, lock := s.joinLocked(t, db)
 			lock(c.sql)
 			lock(`commit`)
 			k.until("snapshot_end")
@@ -111,14 +121,7 @@ func TestSnapshotsWhileTheTableIsAltered(t *testing.T) {
 func TestASnapshotWhileTheTableIsTruncated(t *testing.T) {
 	db := notesDatabase(t, nil)
 	s := startServer(t, configFor(db))
-	lock := open(t, db)
-	lock(`begin; lock table notes in access exclusive mode`)
-	k := s.joinTable(t, firstRows("notes", ""))
-	k.until("Subscribed to PostgreSQL")
-	eventually(t, "the snapshot waits for the table", func() (waits bool) {
-		err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'declare%')`).Scan(&waits)
-		return err == nil && waits
-	})
+	k, lock := s.joinLocked(t, db)
 	lock(`truncate notes; insert into notes values (1, 1, 'new'); commit`)
 	k.until("snapshot_end")
 	k.want(db, noteRows)
