@@ -23,7 +23,7 @@ func (a *asker) noteStale(ctx context.Context, r *round, inquiries []*policy.Inq
 	relations := map[uint32]bool{}
 	for i, p := range r.parts {
 		for k, q := range p.questions {
-			if !q.isOfView() || len(q.view.Reads.Relations) == 0 && !inquiries[i].ByKey[k] {
+			if len(q.view.Reads.Relations) == 0 && !inquiries[i].ByKey[k] || !q.isOfView() {
 				continue
 			}
 			q.isStale = true // until it is known better
@@ -42,9 +42,10 @@ func (a *asker) noteStale(ctx context.Context, r *round, inquiries []*policy.Inq
 		return
 	}
 	changes, ok := a.changesSince(ctx, since, relations)
+	keys := newRowKeys(a.fanout.config.Keys)
 	for _, p := range r.parts {
 		for _, q := range p.questions {
-			q.isStale = q.isStale && (!ok || q.isTouchedBy(changes, a.fanout.config.Keys))
+			q.isStale = q.isStale && (!ok || isTouched(q.change, changes, keys))
 		}
 	}
 }
@@ -78,18 +79,36 @@ func (q *question) isOfView() bool {
 	return false
 }
 
-// isTouchedBy reports whether one of the changes comes after the question's own and is of
-// a table that the policies read, or of the very row.
-func (q *question) isTouchedBy(changes []*wal.Change, keys *live.Keys) bool {
-	own := keysOf(keys, q.change)
-	for _, c := range changes {
-		if c.Position.Compare(q.change.Position) <= 0 {
+// rowKeys are the keys of changes, each found once: a round may have many questions, and
+// many changes may have come since.
+type rowKeys struct {
+	keys  *live.Keys
+	known map[*wal.Change]*changeKeys
+}
+
+func newRowKeys(keys *live.Keys) rowKeys {
+	return rowKeys{keys: keys, known: map[*wal.Change]*changeKeys{}}
+}
+
+func (r rowKeys) of(c *wal.Change) *changeKeys {
+	if r.known[c] == nil {
+		r.known[c] = keysOf(r.keys, c)
+	}
+	return r.known[c]
+}
+
+// isTouched reports whether one of the later changes comes after a change and is of a table
+// that the policies read, or of the very row.
+func isTouched(change *wal.Change, later []*wal.Change, keys rowKeys) bool {
+	for _, c := range later {
+		if c.Position.Compare(change.Position) <= 0 {
 			continue
 		}
-		if c.Relation.OID != q.change.Relation.OID {
+		if c.Relation.OID != change.Relation.OID || c.Operation == wal.Truncate {
 			return true // a table of another question asks for one snapshot too many
 		}
-		if k := keysOf(keys, c); c.Operation == wal.Truncate || !own.areKnown || !k.areKnown || k.old == own.new || k.new == own.new {
+		own, k := keys.of(change), keys.of(c)
+		if !own.areKnown || !k.areKnown || k.old == own.new || k.new == own.new {
 			return true
 		}
 	}

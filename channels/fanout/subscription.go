@@ -291,7 +291,7 @@ func (s *Subscription) demand(why protocol.SnapshotReason, lost wal.Position) (a
 // awaitsRows reports whether the snapshot of some binding is due. The lock of s.attachedTo
 // must be held.
 func (s *Subscription) awaitsRows() bool {
-	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.isDue() })
+	return s.rows != nil && slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.isDue() })
 }
 
 // isPlain reports whether some binding is without a snapshot. The lock of s.attachedTo,

@@ -66,7 +66,7 @@ func (a *asker) readWhole(ctx context.Context, b *binding, c *wal.Change) *wal.C
 		return nil
 	}
 	changes, ok := a.changesSince(ctx, c.Position, map[uint32]bool{c.Relation.OID: true})
-	if asked := (question{change: c}); !ok || asked.isTouchedBy(changes, a.fanout.config.Keys) {
+	if !ok || isTouched(c, changes, newRowKeys(a.fanout.config.Keys)) {
 		return nil
 	}
 	whole := *c
