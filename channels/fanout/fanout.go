@@ -26,7 +26,7 @@ type Fanout struct {
 	views    *views
 	asker    *asker
 	catchUps catchUpLimits
-	viewers  viewers
+	viewers  *viewers
 	background
 }
 
@@ -49,8 +49,7 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 		config: c, log: log, policy: p, messages: m, background: background{complaints: &complaints{logger: logger}},
 		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(c.Heavy),
 	}
-	f.views, f.asker = newViews(f), newAsker(f)
-	f.viewers.fanout = f
+	f.views, f.asker, f.viewers = newViews(f), newAsker(f), newViewers(f)
 	f.metrics = newMetrics(reg, f)
 	return f
 }

@@ -18,8 +18,13 @@ import (
 type viewers struct {
 	fanout *Fanout
 
-	mu  sync.Mutex
-	all map[*Subscription]struct{}
+	mu    sync.Mutex
+	all   map[*Subscription]struct{}
+	there chan struct{} // closed while there are some
+}
+
+func newViewers(f *Fanout) *viewers {
+	return &viewers{fanout: f, all: map[*Subscription]struct{}{}, there: make(chan struct{})}
 }
 
 // viewersEvery is how often it is seen whether a look at the rules of access has found a
@@ -37,8 +42,8 @@ func (v *viewers) add(s *Subscription) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.all == nil {
-		v.all = map[*Subscription]struct{}{}
+	if len(v.all) == 0 {
+		close(v.there)
 	}
 	v.all[s] = struct{}{}
 }
@@ -46,7 +51,19 @@ func (v *viewers) add(s *Subscription) {
 func (v *viewers) remove(s *Subscription) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.all, s)
+	if _, has := v.all[s]; !has {
+		return
+	}
+	if delete(v.all, s); len(v.all) == 0 {
+		v.there = make(chan struct{})
+	}
+}
+
+// some is closed once there are some.
+func (v *viewers) some() <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.there
 }
 
 func (v *viewers) list() []*Subscription {
@@ -87,7 +104,7 @@ func (v *viewers) run(ctx context.Context) error {
 	})
 }
 
-// each calls f every so often until ctx is done.
+// each calls f every so often, while there are some, until ctx is done.
 func (v *viewers) each(ctx context.Context, f func(now time.Time)) error {
 	ticker := time.NewTicker(viewersEvery)
 	defer ticker.Stop()
@@ -95,8 +112,13 @@ func (v *viewers) each(ctx context.Context, f func(now time.Time)) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-ticker.C:
-			f(now)
+		case <-v.some():
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			f(time.Now()) // the tick may be of long ago
 		}
 	}
 }
@@ -119,9 +141,6 @@ func (v *viewers) follow(ctx context.Context) error {
 		}
 		all := v.list()
 		next = now.Add(formsEvery)
-		if len(all) == 0 {
-			return
-		}
 		forms, err := v.fanout.config.Snapshots.Forms(ctx)
 		shapes := map[*wal.Relation]bool{}
 		for _, s := range all {
