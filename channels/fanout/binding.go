@@ -46,11 +46,14 @@ func newBinding(s *Subscription, b *diagnose.Binding, subject *policy.Subject) *
 // bindings of a channel that has many never match.
 func (b *binding) ids() string {
 	if b.idText == nil {
-		text := "[" + strconv.FormatInt(b.Spec.ID, 10) + "]"
+		text := idsOf(b.Binding)
 		b.idText = &text
 	}
 	return *b.idText
 }
+
+// idsOf is what a frame has of the ids of a binding alone.
+func idsOf(b *diagnose.Binding) string { return "[" + strconv.FormatInt(b.Spec.ID, 10) + "]" }
 
 // as copies a binding for another subject. The old binding stays as it is, as
 // matches that wait to be sent refer to it and its subject.

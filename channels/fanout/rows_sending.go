@@ -127,7 +127,7 @@ func (r *rowsSending) with(f func(s *Subscription)) bool {
 // delivery must be held.
 func (r *rowsSending) isCurrent(s *Subscription) bool {
 	for i, of := range r.bindings {
-		n := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == of })
+		n := s.indexOf(of)
 		if n < 0 || s.bindings[n].rows() != r.rows[i] || !r.rows[i].due || s.bindings[n].subject != r.subject {
 			return false
 		}
@@ -174,9 +174,15 @@ func (r *rowsSending) fail(ctx context.Context, err error) bool {
 			s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
 		})
 	}
-	timer := time.NewTimer(r.pause)
+	pause := r.pause
+	r.pause = min(2*pause, rowsRetry)
+	return r.pauseFor(ctx, pause)
+}
+
+// pauseFor waits for a time, or until the subscription has left. It is false when ctx is done.
+func (r *rowsSending) pauseFor(ctx context.Context, pause time.Duration) bool {
+	timer := time.NewTimer(pause)
 	defer timer.Stop()
-	r.pause = min(2*r.pause, rowsRetry)
 	for !r.catchup.hasLeft() {
 		select {
 		case <-timer.C:
@@ -264,7 +270,7 @@ func (r *rowsSending) sendBegin(s *Subscription, taken *live.Snapshot, g *rowGro
 
 // sendBinding sends the rows of one binding.
 func (r *rowsSending) sendBinding(ctx context.Context, taken *live.Snapshot, binding int) bool {
-	ids := "[" + strconv.FormatInt(r.bindings[binding].Spec.ID, 10) + "]"
+	ids := []byte(idsOf(r.bindings[binding]))
 	for from := 0; from < taken.Counts[binding]; {
 		rows, keys, ok := taken.Rows(binding, from, rowsAtOnce)
 		if !ok {
@@ -280,7 +286,7 @@ func (r *rowsSending) sendBinding(ctx context.Context, taken *live.Snapshot, bin
 				return false
 			}
 			for _, row := range rows {
-				s.request.Outbox.Push(s.request.Address.Version.Changes(s.topic.Value().Name, []byte(ids), row))
+				s.request.Outbox.Push(s.request.Address.Version.Changes(s.topic.Value().Name, ids, row))
 			}
 			s.fanout.metrics.delivered.Add(float64(len(rows)))
 			return true

@@ -331,11 +331,17 @@ func (s *Subscription) Renew() {
 	})
 }
 
+// indexOf is where a binding is among those of the subscription, -1 if it is none of them
+// any more. The lock of s.attachedTo must be held.
+func (s *Subscription) indexOf(of *diagnose.Binding) int {
+	return slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == of })
+}
+
 // endBinding ends a binding and tells the client why; if none of the others works either,
-// the channel has stopped. It is false if there is no such
-// binding any more. The lock of the delivery must be held.
+// the channel has stopped. It is false if there is no such binding any more. The lock of
+// the delivery must be held.
 func (s *Subscription) endBinding(d *delivery, of *diagnose.Binding, problem protocol.Problem) bool {
-	i := slices.IndexFunc(s.bindings, func(o *binding) bool { return o.Binding == of })
+	i := s.indexOf(of)
 	if i < 0 {
 		return false
 	}

@@ -2,8 +2,6 @@ package fanout
 
 import (
 	"context"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -52,21 +50,7 @@ func (a *awaiting) pause() time.Duration {
 func (r *rowsSending) rest(ctx context.Context) bool {
 	var rest time.Duration
 	r.with(func(s *Subscription) { rest = s.pause() - time.Since(s.sentAt) })
-	if rest <= 0 {
-		return true
-	}
-	timer := time.NewTimer(rest)
-	defer timer.Stop()
-	for !r.catchup.hasLeft() {
-		select {
-		case <-timer.C:
-			return true
-		case <-r.catchup.delivery.pacing.woken:
-		case <-ctx.Done():
-			return false
-		}
-	}
-	return true
+	return rest <= 0 || r.pauseFor(ctx, rest)
 }
 
 // hold begins to note which rows are sent to views.
@@ -131,11 +115,11 @@ func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
 }
 
 func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *firstRows, why protocol.Problem) {
-	id, address := []byte("["+strconv.FormatInt(of.Spec.ID, 10)+"]"), s.request.Address
+	ids, address := []byte(idsOf(of)), s.request.Address
 	at, none := s.progress.rows.Position.Text(), 0
 	s.request.Outbox.Push(address.Problem(protocol.StatusOK, why.Warning()))
-	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: id, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
-	s.request.Outbox.Push(address.SnapshotEnds(protocol.SnapshotEnd{Bindings: id, Snapshot: rows.last.visible, Position: at, Keys: &none}))
+	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: ids, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
+	s.request.Outbox.Push(address.SnapshotEnds(protocol.SnapshotEnd{Bindings: ids, Snapshot: rows.last.visible, Position: at, Keys: &none}))
 }
 
 // warn tells the client of views whose rows depend on what nothing tells of, once for each
@@ -143,7 +127,7 @@ func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *fir
 func (r *rowsSending) warn(s *Subscription, taken *live.Snapshot, g *rowGroup) {
 	for _, i := range g.of {
 		hidden := strings.Join(taken.Reads[i].Hidden, ", ")
-		n := slices.IndexFunc(s.bindings, func(b *binding) bool { return b.Binding == r.bindings[i] })
+		n := s.indexOf(r.bindings[i])
 		if n < 0 || s.bindings[n].asView == nil || s.bindings[n].asView.hidden == hidden {
 			continue
 		}

@@ -319,12 +319,7 @@ func (w *waiting) drop(s *Subscription, to wal.Position) {
 // takeRows has a subscription whose snapshot is due read the log again from a position
 // on, as what waits is about other rows.
 func (w *waiting) takeRows(s *Subscription, at wal.Position) {
-	switch {
-	case !s.awaitsRows():
-	case w.moves.toCatchUp != nil:
-		w.discard(s)
-		w.moves.toCatchUp(s, at)
-	default:
-		w.attached.delivery.pacing.signal()
+	if s.awaitsRows() {
+		w.leave(s, at)
 	}
 }
