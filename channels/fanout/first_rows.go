@@ -28,11 +28,10 @@ type awaiting struct {
 
 // firstRows is what is known of the rows that a binding begins with.
 type firstRows struct {
-	due   bool                    // they are still to be sent
-	again bool                    // the client has had some before, or has named a position
-	named bool                    // it goes on from a position that was not looked at yet
-	why   protocol.SnapshotReason // they are due again; "" if the server has lost its place
-	taken *live.Snapshot          // those that were sent last; nil for none
+	due    bool                    // they are still to be sent
+	reason protocol.SnapshotReason // why they are sent; "" once they were
+	named  bool                    // it goes on from a position that was not looked at yet
+	taken  *live.Snapshot          // those that were sent last; nil for none
 	// kept is what a view had before its rows were due, if it is only looked whether
 	// it would have the same rows now.
 	kept *firstRows
@@ -53,17 +52,6 @@ func (r *firstRows) lack(c *wal.Change) bool {
 	return r == nil || !r.due && (r.taken == nil || !r.taken.Sees(c))
 }
 
-// reason is why rows that are due are sent.
-func (r *firstRows) reason() protocol.SnapshotReason {
-	switch {
-	case !r.again:
-		return protocol.SnapshotJoin
-	case r.why != "":
-		return r.why
-	}
-	return protocol.SnapshotResync
-}
-
 // rows is what is known of the rows that the binding begins with; nil if it asks for
 // none.
 func (b *binding) rows() *firstRows {
@@ -80,12 +68,26 @@ func (b *binding) isDue() bool {
 }
 
 // demand makes the rows of a binding due that asks for a snapshot, and forgets what the
-// client has.
-func (b *binding) demand(why protocol.SnapshotReason) {
-	if r := b.rows(); r != nil {
-		r.drop()
-		b.subscription.rows[b.Binding] = &firstRows{due: true, again: r.again || r.taken != nil, why: why, last: r.last}
+// client has. They come for a reason, unless the client has not had the first.
+func (b *binding) demand(reason protocol.SnapshotReason) {
+	r := b.rows()
+	if r == nil {
+		return
 	}
+	if r.reason == protocol.SnapshotJoin {
+		reason = protocol.SnapshotJoin
+	}
+	r.drop()
+	b.subscription.rows[b.Binding] = &firstRows{due: true, reason: reason, last: r.last}
+}
+
+// firstReason is why rows are sent to a client that may have had some before, by which
+// it goes on.
+func firstReason(hadRows bool) protocol.SnapshotReason {
+	if hadRows {
+		return protocol.SnapshotResync
+	}
+	return protocol.SnapshotJoin
 }
 
 // drop forgets which rows the client of a view has.

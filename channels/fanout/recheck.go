@@ -26,7 +26,7 @@ func (v *viewers) recheck(s *Subscription, now time.Time) {
 				continue
 			}
 			due, held.checked = true, now
-			s.rows[b.Binding] = &firstRows{due: true, again: true, why: protocol.SnapshotAccess, kept: b.rows(), last: b.rows().last}
+			s.rows[b.Binding] = &firstRows{due: true, reason: protocol.SnapshotAccess, kept: b.rows(), last: b.rows().last}
 		}
 		if due {
 			d.waiting.leave(s, at)

@@ -259,7 +259,7 @@ func (r *rowsSending) sendBegin(s *Subscription, taken *live.Snapshot, g *rowGro
 	r.warn(s, taken, g)
 	reason := protocol.SnapshotJoin
 	for _, i := range g.of {
-		if reason = r.rows[i].reason(); reason == protocol.SnapshotResync {
+		if reason = r.rows[i].reason; reason == protocol.SnapshotResync {
 			break // it goes for all
 		}
 	}

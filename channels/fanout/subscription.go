@@ -223,7 +223,7 @@ func (s *Subscription) attachAgain(subject *policy.Subject) {
 		again := newBinding(s, &s.request.Bindings[i], subject)
 		again.after = live
 		if again.Spec.WantsSnapshot() && s.fanout.config.Snapshots != nil {
-			s.rows[again.Binding] = &firstRows{due: true, again: s.hadRows}
+			s.rows[again.Binding] = &firstRows{due: true, reason: firstReason(s.hadRows)}
 		}
 		s.bindings = append(s.bindings, again)
 	}
@@ -267,7 +267,7 @@ func (s *Subscription) begin(bindings []diagnose.Binding) {
 			}
 			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
 			goesOn := isNamed && !b.Spec.View // of a view it is not known which rows its client has
-			s.rows[b.Binding] = &firstRows{due: !goesOn, again: isNamed, named: goesOn}
+			s.rows[b.Binding] = &firstRows{due: !goesOn, reason: firstReason(isNamed), named: goesOn}
 		}
 	}
 }
@@ -275,14 +275,14 @@ func (s *Subscription) begin(bindings []diagnose.Binding) {
 // demand makes the snapshots due of all bindings that ask for one, unless they have
 // everything up to a position, and reports whether there are any. The lock of
 // s.attachedTo, if it has one yet, must be held.
-func (s *Subscription) demand(why protocol.SnapshotReason, lost wal.Position) (any bool) {
+func (s *Subscription) demand(reason protocol.SnapshotReason, lost wal.Position) (any bool) {
 	for _, b := range s.bindings {
 		r := b.rows()
 		if r == nil || !lost.IsZero() && b.after.Compare(lost) >= 0 {
 			continue
 		}
 		if any = true; !r.due || r.kept != nil {
-			b.demand(why)
+			b.demand(reason)
 		}
 	}
 	return any

@@ -108,17 +108,17 @@ func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
 		r.sendEmpty(s, of, rows, refused.Problem)
 	}
 	rows.drop()
-	s.rows[of] = &firstRows{again: true, last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(), view: view, isDenied: true, checked: time.Now()}}
+	s.rows[of] = &firstRows{last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(), view: view, isDenied: true, checked: time.Now()}}
 	r.catchup.from = s.progress.rows
 	r.catchup.delivery.standings.restart(s.progress.rows)
 	return true
 }
 
-func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *firstRows, why protocol.Problem) {
+func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *firstRows, problem protocol.Problem) {
 	ids, address := []byte(idsOf(of)), s.request.Address
 	at, none := s.progress.rows.Position.Text(), 0
-	s.request.Outbox.Push(address.Problem(protocol.StatusOK, why.Warning()))
-	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: ids, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason()}))
+	s.request.Outbox.Push(address.Problem(protocol.StatusOK, problem.Warning()))
+	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: ids, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason}))
 	s.request.Outbox.Push(address.SnapshotEnds(protocol.SnapshotEnd{Bindings: ids, Snapshot: rows.last.visible, Position: at, Keys: &none}))
 }
 

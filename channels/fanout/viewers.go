@@ -166,7 +166,7 @@ func (v *viewers) follow(ctx context.Context) error {
 
 // review has the rows of the views of a subscription taken anew for which there is a
 // reason. It is false if that is not known of all.
-func (v *viewers) review(s *Subscription, why func(*binding, *viewRows) (reason protocol.SnapshotReason, known bool)) (all bool) {
+func (v *viewers) review(s *Subscription, look func(*binding, *viewRows) (reason protocol.SnapshotReason, known bool)) (all bool) {
 	all = true
 	s.withDelivery(func(d *delivery) {
 		at, due := d.standings.reached(s).Position, false
@@ -175,7 +175,7 @@ func (v *viewers) review(s *Subscription, why func(*binding, *viewRows) (reason 
 			if held == nil {
 				continue
 			}
-			reason, known := why(b, held)
+			reason, known := look(b, held)
 			if all = all && known; reason != "" {
 				b.demand(reason)
 				due = true
