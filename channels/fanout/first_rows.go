@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"slices"
 	"time"
 
 	"walcast/channels/live"
@@ -88,6 +89,92 @@ func firstReason(hadRows bool) protocol.SnapshotReason {
 		return protocol.SnapshotResync
 	}
 	return protocol.SnapshotJoin
+}
+
+// doubt makes the snapshots due of bindings that name a position behind which come
+// changes that they may have. The lock of s.attachedTo must be held.
+func (s *Subscription) doubt() {
+	for _, b := range s.bindings {
+		if r := b.rows(); r != nil && r.named {
+			r.named = false
+			r.due = r.due || !s.fanout.config.Snapshots.Confirms(b.after)
+		}
+	}
+}
+
+// begin makes the snapshots due of bindings that name no position from which they go
+// on. It is for a subscription that is new.
+func (s *Subscription) begin(bindings []diagnose.Binding) {
+	for i := range bindings {
+		b := s.bindings[i]
+		if b.Spec.WantsSnapshot() && s.fanout.config.Snapshots != nil {
+			if s.rows == nil {
+				s.rows = map[*diagnose.Binding]*firstRows{}
+			}
+			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
+			goesOn := isNamed && !b.Spec.View // of a view it is not known which rows its client has
+			s.rows[b.Binding] = &firstRows{due: !goesOn, reason: firstReason(isNamed), named: goesOn}
+		}
+	}
+}
+
+// demand makes the snapshots due of all bindings that ask for one, unless they have
+// everything up to a position, and reports whether there are any. The lock of
+// s.attachedTo, if it has one yet, must be held.
+func (s *Subscription) demand(reason protocol.SnapshotReason, lost wal.Position) (any bool) {
+	for _, b := range s.bindings {
+		r := b.rows()
+		if r == nil || !lost.IsZero() && b.after.Compare(lost) >= 0 {
+			continue
+		}
+		if any = true; !r.due || r.kept != nil {
+			b.demand(reason)
+		}
+	}
+	return any
+}
+
+// awaitsRows reports whether the snapshot of some binding is due. The lock of s.attachedTo
+// must be held.
+func (s *Subscription) awaitsRows() bool {
+	return s.rows != nil && slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.isDue() })
+}
+
+// isPlain reports whether some binding is without a snapshot. The lock of s.attachedTo,
+// if it has one yet, must be held.
+func (s *Subscription) isPlain() bool {
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.rows() == nil })
+}
+
+// hasPlace reports whether some binding goes on where it is, while others get their rows
+// anew. The lock of s.attachedTo must be held.
+func (s *Subscription) hasPlace() bool {
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return !b.isDue() })
+}
+
+// AwaitsRows reports whether the snapshot of some binding is due: no position counts
+// until it has been sent.
+func (s *Subscription) AwaitsRows() (due bool) {
+	s.withDelivery(func(*delivery) { due = s.awaitsRows() })
+	return due
+}
+
+// Arm has the snapshots that are due taken, as the client was told that its bindings
+// work.
+func (s *Subscription) Arm() {
+	s.withDelivery(func(d *delivery) {
+		s.isArmed = true
+		d.pacing.signal()
+	})
+}
+
+// Renew has all snapshots taken anew, as changes may not have come.
+func (s *Subscription) Renew() {
+	s.withDelivery(func(d *delivery) {
+		at := d.standings.reached(s).Position
+		s.demand(protocol.SnapshotResync, wal.Position{})
+		d.waiting.takeRows(s, at)
+	})
 }
 
 // drop forgets which rows the client of a view has.

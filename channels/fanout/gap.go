@@ -24,22 +24,6 @@ const (
 	gapApart = 2 * takeLimit
 )
 
-// tellGap tells the client of a gap, if there is one, before what follows is sent. The
-// lock of s.attachedTo must be held.
-func (s *Subscription) tellGap() (told bool) {
-	if s.gap == nil {
-		return false
-	}
-	e := &changelog.ResyncError{
-		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
-		From: s.gap.from, Oldest: s.fanout.log.Oldest(), Position: s.gap.to.Position, History: s.gap.to.History,
-	}
-	s.gap = nil
-	s.fanout.metrics.outdated.Inc()
-	s.tell(e)
-	return true
-}
-
 // tellGaps tells the clients of gaps that have not grown for a while, and sends what has
 // waited behind them. It reports whether others are left.
 func (d *delivery) tellGaps() (left bool) {

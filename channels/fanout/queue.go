@@ -28,11 +28,11 @@ const (
 // full, as the log may have dropped it.
 func (s *step) bytes() int { return 256 + 96*len(s.matches) + s.change.Bytes }
 
-// shows reports whether something of a decided step, the first of the queue, is to
-// be sent.
-func (s *Subscription) shows(st *step) bool {
-	return st.message != nil || st.change.Operation == wal.Commit && s.unfinished.isDue(st.change) ||
-		slices.ContainsFunc(st.matches, func(m match) bool { return m.shows() })
+// shows reports whether something of a decided step, the first of the queue of a
+// subscription, is to be sent.
+func (s *step) shows(to *Subscription) bool {
+	return s.message != nil || s.change.Operation == wal.Commit && to.unfinished.isDue(s.change) ||
+		slices.ContainsFunc(s.matches, func(m match) bool { return m.shows() })
 }
 
 // shows reports whether something of a decided match, of the first step of the queue, is to

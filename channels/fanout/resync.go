@@ -99,6 +99,22 @@ func (s *Subscription) tell(e *changelog.ResyncError) {
 	s.request.Outbox.Push(s.request.Address.Resync(detail))
 }
 
+// tellGap tells the client of a gap, if there is one, before what follows is sent. The
+// lock of s.attachedTo must be held.
+func (s *Subscription) tellGap() (told bool) {
+	if s.gap == nil {
+		return false
+	}
+	e := &changelog.ResyncError{
+		Code: codeAccessChanged, Reason: "who may see which rows has changed, and some that were committed before cannot be judged any more",
+		From: s.gap.from, Oldest: s.fanout.log.Oldest(), Position: s.gap.to.Position, History: s.gap.to.History,
+	}
+	s.gap = nil
+	s.fanout.metrics.outdated.Inc()
+	s.tell(e)
+	return true
+}
+
 // unknownClient is the error that is told to a client of which it is not known
 // whether it was here before, nor what it has.
 func unknownClient(log *changelog.Log) *changelog.ResyncError {

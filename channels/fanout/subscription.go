@@ -10,7 +10,6 @@ import (
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/changelog"
-	"walcast/replication/wal"
 )
 
 // Subscription is a channel's part in the fan-out: it gets the changes that its
@@ -245,90 +244,13 @@ func (s *Subscription) Idle(missing *diagnose.Binding) {
 	s.withDelivery(func(*delivery) { s.missing = missing })
 }
 
-// doubt makes the snapshots due of bindings that name a position behind which come
-// changes that they may have. The lock of s.attachedTo must be held.
-func (s *Subscription) doubt() {
-	for _, b := range s.bindings {
-		if r := b.rows(); r != nil && r.named {
-			r.named = false
-			r.due = r.due || !s.fanout.config.Snapshots.Confirms(b.after)
-		}
+// owner is whose a catch-up of the subscription is. The lock of s.attachedTo, if it
+// has one yet, must be held.
+func (s *Subscription) owner() owner {
+	if len(s.bindings) == 0 {
+		return owner{session: s.request.Session}
 	}
-}
-
-// begin makes the snapshots due of bindings that name no position from which they go
-// on. It is for a subscription that is new.
-func (s *Subscription) begin(bindings []diagnose.Binding) {
-	for i := range bindings {
-		b := s.bindings[i]
-		if b.Spec.WantsSnapshot() && s.fanout.config.Snapshots != nil {
-			if s.rows == nil {
-				s.rows = map[*diagnose.Binding]*firstRows{}
-			}
-			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
-			goesOn := isNamed && !b.Spec.View // of a view it is not known which rows its client has
-			s.rows[b.Binding] = &firstRows{due: !goesOn, reason: firstReason(isNamed), named: goesOn}
-		}
-	}
-}
-
-// demand makes the snapshots due of all bindings that ask for one, unless they have
-// everything up to a position, and reports whether there are any. The lock of
-// s.attachedTo, if it has one yet, must be held.
-func (s *Subscription) demand(reason protocol.SnapshotReason, lost wal.Position) (any bool) {
-	for _, b := range s.bindings {
-		r := b.rows()
-		if r == nil || !lost.IsZero() && b.after.Compare(lost) >= 0 {
-			continue
-		}
-		if any = true; !r.due || r.kept != nil {
-			b.demand(reason)
-		}
-	}
-	return any
-}
-
-// awaitsRows reports whether the snapshot of some binding is due. The lock of s.attachedTo
-// must be held.
-func (s *Subscription) awaitsRows() bool {
-	return s.rows != nil && slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.isDue() })
-}
-
-// isPlain reports whether some binding is without a snapshot. The lock of s.attachedTo,
-// if it has one yet, must be held.
-func (s *Subscription) isPlain() bool {
-	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return b.rows() == nil })
-}
-
-// hasPlace reports whether some binding goes on where it is, while others get their rows
-// anew. The lock of s.attachedTo must be held.
-func (s *Subscription) hasPlace() bool {
-	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return !b.isDue() })
-}
-
-// AwaitsRows reports whether the snapshot of some binding is due: no position counts
-// until it has been sent.
-func (s *Subscription) AwaitsRows() (due bool) {
-	s.withDelivery(func(*delivery) { due = s.awaitsRows() })
-	return due
-}
-
-// Arm has the snapshots that are due taken, as the client was told that its bindings
-// work.
-func (s *Subscription) Arm() {
-	s.withDelivery(func(d *delivery) {
-		s.isArmed = true
-		d.pacing.signal()
-	})
-}
-
-// Renew has all snapshots taken anew, as changes may not have come.
-func (s *Subscription) Renew() {
-	s.withDelivery(func(d *delivery) {
-		at := d.standings.reached(s).Position
-		s.demand(protocol.SnapshotResync, wal.Position{})
-		d.waiting.takeRows(s, at)
-	})
+	return owner{account: s.bindings[0].subject.Account()}
 }
 
 // indexOf is where a binding is among those of the subscription, -1 if it is none of them

@@ -26,15 +26,6 @@ type owner struct {
 	session *Session
 }
 
-// owner is whose a catch-up of the subscription is. The lock of s.attachedTo, if it
-// has one yet, must be held.
-func (s *Subscription) owner() owner {
-	if len(s.bindings) == 0 {
-		return owner{session: s.request.Session}
-	}
-	return owner{account: s.bindings[0].subject.Account()}
-}
-
 func newTurns(most int) *turns {
 	return &turns{left: most, taken: map[owner]int{}, waiting: map[owner][]chan struct{}{}}
 }

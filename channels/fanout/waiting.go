@@ -139,7 +139,7 @@ func (w *waiting) next(s *Subscription) (size int, waits bool) {
 // skip takes out the decided steps of which nothing is to be seen, up to the
 // first of which something is.
 func (w *waiting) skip(s *Subscription) {
-	for s.behind() && w.decided(s, &s.queue.steps[0]) && !s.shows(&s.queue.steps[0]) {
+	for s.behind() && w.decided(s, &s.queue.steps[0]) && !s.queue.steps[0].shows(s) {
 		w.send(s, w.dequeue(s))
 	}
 }
