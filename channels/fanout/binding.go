@@ -68,7 +68,7 @@ func (b *binding) as(subject *policy.Subject) *binding {
 func (b *binding) selector(p *policy.Policy) filters.Selector {
 	events := b.Events
 	if b.Spec.View {
-		events = filters.Events(wal.Insert, wal.Update) // by which rows enter; attached.viewsOf has the rest
+		events = filters.Events(wal.Insert, wal.Update) // by which rows enter; attached.views has the rest
 	}
 	return filters.Selector{
 		Events: events, Schema: b.Spec.Schema, Table: b.Spec.Table,

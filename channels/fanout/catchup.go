@@ -32,16 +32,17 @@ type catchup struct {
 // lane. The subscription must not be attached to a delivery. named are positions that
 // its client has named, if the log had not begun by then.
 func (f *Fanout) catchUp(s *Subscription, to *lane, from changelog.Standing, named ...changelog.Named) {
-	f.start(&catchup{fanout: f, subscription: s, lane: to, from: from, named: named, piece: firstPiece, turn: turn{limits: &f.catchUps, by: s.owner()}})
+	f.start(&catchup{subscription: s, lane: to, from: from, named: named})
 }
 
 // catchUpFromStart is catchUp from where the log will begin.
 func (f *Fanout) catchUpFromStart(s *Subscription, to *lane) {
-	f.start(&catchup{fanout: f, subscription: s, lane: to, early: true, piece: firstPiece, turn: turn{limits: &f.catchUps, by: s.owner()}})
+	f.start(&catchup{subscription: s, lane: to, early: true})
 }
 
 func (f *Fanout) start(c *catchup) {
 	f.metrics.catchups.Inc()
+	c.fanout, c.piece, c.turn = f, firstPiece, turn{limits: &f.catchUps, by: c.subscription.owner()}
 	c.delivery.init(f, catchingUp, moves{}, nil)
 	c.delivery.pacing = pacing{compute: c.matchInTurn, pace: c.sendAtPace, woken: make(chan struct{}, 1)}
 	c.attach()

@@ -97,9 +97,9 @@ func (f *frames) dataOf(h *hit, c *wal.Change) dataKey {
 	return key
 }
 
-// push pushes the frame for some bindings that get the same data. isLast says that it is the last frame of the change for s: only that
-// one may carry the change's position, as a client whose connection is cut
-// between two frames of a change has not had all of it.
+// push pushes the frame for some bindings that get the same data. isLast says that it is
+// the last frame of the change for s: only that one may carry the change's position, as a
+// client whose connection is cut between two frames of a change has not had all of it.
 func (f *frames) push(s *Subscription, c *wal.Change, data dataKey, ids string, isLast bool) {
 	version := s.request.Address.Version
 	if s.unfinished.asks {
