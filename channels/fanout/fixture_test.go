@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"walcast/diagnose"
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 	"walcast/internal/logtest"
 	"walcast/policy"
@@ -346,13 +347,7 @@ func (f *fixture) releaseAll() {
 
 func (f *fixture) until(what string, done func() bool) {
 	f.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patient); !done(); <-ticker.C {
-		if time.Now().After(deadline) {
-			f.Fatalf("waited %s until %s", patient, what)
-		}
-	}
+	await.True(f, patient, what, done)
 }
 
 const messagesTable = `create table messages (id int primary key, channel_id int, body text);

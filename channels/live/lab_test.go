@@ -184,13 +184,7 @@ func (l *lab) refused(role, claims, entry, code string) *RefusedError {
 
 func (l *lab) until(what string, done func() bool) {
 	l.Helper()
-	ticker := time.NewTicker(time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(patient); !done(); <-ticker.C {
-		if time.Now().After(deadline) {
-			l.Fatalf("waited %s until %s", patient, what)
-		}
-	}
+	await.True(l, patient, what, done)
 }
 
 // metric is the value of a counter or gauge, with a label or without.
