@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unsafe"
 
+	"github.com/jackc/pgx/v5"
+
 	"walcast/diagnose"
 	"walcast/filters"
 	"walcast/policy"
@@ -106,13 +108,7 @@ func (t *table) stored(ctx context.Context, row wal.Row, values [][]byte, charac
 	return row, nil
 }
 
-func quoteName(parts ...string) string {
-	quoted := make([]string, len(parts))
-	for i, p := range parts {
-		quoted[i] = `"` + strings.ReplaceAll(p, `"`, `""`) + `"`
-	}
-	return strings.Join(quoted, ".")
-}
+func quoteName(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
 // relations remembers the newest state of tables: as long as a table has not changed
 // its Relation stays the same pointer, by which policy caches.
