@@ -56,21 +56,22 @@ func (s *Snapshots) release(b *batch) {
 	if b.users--; b.users > 0 {
 		return
 	}
-	switch {
-	case !b.ended.IsZero():
+	if !b.ended.IsZero() {
 		s.tidy(b)
+		return
+	}
+	switch s.unlist(b); {
 	case b.number == 0:
 		s.line.remove(b)
-		if s.shared[b.key] == b {
-			delete(s.shared, b.key)
-		}
-	default: // nobody waits for what is being read
-		if s.shared[b.key] == b {
-			delete(s.shared, b.key)
-		}
-		if b.cancel != nil {
-			b.cancel()
-		}
+	case b.cancel != nil: // nobody waits for what is being read
+		b.cancel()
+	}
+}
+
+// unlist has later requests take a snapshot of their own. s.mu must be held.
+func (s *Snapshots) unlist(b *batch) {
+	if s.shared[b.key] == b {
+		delete(s.shared, b.key)
 	}
 }
 

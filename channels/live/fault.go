@@ -30,6 +30,11 @@ func (r *reading) refuse(i int, p *protocol.Problem) error {
 	return &RefusedError{i, *p}
 }
 
+// late is the refusal of a binding whose rows take Postgres too long.
+func (r *reading) late(i int) error {
+	return r.refuse(i, diagnose.SnapshotTimeout(r.batch.request.Bindings[i], r.of.config.SnapshotTimeout))
+}
+
 // judge says what an error of an attempt means: a *RefusedError, an *againError, an
 // *AwayError, or errNoRoom.
 func (r *reading) judge(err error) error {
@@ -43,7 +48,7 @@ func (r *reading) judge(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.SeverityUnlocalized == "FATAL" || pg.SeverityUnlocalized == "PANIC" {
 		if errors.Is(err, context.DeadlineExceeded) {
-			return r.refuse(0, diagnose.SnapshotTimeout(r.batch.request.Bindings[0], r.of.config.SnapshotTimeout))
+			return r.late(0)
 		}
 		return &AwayError{err, true}
 	}
@@ -62,7 +67,7 @@ func (r *reading) judge(err error) error {
 	case errors.As(err, &printed) && pg.Code != stateQueryCanceled:
 		return r.raised(printed.binding, pg)
 	case pg.Code == stateQueryCanceled:
-		return r.refuse(0, diagnose.SnapshotTimeout(r.batch.request.Bindings[0], r.of.config.SnapshotTimeout))
+		return r.late(0)
 	}
 	return &AwayError{cause: err}
 }
@@ -91,7 +96,7 @@ func (r *reading) judgeDeclaration(i int, pg *pgconn.PgError) error {
 			return r.refuse(i, diagnose.HiddenColumns(t.binding, t.relation, r.batch.request.Subject.Role))
 		}
 	case stateQueryCanceled:
-		return r.refuse(i, diagnose.SnapshotTimeout(t.binding, r.of.config.SnapshotTimeout))
+		return r.late(i)
 	}
 	return r.raised(i, pg)
 }
@@ -103,7 +108,7 @@ func (r *reading) blame(pg *pgconn.PgError) error {
 		return &mixedError{pg}
 	}
 	if pg.Code == stateQueryCanceled {
-		return r.refuse(0, diagnose.SnapshotTimeout(r.tables[0].binding, r.of.config.SnapshotTimeout))
+		return r.late(0)
 	}
 	return r.raised(0, pg)
 }

@@ -129,9 +129,7 @@ func (s *Snapshots) grow(ctx context.Context, b *batch, bytes int64) error {
 // be held.
 func (s *Snapshots) revoke(b *batch) {
 	s.metrics.revoked.Inc()
-	if s.shared[b.key] == b {
-		delete(s.shared, b.key)
-	}
+	s.unlist(b)
 	s.drop(b)
 }
 
@@ -159,4 +157,11 @@ func (s *Snapshots) await(ctx context.Context) {
 	stop := context.AfterFunc(ctx, s.wake)
 	defer stop()
 	s.changed.Wait()
+}
+
+// size is how much memory the rows of all snapshots take.
+func (s *Snapshots) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.memory.bytes
 }

@@ -66,15 +66,3 @@ func (m *snapshotMetrics) count(taken *Snapshot, err error, took time.Duration) 
 		m.taken.WithLabelValues("away").Inc()
 	}
 }
-
-func (s *Snapshots) waiting() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.line.size()
-}
-
-func (s *Snapshots) size() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.memory.bytes
-}

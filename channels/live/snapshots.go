@@ -72,7 +72,10 @@ func (s *Snapshots) Ask(r SnapshotRequest) *Asked {
 	key := r.key()
 	b := s.shared[key]
 	if b == nil || r.Fresh && b.number > 0 || b.taken != nil && b.taken.From.History != s.config.Log.History() {
-		s.replace(key)
+		if b != nil {
+			s.unlist(b)
+			s.tidy(b)
+		}
 		b = &batch{key: key, request: r, done: make(chan struct{})}
 		s.shared[key] = b
 		s.line.put(b)
@@ -102,14 +105,6 @@ func (s *Snapshots) IsPresent(ctx context.Context, rel *wal.Relation) (bool, err
 		return false, err
 	}
 	return len(found) == 1 && found[0].SameShape(rel), nil
-}
-
-// replace has a batch that is not to be shared any more be forgotten. s.mu must be held.
-func (s *Snapshots) replace(key requestKey) {
-	if b := s.shared[key]; b != nil {
-		delete(s.shared, key)
-		s.tidy(b)
-	}
 }
 
 // Run takes snapshots until ctx is done.
@@ -239,21 +234,26 @@ func (s *Snapshots) end(b *batch, taken *Snapshot, err error) {
 	s.line.done(b.account())
 	b.taken, b.err, b.ended = taken, err, time.Now()
 	close(b.done)
-	if err != nil && s.shared[b.key] == b {
-		delete(s.shared, b.key)
+	if err != nil {
+		s.unlist(b)
 	}
 	s.tidy(b)
 	s.changed.Broadcast()
 }
 
-// unshare has later requests take a snapshot of their own.
+// unshare is unlist, and tidy, at the end of the time in which a snapshot is shared.
 func (s *Snapshots) unshare(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.shared[b.key] == b {
-		delete(s.shared, b.key)
-	}
+	s.unlist(b)
 	s.tidy(b)
+}
+
+// waiting is how many snapshots wait.
+func (s *Snapshots) waiting() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.line.size()
 }
 
 // alone finds the binding whose rows raise, by an attempt for each. Without one the
