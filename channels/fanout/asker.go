@@ -202,7 +202,8 @@ type overrun struct {
 }
 
 // conclude takes in the answers of a round and what they have cost: took is
-// Postgres' time for all of them. It returns the answered questions, and the bindings that are to be switched off.
+// Postgres' time for all of them. It returns the answered questions, and the bindings that
+// are to be switched off.
 func (a *asker) conclude(r *round, took time.Duration) (answered []*question, overruns []overrun) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
