@@ -76,60 +76,41 @@ func (t *tableCache) published(ctx context.Context, name catalog.TableName, age 
 // most age ago.
 func (t *tableCache) shape(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) (catalog.Shape, error) {
 	e := t.entry(name)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if s, known := e.shapes[relation]; known && time.Since(e.asked) < age {
-		return s, nil
-	}
-	s, err := t.catalog.Shape(ctx, relation)
-	if err != nil {
-		return catalog.Shape{}, err
-	}
-	if e.shapes == nil {
-		e.shapes = map[uint32]catalog.Shape{}
-	}
-	e.shapes[relation] = s
-	return s, nil
+	return recall(ctx, e, &e.shapes, relation, age, t.catalog.Shape)
 }
 
 // key returns the columns that tell the rows of a table apart that is published under
 // a name, as it was at most age ago.
 func (t *tableCache) key(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) ([]string, error) {
 	e := t.entry(name)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if key, known := e.keys[relation]; known && time.Since(e.asked) < age {
-		return key, nil
-	}
-	key, err := t.catalog.Key(ctx, relation)
-	if err != nil {
-		return nil, err
-	}
-	if e.keys == nil {
-		e.keys = map[uint32][]string{}
-	}
-	e.keys[relation] = key
-	return key, nil
+	return recall(ctx, e, &e.keys, relation, age, t.catalog.Key)
 }
 
 // lostKey says whether changes of a table tell which row they are of that is published
 // under a name, as it was at most age ago.
 func (t *tableCache) lostKey(ctx context.Context, name catalog.TableName, relation uint32, age time.Duration) (catalog.LostKey, error) {
 	e := t.entry(name)
+	return recall(ctx, e, &e.lost, relation, age, t.catalog.LostKey)
+}
+
+// recall returns what an entry remembers of one of its relations, as it was at most age
+// ago, or has it read.
+func recall[T any](ctx context.Context, e *tableEntry, known *map[uint32]T, relation uint32, age time.Duration, read func(context.Context, uint32) (T, error)) (T, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if lost, known := e.lost[relation]; known && time.Since(e.asked) < age {
-		return lost, nil
+	if of, has := (*known)[relation]; has && time.Since(e.asked) < age {
+		return of, nil
 	}
-	lost, err := t.catalog.LostKey(ctx, relation)
+	of, err := read(ctx, relation)
 	if err != nil {
-		return catalog.LostKey{}, err
+		var none T
+		return none, err
 	}
-	if e.lost == nil {
-		e.lost = map[uint32]catalog.LostKey{}
+	if *known == nil {
+		*known = map[uint32]T{}
 	}
-	e.lost[relation] = lost
-	return lost, nil
+	(*known)[relation] = of
+	return of, nil
 }
 
 // absent says why no table is published under a name, as it was at most age ago.
