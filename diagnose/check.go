@@ -60,14 +60,12 @@ type Check struct {
 	resolve  resolver
 	isSecond bool // it goes on after a binding that cannot work
 	subject  *policy.Subject
-	bindings []Binding // still to be checked
-	of       selection // what the first of bindings selects
-	rest     []*wal.Relation
+	bindings []Binding                    // still to be checked
+	of       selection                    // what the first of bindings selects
+	rest     []*wal.Relation              // the tables that the first of bindings is still to be checked against; none before it is begun
 	partly   map[uint32]catalog.Publishes // those of rest of which not all changes are published
-	begun    bool                         // rest has the tables that the first of bindings is still to be checked against
 	clean    bool                         // the first of bindings has no problem so far
-	on       []uint32                     // the tables that the first of bindings depends on
-	in       []string                     // the schemas in which it stands for tables that the role may read
+	first    checked                      // what the result for the first of bindings depends on, as far as it is known
 	found    Finding
 }
 
@@ -78,9 +76,10 @@ func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
 }
 
 // BeginAgain returns a second look at a subject's bindings, which worked: whether each
-// of them still does. schemas are those of the Finding before. Nothing is believed that was learnt before the time. What it
-// asks the database depends on tables, roles and columns, and not on how many bindings
-// or subjects there are: the values of filters, which have not changed, it leaves out.
+// of them still does. schemas are those of the Finding before. Nothing is believed that
+// was learnt before the time. What it asks the database depends on tables, roles and
+// columns, and not on how many bindings or subjects there are: the values of filters,
+// which have not changed, it leaves out.
 func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, schemas []string, since time.Time) *Check {
 	fresh := *c
 	fresh.believed = time.Since(since)
@@ -97,10 +96,10 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 		return true, nil
 	}
 	b := &k.bindings[0]
-	if !k.begun {
+	if len(k.rest) == 0 {
 		k.of = selectionOf(k.subject, b)
 		if last, ok := k.checker.isFine(k.of, time.Now()); ok && !k.isSecond {
-			k.on, k.in = last.on, last.in
+			k.first = last
 			return k.advance(), nil
 		}
 		refused, err := k.look(ctx, b)
@@ -132,7 +131,8 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 		return false, nil
 	}
 	if k.clean && !k.isSecond {
-		k.checker.fine(k.of, checked{time.Now(), k.on, k.in})
+		k.first.at = time.Now()
+		k.checker.fine(k.of, k.first)
 	}
 	return k.advance(), nil
 }
@@ -145,8 +145,8 @@ func (k *Check) cover(ctx context.Context, rel *wal.Relation) (lost []protocol.P
 	switch {
 	case err != nil:
 		return nil, err
-	case !view.NoUsage && slices.Contains(view.Columns, true) && !slices.Contains(k.in, rel.Schema):
-		k.in = append(k.in, rel.Schema)
+	case !view.NoUsage && slices.Contains(view.Columns, true) && !slices.Contains(k.first.in, rel.Schema):
+		k.first.in = append(k.first.in, rel.Schema)
 	case view.NoUsage && slices.Contains(k.found.Schemas, rel.Schema):
 		lost = append(lost, lostSchema(rel, k.subject.Role))
 	}
@@ -163,11 +163,11 @@ func (k *Check) look(ctx context.Context, b *Binding) (refused *protocol.Problem
 	if len(relations) == 0 {
 		return k.checker.absent(ctx, k.subject, b)
 	}
-	k.rest, k.partly, k.begun, k.clean = relations, partly, true, true
+	k.rest, k.partly, k.clean = relations, partly, true
 	if !b.isWild() || len(b.Filter) > 0 { // else it stands for whatever there is
-		k.on = make([]uint32, len(relations))
+		k.first.on = make([]uint32, len(relations))
 		for i, rel := range relations {
-			k.on[i] = rel.OID
+			k.first.on[i] = rel.OID
 		}
 	}
 	return nil, nil
@@ -182,15 +182,15 @@ func (k *Check) refuse(p *protocol.Problem, absent *Binding) (done bool) {
 
 // advance goes on to the next binding. It reports whether there is no other.
 func (k *Check) advance() (done bool) {
-	if n := len(k.found.Relations); n == 0 || len(k.on) != 1 || k.found.Relations[n-1] != k.on[0] { // most bindings are on the table of the one before
-		k.found.Relations = append(k.found.Relations, k.on...)
+	if n := len(k.found.Relations); n == 0 || len(k.first.on) != 1 || k.found.Relations[n-1] != k.first.on[0] { // most bindings are on the table of the one before
+		k.found.Relations = append(k.found.Relations, k.first.on...)
 	}
-	for _, schema := range k.in {
+	for _, schema := range k.first.in {
 		if !slices.Contains(k.found.Schemas, schema) {
 			k.found.Schemas = append(k.found.Schemas, schema)
 		}
 	}
-	k.rest, k.on, k.in, k.begun = nil, nil, nil, false
+	k.rest, k.first = nil, checked{}
 	k.bindings = k.bindings[1:]
 	return len(k.bindings) == 0
 }
