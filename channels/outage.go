@@ -48,12 +48,7 @@ func (o outage) frame(to protocol.Address) *protocol.Frame {
 	if o == publicationMissing {
 		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationMissing, Code: protocol.CodePublicationMissing})
 	}
-	return to.Problem(protocol.StatusOK, awayWarning())
-}
-
-func awayWarning() protocol.Problem {
-	away := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
-	return away.Warning()
+	return to.Problem(protocol.StatusOK, protocol.DatabaseAway())
 }
 
 // tellAway tells a channel whose bindings are not checked yet that the database does not
@@ -65,7 +60,7 @@ func (a *armed) tellAway(ch *channel) (told bool) {
 	if a.channels[ch] != nil || ch.ended.Load() {
 		return false
 	}
-	ch.problem(protocol.StatusOK, awayWarning())
+	ch.problem(protocol.StatusOK, protocol.DatabaseAway())
 	return true
 }
 

@@ -53,6 +53,11 @@ const (
 	CodeViewRechecked      = "view_rechecked"
 )
 
+// DatabaseAway warns that the database does not answer. Nothing that commits is lost.
+func DatabaseAway() Problem {
+	return Problem{Message: MessageDatabaseAway, Code: CodeDatabaseAway}.Warning()
+}
+
 // payload is the payload of the system event that tells of the problem.
 func (p Problem) payload(extension, status, subTopic string) json.RawMessage {
 	b := appendSystem(make([]byte, 0, 128+len(p.Message)+len(p.Fix)+len(subTopic)), extension, status, p.Message, subTopic)

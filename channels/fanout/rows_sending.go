@@ -169,9 +169,8 @@ func (r *rowsSending) fail(ctx context.Context, err error) bool {
 	var away *live.AwayError
 	if errors.As(err, &away) && away.Unreachable && !r.toldAway {
 		r.toldAway = true
-		problem := protocol.Problem{Message: protocol.MessageDatabaseAway, Code: protocol.CodeDatabaseAway}
 		r.with(func(s *Subscription) {
-			s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, problem.Warning()))
+			s.request.Outbox.Push(s.request.Address.Problem(protocol.StatusOK, protocol.DatabaseAway()))
 		})
 	}
 	pause := r.pause
