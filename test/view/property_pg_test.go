@@ -87,7 +87,7 @@ func (p *plot) statement(rt *rapid.T) string {
 func TestRandomTransactionsAndViews(t *testing.T) {
 	s := open(t, "", nil)
 	reader := s.connect()
-	writers := []*session{s.connect(), s.connect(), s.connect()}
+	writers := s.writers(3)
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		round++
@@ -95,7 +95,7 @@ func TestRandomTransactionsAndViews(t *testing.T) {
 		p.make(reader, fmt.Sprint("plot", round))
 		defer func() { // also when a check ends early
 			for _, w := range writers {
-				w.exec("rollback")
+				w.end("rollback")
 			}
 			reader.exec("drop table " + p.table)
 		}()
@@ -104,9 +104,8 @@ func TestRandomTransactionsAndViews(t *testing.T) {
 			where string
 		}
 		var viewers []viewer
-		isOpen := make([]bool, len(writers))
 		for range rapid.IntRange(4, 30).Draw(rt, "steps") {
-			i := rapid.IntRange(0, len(writers)-1).Draw(rt, "writer")
+			w := writers[rapid.IntRange(0, len(writers)-1).Draw(rt, "writer")]
 			switch rapid.IntRange(0, 11).Draw(rt, "what") {
 			case 0, 1:
 				if len(viewers) < 4 {
@@ -120,28 +119,20 @@ func TestRandomTransactionsAndViews(t *testing.T) {
 					viewers[len(viewers)-1].t = rt
 				}
 			case 2, 3:
-				if isOpen[i] {
-					writers[i].exec(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
-					isOpen[i] = false
+				if w.isOpen {
+					w.end(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
 				}
 			case 4:
 				for _, v := range viewers {
 					v.want(reader, p.table, v.where)
 				}
 			default:
-				sql := p.statement(rt)
-				if !isOpen[i] {
-					sql, isOpen[i] = "begin; set local lock_timeout = '1ms'; "+sql, true
-				}
-				if writers[i].try(sql) != nil {
-					writers[i].exec("rollback")
-					isOpen[i] = false
-				}
+				w.write(p.statement(rt))
 			}
 		}
-		for i, w := range writers {
-			if isOpen[i] {
-				w.exec(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
+		for _, w := range writers {
+			if w.isOpen {
+				w.end(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
 			}
 		}
 		for _, v := range viewers {

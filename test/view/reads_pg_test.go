@@ -44,18 +44,17 @@ func TestAViewWhosePolicyReadsAnotherTable(t *testing.T) {
 func TestRandomMembershipAndViews(t *testing.T) {
 	s := open(t, strings.Replace(rooms, "exists (", "length(body) > 0 and exists (", 1)+`alter table notes alter body set storage external`, nil)
 	reader := s.connect()
-	writers := []*session{s.connect(), s.connect()}
+	writers := s.writers(2)
 	id := 100
 	rapid.Check(t, func(rt *rapid.T) {
-		isOpen := make([]bool, len(writers))
 		defer func() {
 			for _, w := range writers {
-				w.exec("rollback")
+				w.end("rollback")
 			}
 		}()
 		var clients []*client
 		for range rapid.IntRange(4, 20).Draw(rt, "steps") {
-			i := rapid.IntRange(0, len(writers)-1).Draw(rt, "writer")
+			w := writers[rapid.IntRange(0, len(writers)-1).Draw(rt, "writer")]
 			room, who := rapid.IntRange(0, 3).Draw(rt, "room"), rapid.SampledFrom([]string{"3", "5"}).Draw(rt, "who")
 			id++
 			sql := ""
@@ -66,9 +65,8 @@ func TestRandomMembershipAndViews(t *testing.T) {
 					clients[len(clients)-1].t = rt
 				}
 			case 2, 3:
-				if isOpen[i] {
-					writers[i].exec(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
-					isOpen[i] = false
+				if w.isOpen {
+					w.end(rapid.SampledFrom([]string{"commit", "rollback"}).Draw(rt, "end"))
 				}
 			case 4:
 				sql = fmt.Sprintf("insert into members values (%d, '%s') on conflict do nothing", room, who)
@@ -87,20 +85,13 @@ func TestRandomMembershipAndViews(t *testing.T) {
 					c.want(reader, "notes", "true")
 				}
 			}
-			if sql == "" {
-				continue
-			}
-			if !isOpen[i] {
-				sql, isOpen[i] = "begin; set local lock_timeout = '1ms'; "+sql, true
-			}
-			if writers[i].try(sql) != nil {
-				writers[i].exec("rollback")
-				isOpen[i] = false
+			if sql != "" {
+				w.write(sql)
 			}
 		}
-		for i, w := range writers {
-			if isOpen[i] {
-				w.exec("commit")
+		for _, w := range writers {
+			if w.isOpen {
+				w.end("commit")
 			}
 		}
 		for _, c := range clients {
