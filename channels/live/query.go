@@ -27,6 +27,7 @@ type table struct {
 	relation *wal.Relation
 	view     *policy.View   // what the subject may see of it
 	key      []string       // the columns that tell rows apart
+	shown    []bool         // by column: whether the rows have it
 	kind     string         // pg_class.relkind
 	rows     string         // the row filter of the publications, "" for all rows
 	shape    string         // see shapeSQL
@@ -61,18 +62,21 @@ func (t *table) query(most int, spelled filters.Spelling) (string, error) {
 	return fmt.Sprintf("select %s from %s%s as t where %s%s limit %d", t.columns(), only, quoteName(t.relation.Schema, t.relation.Table), where, order, limit), nil
 }
 
-// shows reports whether the rows have a column: the subject may read it, and the
-// binding selects it or it is of the key.
-func (t *table) shows(i int) bool {
-	name, selected := t.relation.Columns[i].Name, t.binding.Spec.Select
-	return t.view.Columns[i] && (selected == nil || slices.Contains(selected, name) || slices.Contains(t.key, name))
+// show finds the columns that the rows have: the subject may read them, and the binding
+// selects them or they are of the key.
+func (t *table) show() {
+	selected := t.binding.Spec.Select
+	t.shown = make([]bool, len(t.relation.Columns))
+	for i, c := range t.relation.Columns {
+		t.shown[i] = t.view.Columns[i] && (selected == nil || slices.Contains(selected, c.Name) || slices.Contains(t.key, c.Name))
+	}
 }
 
 // columns are those that the rows have. The query has the others as NULL.
 func (t *table) columns() string {
 	names := make([]string, len(t.relation.Columns))
 	for i, c := range t.relation.Columns {
-		if names[i] = "null"; t.shows(i) {
+		if names[i] = "null"; t.shown[i] {
 			names[i] = "t." + quoteName(c.Name)
 		}
 	}
@@ -85,7 +89,7 @@ func (t *table) row(row wal.Row, values [][]byte) wal.Row {
 	row = append(row[:0], make(wal.Row, len(values))...)
 	for i, v := range values {
 		switch {
-		case !t.shows(i):
+		case !t.shown[i]:
 		case v == nil:
 			row[i].Kind = wal.Null
 		default:

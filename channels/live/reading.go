@@ -191,6 +191,7 @@ func (r *reading) look(ctx context.Context) error {
 		if refused := diagnose.Unreadable(b, t.relation, t.view, t.key, r.batch.request.Subject.Role); refused != nil {
 			return r.refuse(i, refused)
 		}
+		t.show()
 		reads, err := r.trace(ctx, names, i, t)
 		if err != nil {
 			return err
