@@ -37,15 +37,19 @@ func (v *viewers) recheck(s *Subscription, now time.Time) {
 // isNothingNew reports whether the snapshot was only to show whether views have the rows
 // that they should have, and they do: these go on where they are.
 func (r *rowsSending) isNothingNew(ctx context.Context, taken *live.Snapshot) (same bool) {
-	relations := map[uint32]bool{}
-	for i := range r.bindings {
-		if r.rows[i].kept == nil {
-			return false
-		}
-		relations[taken.Views[i].Relation.OID] = true
-	}
 	var had changelog.Standing
-	r.with(func(s *Subscription) { had = s.progress.rows })
+	areKept := false
+	r.with(func(s *Subscription) {
+		had = s.progress.rows
+		areKept = !slices.ContainsFunc(r.rows, func(rows *firstRows) bool { return rows.kept == nil })
+	})
+	if !areKept {
+		return false
+	}
+	relations := map[uint32]bool{}
+	for _, view := range taken.Views {
+		relations[view.Relation.OID] = true
+	}
 	f := r.catchup.fanout
 	if _, err := f.policy.Confirm(ctx, time.Now()); err != nil || had.History != taken.From.History || taken.From.Position.Compare(had.Position) < 0 {
 		return false
