@@ -1,44 +1,46 @@
 // Serves the page, and writes what it asks for: the part that any server of an app has. npm start has walcast dev serve the rest.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { asModule } from './modules.mjs'
+import { modulesOf } from './modules.mjs'
 
 const client = new URL('../../clients/js/', import.meta.url)
 
-/** The page for a walcast at url; database is a pool of pg, require finds the modules of npm. */
+/**
+ * The page for a walcast at url; database is a pool of pg, require finds the modules of npm. What it serves is named here: no address is
+ * taken for a path.
+ */
 export function site({ url, key, database, require = createRequire(import.meta.url) }) {
-  const at = (path) => `/modules${path}`
-  const imports = {
-    react: at(require.resolve('react')),
-    'react-dom/client': at(require.resolve('react-dom/client')),
-    '@walcast/client/react': '/client/react.js',
-  }
+  const { imports, texts } = modulesOf(['react', 'react-dom/client'], (name, from) => (from ? createRequire(from) : require).resolve(name))
   const html = `<!doctype html><meta charset="utf-8"><title>walcast</title><link rel="stylesheet" href="/style.css"><div id="root"></div>
 <script src="/supabase.js"></script>
 <script>window.settings = ${JSON.stringify({ url, key })}</script>
-<script type="importmap">${JSON.stringify({ imports })}</script><script type="module" src="/app.js"></script>`
-  const answers = {
-    '/': () => ['text/html', html],
-    '/app.js': async () => ['text/javascript', await readFile(new URL('app.js', import.meta.url))],
-    '/style.css': async () => ['text/css', await readFile(new URL('style.css', import.meta.url))],
-    '/supabase.js': async () => ['text/javascript', await readFile(join(dirname(require.resolve('@supabase/supabase-js')), 'umd/supabase.js'))],
-    '/notes': async (request) => ['application/json', JSON.stringify(await insert(database, JSON.parse(Buffer.concat(await request.toArray()))))],
-  }
+<script type="importmap">${JSON.stringify({ imports: { ...imports, '@walcast/client/react': '/client/react.js' } })}</script>
+<script type="module" src="/app.js"></script>`
+  const file = (type, path) => async () => [type, await readFile(path)]
+  const answers = new Map([
+    ['/', () => ['text/html', html]],
+    ['/app.js', file('text/javascript', new URL('app.js', import.meta.url))],
+    ['/style.css', file('text/css', new URL('style.css', import.meta.url))],
+    ['/supabase.js', file('text/javascript', join(dirname(require.resolve('@supabase/supabase-js')), 'umd/supabase.js'))],
+    ...readdirSync(client).filter((name) => name.endsWith('.js')).map((name) => [`/client/${name}`, file('text/javascript', new URL(name, client))]),
+    ...[...texts].map(([address, text]) => [address, () => ['text/javascript', text]]),
+    ['/notes', async (request) => ['application/json', JSON.stringify(await insert(database, JSON.parse(Buffer.concat(await request.toArray()))))]],
+  ])
   return createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, 'http://x')
     try {
-      const [, part] = /^\/client\/([\w-]+\.js)$/.exec(pathname) ?? []
-      const [, path] = /^\/modules(\/.+\/node_modules\/.+\.js)$/.exec(pathname) ?? []
-      const [type, body] = part ? ['text/javascript', await readFile(new URL(part, client))]
-        : path ? ['text/javascript', await asModule(path, at)] : await answers[pathname](request)
+      const answer = answers.get(new URL(request.url, url).pathname)
+      if (!answer) return response.writeHead(404).end('There is no such page')
+      const [type, body] = await answer(request)
       response.writeHead(200, { 'Content-Type': type }).end(body)
     } catch (error) {
-      response.writeHead(404).end(String(error))
+      console.error(`${request.method} ${request.url}:`, error)
+      response.writeHead(500).end('That did not work: the server has written why')
     }
   })
 }

@@ -8,41 +8,30 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import WebSocket from 'ws'
-import { asModule } from '../../../examples/todos/modules.mjs'
+import { modulesOf } from '../../../examples/todos/modules.mjs'
 import { FLAGS } from './browser.mjs'
 import { until } from './until.mjs'
 
 const here = createRequire(import.meta.url)
 const client = new URL('../../../clients/js/', import.meta.url)
 
-/** The modules that a page may import by name, with React of a major version. */
-const importMap = (react) => ({
-  react: wrapped(react)(here.resolve(named('react', react))),
-  'react-dom/client': wrapped(react)(here.resolve(named('react-dom/client', react))),
-  '@walcast/client': '/client/index.js',
-  '@walcast/client/react': '/client/react.js',
-})
+/** The modules that a page may import by name, with React of a major version, and what they require: parts of the same React. */
+const modulesWith = (react) => modulesOf(['react', 'react-dom/client'], (name, from) =>
+  (/^react(-dom)?($|\/)/.test(name) ? here.resolve(react === '18' ? name.replace(/^react(-dom)?/, '$&-18') : name) : createRequire(from).resolve(name)))
 
-const named = (name, react) => (react === '18' ? name.replace(/^react(-dom)?/, '$&-18') : name)
-
-/** The address of a module of a React. */
-const wrapped = (react) => (path) => `/wrapped?react=${react}&path=${path}`
-
-/** What a module of React requires: parts of the same React. */
-const requires = (react) => (name, from) => (/^react(-dom)?($|\/)/.test(name) ? here.resolve(named(name, react)) : createRequire(from).resolve(name))
-
-const html = (react, script) => `<!doctype html><meta charset="utf-8"><div id="root"></div>
+const html = (imports, script) => `<!doctype html><meta charset="utf-8"><div id="root"></div>
 <script src="/supabase.js"></script>
-<script type="importmap">${JSON.stringify({ imports: importMap(react) })}</script>
+<script type="importmap">${JSON.stringify({ imports: { ...imports, '@walcast/client': '/client/index.js', '@walcast/client/react': '/client/react.js' } })}</script>
 <script type="module">${script}</script>`
 
 async function serve(t, react, script) {
+  const { imports, texts } = modulesWith(react)
   const server = createServer(async (request, response) => {
-    const { pathname, searchParams } = new URL(request.url, 'http://x')
+    const { pathname } = new URL(request.url, 'http://x')
     const send = (type, body) => response.writeHead(200, { 'Content-Type': type }).end(body)
     try {
-      if (pathname === '/') send('text/html', html(react, script))
-      else if (pathname === '/wrapped') send('text/javascript', await asModule(searchParams.get('path'), wrapped(react), requires(react)))
+      if (pathname === '/') send('text/html', html(imports, script))
+      else if (texts.has(pathname)) send('text/javascript', texts.get(pathname))
       else if (pathname === '/supabase.js') send('text/javascript', await readFile(join(dirname(here.resolve('@supabase/supabase-js')), 'umd/supabase.js')))
       else if (pathname.startsWith('/client/')) send('text/javascript', await readFile(new URL(pathname.slice('/client/'.length), client)))
       else response.writeHead(404).end()
