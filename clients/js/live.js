@@ -1,15 +1,9 @@
 import { keeperIn } from './keeper.js'
 import { horizonOf, parseOrder } from './order.js'
-import { compare } from './place.js'
+import { Place, written } from './place.js'
 import { Questions } from './questions.js'
 import { Rows } from './rows.js'
 import { subjectOf, wireOf } from './wire.js'
-
-/** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
-const ASK_EVERY = 25_000
-
-/** In ms: a server that does not answer by then is none that knows live tables. */
-const KNOWN_WITHIN = 5_000
 
 /** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just changed. */
 const MEASURE_AFTER = 150
@@ -34,14 +28,14 @@ class LiveTable {
   #listeners = new Set()
   #channel // the one that counts; another takes its place when the rows are to come anew
   #subject // who the rows are for, as a text
-  #at // { from, history } that the rows have come to; undefined before the end of a snapshot
+  #place // that the rows have come to; nowhere before the end of a snapshot
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
   #measured // the rows by which it is measured, while they come
   #began = 0 // how many rows there were at the end of the snapshot
   #tries = 0 // how often in a row that was measured, which is then done more and more seldom
   #isKnown // whether the server knows live tables; undefined until it has said something
   #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
-  #asking; #measuring // timers
+  #measuring // a timer
   #warned = new Set()
   #questions = new Questions((payload) => !this.#measured && this.#wire.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
 
@@ -58,6 +52,7 @@ class LiveTable {
   get rows() { return this.state.rows }
   get status() { return this.state.status }
   get error() { return this.state.error }
+  get #at() { return this.#place.resume }
 
   subscribe = (listener) => {
     const own = (changes) => listener(changes) // the same function may be given twice
@@ -95,48 +90,50 @@ class LiveTable {
     const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
     this.#measured = this.#horizon === undefined ? new Rows({}) : undefined
     const channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
-    const mine = (f) => (...args) => { if (this.#channel === channel) return f(...args) }
-    const wire = wireOf(channel)
+    this.#wire?.close()
     this.#channel = channel
-    this.#wire = wire
-    wire.beforeJoin((payload) => mine(() => this.#named(payload))() ?? payload)
-    wire.onJoined(mine((response) => this.#joined(response)))
-    wire.onRefused(mine((response) => this.#stale(failure(response))))
-    wire.onToken(mine((token) => {
-      if (subjectOf(token) !== this.#subject) queueMicrotask(mine(() => this.#joinFor(subjectOf(token))))
-    }))
-    wire.intercept((event, payload, pass) => {
-      if (event !== 'postgres_changes') pass() // nobody else listens
-      mine(() => this.#event(event, payload))()
+    this.#wire = wireOf(channel, {
+      resume: (payload) => this.#resume(payload),
+      joined: (response) => this.#joined(response),
+      refused: (response) => this.#stale(failure(response)),
+      token: (token) => this.#joinFor(subjectOf(token)),
+      event: (event, payload, pass) => this.#event(event, payload, pass),
+      reached: (response) => this.#reached(response),
+      unanswered: () => { if (this.#isKnown === undefined) this.#refuse() },
+      due: () => (this.error ? this.#join() : this.#wire.askPosition()), // a binding that is refused may work by then
     })
     channel.subscribe()
     if (before) this.#supabase.removeChannel(before)
   }
 
-  /** The payload of a join, with the position that the rows have come to. Rows of another user do not count, and are not shown. */
-  #named(payload) {
-    const subject = subjectOf(payload.access_token ?? this.#supabase.supabaseKey)
-    if (subject !== this.#subject && this.#isLimited) queueMicrotask(() => this.#channel && this.#joinFor(subject)) // to measure anew
+  /** From where a join goes on: what the rows have come to. Rows of another user do not count, and are not shown. */
+  #resume({ access_token: token = this.#supabase.supabaseKey }) {
+    const subject = subjectOf(token)
+    if (this.#isLimited) this.#joinFor(subject) // which is measured anew
     else if (subject !== this.#subject) this.#isFor(subject)
     this.#rows.forget()
     this.#measured?.forget()
-    const resume = this.#at ?? {}
-    return { ...payload, config: { ...payload.config, postgres_changes: payload.config.postgres_changes.map((b) => ({ ...b, resume })) } }
+    return this.#at ?? {}
   }
 
+  /** Joins anew if the rows are for another user, after what is under way. */
   #joinFor(subject) {
-    this.#isFor(subject)
-    this.#join()
+    queueMicrotask(() => {
+      if (!this.#channel || subject === this.#subject) return
+      this.#isFor(subject)
+      this.#join()
+    })
   }
 
   #isFor(subject) {
-    const isFirst = this.#subject === undefined
+    const before = this.#rows?.state.rows ?? []
     this.#subject = subject
     this.#rows = new Rows(this.#options)
-    this.#at = undefined
+    this.#place = new Place(null)
     this.#horizon = this.#isLimited ? undefined : ''
     this.#restore()
-    if (!isFirst || this.#at) this.#publish({ status: this.#at ? 'stale' : 'loading', changes: true })
+    const changes = [...before.map((row) => [row, undefined]), ...this.#rows.state.rows.map((row) => [undefined, row])]
+    this.#publish({ status: this.#at ? 'stale' : 'loading', changes })
   }
 
   get #isLimited() { return this.#options.limit !== undefined && this.#order.length > 0 }
@@ -147,11 +144,10 @@ class LiveTable {
     this.#questions.joined()
     if (position !== undefined && !this.#at) return this.#refuse() // it was asked for a snapshot, before which no position counts
     if (position !== undefined) {
-      // A server that starts earlier than asked counts the changes of a transaction otherwise.
-      this.#at = { from: compare(position, this.#at.from) < 0 ? position : this.#at.from, history: history ?? this.#at.history }
+      this.#place.joined(position, [], history)
       this.#catchUp()
     }
-    this.#ask(() => { if (this.#isKnown === undefined) this.#refuse() })
+    this.#wire.askPosition()
   }
 
   #refuse() {
@@ -161,7 +157,8 @@ class LiveTable {
     this.#questions.fail(this.error)
   }
 
-  #event(event, payload) {
+  #event(event, payload, pass) {
+    if (event !== 'postgres_changes') pass() // nobody else listens
     if (event === 'system') this.#system(payload)
     else if (event === 'postgres_changes' && this.#isKnown !== false) (this.#measured ?? this.#rows).take(payload.data)
     else if (event === 'postgres_commit' && this.#at) this.#committed(payload)
@@ -173,17 +170,17 @@ class LiveTable {
   #system({ status, code, message, key, position, ...more }) {
     if (code === 'snapshot_begin') {
       this.#isKnown = true
-      this.#at = undefined // who is cut before the end begins anew
+      this.#place = new Place(null) // who is cut before the end begins anew
       ;(this.#measured ?? this.#rows).begin(key)
     } else if (code === 'snapshot_end' && this.#measured) {
       this.#measured.end()
       this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state, this.#options.sortable)
       this.#join()
     } else if (code === 'snapshot_end') {
-      this.#at = { from: position }
+      this.#place = new Place(position)
       this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
       this.#began = this.#rows.size
-      this.#ask() // for the history that goes with the position
+      this.#wire.askPosition() // for the history that goes with the position
       this.#moved()
     } else if (status === 'error' || code === 'database_away') this.#stale(failure({ message, code, ...more }))
     else if (message?.startsWith('warning: ')) this.#warn(message, code)
@@ -191,7 +188,7 @@ class LiveTable {
   }
 
   #committed({ position }) {
-    this.#at = { ...this.#at, from: position }
+    this.#place.takes(position, [0])
     this.#publish({ changes: this.#rows.commit() })
     this.#moved()
   }
@@ -213,7 +210,8 @@ class LiveTable {
   #measure() {
     this.#measuring = undefined
     if (!this.#isOff || this.status === 'closed') return
-    this.#horizon = this.#at = undefined
+    this.#horizon = undefined
+    this.#place = new Place(null)
     this.#join()
   }
 
@@ -238,27 +236,16 @@ class LiveTable {
     console.warn(`liveTable ${this.#options.schema}.${this.#options.table}: ${message}`)
   }
 
-  /** Asks up to where all was sent, now and again. A binding that is refused may work by then. */
-  #ask(onTimeout = () => {}) {
-    clearTimeout(this.#asking)
-    if (this.#wire.state !== 'joined') return // the next join asks again
-    this.#asking = setTimeout(() => (this.error ? this.#join() : this.#ask()), ASK_EVERY)
-    this.#asking.unref?.() // a program may end meanwhile
-    const wire = this.#wire
-    const mine = (f) => (response) => { if (this.#wire === wire) f(response) }
-    wire.ask('position', {}, KNOWN_WITHIN).receive('ok', mine((response) => this.#reached(response))).receive('timeout', mine(onTimeout))
-  }
-
   #reached({ position, history }) {
     this.#isKnown ??= true
-    if (position === undefined || !this.#at || !this.#rows.isWhole || compare(position, this.#at.from) < 0) return
-    this.#at = { from: position, history: history ?? (position === this.#at.from ? this.#at.history : undefined) }
+    if (position === undefined || !this.#at || !this.#rows.isWhole) return
+    this.#place.reaches(position, history)
     this.#keep()
   }
 
   /** Rows and position are written together, of one moment, and whose they are. */
   #keep() {
-    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: this.#at, horizon: this.#horizon, ...this.#rows.state }))
+    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: written(this.#at), horizon: this.#horizon, ...this.#rows.state }))
   }
 
   #restore() {
@@ -266,7 +253,7 @@ class LiveTable {
       const { subject, at, horizon, ...state } = JSON.parse(this.#keeper.read() ?? '{}')
       if (subject !== this.#subject) return
       this.#rows.restore(state)
-      this.#at = at
+      this.#place = new Place(at)
       this.#horizon = horizon
     } catch (error) {
       console.error('liveTable: what is stored cannot be read', error)
@@ -275,8 +262,8 @@ class LiveTable {
 
   #end() {
     if (this.status === 'closed') return
-    clearTimeout(this.#asking)
     this.#keeper.close()
+    this.#wire.close()
     this.#channel = undefined
     this.#turn++
     this.#questions.fail(new Error('caughtUp: the live table is closed'))
@@ -284,7 +271,7 @@ class LiveTable {
     this.#listeners.clear()
   }
 
-  /** Tells everybody once of what is other than before. changes are those of the rows, as [before, after]; true is all of them. */
+  /** Tells everybody once of what is other than before. changes are those of the rows, as [before, after]. */
   #publish({ status = this.status, error = this.error, changes = [] }) {
     if (status === this.status && error === this.error && changes.length === 0) return
     this.state = { rows: this.#rows.list, status, error }

@@ -2,9 +2,6 @@ import { keeperIn } from './keeper.js'
 import { Place, written } from './place.js'
 import { wireOf } from './wire.js'
 
-/** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
-const ASK_EVERY = 25_000
-
 const RESYNC = 'resync_required: '
 
 const complain = ({ reason }) => console.error(`resumable: row changes were missed, and there is no onResync to fetch them: ${reason}`)
@@ -13,7 +10,7 @@ const complain = ({ reason }) => console.error(`resumable: row changes were miss
 export function resumable(channel, { onResync = complain, storage, key = `walcast:${channel.topic}` } = {}) {
   if (typeof onResync !== 'function') throw new TypeError('resumable: onResync is to be a function')
   if (channel.joinedOnce) throw new Error('resumable: to be called before subscribe')
-  new Resumption(wireOf(channel), keeperIn(storage, key), onResync).start()
+  new Resumption(channel, keeperIn(storage, key), onResync)
   return channel
 }
 
@@ -24,42 +21,43 @@ class Resumption {
   #place
   #onResync
   #resyncs = 0
-  #timer
 
-  constructor(wire, keeper, onResync) {
-    this.#wire = wire
+  constructor(channel, keeper, onResync) {
     this.#keeper = keeper
     this.#place = new Place(keeper.read())
     this.#onResync = onResync
+    this.#wire = wireOf(channel, {
+      resume: () => this.#resume(),
+      joined: (response) => this.#joined(response),
+      event: (event, payload, pass) => this.#event(event, payload, pass),
+      reached: (response) => this.#reached(response),
+      due: () => this.#wire.askPosition(),
+    })
   }
 
-  start() {
-    this.#wire.beforeJoin((payload) => this.#join(payload))
-    this.#wire.onJoined((response) => this.#joined(response))
-    this.#wire.intercept((event, payload, pass) => this.#event(event, payload, pass))
-  }
-
-  /** The payload of a join, with the position that each binding goes on from. Without one it asks for the history alone. */
-  #join(payload) {
+  /** From where the bindings go on. Without a position they ask for the history alone. */
+  #resume() {
     this.#keeper.open()
-    const resume = this.#place.joins() ?? {}
-    const bindings = payload.config?.postgres_changes
-    if (!bindings?.length) return payload
-    return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((b) => ({ ...b, resume })) } }
+    return this.#place.joins() ?? {}
   }
 
   #joined({ position, history, postgres_changes: bindings }) {
     if (!bindings?.length) return
     this.#place.joined(position, bindings.map((b) => b.id), history)
     this.#keep()
-    this.#askLater()
+    this.#wire.askLater()
+  }
+
+  #reached({ position, history }) {
+    if (position !== undefined) this.#place.reaches(position, history)
+    this.#keep()
   }
 
   #event(event, payload, pass) {
     if (event === 'postgres_changes') return this.#change(payload, pass)
     pass()
     if (event === 'system' && payload?.message?.startsWith(RESYNC)) this.#resync(payload)
-    if (this.#wire.state === 'closed') this.#end()
+    if (this.#wire.state === 'closed') this.#keeper.close()
   }
 
   /** The position moves on when the handlers have had the change, also if one of them throws. */
@@ -87,29 +85,8 @@ class Resumption {
     this.#keep()
   }
 
-  #askLater() {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#ask(), ASK_EVERY)
-    this.#timer.unref?.() // a program may end meanwhile
-  }
-
-  /** Asks up to where all was sent. A server that does not know the event does not answer. */
-  #ask() {
-    if (this.#wire.state !== 'joined') return // the next join asks again
-    this.#askLater()
-    this.#wire.ask('position', {}, 10_000).receive('ok', ({ position, history }) => {
-      if (position !== undefined) this.#place.reaches(position, history)
-      this.#keep()
-    })
-  }
-
   #keep() {
     const at = this.#place.resume
     if (at !== undefined) this.#keeper.keep(() => written(at))
-  }
-
-  #end() {
-    clearTimeout(this.#timer)
-    this.#keeper.close()
   }
 }

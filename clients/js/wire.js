@@ -1,52 +1,82 @@
+/** In ms: how often a quiet channel asks how far it is, so that its position does not grow old. Heartbeats are as frequent. */
+const ASK_EVERY = 25_000
+
+/** In ms: a server that does not answer by then does not know the event. */
+const ANSWERS_WITHIN = 5_000
+
 /**
  * What this module needs of a channel beyond its public calls. Only this file knows what differs between versions of
  * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
+ *
+ * Until it is closed it calls, of what `to` has:
+ * - resume(payload) before each join, with the payload that the client would send, and the token that it has by then; it returns from where
+ *   the bindings go on;
+ * - joined(response), or refused(response) with why;
+ * - token(token) for each that the client gives the channel after its join;
+ * - event(event, payload, pass) for each event, which the channel's handlers get when it calls pass;
+ * - reached(response) or unanswered() after askPosition, and due() when it is time to ask again.
  */
-export function wireOf(channel) {
+export function wireOf(channel, to) {
   const inner = channel.channelAdapter?.getChannel?.() ?? channel
   const [trigger, push] = ['trigger', 'push'].map((name) => (name in inner ? name : `_${name}`))
   const join = channel.joinPush
   if (![inner[trigger], inner[push], join?.send].every((f) => typeof f === 'function')) {
     throw new TypeError('walcast: not a channel of a supabase-js that is known')
   }
+  const { [trigger]: deliver, [push]: send } = inner
+  const sendJoin = join.send
+  let isOpen = true
+  let timer
+  const tells = (name) => (...args) => { if (isOpen) to[name]?.(...args) }
+
+  join.send = () => {
+    const isFunction = typeof join.payload === 'function'
+    const before = isFunction ? join.payload() : join.payload
+    const payload = isOpen ? goingOn(before, to.resume(before)) : before
+    join.payload = isFunction ? () => payload : payload
+    sendJoin.call(join)
+  }
+  join.receive('ok', tells('joined')).receive('error', tells('refused'))
+
+  inner[push] = (event, payload, ...rest) => {
+    if (event === 'access_token') tells('token')(payload.access_token)
+    return send.call(inner, event, payload, ...rest)
+  }
+
+  inner[trigger] = (event, payload, ...rest) => {
+    const pass = () => deliver.call(inner, event, payload, ...rest)
+    if (isOpen) to.event(event, payload, pass)
+    else pass()
+  }
+
   return {
     get state() { return channel.state },
 
-    /** Has change make the payload of each join of the one that the client would send, with the token that it has by then. */
-    beforeJoin(change) {
-      const send = join.send
-      join.send = () => {
-        const isFunction = typeof join.payload === 'function'
-        const payload = change(isFunction ? join.payload() : join.payload)
-        join.payload = isFunction ? () => payload : payload
-        send.call(join)
-      }
-    },
-
-    /** Calls f with the response to each join. */
-    onJoined(f) { join.receive('ok', f) },
-
-    /** Calls f with why, for each join that is refused. */
-    onRefused(f) { join.receive('error', f) },
-
-    /** Calls f with each new token that the client gives the channel after its join. */
-    onToken(f) {
-      const send = inner[push]
-      inner[push] = (event, payload, ...rest) => {
-        if (event === 'access_token') f(payload.access_token)
-        return send.call(inner, event, payload, ...rest)
-      }
-    },
-
-    /** Has f see every event before the channel's handlers do, which get it when f calls pass. */
-    intercept(f) {
-      const deliver = inner[trigger]
-      inner[trigger] = (event, payload, ...rest) => f(event, payload, () => deliver.call(inner, event, payload, ...rest))
-    },
-
     /** Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. */
     ask: (event, payload, ms) => inner[push](event, payload, ms),
+
+    /** Asks up to where all was sent. Where the channel is not joined, the next join is to ask. */
+    askPosition() {
+      if (!isOpen || channel.state !== 'joined') return
+      this.askLater()
+      this.ask('position', {}, ANSWERS_WITHIN).receive('ok', tells('reached')).receive('timeout', tells('unanswered'))
+    },
+
+    askLater() {
+      clearTimeout(timer)
+      timer = setTimeout(tells('due'), ASK_EVERY)
+      timer.unref?.() // a program may end meanwhile
+    },
+
+    close() { isOpen = false },
   }
+}
+
+/** The payload of a join whose bindings go on from somewhere. */
+function goingOn(payload, resume) {
+  const bindings = payload.config?.postgres_changes
+  if (!bindings?.length) return payload
+  return { ...payload, config: { ...payload.config, postgres_changes: bindings.map((binding) => ({ ...binding, resume })) } }
 }
 
 /** Who a token is for, as a text: all that it claims but when it was made and until when it holds. */
