@@ -46,9 +46,9 @@ export interface LiveTable<Row extends object = Record<string, any>> {
   readonly state: { readonly rows: readonly Row[]; readonly status: LiveStatus; readonly error: LiveError | null }
   /**
    * Calls back once after each transaction that changes rows, and when status or error change; returns what ends that. The changes are
-   * those of all rows that are held, which with a limit are more than those shown; true when another user's rows took the place of all.
+   * those of all rows that are held, which with a limit are more than those shown.
    */
-  subscribe(listener: (changes: LiveChange<Row>[] | true) => void): () => void
+  subscribe(listener: (changes: LiveChange<Row>[]) => void): () => void
   /**
    * Resolves when the rows have all that a transaction did, by its pg_current_xact_id(), or without one all that has been committed by now.
    * Over a lost connection it waits. It rejects when the table is closed, and for an xid that no transaction has had.

@@ -27,110 +27,74 @@ export function walcastCollectionOptions({ supabase, table, schema, filter, int8
 
 /** What has the rows of a collection loaded, from live tables that may have rows in common. */
 function syncedBy({ begin, write, commit, markReady }, getKey, open) {
-  const subsets = new Map() // by what they have
-  const held = new Map() // the subset of each request of the collection
-  const rows = new Map() // { row, count } by key: how many subsets have it
+  const subsets = new Map() // { name, table, loaded } of each request of the collection; equal ones share one
+  const rows = new Map() // { row, users } by key: users are the subsets that have it
 
-  const enter = (key, row, isNew) => {
-    const has = rows.get(key)
-    rows.set(key, { row, count: (has?.count ?? 0) + isNew })
-    if (!has) write({ type: 'insert', value: row })
-    else if (!same(has.row, row)) write({ type: 'update', value: row })
-  }
-
-  const leave = (key) => {
-    if (--rows.get(key).count > 0) return
+  const leave = (key, subset) => {
+    const { users } = rows.get(key)
+    users.delete(subset)
+    if (users.size > 0) return
     rows.delete(key)
     write({ type: 'delete', key })
   }
 
-  /** Writes what changes, as [before, after], in one transaction. Returns the collection's promise that it shows. */
-  const put = (changes) => {
+  const enter = (key, row, subset) => {
+    const has = rows.get(key)
+    rows.set(key, { row, users: (has?.users ?? new Set()).add(subset) })
+    if (!has) write({ type: 'insert', value: row })
+    else if (!same(has.row, row)) write({ type: 'update', value: row })
+  }
+
+  /** Writes what changes of a subset, as [before, after], in one transaction. Returns the collection's promise that it shows. */
+  const put = (subset, changes) => {
     begin()
-    for (const [before, after] of changes) {
-      const [from, to] = [before, after].map((row) => row && getKey(row))
-      if (before && from !== to) leave(from)
-      if (after) enter(to, after, from !== to)
-    }
+    const keyed = changes.map((change) => change.map((row) => row && { key: getKey(row), row }))
+    for (const [before, after] of keyed) if (before && before.key !== after?.key) leave(before.key, subset)
+    for (const [, after] of keyed) if (after) enter(after.key, after.row, subset)
     const shown = commit()
     markReady()
     return shown
   }
 
+  /** A live table whose rows show. What keeps it from being loaded may pass: then they show all the same. */
+  const start = (name, plan) => {
+    const table = open(plan)
+    const subset = { name, table }
+    subset.loaded = new Promise((resolve, reject) => {
+      table.subscribe((changes) => {
+        const shown = (changes.length > 0 || table.status === 'live') && put(subset, changes)
+        if (table.status === 'live') resolve(shown)
+        else if (table.status === 'closed') reject(table.error ?? new Error('the rows are not wanted any more'))
+        else if (table.error && table.error.code !== 'database_away') reject(table.error)
+      })
+    })
+    subset.loaded.catch(() => {}) // who has asked for it is told
+    return subset
+  }
+
   return {
     /** Resolves when the rows that match are in the collection. */
     loadSubset(request) {
-      if (!held.has(request)) {
-        const plan = planOf(request)
-        const name = JSON.stringify(plan)
-        if (!subsets.has(name)) subsets.set(name, new Subset(open(plan), put))
-        const subset = subsets.get(name)
-        subset.users++
-        held.set(request, { name, subset })
-      }
-      return held.get(request).subset.loaded
+      const plan = planOf(request)
+      const name = JSON.stringify(plan)
+      if (!subsets.has(request)) subsets.set(request, [...subsets.values()].find((subset) => subset.name === name) ?? start(name, plan))
+      return subsets.get(request).loaded
     },
 
     unloadSubset(request) {
-      const { name, subset } = held.get(request) ?? {}
-      if (!held.delete(request) || --subset.users > 0) return
-      subsets.delete(name)
-      subset.close()
-      put(subset.without())
+      const subset = subsets.get(request)
+      if (!subsets.delete(request) || [...subsets.values()].includes(subset)) return
+      subset.table.close()
+      put(subset, [...rows.values()].filter(({ users }) => users.has(subset)).map(({ row }) => [row, undefined]))
     },
 
-    async caughtUp(xid) { await Promise.all([...subsets.values()].map((subset) => subset.caughtUp(xid))) },
+    async caughtUp(xid) {
+      await Promise.all([...new Set(subsets.values())].map(({ table }) => table.caughtUp(xid).catch((error) => { if (table.status !== 'closed') throw error })))
+    },
 
-    cleanup() { for (const subset of subsets.values()) subset.close() },
+    cleanup() { for (const { table } of subsets.values()) table.close() },
   }
 }
-
-/** The rows of one live table. What keeps them from being loaded may pass: then they show all the same. */
-class Subset {
-  users = 0
-  #rows = new Set() // that it has put
-  #table
-  #isOpen = true
-
-  constructor(table, put) {
-    let shown
-    this.#table = table
-    table.subscribe((changes) => {
-      if (!this.#isOpen || (changes.length === 0 && table.status !== 'live')) return
-      const all = changes === true ? this.without() : changes
-      for (const [before, after] of all) {
-        this.#rows.delete(before)
-        if (after) this.#rows.add(after)
-      }
-      shown = put(all)
-    })
-    this.loaded = live(table).then(() => shown)
-    this.loaded.catch(() => {}) // who has asked for it is told
-  }
-
-  /** The changes by which its rows go. */
-  without() { return [...this.#rows].map((row) => [row, undefined]) }
-
-  async caughtUp(xid) {
-    await this.#table.caughtUp(xid).catch((error) => { if (this.#isOpen) throw error })
-  }
-
-  close() {
-    this.#isOpen = false
-    this.#table.close()
-  }
-}
-
-/** Resolves when a table is live for the first time; rejects with what keeps it from that. */
-const live = (table) => new Promise((resolve, reject) => {
-  const look = () => {
-    if (table.status === 'live') resolve(end())
-    else if (table.status === 'closed') reject(table.error ?? new Error('the rows are not wanted any more'))
-    else if (table.error && table.error.code !== 'database_away') reject(table.error)
-  }
-  const end = table.subscribe(look)
-  look()
-})
 
 /** What a live table is to have for a request: a filter, and where only the first rows are wanted and that can be said, order and limit. */
 function planOf({ where, orderBy, limit, offset = 0 }) {

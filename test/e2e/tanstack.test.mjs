@@ -139,6 +139,8 @@ test('keys and filters are what the options say', async (t) => {
   assert.equal(joins()[0].filter, 'n=lt.3')
   await collection.utils.caughtUp(await written(`update ${name} set word = 'z' where id = 1`))
   assert.deepEqual([...collection.keys()].sort(), ['b', 'z'])
+  await collection.utils.caughtUp(await written(`update ${name} set word = case word when 'b' then 'z' else 'b' end where n < 3`))
+  assert.deepEqual(['b', 'z'].map((word) => collection.get(word).n), [1, 2])
 })
 
 test('on demand: each query has its rows loaded, by filter, and shares what others have', async (t) => {

@@ -18,7 +18,6 @@ const end: () => void = todos.subscribe(() => {
   console.log(first?.title, status, titles, todos.error?.code, todos.error?.fix, todos.error?.message)
 })
 todos.subscribe((changes) => {
-  if (changes === true) return
   for (const [before, after] of changes) console.log(before?.title, after?.title)
 })
 const waits: Promise<void>[] = [todos.caughtUp(), todos.caughtUp(7), todos.caughtUp('7'), todos.caughtUp(7n)]
