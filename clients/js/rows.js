@@ -44,17 +44,14 @@ export class Rows {
     else if (this.#key && !this.#coming) this.#pending.push(data)
   }
 
-  /** The snapshot replaces all rows. Returns what that changes, as [before, after]; rows that are as before stay the same objects. */
+  /** The snapshot replaces all rows. Returns what that changes, as [before, after]. */
   end() {
     const { key, rows } = this.#coming ?? { key: this.#key, rows: this.#held }
-    for (const [text, row] of rows) {
-      const before = this.#held.get(text)
-      if (same(before, row)) rows.set(text, before)
-    }
+    const touched = new Map([...this.#held.keys(), ...rows.keys()].map((text) => [text, this.#held.get(text)]))
     this.forget()
-    const before = this.#held
+    const changes = changed(touched, rows)
     this.#stand(key, rows)
-    return differences(before, this.#held)
+    return changes
   }
 
   /** The transaction has ended. Returns what it changes, as [before, after]. */
@@ -62,14 +59,9 @@ export class Rows {
     const touched = new Map()
     for (const data of this.#pending) this.#apply(data, touched)
     this.#pending = []
-    for (const [text, before] of touched) {
-      const after = this.#held.get(text)
-      if (!same(before, after)) continue
-      if (before !== undefined) this.#held.set(text, before)
-      touched.delete(text)
-    }
-    if (touched.size > 0) this.#show(this.#sort(touched))
-    return [...touched].map(([text, before]) => [before, this.#held.get(text)])
+    const changes = changed(touched, this.#held)
+    if (changes.length > 0) this.#show(this.#sort(touched))
+    return changes
   }
 
   /** What can be kept, for restore. */
@@ -150,9 +142,14 @@ function textOf(key, row) {
   return values.includes(undefined) ? undefined : JSON.stringify(values)
 }
 
-function differences(before, after) {
-  const gone = [...before].filter(([text]) => !after.has(text)).map(([, row]) => [row, undefined])
-  return [...gone, ...[...after].map(([text, row]) => [before.get(text), row]).filter(([a, b]) => a !== b)]
+/** What of the touched rows is now other than before, as [before, after]; the others leave touched, and are held as the objects that they were. */
+function changed(touched, held) {
+  for (const [text, before] of touched) {
+    if (!same(before, held.get(text))) continue
+    if (before !== undefined) held.set(text, before)
+    touched.delete(text)
+  }
+  return [...touched].map(([text, before]) => [before, held.get(text)])
 }
 
 /** Whether two values of JSON are equal. */
