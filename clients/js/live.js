@@ -112,7 +112,6 @@ class LiveTable {
     if (this.#isLimited) this.#joinFor(subject) // which is measured anew
     else if (subject !== this.#subject) this.#isFor(subject)
     this.#rows.forget()
-    this.#measured?.forget()
     return this.#at ?? {}
   }
 

@@ -3,7 +3,8 @@
 
 import { quoted } from './order.js'
 
-const OPERATORS = { eq: 'eq', gt: 'gt', gte: 'gte', lt: 'lt', lte: 'lte', like: 'like', ilike: 'ilike' }
+const OPERATORS = ['eq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike']
+
 /** Text that is sorted in the same way by both; other text is sorted by the database's collation. */
 const TIME = /^\d{4}-\d\d-\d\d/
 
@@ -50,8 +51,8 @@ function conditionOf(name, operand) {
     const elements = Array.isArray(value) && value.length <= MOST ? value.map((each) => textOf('eq', each)) : [undefined]
     return elements.includes(undefined) ? undefined : `in.(${elements.join()})`
   }
-  const text = OPERATORS[name] && textOf(name, value)
-  return text === undefined ? undefined : `${OPERATORS[name]}.${text}`
+  const text = OPERATORS.includes(name) ? textOf(name, value) : undefined
+  return text === undefined ? undefined : `${name}.${text}`
 }
 
 function textOf(operator, value) {
