@@ -4,10 +4,12 @@ const WRITE_EVERY = 1_000 // ms, at most
 export function keeperIn(storage, key) {
   let newest, timer
 
+  /** Writes what is not written yet. */
   const flush = () => {
     if (timer === undefined) return
     clearTimeout(timer)
     timer = undefined
+    globalThis.removeEventListener?.('pagehide', flush)
     try {
       const text = newest()
       if (text !== undefined) storage.setItem(key, text)
@@ -17,21 +19,16 @@ export function keeperIn(storage, key) {
   }
 
   return {
+    flush,
     read: () => storage?.getItem(key) ?? null,
 
-    /** Keeps what text() returns when it is written; undefined leaves what is stored. */
+    /** Keeps what text() returns when it is written, soon or at the end of the page; undefined leaves what is stored. */
     keep(text) {
       if (!storage) return
       newest = text
-      timer ??= setTimeout(flush, WRITE_EVERY)
-    },
-
-    /** Has the end of the page write what is not written yet. */
-    open() { globalThis.addEventListener?.('pagehide', flush) },
-
-    close() {
-      globalThis.removeEventListener?.('pagehide', flush)
-      flush()
+      if (timer !== undefined) return
+      timer = setTimeout(flush, WRITE_EVERY)
+      globalThis.addEventListener?.('pagehide', flush)
     },
   }
 }

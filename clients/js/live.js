@@ -45,7 +45,6 @@ class LiveTable {
     this.#order = parseOrder(options.order)
     const { storage, ...asked } = this.#options
     this.#keeper = keeperIn(storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, asked])}`)
-    this.#keeper.open()
     this.#join()
   }
 
@@ -261,7 +260,7 @@ class LiveTable {
 
   #end() {
     if (this.status === 'closed') return
-    this.#keeper.close()
+    this.#keeper.flush()
     this.#wire.close()
     this.#channel = undefined
     this.#turn++

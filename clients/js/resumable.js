@@ -19,10 +19,7 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
   const resync = resyncsOf(place, onResync, keep)
   const wire = wireOf(channel, {
     /** Without a position the bindings ask for the history alone. */
-    resume() {
-      keeper.open()
-      return place.joins() ?? {}
-    },
+    resume: () => place.joins() ?? {},
 
     joined({ position, history, postgres_changes: bindings }) {
       if (!bindings?.length) return
@@ -42,7 +39,7 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
         if (isOurs) keep()
       }
       if (event === 'system' && message?.startsWith(RESYNC)) resync(payload)
-      if (wire.state === 'closed') keeper.close()
+      if (wire.state === 'closed') keeper.flush()
     },
 
     reached({ position, history }) {
