@@ -17,7 +17,7 @@ import (
 	"walcast/internal/devdb"
 )
 
-var allNames = []string{"001_schema", "002_messages", "003_upkeep", "004_send", "005_publication", "006_serving", "007_persist", "008_numbers"}
+var allNames = []string{"001_schema", "002_messages", "003_upkeep", "004_send", "005_publication", "006_serving", "007_persist", "008_numbers", "009_triggers"}
 
 // connect opens a connection of the test's own, as the given role or, for "",
 // as superuser.

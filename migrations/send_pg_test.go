@@ -226,7 +226,7 @@ func TestBroadcastChangesSendsRows(t *testing.T) {
 }
 
 func TestBroadcastChangesFailsTheStatementOfAMisuse(t *testing.T) {
-	db, conn, _ := sending(t)
+	_, conn, _ := sending(t)
 	for _, c := range []struct{ arguments, code, message string }{
 		{`'t', 'e', 'TRUNCATE', 'x', 'public', null, null`, "P0001", "Failed to process the row: Unexpected operation type: TRUNCATE"},
 		{`'t', 'e', null, 'x', 'public', null, null`, "P0001", "Failed to process the row: Unexpected operation type: <NULL>"},
@@ -236,11 +236,95 @@ func TestBroadcastChangesFailsTheStatementOfAMisuse(t *testing.T) {
 		_, err := conn.Exec(t.Context(), "select realtime.broadcast_changes("+c.arguments+")")
 		wantPgError(t, c.arguments, err, c.code, c.message)
 	}
-	// A user whom no policy lets send: upstream drops the message.
-	db.Exec(triggerOn + "grant insert on public.items to authenticated")
-	err := pgx.BeginFunc(t.Context(), connect(t, db, ""), func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), "set local role authenticated; insert into public.items values (1)")
-		return err
+}
+
+// TestATriggerNeverKeepsARowFromBeingWritten by what its message is, or by who writes the row.
+func TestATriggerNeverKeepsARowFromBeingWritten(t *testing.T) {
+	const insert = "insert into public.items values "
+	for _, c := range []struct{ name, alter, write, message, warning string }{
+		{
+			"a number beyond doubles", "", insert + `(1, 'v', '{"n": [1, 1e400], "o": {"n": -1e400}, "t": "x"}')`,
+			fmt.Sprintf(`{"j": {"n": [1, "%[1]s"], "o": {"n": "-%[1]s"}, "t": "x"}, "v": "v", "id": 1}`, "1"+strings.Repeat("0", 400)), "",
+		},
+		{
+			"json that is no jsonb", "alter table public.items alter j type json", insert + `(1, 'v', '{"a": "\u0000"}')`, "",
+			`message "INSERT" to topic "items:1" is not sent: unsupported Unicode escape sequence`,
+		},
+		{
+			"json with a number beyond numeric", "alter table public.items alter j type json", insert + `(1, 'v', '{"a": 1e2000000}')`, "",
+			`message "INSERT" to topic "items:1" is not sent: value overflows numeric format`,
+		},
+		{
+			"deep json with a number beyond doubles", "", insert + `(1, 'v', (repeat('[', 3000) || '1e400' || repeat(']', 3000))::jsonb)`, "",
+			`message "INSERT" to topic "items:1" is not sent: stack depth limit exceeded`,
+		},
+		{
+			"no topic", "alter table public.items drop constraint items_pkey; alter table public.items alter id drop not null", insert + `(null)`, "",
+			`message "INSERT" to topic "<NULL>" is not sent: message without a topic`,
+		},
+		{
+			"a long topic", "alter table public.items drop constraint items_pkey; alter table public.items alter id type text", insert + "((select string_agg(md5(n::text), '') from generate_series(1, 200) n))", "",
+			`is not sent: message to a topic of 6406 bytes`,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db, conn, warnings := sending(t)
+			db.Exec(triggerOn + c.alter + "; grant all on public.items to public")
+			*warnings = nil
+			if _, err := conn.Exec(t.Context(), c.write); err != nil {
+				t.Fatalf("%.80s: %v; want the row to be written", c.write, err)
+			}
+			var messages []string
+			for _, m := range readSent(t, conn) {
+				messages = append(messages, m.Payload)
+			}
+			got := strings.Join(messages, "\n")
+			if c.message == "" && got != "" || !strings.Contains(got, c.message) {
+				t.Errorf("messages are %.300s; want %.300s", got, c.message)
+			}
+			if said := strings.Join(*warnings, "\n"); c.warning == "" && said != "" || !strings.Contains(said, c.warning) {
+				t.Errorf("warnings are %q; want %q", said, c.warning)
+			}
+		})
+	}
+}
+
+// TestATriggerWithoutTheRightToSendWrites the row of a user whom no policy, or no grant, lets send.
+func TestATriggerWithoutTheRightToSendWrites(t *testing.T) {
+	db, conn, _ := sending(t)
+	bypass := db.Name + "_bypass"
+	db.Exec(triggerOn + "grant all on public.items to public; create role " + bypass + " bypassrls; grant usage on schema realtime to " + bypass)
+	for _, role := range []string{"authenticated", bypass} {
+		var said []string
+		err := pgx.BeginFunc(t.Context(), connectNoticing(t, db, "", func(text string) { said = append(said, text) }), func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), "set local role "+role+"; insert into public.items values (1); delete from public.items")
+			return err
+		})
+		if err != nil || len(said) != 2 || !strings.Contains(said[0], `message "INSERT" to topic "items:1" is not sent: `) {
+			t.Errorf("rows written as %s: %v, warnings %q; want one for each message", role, err, said)
+		}
+	}
+	if got := readSent(t, conn); len(got) > 0 {
+		t.Errorf("messages are %+v; want none", got)
+	}
+}
+
+// TestATriggerSendsInFewSubtransactions: those with an id of their own burden every snapshot of the server.
+func TestATriggerSendsInFewSubtransactions(t *testing.T) {
+	db, conn, _ := sending(t)
+	db.Exec(triggerOn + "grant all on public.items to public")
+	var before, after uint64
+	err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+		const next = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+		if err := tx.QueryRow(t.Context(), next).Scan(&before); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(t.Context(), "insert into public.items select n from generate_series(1, 1000) n"); err != nil {
+			return err
+		}
+		return connect(t, db, "").QueryRow(t.Context(), next).Scan(&after)
 	})
-	wantPgError(t, "insert by a user", err, "42501", "row-level security policy")
+	if err != nil || after-before > 500 {
+		t.Errorf("%d ids of transactions for 1000 rows, %v; want a few", after-before, err)
+	}
 }
