@@ -86,8 +86,26 @@ func TestLikeIsThatOfPostgres(t *testing.T) {
 	})
 }
 
+// nested are expressions with groups in groups, anchors anywhere and repeats of all of it.
+func nested(t *rapid.T, depth int) (s string) {
+	for i := range rapid.IntRange(1, 3).Draw(t, "branches") {
+		if i > 0 {
+			s += "|"
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "atoms") {
+			atom := rapid.SampledFrom([]string{"a", "b", "c", ".", "^", "$", "[ab]", "[^a]", "[A-b0]", `\w`, `\s`, `\.`, "-", "\u212a", "ä"}).Draw(t, "atom")
+			if depth > 0 && rapid.Bool().Draw(t, "group") {
+				atom = "(" + nested(t, depth-1) + ")"
+			}
+			s += atom + rapid.SampledFrom([]string{"", "", "", "*", "+", "?", "{2}", "{0,2}", "{0}", "{1,}", "*?", "??", "{0,1}?"}).Draw(t, "times")
+		}
+	}
+	return s
+}
+
 func TestRegexpIsThatOfPostgres(t *testing.T) {
 	judge := newJudge(t)
+	regexps := rapid.OneOf(regexps, rapid.Custom(func(t *rapid.T) string { return nested(t, 3) }))
 	certainly, asked := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		values := rapid.SliceOfN(texts, 30, 30).Draw(t, "texts")
