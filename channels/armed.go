@@ -27,7 +27,7 @@ type armed struct {
 // armedChannel is what an armed channel depends on, and what it was told.
 type armedChannel struct {
 	tables     []uint32  // by OID, sorted
-	schemas    []string  // of tables that its wildcards stand for, or once did
+	covered    []uint32  // by OID, sorted: tables of which its wildcards have rows come, or once did
 	checked    time.Time // what is known of its bindings is at least as new
 	unsure     bool      // it is to be looked at again after the next look at the catalog
 	since      time.Time // the look after which it is looked at again: what was learnt before is not believed
@@ -63,7 +63,7 @@ func (a *armed) add(ch *channel, found diagnose.Finding, checked time.Time) {
 		return // its end takes it out, and has been
 	}
 	a.take(ch)
-	s := &armedChannel{checked: checked, schemas: found.Schemas, told: found.Warnings}
+	s := &armedChannel{checked: checked, covered: sorted(found.Covered), told: found.Warnings}
 	a.channels[ch] = s
 	a.depend(s, found.Relations)
 	for _, w := range found.Warnings {
@@ -105,9 +105,7 @@ func (a *armed) has(ch *channel) (s armedChannel, ok bool) {
 // that a table of both keeps its fingerprint. a.mu must be held.
 func (a *armed) depend(s *armedChannel, tables []uint32) {
 	before := s.tables
-	s.tables = slices.Clone(tables)
-	slices.Sort(s.tables)
-	s.tables = slices.Clip(slices.Compact(s.tables))
+	s.tables = sorted(tables)
 	for _, oid := range s.tables {
 		t := a.tables[oid]
 		if t == nil {
@@ -125,6 +123,13 @@ func (a *armed) depend(s *armedChannel, tables []uint32) {
 			delete(a.tables, oid)
 		}
 	}
+}
+
+// sorted returns tables in order, each once.
+func sorted(tables []uint32) []uint32 {
+	tables = slices.Clone(tables)
+	slices.Sort(tables)
+	return slices.Clip(slices.Compact(tables))
 }
 
 // covers reports whether any change after the time will be noticed.
@@ -164,7 +169,7 @@ func (a *armed) compare(found catalog.Prints, began time.Time) (again []*channel
 		}
 	}
 	for ch, s := range a.channels {
-		if all || s.unsure || slices.ContainsFunc(s.tables, func(oid uint32) bool { return changed[oid] }) {
+		if all || s.unsure || len(changed) > 0 && slices.ContainsFunc(s.tables, func(oid uint32) bool { return changed[oid] }) {
 			s.unsure, s.since = false, began
 			again = append(again, ch)
 		}
@@ -195,7 +200,7 @@ func (a *armed) learn(ch *channel, found diagnose.Finding, bindings []diagnose.B
 		a.take(ch)
 		return false, false
 	}
-	s.checked, s.schemas = s.since, found.Schemas
+	s.checked, s.covered = s.since, sorted(found.Covered)
 	a.depend(s, found.Relations)
 	// One that was looked at may be switched off by now.
 	broken := make(map[*protocol.Binding]bool, len(found.Broken))

@@ -167,7 +167,7 @@ func (a *arming) begin(c *check, subject *policy.Subject) {
 	c.subject, c.began = subject, time.Now()
 	before, isArmed := a.armed.has(c.channel)
 	if c.second = isArmed; isArmed {
-		c.made = a.checker.BeginAgain(subject, bindings, before.schemas, before.since)
+		c.made = a.checker.BeginAgain(subject, bindings, before.covered, before.since)
 		return
 	}
 	c.made = a.checker.Begin(subject, bindings)

@@ -25,9 +25,10 @@ type Finding struct {
 	// Relations are, by OID and perhaps more than once, the tables of whose changes the
 	// result depends, beside the publications, roles and schemas.
 	Relations []uint32
-	// Schemas are those of which bindings with wildcards have tables that the role may
-	// read, each once. A second look has those of before too.
-	Schemas []string
+	// Covered are, by OID and perhaps more than once, the tables that bindings with
+	// wildcards stand for and of which the role gets rows. A second look has those of
+	// before too.
+	Covered []uint32
 }
 
 // warningsTold is how many warnings a client gets at most, as a binding with
@@ -64,6 +65,7 @@ type Check struct {
 	of       selection                    // what the first of bindings selects
 	rest     []*wal.Relation              // the tables that the first of bindings is still to be checked against; none before it is begun
 	partly   map[uint32]catalog.Publishes // those of rest of which not all changes are published
+	before   []uint32                     // tables that were covered before, sorted
 	clean    bool                         // the first of bindings has no problem so far
 	first    checked                      // what the result for the first of bindings depends on, as far as it is known
 	found    Finding
@@ -76,14 +78,14 @@ func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
 }
 
 // BeginAgain returns a second look at a subject's bindings, which worked: whether each
-// of them still does. schemas are those of the Finding before. Nothing is believed that
-// was learnt before the time. What it asks the database depends on tables, roles and
+// of them still does. covered are those of the Finding before, sorted. Nothing is believed
+// that was learnt before the time. What it asks the database depends on tables, roles and
 // columns, and not on how many bindings or subjects there are: the values of filters,
 // which have not changed, it leaves out.
-func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, schemas []string, since time.Time) *Check {
+func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, covered []uint32, since time.Time) *Check {
 	fresh := *c
 	fresh.believed = time.Since(since)
-	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings, found: Finding{Schemas: slices.Clone(schemas)}}
+	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings, before: covered, found: Finding{Covered: slices.Clone(covered)}}
 }
 
 // Finding returns the result of the steps so far.
@@ -137,20 +139,29 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	return k.advance(), nil
 }
 
+// coveredMost bounds of how many tables a binding with wildcards is told that it lost
+// them, as every channel remembers them.
+const coveredMost = 1000
+
 // cover notes that the first of the bindings, which has wildcards, stands for a table if
-// the role may read it. It warns where the role could use the schema before, and may not
-// now.
+// the role gets rows of it. It warns where the role did before, and does not now.
 func (k *Check) cover(ctx context.Context, rel *wal.Relation) (lost []protocol.Problem, err error) {
 	view, err := k.checker.policy.ViewWithin(ctx, rel, k.subject, k.checker.believed)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case !view.NoUsage && slices.Contains(view.Columns, true) && !slices.Contains(k.first.in, rel.Schema):
-		k.first.in = append(k.first.in, rel.Schema)
-	case view.NoUsage && slices.Contains(k.found.Schemas, rel.Schema):
-		lost = append(lost, lostSchema(rel, k.subject.Role))
 	}
-	return lost, nil
+	problems := append(grantWarnings(rel, view, k.subject.Role), rowWarnings(rel, view, k.subject.Role, k.checker.policy.Unjudged(view, k.subject))...)
+	_, isKnown := slices.BinarySearch(k.before, rel.OID)
+	if isKnown || len(problems) == 0 && len(k.first.in) < coveredMost {
+		k.first.in = append(k.first.in, rel.OID)
+	}
+	switch {
+	case !isKnown || len(problems) == 0:
+		return nil, nil
+	case view.NoUsage:
+		return []protocol.Problem{lostSchema(rel, k.subject.Role)}, nil
+	}
+	return problems, nil
 }
 
 // look finds the tables that a binding is to be checked against, or why there are
@@ -185,9 +196,10 @@ func (k *Check) advance() (done bool) {
 	if n := len(k.found.Relations); n == 0 || len(k.first.on) != 1 || k.found.Relations[n-1] != k.first.on[0] { // most bindings are on the table of the one before
 		k.found.Relations = append(k.found.Relations, k.first.on...)
 	}
-	for _, schema := range k.first.in {
-		if !slices.Contains(k.found.Schemas, schema) {
-			k.found.Schemas = append(k.found.Schemas, schema)
+	k.found.Relations = append(k.found.Relations, k.first.in...)
+	for _, table := range k.first.in {
+		if _, isKnown := slices.BinarySearch(k.before, table); !isKnown {
+			k.found.Covered = append(k.found.Covered, table)
 		}
 	}
 	k.rest, k.first = nil, checked{}

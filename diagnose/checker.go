@@ -88,7 +88,7 @@ func (c *Checker) absent(ctx context.Context, s *policy.Subject, b *Binding) (*p
 type checked struct {
 	at time.Time
 	on []uint32 // the tables that the result depends on
-	in []string // the schemas of tables that a binding with wildcards stands for
+	in []uint32 // the tables that a binding with wildcards covers, see Finding
 }
 
 // isFine reports whether a check of an equal selection has found no problem a moment
@@ -100,8 +100,7 @@ func (c *Checker) isFine(s selection, now time.Time) (last checked, fine bool) {
 
 // fine records that a check has found no problem.
 func (c *Checker) fine(s selection, last checked) {
-	const perSchema = 16 // the names are the relations' own
-	c.checked.put(s.clone(), last, s.size()+4*len(last.on)+perSchema*len(last.in), last.at)
+	c.checked.put(s.clone(), last, s.size()+4*len(last.on)+4*len(last.in), last.at)
 }
 
 // Expire forgets what was not asked for lately.

@@ -88,6 +88,21 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 			"schema_not_granted", "ok", `GRANT USAGE ON SCHEMA "public" TO "anon";`,
 		},
 		{
+			"SELECT on a table of a wildcard is revoked", `{"event":"INSERT","schema":"public","table":"*"}`,
+			`revoke select on messages from anon`, `grant select on messages to anon`,
+			"not_granted", "ok", `GRANT SELECT ON "public"."messages" TO "anon";`,
+		},
+		{
+			"SELECT on a table of all is revoked", `{"event":"INSERT","schema":"*","table":"*"}`,
+			`revoke select on messages from anon; grant select (body) on messages to anon`, `grant select on messages to anon`,
+			"key_not_granted", "ok", `GRANT SELECT ("id") ON "public"."messages" TO "anon";`,
+		},
+		{
+			"row-level security hides a table of a wildcard", `{"event":"INSERT","schema":"public","table":"*"}`,
+			`alter table messages enable row level security`, `alter table messages disable row level security`,
+			"no_policy", "ok", `CREATE POLICY "readable by anon" ON "public"."messages" FOR SELECT TO "anon" USING (true);`,
+		},
+		{
 			"USAGE of a schema of all is revoked", `{"event":"INSERT","schema":"*","table":"*"}`, revokeUsage, grantUsage,
 			"schema_not_granted", "ok", `GRANT USAGE ON SCHEMA "public" TO "anon";`,
 		},
