@@ -15,8 +15,9 @@ const maxListValues = 100
 // in binds the list of an in condition, which is an array literal of the column's
 // type.
 func (b *binder) in(o *operand, c *Condition) (Expr, error) {
-	if o.typ.Kind == wal.KindArray && o.typ.Element != nil {
-		// Postgres has no arrays of arrays, and would read the list as elements.
+	if o.typ.Kind == wal.KindArray && o.typ.Element != nil && o.typ.Delimiter != ' ' {
+		// Postgres has no arrays of arrays, and would read the list as elements. Of
+		// int2vector and oidvector, whose delimiter is a space, it has.
 		return nil, NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" = "+typeName(o.typ.Element))
 	}
 	typ := datum.Of(o.typ, b.Options)

@@ -69,12 +69,10 @@ func (c *comparison) call(text string) Call {
 }
 
 // home returns the schema of a type's operators. A base type of an extension has
-// them in its own schema; for all others it returns "", which is pg_catalog.
+// them in its own schema; for all others it returns "", which is pg_catalog. That has
+// those of arrays and ranges, whatever they are of.
 func home(t *wal.Type) string {
 	t = t.Underlying()
-	for t.Element != nil {
-		t = t.Element.Underlying()
-	}
 	if t.Kind != wal.KindBase || t.Schema == "pg_catalog" {
 		return ""
 	}

@@ -72,6 +72,25 @@ var specimens = []struct {
 	{"tsvector", []string{"a b", "b"}},
 	{"tid", []string{"(0,1)"}},
 	{"citext", []string{"a", "A", "abc", "ä"}},
+	{"int2vector", []string{"1 2", "2 1", "", "1", "x"}},
+	{"oidvector", []string{"1 2", "16", "", "-1"}},
+	{"xid", []string{"1", "4294967295", "x"}},
+	{"circle", []string{"<(0,0),1>", "<(1,1),1>"}},
+	{"bool[]", []string{"{t,f}", "{true}", "{NULL}", "{maybe}"}},
+	{"float8[]", []string{"{0,-0}", "{-0,0}", "{NaN}", "{1e400}", "{0.1}"}},
+	{"timestamptz[]", []string{"{2024-01-01T00:00:00Z}", "{infinity}", "{2024-01-01 01:00:00+01}"}},
+	{"interval[]", []string{"{1 day}", "{24:00:00}", "{1 mon,30 days}"}},
+	{"jsonb[]", []string{`{"{\"a\": 1}"}`, `{"{\"a\": 1.0}",NULL}`, "{1,1.0}"}},
+	{"bytea[]", []string{`{"\\x00ff"}`, "{ab}", "{}"}},
+	{"citext[]", []string{"{a,B}", "{A,b}", "{}"}},
+	{"mood[]", []string{"{sad,ok}", "{happy}", "{angry}"}},
+	{"bpchar[]", []string{"{a,b}", `{"a ",b}`}},
+	{"folded", []string{"a", "A", "abc"}},
+	{"span", []string{"[1,5)", "[1,4]", "empty"}},
+	{"daterange", []string{"[2024-01-01,2024-01-05)", "[2024-01-01,2024-01-04]", "(,infinity]"}},
+	{"datemultirange", []string{"{[2024-01-01,2024-01-05)}", "{[2024-01-01,2024-01-02],[2024-01-03,2024-01-04]}", "{}"}},
+	{"pair", []string{"(1,a)", "(1,)", "(,)", "(2,b)"}},
+	{"pair[]", []string{`{"(1,a)"}`, `{"(1,)",NULL}`}},
 }
 
 const specimenTypes = `
@@ -82,7 +101,10 @@ const specimenTypes = `
 	create domain short as varchar(3);
 	create domain amount as numeric(8,2);
 	create domain mood_domain as mood;
-	create domain ints_domain as int[];`
+	create domain ints_domain as int[];
+	create domain folded as citext;
+	create domain span as int4range;
+	create type pair as (a int, b text);`
 
 // patterns are for the operators that match text.
 var patterns = []string{"a%", "%b", "_", "A_C", `a\%`, `a\`, "%", "", "ä%", "^a", "a.c", "[a-c]+", "(a|b)$", `\d`, `\w+`, "(", "a{2}", "(?=a)", "[[:alpha:]]", "Ä"}
@@ -330,7 +352,9 @@ func show(s *string) string {
 }
 
 // askedTypes are those that Go does not know.
-var askedTypes = []string{"box", "int4multirange", "json", "money", "mood_domain", "pg_lsn", "point", "tid", "tsvector", "xml"}
+var askedTypes = []string{
+	"box", "circle", "datemultirange", "int2vector", "int4multirange", "json", "money", "mood_domain", "oidvector", "_pair", "pair", "pg_lsn", "point", "tid", "tsvector", "xid", "xml",
+}
 
 // report logs what was decided where. Of types that Go knows it must be most.
 func report(t *testing.T, decided tally) {

@@ -61,6 +61,7 @@ func TestVectorsAreCompared(t *testing.T) {
 	rows := []wal.Row{rowOf("1 2", "16 17"), rowOf("2 1", "16")}
 	for text, want := range map[string][2]Truth{
 		"v=eq.1 2": {True, False}, "v=neq.1 2": {False, True}, "v=isdistinct.2 1": {True, False}, "o=eq.16": {False, True}, "v=lt.2": {True, False},
+		`v=in.("1 2","3")`: {True, False}, `o=in.(16,17)`: {False, True}, `o=not.in.("16 17")`: {False, True}, `v=in.()`: {False, False},
 	} {
 		f, err := Resolve(t.Context(), rel, mustParse(t, text), l.locale, l, nil)
 		if err != nil {
@@ -72,7 +73,9 @@ func TestVectorsAreCompared(t *testing.T) {
 			t.Errorf("%s = %v, %v; want %v", text, got, err, want)
 		}
 	}
-	if _, err := Resolve(t.Context(), rel, mustParse(t, "v=eq.x"), l.locale, l, nil); err == nil {
-		t.Error("v=eq.x is accepted; want the error of Postgres")
+	for _, wrong := range []string{"v=eq.x", "v=in.(x)"} {
+		if _, err := Resolve(t.Context(), rel, mustParse(t, wrong), l.locale, l, nil); err == nil {
+			t.Errorf("%s is accepted; want the error of Postgres", wrong)
+		}
 	}
 }

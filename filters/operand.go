@@ -46,17 +46,22 @@ func (o *operand) follow(document *wal.Type, path string) error {
 		} else {
 			rest = path[len("->"):]
 		}
-		if base := o.typ.Underlying(); base.OID != oidJSON && base.OID != oidJSONB {
-			return NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" "+arrow+" unknown")
-		}
 		end := strings.Index(rest, "->")
 		if end < 0 {
 			end = len(rest)
 		}
+		step := stepOf(rest[:end])
+		if base := o.typ.Underlying(); base.OID != oidJSON && base.OID != oidJSONB {
+			of := "unknown"
+			if step.IsIndex {
+				of = "integer"
+			}
+			return NewBindError("42883", "operator does not exist: "+typeName(o.typ)+" "+arrow+" "+of)
+		}
 		if len(o.path.Steps) == maxPathSteps {
 			return raised("too many steps in a column of the filter. Maximum %d", maxPathSteps)
 		}
-		o.path.Steps = append(o.path.Steps, stepOf(rest[:end]))
+		o.path.Steps = append(o.path.Steps, step)
 		path = rest[end:]
 		if o.path.AsText = asText; asText {
 			o.typ = textType()
