@@ -56,15 +56,25 @@ func nextCheck(now, expires time.Time) time.Time {
 }
 
 // recheck verifies a channel's token, and ends the channel if it is not valid
-// any more.
+// any more. A new token may come meanwhile, as verifying may wait for a key set: then
+// it is the new one's end that counts.
 func (e *expiry) recheck(ch *channel) {
-	claims, err := e.verify(ch.access.bearer())
-	if err != nil {
-		// phx_error, so that clients join again with the token they have by then.
-		ch.fail(tokenText(err), false)
-		return
+	for {
+		token := ch.access.bearer()
+		claims, err := e.verify(token)
+		if err == nil {
+			e.watch(ch, claims.Expires)
+		}
+		switch {
+		case ch.access.bearer() != token:
+		case err != nil:
+			// phx_error, so that clients join again with the token they have by then.
+			ch.fail(tokenText(err), false)
+			return
+		default:
+			return
+		}
 	}
-	e.watch(ch, claims.Expires)
 }
 
 // verify verifies a token as of now.
