@@ -51,8 +51,9 @@ type AskError struct {
 	SQLState string
 	Message  string // for clients
 
-	text string // for the log: as raised, which may quote rows that clients may not see
-	cure string
+	text   string // for the log: as raised, which may quote rows that clients may not see
+	advice string // for the log, "" where none is known
+	cure   string
 }
 
 func (e *AskError) Error() string { return e.Message }
@@ -74,15 +75,26 @@ func newAskError(table string, pg *pgconn.PgError) *AskError {
 	if ownContext(pg) && (pg.Code == codeInsufficientPrivilege || pg.Code == codeQueryCanceled) {
 		e.Message = pg.Message
 	}
+	if (pg.Code == codeUntranslatable || pg.Code == codeNotInRepertoire) && ownContext(pg) {
+		e.Message, e.advice = untranslatable, untranslatableAdvice
+	}
 	return e
 }
 
+// Postgres does not take back a value in which bytes were that are no text: they are
+// sent with U+FFFD, for which most encodings but UTF8 have no character.
+const (
+	untranslatable       = "(it could not be asked in the encoding of the database; the server's log says what to do)"
+	untranslatableAdvice = "something in the row, or in the claims of the token, is no text in the encoding of the database: " +
+		"UPDATE rows whose bytes are no text, or recode the database in UTF8"
+)
+
 // ownContext reports whether an error was raised outside of users' functions. An
 // error's context names the functions that it was raised in; it may also say where
-// in a JSON document, which is no function.
+// in a JSON document, or in which parameter, which is no function.
 func ownContext(pg *pgconn.PgError) bool {
 	for line := range strings.Lines(pg.Where) {
-		if !strings.HasPrefix(line, "JSON data, line ") {
+		if !strings.HasPrefix(line, "JSON data, line ") && !strings.HasPrefix(line, "unnamed portal parameter ") {
 			return false
 		}
 	}
@@ -114,6 +126,7 @@ const (
 	codeWithCheckOption        = "44000"
 	codeNotSupported           = "0A000"
 	codeNotInRepertoire        = "22021"
+	codeUntranslatable         = "22P05"
 	codeQueryCanceled          = "57014"
 	codeNotInPrerequisiteState = "55000"
 	codeDuplicateStatement     = "42P05"

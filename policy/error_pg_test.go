@@ -41,6 +41,23 @@ func TestAnInternalErrorIsTheAnswerToItsOwnCall(t *testing.T) {
 	}
 }
 
+// Whoever reads the log has to learn what to do about a row that Postgres does not take back.
+func TestWhatHasNoCharacterInTheEncodingIsLoggedWithItsCure(t *testing.T) {
+	l := newLab(t, docsSQL)
+	log := l.logs()
+	inWords := func(where string) string {
+		err := newAskError("public.docs", &pgconn.PgError{Code: "22P05", Message: "no equivalent in encoding", Where: where})
+		l.policy.asker.pg.noteRaised(err, 1)
+		return err.Error()
+	}
+	if got := inWords("unnamed portal parameter $3"); got != untranslatable || !strings.Contains(log.String(), `cure="`+untranslatableAdvice) {
+		t.Errorf("told %q, logged %q", got, log.String())
+	}
+	if got := inWords("PL/pgSQL function f() line 1 at RAISE"); got != textInLog {
+		t.Errorf("told %q of what a user's function raised", got)
+	}
+}
+
 // The texts of errors may have what nobody may see.
 func TestTextsOfErrorsGoToTheLogOnly(t *testing.T) {
 	l := newLab(t, docsSQL, messagesSQL, today, `

@@ -27,7 +27,11 @@ const (
 func (pg *postgres) noteRaised(err *AskError, times int) {
 	pg.metrics.raised.Add(float64(times))
 	if pg.raised.note(err.Table, pg.now()) {
-		pg.log.Warn("policy raised", "table", err.Table, "sqlstate", err.SQLState, "text", err.logged())
+		args := []any{"table", err.Table, "sqlstate", err.SQLState, "text", err.logged()}
+		if err.advice != "" {
+			args = append(args, "cure", err.advice)
+		}
+		pg.log.Warn("policy raised", args...)
 	}
 }
 
