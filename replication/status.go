@@ -22,13 +22,14 @@ const (
 type Status struct {
 	Role       Role      `json:"role"`
 	Streaming  bool      `json:"streaming"`
-	Received   wal.LSN   `json:"-"`           // everything that commits before it has come
-	Confirmed  wal.LSN   `json:"-"`           // where a restarted server would go on
-	LagBytes   int64     `json:"lag_bytes"`   // WAL written by Postgres and not yet received
-	LagSeconds float64   `json:"lag_seconds"` // age of the oldest commit not yet received, 0 when caught up
-	Since      time.Time `json:"since"`       // start of the present state
-	Error      string    `json:"error,omitempty"`
-	Host       string    `json:"-"` // host and port that is streamed from, or was last; database-url may name several
+	Received   wal.LSN   `json:"-"`               // everything that commits before it has come
+	Confirmed  wal.LSN   `json:"-"`               // where a restarted server would go on
+	LagBytes   int64     `json:"lag_bytes"`       // WAL written by Postgres and not yet received
+	LagSeconds float64   `json:"lag_seconds"`     // age of the oldest commit not yet received, 0 when caught up
+	Since      time.Time `json:"since"`           // start of the present state
+	Cause      string    `json:"cause,omitempty"` // why it does not stream: a label of walcast_replication_reconnects_total
+	Error      string    `json:"error,omitempty"` // the same in a sentence, with addresses and names of the database
+	Host       string    `json:"-"`               // host and port that is streamed from, or was last; database-url may name several
 	// Heard is when Postgres was last heard of, zero while it streams and answers. It
 	// may be silent for some seconds before that is known.
 	Heard time.Time `json:"-"`
@@ -73,6 +74,7 @@ func (p *progress) status(now time.Time) Status {
 		s.Role = RoleStandby
 	}
 	if p.fault != nil {
+		s.Cause = p.fault.cause
 		s.Error, s.PublicationMissing = p.fault.Error(), p.fault.cause == causePublication && !p.fault.others
 	}
 	return s

@@ -93,7 +93,7 @@ type sessionSettings struct {
 
 type listenSettings struct {
 	Listen         string        `default:":4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
-	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for /metrics alone; it is then gone from the main one."`
+	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for /metrics, which is then gone from the main one, and for all that /readyz knows."`
 	Origins        []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, such as https://app.example or https://*.app.example; * is any."`
 	TrustedProxies []string      `placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
 	TLSCert        string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`

@@ -69,7 +69,7 @@ func (a *API) Handler() http.Handler {
 	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
-	state := &readiness{status: a.parts.Status, stopping: a.parts.Gateway.Stopping}
+	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
@@ -89,10 +89,16 @@ func (a *API) Handler() http.Handler {
 	return mux
 }
 
-// Metrics answers /metrics and nothing else, for a listener of its own.
+func (a *API) readiness(tells func(*http.Request) bool) *readiness {
+	return &readiness{status: a.parts.Status, stopping: func() bool { return a.parts.Gateway.Stopping() }, tells: tells}
+}
+
+// Metrics answers /metrics, and /readyz with all that is known, for a listener that
+// clients do not reach.
 func (a *API) Metrics() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/metrics", a.metrics())
+	mux.HandleFunc("/readyz", reading(a.readiness(tellsAll).get))
 	mux.HandleFunc("/", notFound)
 	return mux
 }

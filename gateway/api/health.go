@@ -17,10 +17,24 @@ func ping(w http.ResponseWriter, _ *http.Request) {
 	message(http.StatusOK, "Success").write(w)
 }
 
-// readiness answers GET /readyz.
+// readiness answers GET /readyz. Why the database is not read may have addresses, names
+// of roles and process ids in it: that is for operators, who have a token of
+// service_role or an address of their own. Others get the cause, which is one of a few words.
 type readiness struct {
 	status   func() replication.Status
 	stopping func() bool
+	tells    func(*http.Request) bool // whether the request may be told all
+}
+
+// tellsAll is for an address that clients do not reach.
+func tellsAll(*http.Request) bool { return true }
+
+// tellsServers is for an address that clients reach.
+func tellsServers(rs *requests) func(*http.Request) bool {
+	return func(r *http.Request) bool {
+		claims := rs.claims(r)
+		return claims != nil && claims.Role == serviceRole
+	}
 }
 
 // standby answers in place of h while this process stands by: whatever h did would
@@ -43,14 +57,27 @@ type readyBody struct {
 }
 
 // get is 200 only while row changes stream, 503 with the reason otherwise.
-func (r *readiness) get(w http.ResponseWriter, _ *http.Request) {
+func (r *readiness) get(w http.ResponseWriter, request *http.Request) {
 	body := readyBody{Status: r.status()}
+	if body.Error+body.Holder != "" && !r.tells(request) {
+		body.Status = withoutDetails(body.Status)
+	}
 	body.Ready, body.Reason = r.ready(body.Status)
 	status := http.StatusOK
 	if !body.Ready {
 		status = http.StatusServiceUnavailable
 	}
 	jsonResponse(status, body).write(w)
+}
+
+func withoutDetails(s replication.Status) replication.Status {
+	if s.Error != "" {
+		s.Error = s.Cause + ": the log says more, and a token of service_role is told it here"
+	}
+	if s.Holder != "" {
+		s.Holder = "is another process's"
+	}
+	return s
 }
 
 func (r *readiness) ready(s replication.Status) (bool, string) {

@@ -54,7 +54,7 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := serve(t, Config{}, &fakeGateway{}, test.status)
-			code, kind, body := ask(t, s, http.MethodGet, "/readyz", nil)
+			code, kind, body := ask(t, s, http.MethodGet, "/readyz", map[string]string{"Authorization": "Bearer " + sign(t, "service_role")})
 			if code != test.code || body != test.body || kind != "application/json; charset=utf-8" {
 				t.Errorf("GET /readyz = %d %s; want %d %s", code, body, test.code, test.body)
 			}
@@ -62,6 +62,43 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 				t.Errorf("HEAD /readyz = %d %q; want %d and no body", code, body, test.code)
 			}
 		})
+	}
+}
+
+// TestReadinessIsToldInWordsThatNameNothing to whoever asks on the address of clients: the
+// database's addresses, roles and processes are for operators.
+func TestReadinessIsToldInWordsThatNameNothing(t *testing.T) {
+	const secret = "10.1.2.3"
+	for name, test := range map[string]struct {
+		status replication.Status
+		want   string
+	}{
+		"away": {
+			replication.Status{Role: replication.RoleReader, Cause: "network", Error: "connect to Postgres at 10.1.2.3:5432 as admin"},
+			`"error":"network: the log says more, and a token of service_role is told it here","ready":false,"reason":"network: the log`,
+		},
+		"streaming, of two publications": {
+			replication.Status{Role: replication.RoleReader, Streaming: true, Cause: "publication_missing", Error: "publication 10.1.2.3"},
+			`"error":"publication_missing: the log says more, and a token of service_role is told it here","ready":true`,
+		},
+		"standing by": {
+			replication.Status{Role: replication.RoleStandby, Holder: "is read by process 12, client address 10.1.2.3"},
+			`"reason":"standing by: the slot is another process's"`,
+		},
+	} {
+		s := serve(t, Config{}, &fakeGateway{}, test.status)
+		for _, headers := range []map[string]string{nil, {"Authorization": "Bearer " + sign(t, "anon")}, {"Apikey": "no token"}} {
+			if _, _, body := ask(t, s, http.MethodGet, "/readyz", headers); !strings.Contains(body, test.want) || strings.Contains(body, secret) {
+				t.Errorf("%s: /readyz with %v = %s; want %s and nothing more", name, headers, body, test.want)
+			}
+		}
+		own := httptest.NewServer(New(Config{}, Parts{
+			Gateway: &fakeGateway{}, Status: func() replication.Status { return test.status }, Metrics: prometheus.NewRegistry(),
+		}).Metrics())
+		if _, _, body := ask(t, own, http.MethodGet, "/readyz", nil); !strings.Contains(body, secret) {
+			t.Errorf("%s: /readyz on the listener of metrics = %s; want all of it", name, body)
+		}
+		own.Close()
 	}
 }
 
