@@ -17,10 +17,16 @@ import (
 )
 
 const randomTableSQL = `
+	create extension if not exists citext;
+	create collation loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 	create type mood as enum ('sad', 'ok', 'x');
+	create domain key as uuid; create domain amount as numeric(8,2);
 	create domain label as text;
 	create table docs (id int primary key, owner uuid, t text, v varchar(20), dom label, b bool, small smallint, i int, big bigint, n numeric,
-		f float8, e mood, d date, ts timestamptz, ch char(4), name name, arr int[], j jsonb);
+		f float8, e mood, d date, ts timestamptz, ch char(4), gone text default 'x', name name, arr int[], j jsonb,
+		c citext, loose text collate loose, at timestamp, span interval, r float4, code "char", raw bytea, o oid, ip inet,
+		who key, price amount, tags text[], during int4range, bits varbit, twice int generated always as (i * 2) stored);
+	alter table docs drop column gone;
 	alter table docs enable row level security; grant all on docs to anon, authenticated;
 	create table members (org int, usr uuid);
 	insert into members values (1, '00000000-0000-4000-8000-000000000001'), (2, null);
@@ -39,6 +45,9 @@ func drawTerm(t *rapid.T) string {
 	uid := pick("uid", "auth.uid()", "(select auth.uid())", "(auth.jwt() ->> 'sub')::uuid", "'00000000-0000-4000-8000-000000000001'", "null::uuid", "restricted()")
 	number := pick("number", "0", "1", "-7", "7", "70000", "5000000000", "1.5", claim+"::int", "'1'::smallint", "null::bigint")
 	text := pick("text", "'x'", "'authenticated'", "''", claim, "auth.role()", "auth.email()", "current_user", "owner::text", "null::text", "'a''b'")
+	if rapid.IntRange(0, 9).Draw(t, "odd") == 0 {
+		return drawOdd(t, claim, order, equal)
+	}
 	switch rapid.IntRange(0, 19).Draw(t, "term") {
 	case 0, 1:
 		return "owner " + equal + " " + uid
@@ -76,6 +85,26 @@ func drawTerm(t *rapid.T) string {
 	return "name " + equal + " " + pick("name", "current_user", claim+"::text", "owner::text", "'x'", "repeat('n', 70)", "(auth.jwt() ->> 'long')")
 }
 
+// drawOdd draws a boolean about a column of a type that compares in its own way.
+func drawOdd(t *rapid.T, claim, order, equal string) string {
+	pick := func(label string, items ...string) string { return rapid.SampledFrom(items).Draw(t, label) }
+	return pick("odd term",
+		"c "+equal+" "+pick("citext", "'X'", "'x'::text", claim, "t", "'authenticated'::citext"),
+		"c::text "+equal+" 'x'", "t = c", "c in ('X', 'y')",
+		"loose "+equal+" "+pick("loose", "'X'", "'x'", claim, "t"), "loose in ('X', 'y')", `loose collate "C" = 'x'`, "t = loose",
+		"at "+order+" "+pick("timestamp", "'2024-02-03 03:05:06'", "'infinity'", "'2024-02-03 03:05:06Z'::timestamptz", "'2024-02-03'::date", "now()"),
+		"ts "+order+" "+pick("timestamptz", "'-infinity'", "'2024-02-03'::date", "'2024-02-03 03:05:06'::timestamp"),
+		"span "+order+" "+pick("interval", "'1 mon'", "'30 days'", "'720:00:00'"),
+		"r "+order+" "+pick("real", "0.1", "0.1::float4", "'NaN'", "1"), "f "+order+" "+pick("double", "'NaN'", "'-0'", "'Infinity'", "0.1::float4"),
+		"n "+order+" "+pick("numeric", "'NaN'", "1.0", "'Infinity'::float8", "1.50::numeric(3,1)"),
+		"code "+equal+" "+pick("code", "'x'", "'xx'", "'x'::text"), "raw "+equal+" "+pick("raw", `'\x78'`, "'x'"),
+		"o "+order+" "+pick("oid", "1", "4294967295", "'1'", "-1"), "ip "+pick("ip op", "=", "<>", "<<")+" "+pick("ip", "'10.0.0.1'", "'10.0.0.1/8'", "'10.0.0.0/8'"),
+		"who "+equal+" "+pick("who", "auth.uid()", "owner", "'00000000-0000-4000-8000-000000000001'"), "who::text = "+claim,
+		"price "+order+" "+pick("price", "1.5", "1.505", "1"), pick("tag", "'x'", claim, "null")+" = any (tags)", "tags @> array['x']", "tags = '{x,NULL}'",
+		"during @> i", "during = '[1,4]'", "bits = '01'", "twice "+order+" "+pick("twice", "2", "14", "i"), "ch "+equal+" "+pick("ch", "'x   '", "'x'::varchar", claim+"::char(4)"),
+		"coalesce(t, v) = 'x'", "case when b then t = 'x' else i = 1 end", "(t, i) = ('x', 1)", "row(i, null) is null", "i between 0 and 7", "e::text < 'ok'", "t ~ '^x$'", "nullif(t, 'x') is null")
+}
+
 func drawBoolean(t *rapid.T, depth int) string {
 	if depth == 0 || rapid.IntRange(0, 2).Draw(t, "leaf") == 0 {
 		return drawTerm(t)
@@ -89,13 +118,24 @@ func drawBoolean(t *rapid.T, depth int) string {
 // randomRow is a row's values as SQL.
 func randomRow(r *rand.Rand, id int) string {
 	pick := func(items ...string) string { return items[r.IntN(len(items))] }
-	return fmt.Sprintf("(%d, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", id,
+	return fmt.Sprintf("(%d, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", id,
 		pick("null", "'00000000-0000-4000-8000-000000000001'", "'00000000-0000-4000-8000-000000000002'"),
 		pick("null", "''", "'x'", "'authenticated'", "'xx'", "'a''b'"), pick("null", "'x'", "'authenticated'"), pick("null", "'x'", "'1'"),
 		pick("null", "true", "false"), pick("null", "0", "1", "-7"), pick("null", "0", "1", "7", "-7", "70000"), pick("null", "1", "5000000000"),
 		pick("null", "0", "1.0", "1.50", "'NaN'", "70000"), pick("null", "0", "'-0'", "1", "1.5", "0.1", "'NaN'"), pick("null", "'sad'", "'ok'", "'x'"),
 		pick("null", "'2024-02-03'", "'2024-02-04'", "'infinity'"), pick("null", "'2024-02-03 03:05:06+00'", "'2024-02-03 05:05:06+00'", "'2199-01-01'"),
-		pick("null", "'x'"), pick("null", "'x'", "'anon'", "'authenticated'", "repeat('n', 63)"), pick("null", "'{1,7}'"), pick("null", `'{"a": "x"}'`))
+		pick("null", "'x'"), pick("null", "'x'", "'anon'", "'authenticated'", "repeat('n', 63)"), pick("null", "'{1,7}'"), pick("null", `'{"a": "x"}'`), oddRow(pick))
+}
+
+// oddRow is the values of the columns that drawOdd is about.
+func oddRow(pick func(...string) string) string {
+	return strings.Join([]string{
+		pick("null", "'x'", "'X'", "'Authenticated'"), pick("null", "'x'", "'X'", "'y'"), pick("null", "'2024-02-03 03:05:06'", "'2024-02-03'", "'infinity'"),
+		pick("null", "'1 mon'", "'30 days'", "'29 days 24:00:00'"), pick("null", "0.1", "'-0'", "'NaN'", "1"), pick("null", "'x'", "''"), pick("null", `'\x78'`, `'\x'`),
+		pick("null", "1", "4294967295"), pick("null", "'10.0.0.1'", "'10.0.0.1/8'", "'10.0.0.0/8'"),
+		pick("null", "'00000000-0000-4000-8000-000000000001'", "'00000000-0000-4000-8000-000000000002'"), pick("null", "1.5", "1.505", "1"),
+		pick("null", "'{x}'", "'{x,NULL}'", "'{}'"), pick("null", "'[1,5)'", "'empty'", "'(,)'"), pick("null", "'01'", "''"),
+	}, ", ")
 }
 
 // reference is which rows Postgres shows the subject; a row that raises is an
