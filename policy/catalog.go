@@ -63,13 +63,14 @@ from (
 ) as run`
 
 // accessSQL says whether our user may become the role, what the role is granted, and
-// whether row-level security applies to it. As in check_enable_rls it does not apply
+// whether row-level security applies to it. What may be set is decided by the user that
+// has logged in, whatever role is set for it. As in check_enable_rls it does not apply
 // to superusers, to roles with BYPASSRLS and, unless it is forced, to roles with the
 // owner's privileges. For a column that was renamed or dropped since the row was
 // written only a grant on the whole table counts.
 const accessSQL = `select r.oid is not null,
 	coalesce(pg_has_role(u.name, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'SET' else 'MEMBER' end), false),
-	coalesce(pg_has_role(u.name, r.oid, 'MEMBER'), false), u.name,
+	coalesce(pg_has_role(u.name, r.oid, 'MEMBER'), false), u.name, u.acting,
 	c.oid is not null, coalesce(n.nspname, ''), coalesce(c.relname, ''),
 	coalesce(c.relrowsecurity and not r.rolsuper and not r.rolbypassrls
 		and (c.relforcerowsecurity or not pg_has_role(r.oid, c.relowner, 'USAGE')), true),
@@ -81,7 +82,7 @@ const accessSQL = `select r.oid is not null,
 		from unnest($3::text[]) with ordinality as w(name, number)
 		left join pg_attribute a on a.attrelid = c.oid and a.attname = w.name and a.attnum > 0 and not a.attisdropped
 		order by w.number)
-from (select current_user as name) as u
+from (select session_user as name, current_user as acting) as u
 left join pg_roles r on r.rolname = $1
 left join pg_class c on c.oid = $2
 left join pg_namespace n on n.oid = c.relnamespace`
@@ -225,8 +226,8 @@ func (t *tables) readFacts(ctx context.Context, rel *wal.Relation, role string) 
 	err = transactPinned(ctx, conn, []step{
 		{sql: sessionSQL, args: []any{role}, scan: scanOne(&f.session.SearchPath, &f.session.Encoding,
 			&f.session.ClaimSettings, &f.session.SettingReadable, &lsn)},
-		{sql: accessSQL, args: []any{role, rel.OID, columnNames(rel)}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.relation.Known,
-			&f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
+		{sql: accessSQL, args: []any{role, rel.OID, columnNames(rel)}, scan: scanOne(&f.role.Known, &f.role.Settable, &f.role.Member, &f.role.User, &f.role.Acting,
+			&f.relation.Known, &f.relation.Schema, &f.relation.Table, &f.relation.RowSecurity, &f.relation.SchemaUsage, &f.policies.Literals, &f.relation.Selectable)},
 		{sql: namesSQL, args: []any{role, rel.OID}, scan: scanOne(&f.names.Subject, &f.names.Own, &f.names.Secured)},
 		{sql: attributesSQL, args: []any{rel.OID, role}, scan: scanAll(&f.relation.attributes, pgx.RowToStructByPos[attribute])},
 		{sql: policiesSQL, args: []any{role, rel.OID}, scan: scanAll(&f.policies.stored, pgx.RowToStructByPos[policyRow])},

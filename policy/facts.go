@@ -35,7 +35,8 @@ type roleFacts struct {
 	Known    bool   // there is a role of that name
 	Settable bool   // our user may become the role
 	Member   bool   // our user is a member of the role, whether or not it may become it
-	User     string // our user, as whom the session runs
+	User     string // our user, who has logged in
+	Acting   string // as whom our sessions run: our user, or a role that is set for it
 }
 
 // relationFacts is what the catalog says of the relation, and of the role's rights

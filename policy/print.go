@@ -114,7 +114,7 @@ cross join lateral (select sum(hashtextextended(concat_ws(' ', m.roleid, m.membe
 	from pg_auth_members m where m.member = any (up.oids)) as m
 cross join lateral (select sum(hashtextextended(concat_ws(' ', s.setdatabase, s.setrole, s.xmin, s.ctid), 0)) as print, min(age(s.xmin)) as age
 	from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase left join pg_roles u on u.oid = s.setrole
-	where coalesce(d.datname, current_database()) = current_database() and (s.setrole in (0, r.oid) or u.rolname = current_user)) as s
+	where coalesce(d.datname, current_database()) = current_database() and (s.setrole in (0, r.oid) or u.rolname = session_user)) as s
 where r.oid = any ($4)
 union all
 select 'schema', n.oid, hashtextextended(concat_ws(' ', n.xmin, n.ctid), 0), age(n.xmin), null from pg_namespace n where n.oid = any ($5)

@@ -55,6 +55,38 @@ func TestARoleThatWeMayNotBecomeSeesNothing(t *testing.T) {
 	}
 }
 
+// TestARoleSetForOurUserIsNotTakenForIt: what our user may become is decided by who has
+// logged in, and what a policy's text needs by the role that is set for it.
+func TestARoleSetForOurUserIsNotTakenForIt(t *testing.T) {
+	l := newLab(t, docsSQL, "alter table docs disable row level security",
+		`create schema lib; create function lib.yes() returns boolean language plpgsql stable as 'begin return true; end';
+		create table loose (id int, note text); alter table loose enable row level security;
+		create policy p on loose using (lib.yes()); grant select on loose to anon`)
+	login, set, group := l.role("login", "login"), l.role("set", "nologin"), l.role("grp", "nologin")
+	l.Exec(fmt.Sprintf("grant all on all tables in schema public to %s; grant %s, anon to %s; alter role %[3]s set role = %[2]s", group, set, login))
+	l.policy.pool = l.loginPool(login)
+
+	var refused *RoleError
+	cure := fmt.Sprintf(`GRANT "%s" TO "%s";`, group, login)
+	if _, err := l.policy.View(t.Context(), l.relation("docs"), l.subject(group, user1)); !errors.As(err, &refused) || refused.Cure() != cure {
+		t.Errorf("View: %v (%+v); want the cure %s", err, refused, cure)
+	}
+	l.Exec(cure)
+	l.view(l.relation("docs"), l.subject(group, user1))
+
+	rel, s := l.relation("loose"), l.subject("anon", user1)
+	var ask *AskError
+	cure = fmt.Sprintf(`GRANT USAGE ON SCHEMA "lib" TO "%s";`, set)
+	if err := l.policy.Unjudged(l.view(rel, s), s); !errors.As(err, &ask) || ask.Cure() != cure {
+		t.Errorf("Unjudged: %v (%+v); want the cure %s", err, ask, cure)
+	}
+	l.Exec(cure)
+	rel = l.relation("loose")
+	if err := l.policy.Unjudged(l.view(rel, s), s); err != nil {
+		t.Errorf("Unjudged after %s: %v", cure, err)
+	}
+}
+
 func TestTextsThatPostgresCannotHaveAreTheirOwnAnswers(t *testing.T) {
 	l := newLab(t, docsSQL, messagesSQL, today, topicPolicies, "create policy odd on docs using (id % 2 = 1)")
 	rel, fine := l.relation("docs"), l.subject("authenticated", user1)

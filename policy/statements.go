@@ -122,7 +122,7 @@ func (f *facts) parser() (role string, barred []string) {
 // nobody may parse now. Our own user is asked for where that is enough: clients then
 // get nothing that they do not have.
 func (f *facts) opens() string {
-	user, schemas := f.role.User, f.names.Own
+	user, schemas := f.role.Acting, f.names.Own
 	if f.policies.Literals || f.names.Secured {
 		user, schemas = f.role.Name, f.names.Subject
 	}
