@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -73,9 +74,7 @@ func interruptible(parent context.Context) (context.Context, func()) {
 func run(ctx context.Context, args []string, term terminal) int {
 	var cli commands
 	helped := false
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	args = spelled(args)
 	parser, err := newParser(&cli, term, func(int) { helped = true })
 	if err != nil {
 		return report(term, err, exitFailed)
@@ -99,6 +98,20 @@ func run(ctx context.Context, args []string, term terminal) int {
 		return report(term, err, exitFailed)
 	}
 	return 0
+}
+
+// spelled is a command line as kong has it, of one that asks for help or the version as
+// people do: "walcast help serve" is "walcast serve --help".
+func spelled(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(slices.Clone(args[1:]), "--help")
+	case args[0] == "--version":
+		return append([]string{"version"}, args[1:]...)
+	}
+	return args
 }
 
 func newParser(cli *commands, term terminal, exit func(int)) (*kong.Kong, error) {
