@@ -195,10 +195,10 @@ func (r *Reader) prepareSlot(ctx context.Context, conn *pgconn.PgConn, s server)
 		return err
 	}
 	if slot != nil {
-		if err := slot.refuse(s.database); err != nil {
+		if err := slot.Refused(s.database); err != nil {
 			return err
 		}
-		why, lost := slot.lost()
+		why, lost := slot.Lost()
 		if lost {
 			r.continuity.replaceSlot(causeSlotLost)
 		}

@@ -32,6 +32,9 @@ type Slot struct {
 // slotKind is what a slot was made as.
 type slotKind struct{ temporary, logical, twoPhase bool }
 
+// Temporary says that the slot ends with the session that made it.
+func (k slotKind) Temporary() bool { return k.temporary }
+
 // SlotWAL is the WAL that Postgres keeps for a slot.
 type SlotWAL struct {
 	WALStatus string // reserved, extended, unreserved, lost
@@ -157,8 +160,8 @@ func dropSlot(ctx context.Context, db querier, name string) error {
 	return nil
 }
 
-// lost reports whether the slot can never be read again, and why.
-func (s *Slot) lost() (string, bool) {
+// Lost reports whether the slot can never be read again, and why.
+func (s *Slot) Lost() (why string, lost bool) {
 	switch {
 	case s.invalidation != "":
 		return s.invalidation, true
@@ -172,9 +175,9 @@ func (s *Slot) lost() (string, bool) {
 	return "", false
 }
 
-// refuse says why the slot is not one that the reader may use or replace: the
-// slot of another program is never dropped.
-func (s *Slot) refuse(database string) error {
+// Refused says why the slot is not one that a reader of the database may use or
+// replace, nil if it is: the slot of another program is never dropped.
+func (s *Slot) Refused(database string) error {
 	const another = ": set slot to another name"
 	var why string
 	switch {

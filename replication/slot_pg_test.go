@@ -77,7 +77,7 @@ func (r *reading) loseSlot() {
 		if slot == nil || slot.Restart > before {
 			return true // and made anew already
 		}
-		_, lost := slot.lost()
+		_, lost := slot.Lost()
 		return lost
 	})
 }

@@ -20,7 +20,7 @@ func TestSlotLost(t *testing.T) {
 		{"half made", Slot{}, true},
 	}
 	for _, c := range cases {
-		if why, lost := c.slot.lost(); lost != c.lost || lost == (why == "") {
+		if why, lost := c.slot.Lost(); lost != c.lost || lost == (why == "") {
 			t.Errorf("%s: lost() = %q, %v; want %v", c.name, why, lost, c.lost)
 		}
 	}
@@ -28,7 +28,7 @@ func TestSlotLost(t *testing.T) {
 
 func TestSlotOfSomebodyElseIsRefused(t *testing.T) {
 	ours := Slot{Name: "s", Database: "shop", Plugin: "pgoutput", slotKind: slotKind{logical: true}}
-	if err := ours.refuse("shop"); err != nil {
+	if err := ours.Refused("shop"); err != nil {
 		t.Errorf("refuse of our own = %v", err)
 	}
 	cases := []struct {
@@ -44,7 +44,7 @@ func TestSlotOfSomebodyElseIsRefused(t *testing.T) {
 	for _, c := range cases {
 		slot := ours
 		c.spoil(&slot)
-		if err := slot.refuse("shop"); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+		if err := slot.Refused("shop"); err == nil || !strings.HasPrefix(err.Error(), c.want) {
 			t.Errorf("refuse = %v; want %s…", err, c.want)
 		}
 	}

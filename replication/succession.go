@@ -130,7 +130,7 @@ func (h *SlotHolder) isWalcast() bool {
 // over is refused before standing by begins.
 func (s *succession) standBehind(ctx context.Context, slot *Slot, server server) error {
 	if !s.stands() {
-		if err := slot.refuse(server.database); err != nil {
+		if err := slot.Refused(server.database); err != nil {
 			return err
 		}
 		if err := s.compare(ctx, slot.Holder); err != nil {

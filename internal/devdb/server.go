@@ -29,6 +29,7 @@ type Options struct {
 	Port     int               // TCP port; 0 picks a free one
 	Password string            // of user postgres, asked for over TCP; "" trusts everybody
 	Settings map[string]string // of postgresql.conf, over our own
+	Unset    []string          // settings of ours that are left to postgresql.conf
 }
 
 // Server is a private Postgres with wal_level=logical.
@@ -148,6 +149,9 @@ func (s *Server) settings() map[string]string {
 		all["full_page_writes"] = "off"
 	}
 	maps.Copy(all, s.options.Settings)
+	for _, name := range s.options.Unset {
+		delete(all, name)
+	}
 	return all
 }
 
