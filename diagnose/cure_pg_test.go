@@ -152,6 +152,12 @@ var shapes = []shaped{
 		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
 	},
 	{
+		name:   "a view, and UPDATE that another table would refuse",
+		schema: keyed + `create table u (id int); insert into u values (1); create publication rows for table t, u with (publish = 'insert')`,
+		app:    append([]string{`update u set id = 2`}, writes...), binding: `{"event":"*","schema":"public","table":"t","view":true}`,
+		code: "event_not_published", cost: "have no primary key", unfixed: true,
+	},
+	{
 		name: "TRUNCATE that is left out", schema: keyless + `create publication rows for table t with (publish = 'insert')`, app: writes,
 		binding: `{"event":"TRUNCATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
 	},

@@ -47,6 +47,25 @@ func eventWarnings(b *Binding, rel *wal.Relation, partly map[uint32]catalog.Publ
 	return []protocol.Problem{warning(protocol.CodeEventNotPublished, c, text)}
 }
 
+// publishingAll has a publication publish all kinds of changes. missing are those that it
+// does not.
+func publishingAll(p catalog.Publishes) (missing []string, c cure) {
+	event := "INSERT"
+	for _, kind := range []struct {
+		name      string
+		published bool
+	}{{"INSERT", p.Insert}, {"UPDATE", p.Update}, {"DELETE", p.Delete}, {"TRUNCATE", p.Truncate}} {
+		if kind.published {
+			continue
+		}
+		missing = append(missing, kind.name)
+		if kind.name == "UPDATE" || kind.name == "DELETE" {
+			event = kind.name // for which there may be no SQL
+		}
+	}
+	return missing, publishingEvent(event, []string{"insert", "update", "delete", "truncate"}, p)
+}
+
 // publishingEvent has a publication publish one more kind of change.
 func publishingEvent(event string, publish []string, p catalog.Publishes) cure {
 	if event == "UPDATE" || event == "DELETE" {

@@ -31,17 +31,9 @@ func (c *Checker) checkView(ctx context.Context, b *Binding, rel *wal.Relation) 
 
 // incomplete is the problem of a view of a table of which not all changes are published.
 func incomplete(b *Binding, rel *wal.Relation, p catalog.Publishes) *protocol.Problem {
-	var missing []string
-	for _, kind := range []struct {
-		name      string
-		published bool
-	}{{"INSERT", p.Insert}, {"UPDATE", p.Update}, {"DELETE", p.Delete}, {"TRUNCATE", p.Truncate}} {
-		if !kind.published {
-			missing = append(missing, kind.name)
-		}
-	}
+	missing, c := publishingAll(p)
 	text := fmt.Sprintf("publication %s does not publish %s of %s, which a view has to follow", quote(p.Publication), strings.Join(missing, ", "), quote(rel.Schema, rel.Table))
-	return problemOf(b, protocol.CodeEventNotPublished, text, publishingEvent("INSERT", []string{"insert", "update", "delete", "truncate"}, p))
+	return problemOf(b, protocol.CodeEventNotPublished, text, c)
 }
 
 // Untraceable says why the changes of a table do not tell which of its rows they are of,
