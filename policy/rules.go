@@ -15,6 +15,7 @@ import (
 type rules struct {
 	kind       rulesKind
 	policies   []compile.Rule
+	names      []string // of policies
 	functions  sql.Functions
 	columns    map[string]compile.Column
 	statements *statements // how to ask Postgres, if the kind is byPolicies
@@ -61,6 +62,7 @@ func (r *rules) learn(f *facts) {
 	for _, p := range f.policies.stored {
 		e, err := sql.Parse(p.Using)
 		r.compilable = r.compilable && err == nil
+		r.names = append(r.names, p.Name)
 		r.policies = append(r.policies, compile.Rule{Permissive: p.Permissive, Using: e})
 	}
 }

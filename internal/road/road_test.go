@@ -34,6 +34,7 @@ var may = map[string][]string{
 	"policy/compile":  {"policy/sql", "filters", "replication/wal"},
 	"policy":          {"policy/compile", "policy/sql", "filters", "replication/wal", "internal/atomicfile", "internal/conninfo"},
 	"diagnose":        {"policy", "filters", "protocol", "replication/catalog", "replication/wal"},
+	"diagnose/doctor": {"diagnose", "policy", "protocol", "replication", "replication/catalog", "replication/wal"},
 	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile"},
 	"channels/topics": {"protocol", "replication/wal"},
 	"channels/fanout": {
@@ -50,13 +51,13 @@ var may = map[string][]string{
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},
 	"gateway":     {"channels", "protocol", "auth", "internal/heavy"},
-	"gateway/api": {"channels", "protocol", "auth", "replication"},
+	"gateway/api": {"channels", "diagnose/doctor", "protocol", "auth", "replication", "replication/catalog"},
 	"server": {
-		"gateway", "gateway/api", "channels", "channels/topics", "policy", "filters", "auth", "migrations", "protocol",
+		"gateway", "gateway/api", "channels", "channels/topics", "diagnose/doctor", "policy", "filters", "auth", "migrations", "protocol",
 		"replication", "replication/catalog", "replication/changelog", "internal/conninfo", "internal/quiet",
 	},
 	"cmd": {
-		"server", "gateway", "channels", "channels/live", "presence", "auth", "migrations",
+		"server", "gateway", "channels", "channels/live", "diagnose/doctor", "presence", "auth", "migrations",
 		"replication", "replication/changelog", "internal/conninfo", "internal/devdb",
 	},
 	"internal":            nil,

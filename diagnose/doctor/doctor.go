@@ -1,0 +1,225 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/diagnose"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication"
+	"walcast/replication/catalog"
+)
+
+// Config is whose database is examined, as the reader of it has it.
+type Config struct {
+	// Pool has at least two connections, as walcast's own role.
+	Pool *pgxpool.Pool
+	// Slot, SlotWarnBytes, SlotFailover and Publications are those of replication.Config.
+	Slot          string
+	SlotWarnBytes int64
+	SlotFailover  bool
+	Publications  []string
+	LogBytes      int64 // log-size
+	Policy        policy.Config
+	// Probe opens a replication connection and returns the identifier of the system that
+	// it leads to. nil leaves that out, as for a server that streams.
+	Probe func(context.Context) (system string, err error)
+
+	now func() time.Time // for tests; nil is time.Now
+}
+
+// Scope narrows an examination.
+type Scope struct {
+	Tables []catalog.TableName // none is all published ones, and those that roles may read
+	Roles  []string            // none is anon and authenticated, or those that walcast may become
+}
+
+// ParseTable reads the name of a table as bindings have it: schema.table, or the table
+// alone for schema public.
+func ParseTable(text string) (catalog.TableName, error) {
+	schema, table, found := strings.Cut(text, ".")
+	if !found {
+		schema, table = "public", text
+	}
+	if schema == "" || table == "" || len(schema) > protocol.MaxIdentifier || len(table) > protocol.MaxIdentifier || !protocol.IsName(text) {
+		return catalog.TableName{}, fmt.Errorf("want a table as schema.table, got %q", text)
+	}
+	return catalog.TableName{Schema: schema, Table: table}, nil
+}
+
+// tablesMost is how many tables are checked that nobody has named: each takes some
+// statements.
+const tablesMost = 300
+
+// Examine examines a database. An error means that it could not be looked at.
+func Examine(ctx context.Context, c Config, s Scope) (Report, error) {
+	if c.now == nil {
+		c.now = time.Now
+	}
+	e := examination{config: c, scope: s}
+	if err := e.look(ctx); err != nil {
+		return Report{}, err
+	}
+	if e.facts.server.number < oldest {
+		e.report.add(version(e.facts)...)
+		return e.report, nil
+	}
+	e.connection(ctx)
+	for _, check := range checks() {
+		e.report.add(check(e.facts)...)
+	}
+	return e.report, e.joins(ctx)
+}
+
+// examination is one on its way.
+type examination struct {
+	config Config
+	scope  Scope
+	facts  *facts
+	roles  []clientRole
+	likely []catalog.TableName // tables that are not published, and that roles may read
+	report Report
+}
+
+// look reads what there is.
+func (e *examination) look(ctx context.Context) error {
+	return e.config.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) (err error) {
+		if e.facts, err = look(ctx, e.config, conn.Conn()); err != nil {
+			return err
+		}
+		e.report = Report{Database: e.facts.server.database, Version: e.facts.server.version, Platform: e.facts.platform.name}
+		if e.facts.server.number < oldest {
+			return nil
+		}
+		l := &looker{ctx: ctx, conn: conn.Conn()}
+		e.roles = l.clientRoles(e.scope.Roles)
+		if len(e.scope.Tables) == 0 {
+			e.likely = l.likely(e.config.Publications, e.roles)
+		}
+		return l.err
+	})
+}
+
+// connection tells how walcast gets to the WAL.
+func (e *examination) connection(ctx context.Context) {
+	const code = "connection"
+	name := e.facts.server.database
+	if e.config.Probe == nil || !e.facts.self.replicates {
+		return
+	}
+	system, err := e.config.Probe(ctx)
+	switch {
+	case replication.IsPooler(err):
+		e.report.add(problem("pooler", Server, name, "database-url leads to a pooler, which does not pass the replication protocol").advised("%s", e.facts.platform.reached()))
+	case err != nil:
+		e.report.add(problem(code, Server, name, "no replication connection can be opened: %v", err).advised("correct what the sentence names"))
+	case e.facts.server.system != "" && system != e.facts.server.system:
+		e.report.add(problem(code, Server, name, "the replication connection leads to another server than an ordinary one (their system identifiers are %s and %s)", system, e.facts.server.system).
+			advised("%s", e.facts.platform.reached()))
+	default:
+		e.report.add(fine(code, Server, name, "a replication connection can be opened"))
+	}
+}
+
+// reached says how Postgres itself is reached.
+func (p platform) reached() string {
+	if p.direct != "" {
+		return p.direct
+	}
+	return "use the server's own host and port in database-url (PgBouncer passes the protocol from 1.23 on)"
+}
+
+// joins checks the roles, and what they would be told of tables.
+func (e *examination) joins(ctx context.Context) error {
+	operators := policy.NewOperators(e.config.Pool, nil)
+	locale, err := operators.Locale(ctx)
+	if err != nil {
+		return err
+	}
+	p := policy.New(e.config.Policy, e.config.Pool, slog.New(slog.DiscardHandler), nil)
+	c := catalog.New(e.config.Pool, e.config.Publications)
+	j := &joins{catalog: c, checker: diagnose.NewChecker(c, p, locale, operators), policy: p, pool: e.config.Pool, tables: e.facts.tables}
+	var able []clientRole
+	for _, r := range e.roles {
+		f, can, err := j.checkRole(ctx, r)
+		if err != nil {
+			return fmt.Errorf("look at role %q: %w", r.name, err)
+		}
+		e.report.add(f)
+		if can {
+			able = append(able, r)
+		}
+	}
+	for _, name := range e.tables() {
+		found, err := j.examine(ctx, name, able)
+		if err != nil {
+			return fmt.Errorf("look at table %s.%s: %w", name.Schema, name.Table, err)
+		}
+		e.report.add(found...)
+	}
+	return e.unpublished(ctx, j)
+}
+
+// tables are those to check joins of. How many are left out is a finding.
+func (e *examination) tables() []catalog.TableName {
+	if len(e.scope.Tables) > 0 {
+		return e.scope.Tables
+	}
+	var names []catalog.TableName
+	for _, t := range e.facts.tables {
+		names = append(names, catalog.TableName{Schema: t.schema, Table: t.name})
+	}
+	if left := len(names) - tablesMost; left > 0 {
+		e.report.add(warning("tables_left_out", Server, e.facts.server.database, "joins of %d of %d published tables were not checked", left, len(names)).advised("name them: --table schema.table"))
+		names = names[:tablesMost]
+	}
+	return names
+}
+
+// unpublished tells of tables that clients may read and that are not published, which may
+// be as it should.
+func (e *examination) unpublished(ctx context.Context, j *joins) error {
+	for _, name := range e.likely {
+		found, err := j.unpublished(ctx, name)
+		if err != nil {
+			return fmt.Errorf("look at table %s.%s: %w", name.Schema, name.Table, err)
+		}
+		for _, f := range found {
+			f.Verdict, f.Reason = OK, "clients may read it, and it is not published: no changes come of it, which may be as it should"
+			e.report.add(f)
+		}
+	}
+	return nil
+}
+
+// likelySQL lists tables that some role may read and that are not published, but for those
+// of Postgres, of platforms and of walcast.
+const likelySQL = `
+	select n.nspname::text, c.relname::text
+	from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
+		and n.nspname !~ '^pg_' and n.nspname <> all ('{information_schema, realtime, auth, storage, vault, extensions, graphql, supabase_functions, supabase_migrations, cron, net, pgsodium}')
+		and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+		and not exists (select from pg_publication_tables t where t.pubname = any ($1) and t.schemaname = n.nspname
+			and (t.tablename = c.relname or t.tablename in (select p.relname from pg_partition_tree(c.oid) as tree join pg_class p on p.oid = tree.relid)))
+		and exists (select from pg_roles r where r.rolname = any ($2) and has_schema_privilege(r.oid, n.oid, 'USAGE') and has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+	order by 1, 2 limit $3`
+
+// likelyMost is how many tables are told of that are not published.
+const likelyMost = 50
+
+func (l *looker) likely(publications []string, roles []clientRole) (tables []catalog.TableName) {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = r.name
+	}
+	var t catalog.TableName
+	l.rows("tables", likelySQL, []any{publications, names, likelyMost}, []any{&t.Schema, &t.Table}, func() { tables = append(tables, t) })
+	return tables
+}

@@ -1,0 +1,264 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"walcast/diagnose"
+	"walcast/policy"
+	"walcast/protocol"
+	"walcast/replication/catalog"
+	"walcast/replication/wal"
+)
+
+// joins checks what clients would be told that join with bindings to tables.
+type joins struct {
+	catalog catalog.Catalog
+	checker *diagnose.Checker
+	policy  *policy.Policy
+	pool    *pgxpool.Pool
+	tables  []table // those that are published
+}
+
+// subs are ids of users that tokens may have. A policy is said to be asked of Postgres
+// if it is for all of them: of a sub that is no value of the column's type only Postgres
+// can tell what comes of it.
+var subs = []string{"00000000-0000-0000-0000-000000000000", "1"}
+
+// claims are those of a token for a role, and of a user unless sub is "".
+func claims(role, sub string) string {
+	all := map[string]string{"role": role}
+	if sub != "" {
+		all["sub"] = sub
+	}
+	text, _ := json.Marshal(all) // a map of strings always encodes
+	return string(text)
+}
+
+// examine checks a table for roles.
+func (j *joins) examine(ctx context.Context, name catalog.TableName, roles []clientRole) ([]Finding, error) {
+	i := slices.IndexFunc(j.tables, func(t table) bool { return t.schema == name.Schema && t.name == name.Table })
+	if i < 0 {
+		return j.unpublished(ctx, name)
+	}
+	var findings []Finding
+	for _, r := range roles {
+		more, err := j.join(ctx, j.tables[i], r.name)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, more...)
+	}
+	return findings, nil
+}
+
+// unpublished says why no changes come of a table.
+func (j *joins) unpublished(ctx context.Context, name catalog.TableName) ([]Finding, error) {
+	p, err := j.checker.Unpublished(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	reasons := map[string]string{
+		protocol.CodeUnknownTable:       "there is no such table",
+		protocol.CodeNotATable:          "it is no table: only tables have changes, and those that a view reads are to be bound to",
+		protocol.CodePublicationMissing: "it is not published, as there is no publication",
+	}
+	reason := reasons[p.Code]
+	if reason == "" {
+		reason = "it is not published, so that no changes come of it"
+	}
+	return []Finding{problem(p.Code, Table, name.Schema+"."+name.Table, "%s", reason).cured(p.Fix, p.Cost, "the owner of the publication and the table")}, nil
+}
+
+// join checks a published table for a role.
+func (j *joins) join(ctx context.Context, t table, role string) ([]Finding, error) {
+	s := j.policy.Subject(role, claims(role, ""))
+	defer j.policy.Release(s)
+	told, err := j.told(ctx, s, protocol.Binding{Event: "*", Schema: t.schema, Table: t.name})
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, p := range told {
+		findings = append(findings, t.finding(p))
+	}
+	if len(told) == 0 {
+		how, err := j.judged(ctx, t, role)
+		if err != nil {
+			return nil, err
+		}
+		findings = append(findings, how)
+	}
+	more, err := j.more(ctx, t, s, told)
+	return append(findings, more...), err
+}
+
+// told is what a subject is told that joins with a binding.
+func (j *joins) told(ctx context.Context, s *policy.Subject, spec protocol.Binding) ([]protocol.Problem, error) {
+	bindings, refused := diagnose.Parse([]protocol.Binding{spec})
+	if refused != nil {
+		return []protocol.Problem{*refused}, nil
+	}
+	found, err := j.checker.Check(ctx, s, bindings)
+	if err != nil {
+		return nil, err
+	}
+	if found.Refused != nil {
+		return []protocol.Problem{*found.Refused}, nil
+	}
+	return found.Warnings, nil
+}
+
+// more is what bindings that ask for more than changes would be told beside what was told
+// already: a table that keeps its rows by key, and a filter on old rows.
+func (j *joins) more(ctx context.Context, t table, s *policy.Subject, told []protocol.Problem) ([]Finding, error) {
+	view := protocol.Binding{Event: "*", Schema: t.schema, Table: t.name}
+	view.View = true
+	of, err := j.told(ctx, s, view)
+	if err != nil {
+		return nil, err
+	}
+	var findings []Finding
+	for _, p := range of {
+		switch {
+		case p.Code == protocol.CodeSnapshotDenied || p.Code == protocol.CodeEventNotPublished: // what else is told says so, of the role and of the publication
+		case slices.ContainsFunc(told, func(o protocol.Problem) bool { return o.Code == p.Code }):
+		default:
+			f := t.finding(p)
+			f.Reason += ": a binding with snapshot or view is refused"
+			findings = append(findings, f)
+		}
+	}
+	column, err := j.outside(ctx, t, s)
+	if err != nil || column == "" {
+		return findings, err
+	}
+	of, err = j.told(ctx, s, protocol.Binding{Event: "DELETE", Schema: t.schema, Table: t.name, Filter: column + "=is.null"})
+	for _, p := range of {
+		if p.Code == protocol.CodeReplicaIdentity {
+			findings = append(findings, fine(p.Code, Table, t.qualified(), "old rows have the columns of its replica identity alone: no DELETE matches a filter on another column").cured(p.Fix, p.Cost, quote(t.owner)))
+		}
+	}
+	return findings, err
+}
+
+// outside is a column of a table that a filter can name, that the role may read and that
+// old rows do not have; "" if there is none.
+func (j *joins) outside(ctx context.Context, t table, s *policy.Subject) (string, error) {
+	rel, view, err := j.view(ctx, t, s)
+	if err != nil || rel == nil {
+		return "", err
+	}
+	for i, c := range rel.Columns {
+		if !c.Identity && view.Columns[i] && plain.MatchString(c.Name) {
+			return c.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// plain are names that stand in a filter as they are.
+var plain = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+// view is the relation of a table and what a subject may see of it; nil where the table is
+// not published any more.
+func (j *joins) view(ctx context.Context, t table, s *policy.Subject) (*wal.Relation, *policy.View, error) {
+	relations, err := j.catalog.Published(ctx, t.schema, t.name)
+	if err != nil || len(relations) == 0 {
+		return nil, nil, err
+	}
+	view, err := j.policy.View(ctx, relations[0], s)
+	return relations[0], view, err
+}
+
+// judged says how the rows of a table are judged for a role.
+func (j *joins) judged(ctx context.Context, t table, role string) (Finding, error) {
+	name := t.qualified()
+	for _, sub := range subs {
+		s := j.policy.Subject(role, claims(role, sub))
+		rel, view, err := j.view(ctx, t, s)
+		if err != nil || rel == nil {
+			j.policy.Release(s)
+			return fine("join", Table, name, "it was published a moment ago"), err
+		}
+		verdict := j.policy.Verdict(view, s)
+		asked := j.policy.Undecided(view, s)
+		j.policy.Release(s)
+		switch {
+		case verdict == policy.Open:
+			return fine("join", Table, name, "role %s gets the changes of all its rows", quote(role)), nil
+		case verdict == policy.Compiled:
+			return fine("join", Table, name, "role %s gets the changes that row-level security lets it see, which walcast decides by itself", quote(role)), nil
+		case sub == subs[len(subs)-1]:
+			why, err := j.why(ctx, t, asked)
+			return warning("policy_asked", Table, name, "which rows role %s may see is asked of Postgres, for each user and batch of changes: %s", quote(role), why).
+				advised("it works, and takes time of the database with each change: a policy that compares columns with claims (owner = auth.uid()) is decided without it"), err
+		}
+	}
+	return Finding{}, nil
+}
+
+// whySQL lists what policies of a table depend on that Postgres has to look at: other
+// tables, and functions that are more than an expression in SQL, or take arguments.
+const whySQL = `
+	select p.polname::text,
+		array(select distinct d.refobjid::regclass::text from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
+			and d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid order by 1),
+		array(select distinct f.oid::regprocedure::text from pg_depend d join pg_proc f on f.oid = d.refobjid join pg_language l on l.oid = f.prolang
+			where d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
+				and (f.pronargs > 0 or l.lanname <> 'sql' or f.provolatile = 'v' or f.prosrc ~* '\mfrom\M') order by 1)
+	from pg_policy p where p.polrelid = $1 and p.polname = any ($2) order by 1`
+
+// why says why Postgres is asked about policies.
+func (j *joins) why(ctx context.Context, t table, policies []string) (string, error) {
+	rows, err := j.pool.Query(ctx, whySQL, t.oid, policies)
+	if err != nil {
+		return "", err
+	}
+	var name string
+	var tables, functions, all []string
+	_, err = pgx.ForEachRow(rows, []any{&name, &tables, &functions}, func() error {
+		var causes []string
+		if len(tables) > 0 {
+			causes = append(causes, "reads "+strings.Join(tables, ", "))
+		}
+		if len(functions) > 0 {
+			causes = append(causes, "calls "+strings.Join(functions, ", "))
+		}
+		if len(causes) == 0 {
+			causes = []string{"compares in a way that only Postgres can decide"}
+		}
+		all = append(all, "policy "+quote(name)+" "+strings.Join(causes, " and "))
+		return nil
+	})
+	return strings.Join(all, "; "), err
+}
+
+// offer is how a text ends that goes on with the fix.
+var offer = regexp.MustCompile(`[:.]? (To (get|see|show)[a-z ]*|Cure): $`)
+
+// finding is what a join is told, as a finding about the table: without what the fix
+// repeats.
+func (t table) finding(p protocol.Problem) Finding {
+	reason := p.Message
+	for _, prefix := range []string{protocol.Warning(""), "No snapshot of " + quote(t.schema, t.name) + ": "} {
+		reason = strings.TrimPrefix(reason, prefix)
+	}
+	if said := p.Fix; said != "" || p.Cost != "" {
+		if said == "" {
+			said = p.Cost
+		}
+		reason = strings.TrimRight(offer.ReplaceAllString(strings.TrimSuffix(reason, said), ""), ". ")
+	}
+	v := Problem
+	if p.Code == protocol.CodeNoKey {
+		v = Warning
+	}
+	return found(v, p.Code, Table, t.qualified(), "%s", reason).cured(p.Fix, p.Cost, quote(t.owner))
+}

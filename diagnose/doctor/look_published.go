@@ -1,0 +1,150 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+
+	"walcast/diagnose"
+	"walcast/replication/catalog"
+)
+
+func (l *looker) publications(f *facts) {
+	var p publication
+	l.rows("publications", `
+		select p.pubname::text, pg_get_userbyid(p.pubowner)::text, p.puballtables, p.pubviaroot, (select count(*) from pg_publication_tables t where t.pubname = p.pubname)
+		from pg_publication p where p.pubname = any ($1) order by array_position($1, p.pubname::text)`,
+		[]any{f.config.Publications}, []any{&p.name, &p.owner, &p.allTables, &p.viaRoot, &p.tables},
+		func() { f.publications = append(f.publications, p) })
+	if l.err != nil {
+		return
+	}
+	partly, err := catalog.New(l.conn, f.config.Publications).Publishes(l.ctx, "*", "*")
+	if err != nil {
+		l.err = err
+		return
+	}
+	for _, of := range partly {
+		for i := range f.publications {
+			if p := &f.publications[i]; p.name == of.Publication {
+				p.missing, p.all, p.allCost = diagnose.PublishAll(of)
+			}
+		}
+	}
+}
+
+// publishedFrom lists what is published: the root of a partitioned table or its
+// partitions, as each publication has it. The names of its columns exist from 15 on.
+const publishedFrom = `(
+	select p.oid as publication, p.pubname::text as pubname, p.pubupdate or p.pubdelete as olds, c.*, n.nspname,
+		to_jsonb(t) -> 'attnames' as names, to_jsonb(t) ->> 'rowfilter' as rowfilter
+	from pg_publication p
+	join pg_publication_tables t on t.pubname = p.pubname
+	join pg_namespace n on n.nspname = t.schemaname
+	join (select oid, relname, relnamespace, relkind, relispartition, relowner, relreplident from pg_class) c on c.relnamespace = n.oid and c.relname = t.tablename
+	where p.pubname = any ($1)) as t`
+
+// usableKey asks for an index i of table that can be a replica identity.
+const usableKey = `i.indisvalid and i.indimmediate`
+
+const tablesSQL = `
+	select t.oid, t.nspname::text, t.relname::text, t.relkind::text, t.relispartition, pg_get_userbyid(t.relowner)::text,
+		exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary and ` + usableKey + `),
+		count(distinct t.names) < 2,
+		array(select a.attname::text from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+			and a.attlen = -1 and a.attstorage <> 'p' and t.relreplident <> 'f' order by a.attnum),
+		t.relreplident = 'f' and exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated <> '' and not a.attisdropped),
+		not exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated = 'v' and not a.attisdropped)
+	from ` + publishedFrom + `
+	group by t.oid, t.nspname, t.relname, t.relkind, t.relispartition, t.relowner, t.relreplident order by 2, 3`
+
+// brokenSQL lists the tables whose UPDATE and DELETE fail at the writer: rows are in
+// partitions, so that it is the replica identity of each that counts. What Postgres wants
+// of an identity: that there is one, that the publication has its columns (all of them for
+// FULL, and from 18 on generated ones too), and that the row filter reads no others.
+//
+// The columns of a row filter are noted by Postgres together with those of the list: where
+// there are both, its text is searched.
+const brokenSQL = `
+	select t.oid, l.relreplident::text, ln.nspname || '.' || l.relname, l.oid <> t.oid,
+		case l.relreplident when 'f' then false when 'n' then true else not exists (select from pg_index i where i.indrelid = l.oid and ` + usableKey + ` and ` + isIdentity + `) end as none,
+		k.unlisted, k.filtered, t.pubname,
+		array(select jsonb_array_elements_text(case jsonb_typeof(t.names) when 'array' then t.names end)), coalesce(t.rowfilter, ''),
+		coalesce((select case o.relkind when 'p' then '' else 'ONLY ' end || format('%I.%I', n.nspname, o.relname)
+			from pg_publication_rel r join pg_class o on o.oid = r.prrelid join pg_namespace n on n.oid = o.relnamespace
+			where r.prpubid = t.publication and r.prrelid in (` + lineage + `) and to_jsonb(r) ->> 'prattrs' is not null limit 1), '')
+	from ` + publishedFrom + `
+	cross join lateral (select t.oid as oid union select relid::oid from pg_partition_tree(t.oid)) as tree
+	join pg_class l on l.oid = tree.oid and l.relkind = 'r'
+	join pg_namespace ln on ln.oid = l.relnamespace
+	cross join lateral (select array(
+		select a.attname::text from pg_attribute a where a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
+			and case l.relreplident when 'f' then a.attgenerated = '' or current_setting('server_version_num')::int >= 180000
+				else exists (select from pg_index i where i.indrelid = l.oid and ` + usableKey + ` and ` + isIdentity + ` and a.attnum = any (i.indkey::int2[])) end) as columns) as own
+	cross join lateral (select
+		array(select c from unnest(own.columns) c where jsonb_typeof(t.names) = 'array' and not t.names ? c) as unlisted,
+		array(select distinct a.attname::text from pg_publication_rel r
+			join pg_depend d on d.classid = 'pg_publication_rel'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = r.prrelid
+			join pg_attribute a on a.attrelid = r.prrelid and a.attnum = d.refobjsubid and a.attnum > 0
+			where r.prpubid = t.publication and r.prrelid in (` + lineage + `) and t.rowfilter is not null
+				and (to_jsonb(r) ->> 'prattrs' is null or strpos(t.rowfilter, quote_ident(a.attname)) > 0)
+				and not a.attname::text = any (own.columns)) as filtered) as k
+	where t.olds order by 1, 5 desc, 3, 8`
+
+// isIdentity is of an index i of l whether it is the table's replica identity.
+const isIdentity = `case l.relreplident when 'd' then i.indisprimary else i.indisreplident end`
+
+// lineage is a table and all that it is a partition of.
+const lineage = `select l.oid union select a.relid::oid from pg_partition_ancestors(l.oid) a`
+
+func (l *looker) tables(f *facts) {
+	var t table
+	l.rows("published tables", tablesSQL, []any{f.config.Publications},
+		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.publishedOnce, &t.longs, &t.generated, &t.onlyStored},
+		func() { f.tables = append(f.tables, t) })
+	var oid uint32
+	var b broken
+	var listed []string
+	var filter, object string
+	l.rows("replica identities", brokenSQL, []any{f.config.Publications},
+		[]any{&oid, &b.identity, &b.part, &b.isPart, &b.none, &b.unlisted, &b.filtered, &b.publication, &listed, &filter, &object}, func() {
+			if !b.none && len(b.unlisted)+len(b.filtered) == 0 {
+				return
+			}
+			b.again = publishAgain(b, listed, filter, object)
+			for i := range f.tables {
+				if t := &f.tables[i]; t.oid == oid && t.broken.part == "" {
+					t.broken = b
+				}
+			}
+		})
+	for i := range f.tables {
+		l.shape(&f.tables[i])
+	}
+}
+
+// shape looks what a broken table lets be done.
+func (l *looker) shape(t *table) {
+	if l.err != nil || t.broken.part == "" {
+		return
+	}
+	var s catalog.Shape
+	s, l.err = catalog.New(l.conn, nil).Shape(l.ctx, t.oid)
+	t.broken.full, t.broken.fullCost = diagnose.FullIdentity(t.schema, t.name, s)
+}
+
+// publishAgain is SQL that publishes a table with the columns that a publication lists,
+// and those that it lacks. It is "" where the publication has no list of the table.
+func publishAgain(b broken, listed []string, filter, object string) string {
+	if object == "" || len(b.unlisted) == 0 {
+		return ""
+	}
+	var columns []string
+	for _, c := range append(listed, b.unlisted...) {
+		columns = append(columns, quote(c))
+	}
+	if filter != "" {
+		filter = " WHERE (" + filter + ")"
+	}
+	return fmt.Sprintf("BEGIN; ALTER PUBLICATION %[1]s DROP TABLE %[2]s; ALTER PUBLICATION %[1]s ADD TABLE %[2]s (%[3]s)%[4]s; COMMIT;",
+		quote(b.publication), object, strings.Join(columns, ", "), filter)
+}
