@@ -145,9 +145,12 @@ func (s *Server) serve(ctx context.Context, replaced bool) error {
 		return errors.Join(err, s.Close())
 	}
 	defer p.close()
+	stages := p.stages(s)
 	if replaced {
 		p.gateway.Bar()
+	} else {
+		stages = append(stages, stage{"doctor", func(ctx context.Context) error { return p.examineOnce(ctx, s) }})
 	}
-	err = runStages(ctx, p.stages(s), p.logger)
+	err = runStages(ctx, stages, p.logger)
 	return errors.Join(err, s.Close())
 }

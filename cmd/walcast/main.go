@@ -29,6 +29,7 @@ const (
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a database's changes to clients."`
 	Dev     devCmd     `cmd:"" help:"Try it: serve a private throwaway Postgres with demo tables and keys."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with a database, and the SQL that mends it. Exit code 0: nothing, 1: something, 2: it could not look."`
 	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime, as the database's owner: private channels, and messages from SQL."`
 	Token   tokenCmd   `cmd:"" help:"Mint a JWT."`
 	Slot    slotCmd    `cmd:"" help:"Look at the replication slot, or drop it."`
@@ -90,14 +91,22 @@ func run(ctx context.Context, args []string, term terminal) int {
 		return report(term, err, exitUsage)
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	if err := parsed.Run(term); err != nil {
-		var wrong *settingError
-		if errors.As(err, &wrong) {
-			return report(term, err, exitUsage)
-		}
-		return report(term, err, exitFailed)
+	return ended(parsed.Run(term), term)
+}
+
+// ended is the exit code of a subcommand.
+func ended(err error, term terminal) int {
+	var wrong *settingError
+	var exit *exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &wrong):
+		return report(term, err, exitUsage)
+	case errors.As(err, &exit):
+		return exit.report(term)
 	}
-	return 0
+	return report(term, err, exitFailed)
 }
 
 // spelled is a command line as kong has it, of one that asks for help or the version as

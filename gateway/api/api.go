@@ -48,6 +48,7 @@ type Parts struct {
 	Hub      Hub
 	Verifier *auth.Verifier
 	Status   func() replication.Status // for /readyz
+	Doctor   Doctor
 	Metrics  prometheus.Gatherer
 }
 
@@ -69,6 +70,7 @@ func (a *API) Handler() http.Handler {
 	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
+	examined := newExaminations(a.parts.Doctor, requests)
 	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
@@ -78,6 +80,7 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
 		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
+		mux.Handle(prefix+"/api/doctor", serving(reading(examined.get)))
 	}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))
 	mux.HandleFunc("/healthz", reading(healthcheck))
