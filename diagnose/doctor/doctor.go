@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -31,7 +32,8 @@ type Config struct {
 	// it leads to. nil leaves that out, as for a server that streams.
 	Probe func(context.Context) (system string, err error)
 
-	now func() time.Time // for tests; nil is time.Now
+	now     func() time.Time // for tests; nil is time.Now
+	openFor time.Duration    // for tests: how long a transaction is open that is told of; 0 is openFor
 }
 
 // Scope narrows an examination.
@@ -53,6 +55,9 @@ func ParseTable(text string) (catalog.TableName, error) {
 	return catalog.TableName{Schema: schema, Table: table}, nil
 }
 
+// openFor is how long a transaction has been open that is told of.
+const openFor = 30 * time.Second
+
 // tablesMost is how many tables are checked that nobody has named: each takes some
 // statements.
 const tablesMost = 300
@@ -62,6 +67,7 @@ func Examine(ctx context.Context, c Config, s Scope) (Report, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	c.openFor = cmp.Or(c.openFor, openFor)
 	e := examination{config: c, scope: s}
 	if err := e.look(ctx); err != nil {
 		return Report{}, err

@@ -19,6 +19,7 @@ type facts struct {
 	waits        []wait // only where the slot has still to be made
 	publications []publication
 	tables       []table
+	private      private
 }
 
 // server is the server and the connection to it.
@@ -59,6 +60,7 @@ type self struct {
 	acting     string // as whom its sessions run, which is another if a role is set for it
 	replicates bool   // it has REPLICATION, or what a platform has in place of it
 	beats      bool   // it may write the heartbeat
+	monitors   bool   // it sees what other roles do
 }
 
 // streams are the connections that read the WAL.

@@ -183,6 +183,42 @@ var tableFailures = []failure{
 		want: Finding{Code: "not_published", Verdict: OK, About: About{Table, "public.u"}, Reason: "clients may read it, and it is not published", Fix: `ALTER PUBLICATION "rows" ADD TABLE "public"."u";`, By: "the owner"},
 	},
 	{
+		name: "a partitioned table under its own name", schema: strings.Replace(parted, "id int", "id int primary key", 1) + `create publication rows for table t with (publish_via_partition_root = true)`,
+		want: Finding{Code: "publication_root", Verdict: OK, About: About{Publication, "rows"}, Reason: "partitioned tables have their changes under their own name, and TRUNCATE of a single partition is not told"},
+	},
+	{
+		name: "partitions under theirs", schema: strings.Replace(parted, "id int", "id int primary key", 1) + onRows,
+		want: Finding{Code: "partition", Verdict: OK, About: About{Table, "public.t_low"}, Reason: "it is a partition, and has its changes under its own name"},
+	},
+	{
+		name: "a publication for all tables", schema: keyed + `create publication rows for all tables`,
+		want: Finding{Code: "publication_all_tables", Verdict: OK, About: About{Publication, "rows"}, Reason: "UPDATE and DELETE will fail on every table that is made without a primary key"},
+	},
+	{
+		name: "a publication for all tables, of which there are none", schema: `create publication rows for all tables`,
+		want: Finding{Code: "publication_empty", Verdict: Warning, About: About{Publication, "rows"}, Reason: "it is for all tables, and there are none", Advice: "make tables"},
+	},
+	{
+		name: "long values", schema: healthy,
+		want: aboutT(OK, "unchanged_values", "an UPDATE leaves out long values that it has not changed, of note"),
+	},
+	{
+		name: "filters on old rows", schema: healthy, app: writes,
+		want: aboutT(OK, "replica_identity", "no DELETE matches a filter on another column").with(`ALTER TABLE "public"."t" REPLICA IDENTITY FULL;`, fullOf, byPostgres),
+	},
+	{
+		name: "filters on old rows beside a list of columns", schema: keyed + `create publication rows for table t (id, note)`, from: 15,
+		want: aboutT(OK, "replica_identity", "no DELETE matches a filter on another column").advising("REPLICA IDENTITY FULL would make every UPDATE of the table fail"),
+	},
+	{
+		name: "a policy that is decided without Postgres", schema: keyed + `alter table t enable row level security; create policy p on t using (note = (auth.jwt() ->> 'sub')); ` + onRows,
+		want: aboutT(OK, "join", `role "authenticated" gets the changes that row-level security lets it see, which walcast decides by itself`),
+	},
+	{
+		name: "rights of a group that its member does not inherit", schema: `create table t (id int primary key, note text); do $$ begin create role readers_of_$db; end $$; grant select on t to readers_of_$db, authenticated; grant readers_of_$db to anon; ` + onRows,
+		want: aboutT(Problem, "not_granted", `role "anon" may not SELECT from "public"."t"`).with(`GRANT SELECT ON "public"."t" TO "anon";`, "whoever has the role", byPostgres),
+	},
+	{
 		name: "row_security is off for walcast's role", schema: healthy + `; alter role $role set row_security = off`,
 		want: Finding{
 			Code: "row_security", Verdict: Warning, About: About{Setting, "row_security"}, Reason: `row_security is off for sessions of role "$role": a query that policies would filter raises an error there`,

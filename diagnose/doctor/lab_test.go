@@ -50,11 +50,15 @@ func labOn(t *testing.T, db *devdb.DB, statements ...string) *lab {
 	}
 	l.config = Config{
 		Slot: "walcast", SlotWarnBytes: 10 << 30, Publications: []string{"rows"}, LogBytes: 64 << 20, Policy: policy.DefaultConfig(),
-		Probe: func(ctx context.Context) (string, error) { return replication.Probe(ctx, l.dsn()) },
+		Probe: probeOf(l.dsn()),
 	}
 	l.config.Slot = db.Name
 	l.config.Pool = l.pool()
 	return l
+}
+
+func probeOf(url string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) { return replication.Probe(ctx, url) }
 }
 
 // dropRole forgets a role that was made for the test; the server may be shared.

@@ -63,6 +63,7 @@ func look(ctx context.Context, c Config, conn *pgx.Conn) (*facts, error) {
 	l.self(&f.self)
 	l.publications(f)
 	l.tables(f)
+	l.private(&f.private)
 	if l.err == nil {
 		f.slots, l.err = replication.SlotStatus(ctx, conn)
 	}
@@ -142,8 +143,9 @@ func (l *looker) self(s *self) {
 		select session_user::text, current_user::text,
 			coalesce((select rolreplication or rolsuper from pg_roles where rolname = session_user), false)
 				or exists (select from pg_roles g where g.rolname = 'rds_replication' and pg_has_role(session_user, g.oid, 'MEMBER')),
-			(select bool_or(has_function_privilege(oid, 'EXECUTE')) from pg_proc where proname = 'pg_logical_emit_message' and pronamespace = 'pg_catalog'::regnamespace)`,
-		nil, &s.name, &s.acting, &s.replicates, &s.beats)
+			(select bool_or(has_function_privilege(oid, 'EXECUTE')) from pg_proc where proname = 'pg_logical_emit_message' and pronamespace = 'pg_catalog'::regnamespace),
+			pg_has_role(current_user, 'pg_monitor', 'USAGE')`,
+		nil, &s.name, &s.acting, &s.replicates, &s.beats, &s.monitors)
 }
 
 // streams looks at the connections that read the WAL. Of those of other roles only the
@@ -167,10 +169,10 @@ func (l *looker) waits(f *facts) {
 	l.rows("open transactions", `
 		select format('process %s of role %s in database %s has written and is open for %s', pid, usename, datname, date_trunc('second', now() - xact_start)),
 			format('SELECT pg_terminate_backend(%s);', pid)
-		from pg_stat_activity where backend_xid is not null and xact_start < now() - interval '30 s' and pid <> pg_backend_pid()
+		from pg_stat_activity where backend_xid is not null and xact_start < clock_timestamp() - make_interval(secs => $1) and pid <> pg_backend_pid()
 		union all
 		select format('prepared transaction %s of role %s in database %s waits for its end since %s', quote_literal(gid), owner, database, date_trunc('second', now() - prepared)),
 			case when database = current_database() then format('ROLLBACK PREPARED %s;', quote_literal(gid)) else '' end
 		from pg_prepared_xacts order by 1`,
-		nil, []any{&w.text, &w.fix}, func() { f.waits = append(f.waits, w) })
+		[]any{f.config.openFor.Seconds()}, []any{&w.text, &w.fix}, func() { f.waits = append(f.waits, w) })
 }

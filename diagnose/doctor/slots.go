@@ -76,6 +76,10 @@ func retained(f *facts, s *replication.Slot) Finding {
 
 // waiting says what the slot would wait for when it is made.
 func waiting(f *facts) (findings []Finding) {
+	if !f.self.monitors {
+		findings = append(findings, fine("open_transaction_unseen", Slot, f.config.Slot, "transactions of other roles that it would wait for are not seen, but for prepared ones, as walcast's role is not in pg_monitor").
+			cured("GRANT pg_monitor TO "+quote(f.self.acting)+";", "it then sees what other roles do, statements included", superuser))
+	}
 	for _, w := range f.waits {
 		wait := warning("open_transaction", Slot, f.config.Slot, "the slot cannot be made before it ends: %s", w.text)
 		if w.fix == "" {
