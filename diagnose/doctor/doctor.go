@@ -15,6 +15,7 @@ import (
 	"walcast/protocol"
 	"walcast/replication"
 	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // Config is whose database is examined, as the reader of it has it.
@@ -150,7 +151,7 @@ func (e *examination) joins(ctx context.Context) error {
 	}
 	p := policy.New(e.config.Policy, e.config.Pool, slog.New(slog.DiscardHandler), nil)
 	c := catalog.New(e.config.Pool, e.config.Publications)
-	j := &joins{catalog: c, checker: diagnose.NewChecker(c, p, locale, operators), policy: p, pool: e.config.Pool, tables: e.facts.tables}
+	j := &joins{catalog: c, checker: diagnose.NewChecker(c, p, locale, operators), policy: p, pool: e.config.Pool, tables: e.facts.tables, relations: map[uint32]*wal.Relation{}}
 	var able []clientRole
 	for _, r := range e.roles {
 		f, can, err := j.checkRole(ctx, r)

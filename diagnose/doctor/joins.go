@@ -24,6 +24,8 @@ type joins struct {
 	policy  *policy.Policy
 	pool    *pgxpool.Pool
 	tables  []table // those that are published
+
+	relations map[uint32]*wal.Relation // by OID, so that policy reads each once for a role
 }
 
 // subs are ids of users that tokens may have. A policy is said to be asked of Postgres
@@ -169,12 +171,17 @@ var plain = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 // view is the relation of a table and what a subject may see of it; nil where the table is
 // not published any more.
 func (j *joins) view(ctx context.Context, t table, s *policy.Subject) (*wal.Relation, *policy.View, error) {
-	relations, err := j.catalog.Published(ctx, t.schema, t.name)
-	if err != nil || len(relations) == 0 {
-		return nil, nil, err
+	rel := j.relations[t.oid]
+	if rel == nil {
+		relations, err := j.catalog.Published(ctx, t.schema, t.name)
+		if err != nil || len(relations) == 0 {
+			return nil, nil, err
+		}
+		rel = relations[0]
+		j.relations[t.oid] = rel
 	}
-	view, err := j.policy.View(ctx, relations[0], s)
-	return relations[0], view, err
+	view, err := j.policy.View(ctx, rel, s)
+	return rel, view, err
 }
 
 // judged says how the rows of a table are judged for a role.

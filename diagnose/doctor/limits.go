@@ -43,8 +43,12 @@ func replicationSlots(f *facts) []Finding {
 	if free := s.number() - int64(f.streams.slots); free > 0 {
 		return []Finding{fine(code, Setting, s.name, "%d of %d slots are free", free, s.number())}
 	}
-	return []Finding{f.platform.change(problem(code, Setting, s.name, "all %d slots that max_replication_slots allows are taken, so that slot %s cannot be made", s.number(), quote(f.config.Slot)),
-		s, strconv.FormatInt(s.number()+5, 10), "each takes a little shared memory")}
+	full := f.platform.change(problem(code, Setting, s.name, "all %d slots that max_replication_slots allows are taken, so that slot %s cannot be made", s.number(), quote(f.config.Slot)),
+		s, strconv.FormatInt(s.number()+5, 10), "each takes a little shared memory")
+	if idle := f.idleSlots(); len(idle) > 0 {
+		full.Advice = strings.TrimPrefix(full.Advice+"; or drop one that is not used any more, of those that nobody reads: "+strings.Join(idle, ", "), "; ")
+	}
+	return []Finding{full}
 }
 
 // slotLimit looks how much WAL a slot may keep.

@@ -77,7 +77,7 @@ func TestPlatformsAreToldAndSpokenTo(t *testing.T) {
 			l := labOn(t, server, `drop table if exists t; drop publication if exists rows`, healthy)
 			t.Cleanup(func() { l.plainAgain() })
 			l.run(c.looksOn(l))
-			l.config.Probe = func(context.Context) (string, error) { return "", poolerError(t) }
+			l.config.Probe = func(context.Context) (string, error) { return "", poolerError() }
 			r := l.examine()
 			if r.Platform != c.platform {
 				t.Errorf("the platform is %q", r.Platform)
@@ -116,8 +116,7 @@ func (l *lab) plainAgain() {
 }
 
 // poolerError is the error that a pooler's answer makes.
-func poolerError(t *testing.T) error {
-	t.Helper()
+func poolerError() error {
 	return replication.Explain(&pgconn.PgError{Code: "08P01", Message: "unsupported startup parameter: replication"}, &pgconn.Config{})
 }
 

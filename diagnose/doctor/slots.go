@@ -17,6 +17,16 @@ func (f *facts) slot() *replication.Slot {
 	return nil
 }
 
+// idleSlots names the logical slots that nobody reads, with what each keeps.
+func (f *facts) idleSlots() (names []string) {
+	for _, s := range f.slots {
+		if !s.Active {
+			names = append(names, fmt.Sprintf("%s (%s)", s.Name, bytesOf(s.RetainedBytes)))
+		}
+	}
+	return names
+}
+
 // dropped is SQL that drops a slot.
 func dropped(slot string) string {
 	return "SELECT pg_drop_replication_slot('" + strings.ReplaceAll(slot, "'", "''") + "');"

@@ -130,6 +130,18 @@ func TestAForeignSlotThatKeepsMuchIsFound(t *testing.T) {
 	}
 }
 
+// TestSlotsThatCouldBeDroppedAreNamed where there is no place for ours.
+func TestSlotsThatCouldBeDroppedAreNamed(t *testing.T) {
+	f := &facts{
+		config: Config{Slot: "walcast"}, streams: streams{slots: 2}, settings: map[string]setting{"max_replication_slots": {name: "max_replication_slots", value: "2", restarts: true}},
+		slots: []replication.Slot{{Name: "theirs", SlotWAL: replication.SlotWAL{RetainedBytes: 3 << 20}}, {Name: "read", Active: true}},
+	}
+	got := replicationSlots(f)
+	if len(got) != 1 || got[0].Verdict != Problem || got[0].Advice != "or drop one that is not used any more, of those that nobody reads: theirs (3 MB)" || got[0].Fix != "ALTER SYSTEM SET max_replication_slots = '7';" {
+		t.Errorf("found %+v", got)
+	}
+}
+
 // TestTransactionsThatASlotWouldWaitForAreFound, prepared ones too.
 func TestTransactionsThatASlotWouldWaitForAreFound(t *testing.T) {
 	l := newServer(t, map[string]string{"max_prepared_transactions": "5"}, healthy, "begin; insert into t values (1); prepare transaction 'left behind'")

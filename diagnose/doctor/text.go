@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // WriteText writes a report for people: what is wrong first, with what mends it, then what
 // is as it should be.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "database %s, Postgres %s", r.Database, r.Version)
+	fmt.Fprintf(&b, "database %s, Postgres %s", oneLine(r.Database), r.Version)
 	if r.Platform != "" {
 		fmt.Fprintf(&b, ", %s", r.Platform)
 	}
@@ -36,10 +37,10 @@ func (r Report) WriteText(w io.Writer) error {
 
 // write writes a finding, of which each part has a line.
 func (f Finding) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  %s: %s [%s]\n", f.About, f.Reason, f.Code)
+	fmt.Fprintf(b, "  %s: %s [%s]\n", oneLine(f.About.String()), oneLine(f.Reason), f.Code)
 	for _, part := range []struct{ label, text string }{{"fix", f.Fix}, {"as", f.By}, {"cost", f.Cost}, {"do", f.Advice}} {
 		if part.text != "" {
-			fmt.Fprintf(b, "    %-5s %s\n", part.label+":", part.text)
+			fmt.Fprintf(b, "    %-5s %s\n", part.label+":", oneLine(part.text))
 		}
 	}
 	if f.Restart {
@@ -80,7 +81,7 @@ func (f Finding) script(b *strings.Builder, written map[string]bool) {
 	case f.Fix == "":
 	case written[f.Fix]:
 		b.WriteString("-- (the statement is above)\n")
-	case f.Cost != "" || strings.ContainsAny(f.Fix, "\r\n"):
+	case f.Cost != "" || oneLine(f.Fix) != f.Fix:
 		fmt.Fprintf(b, "-- %s\n", oneLine(f.Fix))
 	default:
 		fmt.Fprintf(b, "%s\n", f.Fix)
@@ -90,5 +91,13 @@ func (f Finding) script(b *strings.Builder, written map[string]bool) {
 	}
 }
 
-// oneLine keeps names with line ends in them from ending a comment.
-func oneLine(text string) string { return strings.NewReplacer("\r", " ", "\n", " ").Replace(text) }
+// oneLine is text without line ends, which would end a comment, and without what a
+// terminal acts on: names are chosen by whoever makes a table.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
