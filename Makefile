@@ -46,7 +46,7 @@ help: ## print this
 build: ## bin/walcast, static, with its version
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/walcast ./cmd/walcast
 
-dev: build ## try it: a throwaway Postgres, a writer and a subscriber (installs Postgres if need be)
+dev: build ## try it: a page to open, a throwaway Postgres and a writer (installs Postgres if need be)
 	@set -e; bin="$$(scripts/postgres.sh)"; WALCAST_PG_BIN="$$bin" exec bin/walcast dev --demo
 
 test: ## everything: race detector, real Postgres, real clients (installs what it lacks)

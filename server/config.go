@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -36,6 +37,10 @@ type Config struct {
 	// with a client_id have received, and since when access to tables is as it is; ""
 	// remembers nothing.
 	StateDir string
+
+	// Page answers requests for what is no endpoint, such as /; nil answers that there is
+	// nothing. It is no setting: walcast dev has a page.
+	Page http.Handler
 
 	Log         changelog.Config
 	Replication replication.Config

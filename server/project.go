@@ -102,7 +102,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	}
 	return api.New(limits, api.Parts{
 		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
-		Doctor: p.examine,
+		Doctor: p.examine, Page: p.config.Page,
 	})
 }
 

@@ -30,6 +30,8 @@ client
 var page = template.Must(template.New("banner").Parse(`
 walcast is serving a private Postgres{{with .DataDir}} kept in {{.}}{{else}} that is gone when it stops{{end}}.
 
+Open {{.URL}} in two windows: they see each other, and every row.
+
   URL           {{.URL}}
   anon key      {{.AnonKey}}
   service key   {{.ServiceKey}}

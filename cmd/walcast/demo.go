@@ -200,6 +200,7 @@ func (d demo) write(ctx context.Context, socket *websocket.Conn) error {
 			return fmt.Errorf("insert the demo's row: %w", err)
 		}
 		if n%25 == 0 {
+			fmt.Fprintf(d.out, "demo: the page is at %s\n", d.url) // the banner has scrolled away
 			heartbeat := demoFrame{Ref: "hb", Topic: "phoenix", Event: "heartbeat", Payload: json.RawMessage(`{}`)}
 			if err := socket.WriteJSON(heartbeat); err != nil {
 				return fmt.Errorf("send the demo's heartbeat: %w", err)

@@ -7,6 +7,8 @@ create table if not exists messages (
 	body       text not null,
 	sent_at    timestamptz not null default now()
 );
+-- What a page calls a message that it sends, before it has an id.
+alter table messages add column if not exists ref uuid not null default gen_random_uuid();
 -- Without the full old row, a DELETE could not be matched by channel_id.
 alter table messages replica identity full;
 

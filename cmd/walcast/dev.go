@@ -13,8 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"walcast/examples/todos"
 	"walcast/internal/devdb"
 	"walcast/server"
 )
@@ -55,7 +57,17 @@ func (c *devCmd) Run(ctx context.Context, term terminal) (err error) {
 
 // serve serves the demo database and prints the banner when it streams.
 func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term terminal, logger *slog.Logger) error {
+	keys, err := newDevKeys(key)
+	if err != nil {
+		return err
+	}
+	pool, err := pgxpool.New(ctx, db.DSN("postgres"))
+	if err != nil {
+		return fmt.Errorf("connect the page to the private Postgres: %w", err)
+	}
+	defer pool.Close()
 	config := server.DefaultConfig()
+	config.Page = todos.Page(keys.anon, insertWith(pool))
 	config.Listen = c.Listen
 	config.Migrate = true // private channels and messages from SQL can be tried too
 	config.Replication.DatabaseURL = db.DSN("postgres")
@@ -65,9 +77,9 @@ func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term t
 	if err != nil {
 		return named(err)
 	}
-	b, err := c.banner(s.Addr(), db, key)
-	if err != nil {
-		return err
+	b := banner{
+		URL: "http://" + reachable(s.Addr()), AnonKey: keys.anon, ServiceKey: keys.service, JWTSecret: key,
+		Database: db.DSN("postgres"), DataDir: c.DataDir,
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	streaming := make(chan struct{})
@@ -127,17 +139,27 @@ func randomSecret() string {
 	return hex.EncodeToString(b[:])
 }
 
-func (c *devCmd) banner(address string, db *devdb.Server, key string) (banner, error) {
-	b := banner{URL: "http://" + reachable(address), JWTSecret: key, Database: db.DSN("postgres"), DataDir: c.DataDir}
+// devKeys are tokens for a page and for its server.
+type devKeys struct{ anon, service string }
+
+func newDevKeys(secret string) (k devKeys, err error) {
 	now := time.Now()
-	for role, to := range map[string]*string{"anon": &b.AnonKey, "service_role": &b.ServiceKey} {
-		token, err := mint(key, map[string]any{"role": role, "iss": "walcast", "iat": now.Unix(), "exp": now.Add(keyLife).Unix()})
+	for role, to := range map[string]*string{"anon": &k.anon, "service_role": &k.service} {
+		*to, err = mint(secret, map[string]any{"role": role, "iss": "walcast", "iat": now.Unix(), "exp": now.Add(keyLife).Unix()})
 		if err != nil {
-			return banner{}, err
+			return k, err
 		}
-		*to = token
 	}
-	return b, nil
+	return k, nil
+}
+
+// insertWith writes what the page has somebody say, as the server of an app does.
+func insertWith(pool *pgxpool.Pool) func(context.Context, todos.Message) (xid string, err error) {
+	return func(ctx context.Context, m todos.Message) (xid string, err error) {
+		err = pool.QueryRow(ctx, `with message as (insert into messages (ref, channel_id, author, body) values ($1, $2, $3, $4))
+			select pg_current_xact_id()::text`, m.Ref, m.Channel, m.Author, m.Body).Scan(&xid)
+		return xid, err
+	}
 }
 
 // reachable is an address that a client on this machine can use: one that

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -127,4 +129,42 @@ func TestDevTablesAreGuarded(t *testing.T) {
 	if want := "t t f f"; got != want {
 		t.Errorf("row security of todos, anon reads messages, writes messages, reads todos = %s; want %s", got, want)
 	}
+}
+
+func TestDevServesItsPage(t *testing.T) {
+	cleared(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	d := startDev(t, ctx)
+	defer d.end(t)
+	url := d.printed(t, ctx, `Open (http://\S+) in two windows`)
+	if page := fetched(t, ctx, http.MethodGet, url, ""); !strings.Contains(page, `<script type="module" src="/app.js">`) {
+		t.Errorf("%s has no page:\n%s", url, page)
+	}
+	const message = `{"ref":"00000000-0000-4000-8000-000000000001","channel":42,"author":"Ada","body":"by the page"}`
+	said := fetched(t, ctx, http.MethodPost, url+"/messages", message)
+	got := d.psql(t, ctx, `select format('{"xid":"%s"} %s %s %s', xmin, ref, author, body) from messages`)
+	if want := strings.TrimSpace(said) + " 00000000-0000-4000-8000-000000000001 Ada by the page"; got != want {
+		t.Errorf("the table has %s; want %s", got, want)
+	}
+}
+
+// fetched is the text of a successful answer.
+func fetched(t *testing.T, ctx context.Context, method, url, body string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s is answered with %s %s %v", method, url, response.Status, text, err)
+	}
+	return string(text)
 }

@@ -80,7 +80,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	// What is no setting: constants, what serve and server set themselves, or what
 	// is at odds with the secret that is given here.
 	others := map[string]bool{
-		"Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
+		"Page": true, "Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
 		"Channels.Locale": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true,

@@ -10,7 +10,7 @@ const CURSORS_EVERY = 50 // ms
 const me = { key: crypto.randomUUID(), meta: { name: ['Ada', 'Bob', 'Eve', 'Ida', 'Joe', 'Kim', 'Leo', 'Mia'][Math.floor(Math.random() * 8)] } }
 
 function App() {
-  return h(Cursors, null, h('main', null, h('h1', null, `Channel ${CHANNEL}`), h(Online), h(Notes)))
+  return h(Cursors, null, h('main', null, h('h1', null, `Channel ${CHANNEL}`), h(Online), h(Messages)))
 }
 
 function Online() {
@@ -19,22 +19,23 @@ function Online() {
   return h('ul', { className: 'online' }, names)
 }
 
-/** What is written here shows at once, pale, and for good when its transaction has come back. */
-function Notes() {
-  const { rows, status, error, caughtUp } = useLiveTable(supabase, { table: 'notes', filter: `channel_id=eq.${CHANNEL}`, order: 'sent_at.desc,id', limit: 50 })
-  const [shown, show] = useOptimistic(rows, (before, note) => (before.some(({ id }) => id === note.id) ? before : [note, ...before]))
+/** What is written here shows at once, pale, and for good when its transaction has come back. Its ref is known before its id. */
+function Messages() {
+  const { rows, status, error, caughtUp } = useLiveTable(supabase, { table: 'messages', filter: `channel_id=eq.${CHANNEL}`, order: 'id.desc', limit: 50 })
+  const [shown, show] = useOptimistic(rows, (before, message) => (before.some(({ ref }) => ref === message.ref) ? before : [message, ...before]))
   const [refused, refuse] = useState('')
   const write = (body) => startTransition(async () => {
-    const note = { id: crypto.randomUUID(), channel: CHANNEL, author: me.meta.name, body }
-    show({ ...note, isPending: true })
-    const response = await fetch('/notes', { method: 'POST', body: JSON.stringify(note) })
+    const message = { ref: crypto.randomUUID(), channel: CHANNEL, author: me.meta.name, body }
+    show({ ...message, isPending: true })
+    const response = await fetch('/messages', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(message) })
     if (!response.ok) return refuse(await response.text())
+    refuse('')
     await caughtUp((await response.json()).xid)
   })
   return h('section', null,
-    h('p', { className: `status ${status}` }, status, ' ', error?.message, ' ', error?.fix, refused),
+    h('p', { className: `status ${status}` }, [status, error?.message, error?.fix, refused].filter(Boolean).join(' ')),
     h(Write, { write }),
-    h('ol', null, shown.map(({ id, author, body, isPending }) => h('li', { key: id, className: isPending ? 'pending' : '' }, h('b', null, author), ' ', body))))
+    h('ol', null, shown.map(({ ref, author, body, isPending }) => h('li', { key: ref, className: isPending ? 'pending' : '' }, h('b', null, author), ' ', body))))
 }
 
 function Write({ write }) {

@@ -50,6 +50,7 @@ type Parts struct {
 	Status   func() replication.Status // for /readyz
 	Doctor   Doctor
 	Metrics  prometheus.Gatherer
+	Page     http.Handler // answers all other requests; nil for none
 }
 
 // API answers the HTTP endpoints of one project.
@@ -88,7 +89,11 @@ func (a *API) Handler() http.Handler {
 	if !a.config.SeparateMetrics {
 		mux.HandleFunc("/metrics", a.metrics())
 	}
-	mux.HandleFunc("/", notFound)
+	if a.parts.Page != nil {
+		mux.Handle("/", a.parts.Page)
+	} else {
+		mux.HandleFunc("/", notFound)
+	}
 	return mux
 }
 

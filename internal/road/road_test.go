@@ -58,8 +58,10 @@ var may = map[string][]string{
 	},
 	"cmd": {
 		"server", "gateway", "channels", "channels/live", "diagnose/doctor", "presence", "auth", "migrations",
-		"replication", "replication/changelog", "internal/conninfo", "internal/devdb",
+		"replication", "replication/changelog", "internal/conninfo", "internal/devdb", "examples/todos",
 	},
+	"examples/todos":      {"clients/js"},
+	"clients/js":          nil,
 	"internal":            nil,
 	"internal/atomicfile": nil,
 	"internal/conninfo":   nil,

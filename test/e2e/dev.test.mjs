@@ -1,24 +1,13 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import pg from 'pg'
+import { program } from './lib/dev.mjs'
 import { until } from './lib/until.mjs'
 
-const BINARY = process.env.WALCAST_BIN ?? new URL('../../bin/walcast', import.meta.url).pathname
-
-/** Starts a program whose output is collected; it ends with the test. */
-function program(t, path, args) {
-  const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-  child.text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => { child.text += text })
-  t.after(() => child.kill('SIGKILL'))
-  return child
-}
-
 test('what walcast dev prints works by copying: a program, and curl', async (t) => {
-  const dev = program(t, BINARY, ['dev', '--listen', '127.0.0.1:0'])
+  const dev = program(t, undefined, ['dev', '--listen', '127.0.0.1:0'])
   await until(() => dev.text.includes('Ctrl-C stops everything'), 'walcast dev to be ready')
   const file = new URL(`.snippet-${process.pid}.mjs`, import.meta.url).pathname
   await writeFile(file, /^import[^]*?(?=^Ctrl-C)/m.exec(dev.text)[0])

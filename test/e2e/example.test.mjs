@@ -1,73 +1,52 @@
-// The page of examples/todos, in two windows.
+// What make dev starts: the page of examples/todos, in two windows.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { get } from 'node:http'
-import { createRequire } from 'node:module'
+import { readdir, readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { site, TABLE } from '../../examples/todos/server.mjs'
+import pg from 'pg'
 import { inChromium } from './lib/browser.mjs'
-import { database } from './lib/database.mjs'
+import { program } from './lib/dev.mjs'
 import { open } from './lib/page.mjs'
-import { serve } from './lib/server.mjs'
-import { anon } from './lib/tokens.mjs'
+import { here, taken, there } from './lib/take-modules.mjs'
 import { until } from './lib/until.mjs'
 
-/** The page of the example, with what writes for it; it goes when the test ends. */
-async function start(t, { url = 'http://127.0.0.1:1', database }) {
-  const example = site({ url, key: anon, database, require: createRequire(import.meta.url) }).listen(0, '127.0.0.1')
-  await once(example, 'listening')
-  t.after(() => {
-    example.closeAllConnections()
-    example.close()
-  })
-  return `http://127.0.0.1:${example.address().port}`
-}
-
-test('the example serves the modules that its page imports, and no other file', async (t) => {
-  t.mock.method(console, 'error', () => {})
-  const url = await start(t, {})
-  /** Asks for an address as it stands, which fetch would tidy up. */
-  const ask = async (path) => {
-    const [response] = await once(get(url, { path }), 'response')
-    return { status: response.statusCode, text: Buffer.concat(await response.toArray()).toString() }
+test('the modules of the page are those of npm, with their licences', async () => {
+  assert.deepEqual((await readdir(here)).sort(), Object.keys(taken).sort())
+  for (const [name, path] of Object.entries(taken)) {
+    assert.ok((await readFile(new URL(name, here))).equals(await readFile(new URL(path, there))), `${name} is not ${path}`)
   }
-  const { imports } = JSON.parse(/importmap">(.*?)<\/script>/.exec((await ask('/')).text)[1])
-  assert.deepEqual(imports, { react: '/modules/react/index.js', 'react-dom/client': '/modules/react-dom/client.js', '@walcast/client/react': '/client/react.js' })
-  const seen = new Set(['/app.js', ...Object.values(imports)])
-  for (const path of seen) {
-    const { status, text } = await ask(path)
-    assert.equal(status, 200, path)
-    for (const [, other] of text.matchAll(/^import .*?["'](\.?\/.+?)["']$/gm)) seen.add(other.replace(/^\./, '/client'))
-  }
-  assert.ok(seen.size > 8, [...seen].join())
-  const here = createRequire(import.meta.url)
-  for (const path of [
-    `/modules${here.resolve('react')}`, `/modules${here.resolve('pg')}`, '/modules/pg/lib/index.js', '/modules/../server.mjs', '/client/../../../go.mod', '/client/..%2fpackage.json',
-    '/client/package.json', '/server.mjs', '/%2e%2e/package.json', '/constructor', '/__proto__',
-  ]) assert.deepEqual(await ask(path), { status: 404, text: 'There is no such page' }, path)
-  for (const path of ['//', '/notes']) assert.deepEqual(await ask(path), { status: 500, text: 'That did not work: the server has written why' }, path)
 })
 
-if (inChromium) test('two windows of the example see notes, each other and their cursors', async (t) => {
-  await database.query(TABLE)
-  t.after(() => database.query('drop table notes'))
-  const server = await serve(t, { tables: ['notes'] })
-  let hold = Promise.resolve() // what writes wait for
-  const writes = { query: (...args) => hold.then(() => database.query(...args)) }
-  const url = await start(t, { url: server.url, database: writes })
-  const [one, two] = await Promise.all([open(t, url), open(t, url)])
-  const list = (selector) => `[...document.querySelectorAll('${selector}')].map((e) => e.innerText)`
-  for (const window of [one, two]) await window.sees(`document.querySelector('.status').innerText.startsWith('live') && ${list('.online li')}.length === 2`)
+/** Starts what make dev starts, at another port. Resolves with the address that it says to open, and its database. */
+async function start(t) {
+  const makefile = await readFile(new URL('../../Makefile', import.meta.url), 'utf8')
+  const dev = program(t, undefined, [.../exec bin\/walcast (dev.*)$/m.exec(makefile)[1].split(' '), '--listen', '127.0.0.1:0'])
+  await until(() => dev.text.includes('Ctrl-C stops everything'), 'walcast dev to be ready')
+  const database = new pg.Pool({ connectionString: /psql "([^"]+)"/.exec(dev.text)[1] })
+  database.on('error', () => {}) // it is stopped with the test
+  t.after(() => database.end())
+  return { dev, url: /^Open (http:\S+) in two windows/m.exec(dev.text)[1], database }
+}
 
-  await database.query(`insert into notes (channel_id, body) values (42, 'from outside'), (7, 'for others')`)
+/** The texts of what a selector finds, without what the demo of dev writes. */
+const list = (selector) => `[...document.querySelectorAll('${selector}')].map((e) => e.innerText).filter((text) => !text.startsWith('demo'))`
+
+if (inChromium) test('make dev: two windows see messages, each other and their cursors', async (t) => {
+  const { dev, url, database } = await start(t)
+  const [one, two] = await Promise.all([open(t, url), open(t, url)])
+  for (const window of [one, two]) await window.sees(`document.querySelector('.status').innerText === 'live' && ${list('.online li')}.length === 2`)
+  await one.sees(`[...document.querySelectorAll('ol li')].some((e) => e.innerText.startsWith('demo message'))`)
+
+  await database.query(`insert into messages (channel_id, body) values (42, 'from outside'), (7, 'for others')`)
   for (const window of [one, two]) await window.sees(`${list('ol li')}.join() === 'psql from outside'`)
 
-  let goOn
-  hold = new Promise((resolve) => { goOn = resolve })
+  const writer = await database.connect()
+  await writer.query('begin; lock table messages in share mode') // writes wait
   await one.run(`document.querySelector('input').value = 'hello', document.querySelector('button').click()`)
   await one.sees(`${list('ol li.pending')}.length === 1 && ${list('ol li')}.length === 2`)
-  await one.run(`window.most = 0, new MutationObserver(() => { most = Math.max(most, document.querySelectorAll('ol li').length) }).observe(document.querySelector('ol'), { childList: true })`)
-  goOn()
+  await one.run(`window.most = 0, new MutationObserver(() => { most = Math.max(most, ${list('ol li')}.length) }).observe(document.querySelector('ol'), { childList: true })`)
+  await writer.query('commit')
+  writer.release()
   await one.sees(`${list('ol li.pending')}.length === 0 && ${list('ol li')}.length === 2`)
   await two.sees(`${list('ol li')}[0].endsWith('hello')`)
   assert.ok(await one.run('most') <= 2, 'the row and its optimistic one do not show together')
@@ -76,5 +55,11 @@ if (inChromium) test('two windows of the example see notes, each other and their
     await one.run(`document.querySelector('.page').dispatchEvent(new PointerEvent('pointermove', { bubbles: true, clientX: 100, clientY: 50 }))`)
     return two.run(`${list('.cursor')}.length === 1`)
   }, 'the cursor of the other')
+
+  await one.run(`document.querySelector('input').value = 'x'.repeat(70_000), document.querySelector('button').click()`)
+  await one.sees(`document.querySelector('.status').innerText.includes('read the message') && ${list('ol li')}.length === 2`)
   assert.deepEqual([...one.errors, ...two.errors], [])
+
+  dev.kill('SIGINT')
+  assert.deepEqual(await once(dev, 'exit'), [0, null])
 })

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import WebSocket from 'ws'
-import { modulesOf } from '../../../examples/todos/modules.mjs'
+import { modulesOf } from './modules-of.mjs'
 import { FLAGS } from './browser.mjs'
 import { until } from './until.mjs'
 
