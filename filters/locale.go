@@ -38,7 +38,7 @@ type certainty struct {
 // certainty returns what Go may decide under the locale.
 func (l Locale) certainty() certainty {
 	c := certainty{expressions: l.Expressions, Options: datum.Options{
-		Bytewise: bytewise(l.Collate),
+		Bytewise: Bytewise(l.Collate),
 		Folding:  l.folding(),
 		UTC:      l.TimeZone == "UTC" || l.TimeZone == "Etc/UTC" || l.TimeZone == "GMT",
 	}}
@@ -51,9 +51,9 @@ func (l Locale) certainty() certainty {
 	return c
 }
 
-// bytewise reports whether a collation sorts UTF-8 by its bytes, which is the
+// Bytewise reports whether a collation sorts UTF-8 by its bytes, which is the
 // order of code points.
-func bytewise(collate string) bool {
+func Bytewise(collate string) bool {
 	switch strings.ToLower(collate) {
 	case "c", "posix", "c.utf-8", "c.utf8", "ucs_basic", "pg_c_utf8":
 		return true

@@ -117,6 +117,29 @@ func (o Order) SQL(rel *wal.Relation) (string, error) {
 	return strings.Join(terms, ", "), nil
 }
 
+// SortedTerm is what a term of an order sorts.
+type SortedTerm struct {
+	Column   string // "" for what a JSON path finds
+	Type     *wal.Type
+	Collates bool // by a collation, which for what a JSON path finds is that of the database
+}
+
+// Terms are what the terms of the order sort in a relation. An error is a *BindError.
+func (o Order) Terms(rel *wal.Relation) ([]SortedTerm, error) {
+	terms := make([]SortedTerm, len(o))
+	for i, t := range o {
+		operand, err := newOperand(rel, t.Column)
+		if err != nil {
+			return nil, err
+		}
+		terms[i] = SortedTerm{Type: operand.typ, Collates: isCollatable(operand.typ) || operand.typ.Underlying().OID == oidJSONB}
+		if operand.path == nil {
+			terms[i].Column = operand.name
+		}
+	}
+	return terms, nil
+}
+
 // Filter is a filter that reads the columns that the order reads.
 func (o Order) Filter() (f Filter) {
 	for _, t := range o {

@@ -54,6 +54,11 @@ func TestFramesAsTheyGoOut(t *testing.T) {
 				Bindings: []byte("[743175410]"), Key: []string{"id"}, Snapshot: "760:765:761,763", Reason: SnapshotJoin,
 			})
 		},
+		"snapshot-begin-order": func(v Version) *Frame {
+			return Address{Version: v, Topic: "realtime:room1", JoinRef: `"1"`}.SnapshotBegins(SnapshotBegin{
+				Bindings: []byte("[743175410]"), Key: []string{"id"}, Order: []byte(`[{"type":"int4"}]`), Snapshot: "760:765:761,763", Reason: SnapshotJoin,
+			})
+		},
 		"snapshot-row": func(v Version) *Frame {
 			of := row()
 			of.Snapshot = true

@@ -29,6 +29,7 @@ const (
 type SnapshotBegin struct {
 	Bindings []byte   // raw JSON array of their ids
 	Key      []string // the columns that tell rows apart
+	Order    []byte   // raw JSON array of how each term of the order sorts; nil without an order
 	Snapshot string   // a pg_snapshot
 	Reason   SnapshotReason
 }
@@ -47,6 +48,9 @@ func (a Address) SnapshotBegins(b SnapshotBegin) *Frame {
 	dst := a.openSnapshot(CodeSnapshotBegin, b.Bindings)
 	dst = append(dst, `,"key":`...)
 	dst = appendStrings(dst, b.Key)
+	if b.Order != nil {
+		dst = append(append(dst, `,"order":`...), b.Order...)
+	}
 	dst = append(dst, `,"snapshot":`...)
 	dst = appendQuoted(dst, b.Snapshot)
 	dst = append(dst, `,"reason":`...)

@@ -42,7 +42,7 @@ type firstRows struct {
 
 // lastRows is what was said of the rows that were sent to a view last.
 type lastRows struct {
-	key     []string
+	head    live.Head
 	visible string // the pg_snapshot
 	view    *policy.View
 	denied  string // the code by which the client was told that it may have no row, "" if it may

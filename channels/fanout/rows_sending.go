@@ -1,6 +1,7 @@
 package fanout
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -194,11 +195,11 @@ func (r *rowsSending) pauseFor(ctx context.Context, pause time.Duration) bool {
 	return true
 }
 
-// rowGroup is bindings whose rows are told apart by the same columns, and come between one
+// rowGroup is bindings before whose rows the same is said, and which come between one
 // beginning and one end.
 type rowGroup struct {
 	of   []int // indexes of the bindings
-	key  []string
+	head live.Head
 	ids  []byte
 	rows int
 }
@@ -206,10 +207,12 @@ type rowGroup struct {
 // groups are the groups of a snapshot, in the order of their first bindings.
 func (r *rowsSending) groups(taken *live.Snapshot) (groups []*rowGroup) {
 	for i, of := range r.bindings {
-		n := slices.IndexFunc(groups, func(g *rowGroup) bool { return slices.Equal(g.key, taken.Keys[i]) })
+		n := slices.IndexFunc(groups, func(g *rowGroup) bool {
+			return slices.Equal(g.head.Key, taken.Heads[i].Key) && bytes.Equal(g.head.Order, taken.Heads[i].Order)
+		})
 		if n < 0 {
 			n = len(groups)
-			groups = append(groups, &rowGroup{key: taken.Keys[i], ids: []byte("[")})
+			groups = append(groups, &rowGroup{head: taken.Heads[i], ids: []byte("[")})
 		}
 		g := groups[n]
 		if len(g.of) > 0 {
@@ -263,7 +266,7 @@ func (r *rowsSending) sendBegin(s *Subscription, taken *live.Snapshot, g *rowGro
 		}
 	}
 	s.request.Outbox.Push(s.request.Address.SnapshotBegins(protocol.SnapshotBegin{
-		Bindings: g.ids, Key: g.key, Snapshot: taken.Visible.String(), Reason: reason,
+		Bindings: g.ids, Key: g.head.Key, Order: g.head.Order, Snapshot: taken.Visible.String(), Reason: reason,
 	}))
 }
 
@@ -344,7 +347,7 @@ func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 		case b.isDue():
 			i := slices.Index(r.bindings, b.Binding)
 			r.rows[i].drop()
-			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{key: taken.Keys[i], visible: taken.Visible.String(), view: taken.Views[i]}}
+			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{head: taken.Heads[i], visible: taken.Visible.String(), view: taken.Views[i]}}
 			b.after = taken.From.Position
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)

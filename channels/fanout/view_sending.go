@@ -118,7 +118,9 @@ func (r *rowsSending) sendEmpty(s *Subscription, of *diagnose.Binding, rows *fir
 	ids, address := []byte(idsOf(of)), s.request.Address
 	at, none := s.progress.rows.Position.Text(), 0
 	s.request.Outbox.Push(address.Problem(protocol.StatusOK, problem.Warning()))
-	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{Bindings: ids, Key: rows.last.key, Snapshot: rows.last.visible, Reason: rows.reason}))
+	s.request.Outbox.Push(address.SnapshotBegins(protocol.SnapshotBegin{
+		Bindings: ids, Key: rows.last.head.Key, Order: rows.last.head.Order, Snapshot: rows.last.visible, Reason: rows.reason,
+	}))
 	s.request.Outbox.Push(address.SnapshotEnds(protocol.SnapshotEnd{Bindings: ids, Snapshot: rows.last.visible, Position: at, Keys: &none}))
 }
 

@@ -196,8 +196,12 @@ func (r *reading) look(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		order, err := r.sort(ctx, t)
+		if err != nil {
+			return err
+		}
 		r.tables = append(r.tables, t)
-		r.snapshot.Keys, r.snapshot.Views, r.snapshot.Reads = append(r.snapshot.Keys, t.key), append(r.snapshot.Views, t.view), append(r.snapshot.Reads, reads)
+		r.snapshot.Heads, r.snapshot.Views, r.snapshot.Reads = append(r.snapshot.Heads, Head{t.key, order}), append(r.snapshot.Views, t.view), append(r.snapshot.Reads, reads)
 	}
 	return r.pin(ctx)
 }

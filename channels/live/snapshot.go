@@ -50,7 +50,7 @@ type Snapshot struct {
 	At      time.Time          // by Postgres' clock
 	From    changelog.Standing // all that it does not see comes after this in the log
 	End     wal.LSN            // all that it sees has committed before
-	Keys    [][]string         // by binding: the columns that tell rows apart
+	Heads   []Head             // by binding: what is said before its rows
 	Counts  []int              // by binding: how many rows there are
 	Views   []*policy.View     // by binding: what the subject could see of the table just before
 	Reads   []Reads            // by binding: what decides which rows of a view there are, beside themselves

@@ -49,8 +49,8 @@ func TestASnapshotSeesOnePointInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Counts[0] != 3 || s.Counts[1] != 0 || s.Visible.Sees(xid) || s.Keys[0][0] != "id" {
-		t.Errorf("snapshot %v has %v rows by %v; want 3 and 0, and that it does not see %d", s.Visible, s.Counts, s.Keys, xid)
+	if s.Counts[0] != 3 || s.Counts[1] != 0 || s.Visible.Sees(xid) || s.Heads[0].Key[0] != "id" {
+		t.Errorf("snapshot %v has %v rows by %v; want 3 and 0, and that it does not see %d", s.Visible, s.Counts, s.Heads, xid)
 	}
 	if d := s.At.Sub(before); d < -time.Minute || d > time.Minute {
 		t.Errorf("the snapshot is of %s; want %s", s.At, before)
