@@ -2,7 +2,7 @@ const WRITE_EVERY = 1_000 // ms, at most
 
 /** Keeps a text, such as a position and its history, in a storage, over a reload of the page. Without a storage it keeps nothing. */
 export function keeperIn(storage, key) {
-  let newest, timer
+  let newest, timer, isTold
 
   /** Writes what is not written yet. */
   const flush = () => {
@@ -14,7 +14,8 @@ export function keeperIn(storage, key) {
       const text = newest()
       if (text !== undefined) storage.setItem(key, text)
     } catch (error) {
-      console.error(`walcast: ${key} not stored`, error) // a full storage must not end the app
+      if (!isTold) console.error(`walcast: ${key} not stored`, error) // a full storage must not end the app
+      isTold = true
     }
   }
 

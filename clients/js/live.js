@@ -1,6 +1,6 @@
 import { keeperIn } from './keeper.js'
-import { horizonOf, parseOrder } from './order.js'
-import { Place, written } from './place.js'
+import { horizonOf, parseOrder, sorterOf } from './order.js'
+import { compare } from './place.js'
 import { Questions } from './questions.js'
 import { Rows } from './rows.js'
 import { subjectOf, wireOf } from './wire.js'
@@ -8,10 +8,20 @@ import { subjectOf, wireOf } from './wire.js'
 /** In ms: clients that ask for equal snapshots within 100 ms share one, which would not have what has just changed. */
 const MEASURE_AFTER = 150
 
+/** In ms: when a table that was refused is asked for again. Either time doubles with each in a row, this one up to 6 minutes. */
+const RETRY_AFTER = 6_000
+
 /** With a limit: how many rows more than it are asked for, at most, and at how many times as many rows it is measured anew. */
 const [SPARE, TOO_MANY] = [50, 4]
 
+/** What does not pass as long as the options are these and the server is this one, and what the server tells of when it has passed. */
+const NOT_RETRIED = /^(invalid_.*|unknown_operator|limit_with_view|not_supported|unsortable_order|database_away)$/
+
 const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
+
+const unsortable = ({ column }, { type } = {}) => ({
+  code: 'unsortable_order', message: `Rows cannot be kept in the order of ${column}: only Postgres knows how ${type} is sorted. Leave it out of the order, and sort what is shown`,
+})
 
 /** See live.d.ts. */
 export function liveTable(supabase, options) {
@@ -28,14 +38,14 @@ class LiveTable {
   #listeners = new Set()
   #channel // the one that counts; another takes its place when the rows are to come anew
   #subject // who the rows are for, as a text
-  #place // that the rows have come to; nowhere before the end of a snapshot
+  #at // from where the rows go on, { from, history }; undefined before the end of a snapshot
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
-  #measured // the rows by which it is measured, while they come
+  #measured // while it is measured: how many rows there were, and the last
   #began = 0 // how many rows there were at the end of the snapshot
-  #tries = 0 // how often in a row that was measured, which is then done more and more seldom
   #isKnown // whether the server knows live tables; undefined until it has said something
   #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
-  #measuring // a timer
+  #tries = 0 // how often in a row it has joined anew
+  #timer // for the next of these
   #warned = new Set()
   #questions = new Questions((payload) => !this.#measured && this.#wire.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
 
@@ -45,13 +55,14 @@ class LiveTable {
     this.#order = parseOrder(options.order)
     const { storage, ...asked } = this.#options
     this.#keeper = keeperIn(storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, asked])}`)
+    const { supabaseKey, realtime = supabase } = supabase
+    this.#isFor(subjectOf(realtime.accessTokenValue ?? supabaseKey))
     this.#join()
   }
 
   get rows() { return this.state.rows }
   get status() { return this.state.status }
   get error() { return this.state.error }
-  get #at() { return this.#place.resume }
 
   subscribe = (listener) => {
     const own = (changes) => listener(changes) // the same function may be given twice
@@ -61,7 +72,7 @@ class LiveTable {
 
   caughtUp = async (xid) => {
     if (this.status === 'closed') throw new Error('caughtUp: the live table is closed')
-    if (this.#isKnown === false) throw failure(UNKNOWN)
+    if (this.#isKnown === false) throw this.error
     await this.#questions.wait(xid)
   }
 
@@ -84,30 +95,49 @@ class LiveTable {
   #join() {
     const { schema, table } = this.#options
     const before = this.#channel
-    const { supabaseKey, realtime = this.#supabase } = this.#supabase
-    if (this.#subject === undefined) this.#isFor(subjectOf(realtime.accessTokenValue ?? supabaseKey))
+    this.#stopTimer()
+    this.#measured = this.#horizon === undefined ? { count: 0 } : undefined
     const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
-    this.#measured = this.#horizon === undefined ? new Rows({}) : undefined
-    const channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
+    this.#channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
     this.#wire?.close()
-    this.#channel = channel
-    this.#wire = wireOf(channel, {
-      resume: (payload) => this.#resume(payload),
+    this.#wire = wireOf(this.#channel, {
+      resume: ({ access_token: token = this.#supabase.supabaseKey }) => this.#resume(subjectOf(token)),
       joined: (response) => this.#joined(response),
       refused: (response) => this.#stale(failure(response)),
       token: (token) => this.#joinFor(subjectOf(token)),
       event: (event, payload, pass) => this.#event(event, payload, pass),
       reached: (response) => this.#reached(response),
-      unanswered: () => { if (this.#isKnown === undefined) this.#refuse() },
-      due: () => (this.error ? this.#join() : this.#wire.askPosition()), // a binding that is refused may work by then
+      unanswered: () => { if (this.#isKnown === undefined) this.#refuse(UNKNOWN) },
     })
-    channel.subscribe()
+    this.#channel.subscribe()
     if (before) this.#supabase.removeChannel(before)
   }
 
+  /** Joins for rows that have nothing to do with those that there are. */
+  #joinAnew() {
+    this.#horizon = this.#isLimited ? undefined : ''
+    this.#at = undefined
+    this.#join()
+  }
+
+  /** Joins anew after ms, and later with each time in a row, if that is still due then. */
+  #joinLater(ms) {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      if (this.#isOff) this.#joinAnew()
+      else if (this.error) this.#join()
+    }, ms * 2 ** Math.min(this.#tries++, 6))
+    this.#timer.unref?.() // a program may end meanwhile
+  }
+
+  #stopTimer() {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
   /** From where a join goes on: what the rows have come to. Rows of another user do not count, and are not shown. */
-  #resume({ access_token: token = this.#supabase.supabaseKey }) {
-    const subject = subjectOf(token)
+  #resume(subject) {
     if (this.#isLimited) this.#joinFor(subject) // which is measured anew
     else if (subject !== this.#subject) this.#isFor(subject)
     this.#rows.forget()
@@ -126,8 +156,8 @@ class LiveTable {
   #isFor(subject) {
     const before = this.#rows?.state.rows ?? []
     this.#subject = subject
-    this.#rows = new Rows(this.#options)
-    this.#place = new Place(null)
+    this.#rows = new Rows(this.#order, this.#options.limit)
+    this.#at = undefined
     this.#horizon = this.#isLimited ? undefined : ''
     this.#restore()
     const changes = [...before.map((row) => [row, undefined]), ...this.#rows.state.rows.map((row) => [undefined, row])]
@@ -136,81 +166,88 @@ class LiveTable {
 
   get #isLimited() { return this.#options.limit !== undefined && this.#order.length > 0 }
 
+  get #page() { return this.#options.limit + Math.min(this.#options.limit, SPARE) }
+
+  /** With a limit: there are too few rows for it, or far more than there were. */
+  get #isOff() {
+    const { size } = this.#rows
+    return this.#isLimited && this.#at && ((this.#horizon && size <= this.#options.limit) || size > TOO_MANY * Math.max(this.#page, this.#began))
+  }
+
   #joined({ position, history }) {
     this.#turn++
     this.#isKnown = undefined
     this.#questions.joined()
-    if (position !== undefined && !this.#at) return this.#refuse() // it was asked for a snapshot, before which no position counts
+    if (position !== undefined && !this.#at) return this.#refuse(UNKNOWN) // it was asked for a snapshot, before which no position counts
     if (position !== undefined) {
-      this.#place.joined(position, [], history)
+      if (position !== this.#at.from || history) this.#at = { from: position, history }
       this.#catchUp()
     }
     this.#wire.askPosition()
   }
 
-  #refuse() {
+  /** There will be no rows, and none of what has come is shown. */
+  #refuse(why) {
     this.#isKnown = false
     this.#rows.forget()
-    this.#stale(failure(UNKNOWN))
+    this.#stale(failure(why))
     this.#questions.fail(this.error)
   }
 
   #event(event, payload, pass) {
     if (event !== 'postgres_changes') pass() // nobody else listens
     if (event === 'system') this.#system(payload)
-    else if (event === 'postgres_changes' && this.#isKnown !== false) (this.#measured ?? this.#rows).take(payload.data)
-    else if (event === 'postgres_commit' && this.#at) this.#committed(payload)
+    else if (event === 'postgres_changes' && this.#isKnown !== false) this.#change(payload.data)
+    else if (event === 'postgres_commit' && this.#at) this.#moved(this.#rows.commit(), { ...this.#at, from: payload.position })
     else if (event === 'progress') this.#questions.answered(payload.request)
     else if (event === 'phx_error') this.#stale()
     else if (event === 'phx_close' && this.#wire.state === 'closed') this.#end()
   }
 
-  #system({ status, code, message, key, position, ...more }) {
+  #change(data) {
+    if (this.#measured) this.#measured = { ...this.#measured, count: this.#measured.count + 1, last: data.record }
+    else if (!this.#rows.take(data)) this.#joinAnew()
+  }
+
+  #system({ status, code, message, key, order = [], position, ...more }) {
     if (code === 'snapshot_begin') {
+      const strange = this.#order.findIndex((_, i) => !sorterOf(order[i]))
+      if (strange >= 0) return this.#refuse(order[strange] ? unsortable(this.#order[strange], order[strange]) : UNKNOWN)
       this.#isKnown = true
-      this.#place = new Place(null) // who is cut before the end begins anew
-      ;(this.#measured ?? this.#rows).begin(key)
-    } else if (code === 'snapshot_end' && this.#measured) {
-      this.#measured.end()
-      this.#horizon = this.#measured.size < this.#page ? '' : horizonOf(this.#order[0], this.#measured.state, this.#options.sortable)
-      this.#join()
+      this.#at = undefined // who is cut before the end begins anew
+      if (this.#measured) this.#measured = { count: 0, sort: order[0] }
+      else this.#rows.begin(key, order)
     } else if (code === 'snapshot_end') {
-      this.#place = new Place(position)
-      this.#publish({ status: 'live', error: null, changes: this.#rows.end() })
-      this.#began = this.#rows.size
-      this.#wire.askPosition() // for the history that goes with the position
-      this.#moved()
-    } else if (status === 'error' || code === 'database_away') this.#stale(failure({ message, code, ...more }))
-    else if (message?.startsWith('warning: ')) this.#warn(message, code)
+      if (this.#isKnown) this.#stand(position)
+    } else if (status === 'error' || code === 'database_away') {
+      this.#stale(failure({ message, code, ...more }))
+      if (!NOT_RETRIED.test(code)) this.#joinLater(RETRY_AFTER)
+    } else if (message?.startsWith('warning: ')) this.#warn(message, code)
     else if (this.error?.code === 'database_away') this.#catchUp() // it is back
   }
 
-  #committed({ position }) {
-    this.#place.takes(position, [0])
-    this.#publish({ changes: this.#rows.commit() })
-    this.#moved()
+  /** The snapshot has come: the rows are those, or it is known how far they are to go. */
+  #stand(position) {
+    this.#stopTimer()
+    if (this.#measured) {
+      const [term, { count, last, sort }] = [this.#order[0], this.#measured]
+      const isWhole = count < this.#page || this.#options.sortable?.(sort.type) === false // somebody else sorts it too, and otherwise
+      this.#horizon = isWhole ? '' : horizonOf(term, sort, last[term.column])
+      return this.#join()
+    }
+    const changes = this.#rows.end()
+    this.#began = this.#rows.size
+    this.#moved(changes, { from: position }, { status: 'live', error: null })
+    this.#wire.askPosition() // for the history that goes with the position
   }
 
-  /** The rows are others: they are kept, and the limit is measured anew when there are too few for it, or far more than there were. */
-  #moved() {
+  /** The rows are others, of a new place. They are kept, and a limit is measured anew if need be. */
+  #moved(changes, at, more) {
+    this.#at = at
+    this.#publish({ ...more, changes })
     this.#keep()
-    if (this.#isOff) this.#measuring ??= setTimeout(() => this.#measure(), MEASURE_AFTER << Math.min(this.#tries++, 7))
-    else this.#tries = 0
-  }
-
-  get #page() { return this.#options.limit + Math.min(this.#options.limit, SPARE) }
-
-  get #isOff() {
-    const { size } = this.#rows
-    return this.#isLimited && ((this.#horizon && size <= this.#options.limit) || size > TOO_MANY * Math.max(this.#page, this.#began))
-  }
-
-  #measure() {
-    this.#measuring = undefined
-    if (!this.#isOff || this.status === 'closed') return
-    this.#horizon = undefined
-    this.#place = new Place(null)
-    this.#join()
+    if (this.#isOff) this.#joinLater(MEASURE_AFTER)
+    else if (!this.error) this.#tries = 0
   }
 
   /** The rows are live again when all that was committed up to now has come. */
@@ -236,14 +273,14 @@ class LiveTable {
 
   #reached({ position, history }) {
     this.#isKnown ??= true
-    if (position === undefined || !this.#at || !this.#rows.isWhole) return
-    this.#place.reaches(position, history)
+    if (position === undefined || !this.#at || !this.#rows.isWhole || compare(position, this.#at.from) < 0) return
+    this.#at = { from: position, history: history ?? (position === this.#at.from ? this.#at.history : undefined) }
     this.#keep()
   }
 
   /** Rows and position are written together, of one moment, and whose they are. */
   #keep() {
-    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: written(this.#at), horizon: this.#horizon, ...this.#rows.state }))
+    this.#keeper.keep(() => this.#at && JSON.stringify({ subject: this.#subject, at: this.#at, horizon: this.#horizon, ...this.#rows.state }))
   }
 
   #restore() {
@@ -251,7 +288,7 @@ class LiveTable {
       const { subject, at, horizon, ...state } = JSON.parse(this.#keeper.read() ?? '{}')
       if (subject !== this.#subject) return
       this.#rows.restore(state)
-      this.#place = new Place(at)
+      this.#at = at
       this.#horizon = horizon
     } catch (error) {
       console.error('liveTable: what is stored cannot be read', error)
@@ -261,6 +298,7 @@ class LiveTable {
   #end() {
     if (this.status === 'closed') return
     this.#keeper.flush()
+    this.#stopTimer()
     this.#wire.close()
     this.#channel = undefined
     this.#turn++
@@ -275,7 +313,7 @@ class LiveTable {
     this.state = { rows: this.#rows.list, status, error }
     for (const listener of [...this.#listeners]) {
       try {
-        listener(changes)
+        if (this.#listeners.has(listener)) listener(changes) // one before it may have ended it
       } catch (e) {
         console.error('liveTable: a listener failed', e)
       }

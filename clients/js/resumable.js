@@ -46,8 +46,6 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
       if (position !== undefined) place.reaches(position, history)
       keep()
     },
-
-    due: () => wire.askPosition(),
   })
   return channel
 }

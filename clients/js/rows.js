@@ -1,24 +1,24 @@
 // The rows of a live table, put together from what the server sends and shown only between two transactions. No clock, no I/O:
 // live.js tells it what happens.
-import { comparator, parseOrder } from './order.js'
+import { comparator } from './order.js'
 
 const SORT_ABOVE = 64 // changes in a transaction; up to that each is put in its place in the sorted rows
 
 export class Rows {
   list = [] // the first of them, as many as the limit; another array whenever it changes
-  #order; #limit; #int8
+  #order; #limit
   #key // names of the columns that tell rows apart; undefined before the first snapshot
-  #columns = []
+  #sorts // how the terms of the order sort
   #held = new Map() // rows by the text of their key
   #sorted = [] // the same in their order
   #compare // undefined without an order
-  #coming // rows of the snapshot under way, by key
+  #coming // what the snapshot under way has
   #pending = [] // changes of the transaction under way
 
-  constructor({ order, limit, int8 }) {
-    this.#order = parseOrder(order)
+  /** order is the terms of one. */
+  constructor(order, limit) {
+    this.#order = order
     this.#limit = limit
-    this.#int8 = int8
   }
 
   get size() { return this.#held.size }
@@ -32,25 +32,28 @@ export class Rows {
     this.#coming = undefined
   }
 
-  begin(key) {
+  begin(key, sorts) {
     this.forget()
-    this.#coming = { key, rows: new Map() }
+    this.#coming = { key, sorts, rows: new Map() }
   }
 
-  /** Takes the data of a change, or of a row of a snapshot. */
+  /** Takes the data of a change, or of a row of a snapshot; false if it has a label that its enum did not have: others may stand elsewhere too. */
   take(data) {
-    if (data.columns?.length) this.#learn(data.columns)
     if (data.snapshot) this.#coming?.rows.set(textOf(this.#coming.key, data.record), data.record)
     else if (this.#key && !this.#coming) this.#pending.push(data)
+    return data.snapshot || data.type === 'DELETE' || !this.#sorts?.some(({ labels }, i) => {
+      const label = data.record[this.#order[i].column]
+      return labels && label != null && !labels.includes(label)
+    })
   }
 
   /** The snapshot replaces all rows. Returns what that changes, as [before, after]. */
   end() {
-    const { key, rows } = this.#coming ?? { key: this.#key, rows: this.#held }
+    const { key, sorts, rows } = this.#coming
     const touched = new Map([...this.#held.keys(), ...rows.keys()].map((text) => [text, this.#held.get(text)]))
     this.forget()
     const changes = changed(touched, rows)
-    this.#stand(key, rows)
+    this.#stand(key, sorts, rows)
     return changes
   }
 
@@ -65,29 +68,16 @@ export class Rows {
   }
 
   /** What can be kept, for restore. */
-  get state() { return { key: this.#key, columns: this.#columns, rows: this.#sorted } }
+  get state() { return { key: this.#key, sorts: this.#sorts, rows: this.#sorted } }
 
-  restore({ key, columns, rows }) {
-    this.#columns = columns
-    this.#stand(key, new Map(rows.map((row) => [textOf(key, row), row])))
-  }
+  restore({ key, sorts, rows }) { this.#stand(key, sorts, new Map(rows.map((row) => [textOf(key, row), row]))) }
 
-  #stand(key, held) {
+  #stand(key, sorts, held) {
     this.#key = key
+    this.#sorts = sorts
     this.#held = held
-    const rows = [...held.values()]
-    this.#compareAs(rows)
-    this.#show(this.#compare ? rows.sort(this.#compare) : rows)
-  }
-
-  #learn(columns) {
-    const isFirst = this.#columns.length === 0
-    this.#columns = columns
-    if (isFirst && this.#key) this.#compareAs([]) // the snapshot had no rows, and with them no columns
-  }
-
-  #compareAs(rows) {
-    if (this.#order.length > 0) this.#compare = comparator({ order: this.#order, key: this.#key, columns: this.#columns, int8: this.#int8 }, rows)
+    this.#compare = this.#order.length > 0 ? comparator(this.#order, sorts, key) : undefined
+    this.#show(this.#compare ? [...held.values()].sort(this.#compare) : [...held.values()])
   }
 
   #apply({ type, record, old_record: old, unchanged }, touched) {

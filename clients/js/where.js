@@ -8,8 +8,8 @@ const OPERATORS = ['eq', 'gt', 'gte', 'lt', 'lte', 'like', 'ilike']
 /** Text that is sorted in the same way by both; other text is sorted by the database's collation. */
 const TIME = /^\d{4}-\d\d-\d\d/
 
-/** The same where it stands for a column, in which numbers may come as text. */
-export const sortable = (int8) => (int8 === 'string' ? TIME : /^(-?\d+(\.\d+)?$|\d{4}-\d\d-\d\d)/)
+/** The types that are sorted in the same way by both. Some numbers may come as text. */
+export const sortable = (int8) => (type) => (int8 === 'string' ? /^(int[24]|float[48]|bool|date|timestamp.*)$/ : /^(int.|numeric|float.|bool|date|timestamp.*)$/).test(type)
 
 const ASCII = /^[ -[\]-~]*$/ // and without a backslash, which means something else in a pattern
 const MOST = 100 // elements of an in

@@ -8,13 +8,10 @@ const ANSWERS_WITHIN = 5_000
  * What this module needs of a channel beyond its public calls. Only this file knows what differs between versions of
  * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
  *
- * Until it is closed it calls, of what `to` has:
- * - resume(payload) before each join, with the payload that the client would send, and the token that it has by then; it returns from where
- *   the bindings go on;
- * - joined(response), or refused(response) with why;
- * - token(token) for each that the client gives the channel after its join;
- * - event(event, payload, pass) for each event, which the channel's handlers get when it calls pass;
- * - reached(response) or unanswered() after askPosition, and due() when it is time to ask again.
+ * Until it is closed it calls, of what `to` has: resume(payload) before each join, with the payload that the client would send, and the token
+ * that it has by then, for from where the bindings go on; joined(response) or refused(response); token(token) for each that the client gives
+ * the channel later; event(event, payload, pass) for each event, which the channel's handlers get when it calls pass; and reached(response) or
+ * unanswered() after askPosition, which a channel on which nothing happens does again from time to time.
  */
 export function wireOf(channel, to) {
   const inner = channel.channelAdapter?.getChannel?.() ?? channel
@@ -49,7 +46,7 @@ export function wireOf(channel, to) {
     else pass()
   }
 
-  return {
+  const wire = {
     get state() { return channel.state },
 
     /** Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. */
@@ -58,18 +55,19 @@ export function wireOf(channel, to) {
     /** Asks up to where all was sent. Where the channel is not joined, the next join is to ask. */
     askPosition() {
       if (!isOpen || channel.state !== 'joined') return
-      this.askLater()
-      this.ask('position', {}, ANSWERS_WITHIN).receive('ok', tells('reached')).receive('timeout', tells('unanswered'))
+      wire.askLater()
+      wire.ask('position', {}, ANSWERS_WITHIN).receive('ok', tells('reached')).receive('timeout', tells('unanswered'))
     },
 
     askLater() {
       clearTimeout(timer)
-      timer = setTimeout(tells('due'), ASK_EVERY)
+      timer = setTimeout(wire.askPosition, ASK_EVERY)
       timer.unref?.() // a program may end meanwhile
     },
 
     close() { isOpen = false },
   }
+  return wire
 }
 
 /** The payload of a join whose bindings go on from somewhere. */

@@ -285,25 +285,25 @@ test('a token that expires makes it stale, and the next one live', async (t) => 
   assert.deepEqual(ids(), [1, 2])
 })
 
-/** Has what waits for 25 s wait for ms. */
+/** Has what waits for 6 s, and then for longer, wait for ms. */
 function hasten(t, ms) {
   const { setTimeout } = globalThis
+  let tries = 0
   t.after(() => { globalThis.setTimeout = setTimeout })
-  globalThis.setTimeout = (f, after, ...rest) => setTimeout(f, after === 25_000 ? ms : after, ...rest)
+  globalThis.setTimeout = (f, after, ...rest) => setTimeout(f, after === 6_000 * 2 ** tries ? (tries++, ms) : after, ...rest)
 }
 
 const faults = {
   no_key: { columns: 'id int', options: {} },
-  invalid_order: { options: { order: 'n.sideways' } },
-  invalid_limit: { options: { limit: 1_000_000, order: 'id' } },
+  key_not_granted: { after: ['revoke all on TABLE from anon', 'grant select (n) on TABLE to anon'], options: {}, fix: /^GRANT SELECT \("id"\) ON / },
   unknown_column: { options: { filter: 'colour=eq.red' } },
   unknown_table: { options: { table: 'nowhere' } },
   snapshot_denied: { after: ['revoke all on TABLE from anon'], options: {}, fix: /^GRANT SELECT ON / },
 }
 for (const [code, { options, fix, ...more }] of Object.entries(faults)) {
   test(`what does not work is told as ${code}${fix ? ', with its cure' : ''}`, async (t) => {
-    hasten(t, 1_500)
-    const { name, client } = await scene(t, { ...more, rows: 'values (1)', options: { heartbeatIntervalMs: 24_000 } })
+    hasten(t, 300)
+    const { name, client, between } = await scene(t, { ...more, rows: 'values (1)', options: { heartbeatIntervalMs: 24_000 } })
     const { live, is } = watch(t, client, { table: name, ...options })
     await is('loading', code)
     assert.ok(live.error instanceof Error)
@@ -311,10 +311,44 @@ for (const [code, { options, fix, ...more }] of Object.entries(faults)) {
     assert.deepEqual(live.rows, [])
     if (!fix) return
     assert.match(live.error.fix, fix)
+    await until(() => between.resumes.length === 3, 'it to be asked for again and again')
     await database.query(live.error.fix)
     await is('live')
   })
 }
+
+for (const [code, options] of Object.entries({
+  invalid_order: { order: 'n.sideways' }, invalid_limit: { limit: 1_000_000, order: 'id' }, invalid_filter: { filter: 'n=' }, invalid_value: { filter: 'n=eq.many' },
+})) {
+  test(`what only other options mend is told as ${code}, and not asked for again`, async (t) => {
+    const { setTimeout } = globalThis
+    t.after(() => { globalThis.setTimeout = setTimeout })
+    const waits = []
+    globalThis.setTimeout = (f, after, ...rest) => {
+      waits.push(after)
+      return setTimeout(f, after, ...rest)
+    }
+    const { name, client } = await scene(t, { rows: 'values (1, 1)' })
+    const { is } = watch(t, client, { table: name, ...options })
+    await is('loading', code)
+    assert.ok(!waits.includes(6_000))
+  })
+}
+
+test('a listener that is ended by one before it is not called any more, and one that closes the table ends all', async (t) => {
+  const { name, client } = await scene(t, { rows: 'values (1, 1)' })
+  const live = liveTable(client, { table: name })
+  const called = []
+  live.subscribe(() => { called.push(`first ${live.status}`); end() })
+  const end = live.subscribe(() => called.push('never'))
+  live.subscribe(() => {
+    called.push(`second ${live.status}`)
+    live.close()
+  })
+  live.subscribe(() => called.push(`last ${live.status}`))
+  await until(() => live.status === 'closed', 'the end')
+  assert.deepEqual(called, ['first live', 'second live', 'first closed', 'second closed', 'last closed'])
+})
 
 test('what breaks later makes it stale, with the cure, which makes it live', async (t) => {
   const { name, client, server } = await scene(t, { rows: 'values (1, 1)' })
