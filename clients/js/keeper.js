@@ -7,8 +7,7 @@ export function keeperIn(storage, key) {
   /** Writes what is not written yet. */
   const flush = () => {
     if (timer === undefined) return
-    clearTimeout(timer)
-    timer = undefined
+    timer = clearTimeout(timer)
     globalThis.removeEventListener?.('pagehide', flush)
     try {
       const text = newest()
@@ -19,17 +18,13 @@ export function keeperIn(storage, key) {
     }
   }
 
-  return {
-    flush,
-    read: () => storage?.getItem(key) ?? null,
-
-    /** Keeps what text() returns when it is written, soon or at the end of the page; undefined leaves what is stored. */
-    keep(text) {
-      if (!storage) return
-      newest = text
-      if (timer !== undefined) return
-      timer = setTimeout(flush, WRITE_EVERY)
-      globalThis.addEventListener?.('pagehide', flush)
-    },
+  /** Keeps what text() returns when it is written, soon or at the end of the page; undefined leaves what is stored. */
+  const keep = (text) => {
+    newest = text
+    if (!storage || timer !== undefined) return
+    timer = setTimeout(flush, WRITE_EVERY)
+    globalThis.addEventListener?.('pagehide', flush)
   }
+
+  return { flush, keep, read: () => storage?.getItem(key) ?? null }
 }

@@ -43,7 +43,6 @@ class LiveTable {
   #measured // while it is measured: how many rows there were, and the last
   #began = 0 // how many rows there were at the end of the snapshot
   #isKnown // whether the server knows live tables; undefined until it has said something
-  #turn = 0 // of what has happened to the channel: what was asked before the last of it is old
   #tries = 0 // how often in a row it has joined anew
   #timer // for the next of these
   #warned = new Set()
@@ -95,7 +94,7 @@ class LiveTable {
   #join() {
     const { schema, table } = this.#options
     const before = this.#channel
-    this.#stopTimer()
+    this.#timer = clearTimeout(this.#timer)
     this.#measured = this.#horizon === undefined ? { count: 0 } : undefined
     const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
     this.#channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
@@ -129,11 +128,6 @@ class LiveTable {
       else if (this.error) this.#join()
     }, ms * 2 ** Math.min(this.#tries++, 6))
     this.#timer.unref?.() // a program may end meanwhile
-  }
-
-  #stopTimer() {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
   }
 
   /** From where a join goes on: what the rows have come to. Rows of another user do not count, and are not shown. */
@@ -175,7 +169,6 @@ class LiveTable {
   }
 
   #joined({ position, history }) {
-    this.#turn++
     this.#isKnown = undefined
     this.#questions.joined()
     if (position !== undefined && !this.#at) return this.#refuse(UNKNOWN) // it was asked for a snapshot, before which no position counts
@@ -228,7 +221,7 @@ class LiveTable {
 
   /** The snapshot has come: the rows are those, or it is known how far they are to go. */
   #stand(position) {
-    this.#stopTimer()
+    this.#timer = clearTimeout(this.#timer)
     if (this.#measured) {
       const [term, { count, last, sort }] = [this.#order[0], this.#measured]
       const isWhole = count < this.#page || this.#options.sortable?.(sort.type) === false // somebody else sorts it too, and otherwise
@@ -250,19 +243,16 @@ class LiveTable {
     else if (!this.error) this.#tries = 0
   }
 
-  /** The rows are live again when all that was committed up to now has come. */
-  async #catchUp() {
-    const turn = ++this.#turn
+  /** The rows are live again when all that was committed up to now has come, unless something breaks before. */
+  #catchUp() {
+    const { error } = this
     if (!this.#at) return
-    await this.#questions.wait().catch(() => {}) // closed
-    if (turn === this.#turn && this.#at) this.#publish({ status: 'live', error: null })
+    const isLive = () => { if (this.#at && this.error === error) this.#publish({ status: 'live', error: null }) }
+    this.#questions.wait().then(isLive, () => {}) // it was closed, or refused
   }
 
-  /** What was asked before is old, and the rows are not live, as error says or as the connection is lost. */
-  #stale(error = this.error) {
-    this.#turn++
-    this.#publish({ status: this.status === 'live' ? 'stale' : this.status, error })
-  }
+  /** The rows are not live, as error says or as the connection is lost. */
+  #stale(error = this.error) { this.#publish({ status: this.status === 'live' ? 'stale' : this.status, error }) }
 
   /** Writes a warning to the console, once. That of DELETE and the filter is about bindings without a view. */
   #warn(message, code) {
@@ -298,10 +288,9 @@ class LiveTable {
   #end() {
     if (this.status === 'closed') return
     this.#keeper.flush()
-    this.#stopTimer()
+    this.#timer = clearTimeout(this.#timer)
     this.#wire.close()
     this.#channel = undefined
-    this.#turn++
     this.#questions.fail(new Error('caughtUp: the live table is closed'))
     this.#publish({ status: 'closed' })
     this.#listeners.clear()

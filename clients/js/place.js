@@ -1,4 +1,4 @@
-// Where a channel is in the row changes. No clock, no I/O: index.js tells it what happens.
+// Where a channel is in the row changes. No clock, no I/O: resumable.js tells it what happens.
 
 /** Before everything: a server that is asked to go on from here answers that it cannot, instead of starting live. */
 const ORIGIN = '0/0:0'
@@ -17,29 +17,25 @@ export const written = ({ from, history }) => (history === undefined ? from : `$
 export class Place {
   #last // the newest position that was delivered
   #seen = null // ids of the bindings that were given the change at #last; null for all
-  #whole // everything up to here has been delivered
-  #history // what the server has given beside #whole, for itself: whose position it is, and how it was counted
-  #held // from where to go on while a resync is not done: from, and history if there is one
+  #at // { from, history }: everything up to from has been delivered; history is what the server has given beside it, for itself
+  #held // from where to go on while a resync is not done
   #ids = 1 // how many bindings the channel has
 
   /** kept is what was written; null for a channel that is new. What is no position goes on from nowhere. */
   constructor(kept) {
-    if (kept == null) return
-    const [from, history] = kept.split(' ')
-    if (SHAPE.test(from)) this.#stand(from, history)
-    else this.#stand(ORIGIN)
+    const [from, history] = kept?.split(' ') ?? []
+    if (kept != null) this.#stand(SHAPE.test(from) ? { from, history } : { from: ORIGIN })
   }
 
   /** From where the channel has to go on, { from, history } without a history if it has none; undefined if it has not been anywhere. */
   get resume() {
-    if (this.#held !== undefined) return this.#held
-    if (this.#whole === undefined) return undefined
-    return this.#history === undefined ? { from: this.#whole } : { from: this.#whole, history: this.#history }
+    const { from, history } = this.#held ?? this.#at ?? {}
+    return from && (history === undefined ? { from } : { from, history })
   }
 
   /** The channel joins, and says from where on; undefined means live. */
   joins() {
-    if (this.#held !== undefined) this.#stand(this.#held.from, this.#held.history) // all of it is due, whatever came meanwhile
+    if (this.#held) this.#stand(this.#held) // all of it is due, whatever came meanwhile
     return this.resume
   }
 
@@ -49,9 +45,9 @@ export class Place {
    */
   joined(position, ids, history) {
     this.#ids = Math.max(1, new Set(ids).size)
-    if (this.#whole === undefined) this.#stand(position ?? ORIGIN, history)
-    else if (position === this.#whole) this.#history = history ?? this.#history
-    else if (position !== undefined && compare(position, this.#whole) < 0) this.#stand(position, history)
+    if (this.#at?.from === undefined) this.#stand({ from: position ?? ORIGIN, history })
+    else if (position === this.#at.from) this.#at.history = history ?? this.#at.history
+    else if (position !== undefined && compare(position, this.#at.from) < 0) this.#stand({ from: position, history })
   }
 
   /**
@@ -62,33 +58,33 @@ export class Place {
     const order = this.#last === undefined ? 1 : compare(position, this.#last)
     if (order < 0 || (order === 0 && (this.#seen === null || ids.every((id) => this.#seen.has(id))))) return false
     if (order > 0) {
-      this.#whole = this.#last
+      this.#at = { ...this.#at, from: this.#last }
       this.#last = position
       this.#seen = new Set()
     }
     for (const id of ids) this.#seen.add(id)
-    if (this.#seen.size >= this.#ids) this.#whole = position
+    if (this.#seen.size >= this.#ids) this.#at = { ...this.#at, from: position }
     return true
   }
 
   /** The server has said that everything up to position was sent. */
   reaches(position, history) {
-    if (position === this.#whole) history ??= this.#history
-    if (this.#last === undefined || compare(position, this.#last) >= 0) this.#stand(position, history)
+    if (position === this.#at?.from) history ??= this.#at.history
+    if (this.#last === undefined || compare(position, this.#last) >= 0) this.#stand({ from: position, history })
   }
 
   /** Changes are missing; everything after position follows. Until they are fetched, the channel joins again from where it was. */
   misses(position, history) {
     this.#held = this.resume ?? { from: ORIGIN }
-    this.#stand(position, history)
+    this.#stand({ from: position, history })
   }
 
   /** What was missing has been fetched. */
   fetched() { this.#held = undefined }
 
-  #stand(position, history) {
-    this.#whole = this.#last = position
-    this.#history = history
+  #stand(at) {
+    this.#at = { ...at }
+    this.#last = at.from
     this.#seen = null
   }
 }

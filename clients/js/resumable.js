@@ -12,11 +12,23 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
   if (channel.joinedOnce) throw new Error('resumable: to be called before subscribe')
   const keeper = keeperIn(storage, key)
   const place = new Place(keeper.read())
-  const keep = () => {
-    const at = place.resume
-    if (at !== undefined) keeper.keep(() => written(at))
+  const keep = () => { if (place.resume) keeper.keep(() => written(place.resume)) }
+  let turns = 0
+
+  /** Until onResync has come to a good end the channel names its old position, and is told again when it joins. */
+  const resync = async ({ message, code, from, oldest, position, history }) => {
+    const turn = ++turns
+    place.misses(position, history)
+    try {
+      await onResync({ reason: message.slice(RESYNC.length), code, from, oldest, position })
+    } catch (error) {
+      return console.error('resumable: onResync failed, it is called again with the next join', error)
+    }
+    if (turn !== turns) return // told again meanwhile
+    place.fetched()
+    keep()
   }
-  const resync = resyncsOf(place, onResync, keep)
+
   const wire = wireOf(channel, {
     /** Without a position the bindings ask for the history alone. */
     resume: () => place.joins() ?? {},
@@ -48,21 +60,4 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
     },
   })
   return channel
-}
-
-/** What is to be done when changes are missing. Until onResync has come to a good end the channel names its old position, and is told again when it joins. */
-function resyncsOf(place, onResync, keep) {
-  let turns = 0
-  return async ({ message, code, from, oldest, position, history }) => {
-    const turn = ++turns
-    place.misses(position, history)
-    try {
-      await onResync({ reason: message.slice(RESYNC.length), code, from, oldest, position })
-    } catch (error) {
-      return console.error('resumable: onResync failed, it is called again with the next join', error)
-    }
-    if (turn !== turns) return // told again meanwhile
-    place.fetched()
-    keep()
-  }
 }
