@@ -62,6 +62,7 @@ class LiveTable {
   get rows() { return this.state.rows }
   get status() { return this.state.status }
   get error() { return this.state.error }
+  get held() { return this.#rows.state.rows } // with a limit more than are shown
 
   subscribe = (listener) => {
     const own = (changes) => listener(changes) // the same function may be given twice

@@ -1,7 +1,7 @@
 import type {
   BaseCollectionConfig, CollectionConfig, DeleteMutationFnParams, InsertMutationFnParams, UpdateMutationFnParams, UtilsRecord,
 } from '@tanstack/db'
-import type { LiveClient, LiveTable } from './live.js'
+import type { LiveClient, LiveTable, LiveTableOptions } from './live.js'
 
 type Key = string | number
 /** The transactions that a mutation has written, by their pg_current_xact_id(). */
@@ -19,6 +19,8 @@ export interface WalcastCollectionConfig<T extends object, TKey extends Key>
   /** The table's schema. Default: public. */ schema?: string
   /** Conditions for all rows of the collection. */ filter?: string
   /** int8 and numeric as strings, as JavaScript rounds them. */ int8?: 'string'
+  /** Keeps rows and position over a reload of the page: the collection is ready with the rows of before, and goes on from there. */
+  storage?: LiveTableOptions['storage']
   /**
    * Write to the database. With the xid of what they wrote, a mutation is done when that has come back; without, its optimistic rows go
    * when the handler ends.

@@ -3,10 +3,10 @@ import { same } from './rows.js'
 import { filterOf, orderOf, sortable } from './where.js'
 
 /** See tanstack.d.ts. */
-export function walcastCollectionOptions({ supabase, table, schema, filter, int8, onInsert, onUpdate, onDelete, ...options }) {
+export function walcastCollectionOptions({ supabase, table, schema, filter, int8, storage, onInsert, onUpdate, onDelete, ...options }) {
   let synced
   const open = (plan) => liveTable(supabase, {
-    table, schema, int8, sortable: sortable(int8), ...plan, filter: [filter, plan.filter].filter(Boolean).join() || undefined,
+    table, schema, int8, storage, sortable: sortable(int8), ...plan, filter: [filter, plan.filter].filter(Boolean).join() || undefined,
   })
   const sync = (collection) => {
     synced = syncedBy(collection, options.getKey, open)
@@ -60,6 +60,7 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
   const start = (name, plan) => {
     const table = open(plan)
     const subset = { name, table }
+    if (table.held.length > 0) put(subset, table.held.map((row) => [undefined, row])) // from the storage
     subset.loaded = new Promise((resolve, reject) => {
       table.subscribe((changes) => {
         const shown = (changes.length > 0 || table.status === 'live') && put(subset, changes)

@@ -9,6 +9,7 @@ import { relay } from './lib/relay.mjs'
 import { serve } from './lib/server.mjs'
 import { user } from './lib/tokens.mjs'
 import { until } from './lib/until.mjs'
+import { memory } from './lib/watch.mjs'
 
 async function scene(t, { columns = 'id int primary key, n int, word text', after = [], rows } = {}) {
   const name = await table(t, columns, ...after)
@@ -203,6 +204,29 @@ test('on demand: a query that does not work says why', async (t) => {
   const error = await live.preload().then(() => undefined, (e) => e)
   const code = (e) => e && (e.code?.startsWith?.('unknown') ? e.code : code(e.cause))
   assert.equal(code(error), 'unknown_column', `${error}`)
+})
+
+for (const syncMode of ['eager', 'on-demand']) test(`${syncMode}: with a storage a reload shows the rows of before at once, and goes on`, async (t) => {
+  const { collect, name, between } = await scene(t, { rows: `values (1, 1, 'a'), (2, 2, 'b')` })
+  const storage = memory()
+  const load = async () => {
+    const collection = collect({ storage, syncMode })
+    const live = createLiveQueryCollection((q) => q.from({ row: collection }).where(({ row }) => gt(row.n, 0)))
+    t.after(() => live.cleanup())
+    return { collection, live, loaded: live.preload() }
+  }
+  const before = await load()
+  await before.loaded
+  await before.live.cleanup()
+  await before.collection.cleanup()
+  between.cut({ open: false })
+  await database.query(`delete from ${name} where id = 1; insert into ${name} values (3, 3, 'c')`)
+  const after = await load()
+  await until(() => ids(after.collection).length === 2, 'the rows of before')
+  assert.deepEqual(ids(after.collection), [1, 2])
+  between.open = true
+  await after.loaded
+  await until(() => ids(after.collection).join() === '2,3', () => `the rows of now, have ${ids(after.collection)}`)
 })
 
 test('a collection that is cleaned up leaves, and starts again', async (t) => {

@@ -8,7 +8,7 @@ interface Todo { id: number; title: string }
 const supabase = createClient('http://localhost:4000', 'key')
 
 export const todos = createCollection(walcastCollectionOptions<Todo, number>({
-  supabase, table: 'todos', schema: 'public', filter: 'list=eq.7', int8: 'string', id: 'todos', startSync: true, syncMode: 'on-demand',
+  supabase, table: 'todos', schema: 'public', filter: 'list=eq.7', int8: 'string', storage: localStorage, id: 'todos', startSync: true, syncMode: 'on-demand',
   getKey: (todo) => todo.id,
   onInsert: async ({ transaction }) => {
     const { title } = transaction.mutations[0].modified
