@@ -213,6 +213,9 @@ class LiveTable {
       else this.#rows.begin(key, order)
     } else if (code === 'snapshot_end') {
       if (this.#isKnown) this.#stand(position)
+    } else if (this.#horizon && /^(invalid_|unknown_operator)/.test(code)) { // how far the rows go cannot be said: all are held
+      this.#horizon = ''
+      this.#join()
     } else if (status === 'error' || code === 'database_away') {
       this.#stale(failure({ message, code, ...more }))
       if (!NOT_RETRIED.test(code)) this.#joinLater(RETRY_AFTER)

@@ -109,7 +109,7 @@ export const quoted = (text) => `"${String(text).replace(/[\\"]/g, '\\$&')}"`
 
 /** The filter of rows up to the one with a value, and of those that equal it, in one term of the order; '' where that cannot be said. */
 export function horizonOf({ column, path, isDescending, nullsFirst }, { type, collation }, value) {
-  const isPlain = path.length === 0 && type !== 'bytea' && collation?.default !== false // by which filters compare
+  const isPlain = path.length === 0 && !/^(bytea|jsonb)$/.test(type) && collation?.default !== false // by which filters compare
   if (!isPlain || value === undefined || (value === null && !nullsFirst)) return ''
   const name = quoted(column)
   const known = value === null ? [] : [`${name}.${isDescending ? 'gte' : 'lte'}.${quoted(value)}`]

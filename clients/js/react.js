@@ -52,7 +52,7 @@ export function useLiveTable(supabase, options) {
 /** See react.d.ts. */
 export function usePresence(supabase, topic, self, options) {
   const [name, make] = roomOf(supabase, topic, options)
-  const watch = useShared(supabase, name, make, (room, watcher) => room.watch(watcher))
+  const watch = useShared(supabase, name, make, (room, watcher) => room.listen((message) => message || watcher()))
   const appear = useShared(supabase, name, make, (room, text) => room.appear(JSON.parse(text)))
   const text = self && JSON.stringify(self)
   useEffect(() => (text ? appear(text) : undefined), [appear, text])
@@ -64,8 +64,8 @@ export function useBroadcast(supabase, topic, handlers = {}, options) {
   const [name, make] = roomOf(supabase, topic, options)
   const latest = useRef(handlers)
   useEffect(() => { latest.current = handlers })
-  const hear = useShared(supabase, name, make, (room) => room.hear((message) => {
-    for (const event of [message.event, '*']) latest.current[event]?.(message.payload, message)
+  const hear = useShared(supabase, name, make, (room) => room.listen((message) => {
+    if (message) for (const event of [message.event, '*']) latest.current[event]?.(message.payload, message)
   }))
   useEffect(() => hear(), [hear])
   return useMethod(supabase, name, 'send')

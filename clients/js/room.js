@@ -1,12 +1,11 @@
-/** The leaves that are under way, by client and topic: until it has left, a client gives its old channel for a new one. */
+/** The leaves that are under way, by client: until it has left, a client gives its old channel of a topic for a new one. */
 const leaves = new WeakMap()
 
 /** A topic, with its broadcasts and who is present, for several listeners on a page. */
 export class Room {
   present = {} // what each has tracked, by key; another object after each change
   #supabase; #topic; #config
-  #watchers = new Set() // of present
-  #hearers = new Set() // of broadcasts
+  #listeners = new Set()
   #selves = [] // who is to be seen from here; the last counts
   #shown // who of them is
   #channel
@@ -19,12 +18,15 @@ export class Room {
     this.#supabase = supabase
     this.#topic = topic
     this.#config = { private: isPrivate, broadcast: { self } }
-    if (!leaves.has(supabase)) leaves.set(supabase, new Map())
     setTimeout(() => this.#join()) // when all of a page have said who is to be seen
   }
 
-  watch(watcher) { return put(this.#watchers, watcher) }
-  hear(hearer) { return put(this.#hearers, hearer) }
+  /** Calls a function with each broadcast, and with nothing when present has changed; returns what ends that. */
+  listen(listener) {
+    const own = (message) => listener(message) // the same function may be given twice
+    this.#listeners.add(own)
+    return () => { this.#listeners.delete(own) }
+  }
 
   /** Has others see { key, meta }; returns what ends that. */
   appear(self) {
@@ -47,14 +49,15 @@ export class Room {
   }
 
   async #join() {
-    await leaves.get(this.#supabase).get(this.#topic)
+    await leaves.get(this.#supabase)
     if (!this.#isOpen || this.#channel) return
     this.#key = this.#selves.at(-1)?.key ?? ''
     const channel = this.#channel = this.#supabase.channel(this.#topic, { config: { ...this.#config, presence: { key: this.#key, enabled: true } } })
-    channel.on('broadcast', { event: '*' }, (message) => { for (const hearer of [...this.#hearers]) hearer(message) })
+    const tell = (message) => { for (const listener of [...this.#listeners]) listener(message) }
+    channel.on('broadcast', { event: '*' }, tell)
     channel.on('presence', { event: 'sync' }, () => {
       this.present = { ...channel.presenceState() }
-      for (const watcher of [...this.#watchers]) watcher()
+      tell()
     })
     channel.subscribe((status) => {
       if (status !== 'SUBSCRIBED') return
@@ -77,16 +80,8 @@ export class Room {
 
   #leave() {
     if (!this.#channel) return
-    const left = leaves.get(this.#supabase)
-    const leave = this.#supabase.removeChannel(this.#channel).finally(() => { if (left.get(this.#topic) === leave) left.delete(this.#topic) })
-    left.set(this.#topic, leave)
+    const leave = this.#supabase.removeChannel(this.#channel)
+    leaves.set(this.#supabase, Promise.allSettled([leaves.get(this.#supabase), leave]).then(() => {}))
     this.#channel = undefined
   }
-}
-
-/** Puts f into a set, also if it is there; returns what takes it out. */
-function put(set, f) {
-  const own = (...args) => f(...args)
-  set.add(own)
-  return () => { set.delete(own) }
 }

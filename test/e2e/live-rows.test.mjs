@@ -212,6 +212,7 @@ for (const [order, last, horizon, sort = { type: 'text', collation: { locale: 'e
   ['n', undefined, ''],
   ['n->a', { a: 1 }, ''],
   ['n', 'ff', '', { type: 'bytea' }],
+  ['n', { a: 1 }, '', { type: 'jsonb', collation: { locale: 'C', default: true } }],
   ['n', 'b', '', { type: 'text', collation: { locale: 'C', default: false } }], // by which filters do not compare
 ]) {
   test(`the rows of an order ${order} up to ${JSON.stringify(last)} are ${horizon || 'all'}, as ${JSON.stringify(sort)} sorts`, () => {

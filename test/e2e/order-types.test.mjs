@@ -81,6 +81,22 @@ for (const int8 of [undefined, 'string']) test(`rows are sorted as Postgres does
   await check()
 })
 
+test('the first rows of an order are those of Postgres', async (t) => {
+  const types = Object.keys(values)
+  const { name, client } = await typed(t, types)
+  await transaction(async (connection) => { for (let id = 0; id < 30; id++) await write(connection, name, id, id) })
+  const lives = types.flatMap((_, i) => ['', '.desc.nullslast'].map((how) => [`${column(i)}${how}`, watch(t, client, { table: name, order: `${column(i)}${how},id`, limit: 4, int8: 'string' })]))
+  for (let turn = 0; turn < 2; turn++) {
+    for (const [order, { live, is, ids }] of lives) {
+      await is('live')
+      const { rows } = await database.query(`select id from ${name} order by ${order.replace('.desc', ' desc').replace('.nulls', ' nulls ')}, id limit 4`)
+      const expected = rows.map(({ id }) => id).join()
+      await until(() => ids().join() === expected && live.status === 'live', () => `${expected} in the order ${order} of ${types[Number(/\d+/.exec(order)[0])]}, have ${ids()}, ${live.error}`)
+    }
+    await database.query(`delete from ${name} where id % 3 = 0`)
+  }
+})
+
 test('what only Postgres can sort is said, and no rows are shown', async (t) => {
   const { name, client, between } = await typed(t, others)
   await database.query(`insert into ${name} (id) values (1)`)
