@@ -206,7 +206,7 @@ class LiveTable {
   #system({ status, code, message, key, order = [], position, ...more }) {
     if (code === 'snapshot_begin') {
       const strange = this.#order.findIndex((_, i) => !sorterOf(order[i]))
-      if (strange >= 0) return this.#refuse(order[strange] ? unsortable(this.#order[strange], order[strange]) : UNKNOWN)
+      if (strange >= 0) return this.#cannotSort(this.#order[strange], order[strange])
       this.#isKnown = true
       this.#at = undefined // who is cut before the end begins anew
       if (this.#measured) this.#measured = { count: 0, sort: order[0] }
@@ -221,6 +221,13 @@ class LiveTable {
       if (!NOT_RETRIED.test(code)) this.#joinLater(RETRY_AFTER)
     } else if (message?.startsWith('warning: ')) this.#warn(message, code)
     else if (this.error?.code === 'database_away') this.#catchUp() // it is back
+  }
+
+  /** A term of the order is one that only Postgres sorts. Where somebody else sorts the rows, these do without. */
+  #cannotSort(term, sort) {
+    if (!sort || !this.#options.sortable) return this.#refuse(sort ? unsortable(term, sort) : UNKNOWN)
+    this.#order.length = 0
+    this.#joinAnew()
   }
 
   /** The snapshot has come: the rows are those, or it is known how far they are to go. */

@@ -86,7 +86,7 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
       const subset = subsets.get(request)
       if (!subsets.delete(request) || [...subsets.values()].includes(subset)) return
       subset.table.close()
-      put(subset, [...rows.values()].filter(({ users }) => users.has(subset)).map(({ row }) => [row, undefined]))
+      put(subset, subset.table.held.map((row) => [row, undefined]))
     },
 
     async caughtUp(xid) {

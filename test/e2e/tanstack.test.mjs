@@ -195,6 +195,14 @@ test('on demand: text is sorted by the database otherwise than here, and so load
   assert.equal(joins().at(-1).filter, undefined)
 })
 
+test('on demand: the first rows by a type that only Postgres sorts are found among all', async (t) => {
+  const { collect, joins } = await scene(t, { columns: 'id int primary key, at inet', rows: `select id, ('10.0.0.' || id)::inet from generate_series(1, 100) as id` })
+  const collection = collect({ syncMode: 'on-demand', autoIndex: 'eager', defaultIndexType: BasicIndex })
+  const first = await query(t, (q) => q.from({ row: collection }).orderBy(({ row }) => row.at).limit(2))
+  assert.deepEqual([first.size, collection.size], [2, 100])
+  assert.equal(joins().at(-1).filter, undefined)
+})
+
 test('on demand: a query that does not work says why', async (t) => {
   const { collect } = await scene(t)
   const collection = collect({ syncMode: 'on-demand' })
