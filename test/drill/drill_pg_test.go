@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"walcast/internal/devdb"
+	"walcast/test/havoc"
 	"walcast/test/program"
 )
 
@@ -41,7 +42,7 @@ func TestOneDroppedFrameIsFound(t *testing.T) {
 	thief := &thief{}
 	r := runDrill(t, Options{
 		Duration: 3 * time.Second, Each: 1, Node: ".", Peace: true,
-		sieve: func() sieve { return &frames{thief: thief} },
+		sieve: func() havoc.Sieve { return havoc.Thief(thief.takes) },
 	})
 	if !thief.stolen.Load() {
 		t.Fatalf("no frame was dropped:\n%s", r.Summary)

@@ -7,6 +7,7 @@ import (
 
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
+	"walcast/test/havoc"
 )
 
 // charge is what a client is owed.
@@ -24,13 +25,6 @@ type charge struct {
 	Unclean int64
 }
 
-// Fault is something that must not happen.
-type Fault struct {
-	Client string
-	Time   int64 // Unix nanoseconds
-	Text   string
-}
-
 // trial is the judgement of one diary.
 type trial struct {
 	charge
@@ -41,12 +35,12 @@ type trial struct {
 	before  int          // how many of them were told on earlier joins
 	last    wal.Position // newest position seen
 	within  wal.Position // newest position seen since the last join
-	faults  []Fault
+	faults  []havoc.Fault
 }
 
 // judge compares what a client has noted with what was committed. The rows must
 // be in the order of their positions.
-func judge(c charge, rows []written, diary []entry) []Fault {
+func judge(c charge, rows []written, diary []entry) []havoc.Fault {
 	t := &trial{charge: c, byRow: make(map[row]written, len(rows)), seen: map[wal.Position]bool{}, last: c.Base}
 	for _, w := range rows {
 		t.byRow[w.row] = w
@@ -68,7 +62,7 @@ func judge(c charge, rows []written, diary []entry) []Fault {
 }
 
 func (t *trial) fault(e entry, format string, args ...any) {
-	t.faults = append(t.faults, Fault{Time: e.Time, Text: fmt.Sprintf(format, args...)})
+	t.faults = append(t.faults, havoc.Fault{Time: e.Time, Text: fmt.Sprintf(format, args...)})
 }
 
 // see judges the arrival of a row.

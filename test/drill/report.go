@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"walcast/replication/wal"
+	"walcast/test/havoc"
 	"walcast/test/program"
 )
 
 // Report is the outcome of a run.
 type Report struct {
 	Seed    uint64
-	Faults  []Fault
+	Faults  []havoc.Fault
 	Summary string // figures
 	Details string // of the first faults: what happened around them
 }
@@ -23,7 +24,7 @@ type Report struct {
 func (d *drill) judge() {
 	base := wal.Before(d.rows[0].At.LSN) // the first pulse
 	for _, c := range d.clients {
-		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.walcast.unclean}
+		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.walcast.Unclean()}
 		diaries := [][]entry{c.diary.read()}
 		if c.kind == newcomer {
 			diaries = visits(c.diary.read())
@@ -38,9 +39,8 @@ func (d *drill) judge() {
 			}
 		}
 	}
-	d.walcast.panics()
-	d.faults = slices.Concat(d.faults, d.walcast.faults, d.havoc.faults)
-	slices.SortStableFunc(d.faults, func(a, b Fault) int { return cmp.Compare(a.Time, b.Time) })
+	d.faults = slices.Concat(d.faults, d.walcast.Faults(), d.havoc.Faults())
+	slices.SortStableFunc(d.faults, func(a, b havoc.Fault) int { return cmp.Compare(a.Time, b.Time) })
 }
 
 // visits splits a diary at its joins.
@@ -63,8 +63,8 @@ func (d *drill) report() *Report {
 func (d *drill) summary() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "seed %d, %s, %d rows committed\n", d.Seed, d.Duration, len(d.rows))
-	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.walcast.args, " "))
-	for what, n := range d.havoc.counted {
+	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.walcast.Args, " "))
+	for what, n := range d.havoc.Counted() {
 		fmt.Fprintf(&out, "%6d × %s\n", n, what)
 	}
 	for _, c := range d.clients {
@@ -105,7 +105,7 @@ func (d *drill) details() string {
 			}
 		}
 		fmt.Fprintf(&out, "what was done:\n%s", d.events.Around(f.Time, 5*time.Second, time.Second, 0))
-		fmt.Fprintf(&out, "the server's log:\n%s", d.walcast.log.Around(f.Time, 5*time.Second, time.Second, 0))
+		fmt.Fprintf(&out, "the server's log:\n%s", d.walcast.Log.Around(f.Time, 5*time.Second, time.Second, 0))
 	}
 	return out.String()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/internal/devdb"
+	"walcast/test/havoc"
 	"walcast/test/program"
 )
 
@@ -26,7 +27,7 @@ type Options struct {
 	Peace    bool          // nothing is harmed
 	Each     int           // clients of each kind
 
-	sieve func() sieve // see proxy
+	sieve func() havoc.Sieve // see havoc.Proxy
 }
 
 // How long things may take when nothing is in their way any more.
@@ -44,13 +45,13 @@ type drill struct {
 	random   *rand.Rand
 	postgres *devdb.Server
 	dsn      string // of Postgres, past the proxy
-	walcast  *process
-	havoc    *havoc
+	walcast  *havoc.Process
+	havoc    *havoc.Havoc
 	clients  []*client
 	node     *nodeClients
 	events   program.Logbook // of what the drill does
 	pulses   int
-	faults   []Fault
+	faults   []havoc.Fault
 	rows     []written
 }
 
@@ -90,34 +91,34 @@ func (d *drill) prepare(ctx context.Context) (err error) {
 	if err := d.makeTables(ctx); err != nil {
 		return err
 	}
-	d.havoc = &havoc{
-		random: rand.New(rand.NewPCG(d.Seed, 1)), postgres: d.postgres, log: &d.events,
-		pause: 500 * time.Millisecond,
+	d.havoc = &havoc.Havoc{
+		Random: rand.New(rand.NewPCG(d.Seed, 1)), Postgres: d.postgres, Log: &d.events,
+		Pause: 500 * time.Millisecond,
 	}
-	if d.havoc.database, err = newProxy(fmt.Sprintf("127.0.0.1:%d", d.postgres.Port), nil); err != nil {
+	if d.havoc.Database, err = havoc.NewProxy(fmt.Sprintf("127.0.0.1:%d", d.postgres.Port), nil); err != nil {
 		return err
 	}
-	address, err := freeAddress()
+	address, err := havoc.FreeAddress()
 	if err != nil {
 		return err
 	}
-	if d.havoc.clients, err = newProxy(address, d.sieve); err != nil {
+	if d.havoc.Clients, err = havoc.NewProxy(address, d.sieve); err != nil {
 		return err
 	}
-	d.walcast = &process{binary: d.Binary, address: address, log: &program.Logbook{}, args: []string{
+	d.walcast = &havoc.Process{Binary: d.Binary, Address: address, Log: &program.Logbook{}, Args: []string{
 		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", program.Secret, "--publication", publication,
-		"--database-url", "postgres://postgres@" + d.havoc.database.addr() + "/postgres?sslmode=disable", "--start-timeout", "2m",
+		"--database-url", "postgres://postgres@" + d.havoc.Database.Addr() + "/postgres?sslmode=disable", "--start-timeout", "2m",
 		"--resume-window", window.String(), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"),
 		"--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"),
 		"--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
 	}}
-	d.havoc.walcast = d.walcast
-	if err := d.walcast.start(); err != nil {
+	d.havoc.Walcast = d.walcast
+	if err := d.walcast.Start(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, lastLimit)
 	defer cancel()
-	return d.walcast.ready(ctx)
+	return d.walcast.Ready(ctx)
 }
 
 func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
@@ -142,7 +143,7 @@ func (d *drill) makeTables(ctx context.Context) error {
 // follow starts the clients and returns how to wait for their end.
 func (d *drill) follow(ctx context.Context) (wait func(), err error) {
 	var work sync.WaitGroup
-	address := d.havoc.clients.addr()
+	address := d.havoc.Clients.Addr()
 	var inNode []*client
 	for _, k := range kinds {
 		if k.visit == nil && d.Node == "" {
@@ -190,7 +191,7 @@ func (d *drill) mess(ctx context.Context) error {
 	if d.Peace {
 		<-messing.Done()
 	} else {
-		d.havoc.wreak(messing)
+		d.havoc.Wreak(messing)
 	}
 	d.events.Note("calm")
 	err := d.pulse(ctx, pulseLimit+window*3/2)
@@ -218,7 +219,7 @@ func (d *drill) pulse(ctx context.Context, limit time.Duration) error {
 	}
 	for _, c := range d.clients {
 		if !c.diary.has(first) {
-			d.faults = append(d.faults, Fault{Client: c.name, Time: time.Now().UnixNano(), Text: fmt.Sprintf("silent: rows that were written %s ago have not come", limit)})
+			d.faults = append(d.faults, havoc.Fault{Client: c.name, Time: time.Now().UnixNano(), Text: fmt.Sprintf("silent: rows that were written %s ago have not come", limit)})
 		}
 	}
 	return nil
@@ -237,7 +238,7 @@ func (d *drill) until(ctx context.Context, limit time.Duration, what string, hol
 			return nil
 		}
 		if !program.Wait(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.walcast.log.Around(time.Now().UnixNano(), limit, 0, 0))
+			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.walcast.Log.Around(time.Now().UnixNano(), limit, 0, 0))
 		}
 	}
 }
@@ -258,13 +259,13 @@ func (d *drill) tearDown() (err error) {
 	if d.node != nil {
 		err = errors.Join(err, d.node.stop())
 	}
-	if d.walcast != nil && d.walcast.run != nil {
-		d.walcast.end(syscall.SIGTERM)
+	if d.walcast != nil {
+		d.walcast.End(syscall.SIGTERM)
 	}
 	if d.havoc != nil {
-		for _, p := range []*proxy{d.havoc.clients, d.havoc.database} {
+		for _, p := range []*havoc.Proxy{d.havoc.Clients, d.havoc.Database} {
 			if p != nil {
-				p.close()
+				p.Close()
 			}
 		}
 	}

@@ -4,5 +4,5 @@
 // It knows how walcast is started, asked whether it is ready, and stopped. What is
 // done to it in between, and what must come of that, is up to each trial.
 //
-// Neighbours: the tests in drill, access and hostile.
+// Neighbours: havoc, and the tests in drill, livedrill, access and hostile.
 package program

@@ -1,4 +1,4 @@
-package drill
+package havoc
 
 import (
 	"errors"
@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// proxy passes TCP connections on, and can harm them.
-type proxy struct {
+// Proxy passes TCP connections on, and can harm them.
+type Proxy struct {
 	listen net.Listener
 	target string
-	sieve  func() sieve // looks at what goes to the client of a new link; nil lets all through
+	sieve  func() Sieve // looks at what goes to the client of a new link; nil lets all through
 	work   sync.WaitGroup
 
 	mu     sync.Mutex
@@ -22,9 +22,10 @@ type proxy struct {
 	closed bool
 }
 
-// sieve passes on what it is given, or less.
-type sieve interface {
-	sift(p []byte) []byte
+// Sieve passes on what it is given, or less.
+type Sieve interface {
+	// Sift returns what goes on of what has come.
+	Sift(p []byte) []byte
 }
 
 // link is one connection through the proxy.
@@ -40,20 +41,22 @@ type lock struct {
 	free chan struct{} // closed when the stall is over; nil while there is none
 }
 
-func newProxy(target string, s func() sieve) (*proxy, error) {
+// NewProxy begins to pass connections on to a target.
+func NewProxy(target string, s func() Sieve) (*Proxy, error) {
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open proxy: %w", err)
 	}
-	p := &proxy{listen: listen, target: target, sieve: s, links: map[*link]struct{}{}}
+	p := &Proxy{listen: listen, target: target, sieve: s, links: map[*link]struct{}{}}
 	p.work.Go(p.accept)
 	return p, nil
 }
 
-func (p *proxy) addr() string { return p.listen.Addr().String() }
+// Addr is where it listens.
+func (p *Proxy) Addr() string { return p.listen.Addr().String() }
 
-// close ends all links and waits for their goroutines.
-func (p *proxy) close() {
+// Close ends all links and waits for their goroutines.
+func (p *Proxy) Close() {
 	_ = p.listen.Close()
 	p.mu.Lock()
 	p.closed = true
@@ -62,7 +65,7 @@ func (p *proxy) close() {
 	p.work.Wait()
 }
 
-func (p *proxy) accept() {
+func (p *Proxy) accept() {
 	for {
 		client, err := p.listen.Accept()
 		if err != nil {
@@ -73,7 +76,7 @@ func (p *proxy) accept() {
 }
 
 // carry connects a client through and copies until both directions have ended.
-func (p *proxy) carry(client *net.TCPConn) {
+func (p *Proxy) carry(client *net.TCPConn) {
 	server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
 	if err != nil {
 		_ = client.Close()
@@ -84,7 +87,7 @@ func (p *proxy) carry(client *net.TCPConn) {
 	p.links[l] = struct{}{}
 	closed := p.closed
 	p.mu.Unlock()
-	var down sieve
+	var down Sieve
 	if p.sieve != nil {
 		down = p.sieve()
 	}
@@ -102,14 +105,14 @@ func (p *proxy) carry(client *net.TCPConn) {
 }
 
 // copy passes bytes on until one end closes, and tells the other.
-func (l *link) copy(to, from *net.TCPConn, gate *lock, through sieve) {
+func (l *link) copy(to, from *net.TCPConn, gate *lock, through Sieve) {
 	buffer := make([]byte, 16<<10)
 	for {
 		n, err := from.Read(buffer)
 		gate.wait()
 		p := buffer[:n]
 		if through != nil {
-			p = through.sift(p)
+			p = through.Sift(p)
 		}
 		if _, e := to.Write(p); e != nil {
 			l.cut(false)
@@ -166,7 +169,7 @@ func (k *lock) release() {
 	}
 }
 
-func (p *proxy) cutAll() (n int) {
+func (p *Proxy) cutAll() (n int) {
 	for _, l := range p.all() {
 		l.cut(n%2 == 0)
 		n++
@@ -175,14 +178,14 @@ func (p *proxy) cutAll() (n int) {
 }
 
 // heal ends all stalls.
-func (p *proxy) heal() {
+func (p *Proxy) heal() {
 	for _, l := range p.all() {
 		l.up.release()
 		l.down.release()
 	}
 }
 
-func (p *proxy) all() (links []*link) {
+func (p *Proxy) all() (links []*link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for l := range p.links {
@@ -193,7 +196,7 @@ func (p *proxy) all() (links []*link) {
 
 // harm does something random to a random link and says what. A stall ends by
 // itself.
-func (p *proxy) harm(r *rand.Rand, longest time.Duration) string {
+func (p *Proxy) harm(r *rand.Rand, longest time.Duration) string {
 	links := p.all()
 	if len(links) == 0 {
 		return ""

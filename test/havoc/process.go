@@ -1,4 +1,4 @@
-package drill
+package havoc
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -15,12 +16,12 @@ import (
 	"walcast/test/program"
 )
 
-// process is a walcast, run again and again on the same address and state.
-type process struct {
-	binary  string
-	args    []string
-	address string
-	log     *program.Logbook
+// Process is a walcast, run again and again on the same address and state.
+type Process struct {
+	Binary  string
+	Args    []string
+	Address string
+	Log     *program.Logbook
 
 	mu      sync.Mutex
 	run     *run
@@ -51,9 +52,9 @@ func (f *firstWrite) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// freeAddress is one that stays free while the process is down: below the ports
+// FreeAddress is one that stays free while the process is down: below the ports
 // that connections take.
-func freeAddress() (string, error) {
+func FreeAddress() (string, error) {
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
 		if err == nil {
@@ -63,11 +64,11 @@ func freeAddress() (string, error) {
 	return "", errors.New("find a free port: none of 100 is")
 }
 
-// start runs the program; it does not wait until it serves.
-func (p *process) start() error {
+// Start runs the program; it does not wait until it serves.
+func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &run{cmd: exec.Command(p.binary, p.args...), begun: &firstWrite{to: p.log, seen: make(chan struct{})}, done: make(chan struct{})}
+	r := &run{cmd: exec.Command(p.Binary, p.Args...), begun: &firstWrite{to: p.Log, seen: make(chan struct{})}, done: make(chan struct{})}
 	r.cmd.Stdout, r.cmd.Stderr = r.begun, r.begun
 	if err := r.cmd.Start(); err != nil {
 		return fmt.Errorf("start walcast: %w", err)
@@ -85,12 +86,16 @@ func (p *process) start() error {
 	return nil
 }
 
-// end sends a signal and waits for the end. A stop that takes too long, or that
+// End sends a signal and waits for the end. A stop that takes too long, or that
 // is no success, is a fault. A process that was just started gets the signal once
-// it can handle signals.
-func (p *process) end(signal syscall.Signal) {
+// it can handle signals, and one that was never started none.
+func (p *Process) End(signal syscall.Signal) {
 	p.mu.Lock()
 	r := p.run
+	if r == nil {
+		p.mu.Unlock()
+		return
+	}
 	r.ordered = true
 	if signal == syscall.SIGKILL && p.unclean == 0 {
 		p.unclean = time.Now().UnixNano()
@@ -123,7 +128,7 @@ func (r *run) awaitMain() {
 }
 
 // cutShort asks for a stop and has no patience: the state may be half saved.
-func (p *process) cutShort(patience time.Duration) {
+func (p *Process) cutShort(patience time.Duration) {
 	p.mu.Lock()
 	r := p.run
 	r.ordered = true
@@ -143,22 +148,22 @@ func (p *process) cutShort(patience time.Duration) {
 // stopLimit is for a drain of 8 s on a busy machine.
 const stopLimit = 30 * time.Second
 
-func (p *process) blame(format string, args ...any) {
+func (p *Process) blame(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults = append(p.faults, Fault{Client: "walcast", Time: time.Now().UnixNano(), Text: fmt.Sprintf(format, args...)})
 }
 
-// ready waits until the process streams.
-func (p *process) ready(ctx context.Context) error {
-	if err := program.Ready(ctx, p.address, p.ended); err != nil {
-		return fmt.Errorf("%w\n%s", err, p.log.Around(time.Now().UnixNano(), time.Minute, 0, 0))
+// Ready waits until the process streams.
+func (p *Process) Ready(ctx context.Context) error {
+	if err := program.Ready(ctx, p.Address, p.ended); err != nil {
+		return fmt.Errorf("%w\n%s", err, p.Log.Around(time.Now().UnixNano(), time.Minute, 0, 0))
 	}
 	return nil
 }
 
 // ended reports whether the process is not running.
-func (p *process) ended() bool {
+func (p *Process) ended() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	select {
@@ -169,11 +174,23 @@ func (p *process) ended() bool {
 	}
 }
 
-// panics blames what the process has printed that it never should.
-func (p *process) panics() {
+// Unclean is when it first ended without a stop, in Unix nanoseconds, 0 if it never did.
+func (p *Process) Unclean() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unclean
+}
+
+// Faults are what must not happen to the process, with what it has printed that it never
+// should.
+func (p *Process) Faults() []Fault {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	faults := slices.Clone(p.faults)
 	for _, sign := range program.CrashSigns() {
-		if at := p.log.Find(sign); at != 0 {
-			p.faults = append(p.faults, Fault{Client: "walcast", Time: at, Text: "printed " + sign})
+		if at := p.Log.Find(sign); at != 0 {
+			faults = append(faults, Fault{Client: "walcast", Time: at, Text: "printed " + sign})
 		}
 	}
+	return faults
 }

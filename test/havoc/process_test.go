@@ -1,4 +1,4 @@
-package drill
+package havoc
 
 import (
 	"path/filepath"
@@ -11,22 +11,22 @@ import (
 
 func TestAStopRightAfterAStartIsClean(t *testing.T) {
 	binary := program.Build(t, raceFlag...)
-	address, err := freeAddress()
+	address, err := FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
 	// No Postgres is there, so that no start gets as far as readiness.
-	p := &process{binary: binary, address: address, log: &program.Logbook{}, args: []string{
+	p := &Process{Binary: binary, Address: address, Log: &program.Logbook{}, Args: []string{
 		"serve", "--listen", address, "--state-dir", filepath.Join(t.TempDir(), "state"), "--jwt-secret", program.Secret,
 		"--database-url", "postgres://postgres@127.0.0.1:1/postgres?sslmode=disable",
 	}}
 	for range 5 {
-		if err := p.start(); err != nil {
+		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
-		p.end(syscall.SIGTERM)
+		p.End(syscall.SIGTERM)
 	}
-	for _, f := range p.faults {
-		t.Errorf("%s; it has printed:\n%s", f.Text, p.log.Around(f.Time, time.Minute, 0, 0))
+	for _, f := range p.Faults() {
+		t.Errorf("%s; it has printed:\n%s", f.Text, p.Log.Around(f.Time, time.Minute, 0, 0))
 	}
 }

@@ -1,28 +1,22 @@
-package drill
+package havoc
 
 import (
 	"bytes"
 	"encoding/binary"
-	"sync/atomic"
 )
 
-// thief takes one row away, on whatever connection it passes first.
-type thief struct{ stolen atomic.Bool }
+// Thief returns a Sieve that cuts what a server sends on one connection into WebSocket
+// frames, and drops those whose payload takes is true for.
+func Thief(takes func(payload []byte) bool) Sieve { return &frames{takes: takes} }
 
-// takes reports whether the payload of a frame is to vanish.
-func (t *thief) takes(payload []byte) bool {
-	return bytes.Contains(payload, []byte(`"postgres_changes",{"ids"`)) && bytes.Contains(payload, []byte(`"writer":1`)) && t.stolen.CompareAndSwap(false, true)
-}
-
-// frames cuts what a server sends on one connection into WebSocket frames, and
-// drops those that a thief takes.
 type frames struct {
-	thief    *thief
+	takes    func(payload []byte) bool
 	upgraded bool
 	held     []byte // the beginning of a frame
 }
 
-func (f *frames) sift(p []byte) (out []byte) {
+// Sift passes on the frames that are whole and are not dropped.
+func (f *frames) Sift(p []byte) (out []byte) {
 	f.held = append(f.held, p...)
 	if !f.upgraded {
 		_, rest, found := bytes.Cut(f.held, []byte("\r\n\r\n"))
@@ -37,7 +31,7 @@ func (f *frames) sift(p []byte) (out []byte) {
 		if head == 0 || len(f.held) < head+size {
 			return out
 		}
-		if !f.thief.takes(f.held[head : head+size]) {
+		if !f.takes(f.held[head : head+size]) {
 			out = append(out, f.held[:head+size]...)
 		}
 		f.held = f.held[head+size:]
