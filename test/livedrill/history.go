@@ -130,8 +130,8 @@ func (d *decoder) where(r *pglogrepl.RelationMessage, old *pglogrepl.TupleData) 
 	return strings.Join(all, " and ")
 }
 
-// learn takes in rules that were made. Where they have the column extra added or dropped, so
-// do the judge's tables, but for its name.
+// learn takes in rules that were made. Where they add the column extra, it gets its values in
+// the judge's tables too. Where they drop it these stay, for whoever goes by the rules before.
 func (d *decoder) learn(tuple *pglogrepl.TupleData) (err error) {
 	t := d.last()
 	if t.number, err = strconv.Atoi(string(tuple.Columns[0].Data)); err != nil {
@@ -141,8 +141,8 @@ func (d *decoder) learn(tuple *pglogrepl.TupleData) (err error) {
 		return err
 	}
 	for _, of := range tables {
-		if before, now := d.rules[of.name].HasExtra, t.rules[of.name].HasExtra; before != now {
-			d.add(0, "update "+of.name+" set extra = "+map[bool]string{true: "7", false: "null"}[now])
+		if t.rules[of.name].HasExtra && !d.rules[of.name].HasExtra {
+			d.add(0, "update "+of.name+" set extra = 7")
 		}
 	}
 	d.rules = t.rules
