@@ -96,7 +96,7 @@ func (r *matcher) read(c *wal.Change, to *matched) {
 // have had it before.
 func (r *matcher) leaves(c *wal.Change, b *binding, table *tableState, keys *changeKeys, to *matched) {
 	held := b.held()
-	if held == nil || c.Operation != wal.Truncate && keys.areKnown && !keys.isPartly && held.hasColumns(c.Relation) && !held.mayHave(keys.old) {
+	if held == nil || c.Operation != wal.Truncate && keys.areKnown && !keys.isPartly && held.hasColumns(c.Relation) && held.isBy(table.views[b.subject.Role]) && !held.mayHave(keys.old) {
 		return // it was not there, and is not
 	}
 	m := match{change: c, binding: b, table: table, truth: filters.False, keys: keys}

@@ -152,7 +152,7 @@ func (m *match) doubt(p *policy.Policy) protocol.SnapshotReason {
 		return ""
 	case m.way == hidden || m.view.Denied: // nothing of the row was looked at, or is shown
 		return protocol.SnapshotAccess
-	case m.view.Rules != held.view.Rules && held.isOutdated(p, m.binding.subject):
+	case !held.isBy(m.view): // one of them is not the newest
 		return protocol.SnapshotAccess
 	case !m.keys.areKnown || m.change.Operation == wal.Update && m.lacksFiltered():
 		return protocol.SnapshotResync
@@ -192,6 +192,9 @@ func (m *match) lacksValues() bool {
 	}
 	return false
 }
+
+// isBy reports whether the rows were read by the rules of a view.
+func (h *viewRows) isBy(view *policy.View) bool { return view != nil && view.Rules == h.view.Rules }
 
 // isOutdated reports whether other rules than those that the rows were read by are known
 // to apply to their subject by now.

@@ -18,6 +18,7 @@ type views struct {
 
 	mu      sync.Mutex
 	loading map[viewKey]*loading
+	anew    map[viewKey]bool // those that are being read anew
 }
 
 // viewKey is what a view is of.
@@ -43,7 +44,7 @@ type wanted struct {
 const viewsAtOnce = 2
 
 func newViews(f *Fanout) *views {
-	return &views{fanout: f, slots: make(chan struct{}, viewsAtOnce), loading: map[viewKey]*loading{}}
+	return &views{fanout: f, slots: make(chan struct{}, viewsAtOnce), loading: map[viewKey]*loading{}, anew: map[viewKey]bool{}}
 }
 
 // load has a view read and a delivery told of it. The channel that it returns
@@ -65,6 +66,27 @@ func (v *views) load(d *delivery, table *tableState, s *policy.Subject) <-chan s
 	}
 	l.wanted = append(l.wanted, &wanted{d, table})
 	return l.done
+}
+
+// readAnew has what a subject's role may see of states of a table read, however new that is
+// which is known: of one it is not what it is of another. Deliveries get it as they do after a
+// look at the rules.
+func (v *views) readAnew(s *policy.Subject, relations ...*wal.Relation) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, rel := range relations {
+		key := viewKey{rel, s.Role}
+		if v.anew[key] {
+			continue
+		}
+		v.anew[key] = true
+		v.fanout.tasks.start(func(ctx context.Context) {
+			_, _ = v.fanout.policy.ViewWithin(ctx, rel, s, 0) // else the next look at the rules finds it
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			delete(v.anew, key)
+		})
+	}
 }
 
 // read reads a view and tells the deliveries that want it.

@@ -265,6 +265,9 @@ func (w *waiting) renew(m *match) {
 	if s.behind() {
 		first = s.queue.steps[0].change
 	}
+	if held := m.binding.held(); held != nil && m.reason == protocol.SnapshotAccess && m.view != nil && !held.isBy(m.view) {
+		w.fanout.views.readAnew(m.binding.subject, m.view.Relation, held.view.Relation)
+	}
 	m.binding.demand(m.reason)
 	w.leave(s, justBefore(first.Position))
 }
