@@ -168,6 +168,7 @@ func (c *catchup) chase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.restore(ctx, cursor.Standing())
 	c.begin(cursor.Standing())
 	defer c.turn.end()
 	for near := true; ; {

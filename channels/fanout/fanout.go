@@ -27,6 +27,7 @@ type Fanout struct {
 	asker    *asker
 	catchUps catchUpLimits
 	viewers  *viewers
+	kept     *keptViews
 	background
 }
 
@@ -50,6 +51,7 @@ func newFanout(c Config, log *changelog.Log, p *policy.Policy, m Messages, logge
 		seed: maphash.MakeSeed(), catchUps: newCatchUpLimits(c.Heavy),
 	}
 	f.views, f.asker, f.viewers = newViews(f), newAsker(f), newViewers(f)
+	f.kept = newKeptViews(log, c.Keys)
 	f.metrics = newMetrics(reg, f)
 	return f
 }
@@ -66,6 +68,7 @@ func (f *Fanout) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return f.viewers.run(ctx) })
 	g.Go(func() error { return f.viewers.follow(ctx) })
+	g.Go(func() error { return f.kept.run(ctx) })
 	for range roundsAtOnce {
 		g.Go(func() error { return f.asker.run(ctx) })
 	}

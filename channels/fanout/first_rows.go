@@ -97,7 +97,7 @@ func (s *Subscription) doubt() {
 	for _, b := range s.bindings {
 		if r := b.rows(); r != nil && r.named {
 			r.named = false
-			r.due = r.due || !s.fanout.config.Snapshots.Confirms(b.after)
+			r.due = r.due || b.Spec.View || !s.fanout.config.Snapshots.Confirms(b.after) // views go on by restore
 		}
 	}
 }
@@ -112,7 +112,7 @@ func (s *Subscription) begin(bindings []diagnose.Binding) {
 				s.rows = map[*diagnose.Binding]*firstRows{}
 			}
 			isNamed := b.Spec.Resume != nil && b.Spec.Resume.From != ""
-			goesOn := isNamed && !b.Spec.View // of a view it is not known which rows its client has
+			goesOn := isNamed && (!b.Spec.View || s.fanout.kept.mayHave(b))
 			s.rows[b.Binding] = &firstRows{due: !goesOn, reason: firstReason(isNamed), named: goesOn}
 		}
 	}

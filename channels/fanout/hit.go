@@ -45,7 +45,7 @@ func (f *frames) settle(s *Subscription, c *wal.Change) {
 		if held == nil {
 			continue
 		}
-		as, ok := held.take(h.keys, c.Operation, h.holds)
+		as, ok := held.take(h.keys, c, h.holds)
 		if !ok {
 			s.endBinding(f.attached.delivery, h.binding.Binding, *diagnose.ViewTooLarge(h.binding.Binding, s.fanout.config.Keys.Most()))
 			continue

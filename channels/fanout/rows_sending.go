@@ -349,6 +349,10 @@ func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 			r.rows[i].drop()
 			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{head: taken.Heads[i], visible: taken.Visible.String(), view: taken.Views[i]}}
 			b.after = taken.From.Position
+			if held := r.held[i]; held != nil {
+				held.keys.Begin(b.after)
+				c.fanout.kept.beginHeld(c.fanout.policy, b, held)
+			}
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)
 		}

@@ -145,9 +145,10 @@ func (s *Subscription) PushAlive() {
 func (s *Subscription) Close() {
 	s.fanout.viewers.remove(s)
 	s.change(func(d *delivery) {
+		at := d.standings.reached(s)
 		s.attachedTo.Store(nil)
 		d.drop(s)
-		s.forgetRows()
+		s.keepRows(at)
 		if s.isDedicated {
 			s.fanout.metrics.dedicated.Dec()
 		}

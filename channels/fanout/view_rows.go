@@ -32,12 +32,19 @@ type viewRows struct {
 	expected map[live.Key]struct{}
 	round    uint64
 	columns  *wal.Relation // a state of the table that was found to have the columns of view's
+
+	live *liveView // while others may go on with them; nil if nobody may
+	gone *goneView // what they were, until they are in use; nil else
 }
 
 // drop forgets them. Nothing is to be dropped of nil.
 func (h *viewRows) drop() {
-	if h != nil {
-		h.keys.Drop()
+	if h == nil {
+		return
+	}
+	if h.keys.Drop(); h.live != nil {
+		h.live.end()
+		h.live = nil
 	}
 }
 
@@ -103,13 +110,13 @@ func (h *viewRows) had(k *changeKeys, op wal.Operation) bool {
 
 // take takes in a change, after which the row is among the rows or not. as is what it is
 // to the view, 0 for nothing. It is not ok if there is no room for one more key.
-func (h *viewRows) take(k *changeKeys, op wal.Operation, holds bool) (as wal.Operation, ok bool) {
-	had := h.had(k, op)
+func (h *viewRows) take(k *changeKeys, c *wal.Change, holds bool) (as wal.Operation, ok bool) {
+	had := h.had(k, c.Operation)
 	if had && (!holds || k.old != k.new) {
-		h.keys.Remove(k.old)
+		h.keys.Remove(k.old, c.Position)
 	}
 	switch {
-	case holds && !h.keys.Add(k.new):
+	case holds && !h.keys.Add(k.new, c.Position):
 		return 0, false
 	case had && holds:
 		return wal.Update, true
@@ -193,13 +200,20 @@ func (m *match) lacksValues() bool {
 	return false
 }
 
-// isBy reports whether the rows were read by the rules of a view.
-func (h *viewRows) isBy(view *policy.View) bool { return view != nil && view.Rules == h.view.Rules }
-
 // isOutdated reports whether other rules than those that the rows were read by are known
 // to apply to their subject by now.
 func (h *viewRows) isOutdated(p *policy.Policy, s *policy.Subject) bool {
 	return isOutdated(p, h.view, s)
+}
+
+// isBy reports whether the rows were read by the rules of a view.
+func (h *viewRows) isBy(view *policy.View) bool { return view != nil && view.Rules == h.view.Rules }
+
+// isCurrent reports whether the rules that the rows were read by are known to apply to their
+// subject still.
+func (h *viewRows) isCurrent(p *policy.Policy, s *policy.Subject) bool {
+	_, known := p.Known(h.view.Relation, s)
+	return known && !h.isOutdated(p, s)
 }
 
 func isOutdated(p *policy.Policy, view *policy.View, s *policy.Subject) bool {

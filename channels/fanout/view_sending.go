@@ -8,6 +8,7 @@ import (
 	"walcast/channels/live"
 	"walcast/diagnose"
 	"walcast/protocol"
+	"walcast/replication/wal"
 )
 
 // isOutdated reports whether who may see what is known to have changed since the
@@ -67,7 +68,7 @@ func (r *rowsSending) hold(taken *live.Snapshot) {
 // are too many.
 func (r *rowsSending) note(s *Subscription, binding int, keys []live.Key) bool {
 	for _, key := range keys {
-		if !r.held[binding].keys.Add(key) {
+		if !r.held[binding].keys.Add(key, wal.Position{}) {
 			of := r.bindings[binding]
 			s.endBinding(&r.catchup.delivery, of, *diagnose.ViewTooLarge(of, s.fanout.config.Keys.Most()))
 			return false

@@ -21,6 +21,8 @@ type Keys struct {
 	secret [sha256.BlockSize]byte
 	most   int64
 	held   atomic.Int64
+	// onFull gives some keys back that can be done without. It is false if there are none.
+	onFull func() bool
 }
 
 // NewKeys returns keys of which there may be so many.
@@ -30,7 +32,24 @@ func NewKeys(most int) *Keys {
 	return k
 }
 
-// Held is how many keys all sets have together; 0 of nil.
+// OnFull has f called when there is no room for a key. It gives keys back that can be done
+// without, and is false if there are none. It is to be set before there are sets.
+func (k *Keys) OnFull(f func() bool) { k.onFull = f }
+
+// take takes room for some keys, if there is enough.
+func (k *Keys) take(n int) bool {
+	if k.held.Add(int64(n)) > k.most {
+		k.held.Add(-int64(n))
+		return false
+	}
+	return true
+}
+
+// give gives room back.
+func (k *Keys) give(n int) { k.held.Add(-int64(n)) }
+
+// Held is how many keys there is no room for any more: those of all sets, and what is noted
+// beside them.
 func (k *Keys) Held() int {
 	if k == nil {
 		return 0
@@ -65,52 +84,4 @@ func (k *Keys) Of(row wal.Row, columns []int) (key Key, ok bool) {
 	}
 	sum := sha256.Sum256(data)
 	return Key(sum[:len(key)]), len(columns) > 0
-}
-
-// Set returns an empty set.
-func (k *Keys) Set() *KeySet { return &KeySet{of: k, keys: map[Key]struct{}{}} }
-
-// KeySet is the keys of the rows that a view has. It is not safe for concurrent use.
-type KeySet struct {
-	of   *Keys
-	keys map[Key]struct{}
-}
-
-// Len is how many keys the set has.
-func (s *KeySet) Len() int { return len(s.keys) }
-
-// Has reports whether the set has a key.
-func (s *KeySet) Has(key Key) bool {
-	_, has := s.keys[key]
-	return has
-}
-
-// Add adds a key. It is false, and adds nothing, if there are as many keys as there may
-// be.
-func (s *KeySet) Add(key Key) bool {
-	if s.Has(key) {
-		return true
-	}
-	if s.of.held.Add(1) > s.of.most {
-		s.of.held.Add(-1)
-		return false
-	}
-	s.keys[key] = struct{}{}
-	return true
-}
-
-// Remove removes a key, if the set has it.
-func (s *KeySet) Remove(key Key) {
-	if s.Has(key) {
-		delete(s.keys, key)
-		s.of.held.Add(-1)
-	}
-}
-
-// Drop empties the set. A nil set has nothing.
-func (s *KeySet) Drop() {
-	if s != nil {
-		s.of.held.Add(-int64(len(s.keys)))
-		s.keys = map[Key]struct{}{}
-	}
 }

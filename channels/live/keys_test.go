@@ -43,26 +43,3 @@ func TestRowsHaveOneKeyIfTheirKeyColumnsAreEqual(t *testing.T) {
 		t.Error("two servers have the same keys: who knows them can look for two rows with one key")
 	}
 }
-
-func TestSetsHaveOnlySoManyKeysTogether(t *testing.T) {
-	keys := NewKeys(3)
-	a, b := keys.Set(), keys.Set()
-	first, again := a.Add(Key{1}), a.Add(Key{1})
-	if !first || !again || !a.Add(Key{2}) || !b.Add(Key{1}) || keys.Held() != 3 {
-		t.Errorf("of 3 keys %d are held after 3 have been added", keys.Held())
-	}
-	if b.Add(Key{3}) || b.Has(Key{3}) || b.Len() != 1 {
-		t.Error("a fourth key was added")
-	}
-	a.Remove(Key{2})
-	a.Remove(Key{2})
-	if !b.Add(Key{3}) || keys.Held() != 3 || a.Has(Key{2}) {
-		t.Errorf("%d keys are held after one was removed and another added; want 3", keys.Held())
-	}
-	a.Drop()
-	b.Drop()
-	(*KeySet)(nil).Drop()
-	if keys.Held() != 0 || a.Len() != 0 {
-		t.Errorf("%d keys are held after all were dropped", keys.Held())
-	}
-}

@@ -56,21 +56,23 @@ for (const kind of Object.keys(rejoining)) {
   })
 }
 
-test('a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot', async (t) => {
-  const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...withoutView })
-  const { live, told, is, ids } = watch(t, client, { table: name })
-  await is('live')
-  between.cut({ open: false })
-  await is('stale')
-  assert.deepEqual(ids(), [1])
-  await database.query(`insert into ${name} values (2, 20)`)
-  await database.query(`delete from ${name} where id = 1`)
-  between.open = true
-  await is('live')
-  assert.deepEqual(told.map(({ status, rows }) => [status, ...rows.map(({ id }) => id)]),
-    [['live', 1], ['stale', 1], ['stale', 1, 2], ['stale', 2], ['live', 2]])
-  assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
-})
+for (const [kind, asked] of [['a view', {}], ['no view', withoutView]]) {
+  test(`${kind}: a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot`, async (t) => {
+    const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...asked })
+    const { live, told, is, ids } = watch(t, client, { table: name })
+    await is('live')
+    between.cut({ open: false })
+    await is('stale')
+    assert.deepEqual(ids(), [1])
+    await database.query(`insert into ${name} values (2, 20)`)
+    await database.query(`delete from ${name} where id = 1`)
+    between.open = true
+    await is('live')
+    assert.deepEqual(told.map(({ status, rows }) => [status, ...rows.map(({ id }) => id)]),
+      [['live', 1], ['stale', 1], ['stale', 1, 2], ['stale', 2], ['live', 2]])
+    assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
+  })
+}
 
 test('a place that is lost brings a snapshot, which replaces all in one step', async (t) => {
   let ends = 0
@@ -175,21 +177,23 @@ test('a table that is closed leaves its channel and tells that once', async (t) 
   assert.deepEqual([other.ids(), live.rows.length], [[1, 2], 1])
 })
 
-test('a reload goes on with rows and position of one moment, shown before the server has answered', async (t) => {
-  const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...withoutView })
-  const storage = memory()
-  const before = watch(t, client, { table: name, storage, order: 'id' })
-  await before.is('live')
-  await before.live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
-  before.live.close() // writes what is not written yet
-  assert.equal(storage.items.size, 1)
-  await database.query(`update ${name} set n = 11 where id = 1`)
-  const after = watch(t, client, { table: name, storage, order: 'id' })
-  assert.deepEqual([after.live.status, after.live.rows], ['stale', [{ id: 1, n: 10 }, { id: 2, n: 20 }]])
-  await after.is('live')
-  assert.deepEqual(after.live.rows, [{ id: 1, n: 11 }, { id: 2, n: 20 }])
-  assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
-})
+for (const [kind, asked] of [['a view', {}], ['no view', withoutView]]) {
+  test(`${kind}: a reload goes on with rows and position of one moment, shown before the server has answered`, async (t) => {
+    const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...asked })
+    const storage = memory()
+    const before = watch(t, client, { table: name, storage, order: 'id' })
+    await before.is('live')
+    await before.live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
+    before.live.close() // writes what is not written yet
+    assert.equal(storage.items.size, 1)
+    await database.query(`update ${name} set n = 11 where id = 1`)
+    const after = watch(t, client, { table: name, storage, order: 'id' })
+    assert.deepEqual([after.live.status, after.live.rows], ['stale', [{ id: 1, n: 10 }, { id: 2, n: 20 }]])
+    await after.is('live')
+    assert.deepEqual(after.live.rows, [{ id: 1, n: 11 }, { id: 2, n: 20 }])
+    assert.equal(between.answeredCodes().filter((code) => code === 'snapshot_begin').length, 1)
+  })
+}
 
 test('what is stored for another table, filter or server, or cannot be read, is not used', async (t) => {
   const { name, client, server } = await scene(t, { rows: 'values (1, 10)' })
