@@ -337,22 +337,27 @@ func later(a, b wal.Position) wal.Position {
 	return b
 }
 
+// goOnWith has a binding go on with the rows of a snapshot.
+func (r *rowsSending) goOnWith(s *Subscription, b *binding, taken *live.Snapshot, i int) {
+	r.rows[i].drop()
+	s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{head: taken.Heads[i], visible: taken.Visible.String(), view: taken.Views[i]}}
+	b.after = taken.From.Position
+	if held := r.held[i]; held != nil {
+		held.keys.Begin(b.after)
+		s.fanout.kept.beginHeld(s.fanout.policy, b, held)
+	}
+}
+
 // goOn has the catch-up read the log from where the snapshot's changes begin, or from
 // where other bindings are. The lock of the delivery must be held.
 func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 	c, had := r.catchup, s.progress.rows
 	hadPlace := s.hasPlace()
 	for _, b := range s.bindings {
-		switch {
-		case b.isDue():
-			i := slices.Index(r.bindings, b.Binding)
-			r.rows[i].drop()
-			s.rows[b.Binding] = &firstRows{taken: taken, held: r.held[i], last: &lastRows{head: taken.Heads[i], visible: taken.Visible.String(), view: taken.Views[i]}}
-			b.after = taken.From.Position
-			if held := r.held[i]; held != nil {
-				held.keys.Begin(b.after)
-				c.fanout.kept.beginHeld(c.fanout.policy, b, held)
-			}
+		switch i := slices.Index(r.bindings, b.Binding); {
+		case i >= 0:
+			r.goOnWith(s, b, taken, i)
+		case b.isDue(): // since the snapshot was asked for: its own comes next
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)
 		}

@@ -3,8 +3,10 @@ package view
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
+	"walcast/internal/await"
 	"walcast/server"
 )
 
@@ -161,4 +163,36 @@ func TestAViewOfATableThatIsPublishedOtherwise(t *testing.T) {
 		c.want(p, "notes", form.where)
 	}
 	c.wantReasons("join", "schema", "schema")
+}
+
+// While the rows of one view of a channel are sent anew, which takes as long as its client does,
+// those of another may have to come anew too.
+func TestAViewThatIsDueWhileAnotherIsSent(t *testing.T) {
+	s := open(t, `
+		create table large (id int primary key, body text); insert into large select n, repeat(md5(n::text), 150) from generate_series(1, 4000) n;
+		create table other (id int primary key, n int); insert into other select 100000 + n, n from generate_series(1, 10) n;
+		grant select on large, other to anon; alter table large enable row level security; alter table other enable row level security;
+		create policy p on large using (true); create policy p on other using (true)`, func(c *server.Config) { c.Gateway.QueueBytes = 256 << 10 })
+	p := s.connect()
+	const taken = `walcast_channels_snapshots_total{result="ok"}`
+	c := s.join(anon, "large", `},{"event":"*","schema":"public","table":"other","view":true`)
+	c.until("snapshot_end")
+	for _, sql := range []string{`alter policy p on large using (id > 0)`, `alter policy p on other using (n > 2)`} {
+		began := s.metric(taken)
+		p.exec(sql)
+		if strings.Contains(sql, "large") {
+			await.True(t, patience, "the rows are read anew", func() bool { return s.metric(taken) > began })
+			continue
+		}
+		other := s.keep(anon, "other", "") // the rules are known to have changed
+		other.want(p, "other", "true")
+		other.conn.Close()
+	}
+	for len(c.reasons) < 3 || c.next != nil {
+		c.step()
+	}
+	if len(c.rows) != 8 {
+		t.Errorf("of the other table the client has %d rows; want 8", len(c.rows))
+	}
+	c.wantReasons("join", "access", "access")
 }
