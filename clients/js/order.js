@@ -2,12 +2,6 @@
 
 const TERM = / *(?:"((?:[^"\\]|\\.)*)"|([^".,()]+?)) *(?:\.(asc|desc))?(?:\.nulls(first|last))? *(?:,|$)/gy
 const TIME = /^(\d+)(.*?)( BC)?$/
-const INDEX = /^-?\d+$/
-
-/** Types whose values sort by code, by number and by time. */
-const CODES = /^(uuid|bytea|time|macaddr8?|bit|varbit)$/
-const NUMBERS = /^(int[248]|oid|float[48]|numeric|bool)$/
-const TIMES = /^(date|timestamp|timestamptz)$/
 
 /** The terms of an order such as created_at.desc,id.asc; none of what cannot be read, which the server says. */
 export function parseOrder(text = '') {
@@ -35,16 +29,16 @@ export function comparator(terms, sorts, key) {
 /** What a step of a JSON path finds. The null of JSON is a value, but not as text. */
 function follow(value, step) {
   const name = step.replace(/^>/, '')
-  const found = INDEX.test(name) ? (Array.isArray(value) ? value.at(name) : undefined) : kindOf(value) === 'object' && Object.hasOwn(value, name) ? value[name] : undefined
+  const found = /^-?\d+$/.test(name) ? (Array.isArray(value) ? value.at(name) : undefined) : kindOf(value) === 'object' && Object.hasOwn(value, name) ? value[name] : undefined
   return name === step ? found : found === null || found === undefined || typeof found === 'string' ? found ?? undefined : JSON.stringify(found)
 }
 
 /** What compares two values that sort as the server says; undefined if only Postgres can. */
 export function sorterOf({ type, labels, collation } = {}) {
   if (labels) return (a, b) => labels.indexOf(a) - labels.indexOf(b)
-  if (NUMBERS.test(type)) return byNumber
-  if (TIMES.test(type)) return byTime
-  if (CODES.test(type)) return byCode
+  if (/^(int[248]|oid|float[48]|numeric|bool)$/.test(type)) return byNumber
+  if (/^(date|timestamp|timestamptz)$/.test(type)) return byTime
+  if (/^(uuid|bytea|time|macaddr8?|bit|varbit)$/.test(type)) return byCode
   const texts = collation && textsBy(collation.locale)
   if (!texts || /^(text|varchar|name)$/.test(type)) return texts
   if (type === 'citext') return (a, b) => texts(a.toLowerCase(), b.toLowerCase())

@@ -11,13 +11,14 @@ export class Room {
   #channel
   #key // under which the channel shows that
   #isOpen = true
-  #tells // resolves #joined
-  #joined = new Promise((resolve) => { this.#tells = resolve })
+  #joined // what sends wait for
+  #tells // resolves that
 
   constructor(supabase, topic, { isPrivate = false, self = false } = {}) {
     this.#supabase = supabase
     this.#topic = topic
     this.#config = { private: isPrivate, broadcast: { self } }
+    this.#leave()
     setTimeout(() => this.#join()) // when all of a page have said who is to be seen
   }
 
@@ -40,11 +41,13 @@ export class Room {
 
   async send(event, payload) {
     await this.#joined
+    if (!this.#isOpen) throw new Error('send: the component is not mounted any more')
     return this.#channel.send({ type: 'broadcast', event, payload })
   }
 
   close() {
     this.#isOpen = false
+    this.#tells()
     this.#leave()
   }
 
@@ -79,6 +82,7 @@ export class Room {
   }
 
   #leave() {
+    this.#joined = new Promise((resolve) => { this.#tells = resolve })
     if (!this.#channel) return
     const leave = this.#supabase.removeChannel(this.#channel)
     leaves.set(this.#supabase, Promise.allSettled([leaves.get(this.#supabase), leave]).then(() => {}))

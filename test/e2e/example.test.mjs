@@ -21,7 +21,7 @@ test('the modules of the page are those of npm, with their licences', async () =
 async function start(t) {
   const makefile = await readFile(new URL('../../Makefile', import.meta.url), 'utf8')
   const dev = program(t, undefined, [.../exec bin\/walcast (dev.*)$/m.exec(makefile)[1].split(' '), '--listen', '127.0.0.1:0'])
-  await until(() => dev.text.includes('Ctrl-C stops everything'), 'walcast dev to be ready')
+  await until(() => dev.text.includes('Ctrl-C stops everything'), () => `walcast dev to be ready, have ${dev.text}`, 120_000) // it makes a database cluster
   const database = new pg.Pool({ connectionString: /psql "([^"]+)"/.exec(dev.text)[1] })
   database.on('error', () => {}) // it is stopped with the test
   t.after(() => database.end())

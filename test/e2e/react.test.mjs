@@ -139,6 +139,16 @@ if (inChromium) for (const react of ['18', '19']) {
     await run(`show(parts.room({ key: 'eve', meta: { name: 'Eve' } }, ''), parts.watcher())`)
     await until(() => Object.keys(other.presenceState()).sort().join() === 'bob,eve', () => JSON.stringify(other.presenceState()))
     await sees(`text().includes('bobBob eveEve')`)
+    assert.deepEqual(await run(`(async () => { // whoever sends while the key changes
+      show(parts.room({ key: 'ida', meta: { name: 'Ida' } }, ''), parts.watcher())
+      const sent = []
+      for (let n = 0; n < 40; n++) {
+        await new Promise((resolve) => setTimeout(resolve))
+        sent.push(send('said', { n }))
+      }
+      return [...new Set(await Promise.all(sent))]
+    })()`), ['ok'])
+    await sees(`text().includes('bobBob idaIda')`)
     await run(`show(parts.watcher())`)
     await until(() => Object.keys(other.presenceState()).join() === 'bob', () => JSON.stringify(other.presenceState()))
     await run(`show()`)
