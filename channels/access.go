@@ -195,6 +195,9 @@ func (a *access) askWrite(ctx context.Context) (rights, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.subject != subject { // of a new token it is not known yet
+		return rights{}, nil
+	}
 	a.rights.WriteBroadcast, a.rights.WritePresence, a.rights.writeAt = granted.WriteBroadcast, granted.WritePresence, began
 	return a.rights, nil
 }

@@ -53,9 +53,10 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 	}
 	// A key counts for one token: other clients may use the same key, and clients
 	// with the same role and sub may have other rights.
-	scope := sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" +
-		last(req.URL.Query(), "private") + "\x00" + key))
-	body := sha256.Sum256(req.body)
+	scope := sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" + key))
+	// With another query or type the same body is another message: a private one, or one
+	// that is kept.
+	body := sha256.Sum256(append([]byte(req.URL.RawQuery+"\x00"+req.Header.Get("Content-Type")+"\x00"), req.body...))
 	for {
 		first, mine := r.claim(scope, body, now)
 		if mine {

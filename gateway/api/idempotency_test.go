@@ -51,6 +51,24 @@ func TestRepeatsAreAnsweredAndNotDone(t *testing.T) {
 	}
 }
 
+// TestARepeatIsTheSameInAllThatCounts: a key that is used for a public message says nothing of
+// a private one, nor of one that is kept.
+func TestARepeatIsTheSameInAllThatCounts(t *testing.T) {
+	for name, change := range map[string]func(*http.Request){
+		"private": func(r *http.Request) { r.URL.RawQuery = "private=true" },
+		"persist": func(r *http.Request) { r.URL.RawQuery = "private=false&persist=true" },
+		"type":    func(r *http.Request) { r.Header.Set("Content-Type", "application/octet-stream") },
+	} {
+		r, accepted := newRepeats(), func() response { return response{status: http.StatusAccepted} }
+		r.do(requestWith("k", "ann", "{}"), time.Now(), accepted)
+		again := requestWith("k", "ann", "{}")
+		change(again.Request)
+		if got := r.do(again, time.Now(), accepted); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("another %s = %d; want 422", name, got.status)
+		}
+	}
+}
+
 func TestRefusedRequestsAreTriedAgain(t *testing.T) {
 	r := newRepeats()
 	for i, status := range []int{422, 500, 202, 202} {
