@@ -98,8 +98,8 @@ func TestValuesAreCut(t *testing.T) {
 		}
 	}
 	h, out := newLog()
-	write(t, h, time.Now(), slog.LevelWarn, "m", slog.Any("list", []string{"a", "b"}), slog.Duration("took", time.Second), slog.String("remedy", strings.Repeat("x", 300)))
-	if got := out.String(); !strings.Contains(got, `list="[a b]" took=1s remedy=`+strings.Repeat("x", 300)) {
+	write(t, h, time.Now(), slog.LevelWarn, "m", slog.Any("list", []string{"a", "b"}), slog.Duration("took", time.Second), slog.String("remedy", strings.Repeat("x", 300)), slog.String("cure", strings.Repeat("y", 300)), slog.String("fix", strings.Repeat("z", 300)))
+	if got := out.String(); !strings.Contains(got, `list="[a b]" took=1s remedy=`+strings.Repeat("x", 300)+" cure="+strings.Repeat("y", 300)+" fix="+strings.Repeat("z", 300)) {
 		t.Errorf("log %s; want short values, and SQL, as they are", got)
 	}
 }

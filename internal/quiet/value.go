@@ -15,7 +15,8 @@ const (
 // tidy cuts an attribute's value and takes secrets out of it.
 func tidy(a slog.Attr) slog.Attr {
 	limit := longest
-	if a.Key == "remedy" || a.Key == "statement" {
+	switch a.Key {
+	case "remedy", "statement", "cure", "fix":
 		limit = longestSQL
 	}
 	a.Value = a.Value.Resolve()
