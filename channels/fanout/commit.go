@@ -63,6 +63,9 @@ func (u *unfinished) finish(commit *wal.Change) (due bool) {
 	return due
 }
 
+// isOpen reports whether the client may have to be told of the end of a transaction.
+func (u *unfinished) isOpen() bool { return u.of != 0 || len(u.named) > 0 }
+
 // forget has nothing be told of transactions whose changes are gone: the client
 // fetches what they did.
 func (u *unfinished) forget() { u.of, u.named = 0, nil }
@@ -78,7 +81,7 @@ func (a *attached) note(s *Subscription) {
 // noteAgain is note for a subscription that comes from another delivery.
 func (a *attached) noteAgain(s *Subscription) {
 	s.unfinished.noted, s.unfinished.waiting = false, 0
-	if s.unfinished.of != 0 || len(s.unfinished.named) > 0 {
+	if s.unfinished.isOpen() {
 		a.note(s)
 	}
 }
@@ -113,7 +116,7 @@ func (o *sender) commit(c *wal.Change) {
 		case s.unfinished.isDue(c) || s.unfinished.waiting == c.Position.LSN:
 			o.waiting.put(s, step{change: c})
 		}
-		if o.attached.has(s) && len(s.unfinished.named) > 0 {
+		if o.attached.has(s) && s.unfinished.isOpen() { // also of a later one, if it has come from another delivery
 			o.attached.note(s)
 		}
 	}

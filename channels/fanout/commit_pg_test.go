@@ -264,3 +264,24 @@ func TestNobodyIsNotedForLong(t *testing.T) {
 		}
 	})
 }
+
+// A subscription that comes to a lane within a transaction is still told of its end after the lane
+// has sent the end of an earlier one, which it had matched before.
+func TestTheEndOfATransactionIsToldAfterThatOfAnEarlierOne(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	b := newInbox()
+	s := f.subscribe(b, ask{bindings: wholeRows}, Start{})
+	f.Commit(logtest.Insert(f.Relation("messages"), "1", "1", "x"))
+	want := []string{"row 1", f.end(1)}
+	b.wantLines(t, f, s, want...)
+	earlier := &wal.Change{Operation: wal.Commit, Position: wal.Position{LSN: f.LSN + 80, Seq: 1}}
+	later := &wal.Change{Operation: wal.Commit, Position: wal.Position{LSN: f.LSN + 160, Seq: 4}}
+	s.withDelivery(func(d *delivery) {
+		s.unfinished.of = later.Position.LSN // a catch-up has sent a change of it
+		d.matcher.attached.noteAgain(s)
+		d.sender.commit(earlier)
+		d.sender.commit(later)
+		d.sender.commit(later)
+	})
+	b.wantLines(t, f, s, append(want, fmt.Sprint("end ", later.Position))...)
+}
