@@ -62,7 +62,7 @@ type prints map[dependency]int64
 // policies; and what else has Postgres announce the table again when it changes, as
 // ANALYZE and a new index do.
 const sightSQL = `
-select 'relation', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, a.print, p.print,
+select 'relation', c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relowner, c.relacl, c.relrowsecurity, c.relforcerowsecurity, c.relhassubclass, a.print, p.print,
 		(select string_agg(concat_ws(' ', i.indexrelid, i.indkey, i.indclass), ',') from pg_index i where i.indrelid = c.oid and i.indisprimary)), 0),
 	least(age(c.xmin), a.age, p.age), null
 from pg_class c

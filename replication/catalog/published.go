@@ -128,12 +128,21 @@ const publishesQuery = `
 
 // formsQuery reads through jsonb what exists from 15 on only.
 const formsQuery = `
-	select r.prrelid, md5(string_agg(concat_ws(' ', p.pubname, to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs'), ',' order by p.pubname))
-	from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-	where p.pubname = any ($1) and coalesce(to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs') is not null group by r.prrelid`
+	with recursive tree (root, oid, is_leaving) as (
+		select i.inhparent, i.inhrelid, i.inhdetachpending from pg_inherits i join pg_class c on c.oid = i.inhparent where c.relkind = 'p'
+		union select t.root, i.inhrelid, i.inhdetachpending from tree t join pg_inherits i on i.inhparent = t.oid
+	), partitioned (oid, text) as (
+		select root, md5(string_agg(concat_ws(' ', oid, is_leaving), ',' order by oid)) from tree group by root
+	), filtered (oid, text) as (
+		select r.prrelid, md5(string_agg(concat_ws(' ', p.pubname, to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs'), ',' order by p.pubname))
+		from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+		where p.pubname = any ($1) and coalesce(to_jsonb(r) ->> 'prqual', to_jsonb(r) ->> 'prattrs') is not null group by r.prrelid
+	)
+	select oid, concat_ws(' ', p.text, f.text) from partitioned p full join filtered f using (oid)`
 
-// Forms returns, by OID, a fingerprint of the row filters and lists of columns of those
-// tables of the publications that have some.
+// Forms returns, by OID, a fingerprint of what decides which rows of a table are published,
+// beside the rows: the row filters and lists of columns of those tables of the publications that have
+// some, and the partitions of those that are partitioned.
 func (c Catalog) Forms(ctx context.Context) (map[uint32]string, error) {
 	forms := map[uint32]string{}
 	rows, err := c.db.Query(ctx, formsQuery, c.publications)

@@ -196,3 +196,28 @@ func TestAViewThatIsDueWhileAnotherIsSent(t *testing.T) {
 	}
 	c.wantReasons("join", "access", "access")
 }
+
+// Rows that come with a partition, and go with one, are in no change of the table.
+func TestAViewOfATableThatGetsPartitions(t *testing.T) {
+	s := open(t, `
+		create table parts (id int primary key, body text) partition by range (id); create table parts_1 partition of parts for values from (1) to (10);
+		create table parts_2 (like parts including all); insert into parts values (1, 'x'), (2, 'y'); insert into parts_2 values (11, 'z');
+		grant select on parts to anon; create publication supabase_realtime for table parts with (publish_via_partition_root)`, nil)
+	p := s.connect()
+	c := s.keep(anon, "parts", "")
+	reasons := []string{"join"}
+	for _, sql := range []string{
+		`alter table parts attach partition parts_2 for values from (10) to (20)`,
+		`alter table parts detach partition parts_1`,
+		`create table parts_3 partition of parts for values from (20) to (30) partition by range (id)`,
+		`create table parts_4 (like parts including all); insert into parts_4 values (21, 'sub'); alter table parts_3 attach partition parts_4 for values from (20) to (25)`,
+	} {
+		p.exec(sql)
+		reasons = append(reasons, "schema")
+		c.wantSoon(p, "parts", "true")
+		c.wantReasons(reasons...)
+		p.exec(`update parts set body = body || '!'; update parts set id = 12 where id = 11`)
+		c.want(p, "parts", "true")
+	}
+	c.wantReasons(reasons...)
+}

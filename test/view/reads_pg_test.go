@@ -2,8 +2,11 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"walcast/server"
 
 	"pgregory.net/rapid"
 )
@@ -37,6 +40,26 @@ func TestAViewWhosePolicyReadsAnotherTable(t *testing.T) {
 	if len(c.rows) > 0 {
 		t.Errorf("the client has %q; want nothing, as it may read no membership", c.rows)
 	}
+}
+
+// A table that a policy reads may get children later, of whose rows nothing tells: the view is
+// looked at again now and then from there on.
+func TestAViewWhosePolicyReadsATableThatGetsChildren(t *testing.T) {
+	s := open(t, rooms, func(c *server.Config) { c.Channels.ViewRecheck = 500 * time.Millisecond })
+	p := s.connect()
+	c := s.keep(alice, "notes", "")
+	c.sync()
+	if len(c.codes) > 0 {
+		t.Errorf("the client was told %q; want nothing", c.codes)
+	}
+	p.exec(`create table more_members () inherits (members); grant select on more_members to authenticated`)
+	c.wantSoon(p, "notes", "true")
+	if !slices.Equal(c.codes, []string{"view_rechecked"}) {
+		t.Errorf("the client was told %q; want view_rechecked", c.codes)
+	}
+	p.exec(`insert into more_members values (3, '3')`)
+	c.wantSoon(p, "notes", "true")
+	c.wantReasons("join", "access", "access")
 }
 
 // TestRandomMembershipAndViews changes rows and what decides about them, in one
