@@ -59,3 +59,16 @@ func TestEachTransactionHasItsRow(t *testing.T) {
 		}
 	}
 }
+
+func TestEqualSnapshotsShareAQuery(t *testing.T) {
+	s := serveForBench(t)
+	s.fill(300)
+	if ours, bare := s.snapshots(1), s.copyOut(); ours <= 0 || bare <= 0 {
+		t.Errorf("a snapshot took %s and COPY %s; want some time for both", ours, bare)
+	}
+	asked := s.queriesOfSnapshots()
+	s.snapshots(20)
+	if got := s.queriesOfSnapshots() - asked; got < 1 || got > 3 { // the last clients may join after the 100 ms of the first query
+		t.Errorf("20 clients that joined at once took %d queries; want one", got)
+	}
+}
