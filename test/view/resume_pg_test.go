@@ -18,6 +18,7 @@ func (s *stage) comeBack(c *client, table, more string) *client {
 	s.t.Helper()
 	again := s.join(c.by, table, more+`,"resume":{"from":"`+c.position+`"}`)
 	again.rows, again.key, again.position = maps.Clone(c.rows), c.key, c.position
+	again.until("Subscribed to PostgreSQL")
 	return again
 }
 
