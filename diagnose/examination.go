@@ -5,6 +5,7 @@ import (
 
 	"walcast/protocol"
 	"walcast/replication/catalog"
+	"walcast/replication/wal"
 )
 
 // FullIdentity is SQL that has UPDATE and DELETE of a table write the whole old row, and
@@ -34,4 +35,14 @@ func (c *Checker) Unpublished(ctx context.Context, name catalog.TableName) (*pro
 		return nil, err
 	}
 	return unpublished(&Binding{Spec: &protocol.Binding{Event: "*", Schema: name.Schema, Table: name.Table}}, why, missing), nil
+}
+
+// Relation is the table that is published under a name, nil if there is none. Policy knows
+// it already from the checks of a moment ago.
+func (c *Checker) Relation(ctx context.Context, name catalog.TableName) (*wal.Relation, error) {
+	relations, _, err := c.tables.published(ctx, name, c.believed)
+	if err != nil || len(relations) == 0 {
+		return nil, err
+	}
+	return relations[0], nil
 }

@@ -20,6 +20,8 @@ const (
 	// doctorPause is how long after it has begun to stream a server examines its database:
 	// clients come back at first.
 	doctorPause = 3 * time.Second
+	// doctorTables is how many tables a server checks at its start.
+	doctorTables = 50
 	// doctorLines is how many findings are logged at the start: as many as a log that is
 	// thinned out has of lines that say the same.
 	doctorLines = 10
@@ -28,13 +30,13 @@ const (
 // Examine examines the database of a config, and how the WAL is reached. An error means
 // that it could not be looked at, and says why in a sentence.
 func Examine(ctx context.Context, c Config, s doctor.Scope) (doctor.Report, error) {
-	return examine(ctx, c, s, func(ctx context.Context) (string, error) {
+	return examine(ctx, c, s, doctor.Config{Probe: func(ctx context.Context) (string, error) {
 		return replication.Probe(ctx, c.Replication.DatabaseURL)
-	})
+	}})
 }
 
-// examine is Examine. A server that streams leaves the probe out.
-func examine(ctx context.Context, c Config, s doctor.Scope, probe func(context.Context) (string, error)) (doctor.Report, error) {
+// examine is Examine, in the way that d says: a server that streams leaves the probe out.
+func examine(ctx context.Context, c Config, s doctor.Scope, d doctor.Config) (doctor.Report, error) {
 	pool, err := newPool(ctx, c, doctorPool)
 	if err != nil {
 		return doctor.Report{}, err
@@ -43,10 +45,9 @@ func examine(ctx context.Context, c Config, s doctor.Scope, probe func(context.C
 	if err := pool.Ping(ctx); err != nil {
 		return doctor.Report{}, replication.Explain(err, &pool.Config().ConnConfig.Config)
 	}
-	report, err := doctor.Examine(ctx, doctor.Config{
-		Pool: pool, Slot: c.Replication.Slot, SlotWarnBytes: c.Replication.SlotWarnBytes, SlotFailover: c.Replication.SlotFailover,
-		Publications: c.Replication.Publications, LogBytes: c.Log.Bytes, Policy: c.Policy, Probe: probe,
-	}, s)
+	d.Pool, d.Slot, d.SlotWarnBytes, d.SlotFailover = pool, c.Replication.Slot, c.Replication.SlotWarnBytes, c.Replication.SlotFailover
+	d.Publications, d.LogBytes, d.Policy = c.Replication.Publications, c.Log.Bytes, c.Policy
+	report, err := doctor.Examine(ctx, d, s)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return doctor.Report{}, errors.New("examine the database: not done in time, name tables to look at fewer")
@@ -60,7 +61,7 @@ func examine(ctx context.Context, c Config, s doctor.Scope, probe func(context.C
 func (p *project) examine(ctx context.Context, s doctor.Scope) (doctor.Report, error) {
 	ctx, cancel := context.WithTimeout(ctx, doctorLimit)
 	defer cancel()
-	return examine(ctx, p.config, s, nil)
+	return examine(ctx, p.config, s, doctor.Config{})
 }
 
 // examineOnce logs what is wrong with the database, once, after s has begun to stream. It
@@ -76,7 +77,9 @@ func (p *project) examineOnce(ctx context.Context, s *Server) error {
 	case <-ctx.Done():
 		return nil
 	}
-	report, err := p.examine(ctx, doctor.Scope{})
+	limited, cancel := context.WithTimeout(ctx, doctorLimit)
+	defer cancel()
+	report, err := examine(limited, p.config, doctor.Scope{}, doctor.Config{TablesMost: doctorTables})
 	if err != nil {
 		if ctx.Err() == nil {
 			p.logger.Info("database not examined", "err", oneLine(err))
@@ -87,9 +90,14 @@ func (p *project) examineOnce(ctx context.Context, s *Server) error {
 	return nil
 }
 
-// isTold reports whether the reader logs a finding by itself.
+// isTold reports whether a finding is left out of the log: the reader logs it by itself, or
+// it is about the examination.
 func isTold(code string) bool {
-	return code == "identity_missing" || code == "publication_missing" || code == "slot_retained"
+	switch code {
+	case "identity_missing", "publication_missing", "slot_retained", "tables_left_out":
+		return true
+	}
+	return false
 }
 
 // logFindings has a line for each problem and warning, problems first.

@@ -101,7 +101,10 @@ func (c *devCmd) serve(ctx context.Context, db *devdb.Server, key string, term t
 
 func (c *devCmd) databaseOptions() devdb.Options {
 	// The password stands in a command line to copy: 128 bits are enough.
-	o := devdb.Options{BinDir: c.PostgresBin, TCP: true, Port: c.PostgresPort, Password: randomSecret()[:32]}
+	o := devdb.Options{
+		BinDir: c.PostgresBin, TCP: true, Port: c.PostgresPort, Password: randomSecret()[:32],
+		Settings: map[string]string{"max_slot_wal_keep_size": "1GB"}, // a trial fills nobody's disk
+	}
 	if c.DataDir != "" {
 		o.DataDir = filepath.Join(c.DataDir, "postgres")
 	}

@@ -15,7 +15,6 @@ import (
 	"walcast/protocol"
 	"walcast/replication"
 	"walcast/replication/catalog"
-	"walcast/replication/wal"
 )
 
 // Config is whose database is examined, as the reader of it has it.
@@ -28,7 +27,10 @@ type Config struct {
 	SlotFailover  bool
 	Publications  []string
 	LogBytes      int64 // log-size
-	Policy        policy.Config
+	// TablesMost is how many tables are checked that nobody has named; 0 is 300. Each takes
+	// some statements.
+	TablesMost int
+	Policy     policy.Config
 	// Probe opens a replication connection and returns the identifier of the system that
 	// it leads to. nil leaves that out, as for a server that streams.
 	Probe func(context.Context) (system string, err error)
@@ -59,8 +61,7 @@ func ParseTable(text string) (catalog.TableName, error) {
 // openFor is how long a transaction has been open that is told of.
 const openFor = 30 * time.Second
 
-// tablesMost is how many tables are checked that nobody has named: each takes some
-// statements.
+// tablesMost is Config.TablesMost where it is not set.
 const tablesMost = 300
 
 // Examine examines a database. An error means that it could not be looked at.
@@ -68,7 +69,7 @@ func Examine(ctx context.Context, c Config, s Scope) (Report, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
-	c.openFor = cmp.Or(c.openFor, openFor)
+	c.openFor, c.TablesMost = cmp.Or(c.openFor, openFor), cmp.Or(c.TablesMost, tablesMost)
 	e := examination{config: c, scope: s}
 	if err := e.look(ctx); err != nil {
 		return Report{}, err
@@ -149,9 +150,10 @@ func (e *examination) joins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.config.Policy.AccessAge = diagnose.Believed // for all checks of a table
 	p := policy.New(e.config.Policy, e.config.Pool, slog.New(slog.DiscardHandler), nil)
 	c := catalog.New(e.config.Pool, e.config.Publications)
-	j := &joins{catalog: c, checker: diagnose.NewChecker(c, p, locale, operators), policy: p, pool: e.config.Pool, tables: e.facts.tables, relations: map[uint32]*wal.Relation{}}
+	j := &joins{checker: diagnose.NewChecker(c, p, locale, operators), policy: p, pool: e.config.Pool, tables: e.facts.tables, named: len(e.scope.Roles) > 0}
 	var able []clientRole
 	for _, r := range e.roles {
 		f, can, err := j.checkRole(ctx, r)
@@ -182,9 +184,9 @@ func (e *examination) tables() []catalog.TableName {
 	for _, t := range e.facts.tables {
 		names = append(names, catalog.TableName{Schema: t.schema, Table: t.name})
 	}
-	if left := len(names) - tablesMost; left > 0 {
+	if left := len(names) - e.config.TablesMost; left > 0 {
 		e.report.add(warning("tables_left_out", Server, e.facts.server.database, "joins of %d of %d published tables were not checked", left, len(names)).advised("name them: --table schema.table"))
-		names = names[:tablesMost]
+		names = names[:e.config.TablesMost]
 	}
 	return names
 }
@@ -203,30 +205,4 @@ func (e *examination) unpublished(ctx context.Context, j *joins) error {
 		}
 	}
 	return nil
-}
-
-// likelySQL lists tables that some role may read and that are not published, but for those
-// of Postgres, of platforms and of walcast.
-const likelySQL = `
-	select n.nspname::text, c.relname::text
-	from pg_class c join pg_namespace n on n.oid = c.relnamespace
-	where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
-		and n.nspname !~ '^pg_' and n.nspname <> all ('{information_schema, realtime, auth, storage, vault, extensions, graphql, supabase_functions, supabase_migrations, cron, net, pgsodium}')
-		and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
-		and not exists (select from pg_publication_tables t where t.pubname = any ($1) and t.schemaname = n.nspname
-			and (t.tablename = c.relname or t.tablename in (select p.relname from pg_partition_tree(c.oid) as tree join pg_class p on p.oid = tree.relid)))
-		and exists (select from pg_roles r where r.rolname = any ($2) and has_schema_privilege(r.oid, n.oid, 'USAGE') and has_any_column_privilege(r.oid, c.oid, 'SELECT'))
-	order by 1, 2 limit $3`
-
-// likelyMost is how many tables are told of that are not published.
-const likelyMost = 50
-
-func (l *looker) likely(publications []string, roles []clientRole) (tables []catalog.TableName) {
-	names := make([]string, len(roles))
-	for i, r := range roles {
-		names[i] = r.name
-	}
-	var t catalog.TableName
-	l.rows("tables", likelySQL, []any{publications, names, likelyMost}, []any{&t.Schema, &t.Table}, func() { tables = append(tables, t) })
-	return tables
 }

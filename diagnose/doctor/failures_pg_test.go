@@ -7,12 +7,15 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"walcast/replication/catalog"
 )
 
 // failure is a database in which something is wrong, and what is found of it.
 type failure struct {
 	name   string
 	schema string
+	role   string   // that the examination is narrowed to; "" is none
 	table  string   // of schema public, that the examination is narrowed to; "" is none
 	want   Finding  // see lab.want
 	app    []string // statements of the application that work once it is mended; nil is what applications do to t
@@ -118,23 +121,23 @@ var tableFailures = []failure{
 	},
 
 	{
-		name: "no grant", schema: `create table t (id int primary key, note text); grant select on t to authenticated; ` + onRows,
+		name: "no grant", role: "anon", schema: `create table t (id int primary key, note text); grant select on t to authenticated; ` + onRows,
 		want: aboutT(Problem, "not_granted", `role "anon" may not SELECT from "public"."t", so changes come without their rows (Error 401)`).
 			with(`GRANT SELECT ON "public"."t" TO "anon";`, "whoever has the role can then read this wherever it connects", byPostgres),
 	},
 	{
-		name: "no grant on the key", schema: `create table t (id int primary key, note text); grant select (note) on t to anon; grant select on t to authenticated; ` + onRows,
+		name: "no grant on the key", role: "anon", schema: `create table t (id int primary key, note text); grant select (note) on t to anon; grant select on t to authenticated; ` + onRows,
 		want: aboutT(Problem, "key_not_granted", `role "anon" may not SELECT the key of "public"."t"`).with(`GRANT SELECT ("id") ON "public"."t" TO "anon";`, "whoever has the role", byPostgres),
 	},
 	{
-		name: "no USAGE of the schema", schema: `create schema closed; create table closed.t (id int primary key, note text); grant select on closed.t to anon, authenticated; grant usage on schema closed to authenticated; create publication rows for table closed.t`,
+		name: "no USAGE of the schema", role: "anon", schema: `create schema closed; create table closed.t (id int primary key, note text); grant select on closed.t to anon, authenticated; grant usage on schema closed to authenticated; create publication rows for table closed.t`,
 		want: Finding{
 			Code: "schema_not_granted", Verdict: Problem, About: About{Table, "closed.t"}, Reason: `role "anon" may not use schema "closed", which hides all rows of "closed"."t"`,
 			Fix: `GRANT USAGE ON SCHEMA "closed" TO "anon";`, By: byPostgres,
 		}, app: []string{`insert into closed.t values (1)`, `delete from closed.t`},
 	},
 	{
-		name: "row-level security without a policy", schema: keyed + `alter table t enable row level security; create policy p on t to authenticated using (true); ` + onRows,
+		name: "row-level security without a policy", role: "anon", schema: keyed + `alter table t enable row level security; create policy p on t to authenticated using (true); ` + onRows,
 		want: aboutT(Problem, "no_policy", `row-level security of "public"."t" has no policy that lets role "anon" SELECT, so none of its rows come`).
 			with(`CREATE POLICY "readable by anon" ON "public"."t" FOR SELECT TO "anon" USING (true);`, "everybody with the role sees every row", byPostgres),
 	},
@@ -215,7 +218,7 @@ var tableFailures = []failure{
 		want: aboutT(OK, "join", `role "authenticated" gets the changes that row-level security lets it see, which walcast decides by itself`),
 	},
 	{
-		name: "rights of a group that its member does not inherit", schema: `create table t (id int primary key, note text); do $$ begin create role readers_of_$db; end $$; grant select on t to readers_of_$db, authenticated; grant readers_of_$db to anon; ` + onRows,
+		name: "rights of a group that its member does not inherit", role: "anon", schema: `create table t (id int primary key, note text); do $$ begin create role readers_of_$db; end $$; grant select on t to readers_of_$db, authenticated; grant readers_of_$db to anon; ` + onRows,
 		want: aboutT(Problem, "not_granted", `role "anon" may not SELECT from "public"."t"`).with(`GRANT SELECT ON "public"."t" TO "anon";`, "whoever has the role", byPostgres),
 	},
 	{
@@ -306,18 +309,23 @@ func TestFailures(t *testing.T) {
 // mends examines the database, runs the fix, and examines it again.
 func (l *lab) mends(c failure) {
 	l.Helper()
-	var tables []string
+	var scope Scope
 	if c.table != "" {
-		tables = []string{c.table}
+		scope.Tables = []catalog.TableName{{Schema: "public", Table: c.table}}
 	}
-	l.want(l.examine(tables...), c.want)
+	if c.role != "" {
+		scope.Roles = []string{c.role}
+	}
+	l.want(l.within(scope), c.want)
 	want := l.named(c.want)
 	if want.Fix == "" || want.Verdict == OK && c.app == nil {
 		return
 	}
 	l.run(want.Fix)
-	after := l.examine(tables...)
-	if slices.ContainsFunc(after.of(want.Code), func(f Finding) bool { return f.About == want.About && f.Verdict == want.Verdict && f.Fix == want.Fix }) {
+	after := l.within(scope)
+	if slices.ContainsFunc(after.of(want.Code), func(f Finding) bool {
+		return f.About == want.About && f.Verdict == want.Verdict && f.Fix == want.Fix
+	}) {
 		l.Errorf("after %s it still has %s:\n%s", want.Fix, want.Code, after)
 	}
 	if c.app == nil {
@@ -340,4 +348,16 @@ func (l *lab) works(app []string) {
 			return
 		}
 	}
+}
+
+// TestWhatIsNotForEverybodyIsNoProblem where another role gets it, unless the role was asked
+// for by name.
+func TestWhatIsNotForEverybodyIsNoProblem(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, `create table t (id int primary key, note text); grant select on t to authenticated; `+onRows)
+	fix := `GRANT SELECT ON "public"."t" TO "anon";`
+	l.want(l.examine(), aboutT(OK, "not_granted", "Another role gets its changes, so that this may be as it should").with(fix, "whoever has the role", byPostgres))
+	l.want(l.within(Scope{Roles: []string{"anon", "authenticated"}}), aboutT(Problem, "not_granted", `role "anon" may not SELECT`).with(fix, "whoever has the role", byPostgres))
+	l.run("revoke select on t from authenticated")
+	l.want(l.examine(), aboutT(Problem, "not_granted", `role "anon" may not SELECT`).with(fix, "whoever has the role", byPostgres))
 }

@@ -162,9 +162,9 @@ func rowSecurity(f *facts) (findings []Finding) {
 	return findings
 }
 
-// shapes tells which settings of walcast's role and database would change how values
+// outputSettings tells which settings of walcast's role and database would change how values
 // look. walcast sets them for its connections, so that nothing has to be done.
-func shapes(f *facts) []Finding {
+func outputSettings(f *facts) []Finding {
 	var names []string
 	for _, o := range f.overrides {
 		concerns := o.role == "" || o.role == f.self.name

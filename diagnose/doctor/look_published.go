@@ -148,3 +148,29 @@ func publishAgain(b broken, listed []string, filter, object string) string {
 	return fmt.Sprintf("BEGIN; ALTER PUBLICATION %[1]s DROP TABLE %[2]s; ALTER PUBLICATION %[1]s ADD TABLE %[2]s (%[3]s)%[4]s; COMMIT;",
 		quote(b.publication), object, strings.Join(columns, ", "), filter)
 }
+
+// likelySQL lists tables that some role may read and that are not published, but for those
+// of Postgres, of platforms and of walcast.
+const likelySQL = `
+	select n.nspname::text, c.relname::text
+	from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
+		and n.nspname !~ '^pg_' and n.nspname <> all ('{information_schema, realtime, auth, storage, vault, extensions, graphql, supabase_functions, supabase_migrations, cron, net, pgsodium}')
+		and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+		and not exists (select from pg_publication_tables t where t.pubname = any ($1) and t.schemaname = n.nspname
+			and (t.tablename = c.relname or t.tablename in (select p.relname from pg_partition_tree(c.oid) as tree join pg_class p on p.oid = tree.relid)))
+		and exists (select from pg_roles r where r.rolname = any ($2) and has_schema_privilege(r.oid, n.oid, 'USAGE') and has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+	order by 1, 2 limit $3`
+
+// likelyMost is how many tables are told of that are not published.
+const likelyMost = 50
+
+func (l *looker) likely(publications []string, roles []clientRole) (tables []catalog.TableName) {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = r.name
+	}
+	var t catalog.TableName
+	l.rows("tables", likelySQL, []any{publications, names, likelyMost}, []any{&t.Schema, &t.Table}, func() { tables = append(tables, t) })
+	return tables
+}

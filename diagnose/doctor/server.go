@@ -9,7 +9,7 @@ import (
 func checks() []func(*facts) []Finding {
 	return []func(*facts) []Finding{
 		version, walLevel, standby, encoding, clock, encryption,
-		walSenders, replicationSlots, slotLimit, idleSlots, senderTimeout, synchronousCommit, rowSecurity, shapes,
+		walSenders, replicationSlots, slotLimit, idleSlots, senderTimeout, synchronousCommit, rowSecurity, outputSettings,
 		ownRole, ownSlot, decoding, failover, otherSlots, publications, published, privateChannels,
 	}
 }
