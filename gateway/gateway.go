@@ -126,6 +126,9 @@ func (g *Gateway) routes(sessions context.Context, rest http.Handler) http.Handl
 	return mux
 }
 
+// Sessions is how many are open.
+func (g *Gateway) Sessions() int { return g.sessions.size() }
+
 // Stopping reports whether the gateway accepts no sessions any more.
 func (g *Gateway) Stopping() bool { return g.sessions.isClosed() }
 

@@ -139,6 +139,13 @@ func (ss *sessions) refuses() bool {
 	return ss.closed || ss.barred
 }
 
+// size is how many are open, or about to open.
+func (ss *sessions) size() int {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.count
+}
+
 func (ss *sessions) isClosed() bool {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()

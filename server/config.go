@@ -10,6 +10,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/cluster"
 	"walcast/gateway"
 	"walcast/policy"
 	"walcast/protocol"
@@ -42,6 +43,10 @@ type Config struct {
 	// nothing. It is no setting: walcast dev has a page.
 	Page http.Handler
 
+	// Version is that of the program, for the other nodes of a cluster. It is no setting.
+	Version string
+
+	Cluster     cluster.Config
 	Log         changelog.Config
 	Replication replication.Config
 	Auth        auth.Config
@@ -74,6 +79,7 @@ func DefaultConfig() Config {
 		Listen:         ":4000",
 		DatabaseConfig: DatabaseConfig{PoolSize: 8, StartTimeout: 30 * time.Second},
 		Log:            changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
+		Cluster:        cluster.DefaultConfig(),
 		Replication:    replication.DefaultConfig(),
 		Channels:       channels.DefaultConfig(),
 		Policy:         policy.DefaultConfig(),
@@ -87,6 +93,7 @@ func (c Config) Validate() error {
 		validateAddress("listen", c.Listen),
 		c.validateMetrics(),
 		c.validateSizes(),
+		c.Cluster.Validate(),
 		c.Replication.Validate(),
 		c.validateAuth(),
 		c.Channels.Validate(),

@@ -13,6 +13,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/cluster"
 	"walcast/filters"
 	"walcast/gateway"
 	"walcast/gateway/api"
@@ -38,14 +39,28 @@ type project struct {
 	writers  *writers
 	types    *types
 	upkeep   *upkeep
+	node
+}
+
+// node is the project as a node of a cluster.
+type node struct {
+	bus           *cluster.Bus // nil if it is in none
+	log           *changelog.Log
+	registry      *prometheus.Registry
+	name, address string    // see nodeName
+	since         time.Time // when it was made
 }
 
 // newProject puts the parts together. Nothing runs yet but the pool's own
 // goroutine, which ends with close. tell is told of the project's role.
-func newProject(ctx context.Context, c Config, tell func(replication.Role), logger *slog.Logger) (p *project, err error) {
+func newProject(ctx context.Context, c Config, address string, tell func(replication.Role), logger *slog.Logger) (p *project, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p = &project{config: c, logger: logger.With("component", "server"), types: newTypes()}
+	p = &project{
+		config: c, logger: logger.With("component", "server"), types: newTypes(),
+		node: node{log: changelog.New(c.Log), registry: registry, since: time.Now()},
+	}
+	p.name, p.address = nodeName(address)
 	if p.pools, err = newPools(ctx, c); err != nil {
 		return nil, err
 	}
@@ -60,10 +75,9 @@ func newProject(ctx context.Context, c Config, tell func(replication.Role), logg
 	p.upkeep = newUpkeep(p.pool, p.stands, p.logger, registry)
 	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
-	log := changelog.New(c.Log)
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
 	c.Replication.Notices = p.notices(tell)
-	if p.reader, err = replication.NewReader(c.Replication, log, p.pool, logger, registry); err != nil {
+	if p.reader, err = replication.NewReader(c.Replication, p.log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
 	c.Channels.Flush, c.Channels.SlotIsTaken = p.reader.Flush, p.reader.SlotIsTaken
@@ -84,11 +98,12 @@ func newProject(ctx context.Context, c Config, tell func(replication.Role), logg
 		return channels.Feed{Streams: s.Heard.IsZero(), Since: s.Heard, PublicationMissing: s.PublicationMissing}
 	}
 	tables := catalog.New(p.pool, c.Replication.Publications)
-	p.hub = channels.NewHub(c.Channels, log, tables, p.policy, p.verifier, logger, registry)
+	p.hub = channels.NewHub(c.Channels, p.log, tables, p.policy, p.verifier, logger, registry)
 	p.hub.Restore()
 	if p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, logger, registry); err != nil {
 		return nil, err
 	}
+	p.joinCluster()
 	p.api = p.newAPI(registry)
 	return p, nil
 }
@@ -103,6 +118,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	return api.New(limits, api.Parts{
 		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
 		Doctor: p.examine, Page: p.config.Page,
+		Self: p.self, Nodes: p.nodes, Newer: p.newer,
 	})
 }
 
@@ -137,6 +153,9 @@ func (p *project) stages(s *Server) []stage {
 		{"announcements", p.announceClients},
 		{"channels", p.hub.Run},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, s.clients, p.api.Handler()) }},
+	}
+	if p.bus != nil {
+		stages = append([]stage{{"cluster", func(ctx context.Context) error { return p.bus.Run(ctx, p.clusterName) }}}, stages...)
 	}
 	if s.metrics == nil {
 		return stages

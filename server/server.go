@@ -140,7 +140,7 @@ func (s *Server) Run(ctx context.Context) error {
 // serve serves until ctx is done or a part cannot go on, and closes the listeners. One
 // that was replaced takes no clients before it has the slot again.
 func (s *Server) serve(ctx context.Context, replaced bool) error {
-	p, err := newProject(ctx, s.config, s.tell, s.logger)
+	p, err := newProject(ctx, s.config, s.address, s.tell, s.logger)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}

@@ -9,6 +9,7 @@ import (
 	"walcast/auth"
 	"walcast/channels"
 	"walcast/channels/live"
+	"walcast/cluster"
 	"walcast/gateway"
 	"walcast/presence"
 	"walcast/replication"
@@ -22,6 +23,7 @@ type settings struct {
 	logSettings      `group:"Log"`
 	tokenSettings    `group:"Tokens"`
 	listenSettings   `group:"Listening"`
+	clusterSettings  `group:"Cluster"`
 	sessionSettings  `group:"Sessions"`
 	channelSettings  `group:"Channels"`
 	snapshotSettings `group:"Snapshots"`
@@ -33,7 +35,8 @@ type settings struct {
 // is tried with half of the settings good.
 func (s settings) config() (server.Config, error) {
 	c := server.DefaultConfig()
-	var errs [4]error
+	var errs [5]error
+	c.Version = version
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
 	c.StateDir, c.LogicalMessageRoles = s.StateDir, s.LogicalMessageRoles
@@ -44,6 +47,7 @@ func (s settings) config() (server.Config, error) {
 	c.Channels.PrivateOnly, c.Channels.StrictBindings, c.Channels.ReadCheck = s.PrivateOnly, s.StrictBindings, s.ReadCheck
 	c.Channels.SnapshotLimits = s.snapshotSettings.limits()
 	c.Policy.AccessAge, c.Policy.Timeout = s.AccessAge, s.PolicyTimeout
+	c.Cluster, errs[4] = s.clusterSettings.config()
 	c.Gateway, errs[2] = gatewayConfig(c.Gateway, s.listenSettings, s.sessionSettings)
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, err
@@ -58,6 +62,15 @@ func (s databaseSettings) config(c replication.Config) (replication.Config, erro
 	c.SlotWarnBytes, c.SlotFailover = int64(s.SlotWarnSize), s.SlotFailover
 	c.Heartbeat = s.Heartbeat
 	return c, err
+}
+
+func (s clusterSettings) config() (cluster.Config, error) {
+	key, err := secret("cluster-secret", s.ClusterSecret, s.ClusterSecretFile)
+	return cluster.Config{
+		Listen: s.ClusterListen, Peers: s.ClusterPeers, Secret: key,
+		TLS:     cluster.TLS{Cert: s.ClusterTLSCert, Key: s.ClusterTLSKey, CA: s.ClusterTLSCA},
+		NATSURL: s.NATSURL, NATSCredentialsFile: s.NATSCredentialsFile, Name: s.ClusterName, ReadyLag: s.ReadyLag,
+	}, err
 }
 
 func (s tokenSettings) config() (auth.Config, error) {

@@ -102,6 +102,21 @@ type listenSettings struct {
 	DrainTimeout   time.Duration `default:"8s" help:"How long a stop waits for clients to leave."`
 }
 
+// clusterSettings are for several nodes with one slot.
+type clusterSettings struct {
+	ClusterListen       string        `placeholder:"ADDRESS" help:"Address for the other nodes of a cluster, host:port. It makes this server a node of one, with a NATS server inside."`
+	ClusterPeers        []string      `placeholder:"ADDRESS" help:"Addresses of other nodes, host:port. A name with several addresses, as headless services have, counts for all of them."`
+	ClusterSecret       string        `placeholder:"SECRET" help:"Secret that the nodes of a cluster share, 16 characters at least. Nobody joins without it."`
+	ClusterSecretFile   string        `placeholder:"PATH" help:"File with the secret of the cluster."`
+	ClusterTLSCert      string        `name:"cluster-tls-cert" placeholder:"PATH" help:"PEM certificate that this node shows other nodes; with cluster-tls-key and cluster-tls-ca nodes speak TLS only."`
+	ClusterTLSKey       string        `name:"cluster-tls-key" placeholder:"PATH" help:"PEM key of that certificate."`
+	ClusterTLSCA        string        `name:"cluster-tls-ca" placeholder:"PATH" help:"PEM certificate of the authority that has signed the certificates of all nodes."`
+	NATSURL             string        `name:"nats-url" placeholder:"URL" help:"An existing NATS server to use as the bus of the cluster, in place of those inside the nodes."`
+	NATSCredentialsFile string        `name:"nats-credentials-file" placeholder:"PATH" help:"File with the credentials for that NATS server, as nsc writes them."`
+	ClusterName         string        `placeholder:"NAME" help:"Name of the cluster, so that several can share a NATS server. Default: made of Postgres' system identifier and the name of the database."`
+	ReadyLag            time.Duration `default:"5s" help:"How far behind the reader a node may be and be ready."`
+}
+
 type outputSettings struct {
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"What is logged: debug, info, warn or error."`
 	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`

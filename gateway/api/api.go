@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"walcast/auth"
+	"walcast/cluster"
 	"walcast/replication"
 )
 
@@ -50,7 +51,10 @@ type Parts struct {
 	Status   func() replication.Status // for /readyz
 	Doctor   Doctor
 	Metrics  prometheus.Gatherer
-	Page     http.Handler // answers all other requests; nil for none
+	Page     http.Handler          // answers all other requests; nil for none
+	Self     func() cluster.Node   // this node
+	Nodes    func() []cluster.Node // of the cluster, this one among them
+	Newer    func() error          // a node writes what this one cannot read; nil if none does
 }
 
 // API answers the HTTP endpoints of one project.
@@ -72,6 +76,7 @@ func (a *API) Handler() http.Handler {
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
 	examined := newExaminations(a.parts.Doctor, requests)
+	nodes := &nodes{list: a.parts.Nodes, requests: requests}
 	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
@@ -80,6 +85,7 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(requests.posting(sending.single)))
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
+		mux.Handle(prefix+"/api/cluster", cors(reading(nodes.get)))
 		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
 		mux.Handle(prefix+"/api/doctor", serving(reading(examined.get)))
 	}
@@ -98,7 +104,7 @@ func (a *API) Handler() http.Handler {
 }
 
 func (a *API) readiness(tells func(*http.Request) bool) *readiness {
-	return &readiness{status: a.parts.Status, stopping: func() bool { return a.parts.Gateway.Stopping() }, tells: tells}
+	return &readiness{status: a.parts.Status, self: a.parts.Self, newer: a.parts.Newer, stopping: func() bool { return a.parts.Gateway.Stopping() }, tells: tells}
 }
 
 // Metrics answers /metrics, and /readyz with all that is known, for a listener that

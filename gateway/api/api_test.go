@@ -14,6 +14,7 @@ import (
 
 	"walcast/auth"
 	"walcast/channels"
+	"walcast/cluster"
 	"walcast/internal/transcript"
 	"walcast/replication"
 )
@@ -69,6 +70,9 @@ func serve(t *testing.T, c Config, g *fakeGateway, status replication.Status) *h
 	a := New(c, Parts{
 		Gateway: g, Hub: fakeHub{}, Verifier: verifier, Metrics: registry,
 		Status: func() replication.Status { return status },
+		Self:   func() cluster.Node { return testNodes()[0] },
+		Nodes:  testNodes,
+		Newer:  func() error { return nil },
 	})
 	s := httptest.NewServer(a.Handler())
 	t.Cleanup(s.Close)

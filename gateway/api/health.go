@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"walcast/cluster"
 	"walcast/replication"
 )
 
@@ -22,6 +23,8 @@ func ping(w http.ResponseWriter, _ *http.Request) {
 // service_role or an address of their own. Others get the cause, which is one of a few words.
 type readiness struct {
 	status   func() replication.Status
+	self     func() cluster.Node
+	newer    func() error
 	stopping func() bool
 	tells    func(*http.Request) bool // whether the request may be told all
 }
@@ -52,13 +55,17 @@ func (r *readiness) standby(h http.Handler) http.Handler {
 // readyBody is the body of the response.
 type readyBody struct {
 	replication.Status
-	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"`
+	Node     string `json:"node"`
+	Position string `json:"position"` // up to which the log is complete, "" before it begins
+	LagMS    int64  `json:"lag_ms"`
+	Ready    bool   `json:"ready"`
+	Reason   string `json:"reason,omitempty"`
 }
 
 // get is 200 only while row changes stream, 503 with the reason otherwise.
 func (r *readiness) get(w http.ResponseWriter, request *http.Request) {
-	body := readyBody{Status: r.status()}
+	self := r.self()
+	body := readyBody{Status: r.status(), Node: self.Node, Position: self.Position, LagMS: self.LagMS}
 	if body.Error+body.Holder != "" && !r.tells(request) {
 		body.Status = withoutDetails(body.Status)
 	}
@@ -81,9 +88,12 @@ func withoutDetails(s replication.Status) replication.Status {
 }
 
 func (r *readiness) ready(s replication.Status) (bool, string) {
+	newer := r.newer()
 	switch {
 	case r.stopping():
 		return false, "the server is stopping"
+	case newer != nil:
+		return false, newer.Error()
 	case s.Streaming:
 		return true, ""
 	case s.Error != "":

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/cluster"
 	"walcast/replication"
 )
 
@@ -25,31 +26,31 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 			"streaming",
 			replication.Status{Role: replication.RoleReader, Streaming: true, LagBytes: 12, LagSeconds: 0.5, Since: since},
 			200,
-			`{"role":"reader","streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","ready":true}`,
+			`{"role":"reader","streaming":true,"lag_bytes":12,"lag_seconds":0.5,"since":"2026-01-02T03:04:05Z","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":true}`,
 		},
 		{
 			"not yet",
 			replication.Status{Role: replication.RoleReader, Since: since},
 			503,
-			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"not streaming yet"}`,
+			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"not streaming yet"}`,
 		},
 		{
 			"interrupted",
 			replication.Status{Role: replication.RoleReader, Since: since, Error: "connection refused"},
 			503,
-			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
+			`{"role":"reader","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"connection refused"}`,
 		},
 		{
 			"standing by",
 			replication.Status{Role: replication.RoleStandby, Since: since, Holder: "is read by process 12"},
 			503,
-			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","ready":false,"reason":"standing by: the slot is read by process 12"}`,
+			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"standing by: the slot is read by process 12"}`,
 		},
 		{
 			"standing by while Postgres is away",
 			replication.Status{Role: replication.RoleStandby, Since: since, Holder: "is read by process 12", Error: "connection refused"},
 			503,
-			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","ready":false,"reason":"connection refused"}`,
+			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"connection refused"}`,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -75,11 +76,11 @@ func TestReadinessIsToldInWordsThatNameNothing(t *testing.T) {
 	}{
 		"away": {
 			replication.Status{Role: replication.RoleReader, Cause: "network", Error: "connect to Postgres at 10.1.2.3:5432 as admin"},
-			`"error":"network: the log says more, and a token of service_role is told it here","ready":false,"reason":"network: the log`,
+			`"error":"network: the log says more, and a token of service_role is told it here","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"network: the log`,
 		},
 		"streaming, of two publications": {
 			replication.Status{Role: replication.RoleReader, Streaming: true, Cause: "publication_missing", Error: "publication 10.1.2.3"},
-			`"error":"publication_missing: the log says more, and a token of service_role is told it here","ready":true`,
+			`"error":"publication_missing: the log says more, and a token of service_role is told it here","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":true`,
 		},
 		"standing by": {
 			replication.Status{Role: replication.RoleStandby, Holder: "is read by process 12, client address 10.1.2.3"},
@@ -94,6 +95,7 @@ func TestReadinessIsToldInWordsThatNameNothing(t *testing.T) {
 		}
 		own := httptest.NewServer(New(Config{}, Parts{
 			Gateway: &fakeGateway{}, Status: func() replication.Status { return test.status }, Metrics: prometheus.NewRegistry(),
+			Self: func() cluster.Node { return testNodes()[0] }, Newer: func() error { return nil },
 		}).Metrics())
 		if _, _, body := ask(t, own, http.MethodGet, "/readyz", nil); !strings.Contains(body, secret) {
 			t.Errorf("%s: /readyz on the listener of metrics = %s; want all of it", name, body)

@@ -29,6 +29,7 @@ func TestTakeover(t *testing.T) {
 		"two stand by":                                 twoStandBy,
 		"Postgres restarts":                            postgresRestarts,
 		"a standby is stopped before it ever held":     stoppedBefore,
+		"nodes of a cluster know each other":           directory,
 		"a standby that could not take over is no one": misfit,
 	} {
 		t.Run(name, func(t *testing.T) {

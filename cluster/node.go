@@ -1,0 +1,83 @@
+package cluster
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Node is a node as the others know it.
+type Node struct {
+	Node     string    `json:"node"`     // its name, host:port
+	Address  string    `json:"address"`  // where clients reach it
+	Role     string    `json:"role"`     // reader, follower or standby
+	Position string    `json:"position"` // up to which its log is complete, "" if it has none
+	LagMS    int64     `json:"lag_ms"`   // behind Postgres, or behind the reader
+	Sessions int       `json:"sessions"` // of clients
+	Version  string    `json:"version"`  // of the program
+	Since    time.Time `json:"since"`    // when it came
+}
+
+// formatNumber is that of the messages that this version writes, and the newest that it
+// reads. It is the first byte of each.
+const formatNumber = 1
+
+// beat is the message by which a node says again and again that it is there.
+type beat struct {
+	Run  string // of the process
+	Bye  bool   `json:",omitempty"` // it stops
+	Node Node
+}
+
+// encode is the message.
+func (b beat) encode() []byte {
+	text, err := json.Marshal(b)
+	if err != nil {
+		panic(err) // plain values always encode
+	}
+	return append([]byte{formatNumber}, text...)
+}
+
+// newerError is that of a message which a newer version has written.
+type newerError struct{ format byte }
+
+func (e newerError) Error() string {
+	return fmt.Sprintf("a node writes messages of format %d, and this version reads %d at most: upgrade this node", e.format, formatNumber)
+}
+
+// content is a message without its format number.
+func content(message []byte) ([]byte, error) {
+	switch {
+	case len(message) == 0 || message[0] == 0:
+		return nil, fmt.Errorf("read message of the bus: it has no format number")
+	case message[0] > formatNumber:
+		return nil, newerError{message[0]}
+	}
+	return message[1:], nil
+}
+
+// mostText bounds what is taken of another node.
+const mostText = 4 << 10
+
+func decodeBeat(message []byte) (b beat, err error) {
+	text, err := content(message)
+	if err != nil {
+		return b, err
+	}
+	if len(text) > mostText {
+		return b, fmt.Errorf("read beat: it has %d bytes", len(text))
+	}
+	if err := json.Unmarshal(text, &b); err != nil {
+		return beat{}, fmt.Errorf("read beat: %w", err)
+	}
+	if b.Run == "" || b.Node.Node == "" {
+		return beat{}, fmt.Errorf("read beat: it names no node")
+	}
+	return b, nil
+}
+
+// compare puts nodes in the order in which all tell them.
+func (n Node) compare(o Node) int {
+	return cmp.Or(cmp.Compare(n.Node, o.Node), n.Since.Compare(o.Since))
+}

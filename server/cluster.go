@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/cluster"
+)
+
+// nameRetry is the pause after a look for the name of the cluster that failed.
+const nameRetry = 500 * time.Millisecond
+
+// self is this node as others know it.
+func (p *project) self() cluster.Node {
+	s, now := p.reader.Status(), p.log.End()
+	return cluster.Node{
+		Node: p.name, Address: p.address, Role: string(s.Role), Position: now.Position.Text(), LagMS: int64(s.LagSeconds * 1000),
+		Sessions: p.gateway.Sessions(), Version: p.config.Version, Since: p.since,
+	}
+}
+
+// nodes are those of the cluster; without one it is this node alone.
+func (p *project) nodes() []cluster.Node {
+	if p.bus == nil {
+		return []cluster.Node{p.self()}
+	}
+	return p.bus.Nodes()
+}
+
+// newer says that a node of the cluster writes what this version cannot read.
+func (p *project) newer() error {
+	if p.bus == nil {
+		return nil
+	}
+	return p.bus.Newer()
+}
+
+// nodeName is what a node that listens at an address is called, and where clients reach
+// it: a host that stands for all interfaces is replaced by that of the machine.
+func nodeName(listens string) (name, address string) {
+	host, port, _ := net.SplitHostPort(listens) // it is that of a listener
+	machine, err := os.Hostname()
+	if err != nil {
+		machine = "localhost"
+	}
+	address = net.JoinHostPort(host, port)
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		address = net.JoinHostPort(machine, port)
+	}
+	return net.JoinHostPort(machine, port), address
+}
+
+// clusterName makes the name of the cluster of what all its nodes have in common, once
+// Postgres can be asked. Servers with another slot are no nodes of it.
+func (p *project) clusterName(ctx context.Context) (string, error) {
+	for {
+		name, err := p.askClusterName(ctx)
+		var refused *pgconn.PgError
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return name, nil
+		case errors.As(err, &refused) && refused.Code == "42501":
+			return "", fmt.Errorf("cluster-name: the role of database-url may not ask Postgres for its system identifier: set cluster-name, the same for all nodes (%w)", err)
+		}
+		p.logger.Debug("name of the cluster not known yet", "err", oneLine(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(nameRetry):
+		}
+	}
+}
+
+func (p *project) askClusterName(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	var system, database string
+	err := p.pool.QueryRow(ctx, `select system_identifier::text, current_database()::text from pg_control_system()`).Scan(&system, &database)
+	if err != nil {
+		return "", err
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(database)) // a hash takes everything
+	return system + "-" + strconv.FormatUint(h.Sum64(), 36), nil
+}
+
+// joinCluster makes this node one of a cluster, if the settings say so. What nodes do not
+// share yet is logged, so that nobody takes them for more than they are.
+func (p *project) joinCluster() {
+	c := p.config.Cluster
+	if !c.Enabled() {
+		return
+	}
+	p.bus = cluster.New(c, p.config.Replication.Slot, p.self, p.logger, p.registry)
+	p.logger.Warn("nodes of a cluster do not share everything yet, see docs/cluster.md", "not_shared", notShared)
+}
+
+// notShared is what clients of one node do not get from those of another.
+const notShared = "row changes, broadcasts of clients and over HTTP, presence, what clients with a client_id have received, idempotency keys, limits of senders"
