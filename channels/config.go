@@ -106,6 +106,9 @@ type Database struct {
 	Feed func() Feed
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
+	// SharedClients says that clients have other servers of the same log to go to: one with
+	// a client_id that is not known here may be one of theirs, and is told to resync.
+	SharedClients bool
 	// SlotIsTaken reports whether another server has the slot by now; nil means that
 	// none has.
 	SlotIsTaken func(ctx context.Context) bool

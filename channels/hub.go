@@ -62,7 +62,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
+	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, Shared: c.SharedClients, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	keys := live.NewKeys(c.ViewKeys)
 	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
 	h.arming.checker.LimitSnapshots(c.SnapshotRows)

@@ -36,8 +36,11 @@ type Bus struct {
 	logger  *slog.Logger
 	metrics *metrics
 	members members
+	sending *sending
+	answer  func(question []byte) []byte
 
-	link atomic.Pointer[link]
+	link   atomic.Pointer[link]
+	linked chan struct{} // closed when link is there
 }
 
 // link is the connection of a bus, and what its subjects begin with.
@@ -47,13 +50,15 @@ type link struct {
 }
 
 // New returns a bus that is not connected. slot is the
-// name of the slot, and self says what this node is.
-func New(c Config, slot string, self func() Node, logger *slog.Logger, reg prometheus.Registerer) *Bus {
+// name of the slot, self says what this node is, and answer answers what other nodes Ask;
+// neither may block for long.
+func New(c Config, slot string, self func() Node, answer func(question []byte) []byte, logger *slog.Logger, reg prometheus.Registerer) *Bus {
 	b := &Bus{
-		config: c, slot: slot, run: rand.Text(), self: self,
+		config: c, slot: slot, run: rand.Text(), self: self, answer: answer, linked: make(chan struct{}),
 		logger: logger.With("component", "cluster"),
 	}
 	b.metrics = newMetrics(reg, b)
+	b.sending = newSending(b.metrics)
 	return b
 }
 
@@ -87,6 +92,7 @@ func (b *Bus) Run(ctx context.Context, name func(context.Context) (string, error
 		<-closed
 	}()
 	b.link.Store(&link{conn, prefix})
+	close(b.linked)
 	b.logger.Info("connected to the cluster's bus", "subjects", prefix, "node", b.self().Node)
 	return b.serve(ctx, conn, node)
 }
@@ -135,7 +141,11 @@ func (b *Bus) failed(err error) {
 
 // serve works with a connection until ctx is done.
 func (b *Bus) serve(ctx context.Context, conn *nats.Conn, node *embedded) error {
-	beats, err := b.subscribe(subjectBeat, beatsPending)
+	beats, err := b.Subscribe(subjectBeat, beatsPending)
+	if err != nil {
+		return err
+	}
+	questions, err := b.Subscribe(subjectAsk+"."+b.run, beatsPending)
 	if err != nil {
 		return err
 	}
@@ -144,6 +154,8 @@ func (b *Bus) serve(ctx context.Context, conn *nats.Conn, node *embedded) error 
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { b.listen(inner, beats) })
+	parts.Go(func() { b.respond(inner, questions) })
+	parts.Go(func() { b.sending.run(inner, conn) })
 	if node != nil {
 		parts.Go(func() { node.routes.run(inner, node.server) })
 	}
@@ -169,26 +181,26 @@ func (b *Bus) beat(ctx context.Context) {
 }
 
 // listen takes in what other nodes say of themselves.
-func (b *Bus) listen(ctx context.Context, beats *subscription) {
+func (b *Bus) listen(ctx context.Context, beats *Subscription) {
 	for {
-		message, err := beats.next(ctx)
+		message, err := beats.Next(ctx)
 		if err != nil {
 			return
 		}
 		heard, err := decodeBeat(message)
 		if err != nil {
-			b.unreadable(err)
+			b.Unreadable(err)
 			continue
 		}
 		b.members.hear(heard, time.Now(), b.logger)
 	}
 }
 
-// unreadable takes note of a message that could not be read. One that a newer version
+// Unreadable takes note of a message that could not be read. One that a newer version
 // has written is told by Newer for a while.
-func (b *Bus) unreadable(err error) {
+func (b *Bus) Unreadable(err error) {
 	b.metrics.unreadable.Inc()
-	var newer newerError
+	var newer interface{ IsNewer() }
 	if errors.As(err, &newer) {
 		if b.members.meetNewer(err, time.Now()) {
 			b.logger.Error("this node is not ready: it cannot read what a node of the cluster writes", "err", err)
@@ -197,6 +209,9 @@ func (b *Bus) unreadable(err error) {
 	}
 	b.logger.Warn("message of the cluster's bus not read", "err", err)
 }
+
+// Linked is closed once messages can be sent, or wait for a connection.
+func (b *Bus) Linked() <-chan struct{} { return b.linked }
 
 // Newer says that some node of the cluster writes what this one cannot read; nil if
 // none has for ten seconds.

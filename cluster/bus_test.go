@@ -27,7 +27,7 @@ func runBus(t *testing.T, c Config, name string, log io.Writer) (b *Bus, stop fu
 	t.Helper()
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	since := time.Now()
-	b = New(c, "slot", func() Node { return Node{Node: name, Role: "standby", Since: since} }, logger, prometheus.NewRegistry())
+	b = New(c, "slot", func() Node { return Node{Node: name, Role: "standby", Since: since} }, func(q []byte) []byte { return append([]byte(name+" "), q...) }, logger, prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -162,7 +162,7 @@ func TestListenerIsTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	b := New(Config{Listen: l.Addr().String(), Secret: testSecret}, "slot", func() Node { return Node{} }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+	b := New(Config{Listen: l.Addr().String(), Secret: testSecret}, "slot", func() Node { return Node{} }, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	err = b.Run(t.Context(), func(context.Context) (string, error) { return "made", nil })
 	if err == nil || !strings.HasPrefix(err.Error(), "cluster-listen: ") {
 		t.Errorf("Run = %v; want an error of cluster-listen", err)

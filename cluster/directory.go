@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -77,4 +79,19 @@ func (d *directory) nodes(self Node) []Node {
 	}
 	slices.SortFunc(all, Node.compare)
 	return all
+}
+
+// runs are the other processes that are there in the order in which they are to be
+// asked: those in a role first, and last those that may be frozen or gone.
+func (d *directory) runs(role string, now time.Time) []string {
+	rank := func(run string) int {
+		switch e := d.known[run]; {
+		case now.Sub(e.heard) > 2*beatEvery+beatEvery/2:
+			return 2
+		case e.node.Role == role:
+			return 0
+		}
+		return 1
+	}
+	return slices.SortedFunc(maps.Keys(d.known), func(a, b string) int { return cmp.Compare(rank(a), rank(b)) })
 }

@@ -24,6 +24,9 @@ const (
 	// maxPending is what may wait for one node, in bytes: one that is slower is cut off,
 	// connects again and asks for what it misses.
 	maxPending = 64 << 20
+	// maxPayload is how large a message may be. Of what nodes send only descriptions of
+	// thousands of tables are larger than NATS allows by itself.
+	maxPayload = 8 << 20
 	// startLimit is how long the server may take to listen.
 	startLimit = 10 * time.Second
 )
@@ -57,7 +60,7 @@ func startEmbedded(c Config, logger *slog.Logger) (*embedded, error) {
 	e.routes = newRoutes(c.Peers, password, logger)
 	options := &server.Options{
 		ServerName: rand.Text(), Host: "127.0.0.1", Port: server.RANDOM_PORT, Authorization: e.token,
-		NoSigs: true, MaxPending: maxPending, NoFastProducerStall: true,
+		NoSigs: true, MaxPending: maxPending, MaxPayload: maxPayload, NoFastProducerStall: true,
 		Routes: e.routes.lookUp(),
 		Cluster: server.ClusterOpts{
 			Name: "walcast", Host: host, Port: port, Username: routeUser, Password: password,

@@ -49,6 +49,13 @@ func (m *members) nodes(self Node) []Node {
 	return m.directory.nodes(self)
 }
 
+// runs are the other processes that are there, those in a role first.
+func (m *members) runs(role string, now time.Time) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.directory.runs(role, now)
+}
+
 // meetNewer notes that a newer version has written a message, and reports whether that
 // is news.
 func (m *members) meetNewer(err error, now time.Time) (news bool) {

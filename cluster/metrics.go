@@ -12,7 +12,7 @@ import (
 
 // metrics of the bus.
 type metrics struct {
-	received, slow, unreadable prometheus.Counter
+	sent, received, lost, slow, unreadable prometheus.Counter
 
 	server atomic.Pointer[server.Server] // nil until it runs, and where it runs elsewhere
 }
@@ -23,6 +23,8 @@ func newMetrics(reg prometheus.Registerer, b *Bus) *metrics {
 		return f.NewCounter(prometheus.CounterOpts{Name: "walcast_cluster_" + name, Help: help})
 	}
 	m := &metrics{
+		sent:       counter("sent_bytes_total", "Bytes of messages handed to the bus, beats left out."),
+		lost:       counter("lost_messages_total", "Messages that this node could not hand to the bus, as it was too slow or not there."),
 		received:   counter("received_bytes_total", "Bytes of messages that came over the bus."),
 		slow:       counter("slow_reads_total", "Times that messages were lost as this node did not read them fast enough."),
 		unreadable: counter("unreadable_messages_total", "Messages of the bus that could not be read, be it that a newer version has written them."),

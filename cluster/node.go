@@ -46,6 +46,9 @@ func (e newerError) Error() string {
 	return fmt.Sprintf("a node writes messages of format %d, and this version reads %d at most: upgrade this node", e.format, formatNumber)
 }
 
+// IsNewer tells such errors from others.
+func (newerError) IsNewer() {}
+
 // content is a message without its format number.
 func content(message []byte) ([]byte, error) {
 	switch {

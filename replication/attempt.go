@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/internal/conninfo"
 	"walcast/replication/changelog"
+	"walcast/replication/relay"
 	"walcast/replication/wal"
 )
 
@@ -37,12 +39,18 @@ func (r *Reader) attempt(ctx context.Context) error {
 // awaitTurn waits until this process may read the slot, and makes sure then that there
 // are publications to read from it.
 func (r *Reader) awaitTurn(ctx context.Context, s *server) error {
-	err := r.slot.succession.await(ctx, *s, r.outcomes.held)
+	err := r.slot.succession.await(ctx, *s, r.outcomes.held, func() { r.follower.start(ctx) })
 	r.outcomes.stoodBy = r.outcomes.stoodBy || r.slot.succession.stands()
 	if err != nil {
+		return err // following goes on: Postgres may be away for this node alone
+	}
+	if err := r.prepare(ctx, s); err != nil {
 		return err
 	}
-	return r.prepare(ctx, s)
+	if last, joined := r.follower.stop(); joined {
+		r.continuity.follow(last)
+	}
+	return nil
 }
 
 // connect opens the replication connection, makes sure that the slot can be read
@@ -67,12 +75,20 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 		return fmt.Errorf("start replication from slot %q: %w", r.config.Slot, err)
 	}
 	r.takeOver(ctx, server)
-	r.log.ReadFrom(changelog.Source{
+	source := changelog.Source{
 		System: now.id, Database: server.database, Timeline: now.timeline, Ancestors: ancestors, Publications: server.publications,
-	})
+	}
+	r.log.ReadFrom(source)
 	at, err := r.beginHistory(ctx, now)
 	if err != nil {
 		return err
+	}
+	if at.term, err = r.newTerm(ctx, now); err != nil {
+		return err
+	}
+	at.opening = relay.Opening{
+		History: r.log.History(), Reason: r.log.Reason(), Source: source, Instance: now.instance, End: now.end,
+		Encoding: conn.ParameterStatus("server_encoding"), AsStored: conn.ParameterStatus("client_encoding") != conninfo.Encoding(conn),
 	}
 	server.host = conninfo.Host(ctx, config, conn.Conn().RemoteAddr())
 	return r.stream(ctx, conn, socket, server, at)
@@ -98,6 +114,35 @@ func (r *Reader) takeOver(ctx context.Context, server server) {
 type start struct {
 	from      wal.LSN // what commits before it has been read, or is not to be read
 	confirmed wal.LSN // where the slot is: at from, or behind it by what is in the window
+
+	// What other nodes of a cluster are told of the stream; zero in none.
+	term    relay.Term
+	opening relay.Opening
+}
+
+// newTerm says of the stream that begins that it is the newest. The slot is ours by now,
+// so that whoever read it before has read no more than the WAL has.
+func (r *Reader) newTerm(ctx context.Context, now system) (t relay.Term, err error) {
+	if r.config.Relay == nil {
+		return t, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timing.query)
+	defer cancel()
+	var end string
+	t.Timeline = now.timeline
+	err = r.control.use(ctx, func(db querier) error {
+		rows, err := db.Query(ctx, `select (`+walEnd+`)::text, (extract(epoch from clock_timestamp()) * 1000000)::bigint`)
+		if err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&end, &t.At}, func() error { return nil })
+		return err
+	})
+	if err != nil {
+		return t, fmt.Errorf("ask where the WAL ends: %w", err)
+	}
+	t.Begun, err = wal.ParseLSN(end)
+	return t, err
 }
 
 // stream streams until the connection breaks or ctx is done.
@@ -155,16 +200,29 @@ func (r *Reader) newStream(conn *pgconn.PgConn, socket *socketReader, server ser
 		},
 		mayWrite:   r.progress.mayWrite,
 		watchEvery: min(r.timing.sample, r.timing.publications),
-		receiver: &receiver{
+		receiver: r.newReceiver(intake{
 			appender: appender{
 				log: r.log, metrics: r.metrics, progress: r.progress, logger: r.logger,
 				patience: r.timing.headway, lastTransaction: lastTransaction, batch: batch{upTo: at.from},
 			},
 			describer: describer, transcoder: text,
-			acknowledger: acks, heartbeats: ownHeartbeats, publications: watch, logger: r.logger,
-			peers: peers{slot: r.config.Slot, found: r.config.PeerFound, clients: r.config.PeerClients},
-		},
+		}, acks, ownHeartbeats, watch, at),
 	}, nil
+}
+
+// newReceiver is that of a stream which begins. In a cluster the other nodes are told
+// what it reads.
+func (r *Reader) newReceiver(i intake, acks *acknowledger, beats *heartbeats, watch *publicationWatch, at start) *receiver {
+	told := &publisher{relay: r.config.Relay, retained: r.retained}
+	if told.relay != nil {
+		told.begin(at.term, at.from, at.opening)
+	}
+	receiver := &receiver{
+		intake: i, publisher: told, acknowledger: acks, heartbeats: beats, publications: watch, logger: r.logger,
+		peers: peers{slot: r.config.Slot, found: r.config.PeerFound, clients: r.config.PeerClients},
+	}
+	receiver.own = receiver.takeOwn
+	return receiver
 }
 
 // identify finds out whether the cluster at the other end continues what was

@@ -74,13 +74,16 @@ func TestCommitTimesMayJump(t *testing.T) {
 	p := &progress{}
 	p.begin(0x100)
 	r := &receiver{
-		appender: appender{
-			log: log, metrics: newMetrics(nil, p, log), progress: p,
-			lastTransaction: newAtomicTime(time.Now()), batch: batch{upTo: 0x100},
+		intake: intake{
+			appender: appender{
+				log: log, metrics: newMetrics(nil, p, log), progress: p,
+				lastTransaction: newAtomicTime(time.Now()), batch: batch{upTo: 0x100},
+			},
+			decoder: pgoutput.NewDecoder(nil), describer: &describer{seen: 7}, // the transaction that the messages are of
 		},
-		decoder: pgoutput.NewDecoder(nil), describer: &describer{seen: 7}, // the transaction that the messages are of
-		acknowledger: &acknowledger{}, publications: &publicationWatch{},
+		publisher: &publisher{}, acknowledger: &acknowledger{}, publications: &publicationWatch{},
 	}
+	r.own = r.takeOwn
 	take := func(m []byte) {
 		t.Helper()
 		if err := r.takeWAL(t.Context(), append(make([]byte, walDataHeader), m...)); err != nil {

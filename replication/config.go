@@ -45,6 +45,14 @@ type Config struct {
 	// that no consumer needs any more.
 	Heartbeat time.Duration
 
+	// Relay carries the WAL to the other nodes of a cluster, and from them while one of
+	// those reads the slot; nil in none. It is no setting.
+	Relay Relay
+	// RelayBytes is how much of the WAL a node of a cluster keeps for others, in bytes.
+	RelayBytes int64
+	// ReadyLag is how far behind the reader a node may be and serve clients.
+	ReadyLag time.Duration
+
 	Notices
 }
 
@@ -57,6 +65,9 @@ type Notices struct {
 	TypesFound func(types []uint32)
 	// StandsBy is called when another process has the slot, before Run waits for it.
 	StandsBy func()
+	// Follows is called when this process serves clients with what another node reads,
+	// and when it does so no more, as it is cut off or too far behind.
+	Follows func(serves bool)
 	// SlotHeld is called when the slot is ours, each time that a stream is begun and
 	// before anything is in the log that was read from it. succeeds says that another
 	// process had it while this one stood by.

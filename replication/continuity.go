@@ -2,6 +2,7 @@ package replication
 
 import (
 	"walcast/replication/changelog"
+	"walcast/replication/relay"
 	"walcast/replication/wal"
 )
 
@@ -13,6 +14,12 @@ type continuity struct {
 	lineage lineage // of what was read
 	replace string  // why the slot has to be made anew, a changelog.Code; "" if it has not
 	resync  string  // why the next history begins, a changelog.Code; "" if the present one goes on
+}
+
+// follow takes in that what was read came from another node's stream.
+func (c *continuity) follow(o relay.Opening) {
+	c.begun, c.resync = true, ""
+	c.lineage = lineage{system: o.Source.System, timeline: o.Source.Timeline, instance: o.Instance}
 }
 
 // compare takes in which cluster is at the other end. received is the LSN before

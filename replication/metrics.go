@@ -19,6 +19,7 @@ type metrics struct {
 	held       prometheus.Counter
 	foreign    prometheus.Counter
 	takeovers  prometheus.Counter
+	relayMetrics
 }
 
 func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *metrics {
@@ -53,6 +54,7 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *met
 			Help: "Time that reading waited, as the log was full of what matchers had still to read.",
 		}),
 	}
+	m.relayMetrics = newRelayMetrics(f)
 	for operation := wal.Insert; operation <= wal.Message; operation++ {
 		m.changes[operation] = changes.WithLabelValues(operation.String())
 	}
@@ -82,6 +84,12 @@ func registerGauges(f promauto.Factory, p *progress, log *changelog.Log) {
 	})
 	status("standby", "1 while another process has the slot and this one waits to take over.", func(s Status) float64 {
 		if s.Role == RoleStandby {
+			return 1
+		}
+		return 0
+	})
+	status("following", "1 while changes come from another node of a cluster that reads the slot.", func(s Status) float64 {
+		if s.Role == RoleFollower && s.Streaming {
 			return 1
 		}
 		return 0

@@ -65,6 +65,20 @@ func (p *peers) heard(slot string, begins bool) (isPeer bool) {
 	return isPeer
 }
 
+// take takes in what a message of walcasts for walcasts says of others, and reports
+// whether it is one that says something of them.
+func (p *peers) take(m *pgoutput.LogicalMessage) (isOwn bool) {
+	if h, ok := readHeartbeat(m); ok {
+		p.heard(h.slot, h.begins)
+		return true
+	}
+	slot, clients, ok := readClients(m)
+	if ok {
+		p.know(slot, clients)
+	}
+	return ok
+}
+
 // know takes note of clients that such a server knows.
 func (p *peers) know(slot string, known []uint64) {
 	if p.heard(slot, false) && len(known) > 0 && p.clients != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/replication/changelog"
+	"walcast/replication/relay"
 	"walcast/replication/wal"
 )
 
@@ -33,6 +34,9 @@ type Reader struct {
 	publications publications
 	retention    *retentionWatch
 
+	retained *retained // nil in no cluster
+	follower *follower
+
 	continuity continuity
 	outcomes   outcomes
 }
@@ -46,7 +50,7 @@ func NewReader(c Config, log *changelog.Log, pool *pgxpool.Pool, logger *slog.Lo
 	if most := pool.Config().MaxConns; most < 2 {
 		return nil, fmt.Errorf("pool-size: want at least 2, got %d", most)
 	}
-	return newReader(c, defaultTiming(), log, pool, logger, reg)
+	return newReader(c, defaultTiming().among(c.Relay != nil), log, pool, logger, reg)
 }
 
 // newReader puts a reader of a valid config together.
@@ -66,7 +70,7 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 		names: c.Publications, create: tables, optional: &optionalPublications{names: optional},
 		skipped: new(atomic.Bool), logger: logger,
 	}
-	return &Reader{
+	r := &Reader{
 		config: c, timing: t, log: log, logger: logger, metrics: newMetrics(reg, p, log), progress: p, control: control,
 		slot: &slotKeeper{
 			name: c.Slot, failover: c.SlotFailover, application: application,
@@ -80,7 +84,13 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 		retention: &retentionWatch{
 			pool: pool, slot: c.Slot, timing: t, progress: p, logger: logger, soon: make(chan struct{}, 1),
 		},
-	}, nil
+	}
+	if c.Relay != nil {
+		r.retained = newRetained(relay.Config{Bytes: c.RelayBytes, Window: log.Window()})
+		registerRelay(reg, r.retained)
+	}
+	r.follower = newFollower(r)
+	return r, nil
 }
 
 // Run creates what is missing (publication on request, slot), streams until ctx
@@ -95,6 +105,7 @@ func (r *Reader) Run(ctx context.Context) error {
 	defer watching.Wait()
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
+	defer r.follower.stop()
 	watching.Go(func() { r.retention.run(inner) })
 	return r.follow(ctx)
 }

@@ -23,10 +23,8 @@ var errBack = &fault{remedy: renew, cause: causePublication, err: errors.New("a 
 // the appender and tells the acknowledger and the heartbeats what concerns them. It
 // belongs to the goroutine that reads.
 type receiver struct {
-	appender     appender
-	decoder      *pgoutput.Decoder
-	describer    *describer
-	transcoder   *transcoder
+	intake
+	publisher    *publisher
 	acknowledger *acknowledger
 	heartbeats   *heartbeats
 	peers        peers
@@ -72,34 +70,13 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 	if err != nil {
 		return err
 	}
-	if pgoutput.IsRelation(payload) {
-		if err := r.describer.awaitCommit(ctx, r.decoder.XID()); err != nil {
-			return err
-		}
-	}
-	if changed := r.describer.types.take(); changed != nil {
-		r.decoder.Outdate(changed)
-	}
-	d, err := r.decoder.Decode(payload)
-	if err != nil {
-		return fmt.Errorf("decode change: %w", err)
-	}
-	if r.describer.failed != nil {
-		return r.describer.failed
-	}
-	isOwn, err := r.takeOwn(ctx, d.Message)
+	end, err := r.takeMessage(ctx, payload)
 	if err != nil {
 		return err
 	}
-	if !isOwn {
-		r.appender.add(d.Changes)
-	}
-	if d.Message != nil && d.Message.Prefix == "" {
-		r.appender.metrics.foreign.Inc()
-	}
-	if d.End != 0 {
-		r.appender.commitAt(d.CommitTime)
-		r.complete(d.End)
+	r.publisher.message(payload, end)
+	if end != 0 {
+		r.complete(end)
 	}
 	if r.appender.batch.isFull() {
 		r.appender.appendAll()
@@ -113,24 +90,15 @@ func (r *receiver) takeWAL(ctx context.Context, data []byte) error {
 func (r *receiver) takeOwn(ctx context.Context, m *pgoutput.LogicalMessage) (isOwn bool, err error) {
 	if h, ok := readHeartbeat(m); ok {
 		r.heartbeats.arrived(h.number)
-		r.peers.heard(h.slot, h.begins)
-		return true, nil
 	}
-	if slot, clients, ok := readClients(m); ok {
-		r.peers.know(slot, clients)
-		return true, nil
-	}
-	name, ok := marked(m)
-	if !ok {
-		return false, nil
-	}
-	if r.publications.isUnread(name) {
+	name, isMark := marked(m)
+	if isMark && r.publications.isUnread(name) {
 		if err := r.describer.awaitCommit(ctx, r.decoder.XID()); err != nil {
 			return true, err
 		}
 		r.publications.arrived()
 	}
-	return true, nil
+	return r.peers.take(m) || isMark, nil
 }
 
 // takeKeepalive treats the position as an empty transaction, which passes
@@ -144,6 +112,7 @@ func (r *receiver) takeKeepalive(data []byte) error {
 	if r.decoder.InTransaction() {
 		r.acknowledger.received(k.end)
 	} else {
+		r.publisher.keepalive(k.end)
 		r.complete(k.end)
 	}
 	if k.reply {

@@ -14,8 +14,9 @@ type Role string
 
 // The roles, as /readyz tells them.
 const (
-	RoleReader  Role = "reader"  // it reads the slot, or is to
-	RoleStandby Role = "standby" // another process has the slot, and it waits to take over
+	RoleReader   Role = "reader"   // it reads the slot, or is to
+	RoleFollower Role = "follower" // another node of its cluster has the slot, and sends it what it reads
+	RoleStandby  Role = "standby"  // another process has the slot, and it waits to take over
 )
 
 // Status is what /readyz reports.
@@ -56,7 +57,8 @@ type progress struct {
 	timeline  int32 // that a stream was seen on, 0 if none was
 	standby   bool  // it was one that is or was streamed from
 	// holder says who has the slot while this process stands by; "" if it does not
-	holder string
+	holder    string
+	following following
 }
 
 // Status is safe to call at any time.
@@ -70,7 +72,10 @@ func (p *progress) status(now time.Time) Status {
 		LagBytes: p.lag.bytes(), LagSeconds: p.lag.age(now).Seconds(),
 		Since: p.since, Host: p.host, Heard: p.heard(),
 	}
-	if p.holder != "" {
+	switch {
+	case p.following.isKnown():
+		s.Role, s.Streaming, s.LagSeconds = RoleFollower, p.following.serves, p.following.lag(now).Seconds()
+	case p.holder != "":
 		s.Role = RoleStandby
 	}
 	if p.fault != nil {
@@ -83,6 +88,8 @@ func (p *progress) status(now time.Time) Status {
 // heard is Status.Heard. p.mu must be held.
 func (p *progress) heard() time.Time {
 	switch {
+	case p.following.serves:
+		return time.Time{}
 	case !p.streaming && p.silence.since.IsZero():
 		return p.since
 	case !p.streaming, p.silence.away:
@@ -205,7 +212,7 @@ func (p *progress) seenTimeline() int32 {
 func (p *progress) connected(standby bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.standby, p.holder = standby, ""
+	p.standby, p.holder, p.following = standby, "", following{}
 }
 
 // mayWrite reports whether the server takes logical messages: it is no standby, or

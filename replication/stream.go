@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"walcast/replication/pgoutput"
 	"walcast/replication/wal"
 )
 
@@ -64,8 +63,8 @@ func startStreaming(ctx context.Context, conn *pgconn.PgConn, command string) er
 
 // stream is one replication connection from the first change to its end. The
 // goroutine in run reads from it; a second one acknowledges and is the only one
-// to write; a third watches over heartbeats and publications by the pool, and a
-// fourth over the silence of the server.
+// to write; a third watches over heartbeats and publications by the pool, a fourth over
+// the silence of the server, and a fifth tells other nodes of a cluster that all goes on.
 type stream struct {
 	slot         string
 	conn         net.Conn
@@ -98,12 +97,12 @@ func (s *stream) run(ctx context.Context) error {
 			_ = s.conn.SetReadDeadline(time.Unix(1, 0))
 		}
 	})
-	s.receiver.decoder = pgoutput.NewDecoder(func(relation uint32, types []uint32) (wal.Description, error) {
-		return s.receiver.describer.describe(inner, relation, types)
-	})
-	s.receiver.decoder.KeepMessages(isOurs)
-	s.receiver.decoder.Encode(s.receiver.transcoder.encoding(inner))
-	s.acknowledger.socket.drained = s.receiver.appender.appendComplete
+	helpers.Go(func() { s.receiver.publisher.beat(inner) })
+	s.receiver.begin(inner)
+	s.acknowledger.socket.drained = func() {
+		s.receiver.publisher.flush()
+		s.receiver.appender.appendComplete()
+	}
 	err := s.read(inner)
 	stop(err)
 	helpers.Wait()

@@ -63,13 +63,16 @@ type standing struct {
 
 // await returns when this process may go on to read the slot. held says that it has
 // read the slot before: then it does not stand by, but fails with ErrTakenOver when
-// another walcast reads it.
-func (s *succession) await(ctx context.Context, server server, held bool) error {
+// another walcast reads it. waits is called again and again while it stands by.
+func (s *succession) await(ctx context.Context, server server, held bool, waits func()) error {
 	for {
 		free, err := s.look(ctx, server, held)
 		if err != nil || free {
 			s.standing.cut = err != nil
 			return err
+		}
+		if s.stands() {
+			waits()
 		}
 		select {
 		case <-ctx.Done():

@@ -11,6 +11,7 @@ type timing struct {
 	streamTiming
 	retryTiming
 	successionTiming
+	followerTiming
 }
 
 // connectTiming is for what comes before a stream.
@@ -89,7 +90,18 @@ func defaultTiming() timing {
 			idle:       5 * time.Second,
 			comeback:   10 * time.Second, // the longest pause between two attempts to reconnect
 		},
+		followerTiming: followerTiming{check: 200 * time.Millisecond, again: 500 * time.Millisecond, lost: 10 * time.Second},
 	}
+}
+
+// among is the timing of a node of a cluster, where others have clients that wait: a
+// reader that is frozen or cut off is given up sooner.
+func (t timing) among(others bool) timing {
+	if others {
+		t.sender, t.idle = 3500*time.Millisecond, time.Second
+		t.statusUpdate, t.tick = 700*time.Millisecond, 350*time.Millisecond
+	}
+	return t
 }
 
 // pause is how long to wait before the attempt after the given number of

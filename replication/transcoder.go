@@ -22,10 +22,12 @@ type transcoder struct {
 
 // newTranscoder is for a connection that has not begun to stream.
 func newTranscoder(d *describer, conn *pgconn.PgConn) *transcoder {
-	t := &transcoder{
-		describer: d, stored: conn.ParameterStatus("server_encoding"),
-		asStored: conn.ParameterStatus("client_encoding") != conninfo.Encoding(conn),
-	}
+	return transcoderOf(d, conn.ParameterStatus("server_encoding"), conn.ParameterStatus("client_encoding") != conninfo.Encoding(conn))
+}
+
+// transcoderOf is for text of a database whose encoding is known.
+func transcoderOf(d *describer, stored string, asStored bool) *transcoder {
+	t := &transcoder{describer: d, stored: stored, asStored: asStored}
 	t.characters = catalog.NewCharacters(t.stored, t.ask)
 	return t
 }

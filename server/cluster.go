@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"walcast/cluster"
+	"walcast/replication"
 )
 
 // nameRetry is the pause after a look for the name of the cluster that failed.
@@ -93,14 +94,39 @@ func (p *project) askClusterName(ctx context.Context) (string, error) {
 
 // joinCluster makes this node one of a cluster, if the settings say so. What nodes do not
 // share yet is logged, so that nobody takes them for more than they are.
-func (p *project) joinCluster() {
-	c := p.config.Cluster
+func (p *project) joinCluster(to *Config) {
+	c := to.Cluster
 	if !c.Enabled() {
 		return
 	}
-	p.bus = cluster.New(c, p.config.Replication.Slot, p.self, p.logger, p.registry)
+	p.bus = cluster.New(c, to.Replication.Slot, p.self, func(question []byte) []byte { return p.reader.AnswerNode(question) }, p.logger, p.registry)
+	to.Replication.Relay, to.Replication.RelayBytes, to.Replication.ReadyLag = relay{p.bus}, to.Log.Bytes, c.ReadyLag
 	p.logger.Warn("nodes of a cluster do not share everything yet, see docs/cluster.md", "not_shared", notShared)
 }
 
+// relay is the bus as it carries the WAL.
+type relay struct{ *cluster.Bus }
+
+// relayPending is how many bytes of what the reader has read may wait here.
+const relayPending = 64 << 20
+
+// Publish implements replication.Relay.
+func (r relay) Publish(batch []byte) { r.Bus.Publish(cluster.SubjectWAL, batch) }
+
+// Subscribe implements replication.Relay. It waits for the bus to be connected.
+func (r relay) Subscribe(ctx context.Context) (replication.Subscription, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-r.Linked():
+		return r.Bus.Subscribe(cluster.SubjectWAL, relayPending)
+	}
+}
+
+// Ask implements replication.Relay.
+func (r relay) Ask(ctx context.Context, question []byte, accept func(answer []byte) bool) (complete bool) {
+	return r.Bus.Ask(ctx, string(replication.RoleReader), question, accept)
+}
+
 // notShared is what clients of one node do not get from those of another.
-const notShared = "row changes, broadcasts of clients and over HTTP, presence, what clients with a client_id have received, idempotency keys, limits of senders"
+const notShared = "broadcasts of clients and over HTTP, presence, what clients with a client_id have received, idempotency keys, limits of senders"

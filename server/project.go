@@ -72,15 +72,19 @@ func newProject(ctx context.Context, c Config, address string, tell func(replica
 			made.close()
 		}
 	}(p)
-	p.upkeep = newUpkeep(p.pool, p.stands, p.logger, registry)
+	p.upkeep = newUpkeep(p.pool, func() bool { return !p.reads() }, p.logger, registry)
 	p.writers = &writers{pool: p.pool, roles: c.LogicalMessageRoles, logger: p.logger}
 	c.Channels.PrivateLogicalMessages = p.writers.mayBePrivate
 	c.Replication.OptionalPublications = append(c.Replication.OptionalPublications, migrations.Publication)
 	c.Replication.Notices = p.notices(tell)
+	p.joinCluster(&c)
 	if p.reader, err = replication.NewReader(c.Replication, p.log, p.pool, logger, registry); err != nil {
 		return nil, err
 	}
-	c.Channels.Flush, c.Channels.SlotIsTaken = p.reader.Flush, p.reader.SlotIsTaken
+	c.Channels.Flush = p.reader.Flush
+	if c.Channels.SharedClients = p.bus != nil; !c.Channels.SharedClients {
+		c.Channels.SlotIsTaken = p.reader.SlotIsTaken // in a cluster each node has clients of its own
+	}
 	c.Auth.Logger = logger
 	if p.verifier, err = auth.NewVerifier(c.Auth); err != nil {
 		return nil, err
@@ -103,7 +107,6 @@ func newProject(ctx context.Context, c Config, address string, tell func(replica
 	if p.gateway, err = gateway.New(c.Gateway, p.hub, p.verifier, logger, registry); err != nil {
 		return nil, err
 	}
-	p.joinCluster()
 	p.api = p.newAPI(registry)
 	return p, nil
 }

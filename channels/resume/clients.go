@@ -34,6 +34,7 @@ func NewClients(c Config, reason func() string, reg prometheus.Registerer, secti
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
 	clients.sections = append([]Section{elsewhereSection{clients}}, sections...)
+	clients.records.shared = c.Shared
 	if c.RightAge != nil {
 		clients.records.rightAge = c.RightAge
 	}

@@ -13,6 +13,9 @@ type Config struct {
 	// than the log's window on purpose: a client that was away for too long is
 	// told so, and not taken for a new one.
 	Memory time.Duration
+	// Shared says that other servers have clients which may come here. One that is not
+	// known is told to resync, also if nobody has seen it before.
+	Shared bool
 	// RightAge is how long a client that is away is believed to have the right
 	// to a private topic, from the last call of Allowed on. A client that comes
 	// back later has to resync. nil means for ever.

@@ -24,6 +24,7 @@ type records struct {
 	// unsureUntil is until when a client without a record may have been here
 	// before: records were lost that would have been kept until then.
 	unsureUntil time.Time
+	shared      bool // see Config
 	peers       peers
 }
 
@@ -54,7 +55,8 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.
 	}
 	s.recall(r)
 	changed := r.bindings != bindings
-	lost := (!known || changed && r.restored) && now.Before(s.unsureUntil) || (!known || changed) && moved
+	isUnsure := s.shared || now.Before(s.unsureUntil)
+	lost := (!known || changed && r.restored) && isUnsure || (!known || changed) && moved
 	doubtful := r.Private && r.right.isDoubtful(now, s.rightAge())
 	r.owner, r.holder, r.bindings, r.restored, r.confirmed = owner, owner, bindings, false, false
 	r.right = right{allowed: now}

@@ -19,7 +19,10 @@ func notify(state string, logger *slog.Logger) {
 // state is what systemd is told of a role. A standby has started well: it may wait for
 // longer than systemd would wait for READY=1.
 func state(role replication.Role) string {
-	if role == replication.RoleStandby {
+	switch role {
+	case replication.RoleFollower:
+		return daemon.SdNotifyReady + "\nSTATUS=Following another node, serving clients"
+	case replication.RoleStandby:
 		return daemon.SdNotifyReady + "\nSTATUS=Standing by: another process has the slot"
 	}
 	return "STATUS=Reading the slot, serving clients"

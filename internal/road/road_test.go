@@ -25,8 +25,9 @@ var may = map[string][]string{
 	"replication/pgoutput":  {"replication/wal"},
 	"replication/changelog": {"replication/wal"},
 	"replication/catalog":   {"replication/wal"},
+	"replication/relay":     {"replication/changelog", "replication/wal"},
 	"replication": {
-		"replication/catalog", "replication/changelog", "replication/pgoutput", "replication/wal", "internal/conninfo",
+		"replication/catalog", "replication/changelog", "replication/pgoutput", "replication/relay", "replication/wal", "internal/conninfo",
 	},
 	"filters/pattern": nil,
 	"filters/datum":   {"replication/wal", "internal/pgarray"},
@@ -79,7 +80,7 @@ var may = map[string][]string{
 // withoutDriver are the packages of the core, whose input and output are plain
 // values: they import no driver of Postgres.
 var withoutDriver = []string{
-	"protocol", "presence", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog",
+	"protocol", "presence", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog", "replication/relay",
 	"filters", "filters/datum", "filters/pattern", "policy/sql", "policy/compile",
 }
 

@@ -32,6 +32,7 @@ type follower struct {
 	refusals int   // handshakes answered with 503
 	position string
 	joins    int
+	conn     *websocket.Conn
 }
 
 // follow starts a follower, which ends with the test, and waits for it to have joined.
@@ -52,7 +53,7 @@ func (f *field) run(c *follower) *follower {
 	var living sync.WaitGroup
 	living.Go(func() {
 		for ctx.Err() == nil {
-			for _, n := range c.nodes {
+			for _, n := range c.where() {
 				c.visit(ctx, n)
 			}
 			program.Wait(ctx, 10*time.Millisecond)
@@ -64,6 +65,23 @@ func (f *field) run(c *follower) *follower {
 	})
 	until(f.t, "the first join of "+c.name(), func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.joins > 0 })
 	return c
+}
+
+// where is the nodes that the follower goes to.
+func (c *follower) where() []*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.nodes
+}
+
+// moves has the follower leave where it is and go to another node.
+func (c *follower) moves(to *node) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nodes = []*node{to}
+	if c.conn != nil {
+		c.conn.Close()
+	}
 }
 
 func (c *follower) name() string {
@@ -101,6 +119,9 @@ func (c *follower) visit(ctx context.Context, n *node) {
 		return
 	}
 	defer conn.Close()
+	c.mu.Lock()
+	c.conn = conn
+	c.mu.Unlock()
 	done := context.AfterFunc(ctx, func() { conn.Close() })
 	defer done()
 	if conn.WriteMessage(websocket.TextMessage, []byte(c.join())) != nil {

@@ -20,17 +20,21 @@ func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
 func TestTakeover(t *testing.T) {
 	binary := program.Build(t, raceFlag...)
 	for name, try := range map[string]func(*testing.T, string){
-		"the reader is killed":                         killed,
-		"the reader is frozen, and thawed":             frozen,
-		"the reader is frozen, thawed and stopped":     frozenAndStopped,
-		"the reader is cut off from Postgres":          cutOff,
-		"rolling deploys":                              rolling,
-		"a rolling deploy to another host":             rollingElsewhere,
-		"two stand by":                                 twoStandBy,
-		"Postgres restarts":                            postgresRestarts,
-		"a standby is stopped before it ever held":     stoppedBefore,
-		"nodes of a cluster know each other":           directory,
-		"a standby that could not take over is no one": misfit,
+		"the reader is killed":                          killed,
+		"the reader is frozen, and thawed":              frozen,
+		"the reader is frozen, thawed and stopped":      frozenAndStopped,
+		"the reader is cut off from Postgres":           cutOff,
+		"rolling deploys":                               rolling,
+		"a rolling deploy to another host":              rollingElsewhere,
+		"two stand by":                                  twoStandBy,
+		"Postgres restarts":                             postgresRestarts,
+		"a standby is stopped before it ever held":      stoppedBefore,
+		"nodes of a cluster know each other":            directory,
+		"the reader of a cluster is killed":             relayed,
+		"the reader of a cluster is frozen, and thawed": frozenReader,
+		"a client goes from node to node":               moving,
+		"a table is altered while nodes follow":         altered,
+		"a standby that could not take over is no one":  misfit,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
