@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -88,6 +90,8 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 	if c.Relay != nil {
 		r.retained = newRetained(relay.Config{Bytes: c.RelayBytes, Window: log.Window()})
 		registerRelay(reg, r.retained)
+		at := pool.Config().ConnConfig
+		p.host = net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))) // until a stream tells more
 	}
 	r.follower = newFollower(r)
 	return r, nil

@@ -40,11 +40,11 @@ func tellsServers(rs *requests) func(*http.Request) bool {
 	}
 }
 
-// standby answers in place of h while this process stands by: whatever h did would
-// reach nobody.
+// standby answers in place of h while this process stands by, or follows another node
+// and is behind: whatever h did would reach nobody.
 func (r *readiness) standby(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if r.status().Role == replication.RoleStandby {
+		if s := r.status(); s.Role == replication.RoleStandby || s.Role == replication.RoleFollower && !s.Streaming {
 			standsBy.write(w)
 			return
 		}
@@ -100,6 +100,8 @@ func (r *readiness) ready(s replication.Status) (bool, string) {
 		return false, s.Error
 	case s.Role == replication.RoleStandby:
 		return false, "standing by: the slot " + s.Holder
+	case s.Role == replication.RoleFollower:
+		return false, "cut off from the node that reads the slot, or too far behind it"
 	}
 	return false, "not streaming yet"
 }

@@ -47,6 +47,18 @@ func TestReadyOnlyWhileStreaming(t *testing.T) {
 			`{"role":"standby","streaming":false,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"standing by: the slot is read by process 12"}`,
 		},
 		{
+			"following",
+			replication.Status{Role: replication.RoleFollower, Streaming: true, Since: since, Holder: "is read by process 12", Error: "connection refused"},
+			200,
+			`{"role":"follower","streaming":true,"lag_bytes":0,"lag_seconds":0,"since":"2026-01-02T03:04:05Z","error":"connection refused","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":true}`,
+		},
+		{
+			"following, and cut off",
+			replication.Status{Role: replication.RoleFollower, LagSeconds: 7, Since: since, Holder: "is read by process 12"},
+			503,
+			`{"role":"follower","streaming":false,"lag_bytes":0,"lag_seconds":7,"since":"2026-01-02T03:04:05Z","node":"host:4000","position":"16/B374D848:3","lag_ms":500,"ready":false,"reason":"cut off from the node that reads the slot, or too far behind it"}`,
+		},
+		{
 			"standing by while Postgres is away",
 			replication.Status{Role: replication.RoleStandby, Since: since, Holder: "is read by process 12", Error: "connection refused"},
 			503,
