@@ -25,11 +25,17 @@ type network struct {
 // newNetwork leads to a Postgres that listens on TCP.
 func newNetwork(t *testing.T, db *devdb.DB) *network {
 	t.Helper()
+	return networkTo(t, fmt.Sprintf("127.0.0.1:%d", db.Server.Port))
+}
+
+// networkTo leads to an address.
+func networkTo(t *testing.T, address string) *network {
+	t.Helper()
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &network{listen: listen, server: fmt.Sprintf("127.0.0.1:%d", db.Server.Port)}
+	n := &network{listen: listen, server: address}
 	n.heals.L = &n.mu
 	n.work.Go(n.accept)
 	t.Cleanup(func() {
