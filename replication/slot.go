@@ -55,7 +55,9 @@ type SlotHolder struct {
 	PID         int32
 	Application string
 	Address     string // client address, "" for a local socket
-	isEnding    bool   // the process is about to let go of the slot: it is not listed any more
+	// isEnding says that the process is about to let go of the slot: it is not listed any
+	// more, or is Postgres' own, which has it while it gives it up as lost.
+	isEnding bool
 }
 
 // String names the holder in a sentence.
@@ -85,7 +87,7 @@ const slotQuery = `
 		coalesce((to_jsonb(s) ->> 'conflicting')::bool, false),
 		coalesce((to_jsonb(s) ->> 'failover')::bool, false),
 		coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), ''),
-		s.active_pid is not null and a.pid is null
+		s.active_pid is not null and a.datid is null
 	from pg_replication_slots s
 	left join pg_stat_activity a on a.pid = s.active_pid`
 
