@@ -6,9 +6,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"walcast/server"
 
 	"pgregory.net/rapid"
+
+	"walcast/server"
 )
 
 const rooms = `
