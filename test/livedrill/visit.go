@@ -116,9 +116,17 @@ func (v *visit) ask(ctx context.Context, over <-chan struct{}) {
 
 func (v *visit) refOf(ch *channel) string { return strconv.Itoa(slices.Index(v.channels, ch) + 1) }
 
+// openMost is how many questions a client has open: a server answers none while it cannot ask
+// Postgres, and takes 100 of a channel.
+const openMost = 50
+
+// open are the channels that are asked about now.
 func (v *visit) open() []*channel {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if len(v.asked) >= openMost {
+		return nil
+	}
 	return slices.Clone(v.joined)
 }
 
