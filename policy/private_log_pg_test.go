@@ -104,7 +104,7 @@ func mayRead(l *lab, s *Subject, topic Topic) (granted bool, err error) {
 	granted = g.ReadBroadcast && all[0].Grants.ReadBroadcast
 	for _, told := range []error{err, all[0].Err} {
 		if !granted && (!IsAnswer(told) || strings.Contains(told.Error(), "4711")) {
-			return granted, fmt.Errorf("told %v", told)
+			return granted, fmt.Errorf("told %w", told)
 		}
 	}
 	return granted, nil
