@@ -105,7 +105,7 @@ func directory(t *testing.T, binary string) {
 	a := f.reader(way.node(t)...)
 	b := f.standby(way.node(t)...)
 	c := f.standby(way.node(t)...)
-	awaitCluster(t, map[*node]string{a: "reader", b: "standby", c: "standby"})
+	awaitCluster(t, map[*node]string{a: "reader", b: "follower", c: "follower"})
 	f.write(1, 1)
 	until(t, "the position of the reader to be told by another", func() bool {
 		return slices.ContainsFunc(b.cluster(), func(m member) bool {
@@ -114,11 +114,11 @@ func directory(t *testing.T, binary string) {
 	})
 	a.signal(syscall.SIGKILL)
 	b.awaitReader()
-	awaitCluster(t, map[*node]string{b: "reader", c: "standby"})
+	awaitCluster(t, map[*node]string{b: "reader", c: "follower"})
 	c.signal(syscall.SIGSTOP)
 	awaitCluster(t, map[*node]string{b: "reader"})
 	c.signal(syscall.SIGCONT)
-	awaitCluster(t, map[*node]string{b: "reader", c: "standby"})
+	awaitCluster(t, map[*node]string{b: "reader", c: "follower"})
 	c.stop()
 	awaitCluster(t, map[*node]string{b: "reader"})
 	for _, n := range f.nodes {
