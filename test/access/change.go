@@ -17,6 +17,7 @@ type change struct {
 	Type  bool     // of a type
 
 	closed        bool  // nobody has USAGE on the schema app, behind it
+	XID           uint32
 	Before, After int64 // the moments around its commit, Unix nanoseconds
 	LSN           wal.LSN
 	apply         func() // notes it in the world, once it is committed

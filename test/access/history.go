@@ -35,6 +35,7 @@ func beginning() change {
 
 // commit is a transaction that wrote rows.
 type commit struct {
+	XID           uint32
 	Before, After int64 // the moments around it, Unix nanoseconds
 	Change        int   // the change of access that it is too, or 0
 	At            wal.LSN

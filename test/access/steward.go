@@ -26,7 +26,7 @@ func (l *ledger) commit(ctx context.Context, tx pgx.Tx, change int) (*commit, er
 	if err := tx.QueryRow(ctx, "select pg_current_xact_id()::xid::text::bigint").Scan(&xid); err != nil {
 		return nil, err
 	}
-	c := &commit{Before: time.Now().UnixNano(), Change: change}
+	c := &commit{XID: xid, Before: time.Now().UnixNano(), Change: change}
 	err := tx.Commit(ctx)
 	c.After = time.Now().UnixNano()
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *steward) change(ctx context.Context, c change) error {
 	if err != nil {
 		return fmt.Errorf("commit a change of access: %w", err)
 	}
-	c.Before, c.After = made.Before, made.After
+	c.XID, c.Before, c.After = made.XID, made.Before, made.After
 	c.applied()
 	c.closed = s.world.closed
 	s.history = append(s.history, c)

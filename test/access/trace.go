@@ -48,6 +48,9 @@ func (r *round) trace(ctx context.Context) (err error) {
 	for i, s := range all {
 		of[i].Cause = cause(of[i].Kind, s, h, said)
 		of[i].Text += "\n    " + of[i].Cause.text(s, h)
+		if of[i].Kind == outlived {
+			of[i].Text += "\n    " + showing(s, h, said)
+		}
 	}
 	return nil
 }
@@ -87,6 +90,20 @@ func cause(kind string, s suspicion, h history, said answers) origin {
 		return origin{label: "being replaced in its own transaction"}
 	}
 	return origin{label: "hidden for long"}
+}
+
+// showing says by which change a version can be seen that was gone by then.
+func showing(s suspicion, h history, said answers) string {
+	sees := func(k int) bool {
+		return slices.ContainsFunc(s.subjects, func(p int) bool { return said.visible(k, p, s.row) })
+	}
+	for k := max(s.Life, s.From) + 1; k <= s.Upto; k++ {
+		if c := h[k]; sees(k) && !sees(k-1) {
+			return fmt.Sprintf("shown by change %d, %s, at %s of transaction %d, committed %.2f s after the version, of transaction %d, and %.2f s after its end: %q", k, c.Label, c.LSN, c.XID,
+				float64(c.After-s.row.made.After)/1e9, s.row.made.XID, float64(c.After-s.row.ended.After)/1e9, c.Rules)
+		}
+	}
+	return "not shown by any change"
 }
 
 // typeChange is the last change of a type before a version was committed.
