@@ -54,6 +54,7 @@ func serveForBench(tb testing.TB) *bench {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	s.examines = false
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()

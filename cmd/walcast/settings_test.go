@@ -51,6 +51,7 @@ func TestDefaultsAreThoseOfThePackages(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := server.DefaultConfig()
+	want.Version = version
 	want.Replication.DatabaseURL = "postgres://u:p@db/app"
 	want.Replication.CreatePublication = "none"
 	want.Auth.Secrets = []string{"0123456789abcdef0123456789abcdef"}
