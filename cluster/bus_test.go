@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/internal/await"
+	"walcast/test/program"
 )
 
 // patience bounds what a test waits for.
@@ -46,12 +47,11 @@ func runBus(t *testing.T, c Config, name string, log io.Writer) (b *Bus, stop fu
 // freeAddress is one that nobody listens at.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := program.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }
 
 // awaitNodes waits until a bus knows these nodes and no others.

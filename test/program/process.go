@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,14 +25,11 @@ const Limit = 60 * time.Second
 
 // Start runs walcast, which prints to output; it does not wait until it serves.
 func Start(binary string, output io.Writer, args ...string) (*Process, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := FreeAddress()
 	if err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
-	}
-	p := &Process{Address: l.Addr().String(), done: make(chan struct{})}
-	if err := l.Close(); err != nil {
 		return nil, err
 	}
+	p := &Process{Address: address, done: make(chan struct{})}
 	p.cmd = exec.Command(binary, append([]string{"serve", "--listen", p.Address, "--jwt-secret", Secret}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = output, output
 	if err := p.cmd.Start(); err != nil {
