@@ -16,7 +16,7 @@ type change struct {
 	Data  bool     // of rows that policies read, and not of rules
 	Type  bool     // of a type
 
-	closed        bool  // nobody has USAGE on the schema app, behind it
+	closed        bool // nobody has USAGE on the schema app, behind it
 	XID           uint32
 	Before, After int64 // the moments around its commit, Unix nanoseconds
 	LSN           wal.LSN
