@@ -26,7 +26,7 @@ VERSIONED_CORE = DroppedSlot|LostSlot|Slot.*Ours|SlotStatus|TimedOut|Publication
 VERSIONED_CORE := $(VERSIONED_CORE)|Apply|TestSend|BroadcastChanges|MaintainKeeps|VisibilityIsThatOfPostgres|PrivateTopics|TestView|TypesRead
 
 # $(call on,VERSION,ARGUMENTS) tests with a version of Postgres, after set -e.
-on = bin="$$(scripts/postgres.sh $(1))"; echo "Postgres in $$bin"; WALCAST_PG_BIN="$$bin" $(GO) test $$race -timeout 10m $(2)
+on = bin="$$(scripts/postgres.sh $(1))"; echo "Postgres in $$bin"; WALCAST_PG_BIN="$$bin" $(GO) test $$race -timeout 15m $(2)
 
 FUZZTIME  ?= 20s
 BENCHTIME ?= 1s
@@ -51,7 +51,7 @@ dev: build ## try it: a page to open, a throwaway Postgres and a writer (install
 	@set -e; bin="$$(scripts/postgres.sh)"; WALCAST_PG_BIN="$$bin" exec bin/walcast dev --demo
 
 test: ## everything: race detector, real Postgres, real clients (installs what it lacks)
-	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m ./...
+	@$(WITH_POSTGRES) $(GO) test $$race -timeout 25m ./...
 	$(GO) test -C tools ./...
 	@set -e; race="$$(scripts/race.sh)"; \
 	for version in 14 18; do $(call on,$$version,-run '$(VERSIONED_CORE)' $(VERSIONED)); done; \
@@ -62,7 +62,7 @@ unit: ## what needs nothing but Go, in seconds
 	$(GO) test -C tools ./...
 
 race: ## all but the real clients' tests: needs no Node
-	@$(WITH_POSTGRES) $(GO) test $$race -timeout 15m $(WITHOUT_CLIENTS)
+	@$(WITH_POSTGRES) $(GO) test $$race -timeout 25m $(WITHOUT_CLIENTS)
 
 versions: ## what depends on Postgres' version, on each of VERSIONS (14 16 17 18)
 	@set -e; race="$$(scripts/race.sh)"; \
