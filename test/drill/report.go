@@ -24,7 +24,7 @@ type Report struct {
 func (d *drill) judge() {
 	base := wal.Before(d.rows[0].At.LSN) // the first pulse
 	for _, c := range d.clients {
-		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.walcast.Unclean()}
+		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.havoc.Walcast.Unclean()}
 		diaries := [][]entry{c.diary.read()}
 		if c.kind == newcomer {
 			diaries = visits(c.diary.read())
@@ -39,7 +39,7 @@ func (d *drill) judge() {
 			}
 		}
 	}
-	d.faults = slices.Concat(d.faults, d.walcast.Faults(), d.havoc.Faults())
+	d.faults = slices.Concat(d.faults, d.havoc.Walcast.Faults(), d.havoc.Faults())
 	slices.SortStableFunc(d.faults, func(a, b havoc.Fault) int { return cmp.Compare(a.Time, b.Time) })
 }
 
@@ -63,7 +63,7 @@ func (d *drill) report() *Report {
 func (d *drill) summary() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "seed %d, %s, %d rows committed\n", d.Seed, d.Duration, len(d.rows))
-	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.walcast.Args, " "))
+	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.havoc.Walcast.Args, " "))
 	for what, n := range d.havoc.Counted() {
 		fmt.Fprintf(&out, "%6d × %s\n", n, what)
 	}
@@ -105,7 +105,7 @@ func (d *drill) details() string {
 			}
 		}
 		fmt.Fprintf(&out, "what was done:\n%s", d.events.Around(f.Time, 5*time.Second, time.Second, 0))
-		fmt.Fprintf(&out, "the server's log:\n%s", d.walcast.Log.Around(f.Time, 5*time.Second, time.Second, 0))
+		fmt.Fprintf(&out, "the server's log:\n%s", d.havoc.Walcast.Log.Around(f.Time, 5*time.Second, time.Second, 0))
 	}
 	return out.String()
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,17 +41,15 @@ const (
 // drill is one run.
 type drill struct {
 	Options
-	random   *rand.Rand
-	postgres *devdb.Server
-	dsn      string // of Postgres, past the proxy
-	walcast  *havoc.Process
-	havoc    *havoc.Havoc
-	clients  []*client
-	node     *nodeClients
-	events   program.Logbook // of what the drill does
-	pulses   int
-	faults   []havoc.Fault
-	rows     []written
+	random  *rand.Rand
+	dsn     string // of Postgres, past the proxy
+	havoc   *havoc.Havoc
+	clients []*client
+	node    *nodeClients
+	events  program.Logbook // of what the drill does
+	pulses  int
+	faults  []havoc.Fault
+	rows    []written
 }
 
 // Run makes a mess for Options.Duration and judges what the clients have seen.
@@ -84,44 +81,14 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 
 // prepare starts Postgres, walcast and the proxies.
 func (d *drill) prepare(ctx context.Context) (err error) {
-	if d.postgres, err = devdb.Start(ctx, devdb.Options{TCP: true, Settings: map[string]string{"wal_sender_timeout": "10s"}}); err != nil {
-		return err
-	}
-	d.dsn = d.postgres.DSN("postgres")
-	if err := d.makeTables(ctx); err != nil {
-		return err
-	}
-	d.havoc = &havoc.Havoc{
-		Random: rand.New(rand.NewPCG(d.Seed, 1)), Postgres: d.postgres, Log: &d.events,
-		Pause: 500 * time.Millisecond,
-	}
-	if d.havoc.Database, err = havoc.NewProxy(fmt.Sprintf("127.0.0.1:%d", d.postgres.Port), nil); err != nil {
-		return err
-	}
-	address, err := havoc.FreeAddress()
-	if err != nil {
-		return err
-	}
-	if d.havoc.Clients, err = havoc.NewProxy(address, d.sieve); err != nil {
-		return err
-	}
-	d.walcast = &havoc.Process{Binary: d.Binary, Address: address, Log: &program.Logbook{}, Args: []string{
-		"serve", "--listen", address, "--state-dir", d.State, "--jwt-secret", program.Secret, "--publication", publication,
-		"--database-url", "postgres://postgres@" + d.havoc.Database.Addr() + "/postgres?sslmode=disable", "--start-timeout", "2m",
-		"--resume-window", window.String(), "--log-size", pick(d.random, "2MiB", "8MiB", "64MiB"),
-		"--queue-size", pick(d.random, "64KiB", "256KiB", "4MiB"),
-		"--idle-timeout", "10s", "--ping-interval", "4s", "--write-timeout", "5s",
-	}}
-	d.havoc.Walcast = d.walcast
-	if err := d.walcast.Start(); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, lastLimit)
-	defer cancel()
-	return d.walcast.Ready(ctx)
+	d.havoc, err = havoc.Open(ctx, havoc.Scene{
+		Binary: d.Binary, State: d.State, Publication: publication, Window: window, Random: d.random, Seed: d.Seed, Sieve: d.sieve, Log: &d.events,
+	}, func(ctx context.Context, dsn string) error {
+		d.dsn = dsn
+		return d.makeTables(ctx)
+	})
+	return err
 }
-
-func pick(r *rand.Rand, from ...string) string { return from[r.IntN(len(from))] }
 
 func (d *drill) makeTables(ctx context.Context) error {
 	db, err := pgx.Connect(ctx, d.dsn)
@@ -238,7 +205,7 @@ func (d *drill) until(ctx context.Context, limit time.Duration, what string, hol
 			return nil
 		}
 		if !program.Wait(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.walcast.Log.Around(time.Now().UnixNano(), limit, 0, 0))
+			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.havoc.Walcast.Log.Around(time.Now().UnixNano(), limit, 0, 0))
 		}
 	}
 }
@@ -257,20 +224,7 @@ func (d *drill) learn(ctx context.Context) error {
 // tearDown ends everything.
 func (d *drill) tearDown() (err error) {
 	if d.node != nil {
-		err = errors.Join(err, d.node.stop())
+		err = d.node.stop()
 	}
-	if d.walcast != nil {
-		d.walcast.End(syscall.SIGTERM)
-	}
-	if d.havoc != nil {
-		for _, p := range []*havoc.Proxy{d.havoc.Clients, d.havoc.Database} {
-			if p != nil {
-				p.Close()
-			}
-		}
-	}
-	if d.postgres != nil {
-		err = errors.Join(err, d.postgres.Stop())
-	}
-	return err
+	return errors.Join(err, d.havoc.Close())
 }

@@ -2,11 +2,8 @@ package havoc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"os/exec"
 	"slices"
 	"sync"
@@ -50,18 +47,6 @@ func (f *firstWrite) Write(p []byte) (int, error) {
 	n, err := f.to.Write(p)
 	f.once.Do(func() { close(f.seen) })
 	return n, err
-}
-
-// FreeAddress is one that stays free while the process is down: below the ports
-// that connections take.
-func FreeAddress() (string, error) {
-	for range 100 {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(12000)))
-		if err == nil {
-			return l.Addr().String(), l.Close()
-		}
-	}
-	return "", errors.New("find a free port: none of 100 is")
 }
 
 // Start runs the program; it does not wait until it serves.

@@ -11,7 +11,7 @@ import (
 
 func TestAStopRightAfterAStartIsClean(t *testing.T) {
 	binary := program.Build(t, raceFlag...)
-	address, err := FreeAddress()
+	address, err := program.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
