@@ -35,6 +35,9 @@ export function wireOf(channel, to) {
   }
   join.receive('ok', tells('joined')).receive('error', tells('refused'))
 
+  const { _rejoin: rejoin } = inner // of old clients: while it waits for an answer it would leave itself, as if it were another channel of the topic
+  if (rejoin) inner._rejoin = (...args) => { if (channel.state !== 'joining') rejoin.apply(inner, args) }
+
   inner[push] = (event, payload, ...rest) => {
     if (event === 'access_token') tells('token')(payload.access_token)
     return send.call(inner, event, payload, ...rest)

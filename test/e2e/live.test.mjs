@@ -56,6 +56,34 @@ for (const kind of Object.keys(rejoining)) {
   })
 }
 
+for (const kind of ['realtime-js 2.11.7', 'realtime-js 2.10']) {
+  test(`${kind}: a join that is answered late is waited for`, async (t) => {
+    const late = []
+    let isSlow = false
+    const toClient = (m) => {
+      if (!isSlow) return m
+      if (late.push(m) > 1) return
+      setTimeout(() => { // the client would have tried again by then
+        isSlow = false
+        late.forEach((each) => between.tell(each))
+      }, 600)
+    }
+    const { name, between } = await scene(t, { rows: 'values (1, 10)', toClient })
+    const { live, is, ids } = watch(t, connect(t, between, { kind, options: { reconnectAfterMs: () => 100 } }), { table: name })
+    await is('live')
+    between.cut({ open: false })
+    await is('stale')
+    await database.query(`insert into ${name} values (2, 20)`)
+    isSlow = true
+    between.open = true
+    await until(() => late.length > 0 && !isSlow, 'late answers')
+    await live.caughtUp()
+    await is('live')
+    assert.deepEqual(ids(), [1, 2])
+    assert.equal(between.said.filter((m) => (m[3] ?? m.event) === 'phx_leave').length, 0)
+  })
+}
+
 for (const [kind, asked] of [['a view', {}], ['no view', withoutView]]) {
   test(`${kind}: a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot`, async (t) => {
     const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...asked })
