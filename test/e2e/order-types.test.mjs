@@ -121,7 +121,7 @@ test('a new label brings the rows anew, in its order', async (t) => {
   await until(() => live.rows.length === 3 && live.status === 'live', 'the row')
   assert.deepEqual(live.rows.map(({ c0 }) => c0), ['sad', 'content', 'happy'])
   assert.ok(told.every(({ rows }) => rows.length !== 3 || rows[1].c0 === 'content'))
-  assert.equal(between.resumes.length, 2)
+  assert.ok(between.resumes.length >= 2, 'it joins anew') // and once more if it shares the snapshot that it had, as within 100 ms
 })
 
 test('a limit by text of a collation of its own has the right rows, and so does one by an enum', async (t) => {
