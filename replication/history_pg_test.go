@@ -38,6 +38,12 @@ func TestPromotionThatHasEverythingGoesOn(t *testing.T) {
 	promote(t, db)
 	db.Exec(`insert into orders values (2, 'b')`)
 	r.want("INSERT orders 2 b") // and no resync
+	// A stream that has begun before the promotion goes on, and is of the first timeline.
+	since := r.reader.Status().Since
+	db.Exec(`select pg_terminate_backend(active_pid) from pg_replication_slots where active`)
+	r.until("the next stream", func() bool { return r.reader.Status().Streaming && r.reader.Status().Since != since })
+	db.Exec(`insert into orders values (3, 'c')`)
+	r.want("INSERT orders 3 c")
 	if got := r.log.History(); got != history {
 		t.Errorf("history became %+v; want %+v still", got, history)
 	}
