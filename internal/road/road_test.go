@@ -60,7 +60,7 @@ var may = map[string][]string{
 	},
 	"cmd": {
 		"server", "gateway", "channels", "channels/live", "cluster", "diagnose/doctor", "presence", "auth", "migrations",
-		"replication", "replication/changelog", "internal/conninfo", "internal/devdb", "examples/todos",
+		"replication", "replication/changelog", "internal/conninfo", "internal/devdb", "internal/subscriber", "examples/todos",
 	},
 	"examples/todos":      {"clients/js"},
 	"clients/js":          nil,
@@ -68,6 +68,7 @@ var may = map[string][]string{
 	"internal/atomicfile": nil,
 	"internal/conninfo":   nil,
 	"internal/heavy":      nil,
+	"internal/subscriber": nil,
 	"internal/quiet":      nil,
 	"internal/pgarray":    nil,
 	"internal/elixir":     nil,
