@@ -1,22 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"walcast/internal/devdb"
+	"walcast/internal/subscriber"
 )
 
 //go:embed demo.sql
@@ -54,16 +51,28 @@ type demo struct {
 
 // runDemo subscribes, then inserts a row every second, until ctx is done.
 func runDemo(ctx context.Context, d demo) error {
-	socket, err := d.subscribe(ctx)
+	listener := &demoListener{demo: d, joined: make(chan struct{})}
+	binding := subscriber.Binding{Event: "*", Schema: "public", Table: "messages", Filter: fmt.Sprintf("channel_id=eq.%d", demoChannel)}
+	s, err := subscriber.New(subscriber.Config{
+		URL: d.url, Token: d.key, Channels: []subscriber.Channel{{Topic: "demo", Bindings: []subscriber.Binding{binding}}},
+	}, listener)
 	if err != nil {
-		return quiet(ctx, err)
+		return err
 	}
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return quiet(ctx, d.print(socket)) })
-	group.Go(func() error { return quiet(ctx, d.write(running, socket)) })
 	group.Go(func() error {
-		<-running.Done()
-		return socket.Close() // ends the reader
+		if err := s.Run(running); err != nil {
+			return quiet(ctx, fmt.Errorf("subscribe the demo: %w", err))
+		}
+		return nil
+	})
+	group.Go(func() error {
+		select {
+		case <-listener.joined:
+			return quiet(ctx, d.write(running))
+		case <-running.Done():
+			return nil
+		}
 	})
 	return group.Wait()
 }
@@ -78,88 +87,32 @@ func quiet(ctx context.Context, err error) error {
 	return err
 }
 
-// demoFrame is a frame of vsn 1.0.0.
-type demoFrame struct {
-	JoinRef string          `json:"join_ref,omitempty"`
-	Ref     string          `json:"ref,omitempty"`
-	Topic   string          `json:"topic"`
-	Event   string          `json:"event"`
-	Payload json.RawMessage `json:"payload"`
+// demoListener prints what the demo's subscriber is told.
+type demoListener struct {
+	demo
+	joined chan struct{} // closed by the first join
+	once   sync.Once
 }
 
-// subscribe opens a socket and joins a channel, as supabase-js does.
-func (d demo) subscribe(ctx context.Context) (*websocket.Conn, error) {
-	address := strings.Replace(d.url, "http", "ws", 1) + "/realtime/v1/websocket?vsn=1.0.0&apikey=" + url.QueryEscape(d.key)
-	socket, response, err := websocket.DefaultDialer.DialContext(ctx, address, nil)
-	if err != nil {
-		if response != nil {
-			return nil, fmt.Errorf("open the demo's WebSocket: %w (%s)", err, response.Status)
-		}
-		return nil, fmt.Errorf("open the demo's WebSocket: %w", err)
-	}
-	join := fmt.Sprintf(`{"config":{"postgres_changes":[{"event":"*","schema":"public","table":"messages","filter":"channel_id=eq.%d"}]}}`, demoChannel)
-	err = socket.WriteJSON(demoFrame{JoinRef: "1", Ref: "1", Topic: "realtime:demo", Event: "phx_join", Payload: json.RawMessage(join)})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("join the demo's channel: %w", err), socket.Close())
-	}
-	if err := armed(socket); err != nil {
-		return nil, errors.Join(err, socket.Close())
-	}
-	fmt.Fprintf(d.out, "demo: subscribed to messages with channel_id=eq.%d; a row goes to %d and %d in turn\n", demoChannel, demoChannel, otherChannel)
-	return socket, nil
+// Joined implements subscriber.Listener.
+func (l *demoListener) Joined(string, subscriber.Place) {
+	fmt.Fprintf(l.out, "demo: subscribed to messages with channel_id=eq.%d; a row goes to %d and %d in turn\n", demoChannel, demoChannel, otherChannel)
+	l.once.Do(func() { close(l.joined) })
 }
 
-// armed waits until the server says that changes will come.
-func armed(socket *websocket.Conn) error {
-	for {
-		var f demoFrame
-		if err := socket.ReadJSON(&f); err != nil {
-			return fmt.Errorf("read the demo's WebSocket: %w", err)
-		}
-		if err := refused(f); err != nil {
-			return err
-		}
-		if f.Event == "system" && bytes.Contains(f.Payload, []byte("Subscribed to PostgreSQL")) {
-			return nil
-		}
+// Event implements subscriber.Listener.
+func (l *demoListener) Event(e subscriber.Event) {
+	if e.Name == "postgres_changes" {
+		l.printChange(e.Payload)
 	}
 }
 
-// print shows what arrives until the socket ends.
-func (d demo) print(socket *websocket.Conn) error {
-	for {
-		var f demoFrame
-		if err := socket.ReadJSON(&f); err != nil {
-			return fmt.Errorf("read the demo's WebSocket: %w", err)
-		}
-		if f.Event == "postgres_changes" {
-			d.printChange(f.Payload)
-			continue
-		}
-		if err := refused(f); err != nil {
-			return err
-		}
-	}
+// Lost implements subscriber.Listener.
+func (l *demoListener) Lost(why error, again time.Duration) {
+	fmt.Fprintf(l.out, "demo: %v; again in %s\n", why, again)
 }
 
-// refused is the error that a frame tells of.
-func refused(f demoFrame) error {
-	var answer struct {
-		Status string `json:"status"`
-	}
-	switch f.Event {
-	case "phx_close", "phx_error":
-	case "phx_reply", "system":
-		if err := json.Unmarshal(f.Payload, &answer); err == nil && answer.Status != "error" {
-			return nil
-		}
-	default:
-		return nil
-	}
-	return fmt.Errorf("the demo's channel ended: %s %s", f.Event, f.Payload)
-}
-
-func (d demo) printChange(payload json.RawMessage) {
+func (d demo) printChange(payload []byte) {
 	var change struct {
 		Data struct {
 			Type   string `json:"type"`
@@ -180,8 +133,8 @@ func (d demo) printChange(payload json.RawMessage) {
 		change.Data.Type, r.ID, r.ChannelID, r.Body, float64(time.Since(r.SentAt).Microseconds())/1000)
 }
 
-// write inserts every second and keeps the socket's heartbeat.
-func (d demo) write(ctx context.Context, socket *websocket.Conn) error {
+// write inserts every second.
+func (d demo) write(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, d.database)
 	if err != nil {
 		return fmt.Errorf("connect the demo's writer: %w", err)
@@ -201,10 +154,6 @@ func (d demo) write(ctx context.Context, socket *websocket.Conn) error {
 		}
 		if n%25 == 0 {
 			fmt.Fprintf(d.out, "demo: the page is at %s\n", d.url) // the banner has scrolled away
-			heartbeat := demoFrame{Ref: "hb", Topic: "phoenix", Event: "heartbeat", Payload: json.RawMessage(`{}`)}
-			if err := socket.WriteJSON(heartbeat); err != nil {
-				return fmt.Errorf("send the demo's heartbeat: %w", err)
-			}
 		}
 		select {
 		case <-second.C:
