@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
@@ -24,8 +25,8 @@ type Config struct {
 	// Listen (listen) is where clients connect, "host:port" or ":port"; port 0
 	// picks a free one. Default ":4000".
 	Listen string
-	// MetricsListen (metrics-listen) is where /metrics is served instead, for
-	// networks that clients do not reach; "" serves it on Listen.
+	// MetricsListen (metrics-listen) is where /metrics is served instead, with what else is
+	// for operators, for networks that clients do not reach; "" serves it on Listen.
 	MetricsListen string
 	DatabaseConfig
 
@@ -45,6 +46,10 @@ type Config struct {
 
 	// Version is that of the program, for the other nodes of a cluster. It is no setting.
 	Version string
+
+	// LogLevel is that of the logger, which operators may change; nil if they may not. It is no
+	// setting: log-level says how it begins.
+	LogLevel *slog.LevelVar
 
 	Cluster     cluster.Config
 	Log         changelog.Config

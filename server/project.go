@@ -55,7 +55,7 @@ type node struct {
 // goroutine, which ends with close. tell is told of the project's role.
 func newProject(ctx context.Context, c Config, address string, tell func(replication.Role), logger *slog.Logger) (p *project, err error) {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo(c.Version))
 	p = &project{
 		config: c, logger: logger.With("component", "server"), types: newTypes(),
 		node: node{log: changelog.New(c.Log), registry: registry, since: time.Now()},
@@ -120,7 +120,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	}
 	return api.New(limits, api.Parts{
 		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
-		Doctor: p.examine, Page: p.config.Page,
+		Doctor: p.examine, Page: p.config.Page, LogLevel: p.config.LogLevel,
 		Self: p.self, Nodes: p.nodes, Newer: p.newer,
 	})
 }
@@ -163,7 +163,7 @@ func (p *project) stages(s *Server) []stage {
 	if s.metrics == nil {
 		return stages
 	}
-	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, s.metrics, p.api.Metrics()) }}
+	serve := stage{"metrics", func(ctx context.Context) error { return p.gateway.Serve(ctx, s.metrics, p.api.Operators()) }}
 	return append([]stage{serve}, stages...)
 }
 

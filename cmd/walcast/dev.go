@@ -38,7 +38,7 @@ const keyLife = 10 * 365 * 24 * time.Hour
 // Run starts Postgres, prepares the demo, serves it until ctx is done, and
 // stops both.
 func (c *devCmd) Run(ctx context.Context, term terminal) (err error) {
-	logger := c.logger(term)
+	logger, _ := c.logger(term)
 	key, err := c.secret()
 	if err != nil {
 		return err

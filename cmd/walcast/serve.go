@@ -35,7 +35,8 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 	if config.StateDir == "" {
 		config.StateDir = defaultStateDir()
 	}
-	logger := c.logger(term)
+	logger, level := c.logger(term)
+	config.LogLevel = level
 	logger.Info("starting", "version", version, "pid", os.Getpid())
 	limitMemory(logger)
 	warnOfSettings(c.tokenSettings, logger)

@@ -93,7 +93,7 @@ type sessionSettings struct {
 
 type listenSettings struct {
 	Listen         string        `default:":4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
-	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for /metrics, which is then gone from the main one, and for all that /readyz knows."`
+	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for operators, which clients do not reach: /metrics, which is then gone from the main one, all that /readyz knows, profiles and the level of the log."`
 	Origins        []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, such as https://app.example or https://*.app.example; * is any."`
 	TrustedProxies []string      `placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
 	TLSCert        string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`
@@ -122,14 +122,14 @@ type outputSettings struct {
 	LogFormat string `default:"text" enum:"text,json" help:"Form of the log: text or json."`
 }
 
-// logger writes to the terminal's error output.
-func (o outputSettings) logger(term terminal) *slog.Logger {
-	var level slog.Level
+// logger writes to the terminal's error output, from the level on that is returned.
+func (o outputSettings) logger(term terminal) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
 	// The enum tag admits the four names that UnmarshalText knows.
 	_ = level.UnmarshalText([]byte(o.LogLevel))
 	options := &slog.HandlerOptions{Level: level}
 	if o.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(term.err, options))
+		return slog.New(slog.NewJSONHandler(term.err, options)), level
 	}
-	return slog.New(slog.NewTextHandler(term.err, options))
+	return slog.New(slog.NewTextHandler(term.err, options)), level
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 
@@ -20,7 +21,7 @@ type Config struct {
 	MessagesPerSecond int
 	BytesPerSecond    int
 	// SeparateMetrics (metrics-listen) takes /metrics off Handler; it is then
-	// served from Metrics alone.
+	// served from Operators alone.
 	SeparateMetrics bool
 }
 
@@ -51,6 +52,7 @@ type Parts struct {
 	Status   func() replication.Status // for /readyz
 	Doctor   Doctor
 	Metrics  prometheus.Gatherer
+	LogLevel *slog.LevelVar        // nil if it cannot be changed
 	Page     http.Handler          // answers all other requests; nil for none
 	Self     func() cluster.Node   // this node
 	Nodes    func() []cluster.Node // of the cluster, this one among them
@@ -105,16 +107,6 @@ func (a *API) Handler() http.Handler {
 
 func (a *API) readiness(tells func(*http.Request) bool) *readiness {
 	return &readiness{status: a.parts.Status, self: a.parts.Self, newer: a.parts.Newer, stopping: func() bool { return a.parts.Gateway.Stopping() }, tells: tells}
-}
-
-// Metrics answers /metrics, and /readyz with all that is known, for a listener that
-// clients do not reach.
-func (a *API) Metrics() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/metrics", a.metrics())
-	mux.HandleFunc("/readyz", reading(a.readiness(tellsAll).get))
-	mux.HandleFunc("/", notFound)
-	return mux
 }
 
 func (a *API) metrics() http.HandlerFunc {

@@ -80,9 +80,14 @@ func serve(t *testing.T, c Config, g *fakeGateway, status replication.Status) *h
 }
 
 // ask sends a request and returns the status, the type and the body.
-func ask(t *testing.T, s *httptest.Server, method, path string, headers map[string]string) (int, string, string) {
+func ask(t *testing.T, s *httptest.Server, method, path string, headers map[string]string) (code int, contentType, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)
+	return send(t, s, method, path, headers, nil)
+}
+
+func send(t *testing.T, s *httptest.Server, method, path string, headers map[string]string, content io.Reader) (code int, contentType, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,11 +99,11 @@ func ask(t *testing.T, s *httptest.Server, method, path string, headers map[stri
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, resp.Header.Get("Content-Type"), string(body)
+	return resp.StatusCode, resp.Header.Get("Content-Type"), string(text)
 }
 
 func TestHTTPAsRecorded(t *testing.T) {

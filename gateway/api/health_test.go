@@ -108,7 +108,7 @@ func TestReadinessIsToldInWordsThatNameNothing(t *testing.T) {
 		own := httptest.NewServer(New(Config{}, Parts{
 			Gateway: &fakeGateway{}, Status: func() replication.Status { return test.status }, Metrics: prometheus.NewRegistry(),
 			Self: func() cluster.Node { return testNodes()[0] }, Newer: func() error { return nil },
-		}).Metrics())
+		}).Operators())
 		if _, _, body := ask(t, own, http.MethodGet, "/readyz", nil); !strings.Contains(body, secret) {
 			t.Errorf("%s: /readyz on the listener of metrics = %s; want all of it", name, body)
 		}
@@ -165,7 +165,7 @@ func TestMetricsOnTheirOwnListener(t *testing.T) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "some_metric"}))
-	own := httptest.NewServer(New(Config{SeparateMetrics: true}, Parts{Metrics: registry}).Metrics())
+	own := httptest.NewServer(New(Config{SeparateMetrics: true}, Parts{Metrics: registry}).Operators())
 	defer own.Close()
 	if code, _, body := ask(t, own, http.MethodGet, "/metrics", nil); code != 200 || !strings.Contains(body, "\nsome_metric 0\n") {
 		t.Errorf("GET /metrics = %d %q; want 200 and the metrics", code, body)
