@@ -275,8 +275,8 @@ func (c *catchup) begin(at changelog.Standing) {
 	c.delivery.standings.sent = at
 }
 
-// handOver moves the subscription to the lane if the lane has not taken
-// anything beyond at yet. It is true when there is nothing more to do.
+// handOver moves the subscription to the lane if the lane is in the same history and has
+// not taken anything beyond at yet. It is true when there is nothing more to do.
 func (c *catchup) handOver(at changelog.Standing) bool {
 	if c.stays() {
 		return c.hasLeft()
@@ -288,7 +288,8 @@ func (c *catchup) handOver(at changelog.Standing) bool {
 	if c.hasLeft() {
 		return true
 	}
-	if c.lane.delivery.standings.taken.Compare(at.Position) > 0 || c.subscription.awaitsRows() {
+	lane := &c.lane.delivery.standings
+	if !lane.isIn(at.History) || lane.taken.Compare(at.Position) > 0 || c.subscription.awaitsRows() {
 		return false
 	}
 	c.move(at)
@@ -332,7 +333,8 @@ func (c *catchup) restart(e *changelog.ResyncError) bool {
 	c.from = changelog.Standing{History: e.History, Position: e.Position}
 	c.delivery.standings.restart(c.from)
 	c.subscription.progress.moveTo(c.from)
-	if c.subscription.isDedicated || c.subscription.awaitsRows() || c.lane.delivery.standings.taken.Compare(c.from.Position) > 0 {
+	lane := &c.lane.delivery.standings
+	if c.subscription.isDedicated || c.subscription.awaitsRows() || !lane.isIn(c.from.History) || lane.taken.Compare(c.from.Position) > 0 {
 		return false
 	}
 	c.move(c.from)

@@ -54,8 +54,12 @@ func (l *lane) run(ctx context.Context) error {
 		case err != nil:
 			return nil // ctx is done
 		default:
-			l.begin(l.cursor.Standing().History)
-			if !l.stayBehind(ctx, l.cursor.Standing()) || !l.delivery.deliver(ctx, changes) {
+			at := l.cursor.Standing()
+			if at.History == (changelog.History{}) {
+				continue // the log has begun anew: what was taken is missing as what follows it is
+			}
+			l.begin(at.History)
+			if !l.stayBehind(ctx, at) || !l.delivery.deliver(ctx, changes) {
 				return nil
 			}
 		}
@@ -192,7 +196,7 @@ func (l *lane) moveToSecured(s *Subscription, position wal.Position) {
 	s.progress.advance(changelog.Standing{History: l.delivery.standings.sent.History, Position: position})
 	l.secured.delivery.mu.Lock()
 	defer l.secured.delivery.mu.Unlock()
-	if l.secured.delivery.standings.taken.Compare(position) <= 0 {
+	if to := &l.secured.delivery.standings; to.isIn(l.delivery.standings.sent.History) && to.taken.Compare(position) <= 0 {
 		l.secured.delivery.add(s)
 		return
 	}

@@ -21,6 +21,13 @@ func (s *standings) advance(to wal.Position) {
 	}
 }
 
+// isIn reports whether the delivery is in a history. One that has read nothing yet is in
+// any: it will find out if the log has begun anew. Subscriptions of another history must not
+// be added: the delivery has told its own that the log has begun anew, and tells nobody again.
+func (s *standings) isIn(h changelog.History) bool {
+	return h != (changelog.History{}) && (s.sent.History == h || s.sent.History == (changelog.History{}))
+}
+
 // of is up to where everything has been pushed that a subscription of the
 // delivery is to get; zero while its client still waits for its first rows, and before a
 // gap as long as its client was not told of it.
