@@ -110,7 +110,7 @@ func (g *Gateway) Serve(ctx context.Context, ln net.Listener, h http.Handler) er
 }
 
 // routes are the paths of sockets and streams, with and without the prefix that a
-// proxy in front of upstream strips, so that none is needed. sessions is the
+// proxy in front of upstream strips, or replaces by /socket, so that none is needed. sessions is the
 // context of the sessions that handshakes open.
 func (g *Gateway) routes(sessions context.Context, rest http.Handler) http.Handler {
 	mux := http.NewServeMux()
@@ -119,7 +119,7 @@ func (g *Gateway) routes(sessions context.Context, rest http.Handler) http.Handl
 		mux.HandleFunc(path, upgrade)
 		mux.HandleFunc(path+"/{$}", upgrade)
 	}
-	for _, path := range []string{"/sse", "/realtime/v1/sse"} {
+	for _, path := range []string{"/sse", "/socket/sse", "/realtime/v1/sse"} {
 		mux.Handle(path, g.CORS(http.HandlerFunc(g.serveStream)))
 	}
 	mux.Handle("/", rest)

@@ -22,12 +22,7 @@ import (
 // Config is everything one project needs. Each field names the setting a user
 // writes; those of the packages are described there.
 type Config struct {
-	// Listen (listen) is where clients connect, "host:port" or ":port"; port 0
-	// picks a free one. Default ":4000".
-	Listen string
-	// MetricsListen (metrics-listen) is where /metrics is served instead, with what else is
-	// for operators, for networks that clients do not reach; "" serves it on Listen.
-	MetricsListen string
+	ListenConfig
 	DatabaseConfig
 
 	// LogicalMessageRoles (logical-message-roles) are the roles that may send to
@@ -40,16 +35,7 @@ type Config struct {
 	// remembers nothing.
 	StateDir string
 
-	// Page answers requests for what is no endpoint, such as /; nil answers that there is
-	// nothing. It is no setting: walcast dev has a page.
-	Page http.Handler
-
-	// Version is that of the program, for the other nodes of a cluster. It is no setting.
-	Version string
-
-	// LogLevel is that of the logger, which operators may change; nil if they may not. It is no
-	// setting: log-level says how it begins.
-	LogLevel *slog.LevelVar
+	Program
 
 	Cluster     cluster.Config
 	Log         changelog.Config
@@ -58,6 +44,33 @@ type Config struct {
 	Channels    channels.Config
 	Policy      policy.Config
 	Gateway     gateway.Config
+}
+
+// ListenConfig is where it is served.
+type ListenConfig struct {
+	// Listen (listen) is where clients connect, "host:port" or ":port"; port 0
+	// picks a free one. Default ":4000".
+	Listen string
+	// MetricsListen (metrics-listen) is where /metrics is served instead, with what else is
+	// for operators, for networks that clients do not reach; "" serves it on Listen.
+	MetricsListen string
+	// MetricsSecret (metrics-jwt-secret) signs the tokens that /metrics asks for on Listen;
+	// "" asks for none.
+	MetricsSecret string
+}
+
+// Program is what the program that serves says of itself, and no settings.
+type Program struct {
+	// Page answers requests for what is no endpoint, such as /; nil answers that there is
+	// nothing. walcast dev has a page.
+	Page http.Handler
+
+	// Version is that of the program, for the other nodes of a cluster.
+	Version string
+
+	// LogLevel is that of the logger, which operators may change; nil if they may not.
+	// log-level says how it begins.
+	LogLevel *slog.LevelVar
 }
 
 // DatabaseConfig is how the database is used beside the connection that streams.
@@ -81,7 +94,7 @@ type DatabaseConfig struct {
 // accepts no token.
 func DefaultConfig() Config {
 	return Config{
-		Listen:         ":4000",
+		ListenConfig:   ListenConfig{Listen: ":4000"},
 		DatabaseConfig: DatabaseConfig{PoolSize: 8, StartTimeout: 30 * time.Second},
 		Log:            changelog.Config{Bytes: 64 << 20, Window: 2 * time.Minute},
 		Cluster:        cluster.DefaultConfig(),

@@ -116,6 +116,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	limits := api.Config{
 		MessagesPerSecond: p.config.Gateway.MessagesPerSecond,
 		BytesPerSecond:    p.config.Gateway.BytesPerSecond,
+		MetricsSecret:     p.config.MetricsSecret,
 		SeparateMetrics:   p.config.MetricsListen != "",
 	}
 	return api.New(limits, api.Parts{

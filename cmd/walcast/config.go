@@ -35,7 +35,7 @@ type settings struct {
 // is tried with half of the settings good.
 func (s settings) config() (server.Config, error) {
 	c := server.DefaultConfig()
-	var errs [5]error
+	var errs [6]error
 	c.Version = version
 	c.Listen, c.MetricsListen = s.Listen, s.MetricsListen
 	c.PoolSize, c.StartTimeout, c.Migrate = s.PoolSize, s.StartTimeout, s.Migrate
@@ -48,6 +48,7 @@ func (s settings) config() (server.Config, error) {
 	c.Channels.SnapshotLimits = s.snapshotSettings.limits()
 	c.Policy.AccessAge, c.Policy.Timeout = s.AccessAge, s.PolicyTimeout
 	c.Cluster, errs[4] = s.clusterSettings.config()
+	c.MetricsSecret, errs[5] = secret("metrics-jwt-secret", s.MetricsJWTSecret, s.MetricsJWTSecretFile)
 	c.Gateway, errs[2] = gatewayConfig(c.Gateway, s.listenSettings, s.sessionSettings)
 	if err := errors.Join(errs[:]...); err != nil {
 		return c, err
@@ -56,7 +57,7 @@ func (s settings) config() (server.Config, error) {
 }
 
 func (s databaseSettings) config(c replication.Config) (replication.Config, error) {
-	url, err := secret("database-url", s.DatabaseURL, s.DatabaseURLFile)
+	url, err := databaseURL(s.DatabaseURL, s.DatabaseURLFile)
 	c.DatabaseURL = url
 	c.Slot, c.Publications, c.CreatePublication = s.Slot, s.Publication, s.CreatePublication
 	c.SlotWarnBytes, c.SlotFailover = int64(s.SlotWarnSize), s.SlotFailover

@@ -21,7 +21,7 @@ type connectionSettings struct {
 // URL; all of it is validated, as pgx would quote a URL that it cannot read.
 func (s connectionSettings) connect(ctx context.Context, c replication.Config) (*pgx.Conn, error) {
 	var err error
-	if c.DatabaseURL, err = secret("database-url", s.DatabaseURL, s.DatabaseURLFile); err != nil {
+	if c.DatabaseURL, err = databaseURL(s.DatabaseURL, s.DatabaseURLFile); err != nil {
 		return nil, err
 	}
 	if err := named(c.Validate()); err != nil {

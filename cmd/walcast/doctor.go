@@ -62,7 +62,7 @@ func (c *doctorCmd) Run(ctx context.Context, term terminal) error {
 func (c *doctorCmd) config() (config server.Config, s doctor.Scope, err error) {
 	config = server.DefaultConfig()
 	r := replication.DefaultConfig()
-	if r.DatabaseURL, err = secret("database-url", c.DatabaseURL, c.DatabaseURLFile); err != nil {
+	if r.DatabaseURL, err = databaseURL(c.DatabaseURL, c.DatabaseURLFile); err != nil {
 		return config, s, err
 	}
 	r.Slot, r.SlotWarnBytes, r.SlotFailover, r.Publications = c.Slot, int64(c.SlotWarnSize), c.SlotFailover, c.Publication

@@ -30,6 +30,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a database's changes to clients."`
 	Dev     devCmd     `cmd:"" help:"Try it: serve a private throwaway Postgres with demo tables and keys."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with a database, and the SQL that mends it. Exit code 0: nothing, 1: something, 2: it could not look."`
+	Health  healthCmd  `cmd:"" help:"Ask a running server whether it is ready, as the check of a container does. Exit code 0: it is."`
 	Tail    tailCmd    `cmd:"" help:"Print what comes, as a client that may see it: rows, broadcasts, who is present."`
 	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime, as the database's owner: private channels, and messages from SQL."`
 	Token   tokenCmd   `cmd:"" help:"Mint a JWT."`
@@ -129,6 +130,7 @@ func newParser(cli *commands, term terminal, exit func(int)) (*kong.Kong, error)
 		kong.Name("walcast"),
 		kong.Description("A realtime backend on any Postgres with wal_level=logical, for the clients of Supabase Realtime."),
 		kong.DefaultEnvars("WALCAST"),
+		kong.Resolvers(upstreamEnvironment{os.LookupEnv}),
 		kong.Writers(term.out, term.err),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,9 +20,10 @@ func cleared(t *testing.T) {
 	t.Helper()
 	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	t.Setenv("STATE_DIRECTORY", "")
+	of := []string{"DATABASE_URL", "PORT", "SLOT_NAME_SUFFIX", "API_JWT_SECRET", "API_JWT_JWKS", "METRICS_JWT_SECRET"}
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "WALCAST_") && name != devdb.BinEnv || name == "DATABASE_URL" {
+		if strings.HasPrefix(name, "WALCAST_") && name != devdb.BinEnv || strings.HasPrefix(name, "DB_") || slices.Contains(of, name) {
 			t.Setenv(name, "") // restores it afterwards
 			os.Unsetenv(name)
 		}

@@ -30,11 +30,11 @@ type logSettings struct {
 }
 
 type tokenSettings struct {
-	JWTSecret           string   `placeholder:"SECRET" help:"Secret that signs the clients' tokens (HS256, HS384, HS512). Supabase calls it the JWT secret."`
+	JWTSecret           string   `env:"WALCAST_JWT_SECRET,API_JWT_SECRET" placeholder:"SECRET" help:"Secret that signs the clients' tokens (HS256, HS384, HS512). Supabase calls it the JWT secret."`
 	JWTSecretFile       string   `placeholder:"PATH" help:"File with the secret."`
 	JWTExtraSecrets     []string `placeholder:"SECRET" help:"Older secrets that are still accepted, for rotation."`
 	JWTExtraSecretsFile string   `placeholder:"PATH" help:"File with the older secrets, one a line."`
-	JWKS                string   `name:"jwks" placeholder:"JSON" help:"JSON Web Key Set whose keys are accepted too (RS, PS, ES, EdDSA and HS)."`
+	JWKS                string   `name:"jwks" env:"WALCAST_JWKS,API_JWT_JWKS" placeholder:"JSON" help:"JSON Web Key Set whose keys are accepted too (RS, PS, ES, EdDSA and HS)."`
 	JWKSFile            string   `name:"jwks-file" placeholder:"PATH" help:"File with the key set."`
 	JWKSURL             string   `name:"jwks-url" placeholder:"URL" help:"Where the key set is fetched from, again every five minutes."`
 	JWTAudience         string   `placeholder:"AUD" help:"Required aud claim; empty asks for none."`
@@ -92,14 +92,16 @@ type sessionSettings struct {
 }
 
 type listenSettings struct {
-	Listen         string        `default:":4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
-	MetricsListen  string        `placeholder:"ADDRESS" help:"Address for operators, which clients do not reach: /metrics, which is then gone from the main one, all that /readyz knows, profiles and the level of the log."`
-	Origins        []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, such as https://app.example or https://*.app.example; * is any."`
-	TrustedProxies []string      `placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
-	TLSCert        string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`
-	TLSKey         string        `name:"tls-key" placeholder:"PATH" help:"PEM key of the certificate."`
-	Compression    bool          `help:"Accept permessage-deflate from clients that offer it: less traffic for more processor time."`
-	DrainTimeout   time.Duration `default:"8s" help:"How long a stop waits for clients to leave."`
+	Listen               string        `default:":4000" placeholder:"ADDRESS" help:"Address for clients, host:port. Port 0 picks a free one."`
+	MetricsListen        string        `placeholder:"ADDRESS" help:"Address for operators, which clients do not reach: /metrics, which is then gone from the main one, all that /readyz knows, profiles and the level of the log."`
+	MetricsJWTSecret     string        `name:"metrics-jwt-secret" env:"WALCAST_METRICS_JWT_SECRET,METRICS_JWT_SECRET" placeholder:"SECRET" help:"Secret of tokens (HS256, HS384, HS512) that /metrics asks for on the address for clients; without it everybody may read them there."`
+	MetricsJWTSecretFile string        `name:"metrics-jwt-secret-file" placeholder:"PATH" help:"File with that secret."`
+	Origins              []string      `default:"*" placeholder:"ORIGIN" help:"Web origins that may connect, such as https://app.example or https://*.app.example; * is any."`
+	TrustedProxies       []string      `placeholder:"NETWORK" help:"Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8."`
+	TLSCert              string        `name:"tls-cert" placeholder:"PATH" help:"PEM certificate; with tls-key it serves TLS. A changed file is picked up."`
+	TLSKey               string        `name:"tls-key" placeholder:"PATH" help:"PEM key of the certificate."`
+	Compression          bool          `help:"Accept permessage-deflate from clients that offer it: less traffic for more processor time."`
+	DrainTimeout         time.Duration `default:"8s" help:"How long a stop waits for clients to leave."`
 }
 
 // clusterSettings are for several nodes with one slot.

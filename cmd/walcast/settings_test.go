@@ -70,7 +70,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--start-timeout=9s", "--migrate", "--heartbeat=9s", "--resume-window=9s", "--log-size=9MiB",
 		"--resume-wait=9s", "--state-dir=d",
 		"--jwks={\"keys\":[]}", "--jwks-url=https://h/k", "--jwt-audience=a", "--jwt-issuer=i", "--api-keys=k=anon",
-		"--listen=:9", "--metrics-listen=:99", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
+		"--listen=:9", "--metrics-listen=:99", "--metrics-jwt-secret=m", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queues-size=99MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
 		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-change-size=9MiB",

@@ -14,13 +14,7 @@ import (
 )
 
 type tailCmd struct {
-	Config configFile `placeholder:"PATH" help:"YAML file with settings."`
-	tokenSecretSettings
-
-	URL   string `env:"WALCAST_URL" name:"url" default:"http://127.0.0.1:4000" placeholder:"URL" help:"Server to follow."`
-	Token string `env:"WALCAST_TOKEN" placeholder:"TOKEN" help:"Token or API key to connect with. Without it one is minted with jwt-secret, for --role and --sub."`
-	Role  string `env:"-" default:"service_role" help:"Role of a token that is minted: tail shows what it may see."`
-	Sub   string `env:"-" placeholder:"ID" help:"Sub claim of a token that is minted."`
+	serverSettings
 
 	Table    []string `env:"-" placeholder:"SCHEMA.TABLE" help:"Rows of this table; again for more, SCHEMA.* for a whole schema. Without --table and --topic: those of public."`
 	Filter   string   `env:"-" placeholder:"FILTER" help:"Only rows that match, as channel_id=eq.42, of the one table."`
@@ -30,6 +24,17 @@ type tailCmd struct {
 	Topic    []string `env:"-" placeholder:"TOPIC" help:"Broadcasts and presence of this topic; again for more."`
 	Private  bool     `env:"-" help:"The topics are private ones."`
 	JSON     bool     `env:"-" name:"json" help:"Print a JSON object on each line, as into a pipe."`
+}
+
+// serverSettings say which server to follow, and as whom.
+type serverSettings struct {
+	Config configFile `placeholder:"PATH" help:"YAML file with settings."`
+	tokenSecretSettings
+
+	URL   string `env:"WALCAST_URL" name:"url" default:"http://127.0.0.1:4000" placeholder:"URL" help:"Server to follow."`
+	Token string `env:"WALCAST_TOKEN" placeholder:"TOKEN" help:"Token or API key to connect with. Without it one is minted with jwt-secret, for --role and --sub."`
+	Role  string `env:"-" default:"service_role" help:"Role of a token that is minted: what comes is what it may see."`
+	Sub   string `env:"-" placeholder:"ID" help:"Sub claim of a token that is minted."`
 }
 
 // tailTopic is the channel for row changes.
@@ -108,7 +113,7 @@ func (c *tailCmd) bindings() (all []subscriber.Binding, err error) {
 }
 
 // token is what to connect with; "" for a server that asks for none.
-func (c *tailCmd) token() (string, error) {
+func (c *serverSettings) token() (string, error) {
 	if c.Token != "" {
 		return c.Token, nil
 	}
@@ -117,15 +122,15 @@ func (c *tailCmd) token() (string, error) {
 		return "", err
 	}
 	now := time.Now()
-	claims := map[string]any{"role": c.Role, "iat": now.Unix(), "exp": now.Add(tailTokenTTL).Unix()}
+	claims := map[string]any{"role": c.Role, "iat": now.Unix(), "exp": now.Add(followTTL).Unix()}
 	more := map[string]any{"sub": c.Sub, "aud": c.JWTAudience, "iss": c.JWTIssuer}
 	maps.DeleteFunc(more, func(_ string, value any) bool { return value == "" })
 	maps.Copy(claims, more)
 	return mint(key, claims)
 }
 
-// tailTokenTTL is how long a token is good that tail mints: it is used by nobody else.
-const tailTokenTTL = 30 * 24 * time.Hour
+// followTTL is how long a token is good that is minted to follow a server: it is used by nobody else.
+const followTTL = 30 * 24 * time.Hour
 
 // looks reports whether output goes to a terminal, and whether in colours:
 // https://no-color.org.

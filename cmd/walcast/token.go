@@ -22,7 +22,7 @@ type tokenCmd struct {
 
 // tokenSecretSettings are the settings of serve that token needs.
 type tokenSecretSettings struct {
-	JWTSecret     string `placeholder:"SECRET" help:"Secret that signs the token, as serve has it."`
+	JWTSecret     string `env:"WALCAST_JWT_SECRET,API_JWT_SECRET" placeholder:"SECRET" help:"Secret that signs the token, as serve has it."`
 	JWTSecretFile string `placeholder:"PATH" help:"File with the secret."`
 	JWTAudience   string `placeholder:"AUD" help:"Aud claim, as serve asks for it."`
 	JWTIssuer     string `placeholder:"ISS" help:"Iss claim, as serve asks for it."`

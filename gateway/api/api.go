@@ -20,6 +20,9 @@ type Config struct {
 	// for a session; 0 is no limit.
 	MessagesPerSecond int
 	BytesPerSecond    int
+	// MetricsSecret (metrics-jwt-secret) signs the tokens that /metrics asks for on
+	// Handler; "" asks for none.
+	MetricsSecret string
 	// SeparateMetrics (metrics-listen) takes /metrics off Handler; it is then
 	// served from Operators alone.
 	SeparateMetrics bool
@@ -90,12 +93,13 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/cluster", cors(reading(nodes.get)))
 		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
 		mux.Handle(prefix+"/api/doctor", serving(reading(examined.get)))
+		mux.Handle(prefix+"/api/tenants/{tenant}/health", cors(reading(tenantHealth(requests, state, a.parts.Self))))
 	}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))
 	mux.HandleFunc("/healthz", reading(healthcheck))
 	mux.HandleFunc("/readyz", reading(state.get))
 	if !a.config.SeparateMetrics {
-		mux.HandleFunc("/metrics", a.metrics())
+		mux.HandleFunc("/metrics", withToken(a.config.MetricsSecret, a.metrics()))
 	}
 	if a.parts.Page != nil {
 		mux.Handle("/", a.parts.Page)

@@ -31,16 +31,20 @@ export class Server {
 
   /** Starts the process and waits until it streams, or only until it answers. */
   async start({ streams = true } = {}) {
-    this.process = spawn(BINARY, [
-      'serve', '--database-url', this.databaseURL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET,
-      '--slot', this.name, '--publication', this.name, '--state-dir', this.state, ...this.flags,
-    ], { env: { ...process.env, ...this.env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { flags = this.settings(), env } = this.environment?.(this) ?? { env: this.env }
+    this.process = spawn(BINARY, ['serve', '--state-dir', this.state, ...flags], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on('data', (text) => { this.log += text })
     await until(async () => {
       if (this.process.exitCode !== null) throw new Error(`walcast ended with ${this.process.exitCode}:\n${this.log}`)
       const answer = await fetch(`${this.url}/readyz`).catch(() => null)
       return streams ? answer?.status === 200 : answer
     }, `walcast to be ready:\n${this.log}`)
+  }
+
+  settings() {
+    return [
+      '--database-url', this.databaseURL, '--listen', `127.0.0.1:${this.port}`, '--jwt-secret', SECRET, '--slot', this.name, '--publication', this.name, ...this.flags,
+    ]
   }
 
   get url() { return `http://127.0.0.1:${this.port}` }
@@ -57,21 +61,26 @@ export class Server {
 
 let count = 0
 
-/** Starts a server for a test (t), which publishes the given tables; both go when the test ends. */
-export async function serve(t, { tables = [], flags = [], env = {}, databaseURL = process.env.E2E_DATABASE_URL } = {}) {
+/**
+ * Starts a server for a test (t), which publishes the given tables; both go when the test ends. environment makes
+ * flags and variables of the server, in place of the usual flags.
+ */
+export async function serve(t, { tables = [], flags = [], env = {}, environment, databaseURL = process.env.E2E_DATABASE_URL } = {}) {
   const name = `e2e_${process.pid}_${++count}`
+  const slots = [name, `walcast_${name}`] // the second one is by SLOT_NAME_SUFFIX
   await database.query(`create publication ${name} ${tables.length ? `for table ${tables.join(', ')}` : ''}`)
   const server = new Server(name, flags, env, databaseURL)
+  server.environment = environment
   server.state = await mkdtemp(join(tmpdir(), 'walcast-e2e-'))
   server.port = await freePort()
   t.after(async () => {
     await server.end('SIGKILL')
     await rm(server.state, { recursive: true })
     await until(async () => {
-      const { rows } = await database.query(`select active from pg_replication_slots where slot_name = $1`, [name])
+      const { rows } = await database.query(`select active from pg_replication_slots where slot_name = any ($1)`, [slots])
       return !rows.some((r) => r.active)
     }, 'the slot to be free')
-    await database.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, [name])
+    await database.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = any ($1)`, [slots])
     await database.query(`drop publication ${name}`)
   })
   await server.start()
