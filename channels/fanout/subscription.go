@@ -131,6 +131,16 @@ func (s *Subscription) Push(frames ...*protocol.Frame) bool {
 	})
 }
 
+// PushAt is Push of what f makes of up to where everything was pushed for the subscription,
+// and nothing beyond. f is called with the lock of its delivery.
+func (s *Subscription) PushAt(f func(at changelog.Standing) []*protocol.Frame) bool {
+	return s.withDelivery(func(d *delivery) {
+		for _, frame := range f(d.standings.of(s)) {
+			s.request.Outbox.Push(frame)
+		}
+	})
+}
+
 // PushAlive pushes the sign of life of an event stream, with the position up to
 // which everything has been pushed: it comes after all changes up to there and
 // before all others, so that none is sent again after a reconnect.

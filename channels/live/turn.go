@@ -133,26 +133,27 @@ func (t *Tracker) flush(ctx context.Context, waiting []open, head changelog.Stan
 // hasNews reports whether the push can be replied to.
 func (w *wait) hasNews() bool { return !w.isReplied && (w.isAccepted || w.isRefused) }
 
-// tell replies to and answers what can be of a channel's pushes. The standing
-// is read first: all up to there comes before the answers.
+// tell replies to and answers what can be of a channel's pushes. An answer stands in its
+// place: all up to its position comes before it, and nothing beyond.
 func (t *Tracker) tell(of open) {
-	at, to := of.channel.Standing(), of.channel.Address()
-	var frames []*protocol.Frame
+	to := of.channel.Address()
 	var done []*wait
-	for _, w := range of.waits {
-		if w.hasNews() {
-			w.isReplied = true
-			frames = append(frames, replyTo(to, w.ref, w.refusal()))
+	if !of.channel.PushAt(func(at changelog.Standing) (frames []*protocol.Frame) {
+		for _, w := range of.waits {
+			if w.hasNews() {
+				w.isReplied = true
+				frames = append(frames, replyTo(to, w.ref, w.refusal()))
+			}
+			switch m := w.answer(at, t.known); {
+			case w.isRefused:
+				done = append(done, w)
+			case m != nil && w.isReplied:
+				frames = append(frames, to.Progress(w.ref, at.Position.Text(), m.Snapshot))
+				done = append(done, w)
+			}
 		}
-		switch m := w.answer(at, t.known); {
-		case w.isRefused:
-			done = append(done, w)
-		case m != nil && w.isReplied:
-			frames = append(frames, to.Progress(w.ref, at.Position.Text(), m.Snapshot))
-			done = append(done, w)
-		}
-	}
-	if len(frames) > 0 && !of.channel.Push(frames...) {
+		return frames
+	}) {
 		t.Forget(of.channel)
 		return
 	}

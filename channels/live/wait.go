@@ -14,11 +14,12 @@ import (
 type Channel interface {
 	// Address is where its frames go.
 	Address() protocol.Address
-	// Standing is up to where it has sent everything that it is to get.
-	Standing() changelog.Standing
 	// Push sends frames after all that it has sent. It is false, and sends
 	// nothing, when the channel has ended.
 	Push(frames ...*protocol.Frame) bool
+	// PushAt is Push of what f makes of where the channel is: it has sent everything up to
+	// there that it is to get, and nothing beyond. f must not call a Channel.
+	PushAt(f func(at changelog.Standing) []*protocol.Frame) bool
 }
 
 // wait is what a channel's client waits for.
