@@ -67,6 +67,8 @@ type Check struct {
 	partly   map[uint32]catalog.Publishes // those of rest of which not all changes are published
 	before   []uint32                     // tables that were covered before, sorted
 	clean    bool                         // the first of bindings has no problem so far
+	began    time.Time                    // when the check of the first of bindings began
+	fresh    *Checker                     // by which it is checked anew, as it had a problem; nil before
 	first    checked                      // what the result for the first of bindings depends on, as far as it is known
 	found    Finding
 }
@@ -100,7 +102,10 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	b := &k.bindings[0]
 	if len(k.rest) == 0 {
 		k.of = selectionOf(k.subject, b)
-		if last, ok := k.checker.isFine(k.of, time.Now()); ok && !k.isSecond {
+		if k.fresh == nil {
+			k.began = time.Now()
+		}
+		if last, ok := k.by().isFine(k.of, time.Now()); ok && !k.isSecond {
 			k.first = last
 			return k.advance(), nil
 		}
@@ -112,10 +117,13 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 			return k.refuse(refused, b), nil
 		}
 	}
-	warnings, refused, err := k.checker.checkTable(ctx, k.subject, b, k.rest[0], k.resolve)
+	warnings, refused, err := k.by().checkTable(ctx, k.subject, b, k.rest[0], k.resolve)
 	switch {
 	case err != nil:
 		return false, err
+	case refused != nil && !k.isSecond && k.fresh == nil:
+		k.doubt()
+		return false, nil
 	case refused != nil:
 		return k.refuse(refused, nil), nil
 	}
@@ -134,9 +142,25 @@ func (k *Check) Step(ctx context.Context) (done bool, err error) {
 	}
 	if k.clean && !k.isSecond {
 		k.first.at = time.Now()
-		k.checker.fine(k.of, k.first)
+		k.by().fine(k.of, k.first)
 	}
 	return k.advance(), nil
+}
+
+// by is the checker by which the first of the bindings is checked.
+func (k *Check) by() *Checker {
+	if k.fresh != nil {
+		return k.fresh
+	}
+	return k.checker
+}
+
+// doubt has the first of the bindings checked anew: it is refused by nothing that was learnt
+// before its check began, as the table may be another one by now.
+func (k *Check) doubt() {
+	fresh := *k.checker
+	fresh.believed = time.Since(k.began)
+	k.fresh, k.rest, k.first = &fresh, nil, checked{}
 }
 
 // coveredMost bounds of how many tables a binding with wildcards is told that it lost
@@ -146,11 +170,11 @@ const coveredMost = 1000
 // cover notes that the first of the bindings, which has wildcards, stands for a table if
 // the role gets rows of it. It warns where the role did before, and does not now.
 func (k *Check) cover(ctx context.Context, rel *wal.Relation) (lost []protocol.Problem, err error) {
-	view, err := k.checker.policy.ViewWithin(ctx, rel, k.subject, k.checker.believed)
+	view, err := k.by().policy.ViewWithin(ctx, rel, k.subject, k.by().believed)
 	if err != nil {
 		return nil, err
 	}
-	problems := append(grantWarnings(rel, view, k.subject.Role), rowWarnings(rel, view, k.subject.Role, k.checker.policy.Unjudged(view, k.subject))...)
+	problems := append(grantWarnings(rel, view, k.subject.Role), rowWarnings(rel, view, k.subject.Role, k.by().policy.Unjudged(view, k.subject))...)
 	_, isKnown := slices.BinarySearch(k.before, rel.OID)
 	if isKnown || len(problems) == 0 && len(k.first.in) < coveredMost {
 		k.first.in = append(k.first.in, rel.OID)
@@ -167,12 +191,12 @@ func (k *Check) cover(ctx context.Context, rel *wal.Relation) (lost []protocol.P
 // look finds the tables that a binding is to be checked against, or why there are
 // none.
 func (k *Check) look(ctx context.Context, b *Binding) (refused *protocol.Problem, err error) {
-	relations, partly, err := k.checker.tables.published(ctx, b.TableName(), k.checker.believed)
+	relations, partly, err := k.by().tables.published(ctx, b.TableName(), k.by().believed)
 	if err != nil {
 		return nil, err
 	}
 	if len(relations) == 0 {
-		return k.checker.absent(ctx, k.subject, b)
+		return k.by().absent(ctx, k.subject, b)
 	}
 	k.rest, k.partly, k.clean = relations, partly, true
 	if !b.isWild() || len(b.Filter) > 0 { // else it stands for whatever there is
@@ -202,7 +226,7 @@ func (k *Check) advance() (done bool) {
 			k.found.Covered = append(k.found.Covered, table)
 		}
 	}
-	k.rest, k.first = nil, checked{}
+	k.rest, k.first, k.fresh = nil, checked{}, nil
 	k.bindings = k.bindings[1:]
 	return len(k.bindings) == 0
 }

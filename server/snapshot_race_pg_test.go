@@ -82,7 +82,7 @@ func (s *running) joinLocked(t *testing.T, db *devdb.DB) (k *table, exec func(sq
 	k = s.joinTable(t, firstRows("notes", ""))
 	k.until("Subscribed to PostgreSQL")
 	eventually(t, "the snapshot waits for the table", func() (waits bool) {
-		err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'declare%')`).Scan(&waits)
+		err := db.Pool.QueryRow(t.Context(), `select exists (select from pg_locks where not granted and relation = 'notes'::regclass)`).Scan(&waits)
 		return err == nil && waits
 	})
 	return k, exec
