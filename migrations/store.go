@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -28,12 +29,17 @@ const (
 	classData           = "22"
 )
 
+// ownPath gives the rest of a transaction the search_path that the role or the database
+// has set: triggers and defaults of the table, which others have made, may count on it.
+const ownPath = "set local search_path to default"
+
 // store inserts a message that the server sends by itself: it is not sent again
-// when its row is in the log.
+// when its row is in the log. It qualifies all names, as it is parsed under ownPath.
 const store = `
 	insert into %s (topic, extension, event, payload, binary_payload, private, skip_broadcast, expires_at)
-	values ($1, 'broadcast', $2, $3::text::jsonb, $4, true, true, (now() at time zone 'UTC') + $5::bigint * interval '1 microsecond')
-	returning id::text`
+	values ($1, 'broadcast', $2, $3::pg_catalog.text::pg_catalog.jsonb, $4, true, true,
+		pg_catalog.timezone('UTC', pg_catalog.now()) operator(pg_catalog.+) pg_catalog.make_interval(secs => $5::pg_catalog.float8))
+	returning id::pg_catalog.text`
 
 // Store keeps a message of a private topic for replays, for so long, and returns
 // its id.
@@ -50,7 +56,12 @@ func (a *Archive) Store(ctx context.Context, topic string, m Message, keep time.
 	if err != nil {
 		return "", err
 	}
-	err = a.pool.QueryRow(ctx, fmt.Sprintf(store, into.relation), topic, m.Event, text, bytes, keep.Microseconds()).Scan(&id)
+	err = pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, ownPath); err != nil {
+			return err
+		}
+		return tx.QueryRow(ctx, fmt.Sprintf(store, into.relation), topic, m.Event, text, bytes, float64(keep)/float64(time.Second)).Scan(&id)
+	})
 	var raised *pgconn.PgError
 	errors.As(err, &raised)
 	switch {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/internal/conninfo"
 )
 
 // readerSQL makes the rest of a transaction run as a subject, as becomeSQL does, but
@@ -25,10 +27,11 @@ func (s *Subject) Become(ctx context.Context, conn *pgconn.PgConn, limit time.Du
 	if !s.possible() {
 		return &RoleError{Role: s.Role}
 	}
-	if path == "" {
-		path = "default"
+	set := conninfo.OwnPathSQL
+	if path != "" {
+		set = "set local search_path to " + path
 	}
-	if _, err := conn.Exec(ctx, "set local search_path to "+path).ReadAll(); err != nil {
+	if _, err := conn.Exec(ctx, set).ReadAll(); err != nil {
 		return err
 	}
 	args := [][]byte{[]byte(strconv.FormatInt(limit.Milliseconds(), 10)), []byte(s.Claims), []byte(s.Role)}
@@ -40,7 +43,7 @@ func (s *Subject) Become(ctx context.Context, conn *pgconn.PgConn, limit time.Du
 // has printed means the same under it. The transaction that is open has to have the
 // search_path pg_catalog, pg_temp, and keeps it.
 func (s *Subject) SafePath(ctx context.Context, conn *pgx.Conn, tables []uint32) (path string, err error) {
-	_, err = conn.PgConn().Exec(ctx, "set local search_path to default").ReadAll()
+	_, err = conn.PgConn().Exec(ctx, conninfo.OwnPathSQL).ReadAll()
 	for i := 0; err == nil && i < len(tables); i++ {
 		var whole bool
 		if _, err = conn.PgConn().Exec(ctx, narrowSQL).ReadAll(); err == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"walcast/internal/conninfo"
 	"walcast/policy/sql"
 	"walcast/replication/wal"
 )
@@ -27,10 +28,10 @@ const sessionSQL = `select current_setting('` + ownPath + `'), current_setting('
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)::text`
 
 // beginPinned begins a transaction in which catalog queries mean the same, and
-// expressions print the same, whatever the session has set. Up to where it sets the
-// search_path it qualifies all names and uses no operators, as somebody may have
-// made better fitting ones in a schema of the session's path.
-const beginPinned = "begin isolation level repeatable read, read only; " + `
+// expressions print the same, whatever the session has set. It keeps the search_path that
+// code of users counts on. While that is in effect it qualifies all names and uses no
+// operators, as somebody may have made better fitting ones in one of its schemas.
+const beginPinned = "begin isolation level repeatable read, read only; " + conninfo.OwnPathSQL + "; " + `
 	select pg_catalog.set_config('` + ownPath + `', pg_catalog.current_setting('search_path'), true),
 		pg_catalog.set_config('` + ownSchemas + `', pg_catalog.current_schemas(false)::pg_catalog.text, true),
 		pg_catalog.set_config('search_path', '` + catalogPath + `', true),
@@ -39,8 +40,8 @@ const beginPinned = "begin isolation level repeatable read, read only; " + `
 		pg_catalog.set_config('bytea_output', 'hex', true), pg_catalog.set_config('standard_conforming_strings', 'on', true),
 		pg_catalog.set_config('quote_all_identifiers', 'off', true)`
 
-// catalogPath names pg_temp last, as it would come first if it were not named.
-const catalogPath = "pg_catalog, pg_temp"
+// catalogPath is the path of our own statements.
+const catalogPath = conninfo.CatalogPath
 
 // runPathSQL sets and returns the search_path under which policies are asked about,
 // see session.RunPath.

@@ -11,6 +11,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"walcast/internal/conninfo"
 )
 
 // ErrNoMessagesTable means that the database has no table realtime.messages, whose
@@ -196,7 +198,8 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes i
 	if err != nil {
 		return err
 	}
-	if err = transact(ctx, conn, beginWrite, steps(relation), rollback); err == nil && becomes > 0 {
+	all := append([]step{{sql: conninfo.OwnPathSQL}}, steps(relation)...) // triggers, defaults and policies count on it
+	if err = transact(ctx, conn, beginWrite, all, rollback); err == nil && becomes > 0 {
 		p.probing.worked(relation, true)
 	}
 	if e := leave(ctx, conn.Conn()); err == nil && e != nil {
@@ -210,7 +213,7 @@ func (p *private) probeTopic(ctx context.Context, s *Subject, t Topic, becomes i
 	if !errors.As(err, &at) {
 		at = &stepError{step: -1}
 	}
-	return p.topicError(s, conn.Conn(), pg, at.step-becomes, becomes > 0)
+	return p.topicError(s, conn.Conn(), pg, at.step-1-becomes, becomes > 0)
 }
 
 // topicError translates an error of Postgres about a topic. step is relative to the
@@ -263,7 +266,7 @@ func hasSetOption(conn *pgx.Conn) bool {
 
 // becomeOnSQL makes the rest of a transaction run as a subject on a private topic,
 // with all settings that policies of private topics may look at. The search_path
-// stays the session's own.
+// stays as it is.
 const becomeOnSQL = `select pg_catalog.set_config('statement_timeout', $1, true), pg_catalog.set_config('lock_timeout', $1, true),
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('row_security', 'on', true),
 	pg_catalog.set_config('realtime.topic', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true),

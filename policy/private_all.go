@@ -9,6 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"walcast/internal/conninfo"
 )
 
 // ReadCheck is the arguments of MayRead, as MayReadAll takes them.
@@ -106,6 +108,7 @@ func (p *private) readOver(ctx context.Context, conn *pgx.Conn, relation string,
 				pipeline.SendQueryParams(rollback, nil, nil, nil, nil)
 			}
 			pipeline.SendQueryParams(beginWrite, nil, nil, nil, nil)
+			pipeline.SendQueryParams(conninfo.OwnPathSQL, nil, nil, nil, nil)
 			pipeline.SendQueryParams(insertProbe(relation), probes(topics[i:]), nil, nil, nil)
 			pipeline.SendQueryParams(savepoint, nil, nil, nil, nil)
 		}
@@ -178,9 +181,9 @@ func textArray(items []string) []byte {
 func (t *readTopic) receive(pipeline *pgconn.Pipeline, first, ends bool) (step int, err error) {
 	from := 0
 	if first {
-		from = -3 // begin, insert and the savepoint come first
+		from = -4 // begin, the search_path, insert and the savepoint come first
 		if ends {
-			from = -4 // and before these the rollback of the last transaction
+			from = -5 // and before these the rollback of the last transaction
 		}
 	}
 	for step = from; step <= 2; step++ {

@@ -96,8 +96,8 @@ const (
 // transact sends a whole transaction at once, which is one round trip if the
 // connection has the statements prepared. pgx prepares before the transaction
 // begins, so statements are parsed as our own user even if a step changes the role,
-// and the subject needs no USAGE on the schemas that they name. They are parsed
-// under the session's search_path, whatever that is, so they qualify all names.
+// and the subject needs no USAGE on the schemas that they name, but where a step has set
+// another search_path: there Postgres parses them anew, so they qualify all names.
 func transact(ctx context.Context, conn *pgxpool.Conn, begin string, steps []step, end string) error {
 	err := send(ctx, conn, append([]step{{sql: begin}}, steps...), end)
 	var at *stepError

@@ -36,6 +36,7 @@ func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Conf
 	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
 		config.ConnConfig.RuntimeParams["application_name"] = "walcast"
 	}
+	conninfo.PinPath(&config.ConnConfig.Config)
 	pinned := config.ConnConfig.AfterConnect
 	config.ConnConfig.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		if err := pinned(ctx, conn); err != nil {

@@ -31,6 +31,7 @@ func (s connectionSettings) connect(ctx context.Context, c replication.Config) (
 	if err != nil {
 		return nil, wrong("database-url", "%v", err)
 	}
+	conninfo.PinPath(&config.ConnConfig.Config)
 	conn, err := pgx.ConnectConfig(ctx, config.ConnConfig)
 	if err != nil {
 		return nil, replication.Explain(err, &config.ConnConfig.Config)
