@@ -14,13 +14,19 @@ type batch struct {
 	users   int
 	number  uint64    // in the order of beginning; 0 while it waits
 	began   time.Time // when it was begun last
-	spelled int       // which of the spellings is tried; belongs to the worker
+	tried   tried     // belongs to the worker
 	cancel  context.CancelFunc
 	done    chan struct{} // closed at the end
 	ended   time.Time     // zero before
 	taken   *Snapshot
 	err     error
 	bytes   int64
+}
+
+// tried is what attempts to read a snapshot have found.
+type tried struct {
+	spelled  int // which of the spellings is tried
+	internal int // how many internal errors were taken for such of a moment
 }
 
 // account is whose snapshot it is.

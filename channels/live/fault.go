@@ -56,7 +56,11 @@ func (r *reading) judge(err error) error {
 	var evaluated *evaluationError
 	var printed *printingError
 	switch {
-	case pg.Code == stateConflict || pg.Code == stateDeadlock || pg.Code == stateLockNotAvailable || isResource(pg.Code):
+	case isOfMoment(pg.Code) && !r.isOfRows(err, pg):
+		if isInternal(pg.Code) && r.batch.tried.internal < internalTries {
+			r.batch.tried.internal++
+			return &againError{cause: err}
+		}
 		return &AwayError{cause: err}
 	case errors.As(err, &declared):
 		return r.judgeDeclaration(declared.binding, pg)
@@ -72,17 +76,35 @@ func (r *reading) judge(err error) error {
 	return &AwayError{cause: err}
 }
 
-// isResource reports whether the server lacks connections, memory or disk, or is
-// stopping.
-func isResource(code string) bool {
-	return strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "08") ||
-		strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "XX")
+// isOfMoment reports whether a SQLSTATE is one of an error that may be none the next time:
+// somebody else has a lock, the server lacks connections, memory or disk, or is stopping.
+func isOfMoment(code string) bool {
+	return code == stateConflict || code == stateDeadlock || code == stateLockNotAvailable || isInternal(code) ||
+		strings.HasPrefix(code, "53") || strings.HasPrefix(code, "58") || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "57P")
+}
+
+func isInternal(code string) bool { return strings.HasPrefix(code, "XX") }
+
+// internalTries is how often an internal error is taken for one of a moment.
+const internalTries = 2
+
+// isOfRows reports whether an error whose SQLSTATE is one of a moment is one of the rows, and
+// comes each time: functions raise what they like, and some of Postgres' own call a value
+// that they cannot read an internal error, as xpath_exists does.
+func (r *reading) isOfRows(err error, pg *pgconn.PgError) bool {
+	var declared *declarationError
+	var evaluated *evaluationError
+	var printed *printingError
+	if !errors.As(err, &declared) && !errors.As(err, &evaluated) && !errors.As(err, &printed) {
+		return false
+	}
+	return pg.Where != "" || isInternal(pg.Code) && r.batch.tried.internal >= internalTries
 }
 
 // judgeDeclaration judges an error about the query of a binding.
 func (r *reading) judgeDeclaration(i int, pg *pgconn.PgError) error {
 	t := r.tables[i]
-	isLast := r.batch.spelled >= len(spellings)-1
+	isLast := r.batch.tried.spelled >= len(spellings)-1
 	switch pg.Code {
 	case stateUndefinedColumn, stateUndefinedTable, stateUndefinedObject:
 		return &againError{cause: pg}

@@ -109,6 +109,27 @@ func TestSnapshotsAreRefusedWithACode(t *testing.T) {
 	}
 }
 
+// TestRowsThatRaiseAreNoDatabaseThatIsAway, whatever SQLSTATE they choose: the snapshot is
+// refused, and is not tried for ever in silence.
+func TestRowsThatRaiseAreNoDatabaseThatIsAway(t *testing.T) {
+	raising := func(name, state string) string {
+		return `create function ` + name + `_fails(int) returns boolean language plpgsql as $$ begin raise 'row % is secret', $1 using errcode = '` + state + `'; end $$;
+			create table ` + name + ` (id int primary key); insert into ` + name + ` values (4242); grant select on ` + name + ` to anon; alter table ` + name + ` enable row level security;
+			create policy raising on ` + name + ` using (` + name + `_fails(id))`
+	}
+	l := newLab(t, nil, notes, raising("serialized", "40001"), raising("locked", "55P03"), raising("short", "53200"), raising("stopping", "57P01"), raising("internal", "XX000"),
+		`create table paths (id int primary key, path text); insert into paths values (1, '/a['); grant select on paths to anon; alter table paths enable row level security;
+		create policy internal on paths using (path = '' or xpath_exists(path, '<a/>'))`).run()
+	for table, state := range map[string]string{"serialized": "40001", "locked": "55P03", "short": "53200", "stopping": "57P01", "internal": "XX000", "paths": ""} {
+		if r := l.refused("anon", "{}", of(table, ""), protocol.CodePolicyRaised); strings.Contains(r.Problem.Message, "4242") || !strings.Contains(r.Problem.Message, state) {
+			t.Errorf("the snapshot of %s is refused with %q; want SQLSTATE %s, and no row", table, r.Problem.Message, state)
+		}
+	}
+	if r := l.refused("anon", "{}", of("notes", "")+","+of("paths", ""), protocol.CodePolicyRaised); r.Binding != 1 {
+		t.Errorf("refused is binding %d; want that of paths", r.Binding)
+	}
+}
+
 func TestEqualSnapshotsShareOneQuery(t *testing.T) {
 	l := newLab(t, nil, notes)
 	s := l.subject("anon", "{}")

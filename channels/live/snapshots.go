@@ -189,7 +189,7 @@ func (s *Snapshots) begin(b *batch, cancel context.CancelFunc) {
 func (s *Snapshots) read(ctx context.Context, b *batch) (taken *Snapshot, err error) {
 	stored := false
 	for tries := range mostTries {
-		r := &reading{of: s, batch: b, spelled: spellings[min(b.spelled, len(spellings)-1)], stored: stored}
+		r := &reading{of: s, batch: b, spelled: spellings[min(b.tried.spelled, len(spellings)-1)], stored: stored}
 		taken, err = r.run(ctx)
 		var again *againError
 		var mixed *mixedError
@@ -203,7 +203,7 @@ func (s *Snapshots) read(ctx context.Context, b *batch) (taken *Snapshot, err er
 		stored = stored || again.stored
 		switch {
 		case again.spelled:
-			b.spelled++
+			b.tried.spelled++
 		case tries > 0 && !again.stored:
 			s.config.Logger.Info("snapshot begun anew", "err", err)
 		}
@@ -260,7 +260,7 @@ func (s *Snapshots) waiting() int {
 // error was of a moment.
 func (s *Snapshots) alone(ctx context.Context, b *batch, cause error) error {
 	for i, binding := range b.request.Bindings {
-		one := &batch{key: b.key, request: SnapshotRequest{Subject: b.request.Subject, Bindings: []*diagnose.Binding{binding}}, number: b.number, began: time.Now(), spelled: b.spelled}
+		one := &batch{key: b.key, request: SnapshotRequest{Subject: b.request.Subject, Bindings: []*diagnose.Binding{binding}}, number: b.number, began: time.Now(), tried: tried{spelled: b.tried.spelled}}
 		_, err := s.read(ctx, one)
 		s.give(one)
 		var refused *RefusedError
