@@ -172,9 +172,9 @@ func (k *keptViews) keep(held *viewRows, last *lastRows, at changelog.Standing) 
 }
 
 // use takes out a view whose client has gone, if a client that comes back to a position may go on
-// with it, and goes back to there; nil for none. The caller must call release once the rows are
+// with it, and goes back to there; nil for none. Its keys count for an account then. The caller must call release once the rows are
 // in use, or not wanted.
-func (k *keptViews) use(id viewID, at changelog.Standing) *goneView {
+func (k *keptViews) use(id viewID, of policy.Account, at changelog.Standing) *goneView {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var found *goneView
@@ -186,7 +186,7 @@ func (k *keptViews) use(id viewID, at changelog.Standing) *goneView {
 	}
 	if found != nil {
 		k.takeOut(found)
-		found.keys.Use()
+		found.keys.Use(of)
 		found.keys.Rewind(at.Position)
 	}
 	return found

@@ -103,12 +103,12 @@ func (c *catchup) rowsOf(ctx context.Context, w returning, history changelog.His
 		return nil, nil
 	}
 	id := viewIDOf(f.policy, w.of, w.subject, now)
-	if g := f.kept.use(id, changelog.Standing{History: history, Position: w.after}); g != nil {
+	if g := f.kept.use(id, w.subject.Account(), changelog.Standing{History: history, Position: w.after}); g != nil {
 		held := &viewRows{keys: g.keys, view: now, reads: g.reads, checked: time.Now(), gone: g}
 		return held, g.last
 	}
 	for _, b := range f.kept.others(id, w.after) {
-		if held, last := b.copyAt(w.after, now); held != nil {
+		if held, last := b.copyAt(w, now); held != nil {
 			return held, last
 		}
 	}
@@ -121,13 +121,14 @@ const copiedMost = 20_000
 // copyAt returns a copy of the rows of a view as they were at a position; nil if it has not come
 // as far, or that is not known. A client whose connection has broken may be back before that
 // is noticed.
-func (b *binding) copyAt(at wal.Position, view *policy.View) (held *viewRows, last *lastRows) {
+func (b *binding) copyAt(w returning, view *policy.View) (held *viewRows, last *lastRows) {
+	at := w.after
 	b.subscription.withDelivery(func(d *delivery) {
 		had := b.held()
 		if had == nil || had.live == nil || had.keys.Len() > copiedMost || !had.keys.Reaches(at) || d.standings.reached(b.subscription).Position.Compare(at) < 0 {
 			return
 		}
-		if keys := had.keys.CloneAt(at); keys != nil {
+		if keys := had.keys.CloneAt(at, w.subject.Account()); keys != nil {
 			held, last = &viewRows{keys: keys, view: view, reads: had.reads, checked: time.Now()}, b.rows().last
 		}
 	})

@@ -59,7 +59,7 @@ func (r *rowsSending) hold(taken *live.Snapshot) {
 	r.held = make([]*viewRows, len(r.bindings))
 	for i, of := range r.bindings {
 		if of.Spec.View {
-			r.held[i] = &viewRows{keys: r.catchup.fanout.config.Keys.Set(), view: taken.Views[i], reads: taken.Reads[i], checked: time.Now()}
+			r.held[i] = &viewRows{keys: r.catchup.fanout.config.Keys.Set(r.subject.Account()), view: taken.Views[i], reads: taken.Reads[i], checked: time.Now()}
 		}
 	}
 }
@@ -109,7 +109,7 @@ func (r *rowsSending) empty(s *Subscription, refused *live.RefusedError) bool {
 		r.sendEmpty(s, of, rows, refused.Problem)
 	}
 	rows.drop()
-	s.rows[of] = &firstRows{last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(), view: view, isDenied: true, checked: time.Now()}}
+	s.rows[of] = &firstRows{last: rows.last, held: &viewRows{keys: s.fanout.config.Keys.Set(r.subject.Account()), view: view, isDenied: true, checked: time.Now()}}
 	r.catchup.from = s.progress.rows
 	r.catchup.delivery.standings.restart(s.progress.rows)
 	return true

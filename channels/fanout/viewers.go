@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"walcast/diagnose"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication/wal"
@@ -78,6 +79,7 @@ func (v *viewers) run(ctx context.Context) error {
 	var seen policy.Generation
 	var looked time.Time
 	return v.each(ctx, func(now time.Time) {
+		v.giveBack()
 		if now.Sub(looked) >= v.recheckEvery() {
 			looked = now
 			for _, s := range v.list() {
@@ -102,6 +104,24 @@ func (v *viewers) run(ctx context.Context) error {
 			seen = generation
 		}
 	})
+}
+
+// giveBack ends views of an account that has much more rows than another one which needs
+// some, until there is room for these.
+func (v *viewers) giveBack() {
+	keys := v.fanout.config.Keys
+	if !keys.IsOver() {
+		return
+	}
+	for _, s := range v.list() {
+		s.withDelivery(func(d *delivery) {
+			for _, b := range slices.Clone(s.bindings) {
+				if held := b.held(); held != nil && held.keys.IsRevoked() {
+					s.endBinding(d, b.Binding, *diagnose.ViewTooLarge(b.Binding, keys.Most()))
+				}
+			}
+		})
+	}
 }
 
 // each calls f every so often, while there are some, until ctx is done.

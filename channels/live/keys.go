@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"sync/atomic"
 
+	"walcast/policy"
 	"walcast/replication/wal"
 )
 
@@ -21,13 +22,14 @@ type Keys struct {
 	secret [sha256.BlockSize]byte
 	most   int64
 	held   atomic.Int64
+	shares shares
 	// onFull gives some keys back that can be done without. It is false if there are none.
 	onFull func() bool
 }
 
 // NewKeys returns keys of which there may be so many.
 func NewKeys(most int) *Keys {
-	k := &Keys{most: int64(most)}
+	k := &Keys{most: int64(most), shares: shares{all: map[policy.Account]*share{}}}
 	_, _ = rand.Read(k.secret[:]) // never fails
 	return k
 }
@@ -36,17 +38,15 @@ func NewKeys(most int) *Keys {
 // without, and is false if there are none. It is to be set before there are sets.
 func (k *Keys) OnFull(f func() bool) { k.onFull = f }
 
-// take takes room for some keys, if there is enough.
-func (k *Keys) take(n int) bool {
-	if k.held.Add(int64(n)) > k.most {
-		k.held.Add(-int64(n))
-		return false
-	}
-	return true
-}
+// IsOver reports whether there are more keys than there may be, as an account needs some
+// that another is to give back: see KeySet.IsRevoked.
+func (k *Keys) IsOver() bool { return k != nil && k.held.Load() > k.most }
 
-// give gives room back.
-func (k *Keys) give(n int) { k.held.Add(-int64(n)) }
+// mayBorrow reports whether an account may have one more key though there is no room. All
+// have half as many again at most.
+func (k *Keys) mayBorrow(by *share) bool {
+	return k.held.Load() < k.most+k.most/2 && k.shares.mayAsk(by)
+}
 
 // Held is how many keys there is no room for any more: those of all sets, and what is noted
 // beside them.

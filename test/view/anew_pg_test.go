@@ -116,6 +116,23 @@ func TestViewsHaveOnlySoManyRows(t *testing.T) {
 	second.want(p, "notes", "id <= 2")
 }
 
+// TestNobodyTakesTheRowsOfAllViews: who needs some has them, and the views of the account that
+// has most end.
+func TestNobodyTakesTheRowsOfAllViews(t *testing.T) {
+	s := open(t, notes+`insert into notes select n, 3, 'n' from generate_series(10, 18) n`, func(c *server.Config) { c.Channels.ViewKeys = 20 })
+	p := s.connect()
+	all := s.keep(anon, "notes", "")
+	late := s.keep(alice, "notes", `,"filter":"room=eq.1"`)
+	for !all.isEnded {
+		all.step()
+	}
+	if !slices.Equal(all.codes, []string{"view_too_large"}) {
+		t.Errorf("the view of the account with most rows was told %q; want view_too_large", all.codes)
+	}
+	p.exec(`update notes set body = 'x' where id = 4`)
+	late.want(p, "notes", "room = 1")
+}
+
 // A binding beside a view gets its own changes, each once, while the view takes its rows
 // anew.
 func TestOtherBindingsGoOnWhileAViewIsTakenAnew(t *testing.T) {
