@@ -28,7 +28,8 @@ type keptViews struct {
 	eras  map[eraKey]*era
 	live  map[viewID]map[*liveView]struct{}
 	gone  map[viewID][]*goneView
-	order []*goneView // those of gone, the oldest first, and some that are not there any more
+	order []*goneView // those of gone, the oldest first, and at most as many that are not there any more
+	used  int         // how many of order are not there any more
 	// floor is up to where clients may have been told positions while they had rows by rules
 	// that are not remembered.
 	floor wal.Position
@@ -186,6 +187,9 @@ func (k *keptViews) use(id viewID, of policy.Account, at changelog.Standing) *go
 	}
 	if found != nil {
 		k.takeOut(found)
+		if k.used++; 2*k.used > len(k.order) {
+			k.order, k.used = slices.DeleteFunc(k.order, func(g *goneView) bool { return g.isUsed }), 0
+		}
 		found.keys.Use(of)
 		found.keys.Rewind(at.Position)
 	}
@@ -253,12 +257,14 @@ func (k *keptViews) drop(before time.Time) bool {
 		}
 		k.order[0] = nil
 		k.order = k.order[1:]
-		if !g.isUsed {
-			k.takeOut(g)
-			g.keys.Drop()
-			k.leave(g.era)
-			return true
+		if g.isUsed {
+			k.used--
+			continue
 		}
+		k.takeOut(g)
+		g.keys.Drop()
+		k.leave(g.era)
+		return true
 	}
 	return false
 }
