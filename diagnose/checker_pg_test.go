@@ -218,7 +218,7 @@ func TestARoleThatIsNoneSaysSo(t *testing.T) {
 	l.wantProblem(role, binding, protocol.Problem{
 		Message: exception + "[event: *, schema: public, table: plain, filters: [], select: nil]. " +
 			fmt.Sprintf(`Exception: ERROR 42704 (undefined_object) role "%s" does not exist`, role),
-		Code: "unknown_role", Fix: fix,
+		Code: "unknown_role", Fix: fix, Cost: "tokens that name the role are let in then, with what it is granted, which is nothing at first",
 	})
 	l.db.Exec(fix)
 	t.Cleanup(func() {

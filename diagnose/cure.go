@@ -20,6 +20,7 @@ const (
 	costOfRoot    = "it concerns all tables of the publication: whoever listens to a partition hears no more of it"
 	costOfSchema  = "only a superuser may; a table that is made there later without a primary key refuses UPDATE and DELETE"
 	costOfGrant   = "whoever has the role can then read this wherever it connects"
+	costOfUsage   = "the role can then use all that is granted to it in the schema, or to everybody, as functions are at first"
 	costOfPolicy  = "everybody with the role sees every row"
 	costOfNew     = "name all tables that are to have changes"
 	partitionsOne = 20 // partitions that are named one by one

@@ -80,6 +80,6 @@ func unknownRole(b *Binding, role string, err error) *protocol.Problem {
 	errors.As(err, &unfit)
 	return &protocol.Problem{
 		Message: refusedBy(b, filters.NewBindError("42704", err.Error())), // undefined_object
-		Code:    protocol.CodeUnknownRole, Fix: unfit.Cure(),
+		Code:    protocol.CodeUnknownRole, Fix: unfit.Cure(), Cost: unfit.Cost(),
 	}
 }

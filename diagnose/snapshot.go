@@ -134,7 +134,7 @@ func Unreadable(b *Binding, rel *wal.Relation, view *policy.View, key []string, 
 	denied := slices.DeleteFunc(slices.Clone(key), func(c string) bool { i := rel.Column(c); return i < 0 || view.Columns[i] })
 	switch {
 	case view.NoUsage:
-		return deniedBy(b, fmt.Sprintf("role %q may not use schema %s", role, quote(rel.Schema)), cure{fix: grantUsage(rel, role)})
+		return deniedBy(b, fmt.Sprintf("role %q may not use schema %s", role, quote(rel.Schema)), cure{grantUsage(rel, role), costOfUsage})
 	case !slices.Contains(view.Columns, true):
 		return deniedBy(b, fmt.Sprintf("role %q may not SELECT from %s", role, name), cure{grant(rel, role), costOfGrant})
 	case len(key) == 0:
@@ -175,7 +175,7 @@ func refusedSnapshot(b *Binding, why string) string {
 // become.
 func NotSettable(b *Binding, s *policy.Subject, err error) *protocol.Problem {
 	p := unknownRole(b, s.Role, err)
-	return problemOf(b, protocol.CodeSnapshotDenied, err.Error(), cure{fix: p.Fix})
+	return problemOf(b, protocol.CodeSnapshotDenied, err.Error(), cure{p.Fix, p.Cost})
 }
 
 // TooManyRows is the problem of a snapshot with more rows than are sent without a

@@ -58,7 +58,7 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string, unjudged err
 	switch {
 	case view.NoUsage:
 		fix := grantUsage(rel, role)
-		return []protocol.Problem{warning(protocol.CodeSchemaNotGranted, cure{fix: fix}, fmt.Sprintf(
+		return []protocol.Problem{warning(protocol.CodeSchemaNotGranted, cure{fix, costOfUsage}, fmt.Sprintf(
 			"role %q may not use schema %s, which hides all rows of %s. To see them: %s", role, quote(rel.Schema), name, fix))}
 	case view.NoPolicy:
 		fix := fmt.Sprintf("CREATE POLICY %s ON %s FOR SELECT TO %s USING (true);", quote("readable by "+role), name, quote(role))
@@ -74,7 +74,7 @@ func rowWarnings(rel *wal.Relation, view *policy.View, role string, unjudged err
 // more.
 func lostSchema(rel *wal.Relation, role string) protocol.Problem {
 	fix := grantUsage(rel, role)
-	return warning(protocol.CodeSchemaNotGranted, cure{fix: fix}, fmt.Sprintf(
+	return warning(protocol.CodeSchemaNotGranted, cure{fix, costOfUsage}, fmt.Sprintf(
 		"role %q may not use schema %s any more, which hides all rows of its tables. To see them: %s", role, quote(rel.Schema), fix))
 }
 
@@ -82,8 +82,8 @@ func lostSchema(rel *wal.Relation, role string) protocol.Problem {
 func unjudgedWarning(name, role string, why error) protocol.Problem {
 	text := fmt.Sprintf("nobody can say which rows of %s role %q may see, so none of them come: %v", name, role, why)
 	var ask *policy.AskError
-	if errors.As(why, &ask) && ask.Cure() != "" {
-		return warning(protocol.CodePolicyUnjudged, cure{fix: ask.Cure()}, text+". To see them: "+ask.Cure())
+	if errors.As(why, &ask) && ask.Cure() != "" { // which is a grant of USAGE
+		return warning(protocol.CodePolicyUnjudged, cure{ask.Cure(), costOfUsage}, text+". To see them: "+ask.Cure())
 	}
 	return warning(protocol.CodePolicyUnjudged, cure{cost: unjudgedCure}, text)
 }

@@ -39,7 +39,7 @@ func TestPoliciesThatNobodyMayReadSayWhichGrantIsMissing(t *testing.T) {
 	l.wantProblem("anon", binding, protocol.Problem{
 		Message: `warning: nobody can say which rows of "public"."loose" role "anon" may see, so none of them come: ` +
 			`its policies have names in schema lib, which the role has no USAGE on, and it has no primary key by which its rows could be looked up. To see them: ` + fix,
-		Code: "policy_unjudged", Fix: fix,
+		Code: "policy_unjudged", Fix: fix, Cost: costOfUsage,
 	})
 	l.db.Exec(fix)
 	l.wantProblem("anon", binding, protocol.Problem{})

@@ -41,6 +41,14 @@ func (e *RoleError) Cure() string {
 	return "GRANT " + role + " TO " + user + ";"
 }
 
+// Cost returns what Cure does beside that.
+func (e *RoleError) Cost() string {
+	if e.User == "" {
+		return "tokens that name the role are let in then, with what it is granted, which is nothing at first"
+	}
+	return "walcast's role has the rights of that role then"
+}
+
 // Unwrap makes the error an ErrUnknownRole.
 func (e *RoleError) Unwrap() error { return ErrUnknownRole }
 

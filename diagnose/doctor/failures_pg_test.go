@@ -133,7 +133,7 @@ var tableFailures = []failure{
 		name: "no USAGE of the schema", role: "anon", schema: `create schema closed; create table closed.t (id int primary key, note text); grant select on closed.t to anon, authenticated; grant usage on schema closed to authenticated; create publication rows for table closed.t`,
 		want: Finding{
 			Code: "schema_not_granted", Verdict: Problem, About: About{Table, "closed.t"}, Reason: `role "anon" may not use schema "closed", which hides all rows of "closed"."t"`,
-			Fix: `GRANT USAGE ON SCHEMA "closed" TO "anon";`, By: byPostgres,
+			Fix: `GRANT USAGE ON SCHEMA "closed" TO "anon";`, Cost: "as functions are at first", By: byPostgres,
 		}, app: []string{`insert into closed.t values (1)`, `delete from closed.t`},
 	},
 	{
@@ -145,7 +145,7 @@ var tableFailures = []failure{
 		name: "a policy that nobody may judge", schema: keyless + `alter table t replica identity full; alter table t enable row level security; create schema lib; create table lib.u (id int); alter table lib.u enable row level security;
 			grant select on lib.u to anon, authenticated; create policy p on t using (id in (select u.id from lib.u u)); grant usage on schema lib to authenticated; ` + onRows,
 		want: aboutT(Problem, "policy_unjudged", `nobody can say which rows of "public"."t" role "anon" may see, so none of them come: its policies have names in schema lib`).
-			with(`GRANT USAGE ON SCHEMA "lib" TO "anon";`, "", byPostgres),
+			with(`GRANT USAGE ON SCHEMA "lib" TO "anon";`, "as functions are at first", byPostgres),
 	},
 	{
 		name: "a policy that reads another table", schema: keyed + `create table members (room int, usr uuid); grant select on members to anon, authenticated; alter table t enable row level security;

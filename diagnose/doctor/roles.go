@@ -105,19 +105,11 @@ func (j *joins) checkRole(ctx context.Context, r clientRole) (f Finding, can boo
 	switch _, err := j.policy.View(ctx, &wal.Relation{}, s); {
 	case errors.As(err, &unfit):
 		f = problem(protocol.CodeUnknownRole, Role, r.name, "walcast cannot act as it: %v", unfit)
-		return f.cured(unfit.Cure(), costOfMembership(unfit), superuser), false, nil
+		return f.cured(unfit.Cure(), unfit.Cost(), superuser), false, nil
 	case err != nil:
 		return Finding{}, false, err
 	case !r.inherits:
 		return fine("membership", Role, r.name, "walcast's role may become it, and does not inherit its rights, which it need not"), true, nil
 	}
 	return fine("membership", Role, r.name, "walcast's role may become it"), true, nil
-}
-
-// costOfMembership is what the cure of a role does beside it.
-func costOfMembership(e *policy.RoleError) string {
-	if e.User == "" {
-		return "tokens that name the role are let in then, with what it is granted, which is nothing at first"
-	}
-	return "walcast's role has the rights of that role then"
 }
