@@ -49,6 +49,7 @@ func TestASecondLookFindsWhatHasBroken(t *testing.T) {
 		"a table leaves":      {`alter publication rows drop table t`, []string{"not_published", "not_published", "2"}},
 		"a column is dropped": {`alter table t drop column note`, []string{"unknown_column", "1"}},
 		"a column is renamed": {`alter table other rename more to less`, []string{"unknown_column", "1"}},
+		"a type is changed":   {`alter table t alter note type uuid using gen_random_uuid()`, []string{"invalid_value", "1"}},
 		"SELECT is revoked":   {`revoke select on t from anon`, []string{"column_not_granted", "not_granted?", "1"}},
 		"the publication":     {`drop publication rows`, []string{"publication_missing", "publication_missing", "publication_missing", "3"}},
 		"kinds of changes":    {`alter publication rows set (publish = 'update')`, []string{"event_not_published?", "0"}},

@@ -2,8 +2,6 @@ package diagnose
 
 import (
 	"errors"
-	"iter"
-	"strings"
 
 	"walcast/filters"
 	"walcast/protocol"
@@ -55,28 +53,6 @@ func (b *Binding) TableName() catalog.TableName {
 // isWild reports whether a binding names no single table. It may select no columns
 // then.
 func (b *Binding) isWild() bool { return b.Spec.Schema == "*" || b.Spec.Table == "*" }
-
-// columns are the names of the columns that its filter reads, without the path into
-// a document, and perhaps more than once.
-func (b *Binding) columns() iter.Seq[string] {
-	return func(yield func(string) bool) { eachColumn(b.Filter, yield) }
-}
-
-// eachColumn yields the columns of a filter. It is false once yield was.
-func eachColumn(f filters.Filter, yield func(string) bool) bool {
-	for _, c := range f {
-		column, _, _ := strings.Cut(c.Column, "->")
-		switch {
-		case c.Op == filters.Any || c.Op == filters.All:
-			if !eachColumn(c.Group, yield) {
-				return false
-			}
-		case !yield(column):
-			return false
-		}
-	}
-	return true
-}
 
 // invalid returns why a binding or its filter cannot be read.
 func invalid(b *protocol.Binding, filter error) *protocol.Problem {

@@ -82,12 +82,12 @@ func (c *Checker) Begin(s *policy.Subject, bindings []Binding) *Check {
 // BeginAgain returns a second look at a subject's bindings, which worked: whether each
 // of them still does. covered are those of the Finding before, sorted. Nothing is believed
 // that was learnt before the time. What it asks the database depends on tables, roles and
-// columns, and not on how many bindings or subjects there are: the values of filters,
-// which have not changed, it leaves out.
+// columns, and not on how many bindings or subjects there are: of the values of filters it
+// finds those that no longer fit the type of their column, unless only Postgres can tell.
 func (c *Checker) BeginAgain(s *policy.Subject, bindings []Binding, covered []uint32, since time.Time) *Check {
 	fresh := *c
 	fresh.believed = time.Since(since)
-	return &Check{checker: &fresh, resolve: names, isSecond: true, subject: s, bindings: bindings, before: covered, found: Finding{Covered: slices.Clone(covered)}}
+	return &Check{checker: &fresh, resolve: fresh.certain, isSecond: true, subject: s, bindings: bindings, before: covered, found: Finding{Covered: slices.Clone(covered)}}
 }
 
 // Finding returns the result of the steps so far.

@@ -186,14 +186,9 @@ func (c *Checker) values(ctx context.Context, s *policy.Subject, b *Binding, rel
 	return err
 }
 
-// names resolves the columns of a filter alone, which asks nothing.
-func names(_ context.Context, _ *policy.Subject, b *Binding, rel *wal.Relation) error {
-	for column := range b.columns() {
-		if rel.Column(column) < 0 {
-			return &filters.BindError{Lacks: column}
-		}
-	}
-	return nil
+// certain resolves a filter as far as that can be done without asking Postgres.
+func (c *Checker) certain(_ context.Context, _ *policy.Subject, b *Binding, rel *wal.Relation) error {
+	return filters.Check(rel, b.Filter, c.locale)
 }
 
 // lacking returns what is wrong with a binding for a column that its relation does not

@@ -37,6 +37,13 @@ func Resolve(ctx context.Context, rel *wal.Relation, f Filter, l Locale, a Asker
 	return f, err
 }
 
+// Check says why a filter cannot work on a relation, as far as that can be told without
+// asking Postgres. Its errors are *BindError.
+func Check(rel *wal.Relation, f Filter, l Locale) error {
+	_, err := compile(rel, f, l.certainty())
+	return err
+}
+
 // Compare compares a column, which may end in a JSON path, with a literal of
 // its type, as the conditions of a filter do. It is for row-level security, so it
 // reads a bytea as Postgres does, not as clients write it. Errors are *BindError.

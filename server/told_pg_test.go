@@ -1,10 +1,13 @@
 package server
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"walcast/internal/devdb"
 )
@@ -112,6 +115,40 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 			"column_not_granted", "error", `GRANT SELECT ("body") ON "public"."messages" TO "anon";`,
 		},
 		{
+			"the table is dropped", onMessages, `drop table messages`,
+			`create table messages (id int primary key, channel_id int, body text); alter table messages replica identity full;
+				grant select on messages to anon; alter publication supabase_realtime add table messages`,
+			"unknown_table", "error", "",
+		},
+		{
+			"the table is renamed", onMessages, `alter table messages rename to notes`, `alter table notes rename to messages`,
+			"unknown_table", "error", "",
+		},
+		{
+			"the table gets another schema", onMessages, `create schema away; alter table messages set schema away`, `alter table away.messages set schema public`,
+			"unknown_table", "error", "",
+		},
+		{
+			"a column gets a type that a filter's value is none of", onBody,
+			`alter table messages alter body type int using 0`, `alter table messages alter body type text`,
+			"invalid_value", "error", "",
+		},
+		{
+			"UPDATE is published no more", onMessages + `,{"event":"UPDATE","schema":"public","table":"messages"}`,
+			`alter publication supabase_realtime set (publish = 'insert')`, `alter publication supabase_realtime set (publish = 'insert, update, delete, truncate')`,
+			"event_not_published", "ok", `ALTER PUBLICATION "supabase_realtime" SET (publish = 'insert, update');`,
+		},
+		{
+			"old rows have their key alone", onMessages + `,{"event":"DELETE","schema":"public","table":"messages","filter":"body=eq.b"}`,
+			`alter table messages replica identity default`, `alter table messages replica identity full`,
+			"replica_identity", "ok", `ALTER TABLE "public"."messages" REPLICA IDENTITY FULL;`,
+		},
+		{
+			"row-level security hides all rows", onMessages,
+			`alter table messages enable row level security`, `alter table messages disable row level security`,
+			"no_policy", "ok", `CREATE POLICY "readable by anon" ON "public"."messages" FOR SELECT TO "anon" USING (true);`,
+		},
+		{
 			"the publication is dropped", onMessages, `drop publication supabase_realtime`, `create publication supabase_realtime for table messages, other`,
 			"publication_missing", "error", `CREATE PUBLICATION "supabase_realtime" FOR TABLE "public"."messages";`,
 		},
@@ -140,6 +177,39 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAnEventStreamIsToldWhatBreaksItsBinding, and when it works again.
+func TestAnEventStreamIsToldWhatBreaksItsBinding(t *testing.T) {
+	db := appDatabase(t)
+	s := startServer(t, configFor(db))
+	response, err := http.Get("http://" + s.Addr() + "/realtime/v1/sse?topic=room&table=messages&apikey=" + token(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer response.Body.Close()
+	defer time.AfterFunc(patience, func() { response.Body.Close() }).Stop()
+	lines := bufio.NewScanner(response.Body)
+	hears := func(event, part string) {
+		t.Helper()
+		for last := ""; lines.Scan(); {
+			switch field, value, _ := strings.Cut(lines.Text(), ": "); {
+			case field == "event":
+				last = value
+			case field == "data" && last == event && strings.Contains(value, part):
+				return
+			}
+		}
+		t.Fatalf("the stream ends before %s with %s: %v", event, part, lines.Err())
+	}
+	hears("system", subscribed)
+	db.Exec(`alter publication supabase_realtime drop table messages`)
+	hears("system", `"status":"error","extension":"postgres_changes","channel":"room","code":"not_published"`)
+	db.Exec(`alter publication supabase_realtime add table messages`)
+	hears("system", subscribed)
+	db.Exec(`insert into messages values (1, 42, 'a')`)
+	hears("postgres_changes", `"body":"a"`)
 }
 
 // TestJoinsAreToldThatThePublicationIsMissing while the server runs, and when it works.
