@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/await"
 	"walcast/internal/devdb"
 	"walcast/migrations"
 )
@@ -30,7 +31,8 @@ func TestMigrateAtTheStart(t *testing.T) {
 	c := configFor(db)
 	c.Migrate = true
 	for range 2 { // the second time there is nothing to do
-		s := startServer(t, c)
+		log := await.NewOutput() // of the upkeep, which begins while the schema is made
+		s := launchLogging(t, c, slog.New(slog.NewTextHandler(log, nil))).await(t)
 		client := s.dial(t, "1.0.0")
 		client.send("1", "realtime:room", "phx_join", `{"config":{"broadcast":{"replication_ready":true}}}`)
 		if system := string(client.next("system").Payload); !strings.Contains(system, "Replication connection established") {
@@ -42,6 +44,9 @@ func TestMigrateAtTheStart(t *testing.T) {
 		}
 		if err := s.stop(); err != nil {
 			t.Fatalf("stop: %v", err)
+		}
+		if strings.Contains(log.String(), "partitions of realtime.messages not") {
+			t.Errorf("the start warns of the schema that it makes:\n%s", log)
 		}
 	}
 	var partitions int

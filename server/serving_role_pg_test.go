@@ -48,7 +48,12 @@ func grantTo(t *testing.T, db *devdb.DB, role string) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	serving, err := migrations.GrantTo(t.Context(), conn.Conn(), role)
+	grantBy(t, conn.Conn(), role)
+}
+
+func grantBy(t *testing.T, conn *pgx.Conn, role string) {
+	t.Helper()
+	serving, err := migrations.GrantTo(t.Context(), conn, role)
 	if err != nil || len(serving.Refused) > 0 {
 		t.Fatalf("GrantTo(%s) = %+v, %v", role, serving, err)
 	}
@@ -56,19 +61,43 @@ func grantTo(t *testing.T, db *devdb.DB, role string) {
 
 // TestTheRoleOfTheREADMEServesAll: it owns nothing and bypasses nothing. A
 // restrictive policy for everybody hides all from it that it may not pass by.
-func TestTheRoleOfTheREADMEServesAll(t *testing.T) { servesAll(t, "") }
+func TestTheRoleOfTheREADMEServesAll(t *testing.T) {
+	db := roomsDatabase(t)
+	servesAll(t, db, "", func(role string) { grantTo(t, db, role) })
+}
+
+// TestTheRoleOfTheREADMEServesWhatAnOwnerHasMigrated who is no superuser, and may
+// neither make roles nor give what it does not have itself.
+func TestTheRoleOfTheREADMEServesWhatAnOwnerHasMigrated(t *testing.T) {
+	db := devdb.Open(t)
+	devdb.SupabaseRoles(db)
+	owner := db.Name + "_owner"
+	db.Exec("create role " + owner + " login; alter database " + db.Name + " owner to " + owner)
+	conn, err := pgx.Connect(t.Context(), strings.Replace(db.DSN, "postgres@", owner+"@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := migrations.Apply(t.Context(), conn, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(rooms)
+	servesAll(t, db, "", func(role string) { grantBy(t, conn, role) })
+}
 
 // TestARoleThatRefusesRowSecurityServesAll: pg_dump's setting has Postgres refuse what
 // policies would filter, as if a right were missing.
-func TestARoleThatRefusesRowSecurityServesAll(t *testing.T) { servesAll(t, "row_security = off") }
-
-func servesAll(t *testing.T, setting string) {
-	t.Helper()
+func TestARoleThatRefusesRowSecurityServesAll(t *testing.T) {
 	db := roomsDatabase(t)
+	servesAll(t, db, "row_security = off", func(role string) { grantTo(t, db, role) })
+}
+
+func servesAll(t *testing.T, db *devdb.DB, setting string, grant func(role string)) {
+	t.Helper()
 	db.Exec(`create policy strict on realtime.messages as restrictive to public using (realtime.topic() = 'room') with check (realtime.topic() = 'room')`)
 	db.Exec(`insert into members values ('room', $1)`, userID(1))
 	role, config := servingRole(t, db, roomsConfig(db, seldom))
-	grantTo(t, db, role)
+	grant(role)
 	if setting != "" {
 		db.Exec("alter role " + role + " set " + setting)
 	}
