@@ -33,6 +33,9 @@ const cases = {
   'note=eq."O\'Brien, \\"x\\""': [1],
   'note=in.("a,b",plain)': [2, 4],
   'state=isdistinct.open': [2, 4],
+  'state=isdistinct.null': [1, 2, 3],
+  'n=isdistinct.null': [1, 2, 3],
+  'doc=not.isdistinct.null': [4],
   'note=not.like.pl%': [1, 4],
 }
 

@@ -25,10 +25,10 @@ async function published(t, server, columns, ...after) {
 }
 
 /** A channel that collects what it brings. */
-function listen(client, topic, { table, filter, config } = {}) {
+function listen(client, topic, { table, filter, resume, config } = {}) {
   const seen = { rows: [], heard: [], told: [] }
   const channel = client.channel(topic, config).broadcasts((message) => seen.heard.push(message)).system((message) => seen.told.push(message))
-  if (table) channel.rows({ event: 'INSERT', schema: 'public', table, ...(filter && { filter }) }, ({ record }) => seen.rows.push(record.id))
+  if (table) channel.rows({ event: 'INSERT', schema: 'public', table, ...(filter && { filter }), ...(resume && { resume }) }, ({ record }) => seen.rows.push(record.id))
   return Object.assign(seen, { channel, armed: (times = 1) => until(() => seen.told.filter((s) => s.message === 'Subscribed to PostgreSQL').length >= times, 'the bindings to work') })
 }
 
@@ -60,6 +60,22 @@ const features = {
     const one = listen(connect(anon), topicOf(), { table: 'nowhere' })
     await one.channel.join()
     await until(() => one.told.some(({ status, code }) => status === 'error' && code === 'unknown_table'), () => `why, have ${JSON.stringify(one.told)}`)
+  },
+
+  async 'goes on after warnings and `resync_required`'({ t, server, connect }) {
+    const todos = await published(t, server, 'id int primary key, note text', 'alter table TABLE enable row level security',
+      `create policy raising on TABLE for select to anon using (case when note = 'bad' then 1 / (id - id) > 0 else true end)`)
+    const one = listen(connect(anon), topicOf(), { table: todos, resume: { from: '0/1:0' } })
+    await one.channel.join()
+    await until(() => one.told.some(({ message }) => message.startsWith('resync_required: ')), 'the resync')
+    await one.armed()
+    await database.query(`insert into ${todos} values (1, 'bad')`)
+    await until(() => one.told.some(({ code }) => code === 'policy_raised'), 'the warning')
+    await database.query(`insert into ${todos} values (2, 'good')`)
+    await until(() => one.rows.length > 0, 'the row')
+    assert.deepEqual([one.rows, one.channel.inner.state], [[2], 'joined'])
+    assert.deepEqual(one.told.filter(({ status }) => status !== 'ok'), [])
+    assert.equal(one.told.filter(({ message }) => message === 'Subscribed to PostgreSQL').length, 1) // it has not joined again
   },
 
   async broadcasts({ connect }) {
