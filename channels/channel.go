@@ -159,7 +159,9 @@ func (c *channel) Address() protocol.Address { return c.address }
 func (c *channel) Push(frames ...*protocol.Frame) bool { return c.rows.Push(frames...) }
 
 // PushAt is Push of what f makes of where the channel is.
-func (c *channel) PushAt(f func(at changelog.Standing) []*protocol.Frame) bool { return c.rows.PushAt(f) }
+func (c *channel) PushAt(f func(at changelog.Standing) []*protocol.Frame) bool {
+	return c.rows.PushAt(f)
+}
 
 // pulse pushes the sign of life of an event stream, with the position up to
 // which it has sent everything if it has bindings.
