@@ -27,15 +27,9 @@ func newRelationIndex(rel *wal.Relation) *relationIndex {
 
 // file files a selector under an expression.
 func (ri *relationIndex) file(id selectorID, w where) {
-	conjuncts := []Expr{w.expr}
-	switch e := w.expr.(type) {
-	case constant:
-		if Truth(e) != True {
-			return // no row matches
-		}
-		conjuncts = nil
-	case conjunction:
-		conjuncts = e
+	conjuncts, possible := conjunctsOf(w.expr)
+	if !possible {
+		return
 	}
 	ei := ri.forEvents(w.events)
 	chosen, ok := ei.choose(candidates(conjuncts))
@@ -49,6 +43,18 @@ func (ri *relationIndex) file(id selectorID, w where) {
 	for _, p := range chosen.postings {
 		ei.column(p).buckets(p, func(b *bucket) { ri.put(id, b, rest) })
 	}
+}
+
+// conjunctsOf returns the parts of an expression that must all be true of a row, none if
+// every row matches. It is not possible for any row to match a constant other than True.
+func conjunctsOf(e Expr) (conjuncts []Expr, possible bool) {
+	switch e := e.(type) {
+	case constant:
+		return nil, Truth(e) == True
+	case conjunction:
+		return e, true
+	}
+	return []Expr{e}, true
 }
 
 // put puts a selector into a bucket with the conjuncts that are left to evaluate.
