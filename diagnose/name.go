@@ -6,7 +6,21 @@ import (
 
 	"walcast/filters"
 	"walcast/protocol"
+	"walcast/replication/catalog"
 )
+
+// ParseTable reads the name of a table as bindings have it: schema.table, or the table
+// alone for schema public.
+func ParseTable(text string) (catalog.TableName, error) {
+	schema, table, found := strings.Cut(text, ".")
+	if !found {
+		schema, table = "public", text
+	}
+	if schema == "" || table == "" || len(schema) > protocol.MaxIdentifier || len(table) > protocol.MaxIdentifier || !protocol.IsName(text) {
+		return catalog.TableName{}, fmt.Errorf("want a table as schema.table, got %q", text)
+	}
+	return catalog.TableName{Schema: schema, Table: table}, nil
+}
 
 // unnameable returns why no database can have a schema, table or column that a
 // binding names, or nil if one may. Such names are refused before they reach Postgres

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -65,6 +66,10 @@ type AskError struct {
 }
 
 func (e *AskError) Error() string { return e.Message }
+
+// Text is the error as it was raised, which may quote rows. It is for the owner of the
+// database alone.
+func (e *AskError) Text() string { return cmp.Or(e.text, e.Message) }
 
 // Cure returns the SQL after which Postgres would answer, "" where none is known.
 func (e *AskError) Cure() string { return e.cure }

@@ -1,10 +1,8 @@
 package fanout
 
 import (
-	"slices"
 	"strings"
 
-	"walcast/filters"
 	"walcast/policy"
 	"walcast/replication/rowjson"
 	"walcast/replication/wal"
@@ -37,43 +35,23 @@ func (b *binding) see(view *policy.View, table *tableState) *columnSet {
 	}
 	b.view = view
 	b.columns = table.columnSet(columnKey{
-		mask: b.mask(view), denied: view.Denied, blocked: b.filterBlocked(view),
-		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString}, identity: b.goesByIdentity(view.Relation),
+		mask: maskOf(b.Shows(view)), denied: view.Denied, blocked: len(b.Withheld(view)) > 0,
+		encoding: rowjson.Encoding{Strings: b.Spec.Int8AsString}, identity: b.GoesByIdentity(view.Relation),
 	})
 	return b.columns
 }
 
-// mask is what the role may see, limited to the selected columns and the key.
-func (b *binding) mask(view *policy.View) string {
+// maskOf is a set of columns as a key has it.
+func maskOf(shown []bool) string {
 	var mask strings.Builder
-	identity := b.goesByIdentity(view.Relation)
-	for i, c := range view.Relation.Columns {
-		shown := view.Columns[i] && (b.Spec.Select == nil || c.Key || identity && c.Identity || slices.Contains(b.Spec.Select, c.Name))
-		if shown {
+	for _, is := range shown {
+		if is {
 			mask.WriteByte('1')
 		} else {
 			mask.WriteByte('0')
 		}
 	}
 	return mask.String()
-}
-
-// goesByIdentity reports whether the client tells rows apart by the replica identity:
-// it has a snapshot of a table without a primary key.
-func (b *binding) goesByIdentity(rel *wal.Relation) bool {
-	return b.Spec.WantsSnapshot() && rel.ReplicaIdentity == wal.IdentityIndex && !rel.HasKey()
-}
-
-// filterBlocked reports whether the filter reads columns that the role may not
-// see, and so could tell of their values. Such a filter is refused at join;
-// this is for grants that change later.
-func (b *binding) filterBlocked(view *policy.View) bool {
-	for _, i := range filters.Columns(view.Relation, b.Filter) {
-		if !view.Columns[i] {
-			return true
-		}
-	}
-	return false
 }
 
 func newColumnSet(rel *wal.Relation, k columnKey) *columnSet {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"walcast/diagnose"
 	"walcast/diagnose/doctor"
 	"walcast/replication"
 	"walcast/server"
@@ -68,7 +69,7 @@ func (c *doctorCmd) config() (config server.Config, s doctor.Scope, err error) {
 	r.Slot, r.SlotWarnBytes, r.SlotFailover, r.Publications = c.Slot, int64(c.SlotWarnSize), c.SlotFailover, c.Publication
 	config.Replication, config.Log.Bytes = r, int64(c.LogSize)
 	for _, text := range c.Table {
-		name, err := doctor.ParseTable(text)
+		name, err := diagnose.ParseTable(text)
 		if err != nil {
 			return config, s, wrong("table", "%v", err)
 		}

@@ -5,14 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/diagnose"
 	"walcast/policy"
-	"walcast/protocol"
 	"walcast/replication"
 	"walcast/replication/catalog"
 )
@@ -43,19 +41,6 @@ type Config struct {
 type Scope struct {
 	Tables []catalog.TableName // none is all published ones, and those that roles may read
 	Roles  []string            // none is anon and authenticated, or those that walcast may become
-}
-
-// ParseTable reads the name of a table as bindings have it: schema.table, or the table
-// alone for schema public.
-func ParseTable(text string) (catalog.TableName, error) {
-	schema, table, found := strings.Cut(text, ".")
-	if !found {
-		schema, table = "public", text
-	}
-	if schema == "" || table == "" || len(schema) > protocol.MaxIdentifier || len(table) > protocol.MaxIdentifier || !protocol.IsName(text) {
-		return catalog.TableName{}, fmt.Errorf("want a table as schema.table, got %q", text)
-	}
-	return catalog.TableName{Schema: schema, Table: table}, nil
 }
 
 // openFor is how long a transaction has been open that is told of.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/diagnose"
@@ -221,61 +220,22 @@ func (j *joins) judged(ctx context.Context, t table, role string) (Finding, erro
 	return Finding{}, nil
 }
 
-// whySQL lists what policies of a table depend on that Postgres has to look at: other
-// tables, and functions that are more than an expression in SQL, or take arguments.
-const whySQL = `
-	select p.polname::text,
-		array(select distinct d.refobjid::regclass::text from pg_depend d where d.classid = 'pg_policy'::regclass and d.objid = p.oid
-			and d.refclassid = 'pg_class'::regclass and d.refobjid <> p.polrelid order by 1),
-		array(select distinct f.oid::regprocedure::text from pg_depend d join pg_proc f on f.oid = d.refobjid join pg_language l on l.oid = f.prolang
-			where d.classid = 'pg_policy'::regclass and d.objid = p.oid and d.refclassid = 'pg_proc'::regclass
-				and (f.pronargs > 0 or l.lanname <> 'sql' or f.provolatile = 'v' or f.prosrc ~* '\mfrom\M') order by 1)
-	from pg_policy p where p.polrelid = $1 and p.polname = any ($2) order by 1`
-
 // why says why Postgres is asked about policies.
 func (j *joins) why(ctx context.Context, t table, policies []string) (string, error) {
-	rows, err := j.pool.Query(ctx, whySQL, t.oid, policies)
-	if err != nil {
-		return "", err
+	all, err := diagnose.Asked(ctx, j.pool, t.oid, policies)
+	texts := make([]string, len(all))
+	for i, a := range all {
+		texts[i] = a.String()
 	}
-	var name string
-	var tables, functions, all []string
-	_, err = pgx.ForEachRow(rows, []any{&name, &tables, &functions}, func() error {
-		var causes []string
-		if len(tables) > 0 {
-			causes = append(causes, "reads "+strings.Join(tables, ", "))
-		}
-		if len(functions) > 0 {
-			causes = append(causes, "calls "+strings.Join(functions, ", "))
-		}
-		if len(causes) == 0 {
-			causes = []string{"compares in a way that only Postgres can decide"}
-		}
-		all = append(all, "policy "+quote(name)+" "+strings.Join(causes, " and "))
-		return nil
-	})
-	return strings.Join(all, "; "), err
+	return strings.Join(texts, "; "), err
 }
-
-// offer is how a text ends that goes on with the fix.
-var offer = regexp.MustCompile(`[:.]? (To (get|see|show)[a-z ]*|Cure): $`)
 
 // finding is what a join is told, as a finding about the table: without what the fix
 // repeats.
 func (t table) finding(p protocol.Problem) Finding {
-	reason := p.Message
-	for _, prefix := range []string{protocol.Warning(""), "No snapshot of " + quote(t.schema, t.name) + ": "} {
-		reason = strings.TrimPrefix(reason, prefix)
-	}
-	if said := p.Fix; said != "" || p.Cost != "" {
-		if said == "" {
-			said = p.Cost
-		}
-		reason = strings.TrimRight(offer.ReplaceAllString(strings.TrimSuffix(reason, said), ""), ". ")
-	}
 	v := Problem
 	if p.Code == protocol.CodeNoKey {
 		v = Warning
 	}
-	return found(v, p.Code, Table, t.qualified(), "%s", reason).cured(p.Fix, p.Cost, quote(t.owner))
+	return found(v, p.Code, Table, t.qualified(), "%s", diagnose.Reason(p, t.schema, t.name)).cured(p.Fix, p.Cost, quote(t.owner))
 }

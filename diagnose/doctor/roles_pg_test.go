@@ -1,10 +1,7 @@
 package doctor
 
 import (
-	"strings"
 	"testing"
-
-	"walcast/replication/catalog"
 )
 
 // TestARoleThatIsNotThereIsCuredInTwoSteps: it is made, and then walcast may become it.
@@ -31,18 +28,5 @@ func TestRolesOfOtherNamesAreFound(t *testing.T) {
 	l.want(r, aboutT(OK, "join", `role "app_user" gets the changes of all its rows`))
 	if len(r.of("unknown_role")) > 0 {
 		t.Errorf("it still asks for other roles: %s", r)
-	}
-}
-
-func TestParseTable(t *testing.T) {
-	for text, want := range map[string]catalog.TableName{"todos": {Schema: "public", Table: "todos"}, "app.Orders": {Schema: "app", Table: "Orders"}, "app.a.b": {Schema: "app", Table: "a.b"}} {
-		if got, err := ParseTable(text); err != nil || got != want {
-			t.Errorf("ParseTable(%q) = %+v, %v; want %+v", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", ".", "app.", ".t", "a\x00b", strings.Repeat("x", 64)} {
-		if got, err := ParseTable(text); err == nil {
-			t.Errorf("ParseTable(%q) = %+v; want an error", text, got)
-		}
 	}
 }

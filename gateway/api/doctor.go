@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"walcast/diagnose"
 	"walcast/diagnose/doctor"
 	"walcast/protocol"
 	"walcast/replication/catalog"
@@ -72,7 +73,7 @@ func readScope(query url.Values) (s doctor.Scope, err error) {
 	}
 	for _, text := range query["table"] {
 		var name catalog.TableName
-		if name, err = doctor.ParseTable(text); err != nil {
+		if name, err = diagnose.ParseTable(text); err != nil {
 			return s, err
 		}
 		s.Tables = append(s.Tables, name)
