@@ -3,12 +3,9 @@ package diagnose
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"walcast/protocol"
 )
 
 // AskedPolicy is a policy that Postgres is asked about, and why: what it does, such as
@@ -60,28 +57,4 @@ func Asked(ctx context.Context, db querier, relation uint32, policies []string) 
 		return nil, fmt.Errorf("look what policies depend on: %w", err)
 	}
 	return all, nil
-}
-
-var (
-	// offer is how a text ends that goes on with the fix.
-	offer = regexp.MustCompile(`[:.]? (To (get|see|show)[a-z ]*|Cure): $`)
-	// refusal is how a text begins that has what Postgres has said behind it.
-	refusal = regexp.MustCompile(`(?s)^Unable to subscribe to changes with given parameters\. An exception happened so please check your connect parameters: .*\. Exception: `)
-)
-
-// Reason is the message of a problem of a table for whoever knows the binding, without what
-// the fix repeats.
-func Reason(p protocol.Problem, schema, table string) string {
-	reason := p.Message
-	for _, prefix := range []string{protocol.Warning(""), "No snapshot of " + quote(schema, table) + ": "} {
-		reason = strings.TrimPrefix(reason, prefix)
-	}
-	reason = refusal.ReplaceAllString(reason, "")
-	if said := p.Fix; said != "" || p.Cost != "" {
-		if said == "" {
-			said = p.Cost
-		}
-		reason = strings.TrimRight(offer.ReplaceAllString(strings.TrimSuffix(reason, said), ""), ". ")
-	}
-	return reason
 }

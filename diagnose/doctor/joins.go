@@ -80,16 +80,7 @@ func (j *joins) unpublished(ctx context.Context, name catalog.TableName) ([]Find
 	if err != nil {
 		return nil, err
 	}
-	reasons := map[string]string{
-		protocol.CodeUnknownTable:       "there is no such table",
-		protocol.CodeNotATable:          "it is no table: only tables have changes, and those that a view reads are to be bound to",
-		protocol.CodePublicationMissing: "it is not published, as there is no publication",
-	}
-	reason := reasons[p.Code]
-	if reason == "" {
-		reason = "it is not published, so that no changes come of it"
-	}
-	return []Finding{problem(p.Code, Table, name.Schema+"."+name.Table, "%s", reason).cured(p.Fix, p.Cost, "the owner of the publication and the table")}, nil
+	return []Finding{problem(p.Code, Table, name.Schema+"."+name.Table, "%s", diagnose.ReasonUnpublished(p.Code)).cured(p.Fix, p.Cost, "the owner of the publication and the table")}, nil
 }
 
 // join checks a published table for a role.
