@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -216,4 +217,47 @@ func (c Catalog) Publishes(ctx context.Context, schema, table string) (map[uint3
 		return nil, fmt.Errorf("look for what is published of %q.%q: %w", schema, table, err)
 	}
 	return partly, nil
+}
+
+// RowFilter is the row filter of a publication for a table: SQL that has nothing but
+// built-in functions, operators and types in it.
+type RowFilter struct {
+	Publication, Text string
+	Columns           []int16 // numbers of the columns that it may read
+}
+
+// rowFiltersQuery reads through jsonb what exists from 15 on only. A name that is in the
+// text counts for a column that is read.
+const rowFiltersQuery = `
+	select t.pubname::text, to_jsonb(t) ->> 'rowfilter',
+		array(select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+			and strpos(to_jsonb(t) ->> 'rowfilter', quote_ident(a.attname)) > 0 order by 1)
+	from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	join pg_publication_tables t on t.schemaname = n.nspname and t.tablename = c.relname
+	join pg_publication p on p.pubname = t.pubname
+	where c.oid = $2 and t.pubname = any ($1) and case $3 when 'INSERT' then p.pubinsert when 'UPDATE' then p.pubupdate else p.pubdelete end
+	order by 1`
+
+// RowFilters returns the row filters that decide which INSERT, UPDATE or DELETE of a
+// relation is published. There is none where a publication has them all.
+func (c Catalog) RowFilters(ctx context.Context, relation uint32, op wal.Operation) (all []RowFilter, err error) {
+	rows, err := c.db.Query(ctx, rowFiltersQuery, c.publications, relation, op.String())
+	hasAll := false
+	if err == nil {
+		var f RowFilter
+		var text *string
+		_, err = pgx.ForEachRow(rows, []any{&f.Publication, &text, &f.Columns}, func() error {
+			if hasAll = hasAll || text == nil; !hasAll {
+				all = append(all, RowFilter{f.Publication, *text, slices.Clone(f.Columns)})
+			}
+			return nil
+		})
+	}
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("look for row filters of relation %d: %w", relation, err)
+	case hasAll:
+		return nil, nil
+	}
+	return all, nil
 }
