@@ -287,3 +287,16 @@ func TestConfigNamesWhatIsWrong(t *testing.T) {
 		t.Errorf("the error repeats a secret: %v", err)
 	}
 }
+
+// TestReadLooksAtNothing but the claims: whoever asks knows that nobody has verified them.
+func TestReadLooksAtNothing(t *testing.T) {
+	claims := base64.RawURLEncoding.EncodeToString([]byte(`{"role":"member","sub":"u","exp":1}`))
+	head := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))
+	got, err := Read(" " + head + "." + claims + ".\n")
+	if err != nil || got.Role != "member" || got.Subject != "u" || string(got.Raw) != `{"role":"member","sub":"u","exp":1}` {
+		t.Errorf("it reads %+v, %v", got, err)
+	}
+	if got, err := Read("secret.token.x"); err == nil || err.Error() != "The token provided is not a valid JWT" {
+		t.Errorf("of what is no token it reads %+v, %v", got, err)
+	}
+}
