@@ -121,7 +121,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	}
 	return api.New(limits, api.Parts{
 		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
-		Doctor: p.examine, Page: p.config.Page, LogLevel: p.config.LogLevel,
+		Doctor: p.examine, Explain: p.explain, Page: p.config.Page, LogLevel: p.config.LogLevel,
 		Self: p.self, Nodes: p.nodes, Newer: p.newer,
 	})
 }

@@ -54,6 +54,7 @@ type Parts struct {
 	Verifier *auth.Verifier
 	Status   func() replication.Status // for /readyz
 	Doctor   Doctor
+	Explain  Explain
 	Metrics  prometheus.Gatherer
 	LogLevel *slog.LevelVar        // nil if it cannot be changed
 	Page     http.Handler          // answers all other requests; nil for none
@@ -81,6 +82,7 @@ func (a *API) Handler() http.Handler {
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
 	examined := newExaminations(a.parts.Doctor, requests)
+	explained := newExplanations(a.parts.Explain, requests)
 	nodes := &nodes{list: a.parts.Nodes, requests: requests}
 	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
@@ -93,6 +95,7 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/cluster", cors(reading(nodes.get)))
 		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
 		mux.Handle(prefix+"/api/doctor", serving(reading(examined.get)))
+		mux.Handle(prefix+"/api/explain", serving(http.HandlerFunc(explained.answer)))
 		mux.Handle(prefix+"/api/tenants/{tenant}/health", cors(reading(tenantHealth(requests, state, a.parts.Self))))
 	}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))

@@ -1,5 +1,5 @@
 // Package api has the HTTP endpoints beside the sockets: broadcasts, presence,
-// health, readiness, metrics, and what doctor finds in the database.
+// health, readiness, metrics, what doctor finds in the database, and why clients get rows or not.
 //
 // It knows tokens and what a request may ask for. It knows nothing of sessions,
 // queues or SQL: what it needs of the gateway and of channels it declares as small

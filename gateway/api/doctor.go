@@ -25,13 +25,11 @@ var tooManyExaminations = message(http.StatusTooManyRequests, "Too Many Requests
 type examinations struct {
 	doctor   Doctor
 	requests *requests
-	turn     chan struct{} // has one element, which whoever examines takes out
+	turn     turn
 }
 
 func newExaminations(d Doctor, rs *requests) *examinations {
-	e := &examinations{doctor: d, requests: rs, turn: make(chan struct{}, 1)}
-	e.turn <- struct{}{}
-	return e
+	return &examinations{doctor: d, requests: rs, turn: newTurn()}
 }
 
 // get answers with a doctor.Report. ?table=schema.table and ?role=name, which may be
@@ -53,12 +51,10 @@ func (e *examinations) examine(r *http.Request) response {
 	if err != nil {
 		return message(http.StatusBadRequest, "Bad Request: "+err.Error())
 	}
-	select {
-	case <-e.turn:
-		defer func() { e.turn <- struct{}{} }()
-	default:
+	if !e.turn.take() {
 		return tooManyExaminations
 	}
+	defer e.turn.giveBack()
 	report, err := e.doctor(r.Context(), scope)
 	if err != nil {
 		return message(http.StatusServiceUnavailable, "Service Unavailable: "+err.Error())
