@@ -30,6 +30,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Serve a database's changes to clients."`
 	Dev     devCmd     `cmd:"" help:"Try it: serve a private throwaway Postgres with demo tables and keys."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what is wrong with a database, and the SQL that mends it. Exit code 0: nothing, 1: something, 2: it could not look."`
+	Explain explainCmd `cmd:"" help:"Say why a client does, or does not, get the rows of a table, or one of them. Exit code 0: it does, 1: it does not, 2: it could not look."`
 	Health  healthCmd  `cmd:"" help:"Ask a running server whether it is ready, as the check of a container does. Exit code 0: it is."`
 	Tail    tailCmd    `cmd:"" help:"Print what comes, as a client that may see it: rows, broadcasts, who is present."`
 	Migrate migrateCmd `cmd:"" help:"Make the optional schema realtime, as the database's owner: private channels, and messages from SQL."`
