@@ -71,6 +71,9 @@ func (j *Judge) Policies() (all []Clause) {
 	return all
 }
 
+// Unsent are the columns that a clause reads and that are not published.
+func (j *Judge) Unsent(c Clause) []string { return newStatements(j.relation, j.alone(c)).unsent }
+
 // Holds evaluates a clause on the values of a row. An *AskError is what Postgres raised, or
 // says why it cannot be asked; any other error means that it did not answer.
 func (j *Judge) Holds(ctx context.Context, c Clause, row wal.Row) (filters.Truth, error) {

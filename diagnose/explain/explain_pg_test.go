@@ -40,6 +40,8 @@ func TestAnswers(t *testing.T) {
 		"asked-row":                   {ofMine("orders", "note=like.o%", "", `{"id":1,"org":"a","note":"one"}`), GetsRow},
 		"asked-hides":                 {ofMine("orders", "", "", `{"id":1,"org":"b"}`), GetsNothing},
 		"policy-raises":               {ofMine("raising", "", "", `{"id":1,"note":"x"}`), GetsNothing},
+		"by-key-is-found":             {ofMine("derived", "", "", `{"id":1,"owner":"`+mine+`"}`), GetsRow},
+		"by-key-is-not-found":         {ofMine("derived", "", "", `{"id":2,"owner":"`+mine+`"}`), GetsNothing},
 		"no-policy":                   {ofMine("bare", "", "", `{"id":1}`), GetsNothing},
 		"no-policy-without-row":       {ofMine("bare", "", "", ""), GetsNothing},
 		"no-select":                   {ofMine("closed", "", "", `{"id":1}`), GetsEvent},

@@ -50,6 +50,8 @@ const tables = `
 	create table raising (id int primary key, note text);
 	alter table raising enable row level security;
 	create policy boom on raising for select using (boom(note));
+	create table derived (id int primary key, owner uuid, known boolean generated always as (owner is not null) stored);
+	alter table derived enable row level security; create policy known on derived for select using (known); insert into derived values (1, '` + mine + `');
 	create table bare (id int primary key); alter table bare enable row level security;
 	create table closed (id int primary key, note text);
 	create table keyless (id int primary key, note text);
@@ -58,9 +60,9 @@ const tables = `
 	create table unpublished (id int primary key);
 	create schema app; create table app.away (id int primary key); create table app.guarded (id int primary key);
 	alter table app.guarded enable row level security; create policy all_of on app.guarded for select using (true);
-	grant select on plain, notes, whole, members, orders, raising, bare, inserts, unpublished, app.away, app.guarded to anon, authenticated;
+	grant select on plain, notes, whole, members, orders, raising, derived, bare, inserts, unpublished, app.away, app.guarded to anon, authenticated;
 	grant select (note) on keyless to authenticated; grant select (id, note) on partial to authenticated;
-	create publication rows for table plain, notes, whole, orders, raising, bare, closed, keyless, partial, app.away, app.guarded;
+	create publication rows for table plain, notes, whole, orders, raising, derived, bare, closed, keyless, partial, app.away, app.guarded;
 	create publication more for table inserts with (publish = 'insert')`
 
 // newLab is a lab with tables and what the statements make.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"walcast/diagnose"
 	"walcast/filters"
@@ -72,8 +73,15 @@ func (x *explanation) rules() (all []Expression) {
 
 // askedOf says why Postgres is asked.
 func (x *explanation) askedOf(ctx context.Context, v *Visibility) error {
+	unsent := map[string][]string{}
+	for _, p := range x.judge.Policies() {
+		unsent[p.Name] = x.judge.Unsent(p)
+	}
 	why, err := diagnose.Asked(ctx, x.config.Pool, x.view.Relation.OID, x.policy.Undecided(x.view, x.subject))
 	for _, a := range why {
+		if columns := unsent[a.Name]; len(columns) > 0 {
+			a.Why = "reads " + strings.Join(columns, ", ") + ", which is not published: the row is looked up by its key"
+		}
 		v.Asked = append(v.Asked, Asked{Name: a.Name, Why: a.Why})
 	}
 	return err
