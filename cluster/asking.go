@@ -15,7 +15,7 @@ const askLimit = time.Second
 // the format number in front.
 func (b *Bus) Publish(subject string, data []byte) {
 	if l := b.link.Load(); l != nil {
-		b.sending.add(&nats.Msg{Subject: l.prefix + "." + subject, Data: data})
+		_ = b.sending.add(&nats.Msg{Subject: l.prefix + "." + subject, Data: data}) // what is lost is asked for again
 	}
 }
 

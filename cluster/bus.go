@@ -38,9 +38,16 @@ type Bus struct {
 	members members
 	sending *sending
 	answer  func(question []byte) []byte
+	connection
+}
 
-	link   atomic.Pointer[link]
-	linked chan struct{} // closed when link is there
+// connection is what is known of the way to the bus, without asking the library, which
+// may wait for the network.
+type connection struct {
+	link    atomic.Pointer[link]
+	linked  chan struct{} // closed when link is there
+	online  atomic.Bool   // it is connected
+	largest atomic.Int64  // message in bytes that it takes, 0 if that is not known
 }
 
 // link is the connection of a bus, and what its subjects begin with.
@@ -54,7 +61,7 @@ type link struct {
 // neither may block for long.
 func New(c Config, slot string, self func() Node, answer func(question []byte) []byte, logger *slog.Logger, reg prometheus.Registerer) *Bus {
 	b := &Bus{
-		config: c, slot: slot, run: rand.Text(), self: self, answer: answer, linked: make(chan struct{}),
+		config: c, slot: slot, run: rand.Text(), self: self, answer: answer, connection: connection{linked: make(chan struct{})},
 		logger: logger.With("component", "cluster"),
 	}
 	b.metrics = newMetrics(reg, b)
@@ -112,7 +119,9 @@ func (b *Bus) options() []nats.Option {
 		nats.Name("walcast"), nats.NoEcho(), nats.IgnoreAuthErrorAbort(), nats.Timeout(connectLimit), nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectBufSize(-1),
 		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(pingsOut),
+		nats.ConnectHandler(b.connects),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			b.online.Store(false)
 			if err != nil {
 				b.logger.Warn("connection to the cluster's bus lost", "err", b.redacted(err))
 			}
@@ -120,13 +129,22 @@ func (b *Bus) options() []nats.Option {
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) {
 			b.logger.Warn("cluster's bus cannot be connected to, trying again", "err", b.redacted(err))
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { b.logger.Info("connected to the cluster's bus again") }),
+		nats.ReconnectHandler(func(conn *nats.Conn) {
+			b.connects(conn)
+			b.logger.Info("connected to the cluster's bus again")
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.failed(err) }),
 	}
 	if file := b.config.NATSCredentialsFile; file != "" {
 		options = append(options, nats.UserCredentials(file))
 	}
 	return options
+}
+
+// connects notes that the bus is there, and what it takes.
+func (b *Bus) connects(conn *nats.Conn) {
+	b.largest.Store(conn.MaxPayload())
+	b.online.Store(true)
 }
 
 // failed takes note of an error that no call has returned.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -10,6 +11,9 @@ import (
 // mostWaiting is how many bytes may wait to be sent. What comes while there are more
 // is lost: whoever sends must not wait for the bus.
 const mostWaiting = 32 << 20
+
+// errFull is why a message is not sent while too much waits.
+var errFull = errors.New("the cluster's bus is too slow: too much waits to be sent")
 
 // sending is the messages that wait to be sent, in order. It is safe for concurrent
 // use.
@@ -24,8 +28,8 @@ type sending struct {
 
 func newSending(m *metrics) *sending { return &sending{metrics: m, wake: make(chan struct{}, 1)} }
 
-// add has a message sent. Its data must not change any more.
-func (s *sending) add(m *nats.Msg) {
+// add has a message sent, unless too much waits. Its data must not change any more.
+func (s *sending) add(m *nats.Msg) error {
 	s.mu.Lock()
 	isFull := s.bytes+len(m.Data) > mostWaiting
 	if !isFull {
@@ -35,12 +39,13 @@ func (s *sending) add(m *nats.Msg) {
 	s.mu.Unlock()
 	if isFull {
 		s.metrics.lost.Inc()
-		return
+		return errFull
 	}
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
+	return nil
 }
 
 func (s *sending) take() []*nats.Msg {
