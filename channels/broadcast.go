@@ -42,8 +42,10 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 		return "", err
 	}
 	if keep == 0 {
-		c.member.Broadcast(b)
-		return "", nil
+		return "", c.member.Broadcast(b)
+	}
+	if err := h.topics.Fits(b); err != nil {
+		return "", err
 	}
 	if err := c.access.mayStore(ctx); err != nil {
 		return "", err
@@ -53,8 +55,7 @@ func (c *channel) relay(ctx context.Context, m protocol.Message) (id string, err
 	if err != nil {
 		return "", err
 	}
-	c.member.BroadcastStored(stored)
-	return stored.ID, nil
+	return stored.ID, c.member.BroadcastStored(stored)
 }
 
 // relayed is a client's message as its receivers get it. A text payload that is

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/channels/live"
+	"walcast/channels/spread"
 	"walcast/channels/topics"
 	"walcast/filters"
 	"walcast/presence"
@@ -106,6 +107,9 @@ type Database struct {
 	Feed func() Feed
 	// Archive is where replays come from; nil refuses them.
 	Archive topics.Archive
+	// Bus leads to the other nodes of the cluster, to whose clients broadcasts go too; nil
+	// without one.
+	Bus spread.Bus
 	// SharedClients says that clients have other servers of the same log to go to: one with
 	// a client_id that is not known here may be one of theirs, and is told to resync.
 	SharedClients bool

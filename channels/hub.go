@@ -13,6 +13,7 @@ import (
 	"walcast/channels/fanout"
 	"walcast/channels/live"
 	"walcast/channels/resume"
+	"walcast/channels/spread"
 	"walcast/channels/topics"
 	"walcast/diagnose"
 	"walcast/internal/heavy"
@@ -32,12 +33,18 @@ type Hub struct {
 	logger  *slog.Logger
 	metrics *metrics
 	fanout  *fanout.Fanout
-	topics  *topics.Topics
 	rooms   *presence.Rooms
 	clients *resume.Clients
 	roster  *roster
 	heavy   *heavy.Work
+	broadcasts
 	tasks
+}
+
+// broadcasts are the topics, and the other nodes that have members of them.
+type broadcasts struct {
+	topics *topics.Topics
+	spread *spread.Spread // nil without a cluster
 }
 
 // NewHub returns a hub; nothing runs before Run. tables answers which tables
@@ -58,10 +65,10 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	h.progress = live.NewTracker(log, live.Database{Moment: tables.Moment, Flush: c.Flush}, reg)
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
 	registerArming(reg, h.arming)
-	h.topics = topics.New(topics.Config{
+	h.broadcasts = newBroadcasts(topics.Config{
 		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
-	}, logger, reg)
+	}, c.Bus, logger, reg)
 	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, Shared: c.SharedClients, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	keys := live.NewKeys(c.ViewKeys)
 	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
@@ -71,6 +78,24 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		ViewRecheck: c.ViewRecheck, Raised: diagnose.Raised, Resynced: h.metrics.resynced, Heavy: h.heavy,
 	}, log, p, sqlMessages{h.topics}, logger, reg)
 	return h
+}
+
+// newBroadcasts are those of this node alone without a bus.
+func newBroadcasts(c topics.Config, bus spread.Bus, logger *slog.Logger, reg prometheus.Registerer) (b broadcasts) {
+	if bus != nil {
+		b.spread = spread.New(bus, logger, reg)
+		c.Nodes = b.spread
+	}
+	b.topics = topics.New(c, logger, reg)
+	return b
+}
+
+// run brings broadcasts to and from other nodes, if there are some.
+func (b broadcasts) run(ctx context.Context) error {
+	if b.spread == nil {
+		return nil
+	}
+	return b.spread.Run(ctx, b.topics)
 }
 
 // newSnapshots are those that bindings ask for, nil without a pool for them.
@@ -119,7 +144,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer h.save(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	h.tasks.start(ctx, g)
-	for _, run := range []func(context.Context) error{h.fanout.Run, h.rooms.Run, h.forget} {
+	for _, run := range []func(context.Context) error{h.fanout.Run, h.rooms.Run, h.forget, h.broadcasts.run} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()

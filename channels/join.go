@@ -165,6 +165,7 @@ func (j *joining) register(ctx context.Context) error {
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
 		Replays: j.asked.Replay != nil, Returning: j.returning(known),
 	})
+	ch.member.Settle(ctx)
 	ch.bookmark.Listen(ch.member.HeardAtJoin())
 	if ch.access.isBarred() {
 		ch.bookmark.Bar()
@@ -176,6 +177,7 @@ func (j *joining) register(ctx context.Context) error {
 		ch.access.release()
 		return err
 	}
+	ch.member.Alarm(ch.rows)
 	if len(j.bindings) > 0 {
 		h.policy.Glance(ctx) // what commits after the reply is younger than what is known of access
 	}

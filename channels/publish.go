@@ -101,13 +101,15 @@ func (p *Publisher) Store(ctx context.Context, b Publication, keep protocol.Pers
 	case !may:
 		return "", protocol.RefuseStore(b.Topic)
 	}
+	if err := p.hub.topics.Fits(b.Broadcast); err != nil {
+		return "", err
+	}
 	topic := protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: true}
 	stored, err := p.hub.store(ctx, p.subject, topic, topics.Stored{Event: b.Event, Encoding: b.Encoding, Payload: b.Payload}, keep)
 	if err != nil {
 		return "", err
 	}
-	p.hub.topics.PublishStored(topic, stored)
-	return stored.ID, nil
+	return stored.ID, p.hub.topics.PublishStored(topic, stored)
 }
 
 // store keeps a message for replays before it is sent, so that no receiver has
@@ -122,9 +124,9 @@ func (h *Hub) store(ctx context.Context, by *policy.Subject, key protocol.Topic,
 }
 
 // Publish sends the broadcast to every channel of its topic. It does not ask
-// whether it may.
-func (p *Publisher) Publish(b Publication) {
-	p.hub.topics.Publish(protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
+// whether it may. An error is a protocol.Refusal, see topics.Member.Broadcast.
+func (p *Publisher) Publish(b Publication) error {
+	return p.hub.topics.Publish(protocol.Topic{Name: protocol.TopicPrefix + b.Topic, Private: b.Private}, b.Broadcast)
 }
 
 // MaxBroadcast is the largest payload that is relayed, in bytes.

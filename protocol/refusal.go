@@ -33,6 +33,9 @@ func RefusalOf(err error) Refusal {
 // CodeUnauthorized is the code of a subject that lacks a permission.
 const CodeUnauthorized = "Unauthorized"
 
+// CodeBusTooLarge is the code of a broadcast that nodes of a cluster cannot send each other.
+const CodeBusTooLarge = "ClusterMessageTooLarge"
+
 // Codes of more than one refusal.
 const (
 	codeUnknownError    = "UnknownErrorOnChannel"
@@ -94,6 +97,7 @@ var (
 	RefusePersistJSON     = Refusal{"InvalidPayload", "Postgres cannot store the payload as JSON"}
 	RefuseTooManyMessages = Refusal{Text: "Too many messages per second"}
 	RefuseTooManyBytes    = Refusal{Text: "Too many bytes per second"}
+	RefuseBusAway         = Refusal{"ClusterUnavailable", "Only clients of this node get the message: it is not connected to the other nodes, or they cannot be reached fast enough"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
 	RefuseTrackTooLarge   = Refusal{Text: "Track message size exceeded"}
 	RefuseRoomFull        = Refusal{"PresenceFull", "What is tracked on a topic can have 2097152 bytes together"}
@@ -109,6 +113,12 @@ func RefuseSessionBindings(limit int) Refusal {
 // would be longer than they may.
 func RefuseSessionBytes(limit int) Refusal {
 	return Refusal{codeTooManyBindings, fmt.Sprintf("The joins of a session's channels can have at most %d bytes", limit)}
+}
+
+// RefuseBus is for a broadcast that is larger than the bus between the nodes of a cluster
+// takes.
+func RefuseBus(size, limit int) Refusal {
+	return Refusal{CodeBusTooLarge, fmt.Sprintf("The message takes %d bytes, and nodes can send each other %d: make it smaller, or raise max_payload of NATS", size, limit)}
 }
 
 // RefuseRead is for a subject that may not read a private topic.

@@ -101,8 +101,12 @@ func (p *project) joinCluster(to *Config) {
 	}
 	p.bus = cluster.New(c, to.Replication.Slot, p.self, func(question []byte) []byte { return p.reader.AnswerNode(question) }, p.logger, p.registry)
 	to.Replication.Relay, to.Replication.RelayBytes, to.Replication.ReadyLag = relay{p.bus}, to.Log.Bytes, c.ReadyLag
+	to.Channels.Bus = p.bus.Feed(broadcastsPending)
 	p.logger.Warn("nodes of a cluster do not share everything yet, see docs/cluster.md", "not_shared", notShared)
 }
+
+// broadcastsPending is how many bytes of broadcasts of other nodes may wait here.
+const broadcastsPending = 64 << 20
 
 // relay is the bus as it carries the WAL.
 type relay struct{ *cluster.Bus }
@@ -129,4 +133,4 @@ func (r relay) Ask(ctx context.Context, question []byte, accept func(answer []by
 }
 
 // notShared is what clients of one node do not get from those of another.
-const notShared = "broadcasts of clients and over HTTP, presence, what clients with a client_id have received, idempotency keys, limits of senders"
+const notShared = "presence, what clients with a client_id have received, idempotency keys, limits of senders"

@@ -35,6 +35,19 @@ func (s *Subscription) missMessages() {
 	}
 }
 
+// MissBroadcasts tells the client that broadcasts of its topic are gone. Its rows go on
+// from where they are.
+func (s *Subscription) MissBroadcasts() {
+	s.withDelivery(func(d *delivery) {
+		missed := *broadcastsMissed
+		if len(s.request.Bindings) > 0 {
+			at := d.standings.of(s)
+			missed.From, missed.Oldest, missed.Position, missed.History = at.Position, at.Position, at.Position, at.History
+		}
+		s.tell(&missed)
+	})
+}
+
 // behindOf is the error as it is true of the subscription. What waits in its
 // queue is lost too, though the cursor has read it, so the gap may begin
 // earlier. The lock of s.attachedTo must be held.

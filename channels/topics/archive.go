@@ -109,9 +109,11 @@ func (s *Topics) Store(ctx context.Context, key protocol.Topic, m Stored, keep t
 
 // BroadcastStored is Broadcast for a message that is stored: members that have
 // it by a replay do not get it again.
-func (m *Member) BroadcastStored(stored Stored) { m.topic.broadcast(stored.broadcast(), m, stored.ID) }
+func (m *Member) BroadcastStored(stored Stored) error {
+	return m.topics.broadcast(m, Carried{Broadcast: stored.broadcast(), Client: m.config.Client, ID: stored.ID})
+}
 
 // PublishStored is Publish for a message that is stored.
-func (s *Topics) PublishStored(key protocol.Topic, stored Stored) {
-	s.publish(key, stored.broadcast(), stored.ID)
+func (s *Topics) PublishStored(key protocol.Topic, stored Stored) error {
+	return s.publish(key, Carried{Broadcast: stored.broadcast(), ID: stored.ID})
 }

@@ -18,6 +18,8 @@ type Config struct {
 	PrivateLogicalMessages func() bool
 	// Archive is where replays come from; nil refuses them.
 	Archive Archive
+	// Nodes are the other nodes of the cluster; nil without one.
+	Nodes Nodes
 	// Resynced is called with a code when a client is told that it missed
 	// broadcasts; nil counts nothing.
 	Resynced func(code string)

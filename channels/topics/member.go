@@ -27,6 +27,10 @@ type Returning struct {
 	Heard    uint64       // the number up to which it has every broadcast, 0 for a new one
 	Position wal.Position // where its changes go on, to be told with a resync
 	Told     bool         // it is told to resync for other reasons already
+
+	// What follows is the member's, and guarded by the topic's lock.
+	alarm  Alarm // nil until it is set
+	misses bool  // the client is to be told then
 }
 
 // Member is one channel's part in its topic. It is safe for concurrent use.
@@ -59,8 +63,11 @@ func (s *Topics) Join(key protocol.Topic, c MemberConfig) *Member {
 }
 
 // Broadcast sends to all other members, and to this one if it asked for its own
-// broadcasts.
-func (m *Member) Broadcast(b protocol.Broadcast) { m.topic.broadcast(b, m, "") }
+// broadcasts. An error is a protocol.Refusal: the broadcast is too large for the bus of
+// the cluster, and nobody gets it; or the bus cannot take it, and members here do alone.
+func (m *Member) Broadcast(b protocol.Broadcast) error {
+	return m.topics.broadcast(m, Carried{Broadcast: b, Client: m.config.Client})
+}
 
 // Listen sets whether the member gets broadcasts from now on.
 func (m *Member) Listen(listens bool) {

@@ -32,6 +32,7 @@ type Past struct {
 	limit  int // topics
 	ownRun
 	inUse atomic.Bool // a client with a client_id has joined; without one nothing is kept
+	nodes Nodes       // nil without a cluster
 
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
@@ -169,6 +170,9 @@ func (p *Past) arrive(key protocol.Topic, heard uint64, now time.Time) (of *topi
 	if of != nil {
 		of.here++
 		p.recall(of)
+		if p.nodes != nil {
+			p.nodes.Hold(of.key, Absent) // from here on: it may go without notice
+		}
 		lost = of.lost
 	}
 	if heard == 0 {
@@ -243,6 +247,34 @@ func (p *Past) forget(of *topicPast) {
 	p.recall(of)
 	p.names -= of.cost()
 	delete(p.byTopic, of.key)
+	p.release(of.key)
+}
+
+// release has what other nodes broadcast to a topic come only while it has members here.
+func (p *Past) release(key protocol.Topic) {
+	if p.nodes != nil && p.nodes.Release(key, Absent) {
+		p.noteMissing(key)
+	}
+}
+
+// miss notes that something may have been broadcast to a topic, on another node, that is
+// not known here.
+func (p *Past) miss(key protocol.Topic) {
+	if !p.inUse.Load() {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noteMissing(key)
+}
+
+// noteMissing is miss while p.mu is held.
+func (p *Past) noteMissing(key protocol.Topic) {
+	p.number++
+	p.newest.note(key, p.number)
+	if of := p.byTopic[key]; of != nil {
+		of.lost = p.number
+	}
 }
 
 // Expire drops what is older than the window.

@@ -134,6 +134,7 @@ func (p *Past) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.own = p.byTopic
+	p.releaseAll()
 	p.byTopic = map[protocol.Topic]*topicPast{}
 	p.forgetAll()
 	p.newest.reset(uint64(p.began.UnixMicro()), p.base)
@@ -148,8 +149,24 @@ func (p *Past) Restored() {
 		p.continued(of, p.own[key])
 	}
 	p.own = nil
+	if p.nodes != nil {
+		p.doubt()
+	}
 	slices.SortFunc(p.order, func(a, b noted) int { return cmp.Compare(a.number, b.number) })
 	p.trim(p.began)
+}
+
+// doubt takes all topics for such that other nodes have broadcast to before this run, so
+// that who was here then is told.
+func (p *Past) doubt() {
+	if p.number == p.base { // no broadcast of this run has it
+		p.number++
+		p.base++
+	}
+	p.newest.floor = max(p.newest.floor, p.base)
+	for _, of := range p.byTopic {
+		of.lost = max(of.lost, p.base)
+	}
 }
 
 // continued has the broadcasts of a topic go on with this run's own, as far as they
@@ -184,9 +201,20 @@ func (p *Past) Clear() {
 
 // forgetAll forgets all topics, also those with members.
 func (p *Past) forgetAll() {
+	p.releaseAll()
 	clear(p.byTopic)
 	p.away.Init()
 	p.names, p.order, p.bytes = 0, nil, 0
+}
+
+// releaseAll has broadcasts of other nodes come only to topics with members here.
+func (p *Past) releaseAll() {
+	if p.nodes == nil {
+		return
+	}
+	for key := range p.byTopic {
+		p.release(key)
+	}
 }
 
 // slotBytes is the size of a slot in the state file.

@@ -63,27 +63,30 @@ func (t *topic) remove(m *Member) (last bool) {
 	return len(t.members) == 0
 }
 
-// broadcast is publish with t.mu locked.
-func (t *topic) broadcast(b protocol.Broadcast, sender *Member, id string) {
+// broadcast sends a member's broadcast to the members on all nodes. An error that is a
+// protocol.Refusal means that nobody gets it, or that those on other nodes do not.
+func (s *Topics) broadcast(sender *Member, c Carried) error {
+	t := sender.topic
+	parcel, err := s.pack(t.key, c)
+	if err != nil {
+		return err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.publish(b, sender, id)
+	err = send(parcel)
+	t.publish(c, sender)
+	return err
 }
 
-// publish sends a broadcast to every member but the sender, which gets it only
-// if it asked for its own broadcasts. sender may be nil. id is the id of a row of
-// realtime.messages, "" for other broadcasts. t.mu must be held: it keeps the order
-// the same for all receivers and in the past.
-func (t *topic) publish(b protocol.Broadcast, sender *Member, id string) {
-	client := ""
-	if sender != nil {
-		client = sender.config.Client
-	}
-	t.past.note(t.key, b, client, time.Now())
-	built := frames{topic: t.key.Name, broadcast: b}
+// publish sends a broadcast to every member here but the sender, which gets it only
+// if it asked for its own broadcasts. sender may be nil. t.mu must be held: it keeps the
+// order the same for all receivers and in the past.
+func (t *topic) publish(c Carried, sender *Member) {
+	t.past.note(t.key, c.Broadcast, c.Client, time.Now())
+	built := frames{topic: t.key.Name, broadcast: c.Broadcast}
 	for m := range t.members {
 		if m != sender || m.config.Self {
-			t.deliver(m, built.of(m.config.Address.Version), id)
+			t.deliver(m, built.of(m.config.Address.Version), c.ID)
 		}
 	}
 }

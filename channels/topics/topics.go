@@ -28,6 +28,7 @@ type Topics struct {
 // New returns topics that nobody has joined.
 func New(c Config, logger *slog.Logger, reg prometheus.Registerer) *Topics {
 	past := newPast(c.Window, c.MaxTopics, time.Now())
+	past.nodes = c.Nodes
 	return &Topics{
 		config:     c,
 		logger:     logger,
@@ -48,14 +49,25 @@ func (s *Topics) Expire(now time.Time) {
 }
 
 // Publish sends a broadcast that comes from no channel to all members of a
-// topic.
-func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) { s.publish(key, b, "") }
+// topic. An error is that of Member.Broadcast.
+func (s *Topics) Publish(key protocol.Topic, b protocol.Broadcast) error {
+	return s.publish(key, Carried{Broadcast: b})
+}
 
-func (s *Topics) publish(key protocol.Topic, b protocol.Broadcast, id string) {
-	s.withTopic(key, func(t *topic) { t.publish(b, nil, id) }, func() *topic {
-		s.past.note(key, b, "", time.Now()) // before a channel can join, which then finds it
+func (s *Topics) publish(key protocol.Topic, c Carried) error {
+	parcel, err := s.pack(key, c)
+	if err != nil {
+		return err
+	}
+	s.withTopic(key, func(t *topic) {
+		err = send(parcel)
+		t.publish(c, nil)
+	}, func() *topic {
+		err = send(parcel)
+		s.past.note(key, c.Broadcast, "", time.Now()) // before a channel can join, which then finds it
 		return nil
 	})
+	return err
 }
 
 // withTopic calls do with a topic while the topic's lock is held. If nobody has
@@ -83,6 +95,9 @@ func (s *Topics) find(key protocol.Topic, absent func() *topic) *topic {
 func (s *Topics) create(key protocol.Topic) *topic {
 	t := &topic{key: key, past: s.past, members: map[*Member]struct{}{}}
 	s.byKey[key] = t
+	if s.config.Nodes != nil {
+		s.config.Nodes.Hold(key, Members)
+	}
 	s.metrics.topics.Inc()
 	return t
 }
@@ -94,5 +109,8 @@ func (s *Topics) drop(t *topic) {
 	if t.end() {
 		delete(s.byKey, t.key)
 		s.metrics.topics.Dec()
+		if s.config.Nodes != nil && s.config.Nodes.Release(t.key, Members) {
+			s.past.miss(t.key) // what other nodes broadcast now
+		}
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -56,8 +57,11 @@ func (b *broadcasts) several(r request) response {
 	if privateTopics(messages) > maxPrivateTopics && r.claims.Role != serviceRole {
 		return tooManyAtOnce
 	}
-	outcomes := b.publish(r, messages)
+	outcomes, err := b.publish(r, messages)
 	if !prefersRepresentation(r.Header) {
+		if err != nil {
+			return refused(err)
+		}
 		return response{status: http.StatusAccepted}
 	}
 	accepted := jsonResponse(http.StatusAccepted, map[string]any{"messages": outcomes})
@@ -67,20 +71,23 @@ func (b *broadcasts) several(r request) response {
 
 // publish sends the messages that may be sent and says what became of each. The
 // permissions of all are asked first, so that the messages follow each other
-// without a pause.
-func (b *broadcasts) publish(r request, messages []channels.Publication) []outcome {
+// without a pause. An error says what kept a message that may be sent from all nodes, or
+// from others.
+func (b *broadcasts) publish(r request, messages []channels.Publication) (outcomes []outcome, err error) {
 	publisher := b.hub.Publisher(r.claims, requestHeaders(r.Header))
 	defer publisher.Close()
-	outcomes := make([]outcome, len(messages))
+	outcomes = make([]outcome, len(messages))
 	for i, m := range messages {
 		outcomes[i] = outcomeOf(publisher.May(r.Context(), m.Topic, m.Private))
 	}
 	for i, m := range messages {
 		if outcomes[i].Status == protocol.StatusOK {
-			publisher.Publish(m)
+			kept := publisher.Publish(m)
+			outcomes[i] = outcomeOf(kept)
+			err = cmp.Or(err, kept)
 		}
 	}
-	return outcomes
+	return outcomes, err
 }
 
 // maxPrivateTopics is how many private topics one request may name, as the
@@ -163,7 +170,9 @@ func (b *broadcasts) single(r request) response {
 		return refused(err)
 	}
 	if keep == 0 {
-		publisher.Publish(p)
+		if err := publisher.Publish(p); err != nil {
+			return refused(err)
+		}
 		return response{status: http.StatusAccepted}
 	}
 	id, err := publisher.Store(r.Context(), p, keep)
@@ -179,13 +188,17 @@ func invalidField(name, text string) *response {
 	return &r
 }
 
-// refused says why a topic may not be written to: the subject lacks permission, or
-// the database could not say.
+// refused says why a topic may not be written to, or not on all nodes: the subject lacks
+// permission, the database could not say, or the bus of the cluster cannot take it.
 func refused(err error) response {
 	refusal := protocol.RefusalOf(err)
 	switch refusal.Code {
 	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
 		return message(http.StatusForbidden, refusal.Text)
+	case protocol.RefuseBusAway.Code:
+		return message(http.StatusServiceUnavailable, refusal.Text)
+	case protocol.CodeBusTooLarge:
+		return message(http.StatusRequestEntityTooLarge, refusal.Text)
 	}
 	return message(http.StatusUnprocessableEntity, refusal.Text)
 }

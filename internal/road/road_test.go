@@ -42,6 +42,7 @@ var may = map[string][]string{
 	},
 	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile"},
 	"channels/topics": {"protocol", "replication/wal"},
+	"channels/spread": {"channels/topics", "protocol"},
 	"channels/fanout": {
 		"channels/live", "diagnose", "policy", "filters", "protocol", "internal/heavy",
 		"replication/changelog", "replication/rowjson", "replication/wal",
@@ -51,7 +52,7 @@ var may = map[string][]string{
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},
 	"channels": {
-		"channels/fanout", "channels/live", "channels/topics", "channels/resume", "diagnose",
+		"channels/fanout", "channels/live", "channels/spread", "channels/topics", "channels/resume", "diagnose",
 		"presence", "policy", "filters", "auth", "protocol", "internal/heavy",
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},

@@ -1,0 +1,66 @@
+package spread
+
+import (
+	"sync"
+	"time"
+
+	"walcast/channels/topics"
+	"walcast/protocol"
+)
+
+// outgoing is what this node sends, in the order of its numbers. It is safe for
+// concurrent use.
+type outgoing struct {
+	bus     Bus
+	run     string
+	metrics *metrics
+
+	mu     sync.Mutex // held while a message is handed to the bus
+	window window
+}
+
+// parcel is a broadcast without its numbers.
+type parcel struct {
+	to      *outgoing
+	address address
+	encoded []byte
+}
+
+// pack refuses what is too large for the bus.
+func (o *outgoing) pack(key protocol.Topic, c topics.Carried) (topics.Parcel, error) {
+	encoded := message{kind: kindBroadcast, run: o.run, key: key, carried: c}.encode()
+	if most := o.bus.Largest(); most > 0 && len(encoded) > most {
+		return nil, protocol.RefuseBus(len(encoded), most)
+	}
+	return &parcel{o, addressOf(key), encoded}, nil
+}
+
+// Send implements topics.Parcel. A number that was not sent is seen by others as one
+// that was lost.
+func (p *parcel) Send() error {
+	o := p.to
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	number, prev := o.window.next(p.address.digest, time.Now())
+	setNumbers(p.encoded, number, prev)
+	if err := o.bus.Send(p.address.subject, p.encoded); err != nil {
+		o.metrics.refused.Inc()
+		return protocol.RefuseBusAway
+	}
+	o.metrics.sent.Inc()
+	return nil
+}
+
+// summarise tells all nodes what was sent lately. bye says that nothing follows.
+func (o *outgoing) summarise(bye bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_ = o.bus.Send(subjectAll, o.window.summary(o.run, time.Now(), bye).encode()) // the next one tells it too
+}
+
+// answer answers a question after all that was sent before.
+func (o *outgoing) answer(m message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_ = o.bus.Send(subjectOf(m.run), message{kind: kindAnswer, run: o.run, number: o.window.number, round: m.round}.encode()) // the other does not wait for long
+}
