@@ -51,7 +51,7 @@ func freeAddress(t *testing.T) string {
 func newNode(t *testing.T, listen string, peers ...string) *node {
 	t.Helper()
 	n := &node{T: t, reg: prometheus.NewRegistry()}
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	c := cluster.Config{Listen: listen, Peers: peers, Secret: "the-secret-of-this-cluster"}
 	bus := cluster.New(c, "slot", func() cluster.Node { return cluster.Node{Node: listen} }, nil, logger, n.reg)
 	n.spread = New(bus.Feed(64<<20), logger, n.reg)

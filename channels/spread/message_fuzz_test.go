@@ -11,12 +11,18 @@ import (
 // examples are messages of each kind.
 func examples() []message {
 	all := []message{
-		{kind: kindSummary, run: "r", number: 7, prev: 3, news: []news{{1, 5}, {2, 7}}}, {kind: kindSummary, run: "r", bye: true},
-		{kind: kindQuestion, run: "r", round: 9}, {kind: kindAnswer, run: "r", number: 7, round: 9},
+		{kind: kindSummary, run: "r", number: 7, prev: 3, news: []news{{1, 5}, {2, 7}}},
+		{kind: kindSummary, run: "r", bye: true},
+		{kind: kindQuestion, run: "r", round: 9},
+		{kind: kindAnswer, run: "r", number: 7, round: 9},
 	}
 	for _, b := range []protocol.Broadcast{
-		{Relay: []byte(`{}`)}, {Opaque: []byte{}}, {Opaque: []byte{1}}, {Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`{}`)},
-		{Event: "e", Payload: []byte{0xff}, Meta: []byte(`{"id":"7"}`)}, {Payload: []byte{}},
+		{Relay: []byte(`{}`)},
+		{Opaque: []byte{}},
+		{Opaque: []byte{1}},
+		{Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`{}`)},
+		{Event: "e", Payload: []byte{0xff}, Meta: []byte(`{"id":"7"}`)},
+		{Payload: []byte{}},
 	} {
 		all = append(all, message{
 			kind: kindBroadcast, run: "r", number: 7, prev: 3, key: protocol.Topic{Name: "realtime:a b.*>", Private: len(all)%2 == 0},

@@ -54,8 +54,12 @@ func TestAllFormsOfABroadcastCross(t *testing.T) {
 	defer m.Leave()
 	local := nodes[0].join(room, topics.MemberConfig{})
 	for _, b := range []protocol.Broadcast{
-		relay("text"), {Opaque: []byte{1, 2}}, {Opaque: []byte{}}, {Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`{"x":1}`)},
-		{Event: "e", Payload: []byte{0xff}}, {Event: "e", Payload: []byte{}, Meta: []byte(`{"id":"7"}`)},
+		relay("text"),
+		{Opaque: []byte{1, 2}},
+		{Opaque: []byte{}},
+		{Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte(`{"x":1}`)},
+		{Event: "e", Payload: []byte{0xff}},
+		{Event: "e", Payload: []byte{}, Meta: []byte(`{"id":"7"}`)},
 	} {
 		if err := nodes[0].Publish(room, b); err != nil {
 			t.Fatal(err)
