@@ -38,6 +38,8 @@ func TestTakeover(t *testing.T) {
 		"a client goes from node to node":               moving,
 		"a table is altered while nodes follow":         altered,
 		"a standby that could not take over is no one":  misfit,
+		"clients of several nodes talk to each other":   talking,
+		"broadcasts are lost between nodes":             unheard,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
