@@ -30,14 +30,13 @@ func (b *Bus) Feed(pending int) *Feed {
 
 // Run waits until the bus can be connected to, calls ready, and sends until ctx is done;
 // then it sends what waits still.
-func (f *Feed) Run(ctx context.Context, ready func()) error {
+func (f *Feed) Run(ctx context.Context, ready func()) {
 	select {
 	case <-ctx.Done():
 	case <-f.bus.linked:
 		ready()
 		f.sending.run(ctx, f.bus.link.Load().conn)
 	}
-	return nil
 }
 
 // Send has a message sent to all other nodes that listen to a subject, after those that

@@ -108,6 +108,25 @@ func (p *project) joinCluster(to *Config) {
 // broadcastsPending is how many bytes of broadcasts of other nodes may wait here.
 const broadcastsPending = 64 << 20
 
+// requestsPending is the same of what nodes say of requests over HTTP.
+const requestsPending = 16 << 20
+
+// requests leads to what nodes say of requests over HTTP; nil without a cluster.
+func (p *project) requests() *cluster.Feed {
+	if p.bus == nil {
+		return nil
+	}
+	return p.bus.Feed(requestsPending)
+}
+
+// share has the nodes share what they say of requests.
+func (p *project) share(ctx context.Context) error {
+	if p.bus == nil {
+		return nil
+	}
+	return p.api.Share(ctx)
+}
+
 // relay is the bus as it carries the WAL.
 type relay struct{ *cluster.Bus }
 
@@ -133,4 +152,4 @@ func (r relay) Ask(ctx context.Context, question []byte, accept func(answer []by
 }
 
 // notShared is what clients of one node do not get from those of another.
-const notShared = "presence, what clients with a client_id have received, idempotency keys, limits of senders"
+const notShared = "presence, what clients with a client_id have received"

@@ -122,7 +122,7 @@ func (p *project) newAPI(registry *prometheus.Registry) *api.API {
 	return api.New(limits, api.Parts{
 		Gateway: p.gateway, Hub: p.hub, Verifier: p.verifier, Status: p.reader.Status, Metrics: registry,
 		Doctor: p.examine, Explain: p.explain, Page: p.config.Page, LogLevel: p.config.LogLevel,
-		Self: p.self, Nodes: p.nodes, Newer: p.newer,
+		Self: p.self, Nodes: p.nodes, Newer: p.newer, Feed: p.requests(),
 	})
 }
 
@@ -156,6 +156,7 @@ func (p *project) stages(s *Server) []stage {
 		{"policy", p.look},
 		{"announcements", p.announceClients},
 		{"channels", p.hub.Run},
+		{"requests", p.share},
 		{"gateway", func(ctx context.Context) error { return p.gateway.Run(ctx, s.clients, p.api.Handler()) }},
 	}
 	if p.bus != nil {

@@ -32,7 +32,7 @@ func subjectOf(run string) string { return subjectAll + "." + run }
 type Bus interface {
 	// Run calls ready once there is a bus, and sends until ctx is done, and then what
 	// waits still.
-	Run(ctx context.Context, ready func()) error
+	Run(ctx context.Context, ready func())
 	// Send never waits. After an error the message is not sent.
 	Send(subject string, data []byte) error
 	// Largest is how many bytes a message may have, 0 if that is not known.
@@ -114,13 +114,11 @@ func (s *Spread) Run(ctx context.Context, t *topics.Topics) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	defer stop()
-	ready, failed := make(chan struct{}), make(chan error, 1)
-	parts.Go(func() { failed <- s.bus.Run(sending, func() { close(ready) }) })
+	ready := make(chan struct{})
+	parts.Go(func() { s.bus.Run(sending, func() { close(ready) }) })
 	select {
 	case <-ctx.Done():
 		return nil
-	case err := <-failed:
-		return err
 	case <-ready:
 	}
 	for _, subject := range []string{subjectAll, subjectOf(s.outgoing.run)} {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -61,24 +62,40 @@ type Parts struct {
 	Self     func() cluster.Node   // this node
 	Nodes    func() []cluster.Node // of the cluster, this one among them
 	Newer    func() error          // a node writes what this one cannot read; nil if none does
+	Feed     *cluster.Feed         // to the other nodes; nil without a cluster
 }
 
 // API answers the HTTP endpoints of one project.
 type API struct {
-	config Config
-	parts  Parts
+	config  Config
+	parts   Parts
+	repeats *repeats // of broadcasts
+	senders *senders
+	sharing *sharing // nil without a cluster
 }
 
 // New returns the API of a project. It starts nothing.
-func New(c Config, p Parts) *API { return &API{config: c, parts: p} }
+func New(c Config, p Parts) *API {
+	a := &API{config: c, parts: p, repeats: newRepeats(), senders: newSenders(c, p.Gateway)}
+	if p.Feed != nil {
+		a.sharing = newSharing(p.Feed, p.Nodes, a.repeats, a.senders)
+		a.repeats.others, a.senders.spent = a.sharing, &spending{sent: map[string]*spent{}}
+	}
+	return a
+}
+
+// Share has the nodes of a cluster answer repeated broadcasts, and hold senders to their
+// rates, together, until ctx is done.
+func (a *API) Share(ctx context.Context) error { return a.sharing.Run(ctx) }
 
 // Handler answers every endpoint. Those that clients use exist with and without
 // the prefix that a proxy in front of upstream strips, so none is needed.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	cors := a.parts.Gateway.CORS
-	requests := newRequests(a.parts.Verifier)
-	sending := &broadcasts{hub: a.parts.Hub, senders: newSenders(a.config, a.parts.Gateway)}
+	requests := newRequests(a.parts.Verifier, newRepeats()) // what they do is done on this node alone
+	shared := newRequests(a.parts.Verifier, a.repeats)
+	sending := &broadcasts{hub: a.parts.Hub, senders: a.senders}
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
 	present := &presence{hub: a.parts.Hub, requests: requests}
 	examined := newExaminations(a.parts.Doctor, requests)
@@ -88,8 +105,8 @@ func (a *API) Handler() http.Handler {
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
-		mux.Handle(prefix+"/api/broadcast", serving(requests.posting(sending.several)))
-		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(requests.posting(sending.single)))
+		mux.Handle(prefix+"/api/broadcast", serving(shared.posting(sending.several)))
+		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(shared.posting(sending.single)))
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
 		mux.Handle(prefix+"/api/cluster", cors(reading(nodes.get)))

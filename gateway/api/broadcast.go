@@ -17,6 +17,9 @@ const (
 	typeBytes = "application/octet-stream"
 )
 
+// preferRepresentation is what a request prefers that wants to hear of each message.
+const preferRepresentation = "return=representation"
+
 // keptAlone is said of persist for several messages.
 const keptAlone = "can only be used with one message, at /api/broadcast/<topic>/events/<event>"
 
@@ -65,7 +68,7 @@ func (b *broadcasts) several(r request) response {
 		return response{status: http.StatusAccepted}
 	}
 	accepted := jsonResponse(http.StatusAccepted, map[string]any{"messages": outcomes})
-	accepted.preference = "return=representation"
+	accepted.preference = preferRepresentation
 	return accepted
 }
 
@@ -120,7 +123,7 @@ func outcomeOf(err error) outcome {
 // prefersRepresentation reads RFC 7240's header.
 func prefersRepresentation(h http.Header) bool {
 	for part := range strings.FieldsFuncSeq(strings.Join(h.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
-		if strings.EqualFold(strings.ReplaceAll(strings.TrimSpace(part), `"`, ""), "return=representation") {
+		if strings.EqualFold(strings.ReplaceAll(strings.TrimSpace(part), `"`, ""), preferRepresentation) {
 			return true
 		}
 	}

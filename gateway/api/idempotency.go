@@ -21,20 +21,51 @@ const (
 // repeats remembers requests by their Idempotency-Key, so that one that is
 // repeated because its answer was lost is not done twice.
 type repeats struct {
+	others others // nil where requests are remembered by this node alone
+
 	mu    sync.Mutex
-	known *lru.Cache[[sha256.Size]byte, *repeat]
+	known *lru.Cache[digest, *repeat]
 }
+
+// others are the other nodes of a cluster, which remember requests too.
+type others interface {
+	// find says what they know of a request, as far as they answer soon.
+	find(ctx context.Context, scope digest) found
+	// tell tells them that a request was done.
+	tell(scope digest, d done)
+}
+
+// found is what other nodes know of a request: one of them is doing it, or has done it,
+// or none of these.
+type found struct {
+	running bool
+	done    *done
+}
+
+// done is a request that was done, as nodes tell each other.
+type done struct {
+	body   digest
+	age    time.Duration
+	answer response
+}
+
+// digest is what is kept of a request.
+type digest [sha256.Size]byte
 
 // repeat is a request that was done, or is being done.
 type repeat struct {
-	body   [sha256.Size]byte
+	body   digest
 	at     time.Time
-	done   chan struct{} // closed when answer is there
+	over   chan struct{} // closed when answer is there
 	answer response      // of status 0 when it is to be tried again
+
+	// What follows is guarded by repeats.mu.
+	asks   bool // other nodes are asked whether they know it
+	yields bool // another that asked meanwhile does it
 }
 
 func newRepeats() *repeats {
-	known, err := lru.New[[sha256.Size]byte, *repeat](repeatsKnown)
+	known, err := lru.New[digest, *repeat](repeatsKnown)
 	if err != nil {
 		panic(err) // only for a size below one
 	}
@@ -53,14 +84,20 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 	}
 	// A key counts for one token: other clients may use the same key, and clients
 	// with the same role and sub may have other rights.
-	scope := sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" + key))
+	scope := digest(sha256.Sum256([]byte(req.token + "\x00" + req.URL.EscapedPath() + "\x00" + key)))
 	// With another query or type the same body is another message: a private one, or one
 	// that is kept.
-	body := sha256.Sum256(append([]byte(req.URL.RawQuery+"\x00"+req.Header.Get("Content-Type")+"\x00"), req.body...))
+	body := digest(sha256.Sum256(append([]byte(req.URL.RawQuery+"\x00"+req.Header.Get("Content-Type")+"\x00"), req.body...)))
 	for {
 		first, mine := r.claim(scope, body, now)
 		if mine {
-			return r.run(scope, first, f)
+			if r.others == nil || r.ask(req.Context(), scope, first) {
+				return r.run(scope, first, f)
+			}
+			if req.Context().Err() != nil {
+				return givenUp
+			}
+			continue
 		}
 		if first.body != body {
 			return message(http.StatusUnprocessableEntity, "Idempotency-Key was used for another request")
@@ -73,18 +110,18 @@ func (r *repeats) do(req request, now time.Time, f func() response) response {
 
 // claim returns what is known of a request; mine says that it is new and the
 // caller has to run it.
-func (r *repeats) claim(scope, body [sha256.Size]byte, now time.Time) (first *repeat, mine bool) {
+func (r *repeats) claim(scope, body digest, now time.Time) (first *repeat, mine bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if first, ok := r.known.Get(scope); ok && now.Sub(first.at) < repeatsAge {
 		return first, false
 	}
-	first = &repeat{body: body, at: now, done: make(chan struct{})}
+	first = &repeat{body: body, at: now, over: make(chan struct{}), asks: r.others != nil}
 	r.known.Add(scope, first)
 	return first, true
 }
 
-func (r *repeats) run(scope [sha256.Size]byte, first *repeat, f func() response) (a response) {
+func (r *repeats) run(scope digest, first *repeat, f func() response) (a response) {
 	defer func() { // also when f panics: others wait
 		if a.status < 200 || a.status > 299 {
 			r.forget(scope, first)
@@ -93,13 +130,16 @@ func (r *repeats) run(scope [sha256.Size]byte, first *repeat, f func() response)
 			if len(a.body) > repeatsBody {
 				first.answer.body, first.answer.preference = nil, ""
 			}
+			if r.others != nil {
+				r.others.tell(scope, done{body: first.body, answer: first.answer})
+			}
 		}
-		close(first.done)
+		close(first.over)
 	}()
 	return f()
 }
 
-func (r *repeats) forget(scope [sha256.Size]byte, first *repeat) {
+func (r *repeats) forget(scope digest, first *repeat) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if known, ok := r.known.Peek(scope); ok && known == first {
@@ -110,9 +150,9 @@ func (r *repeats) forget(scope [sha256.Size]byte, first *repeat) {
 // wait returns the answer once it is there; false if there is to be none.
 func (first *repeat) wait(ctx context.Context) (response, bool) {
 	select {
-	case <-first.done:
+	case <-first.over:
 		return first.answer, first.answer.status != 0
 	case <-ctx.Done():
-		return message(http.StatusServiceUnavailable, "Service Unavailable"), true
+		return givenUp, true
 	}
 }

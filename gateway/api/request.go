@@ -31,7 +31,7 @@ type requests struct {
 	repeats  *repeats
 }
 
-func newRequests(v *auth.Verifier) *requests { return &requests{verifier: v, repeats: newRepeats()} }
+func newRequests(v *auth.Verifier, r *repeats) *requests { return &requests{verifier: v, repeats: r} }
 
 // posting admits POST with a good token, reads the body and answers with f. A
 // request that is repeated with the same Idempotency-Key is answered again and

@@ -18,6 +18,7 @@ var (
 	notAcceptable = message(http.StatusNotAcceptable, "Not Acceptable: answers are application/json")
 	tooLarge      = message(http.StatusRequestEntityTooLarge, "Request Entity Too Large")
 	standsBy      = message(http.StatusServiceUnavailable, "Service Unavailable: this server stands by for another")
+	givenUp       = message(http.StatusServiceUnavailable, "Service Unavailable")
 	notJSON       = message(http.StatusBadRequest, "Bad Request: the body is not JSON")
 )
 

@@ -33,6 +33,7 @@ type senders struct {
 	config  Config
 	gateway Gateway
 	known   *lru.Cache[string, *senderRates]
+	spent   *spending // nil without a cluster
 }
 
 // senderRates is one sender's.
@@ -62,7 +63,8 @@ func (s *senders) exceed(r request, now time.Time, messages int) (limit string, 
 	if s.config.MessagesPerSecond == 0 && s.config.BytesPerSecond == 0 || r.claims.Role == serviceRole {
 		return "", nil
 	}
-	rates := s.of(r)
+	sender := s.name(r)
+	rates := s.named(sender)
 	switch {
 	case rates.messages != nil && !rates.messages.AllowN(now, messages):
 		if rates.messages.TokensAt(now) >= 1 {
@@ -72,14 +74,21 @@ func (s *senders) exceed(r request, now time.Time, messages int) (limit string, 
 	case rates.bytes != nil && !rates.bytes.AllowN(now, len(r.body)):
 		return limitBytes, &tooManyMessages
 	}
+	s.spent.note(sender, messages, len(r.body))
 	return "", nil
 }
 
-func (s *senders) of(r request) *senderRates {
-	key := r.claims.Role + "\x00" + r.claims.Subject
+// name tells a request's sender from others.
+func (s *senders) name(r request) string {
+	name := r.claims.Role + "\x00" + r.claims.Subject
 	if r.claims.Subject == "" {
-		key += "\x00" + s.gateway.Network(r.Request).String()
+		name += "\x00" + s.gateway.Network(r.Request).String()
 	}
+	return name
+}
+
+// named are the rates of a sender.
+func (s *senders) named(key string) *senderRates {
 	if known, ok := s.known.Get(key); ok {
 		return known
 	}
