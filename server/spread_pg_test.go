@@ -39,13 +39,25 @@ func startNodes(t *testing.T, c Config, count int) (nodes []*running) {
 }
 
 // post sends a message over HTTP to the room, and returns the answer.
-func (s *running) post(t *testing.T, role, sub, query, payload string, headers ...string) (status int, body string) {
+func (s *running) post(t *testing.T, role, sub, query, payload string) (status int, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+"/api/broadcast/room/events/e"+query, strings.NewReader(payload))
+	return s.postAs(t, userToken(t, role, sub), query, payload)
+}
+
+// postAs is post with a token and more headers.
+func (s *running) postAs(t *testing.T, token, query, payload string, headers ...string) (status int, body string) {
+	t.Helper()
+	return s.send(t, token, "/api/broadcast/room/events/e"+query, payload, headers...)
+}
+
+// send posts JSON.
+func (s *running) send(t *testing.T, token, path, body string, headers ...string) (status int, answer string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+userToken(t, role, sub))
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
@@ -56,11 +68,11 @@ func (s *running) post(t *testing.T, role, sub, query, payload string, headers .
 	}
 	defer http.DefaultClient.CloseIdleConnections()
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	all, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(all)
 }
 
 // TestBroadcastsCrossNodes has messages of every kind reach the clients of each node
@@ -192,6 +204,15 @@ func TestTheBusIsAway(t *testing.T) {
 	if status, body := a.post(t, "anon", "", "", `{"x":1}`); status != http.StatusServiceUnavailable || !strings.Contains(body, "Only clients of this node") {
 		t.Errorf("POST is answered with %d %s; want 503", status, body)
 	}
+	batch := func(prefer string) (int, string) {
+		return a.send(t, token(t), "/api/broadcast", `{"messages":[{"topic":"room","event":"e","payload":{}}]}`, "Prefer", prefer)
+	}
+	if status, body := batch(""); status != http.StatusServiceUnavailable || !strings.Contains(body, "Only clients of this node") {
+		t.Errorf("a batch is answered with %d %s; want 503", status, body)
+	}
+	if status, body := batch("return=representation"); status != http.StatusAccepted || !strings.Contains(body, `{"messages":[{"status":"error","reason":"Only clients`) {
+		t.Errorf("a batch that wants to know is answered with %d %s; want the reason", status, body)
+	}
 	for got := ""; !strings.Contains(got, "kept here"); {
 		got = string(other.next("broadcast").Payload)
 	}
@@ -210,4 +231,32 @@ func startNATS(t *testing.T) *natsserver.Server {
 		t.Fatal("NATS does not listen")
 	}
 	return s
+}
+
+// TestARepeatedRequestIsAnsweredOnAnotherNode has a client whose answer was lost go
+// elsewhere.
+func TestARepeatedRequestIsAnsweredOnAnotherNode(t *testing.T) {
+	db := roomsDatabase(t)
+	db.Exec(`insert into members values ('room', $1)`, userID(1))
+	nodes := startNodes(t, roomsConfig(db, seldom), 2)
+	c := nodes[1].user(t, "authenticated", userID(1), "")
+	c.mustEnter("")
+	token := userToken(t, "authenticated", userID(1)) // a key counts for one token
+	post := func(n *running, text string) (int, string) {
+		return n.postAs(t, token, "?private=true&persist=true", fmt.Sprintf(`{"text":%q}`, text), "Idempotency-Key", "k")
+	}
+	status, first := post(nodes[0], "once")
+	if status != http.StatusAccepted || !strings.Contains(first, `"id"`) {
+		t.Fatalf("POST is answered with %d %s", status, first)
+	}
+	if status, again := post(nodes[1], "once"); status != http.StatusAccepted || again != first {
+		t.Errorf("the repeated POST is answered with %d %s; want %s", status, again, first)
+	}
+	if status, body := post(nodes[1], "another"); status != http.StatusUnprocessableEntity {
+		t.Errorf("another POST with the key is answered with %d %s; want 422", status, body)
+	}
+	nodes[0].post(t, "authenticated", userID(1), "?private=true", `{"text":"the last"}`)
+	if got := []string{c.hears(), c.hears()}; !slices.Equal(got, []string{"once", "the last"}) {
+		t.Errorf("heard %q; want the repeated message once", got)
+	}
 }

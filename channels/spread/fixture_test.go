@@ -180,6 +180,14 @@ func (n *node) join(key protocol.Topic, c topics.MemberConfig) *member {
 	c.Outbox, c.Address = m.box, protocol.Address{Version: protocol.V2, Topic: key.Name, JoinRef: `"1"`}
 	m.Member = n.Join(key, c)
 	m.Settle(n.Context())
+	await.True(n, patience, "a join to be heard of", func() bool {
+		select {
+		case <-n.spread.Settled(key): // a busy machine may take longer than joins wait
+			return true
+		default:
+			return false
+		}
+	})
 	m.Alarm(m)
 	n.Cleanup(m.Leave)
 	return m

@@ -9,7 +9,7 @@ import (
 )
 
 // roundLimit is how long other nodes may take to answer a question.
-const roundLimit = 200 * time.Millisecond
+const roundLimit = 500 * time.Millisecond
 
 // hearing is what this node is to get of others, and has got. It is safe for concurrent
 // use.

@@ -1,6 +1,7 @@
 package spread
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -22,25 +23,28 @@ func TestWhatIsMissing(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		steps []step
-		want  bool
+		want  bool // something is missing of the room
+		all   bool // and of a topic that nothing was sent to, as nobody can say
 	}{
-		{"nothing is lost", []step{say, say, summary, say, summary}, false},
-		{"one in the middle", []step{say, lose, say}, true},
-		{"the first", []step{lose, say}, true},
-		{"the last", []step{say, lose, summary}, true},
-		{"all", []step{lose, summary}, true},
-		{"the last, and a summary", []step{say, lose, noSummary, summary}, true},
-		{"a summary", []step{say, noSummary, say, summary}, false},
-		{"one of long ago, and its summaries", []step{say, lose, away}, true},
-		{"summaries for long, and nothing else", []step{say, summary, {to: other, arrives: true}, away}, true}, // nobody can say what else was lost
-		{"one to another topic", []step{say, {to: other}, summary, say, summary}, false},
-		{"silence, and nothing lost", []step{say, summary, away, say, summary}, false},
+		{"nothing is lost", []step{say, say, summary, say, summary}, false, false},
+		{"one in the middle", []step{say, lose, say}, true, false},
+		{"the first", []step{lose, say}, true, false},
+		{"the last", []step{say, lose, summary}, true, false},
+		{"all", []step{lose, summary}, true, false},
+		{"the last, and a summary", []step{say, lose, noSummary, summary}, true, false},
+		{"a summary", []step{say, noSummary, say, summary}, false, false},
+		{"one of long ago, and its summaries", []step{say, lose, away}, true, true},
+		{"summaries for long, and nothing else", []step{say, summary, {to: other, arrives: true}, away}, true, true},
+		{"one to another topic", []step{say, {to: other}, summary, say, summary}, false, false},
+		{"silence, and nothing lost", []step{say, summary, away, say, summary}, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, now, run := newHearing(), time.Now(), "r"
 			var from window
 			h.compare(from.summary(run, now, false), now)
+			quiet := protocol.Topic{Name: "realtime:quiet"}
 			h.hold(room, topics.Members)
+			h.hold(quiet, topics.Members)
 			h.listened(h.fresh)
 			number, _ := h.ask(now, 0)
 			h.answered(message{kind: kindAnswer, run: run, number: from.number, round: number})
@@ -61,8 +65,8 @@ func TestWhatIsMissing(t *testing.T) {
 					t.Errorf("broadcast %d is taken twice", number)
 				}
 			}
-			if missing := h.expire(now); (len(missing) > 0) != c.want {
-				t.Errorf("topics of which something is missing: %v; want that there are some: %v", missing, c.want)
+			if missing := h.expire(now); slices.Contains(missing, room) != c.want || slices.Contains(missing, quiet) != c.all {
+				t.Errorf("topics of which something is missing: %v; want the room: %t, and the other: %t", missing, c.want, c.all)
 			}
 			if missing := h.expire(now); len(missing) > 0 {
 				t.Error("a loss is told twice")

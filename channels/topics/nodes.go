@@ -48,7 +48,7 @@ const (
 )
 
 // settleLimit bounds how long a join waits for other nodes.
-const settleLimit = 200 * time.Millisecond
+const settleLimit = 500 * time.Millisecond
 
 // Settle waits until a member gets what other nodes send from now on, as far as that can
 // be known, but not for long.

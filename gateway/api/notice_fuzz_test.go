@@ -13,8 +13,10 @@ func FuzzDecodeNotice(f *testing.F) {
 	told := done{answer: jsonResponse(http.StatusAccepted, map[string]string{"id": "1"})}.told()
 	for _, n := range []notice{
 		{Kind: kindQuestion, Run: "r", Number: 7, Scope: scope},
-		{Kind: kindAnswer, Run: "r", Number: 7, Running: true}, {Kind: kindAnswer, Run: "r", Number: 7, Done: told},
-		{Kind: kindDone, Run: "r", Scope: scope, Done: told}, {Kind: kindSpent, Run: "r", Spent: []spent{{"a", 1, 2}}},
+		{Kind: kindAnswer, Run: "r", Number: 7, Running: true},
+		{Kind: kindAnswer, Run: "r", Number: 7, Done: told},
+		{Kind: kindDone, Run: "r", Scope: scope, Done: told},
+		{Kind: kindSpent, Run: "r", Spent: []spent{{"a", 1, 2}}},
 	} {
 		f.Add(n.encode())
 	}

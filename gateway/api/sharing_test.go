@@ -117,7 +117,11 @@ func TestAKeyThatWasUsedOnAnotherNodeIsNotDoneAgain(t *testing.T) {
 			t.Errorf("%s: answered with %s; want the answer to the first", c.name, got.body)
 		}
 	}
-	known := func() int { nodes[1].repeats.mu.Lock(); defer nodes[1].repeats.mu.Unlock(); return nodes[1].repeats.known.Len() }
+	known := func() int {
+		nodes[1].repeats.mu.Lock()
+		defer nodes[1].repeats.mu.Unlock()
+		return nodes[1].repeats.known.Len()
+	}
 	knew := known()
 	nodes[0].does(requestWith("kept", "ann", "{}"), &done)
 	await.True(t, 30*time.Second, "the other nodes to be told", func() bool { return known() > knew })
