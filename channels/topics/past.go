@@ -32,7 +32,6 @@ type Past struct {
 	limit  int // topics
 	ownRun
 	inUse atomic.Bool // a client with a client_id has joined; without one nothing is kept
-	nodes Nodes       // nil without a cluster
 
 	mu      sync.Mutex
 	number  uint64 // of the newest broadcast
@@ -46,6 +45,7 @@ type Past struct {
 
 // ownRun is what belongs to this run of the server alone.
 type ownRun struct {
+	nodes Nodes // nil without a cluster
 	began time.Time
 	base  uint64                        // its broadcasts have larger numbers
 	own   map[protocol.Topic]*topicPast // between Reset and Restored

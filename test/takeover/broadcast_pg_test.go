@@ -39,10 +39,12 @@ func (f *field) talk(client string, n *node) *talker {
 	if client != "" {
 		url += "&client_id=" + client
 	}
-	conn, _, err := websocket.DefaultDialer.DialContext(f.t.Context(), url, nil)
-	if err != nil {
-		f.t.Fatal(err)
-	}
+	var conn *websocket.Conn
+	until(f.t, n.name+" to let a client in", func() (in bool) {
+		var err error
+		conn, _, err = websocket.DefaultDialer.DialContext(f.t.Context(), url, nil)
+		return err == nil
+	})
 	c := &talker{t: f.t, conn: conn}
 	joined := make(chan struct{})
 	var reading sync.WaitGroup
