@@ -93,9 +93,10 @@ func routePassword(secret string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// options are for the connection of this process.
+// options are for the connection of this process. It is not pinged: it cannot be cut, and
+// a process that gets no processor for seconds would take it for that.
 func (e *embedded) options() []nats.Option {
-	return []nats.Option{nats.InProcessServer(e.server), nats.Token(e.token)}
+	return []nats.Option{nats.InProcessServer(e.server), nats.Token(e.token), nats.PingInterval(0)}
 }
 
 // stop ends the server and all that it has started.
