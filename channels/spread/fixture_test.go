@@ -309,12 +309,3 @@ func numbers(t *testing.T, prefix string, texts []string) (all []int) {
 	}
 	return all
 }
-
-// upTo are the numbers from 0 to before n.
-func upTo(n int) []int {
-	all := make([]int, n)
-	for i := range all {
-		all[i] = i
-	}
-	return all
-}
