@@ -81,7 +81,7 @@ func (c *explainCmd) Run(ctx context.Context, term terminal) error {
 func (c *explainCmd) config() (config server.Config, err error) {
 	config = server.DefaultConfig()
 	r := replication.DefaultConfig()
-	if r.DatabaseURL, err = secret("database-url", c.DatabaseURL, c.DatabaseURLFile); err != nil {
+	if r.DatabaseURL, err = databaseURL(c.DatabaseURL, c.DatabaseURLFile); err != nil {
 		return config, err
 	}
 	r.Publications = c.Publication
