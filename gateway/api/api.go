@@ -97,10 +97,10 @@ func (a *API) Handler() http.Handler {
 	shared := newRequests(a.parts.Verifier, a.repeats)
 	sending := &broadcasts{hub: a.parts.Hub, senders: a.senders}
 	ending := newEndings(a.parts.Hub, a.parts.Gateway)
-	present := &presence{hub: a.parts.Hub, requests: requests}
-	examined := newExaminations(a.parts.Doctor, requests)
-	explained := newExplanations(a.parts.Explain, requests)
-	nodes := &nodes{list: a.parts.Nodes, requests: requests}
+	present := requests.forServers("who is present is told", (&presence{a.parts.Hub}).get)
+	examined := requests.forServers("what is wrong with the database is told", newExaminations(a.parts.Doctor).get)
+	explained := requests.forServers("who gets which rows is told", newExplanations(a.parts.Explain).answer)
+	nodes := requests.forServers("the nodes of the cluster are told", (&nodes{a.parts.Nodes}).get)
 	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
@@ -109,10 +109,10 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(shared.posting(sending.single)))
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
-		mux.Handle(prefix+"/api/cluster", cors(reading(nodes.get)))
-		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present.get)))
-		mux.Handle(prefix+"/api/doctor", serving(reading(examined.get)))
-		mux.Handle(prefix+"/api/explain", serving(http.HandlerFunc(explained.answer)))
+		mux.Handle(prefix+"/api/cluster", cors(reading(nodes)))
+		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present)))
+		mux.Handle(prefix+"/api/doctor", serving(reading(examined)))
+		mux.Handle(prefix+"/api/explain", serving(asking(explained)))
 		mux.Handle(prefix+"/api/tenants/{tenant}/health", cors(reading(tenantHealth(requests, state, a.parts.Self))))
 	}
 	mux.HandleFunc("/healthcheck", reading(healthcheck))
@@ -146,6 +146,18 @@ func reading(h http.HandlerFunc) http.HandlerFunc {
 			return
 		}
 		h(w, r)
+	}
+}
+
+// asking is reading of a question that may be too long, or too secret, for a URL: POST has
+// it in the body.
+func asking(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			h(w, r)
+			return
+		}
+		reading(h)(w, r)
 	}
 }
 

@@ -61,20 +61,27 @@ func (fakeHub) Unsubscribe(channels.Selection) int { return 3 }
 // serve starts an API on a server of its own.
 func serve(t *testing.T, c Config, g *fakeGateway, status replication.Status) *httptest.Server {
 	t.Helper()
+	return serveWith(t, c, g, status, func(*Parts) {})
+}
+
+// serveWith is serve with more parts.
+func serveWith(t *testing.T, c Config, g *fakeGateway, status replication.Status, more func(*Parts)) *httptest.Server {
+	t.Helper()
 	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{testSecret}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "some_metric"}))
-	a := New(c, Parts{
+	parts := Parts{
 		Gateway: g, Hub: fakeHub{}, Verifier: verifier, Metrics: registry,
 		Status: func() replication.Status { return status },
 		Self:   func() cluster.Node { return testNodes()[0] },
 		Nodes:  testNodes,
 		Newer:  func() error { return nil },
-	})
-	s := httptest.NewServer(a.Handler())
+	}
+	more(&parts)
+	s := httptest.NewServer(New(c, parts).Handler())
 	t.Cleanup(s.Close)
 	return s
 }

@@ -9,9 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"walcast/auth"
 	"walcast/diagnose/doctor"
 	"walcast/replication"
 	"walcast/replication/catalog"
@@ -20,17 +18,7 @@ import (
 // serveDoctor is serve with a doctor.
 func serveDoctor(t *testing.T, d Doctor, status replication.Status) *httptest.Server {
 	t.Helper()
-	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{testSecret}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := New(Config{}, Parts{
-		Gateway: &fakeGateway{}, Hub: fakeHub{}, Verifier: verifier, Metrics: prometheus.NewRegistry(), Doctor: d,
-		Status: func() replication.Status { return status },
-	})
-	s := httptest.NewServer(a.Handler())
-	t.Cleanup(s.Close)
-	return s
+	return serveWith(t, Config{}, &fakeGateway{}, status, func(p *Parts) { p.Doctor = d })
 }
 
 func TestDoctorAnswersTheServiceRoleAlone(t *testing.T) {

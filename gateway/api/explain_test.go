@@ -4,16 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/prometheus/client_golang/prometheus"
 
-	"walcast/auth"
 	"walcast/diagnose/explain"
 	"walcast/replication"
 )
@@ -21,39 +18,18 @@ import (
 // serveExplain is serve with somebody who answers questions.
 func serveExplain(t *testing.T, e Explain, status replication.Status) *httptest.Server {
 	t.Helper()
-	verifier, err := auth.NewVerifier(auth.Config{Secrets: []string{testSecret}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := New(Config{}, Parts{
-		Gateway: &fakeGateway{}, Hub: fakeHub{}, Verifier: verifier, Metrics: prometheus.NewRegistry(), Explain: e,
-		Status: func() replication.Status { return status },
-	})
-	s := httptest.NewServer(a.Handler())
-	t.Cleanup(s.Close)
-	return s
+	return serveWith(t, Config{}, &fakeGateway{}, status, func(p *Parts) { p.Explain = e })
 }
 
 // question sends a request about a question.
 func question(t *testing.T, s *httptest.Server, method, path, token, body string) (status int, answer string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	headers := map[string]string{}
 	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+		headers["Authorization"] = "Bearer " + token
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	all, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(all)
+	status, _, answer = send(t, s, method, path, headers, strings.NewReader(body))
+	return status, answer
 }
 
 func TestExplainAnswersTheServiceRoleAlone(t *testing.T) {

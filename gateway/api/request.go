@@ -66,6 +66,22 @@ func (rs *requests) post(w http.ResponseWriter, r *http.Request, f func(request)
 	return rs.repeats.do(admitted, time.Now(), func() response { return f(admitted) })
 }
 
+// forServers admits requests with a token of the role service_role. what says what others
+// are refused, as "who is present is told".
+func (rs *requests) forServers(what string, h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		claims := rs.claims(r)
+		switch {
+		case claims == nil:
+			unauthorized.write(w)
+		case claims.Role != serviceRole:
+			message(http.StatusForbidden, "Forbidden: "+what+" to the role service_role only").write(w)
+		default:
+			h(w, r)
+		}
+	}
+}
+
 // claims are those of the token of a request; nil if it has none that is good.
 func (rs *requests) claims(r *http.Request) *auth.Claims {
 	_, claims := rs.verify(r)
