@@ -38,7 +38,7 @@ func (b *Bus) Ask(ctx context.Context, role string, question []byte, accept func
 			continue
 		}
 		b.metrics.received.Add(float64(len(answer.Data)))
-		text, err := content(answer.Data)
+		text, err := Content(answer.Data)
 		if err != nil {
 			b.Unreadable(err)
 			complete = false
@@ -58,7 +58,7 @@ func (b *Bus) respond(ctx context.Context, questions *Subscription) {
 		if err != nil {
 			return
 		}
-		text, err := content(question.Data)
+		text, err := Content(question.Data)
 		if err != nil {
 			b.Unreadable(err)
 			continue

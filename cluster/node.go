@@ -31,8 +31,12 @@ type beat struct {
 }
 
 // encode is the message.
-func (b beat) encode() []byte {
-	text, err := json.Marshal(b)
+func (b beat) encode() []byte { return Encode(b) }
+
+// Encode is a message in JSON, with its format number in front. Its value has nothing in it
+// that JSON cannot have.
+func Encode(value any) []byte {
+	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err) // plain values always encode
 	}
@@ -49,8 +53,9 @@ func (e newerError) Error() string {
 // IsNewer tells such errors from others.
 func (newerError) IsNewer() {}
 
-// content is a message without its format number.
-func content(message []byte) ([]byte, error) {
+// Content is a message that Encode has made without its format number, for which a newer
+// version may have had another one.
+func Content(message []byte) ([]byte, error) {
 	switch {
 	case len(message) == 0 || message[0] == 0:
 		return nil, fmt.Errorf("read message of the bus: it has no format number")
@@ -64,7 +69,7 @@ func content(message []byte) ([]byte, error) {
 const mostText = 4 << 10
 
 func decodeBeat(message []byte) (b beat, err error) {
-	text, err := content(message)
+	text, err := Content(message)
 	if err != nil {
 		return b, err
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"walcast/cluster"
 )
 
 // notice is what nodes tell each other of requests: a format number, and JSON.
@@ -43,36 +45,14 @@ type spent struct {
 	Messages, Bytes int
 }
 
-// noticeFormat is the format number, the first byte of each notice, and the newest that
-// is read.
-const noticeFormat = 1
-
-func (n notice) encode() []byte {
-	text, err := json.Marshal(n)
-	if err != nil {
-		panic(err) // plain values always encode
-	}
-	return append([]byte{noticeFormat}, text...)
-}
-
-// newerError is that of a notice which a newer version has written.
-type newerError struct{ format byte }
-
-func (e newerError) Error() string {
-	return fmt.Sprintf("a node tells of requests in format %d, and this version reads %d at most: upgrade this node", e.format, noticeFormat)
-}
-
-// IsNewer tells such errors from others.
-func (newerError) IsNewer() {}
+func (n notice) encode() []byte { return cluster.Encode(n) }
 
 func decodeNotice(text []byte) (n notice, err error) {
-	switch {
-	case len(text) == 0 || text[0] == 0:
-		return n, errors.New("read notice of a request: it has no format number")
-	case text[0] > noticeFormat:
-		return n, newerError{text[0]}
+	content, err := cluster.Content(text)
+	if err != nil {
+		return n, err
 	}
-	if err := json.Unmarshal(text[1:], &n); err != nil {
+	if err := json.Unmarshal(content, &n); err != nil {
 		return notice{}, fmt.Errorf("read notice of a request: %w", err)
 	}
 	isAbout := n.Kind == kindQuestion || n.Kind == kindDone

@@ -36,7 +36,7 @@ func FuzzDecodeNotice(f *testing.F) {
 }
 
 func TestANoticeOfANewerFormatIsTold(t *testing.T) {
-	_, err := decodeNotice([]byte{noticeFormat + 1, '{'})
+	_, err := decodeNotice([]byte{notice{}.encode()[0] + 1, '{'})
 	var newer interface{ IsNewer() }
 	if !errors.As(err, &newer) {
 		t.Errorf("decodeNotice of a newer format = %v; want an error that says so", err)
