@@ -4,14 +4,15 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
+
+	"walcast/diagnose"
 )
 
 // WriteText writes a report for people: what is wrong first, with what mends it, then what
 // is as it should be.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "database %s, Postgres %s", oneLine(r.Database), r.Version)
+	fmt.Fprintf(&b, "database %s, Postgres %s", diagnose.OneLine(r.Database), r.Version)
 	if r.Platform != "" {
 		fmt.Fprintf(&b, ", %s", r.Platform)
 	}
@@ -37,10 +38,10 @@ func (r Report) WriteText(w io.Writer) error {
 
 // write writes a finding, of which each part has a line.
 func (f Finding) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  %s: %s [%s]\n", oneLine(f.About.String()), oneLine(f.Reason), f.Code)
+	fmt.Fprintf(b, "  %s: %s [%s]\n", diagnose.OneLine(f.About.String()), diagnose.OneLine(f.Reason), f.Code)
 	for _, part := range []struct{ label, text string }{{"fix", f.Fix}, {"as", f.By}, {"cost", f.Cost}, {"do", f.Advice}} {
 		if part.text != "" {
-			fmt.Fprintf(b, "    %-5s %s\n", part.label+":", oneLine(part.text))
+			fmt.Fprintf(b, "    %-5s %s\n", part.label+":", diagnose.OneLine(part.text))
 		}
 	}
 	if f.Restart {
@@ -53,7 +54,7 @@ func (f Finding) write(b *strings.Builder) {
 // script has read it.
 func (r Report) WriteScript(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "-- What walcast doctor found in database %s. Nothing of it was run.\n-- Statements that do more than mend are commented out: read what they cost, then take the dashes away.\n", oneLine(r.Database))
+	fmt.Fprintf(&b, "-- What walcast doctor found in database %s. Nothing of it was run.\n-- Statements that do more than mend are commented out: read what they cost, then take the dashes away.\n", diagnose.OneLine(r.Database))
 	written := map[string]bool{}
 	for _, v := range []Verdict{Problem, Warning} {
 		for _, f := range r.Findings {
@@ -68,10 +69,10 @@ func (r Report) WriteScript(w io.Writer) error {
 
 // script writes a finding as comments, and its SQL, which is written once.
 func (f Finding) script(b *strings.Builder, written map[string]bool) {
-	fmt.Fprintf(b, "\n-- %s: %s: %s\n", f.Verdict, oneLine(f.About.String()), oneLine(f.Reason))
+	fmt.Fprintf(b, "\n-- %s: %s: %s\n", f.Verdict, diagnose.OneLine(f.About.String()), diagnose.OneLine(f.Reason))
 	for _, part := range []struct{ label, text string }{{"run it as", f.By}, {"it costs", f.Cost}, {"do", f.Advice}} {
 		if part.text != "" {
-			fmt.Fprintf(b, "-- %s: %s\n", part.label, oneLine(part.text))
+			fmt.Fprintf(b, "-- %s: %s\n", part.label, diagnose.OneLine(part.text))
 		}
 	}
 	if f.Restart {
@@ -81,23 +82,12 @@ func (f Finding) script(b *strings.Builder, written map[string]bool) {
 	case f.Fix == "":
 	case written[f.Fix]:
 		b.WriteString("-- (the statement is above)\n")
-	case f.Cost != "" || oneLine(f.Fix) != f.Fix:
-		fmt.Fprintf(b, "-- %s\n", oneLine(f.Fix))
+	case f.Cost != "" || diagnose.OneLine(f.Fix) != f.Fix:
+		fmt.Fprintf(b, "-- %s\n", diagnose.OneLine(f.Fix))
 	default:
 		fmt.Fprintf(b, "%s\n", f.Fix)
 	}
 	if f.Fix != "" {
 		written[f.Fix] = true
 	}
-}
-
-// oneLine is text without line ends, which would end a comment, and without what a
-// terminal acts on: names are chosen by whoever makes a table.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
+
+	"walcast/diagnose"
 )
 
 // WriteText writes an answer for people.
@@ -67,7 +68,7 @@ func (a Answer) sentence() string {
 type printer struct{ to *strings.Builder }
 
 func (p *printer) line(format string, args ...any) {
-	p.to.WriteString(oneLine(fmt.Sprintf(format, args...)))
+	p.to.WriteString(diagnose.OneLine(fmt.Sprintf(format, args...)))
 	p.to.WriteByte('\n')
 }
 
@@ -172,14 +173,4 @@ func (p *printer) row(r Row) {
 		p.line("  given, and not published: %s", strings.Join(r.Unsent, ", "))
 	}
 	p.checks(r.Checks)
-}
-
-// oneLine is text without line ends, and without what a terminal acts on.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
