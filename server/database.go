@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"walcast/internal/conninfo"
+	"walcast/replication"
 )
 
 // retryInterval is how often a database that is not there yet is tried.
@@ -47,6 +48,19 @@ func newPool(ctx context.Context, c Config, size int, more ...func(*pgxpool.Conf
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open pool of connections to Postgres: %w", err)
+	}
+	return pool, nil
+}
+
+// openPool is newPool that has connected. An error says why it cannot, in a sentence.
+func openPool(ctx context.Context, c Config, size int) (*pgxpool.Pool, error) {
+	pool, err := newPool(ctx, c, size)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, replication.Explain(err, &pool.Config().ConnConfig.Config)
 	}
 	return pool, nil
 }

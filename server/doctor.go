@@ -37,14 +37,11 @@ func Examine(ctx context.Context, c Config, s doctor.Scope) (doctor.Report, erro
 
 // examine is Examine, in the way that d says: a server that streams leaves the probe out.
 func examine(ctx context.Context, c Config, s doctor.Scope, d doctor.Config) (doctor.Report, error) {
-	pool, err := newPool(ctx, c, doctorPool)
+	pool, err := openPool(ctx, c, doctorPool)
 	if err != nil {
 		return doctor.Report{}, err
 	}
 	defer pool.Close()
-	if err := pool.Ping(ctx); err != nil {
-		return doctor.Report{}, replication.Explain(err, &pool.Config().ConnConfig.Config)
-	}
 	d.Pool, d.Slot, d.SlotWarnBytes, d.SlotFailover = pool, c.Replication.Slot, c.Replication.SlotWarnBytes, c.Replication.SlotFailover
 	d.Publications, d.LogBytes, d.Policy = c.Replication.Publications, c.Log.Bytes, c.Policy
 	report, err := doctor.Examine(ctx, d, s)

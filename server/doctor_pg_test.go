@@ -55,7 +55,14 @@ func TestAStartSaysWhatIsWrongWithTheDatabase(t *testing.T) {
 // examined asks a server to examine its database.
 func (s *running) examined(t *testing.T, query, role string) (status int, r doctor.Report, body string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/api/doctor"+query, nil)
+	status, body = s.api(t, http.MethodGet, "/api/doctor"+query, role, nil, &r)
+	return status, r, body
+}
+
+// api sends a request with a token of a role, and reads the answer if it is 200.
+func (s *running) api(t *testing.T, method, path, role string, content io.Reader, answer any) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.Addr()+path, content)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,12 +74,12 @@ func (s *running) examined(t *testing.T, query, role string) (status int, r doct
 	defer resp.Body.Close()
 	all, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode == http.StatusOK {
-		err = json.Unmarshal(all, &r)
+		err = json.Unmarshal(all, answer)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return resp.StatusCode, r, string(all)
+	return resp.StatusCode, string(all)
 }
 
 // TestTheAPIExaminesTheDatabase of a running server, for the service role alone.

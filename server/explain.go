@@ -8,7 +8,6 @@ import (
 
 	"walcast/auth"
 	"walcast/diagnose/explain"
-	"walcast/replication"
 )
 
 const (
@@ -44,14 +43,11 @@ func (p *project) explain(ctx context.Context, q explain.Question) (explain.Answ
 }
 
 func explained(ctx context.Context, c Config, v *auth.Verifier, q explain.Question, reader string) (explain.Answer, error) {
-	pool, err := newPool(ctx, c, explainPool)
+	pool, err := openPool(ctx, c, explainPool)
 	if err != nil {
 		return explain.Answer{}, err
 	}
 	defer pool.Close()
-	if err := pool.Ping(ctx); err != nil {
-		return explain.Answer{}, replication.Explain(err, &pool.Config().ConnConfig.Config)
-	}
 	config := explain.Config{Pool: pool, Publications: c.Replication.Publications, Policy: c.Policy, Reader: reader}
 	config.Holder = func(token string) (explain.Holder, error) { return holder(v, token, time.Now()) }
 	answer, err := explain.Explain(ctx, config, q)

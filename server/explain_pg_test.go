@@ -1,9 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -19,24 +19,8 @@ func (s *running) explained(t *testing.T, q explain.Question, role string) (stat
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.Addr()+"/api/explain", strings.NewReader(string(encoded)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+signed(role, userID(1)))
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	all, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode == http.StatusOK {
-		err = json.Unmarshal(all, &a)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, a, string(all)
+	status, body = s.api(t, http.MethodPost, "/api/explain", role, bytes.NewReader(encoded), &a)
+	return status, a, body
 }
 
 // TestTheAPIExplainsWhoGetsARow of a running server, with a token that it verifies.
