@@ -145,8 +145,8 @@ func (s *Subscription) PushAt(f func(at changelog.Standing) []*protocol.Frame) b
 // which everything has been pushed: it comes after all changes up to there and
 // before all others, so that none is sent again after a reconnect.
 func (s *Subscription) PushAlive() {
-	s.withDelivery(func(d *delivery) {
-		s.request.Outbox.Push(protocol.StreamAlive(d.standings.of(s).Position.Text()))
+	s.PushAt(func(at changelog.Standing) []*protocol.Frame {
+		return []*protocol.Frame{protocol.StreamAlive(at.Position.Text())}
 	})
 }
 

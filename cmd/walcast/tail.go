@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -121,11 +120,11 @@ func (c *serverSettings) token() (string, error) {
 	if err != nil || key == "" {
 		return "", err
 	}
-	now := time.Now()
-	claims := map[string]any{"role": c.Role, "iat": now.Unix(), "exp": now.Add(followTTL).Unix()}
-	more := map[string]any{"sub": c.Sub, "aud": c.JWTAudience, "iss": c.JWTIssuer}
-	maps.DeleteFunc(more, func(_ string, value any) bool { return value == "" })
-	maps.Copy(claims, more)
+	minted := tokenCmd{tokenSecretSettings: c.tokenSecretSettings, Role: c.Role, Sub: c.Sub, TTL: followTTL}
+	claims, err := minted.claims(time.Now())
+	if err != nil {
+		return "", err
+	}
 	return mint(key, claims)
 }
 
