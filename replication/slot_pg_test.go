@@ -158,8 +158,7 @@ func TestSlotMovedBySomebodyElseStartsANewHistory(t *testing.T) {
 	r.until("the break to be noticed", func() bool { return !r.reader.Status().Streaming })
 	db.Exec(`insert into orders values (1, 'skipped')`)
 	r.until("the slot to be free", func() bool { return r.slot().Holder == nil })
-	// By a name that no walcast has: the reader may look just then who has the slot.
-	db.Exec(`begin; set local application_name to 'psql'; select pg_replication_slot_advance('` + db.Name + `', pg_current_wal_lsn()); commit`)
+	db.Exec(`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, db.Name)
 	p.stall(false)
 	r.wantResync(changelog.CodeSlotAdvanced)
 	db.Exec(`insert into orders values (2, 'b')`)

@@ -112,12 +112,22 @@ func open(t TB, s *Server, options string) *DB {
 	if err := db.admin(ctx, "create database "+db.Name+" "+options); err != nil {
 		t.Fatalf("create database %s: %v", db.Name, err)
 	}
-	pool, err := pgxpool.New(ctx, db.DSN)
-	if err != nil {
+	var err error
+	if db.Pool, err = newPool(ctx, db.DSN); err != nil {
 		t.Fatalf("open pool on %s: %v", db.Name, err)
 	}
-	db.Pool = pool
 	return db
+}
+
+// newPool is connections that have a name, as a process without one may be a walcast whose
+// name is hidden.
+func newPool(ctx context.Context, dsn string) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, err
+	}
+	config.ConnConfig.RuntimeParams["application_name"] = "devdb"
+	return pgxpool.NewWithConfig(ctx, config)
 }
 
 // databaseName is an identifier that needs no quotes, under 63 bytes.
