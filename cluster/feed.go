@@ -72,6 +72,20 @@ func (f *Feed) Listen(subject string) (stop func(), err error) {
 	return func() { _ = sub.Unsubscribe() }, nil // fails only on a closed connection
 }
 
+// Each calls take with each message until ctx is done. Errors of take say that a message
+// cannot be read.
+func (f *Feed) Each(ctx context.Context, take func(message []byte) error) {
+	for {
+		message, err := f.Next(ctx)
+		if err != nil {
+			return
+		}
+		if err := take(message); err != nil {
+			f.bus.Unreadable(err)
+		}
+	}
+}
+
 // Next waits for the next message, until ctx is done.
 func (f *Feed) Next(ctx context.Context) ([]byte, error) {
 	if len(f.waiting) == 0 {
@@ -105,6 +119,3 @@ func (f *Feed) take(m *nats.Msg) {
 	f.waiting = append(f.waiting, m)
 	f.bytes += len(m.Data)
 }
-
-// Unreadable takes note of a message that could not be read.
-func (f *Feed) Unreadable(err error) { f.bus.Unreadable(err) }

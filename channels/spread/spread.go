@@ -40,10 +40,9 @@ type Bus interface {
 	Connected() bool
 	// Listen has messages of a subject come, until stop is called.
 	Listen(subject string) (stop func(), err error)
-	// Next waits for the next message.
-	Next(ctx context.Context) ([]byte, error)
-	// Unreadable takes note of a message that could not be read.
-	Unreadable(err error)
+	// Each calls take with each message until ctx is done. Errors of take say that a
+	// message cannot be read.
+	Each(ctx context.Context, take func(message []byte) error)
 }
 
 // Spread is the other nodes of a cluster: it implements topics.Nodes. It is safe for
@@ -134,15 +133,10 @@ func (s *Spread) Run(ctx context.Context, t *topics.Topics) error {
 
 // receive takes in what other nodes send, until ctx is done.
 func (s *Spread) receive(ctx context.Context, t *topics.Topics) {
-	for {
-		data, err := s.bus.Next(ctx)
-		if err != nil {
-			return
-		}
+	s.bus.Each(ctx, func(data []byte) error {
 		m, err := decode(data)
 		if err != nil {
-			s.bus.Unreadable(err)
-			continue
+			return err
 		}
 		switch m.kind {
 		case kindBroadcast:
@@ -160,7 +154,8 @@ func (s *Spread) receive(ctx context.Context, t *topics.Topics) {
 			s.hearing.answered(m)
 			signal(s.wake)
 		}
-	}
+		return nil
+	})
 }
 
 // tend does what has to be done now and then, and what may wait for the network, until

@@ -126,15 +126,10 @@ func (s *sharing) Run(ctx context.Context) error {
 
 // receive takes in what other nodes say, until ctx is done.
 func (s *sharing) receive(ctx context.Context) {
-	for {
-		text, err := s.feed.Next(ctx)
-		if err != nil {
-			return
-		}
+	s.feed.Each(ctx, func(text []byte) error {
 		n, err := decodeNotice(text)
 		if err != nil {
-			s.feed.Unreadable(err)
-			continue
+			return err
 		}
 		switch n.Kind {
 		case kindQuestion:
@@ -146,7 +141,8 @@ func (s *sharing) receive(ctx context.Context) {
 		case kindSpent:
 			s.senders.charge(n.Spent, time.Now())
 		}
-	}
+		return nil
+	})
 }
 
 func (s *sharing) answer(q notice) {
