@@ -16,6 +16,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
 
+// fileLimit is how long the tests of one file may take, in ms: a client that waits for ever
+// is then told of by name, and not by the end of all tests.
+const fileLimit = "480000"
+
 func TestRealClients(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "walcast")
 	run(t, nil, "go", "build", "-o", binary, "walcast/cmd/walcast")
@@ -28,7 +32,7 @@ func TestRealClients(t *testing.T) {
 		"PATH=" + os.Getenv("PATH") + string(os.PathListSeparator) + standIns(t),
 		"E2E_DATABASE_URL=" + db.DSN, "E2E_MESSAGES_URL=" + messagesDatabase(t, db),
 	}
-	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2")
+	run(t, env, "node", "--test", "--test-force-exit", "--test-concurrency=2", "--test-timeout="+fileLimit)
 }
 
 // messagesDatabase makes a second database, for the tests that need the schema
