@@ -58,15 +58,23 @@ func (randomFrames) run(ctx context.Context, a *attacker) error {
 // pick is one of several.
 func pick[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
-// text is something that a string may be.
+// text is something that a string may be: one word or a few, now and then many
+// times over, up to some 100 kB.
 func text(r *rand.Rand) string {
+	one := words(r)
+	if r.IntN(60) == 0 {
+		one = strings.Repeat(one, r.IntN(3000))
+	}
+	return one
+}
+
+// words is what no server expects, one or several behind one another. It calls
+// itself and therefore repeats nothing: repetitions of repetitions have no bound.
+func words(r *rand.Rand) string {
 	one := pick(r, "", "a", "1", "null", "NaN", "*", "é", nul, "\u202e", `"`, `\`, ",", "(", "{}", "%_", "posts", "public", "realtime:x", attackerUser,
 		"9999999999999999999999", "2020-01-01", "infinity", "'; drop table posts; --", "$1")
 	if r.IntN(3) == 0 {
-		one += text(r)
-	}
-	if r.IntN(60) == 0 {
-		one = strings.Repeat(one, r.IntN(3000))
+		one += words(r)
 	}
 	return one
 }

@@ -12,7 +12,7 @@ import (
 
 var (
 	duration = flag.Duration("duration", 25*time.Second, "how long TestViewsAreWhatSelectSays makes a mess")
-	seed     = flag.Uint64("seed", 0, "of everything that is random; 0 takes the time")
+	seed     = flag.Uint64("seed", 1, "of everything that is random; 0 takes the time")
 	pause    = flag.Duration("pause", 100*time.Millisecond, "between two transactions of a writer, on average")
 	clients  = flag.Int("clients", 9, "how many clients there are")
 )
