@@ -362,7 +362,6 @@ func TestAStreamWaitsForItsPosition(t *testing.T) {
 	f.Changes = changelog.New(changelog.Config{Bytes: 64 << 20, Window: time.Hour})
 	config.ResumeWait = 50 * time.Millisecond
 	f.rerun(config, func() {})
-	f.run()
 	r := f.stream(token(t, "anon", "", time.Hour))
 	if _, err := r.admit(t.Context(), bindings(inserts), ""); !errors.Is(err, protocol.RefuseDatabaseAway) {
 		t.Errorf("Admit = %v; want %s", err, protocol.RefuseDatabaseAway)

@@ -1,6 +1,7 @@
 package livedrill
 
 import (
+	"cmp"
 	"flag"
 	"os"
 	"testing"
@@ -35,12 +36,12 @@ func TestViewsAreWhatSelectSays(t *testing.T) {
 	}
 }
 
-// runDrill builds walcast and runs a drill.
+// runDrill builds walcast and runs a drill, of the flag's seed if it has none.
 func runDrill(t *testing.T, o Options) *Report {
 	t.Helper()
 	o.Binary, o.State, o.Pause = program.Build(t, raceFlag...), t.TempDir(), *pause
-	if o.Seed = *seed; o.Seed == 0 {
-		o.Seed = uint64(time.Now().Unix())
+	if o.Seed == 0 {
+		o.Seed = cmp.Or(*seed, uint64(time.Now().Unix()))
 	}
 	t.Logf("seed %d", o.Seed)
 	r, err := Run(t.Context(), o)

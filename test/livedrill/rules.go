@@ -47,6 +47,9 @@ func policyOf(table, condition string) string {
 	return strings.ReplaceAll(condition, "%%", "%")
 }
 
+// rulesChance draws the rules of a run.
+func rulesChance(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 2)) }
+
 // firstRules are those that the tables begin with.
 func firstRules(r *rand.Rand) rules {
 	all := rules{}

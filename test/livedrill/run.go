@@ -94,7 +94,7 @@ func (d *drill) makeTables(ctx context.Context) error {
 	if err := build(ctx, db, false); err != nil {
 		return err
 	}
-	d.steward = &steward{dsn: d.dsn, random: rand.New(rand.NewPCG(d.Seed, 2)), events: &d.events}
+	d.steward = &steward{dsn: d.dsn, random: rulesChance(d.Seed), events: &d.events}
 	if err := d.steward.begin(ctx, db); err != nil {
 		return err
 	}
