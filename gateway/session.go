@@ -102,6 +102,9 @@ func (s *session) enqueue(f *protocol.Frame) {
 // Room waits until size more bytes fit easily, the session ends or ctx is done.
 func (s *session) Room(ctx context.Context, size int) { awaitRoom(ctx, &s.queue, size) }
 
+// Ending reports whether the last frame is queued, after which none is.
+func (s *session) Ending() bool { return s.queue.ending.Load() }
+
 // Close sends what is queued, then a close frame, and ends the session.
 func (s *session) Close(code int, reason string) {
 	s.end(endChannels, s.closing(code, reason), false)

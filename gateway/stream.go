@@ -98,6 +98,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 	}
 	s.transport.Conn = conn
 	setUserTimeout(conn, g.config.IdleTimeout)
+	boundUnsent(conn)
 	s.transport.extendWrite(len(head))
 	// The head does not go through the queue, which may drop what waits in it:
 	// without a head nothing makes sense. There is no writer before s.begin.

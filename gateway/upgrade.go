@@ -148,6 +148,7 @@ func (g *Gateway) accept(sessions context.Context, w http.ResponseWriter, r *htt
 	}
 	h.conn.muted = true
 	s.conn, s.transport.Conn = conn, h.conn.Conn
+	boundUnsent(h.conn.Conn)
 	if h.conn.compressed {
 		s.deflater = g.pools.deflater
 	}
