@@ -112,10 +112,12 @@ func (o *outbox) end() {
 	close(o.over)
 }
 
-// roomy is an Outbox that says when there is room for more.
+// roomy is an Outbox that says when there is room for more, and when never again.
 type roomy interface {
 	// Room waits until size more bytes fit easily, the session ends or ctx is done.
 	Room(ctx context.Context, size int)
+	// Ending reports whether the session ends, so that nothing reaches it any more.
+	Ending() bool
 }
 
 // Room waits until the reply to the join is queued, so that a catch-up does not
@@ -132,4 +134,10 @@ func (o *outbox) Room(ctx context.Context, size int) {
 	if out, ok := o.session.out.(roomy); ok {
 		out.Room(ctx, size)
 	}
+}
+
+// Ending reports whether the session ends, so that no frame need be built for it.
+func (o *outbox) Ending() bool {
+	out, ok := o.session.out.(roomy)
+	return ok && out.Ending()
 }

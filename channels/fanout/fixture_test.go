@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,11 +137,12 @@ func (s *saying) Deliver(member any) { member.(*inbox).write(s.text, nil) }
 // inbox is an outbox, and a member of a topic, that writes down what came:
 // "row 1" for a row with id 1, "message 2", "resync code", "problem code".
 type inbox struct {
-	mu     sync.Mutex
-	came   *sync.Cond
-	lines  []string
-	frames []*protocol.Frame // nil for messages
-	full   chan struct{}     // not nil: there is no room until it is closed
+	mu       sync.Mutex
+	came     *sync.Cond
+	lines    []string
+	frames   []*protocol.Frame // nil for messages
+	full     chan struct{}     // not nil: there is no room until it is closed
+	isEnding atomic.Bool
 }
 
 func newInbox() *inbox {
@@ -148,6 +150,8 @@ func newInbox() *inbox {
 	b.came = sync.NewCond(&b.mu)
 	return b
 }
+
+func (b *inbox) Ending() bool { return b.isEnding.Load() }
 
 func (b *inbox) Push(f *protocol.Frame) { b.write(lineOf(f), f) }
 

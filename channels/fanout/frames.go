@@ -106,6 +106,9 @@ func (f *frames) push(s *Subscription, c *wal.Change, data dataKey, ids string, 
 		s.unfinished.of = c.Position.LSN
 		f.attached.note(s)
 	}
+	if s.request.Outbox.Ending() {
+		return // it may take seconds until the subscription ends, and thousands end together
+	}
 	f.metrics.delivered.Inc()
 	s.request.Outbox.Push(f.of(c, frameKey{
 		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids, data: data,

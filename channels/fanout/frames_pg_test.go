@@ -39,6 +39,24 @@ func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 	}
 }
 
+// Many clients that read too slowly are closed at once, and it takes seconds until they
+// have gone. Others must not wait for frames that nobody gets.
+func TestNoFrameIsBuiltForASessionThatEnds(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	slow, other := newInbox(), newInbox()
+	slow.isEnding.Store(true)
+	f.subscribe(slow, ask{bindings: everyRow}, Start{})
+	f.subscribe(other, ask{bindings: everyRow}, Start{})
+	rel := f.Relation("messages")
+	f.Commit(logtest.Insert(rel, "1", "2", "x"), logtest.Insert(rel, "2", "2", "x"))
+	other.wait(t, 2) // the first was sent to both by then
+	slow.mu.Lock()
+	defer slow.mu.Unlock()
+	if len(slow.frames) > 0 {
+		t.Errorf("a session that ends is pushed %q", slow.lines)
+	}
+}
+
 func TestBindingsShareAFrameUnlessTheirColumnsDiffer(t *testing.T) {
 	f := newFixture(t, messagesTable)
 	rel := f.Relation("messages")

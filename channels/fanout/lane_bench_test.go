@@ -15,6 +15,7 @@ type nowhere struct{ pushed int }
 
 func (n *nowhere) Push(*protocol.Frame)    { n.pushed++ }
 func (*nowhere) Room(context.Context, int) {}
+func (*nowhere) Ending() bool              { return false }
 
 // BenchmarkDeliver is rows on their way from a lane to the outboxes: each to one
 // of many subscriptions, and each to all of them.

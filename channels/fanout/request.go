@@ -59,4 +59,6 @@ type Outbox interface {
 	Push(*protocol.Frame)
 	// Room waits until size more bytes fit easily, the session ends or ctx is done.
 	Room(ctx context.Context, size int)
+	// Ending reports whether the session ends, so that nothing reaches it any more.
+	Ending() bool
 }
