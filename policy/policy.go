@@ -30,6 +30,7 @@ func New(c Config, pool *pgxpool.Pool, logger *slog.Logger, reg prometheus.Regis
 	p.subjects = &subjects{tables: p.tables, held: map[subjectKey]*holding{}}
 	p.asker = &asker{pg: pg, tables: p.tables}
 	p.watch = &watch{pg: pg, tables: p.tables, keeper: p.keeper, wake: make(chan struct{}, 1), registered: map[dependency]*int64{}}
+	p.tables.looks = p.watch
 	p.private = &private{pg: pg, watch: p.watch}
 	pg.metrics = newMetrics(reg, p)
 	return p

@@ -17,6 +17,7 @@ import (
 type tables struct {
 	pg     *postgres
 	keeper *keeper
+	looks  *watch
 
 	mu    sync.RWMutex
 	known map[tableKey]*table
@@ -39,11 +40,15 @@ type access struct {
 	loading chan struct{} // a semaphore: one goroutine at a time reads the catalog
 
 	mu     sync.RWMutex
-	loaded time.Time  // zero before the first time
-	role   *RoleError // why nobody can act as the role; nil if it is usable
-	view   View       // without its Relation
-	rules  *rules
-	epoch  uint32
+	loaded time.Time // zero before the first time
+	// unconfirmed is set if a look has begun since the catalog was read: it has not compared
+	// the view, which was not there yet, and what it has seen of other relations is newer.
+	// Nothing goes by the view until the next look.
+	unconfirmed bool
+	role        *RoleError // why nobody can act as the role; nil if it is usable
+	view        View       // without its Relation
+	rules       *rules
+	epoch       uint32
 	// depends is what the facts depend on, and prints the fingerprints when they were
 	// read. changed counts how often reading again has made a difference.
 	depends dependencies
@@ -176,7 +181,7 @@ func (a *access) unfit() bool {
 func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleError, ok bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if a.loaded.IsZero() || now.Sub(a.loaded) >= age {
+	if a.loaded.IsZero() || a.unconfirmed || now.Sub(a.loaded) >= age {
 		return View{}, nil, false
 	}
 	return a.view, a.role, true
@@ -186,7 +191,20 @@ func (a *access) fresh(now time.Time, age time.Duration) (v View, role *RoleErro
 func (a *access) known() (v View, role *RoleError, ok bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	return a.view, a.role, !a.loaded.IsZero()
+	return a.view, a.role, !a.loaded.IsZero() && !a.unconfirmed
+}
+
+func (a *access) isConfirmed() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return !a.unconfirmed
+}
+
+// settle has the view be used as it is.
+func (a *access) settle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.unconfirmed = false
 }
 
 // expire has the catalog read again before the view is used again.
@@ -219,7 +237,7 @@ func (a *access) confirm(at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.loaded.IsZero() && a.loaded.Before(at) {
-		a.loaded = at
+		a.loaded, a.unconfirmed = at, false
 	}
 }
 
@@ -250,9 +268,9 @@ func (a *access) changes() int {
 }
 
 // store stores what the catalog said at a time. Rules that are equal to the former
-// ones are not replaced, so that what subjects have bound stays valid. moved means
-// that the fingerprints have changed.
-func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (moved bool) {
+// ones are not replaced, so that what subjects have bound stays valid. isPassed says that a
+// look has begun since. moved means that the fingerprints have changed.
+func (a *access) store(at time.Time, isPassed bool, rel *wal.Relation, f *facts, in force) (moved bool) {
 	v, r, role, watched := newView(rel, f), newRules(rel, f), f.unfit(), f.watched()
 	v.force, v.Fingerprints = in, newFingerprints(&v, r, f, watched)
 	a.mu.Lock()
@@ -276,7 +294,7 @@ func (a *access) store(at time.Time, rel *wal.Relation, f *facts, in force) (mov
 		a.epoch++
 	}
 	v.Epoch, v.Since, v.unexplained = a.epoch, a.since, a.unexplained
-	a.loaded, a.role, a.view = at, role, v
+	a.loaded, a.unconfirmed, a.role, a.view = at, isPassed, role, v
 	return moved
 }
 
@@ -314,7 +332,7 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 	}
 	t.pg.metrics.loads.WithLabelValues("ok").Inc()
 	in := t.keeper.force(&f.sight, rel.OID, f.depends.access(f.relation.RowSecurity))
-	if a.store(now, rel, f, in) {
+	if a.store(now, t.looks.hasBegunSince(now), rel, f, in) {
 		t.pg.generation.Add(1)
 	}
 	v, unfit, _ = a.known() // a look may have expired it already, and waits to read it again

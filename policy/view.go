@@ -81,7 +81,7 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	v, unfit, ok := a.fresh(t.pg.now(), age)
 	if !ok {
 		var err error
-		if v, unfit, err = a.load(ctx, t, rel, s.Role, age, t.readCatalog); err != nil {
+		if v, unfit, err = t.fetch(ctx, a, rel, s.Role, age, t.readCatalog); err != nil {
 			return nil, err
 		}
 	}
@@ -90,6 +90,21 @@ func (t *tables) ViewWithin(ctx context.Context, rel *wal.Relation, s *Subject, 
 	}
 	v.Relation = rel
 	return &v, nil
+}
+
+// fetch has a view read, and waits for a look if it is not confirmed.
+func (t *tables) fetch(ctx context.Context, a *access, rel *wal.Relation, role string, age time.Duration, read catalogReader) (v View, unfit *RoleError, err error) {
+	v, unfit, err = a.load(ctx, t, rel, role, age, read)
+	if err != nil || a.isConfirmed() {
+		return v, unfit, err
+	}
+	_, _ = t.looks.Confirm(ctx, t.pg.now()) // if looks fail, what was read is as good as without them
+	if ctx.Err() != nil {
+		return View{}, nil, ctx.Err()
+	}
+	a.settle()
+	v, unfit, _ = a.known()
+	return v, unfit, nil
 }
 
 // Known returns the view as it was last read, whatever its age, or nil for a role that

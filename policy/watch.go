@@ -162,6 +162,13 @@ func (w *watch) Glance(ctx context.Context) {
 	}
 }
 
+// hasBegunSince reports whether a look has begun after a time.
+func (w *watch) hasBegunSince(at time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.runs && (w.running != nil && w.running.began.After(at) || w.last != nil && w.last.began.After(at))
+}
+
 // isWell reports whether looks come and succeed.
 func (w *watch) isWell() bool {
 	w.mu.Lock()
