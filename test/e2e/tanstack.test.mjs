@@ -8,7 +8,7 @@ import { database, table, transaction } from './lib/database.mjs'
 import { relay } from './lib/relay.mjs'
 import { serve } from './lib/server.mjs'
 import { user } from './lib/tokens.mjs'
-import { until } from './lib/until.mjs'
+import { until, within } from './lib/until.mjs'
 import { memory } from './lib/watch.mjs'
 
 async function scene(t, { columns = 'id int primary key, n int, word text', after = [], rows } = {}) {
@@ -20,6 +20,8 @@ async function scene(t, { columns = 'id int primary key, n int, word text', afte
   const collect = (options = {}) => {
     const collection = createCollection(walcastCollectionOptions({ supabase, table: name, getKey: (row) => row.id, ...options }))
     t.after(() => collection.cleanup())
+    const { caughtUp } = collection.utils
+    collection.utils.caughtUp = (xid) => within(caughtUp(xid), () => `caughtUp(${xid ?? ''}), have ${collection.status}`)
     return collection
   }
   /** The bindings of the joins, of which each is a live table. */
@@ -37,7 +39,7 @@ const ids = (collection) => [...collection.keys()].sort((a, b) => a - b)
 async function query(t, build) {
   const live = createLiveQueryCollection(build)
   t.after(() => live.cleanup())
-  await live.preload()
+  await within(live.preload(), () => `the rows of a query, have ${live.status}`)
   return live
 }
 

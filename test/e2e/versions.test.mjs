@@ -8,7 +8,7 @@ import { database, table } from './lib/database.mjs'
 import { open, serveMessages } from './lib/messages.mjs'
 import { proxy } from './lib/proxy.mjs'
 import { anon, user } from './lib/tokens.mjs'
-import { until } from './lib/until.mjs'
+import { until, within } from './lib/until.mjs'
 import { versions } from './lib/versions.mjs'
 
 const ann = '00000000-0000-4000-8000-00000000000a'
@@ -186,7 +186,7 @@ const features = {
     between.cut({ open: false })
     await database.query(`insert into ${todos} values (2)`)
     between.open = true
-    await live.caughtUp()
+    await within(live.caughtUp(), () => `caughtUp, have ${live.status} and ${live.error}`)
     assert.deepEqual(live.rows, [{ id: 1 }, { id: 2 }])
   },
 

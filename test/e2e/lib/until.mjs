@@ -8,3 +8,10 @@ export async function until(condition, what, limit = 30_000) {
     await new Promise((wake) => setTimeout(wake, 10))
   }
 }
+
+/** Settles as promise does; fails with what was waited for when that takes too long. */
+export async function within(promise, what, limit = 60_000) {
+  let timer
+  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`waited ${limit} ms for ${what()}`)), limit) })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

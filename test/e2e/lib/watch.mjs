@@ -4,13 +4,15 @@ import { connect, soon } from './clients.mjs'
 import { database, table } from './database.mjs'
 import { relay } from './relay.mjs'
 import { serve } from './server.mjs'
-import { until } from './until.mjs'
+import { until, within } from './until.mjs'
 
-/** A live table that notes what it tells: status, error and rows of each notification. */
+/** A live table that notes what it tells: status, error and rows of each notification. Its caughtUp fails where it would wait for ever. */
 export function watch(t, client, options) {
   const live = liveTable(client, options)
   t.after(live.close)
   const watched = { live, told: [] }
+  const { caughtUp } = live
+  live.caughtUp = (xid) => within(caughtUp(xid), () => `caughtUp(${xid ?? ''}), have ${live.status} and ${live.error}`)
   live.subscribe(() => watched.told.push({ status: live.status, error: live.error?.code ?? null, rows: live.rows }))
   watched.is = (status, error = null) =>
     until(() => live.status === status && (live.error?.code ?? null) === error, () => `${status} and ${error}, have ${live.status} and ${live.error}`)
