@@ -31,6 +31,7 @@ export function wireOf(channel, to) {
     const before = isFunction ? join.payload() : join.payload
     const payload = isOpen ? goingOn(before, to.resume(before)) : before
     join.payload = isFunction ? () => payload : payload
+    join.destroy?.() // old clients send it without a ref, so that no answer is theirs, while one before it waits for its own
     sendJoin.call(join)
   }
   join.receive('ok', tells('joined')).receive('error', tells('refused'))

@@ -84,6 +84,26 @@ for (const kind of ['realtime-js 2.11.7', 'realtime-js 2.10']) {
   })
 }
 
+for (const kind of Object.keys(rejoining)) {
+  test(`${kind}: a connection that is lost before a join is answered is no matter`, async (t) => {
+    let joins = 0
+    const { name, between } = await scene(t, {
+      rows: 'values (1, 10)',
+      toServer(m) {
+        if ((m[3] ?? m.event) !== 'phx_join' || ![1, 3].includes(++joins)) return m
+        between.cut()
+      },
+    })
+    const { live, is, ids } = watch(t, connect(t, between, { kind, options: soon(kind) }), { table: name })
+    await is('live')
+    between.cut()
+    await until(() => joins >= 3, 'another join')
+    await live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
+    await is('live')
+    assert.deepEqual(ids(), [1, 2])
+  })
+}
+
 for (const [kind, asked] of [['a view', {}], ['no view', withoutView]]) {
   test(`${kind}: a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot`, async (t) => {
     const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...asked })
