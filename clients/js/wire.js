@@ -37,7 +37,13 @@ export function wireOf(channel, to) {
   join.receive('ok', tells('joined')).receive('error', tells('refused'))
 
   const { _rejoin: rejoin } = inner // of old clients: while it waits for an answer it would leave itself, as if it were another channel of the topic
-  if (rejoin) inner._rejoin = (...args) => { if (channel.state !== 'joining') rejoin.apply(inner, args) }
+  if (rejoin) {
+    inner._rejoin = (...args) => { if (channel.state !== 'joining') rejoin.apply(inner, args) }
+    join.receive('error', () => { // some would wait on
+      channel.state = 'errored'
+      channel.rejoinTimer.scheduleTimeout()
+    })
+  }
 
   inner[push] = (event, payload, ...rest) => {
     if (event === 'access_token') tells('token')(payload.access_token)

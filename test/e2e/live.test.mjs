@@ -104,6 +104,28 @@ for (const kind of Object.keys(rejoining)) {
   })
 }
 
+for (const kind of Object.keys(rejoining)) {
+  test(`${kind}: a join that is refused is tried again`, async (t) => {
+    let joins = 0
+    const { name, between } = await scene(t, {
+      rows: 'values (1, 10)',
+      toServer(m) {
+        if ((m[3] ?? m.event) === 'phx_join' && [1, 3].includes(++joins)) (m[4] ?? m.payload).access_token = 'none'
+        return m
+      },
+    })
+    const { live, is, ids } = watch(t, connect(t, between, { kind, options: soon(kind) }), { table: name })
+    await until(() => live.error, 'the refusal')
+    assert.match(live.error.message, /^MalformedJWT: /)
+    await is('live')
+    between.cut()
+    await until(() => joins >= 3, 'another join')
+    await live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
+    await is('live')
+    assert.deepEqual(ids(), [1, 2])
+  })
+}
+
 for (const [kind, asked] of [['a view', {}], ['no view', withoutView]]) {
   test(`${kind}: a lost connection makes it stale, with its rows, and what was missed makes it live again, without another snapshot`, async (t) => {
     const { name, between, client } = await scene(t, { rows: 'values (1, 10)', ...asked })
