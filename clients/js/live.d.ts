@@ -51,7 +51,8 @@ export interface LiveTable<Row extends object = Record<string, any>> {
   subscribe(listener: (changes: LiveChange<Row>[]) => void): () => void
   /**
    * Resolves when the rows have all that a transaction did, by its pg_current_xact_id(), or without one all that has been committed by now.
-   * Over a lost connection it waits. It rejects when the table is closed, and for an xid that no transaction has had.
+   * Over a lost connection it waits. It rejects when the table is closed, for an xid that no transaction has had, and with the error of
+   * a table that these options, or this server, cannot have.
    */
   caughtUp(xid?: number | bigint | string): Promise<void>
   close(): void

@@ -14,8 +14,8 @@ const RETRY_AFTER = 6_000
 /** With a limit: how many rows more than it are asked for, at most, and at how many times as many rows it is measured anew. */
 const [SPARE, TOO_MANY] = [50, 4]
 
-/** What does not pass as long as the options are these and the server is this one, and what the server tells of when it has passed. */
-const NOT_RETRIED = /^(invalid_.*|unknown_operator|limit_with_view|not_supported|unsortable_order|database_away)$/
+/** What does not pass as long as the options are these. */
+const OF_OPTIONS = /^(invalid_.*|unknown_operator|limit_with_view)$/
 
 const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
 
@@ -42,7 +42,7 @@ class LiveTable {
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
   #measured // while it is measured: how many rows there were, and the last
   #began = 0 // how many rows there were at the end of the snapshot
-  #isKnown // whether the server knows live tables; undefined until it has said something
+  #isServed // false if rows will not come, as the server does not know live tables or these options; undefined until it has said something
   #tries = 0 // how often in a row it has joined anew
   #timer // for the next of these
   #warned = new Set()
@@ -72,7 +72,7 @@ class LiveTable {
 
   caughtUp = async (xid) => {
     if (this.status === 'closed') throw new Error('caughtUp: the live table is closed')
-    if (this.#isKnown === false) throw this.error
+    if (this.#isServed === false) throw this.error
     await this.#questions.wait(xid)
   }
 
@@ -107,7 +107,7 @@ class LiveTable {
       token: (token) => this.#joinFor(subjectOf(token)),
       event: (event, payload, pass) => this.#event(event, payload, pass),
       reached: (response) => this.#reached(response),
-      unanswered: () => { if (this.#isKnown === undefined) this.#refuse(UNKNOWN) },
+      unanswered: () => { if (this.#isServed === undefined) this.#refuse(UNKNOWN) },
     })
     this.#channel.subscribe()
     if (before) this.#supabase.removeChannel(before)
@@ -170,10 +170,11 @@ class LiveTable {
   }
 
   #joined({ position, history }) {
-    this.#isKnown = undefined
+    this.#isServed = undefined
     this.#questions.joined()
-    if (position !== undefined && !this.#at) return this.#refuse(UNKNOWN) // it was asked for a snapshot, before which no position counts
     if (position !== undefined) {
+      if (!this.#at) return this.#refuse(UNKNOWN) // it was asked for a snapshot, before which no position counts
+      this.#isServed = true
       if (position !== this.#at.from || history) this.#at = { from: position, history }
       this.#catchUp()
     }
@@ -182,7 +183,7 @@ class LiveTable {
 
   /** There will be no rows, and none of what has come is shown. */
   #refuse(why) {
-    this.#isKnown = false
+    this.#isServed = false
     this.#rows.forget()
     this.#stale(failure(why))
     this.#questions.fail(this.error)
@@ -191,7 +192,7 @@ class LiveTable {
   #event(event, payload, pass) {
     if (event !== 'postgres_changes') pass() // nobody else listens
     if (event === 'system') this.#system(payload)
-    else if (event === 'postgres_changes' && this.#isKnown !== false) this.#change(payload.data)
+    else if (event === 'postgres_changes' && this.#isServed !== false) this.#change(payload.data)
     else if (event === 'postgres_commit' && this.#at) this.#moved(this.#rows.commit(), { ...this.#at, from: payload.position })
     else if (event === 'progress') this.#questions.answered(payload.request)
     else if (event === 'phx_error') this.#stale()
@@ -207,18 +208,19 @@ class LiveTable {
     if (code === 'snapshot_begin') {
       const strange = this.#order.findIndex((_, i) => !sorterOf(order[i]))
       if (strange >= 0) return this.#cannotSort(this.#order[strange], order[strange])
-      this.#isKnown = true
+      this.#isServed = true
       this.#at = undefined // who is cut before the end begins anew
       if (this.#measured) this.#measured = { count: 0, sort: order[0] }
       else this.#rows.begin(key, order)
     } else if (code === 'snapshot_end') {
-      if (this.#isKnown) this.#stand(position)
-    } else if (this.#horizon && /^(invalid_|unknown_operator)/.test(code)) { // how far the rows go cannot be said: all are held
-      this.#horizon = ''
+      if (this.#isServed) this.#stand(position)
+    } else if (status === 'error' && OF_OPTIONS.test(code)) {
+      if (!this.#horizon) return this.#refuse({ message, code, ...more })
+      this.#horizon = '' // how far the rows go cannot be said: all are held
       this.#join()
     } else if (status === 'error' || code === 'database_away') {
       this.#stale(failure({ message, code, ...more }))
-      if (!NOT_RETRIED.test(code)) this.#joinLater(RETRY_AFTER)
+      if (code !== 'database_away') this.#joinLater(RETRY_AFTER) // that it is back is told
     } else if (message?.startsWith('warning: ')) this.#warn(message, code)
     else if (this.error?.code === 'database_away') this.#catchUp() // it is back
   }
@@ -273,7 +275,7 @@ class LiveTable {
   }
 
   #reached({ position, history }) {
-    this.#isKnown ??= true
+    this.#isServed ??= true
     if (position === undefined || !this.#at || !this.#rows.isWhole || compare(position, this.#at.from) < 0) return
     this.#at = { from: position, history: history ?? (position === this.#at.from ? this.#at.history : undefined) }
     this.#keep()

@@ -38,8 +38,8 @@ export class Questions {
     for (const question of [...this.#open].slice(0, AT_ONCE)) {
       if (question.push) continue
       const push = question.push = this.#send(question.payload) || undefined
-      push?.receive('error', ({ reason }) => {
-        if (question.push === push) this.#close(question, () => question.reject(new Error(`caughtUp: ${reason}`)))
+      push?.receive('error', ({ reason }) => { // of a channel that has ended there the next join asks again
+        if (question.push === push && reason !== 'unmatched topic') this.#close(question, () => question.reject(new Error(`caughtUp: ${reason}`)))
       })
     }
   }

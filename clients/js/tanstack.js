@@ -63,10 +63,15 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
     if (table.held.length > 0) put(subset, table.held.map((row) => [undefined, row])) // from the storage
     subset.loaded = new Promise((resolve, reject) => {
       table.subscribe((changes) => {
-        const shown = (changes.length > 0 || table.status === 'live') && put(subset, changes)
-        if (table.status === 'live') resolve(shown)
-        else if (table.status === 'closed') reject(table.error ?? new Error('the rows are not wanted any more'))
-        else if (table.error && table.error.code !== 'database_away') reject(table.error)
+        try {
+          const shown = (changes.length > 0 || table.status === 'live') && put(subset, changes)
+          if (table.status === 'live') resolve(shown)
+          else if (table.status === 'closed') reject(table.error ?? new Error('the rows are not wanted any more'))
+          else if (table.error && table.error.code !== 'database_away') reject(table.error)
+        } catch (error) {
+          reject(error)
+          throw error
+        }
       })
     })
     subset.loaded.catch(() => {}) // who has asked for it is told
@@ -89,8 +94,13 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
       put(subset, subset.table.held.map((row) => [row, undefined]))
     },
 
+    /** A table that could not be loaded has no rows to wait for. */
     async caughtUp(xid) {
-      await Promise.all([...new Set(subsets.values())].map(({ table }) => table.caughtUp(xid).catch((error) => { if (table.status !== 'closed') throw error })))
+      await Promise.all([...new Set(subsets.values())].map(async ({ table, loaded }) => {
+        await loaded.catch(() => {})
+        if (table.error && table.status === 'loading') return
+        await table.caughtUp(xid).catch((error) => { if (table.status !== 'closed') throw error })
+      }))
     },
 
     cleanup() { for (const { table } of subsets.values()) table.close() },

@@ -231,6 +231,43 @@ test('caughtUp waits over a lost connection, refuses what never was, and ends wi
   await assert.rejects(live.caughtUp(), /the live table is closed/)
 })
 
+test('a question that reaches the server when the channel has ended there is asked again', async (t) => {
+  let isEnded = false
+  const gone = /:gone$/
+  const { name, between, client } = await scene(t, {
+    toServer: (m) => (m[3] === 'progress' && isEnded ? [m[0], m[1], `${m[2]}:gone`, ...m.slice(3)] : m),
+    toClient: (m) => [m[0], m[1], m[2].replace(gone, ''), ...m.slice(3)],
+  })
+  const { live, is } = watch(t, client, { table: name })
+  await is('live')
+  isEnded = true
+  const wait = live.caughtUp()
+  await until(() => between.answered.some((m) => m[4].response?.reason === 'unmatched topic'), 'the answer')
+  isEnded = false
+  between.cut()
+  await wait
+})
+
+test('a walcast that is slow to say how far it is loses no rows', async (t) => {
+  const { setTimeout } = globalThis
+  t.after(() => { globalThis.setTimeout = setTimeout })
+  let unanswered = 0
+  const tells = (f) => () => {
+    f()
+    unanswered++
+  }
+  globalThis.setTimeout = (f, after, ...rest) => (after === 5_000 ? setTimeout(tells(f), 300) : setTimeout(f, after, ...rest))
+  const { name, between, client } = await scene(t, { rows: 'values (1, 10)' })
+  const { live, is, ids } = watch(t, client, { table: name })
+  await is('live')
+  await until(() => between.answered.some((m) => m[3] === 'phx_reply' && m[4].response.position), 'the first answer')
+  between.toServer = (m) => (m[3] === 'position' ? undefined : m)
+  between.cut()
+  await until(() => unanswered > 0, 'the end of its time')
+  await live.caughtUp(await xidOf(`insert into ${name} values (2, 20)`))
+  assert.deepEqual([ids(), live.status, live.error], [[1, 2], 'live', null])
+})
+
 test('a table that is closed leaves its channel and tells that once', async (t) => {
   const { name, client, between } = await scene(t, { rows: 'values (1, 1)' })
   const { live, told, is } = watch(t, client, { table: name })
@@ -403,9 +440,12 @@ for (const [code, options] of Object.entries({
       return setTimeout(f, after, ...rest)
     }
     const { name, client } = await scene(t, { rows: 'values (1, 1)' })
-    const { is } = watch(t, client, { table: name, ...options })
+    const { live, is } = watch(t, client, { table: name, ...options })
+    const wait = assert.rejects(live.caughtUp(), { code })
     await is('loading', code)
     assert.ok(!waits.includes(6_000))
+    await wait
+    await assert.rejects(live.caughtUp(), { code })
   })
 }
 

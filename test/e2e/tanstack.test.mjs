@@ -216,6 +216,31 @@ test('on demand: a query that does not work says why', async (t) => {
   assert.equal(code(error), 'unknown_column', `${error}`)
 })
 
+test('on demand: a query that does not work holds up no write', async (t) => {
+  const { collect, name } = await scene(t)
+  const collection = collect({
+    syncMode: 'on-demand', autoIndex: 'eager', defaultIndexType: BasicIndex,
+    onInsert: async ({ transaction: { mutations: [{ modified: { id, n } }] } }) => ({ xid: await written(`insert into ${name} values ($1, $2)`, [id, n]) }),
+  })
+  const [all, broken] = [(q) => q.from({ row: collection }), (q) => q.from({ row: collection }).orderBy(({ row }) => row.colour).limit(2)].map(createLiveQueryCollection)
+  for (const live of [all, broken]) {
+    live.subscribeChanges(() => {}) // or it would soon be cleaned up
+    t.after(() => live.cleanup())
+  }
+  await within(all.preload(), () => 'no rows')
+  await assert.rejects(within(broken.preload(), () => 'the refusal'), /colour/)
+  await within(collection.insert({ id: 1, n: 1, word: null }).isPersisted.promise, () => 'the write')
+  assert.deepEqual([...all.keys()], [1])
+})
+
+test('what getKey throws is what preload says', async (t) => {
+  const { collect } = await scene(t, { rows: `values (1, 1, 'a')` })
+  const complaint = t.mock.method(console, 'error', () => {})
+  const collection = collect({ getKey: () => { throw new Error('no key, as the test wants') } })
+  await assert.rejects(within(collection.preload(), () => `rows, have ${collection.status}`), /no key/)
+  assert.ok(complaint.mock.callCount() > 0)
+})
+
 for (const syncMode of ['eager', 'on-demand']) test(`${syncMode}: with a storage a reload shows the rows of before at once, and goes on`, async (t) => {
   const { collect, name, between } = await scene(t, { rows: `values (1, 1, 'a'), (2, 2, 'b')` })
   const storage = memory()
