@@ -40,7 +40,8 @@ export class Room {
   }
 
   async send(event, payload) {
-    await this.#joined
+    let joined
+    while (this.#isOpen && joined !== this.#joined) await (joined = this.#joined) // it may leave meanwhile, to join by another key
     if (!this.#isOpen) throw new Error('send: the component is not mounted any more')
     return this.#channel.send({ type: 'broadcast', event, payload })
   }
