@@ -93,6 +93,7 @@ class LiveTable {
 
   /** Joins with a new channel. It has a name that no other has, so that a server takes it for no earlier one of its client_id. */
   #join() {
+    if (this.status === 'closed') return // by a listener
     const { schema, table } = this.#options
     const before = this.#channel
     this.#timer = clearTimeout(this.#timer)

@@ -464,6 +464,21 @@ test('a listener that is ended by one before it is not called any more, and one 
   assert.deepEqual(called, ['first live', 'second live', 'first closed', 'second closed', 'last closed'])
 })
 
+test('a table that a listener closes as its user changes joins for nobody', async (t) => {
+  const { name, client } = await scene(t, { ...owned, rows: `values (1, '${ann}'), (2, '${bob}')` })
+  let held = user(ann)
+  client.realtime.accessToken = async () => held
+  await client.realtime.setAuth()
+  const { live, told, is } = watch(t, client, { table: name })
+  await is('live')
+  live.subscribe(live.close)
+  held = user(bob)
+  await client.realtime.setAuth()
+  await is('closed')
+  await until(() => client.getChannels().length === 0, 'the channel to have gone')
+  assert.deepEqual(told.map(({ status }) => status), ['live', 'loading', 'closed'])
+})
+
 test('what breaks later makes it stale, with the cure, which makes it live', async (t) => {
   const { name, client, server } = await scene(t, { rows: 'values (1, 1)' })
   const { live, is, ids } = watch(t, client, { table: name })
