@@ -1,3 +1,5 @@
+import { UNMATCHED } from './wire.js'
+
 const AT_ONCE = 50 // the server takes 100 of one channel
 
 /** Who waits until something has been sent. What a lost connection leaves without an answer is asked again after the next join. */
@@ -38,8 +40,8 @@ export class Questions {
     for (const question of [...this.#open].slice(0, AT_ONCE)) {
       if (question.push) continue
       const push = question.push = this.#send(question.payload) || undefined
-      push?.receive('error', ({ reason }) => { // of a channel that has ended there the next join asks again
-        if (question.push === push && reason !== 'unmatched topic') this.#close(question, () => question.reject(new Error(`caughtUp: ${reason}`)))
+      push?.receive('error', ({ reason }) => { // the next join asks again what the server had no channel for
+        if (question.push === push && reason !== UNMATCHED) this.#close(question, () => question.reject(new Error(`caughtUp: ${reason}`)))
       })
     }
   }

@@ -4,6 +4,9 @@ const ASK_EVERY = 25_000
 /** In ms: a server that does not answer by then does not know the event. */
 const ANSWERS_WITHIN = 5_000
 
+/** The reason with which a server refuses what is for a channel that it does not have. */
+export const UNMATCHED = 'unmatched topic'
+
 /**
  * What this module needs of a channel beyond its public calls. Only this file knows what differs between versions of
  * supabase-js. Newer ones keep a channel of @supabase/phoenix inside theirs; with realtime-js 2.10 and 2.11 they are one.
@@ -59,8 +62,13 @@ export function wireOf(channel, to) {
   const wire = {
     get state() { return channel.state },
 
-    /** Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. */
-    ask: (event, payload, ms) => inner[push](event, payload, ms),
+    /**
+     * Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. A channel that the
+     * server does not have joins again.
+     */
+    ask: (event, payload, ms) => inner[push](event, payload, ms).receive('error', ({ reason }) => {
+      if (reason === UNMATCHED && channel.state === 'joined') inner[trigger]('phx_error')
+    }),
 
     /** Asks up to where all was sent. Where the channel is not joined, the next join is to ask. */
     askPosition() {
