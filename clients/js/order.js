@@ -12,8 +12,9 @@ export function parseOrder(text = '') {
   })
 }
 
-/** What compares two rows by an order, whose terms sort as snapshot_begin says, then by the columns of key. */
+/** What compares two rows by an order, whose terms sort as snapshot_begin says, then by the columns of key. Without terms all rows are equal. */
 export function comparator(terms, sorts, key) {
+  if (terms.length === 0) return () => 0
   const all = [...terms.map((term, i) => ({ ...term, sorter: sorterOf(sorts[i]) })), ...key.map((column) => ({ column, path: [], sorter: byAny }))]
   return (a, b) => {
     for (const { column, path, sorter, isDescending, nullsFirst } of all) {
@@ -48,10 +49,9 @@ export function sorterOf({ type, labels, collation } = {}) {
 
 /** The order of code points, which is that of UTF-8. */
 function byCode(a, b) {
-  const isHalf = (unit) => unit >= 0xd800 && unit < 0xe000 // of a character that is above all others
   for (let i = 0; i < a.length && i < b.length; i++) {
-    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)]
-    if (x !== y) return isHalf(x) - isHalf(y) || x - y
+    const difference = a.codePointAt(i) - b.codePointAt(i)
+    if (difference !== 0) return difference
   }
   return a.length - b.length
 }

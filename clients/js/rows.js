@@ -11,7 +11,7 @@ export class Rows {
   #sorts // how the terms of the order sort
   #held = new Map() // rows by the text of their key
   #sorted = [] // the same in their order
-  #compare // undefined without an order
+  #compare
   #coming // what the snapshot under way has
   #pending = [] // changes of the transaction under way
 
@@ -76,8 +76,8 @@ export class Rows {
     this.#key = key
     this.#sorts = sorts
     this.#held = held
-    this.#compare = this.#order.length > 0 ? comparator(this.#order, sorts, key) : undefined
-    this.#show(this.#compare ? [...held.values()].sort(this.#compare) : [...held.values()])
+    this.#compare = comparator(this.#order, sorts, key)
+    this.#show([...held.values()].sort(this.#compare))
   }
 
   #apply({ type, record, old_record: old, unchanged }, touched) {
@@ -86,8 +86,7 @@ export class Rows {
     const before = this.#held.get(gone ?? text)
     if (gone !== undefined && gone !== text) this.#put(gone, undefined, touched)
     if (text === undefined) return
-    const missing = before ? (unchanged ?? []).filter((column) => !(column in record)) : []
-    this.#put(text, missing.length > 0 ? { ...record, ...Object.fromEntries(missing.map((column) => [column, before[column]])) } : record, touched)
+    this.#put(text, unchanged && before ? { ...before, ...record } : record, touched)
   }
 
   #put(text, row, touched) {
@@ -97,10 +96,9 @@ export class Rows {
   }
 
   #sort(touched) {
-    if (!this.#compare) return [...this.#held.values()]
-    if (touched.size > SORT_ABOVE) return [...this.#held.values()].sort(this.#compare)
-    const sorted = this.#sorted.slice()
-    for (const before of touched.values()) if (before) sorted.splice(this.#place(sorted, before), 1)
+    if (this.#order.length === 0 || touched.size > SORT_ABOVE) return [...this.#held.values()].sort(this.#compare)
+    const gone = new Set(touched.values())
+    const sorted = this.#sorted.filter((row) => !gone.has(row))
     for (const text of touched.keys()) {
       const row = this.#held.get(text)
       if (row) sorted.splice(this.#place(sorted, row), 0, row)
@@ -142,9 +140,5 @@ function changed(touched, held) {
   return [...touched].map(([text, before]) => [before, held.get(text)])
 }
 
-/** Whether two values of JSON are equal. */
-export function same(a, b) {
-  if (a === b || typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => Object.hasOwn(b, name) && same(a[name], b[name]))
-}
+/** Whether two rows are equal: the server writes a row always in the same way. */
+export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b)
