@@ -17,9 +17,8 @@ const MOST = 100 // elements of an in
 /** The filter of a where; undefined if it cannot be said, '' for none. */
 export function filterOf(where) {
   if (!where) return ''
-  const parts = where.type === 'func' && where.name === 'and' ? where.args : [where]
-  const items = parts.map(itemOf)
-  return items.includes(undefined) ? undefined : items.map(({ plain, text }) => plain ?? `and=(${text})`).join()
+  const condition = conditionOf(where)
+  return condition && `and=(${condition})`
 }
 
 /** The order of an orderBy; undefined if it cannot be said. */
@@ -29,21 +28,21 @@ export function orderOf(orderBy) {
   return terms.includes(undefined) ? undefined : terms.join()
 }
 
-/** A condition as it stands in a group, text, and by itself, plain. */
-function itemOf(where) {
+/** A condition as it stands in a group. */
+function conditionOf(where) {
   if (where.type !== 'func') return undefined
   const { name, args } = where
   if (['and', 'or', 'not'].includes(name)) {
-    const items = args.map(itemOf)
-    return items.includes(undefined) ? undefined : { text: `${name === 'not' ? 'not.and' : name}(${items.map(({ text }) => text).join()})` }
+    const conditions = args.map(conditionOf)
+    return conditions.includes(undefined) ? undefined : `${name === 'not' ? 'not.and' : name}(${conditions.join()})`
   }
   const column = columnOf(args[0])
-  const condition = conditionOf(name, args[1])
-  if (column === undefined || condition === undefined) return undefined
-  return { text: `${quoted(column)}.${condition}`, plain: /^\w+$/.test(column) ? `${column}=${condition}` : undefined }
+  const comparison = comparisonOf(name, args[1])
+  return column === undefined || comparison === undefined ? undefined : `${quoted(column)}.${comparison}`
 }
 
-function conditionOf(name, operand) {
+/** What is said of a column: an operator and what it compares with. */
+function comparisonOf(name, operand) {
   if (name === 'isNull') return 'is.null'
   if (operand?.type !== 'val') return undefined
   const { value } = operand

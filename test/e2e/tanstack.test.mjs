@@ -153,7 +153,7 @@ test('on demand: each query has its rows loaded, by filter, and shares what othe
   const three = await ofN(3)
   assert.deepEqual(three.toArray.map(({ id }) => id).sort((a, b) => a - b), [3, 8, 13, 18, 23, 28, 33, 38, 43, 48])
   assert.equal(collection.size, 10)
-  assert.deepEqual(joins().map(({ filter }) => filter), ['n=eq."3"'])
+  assert.deepEqual(joins().map(({ filter }) => filter), ['and=("n".eq."3")'])
   const large = await query(t, (q) => q.from({ row: collection }).where(({ row }) => gt(row.id, 40)))
   assert.deepEqual([large.size, collection.size], [10, 18])
   await collection.utils.caughtUp(await written(`insert into ${name} values (53, 3, 'new'), (54, 4, 'new'), (30, 3, 'x') on conflict (id) do nothing`))
