@@ -19,10 +19,6 @@ const OF_OPTIONS = /^(invalid_.*|unknown_operator|limit_with_view)$/
 
 const UNKNOWN = { code: 'not_supported', message: 'The server does not know live tables: it is not walcast, or an older one' }
 
-const unsortable = ({ column }, { type } = {}) => ({
-  code: 'unsortable_order', message: `Rows cannot be kept in the order of ${column}: only Postgres knows how ${type} is sorted. Leave it out of the order, and sort what is shown`,
-})
-
 /** See live.d.ts. */
 export function liveTable(supabase, options) {
   if (typeof options?.table !== 'string') throw new TypeError('liveTable: table is to be the name of a table')
@@ -40,13 +36,13 @@ class LiveTable {
   #subject // who the rows are for, as a text
   #at // from where the rows go on, { from, history }; undefined before the end of a snapshot
   #horizon // the filter of the rows that a limit needs; '' is no filter, undefined is still to be measured
-  #measured // while it is measured: how many rows there were, and the last
+  #measured // while it is measured: { rows, sort }, of the first column of the order
   #began = 0 // how many rows there were at the end of the snapshot
   #isServed // false if rows will not come, as the server does not know live tables or these options; undefined until it has said something
   #tries = 0 // how often in a row it has joined anew
   #timer // for the next of these
   #warned = new Set()
-  #questions = new Questions((payload) => !this.#measured && this.#wire.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
+  #questions = new Questions((payload) => !this.#measured && this.#channel.state === 'joined' && this.#wire.ask('progress', payload, 10_000))
 
   constructor(supabase, { schema = 'public', ...options }) {
     this.#supabase = supabase
@@ -77,9 +73,14 @@ class LiveTable {
   }
 
   close = () => {
-    const channel = this.#channel
-    this.#end()
-    if (channel) this.#supabase.removeChannel(channel)
+    if (this.status === 'closed') return
+    this.#keeper.flush()
+    clearTimeout(this.#timer)
+    this.#wire.close()
+    this.#questions.fail(new Error('caughtUp: the live table is closed'))
+    this.#publish({ status: 'closed' })
+    this.#listeners.clear()
+    this.#supabase.removeChannel(this.#channel)
   }
 
   /** What the channel asks for: the rows or, to measure how far a limit goes, the column by which they are sorted first. */
@@ -97,7 +98,7 @@ class LiveTable {
     const { schema, table } = this.#options
     const before = this.#channel
     this.#timer = clearTimeout(this.#timer)
-    this.#measured = this.#horizon === undefined ? { count: 0 } : undefined
+    this.#measured = this.#horizon === undefined ? { rows: [] } : undefined
     const name = `live:${schema}.${table}:${Date.now().toString(36)}${Math.random().toString(36).slice(2)}`
     this.#channel = this.#supabase.channel(name).on('postgres_changes', this.#binding(), () => {})
     this.#wire?.close()
@@ -143,7 +144,7 @@ class LiveTable {
   /** Joins anew if the rows are for another user, after what is under way. */
   #joinFor(subject) {
     queueMicrotask(() => {
-      if (!this.#channel || subject === this.#subject) return
+      if (this.status === 'closed' || subject === this.#subject) return
       this.#isFor(subject)
       this.#join()
     })
@@ -197,21 +198,21 @@ class LiveTable {
     else if (event === 'postgres_commit' && this.#at) this.#moved(this.#rows.commit(), { ...this.#at, from: payload.position })
     else if (event === 'progress') this.#questions.answered(payload.request)
     else if (event === 'phx_error') this.#stale()
-    else if (event === 'phx_close' && this.#wire.state === 'closed') this.#end()
+    else if (event === 'phx_close' && this.#channel.state === 'closed') this.close()
   }
 
   #change(data) {
-    if (this.#measured) this.#measured = { ...this.#measured, count: this.#measured.count + 1, last: data.record }
+    if (this.#measured) this.#measured.rows.push(data.record)
     else if (!this.#rows.take(data)) this.#joinAnew()
   }
 
   #system({ status, code, message, key, order = [], position, ...more }) {
     if (code === 'snapshot_begin') {
       const strange = this.#order.findIndex((_, i) => !sorterOf(order[i]))
-      if (strange >= 0) return this.#cannotSort(this.#order[strange], order[strange])
+      if (strange >= 0) return this.#cannotSort(this.#order[strange].column, order[strange])
       this.#isServed = true
       this.#at = undefined // who is cut before the end begins anew
-      if (this.#measured) this.#measured = { count: 0, sort: order[0] }
+      if (this.#measured) this.#measured = { rows: [], sort: order[0] }
       else this.#rows.begin(key, order)
     } else if (code === 'snapshot_end') {
       if (this.#isServed) this.#stand(position)
@@ -227,8 +228,9 @@ class LiveTable {
   }
 
   /** A term of the order is one that only Postgres sorts. Where somebody else sorts the rows, these do without. */
-  #cannotSort(term, sort) {
-    if (!sort || !this.#options.sortable) return this.#refuse(sort ? unsortable(term, sort) : UNKNOWN)
+  #cannotSort(column, { type = 'that' } = {}) {
+    const message = `Rows cannot be kept in the order of ${column}: only Postgres knows how ${type} is sorted. Leave it out of the order, and sort what is shown`
+    if (!this.#options.sortable) return this.#refuse({ code: 'unsortable_order', message })
     this.#order.length = 0
     this.#joinAnew()
   }
@@ -237,9 +239,9 @@ class LiveTable {
   #stand(position) {
     this.#timer = clearTimeout(this.#timer)
     if (this.#measured) {
-      const [term, { count, last, sort }] = [this.#order[0], this.#measured]
-      const isWhole = count < this.#page || this.#options.sortable?.(sort.type) === false // somebody else sorts it too, and otherwise
-      this.#horizon = isWhole ? '' : horizonOf(term, sort, last[term.column])
+      const [term, { rows, sort }] = [this.#order[0], this.#measured]
+      const isWhole = rows.length < this.#page || this.#options.sortable?.(sort.type) === false // somebody else sorts it too, and otherwise
+      this.#horizon = isWhole ? '' : horizonOf(term, sort, rows.at(-1)[term.column])
       return this.#join()
     }
     const changes = this.#rows.end()
@@ -297,17 +299,6 @@ class LiveTable {
     } catch (error) {
       console.error('liveTable: what is stored cannot be read', error)
     }
-  }
-
-  #end() {
-    if (this.status === 'closed') return
-    this.#keeper.flush()
-    this.#timer = clearTimeout(this.#timer)
-    this.#wire.close()
-    this.#channel = undefined
-    this.#questions.fail(new Error('caughtUp: the live table is closed'))
-    this.#publish({ status: 'closed' })
-    this.#listeners.clear()
   }
 
   /** Tells everybody once of what is other than before. changes are those of the rows, as [before, after]. */

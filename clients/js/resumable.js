@@ -51,7 +51,7 @@ export function resumable(channel, { onResync = complain, storage, key = `walcas
         if (isOurs) keep()
       }
       if (event === 'system' && message?.startsWith(RESYNC)) resync(payload)
-      if (wire.state === 'closed') keeper.flush()
+      if (channel.state === 'closed') keeper.flush()
     },
 
     reached({ position, history }) {

@@ -22,11 +22,10 @@ export class Room {
     setTimeout(() => this.#join()) // when all of a page have said who is to be seen
   }
 
-  /** Calls a function with each broadcast, and with nothing when present has changed; returns what ends that. */
+  /** Calls a function of its own with each broadcast, and with nothing when present has changed; returns what ends that. */
   listen(listener) {
-    const own = (message) => listener(message) // the same function may be given twice
-    this.#listeners.add(own)
-    return () => { this.#listeners.delete(own) }
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
   }
 
   /** Has others see { key, meta }; returns what ends that. */

@@ -48,9 +48,8 @@ function syncedBy({ begin, write, commit, markReady }, getKey, open) {
   /** Writes what changes of a subset, as [before, after], in one transaction. Returns the collection's promise that it shows. */
   const put = (subset, changes) => {
     begin()
-    const keyed = changes.map((change) => change.map((row) => row && { key: getKey(row), row }))
-    for (const [before, after] of keyed) if (before && before.key !== after?.key) leave(before.key, subset)
-    for (const [, after] of keyed) if (after) enter(after.key, after.row, subset)
+    for (const [before, after] of changes) if (before && (!after || getKey(before) !== getKey(after))) leave(getKey(before), subset)
+    for (const [, after] of changes) if (after) enter(getKey(after), after, subset)
     const shown = commit()
     markReady()
     return shown

@@ -60,8 +60,6 @@ export function wireOf(channel, to) {
   }
 
   const wire = {
-    get state() { return channel.state },
-
     /**
      * Sends an event; returns the push, whose receive takes 'ok', 'error' or 'timeout', after ms, and whose ref names it. A channel that the
      * server does not have joins again.
