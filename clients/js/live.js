@@ -112,7 +112,7 @@ class LiveTable {
       unanswered: () => { if (this.#isServed === undefined) this.#refuse(UNKNOWN) },
     })
     this.#channel.subscribe()
-    if (before) this.#supabase.removeChannel(before)
+    before?.unsubscribe() // removeChannel of some versions takes others too
   }
 
   /** Joins for rows that have nothing to do with those that there are. */

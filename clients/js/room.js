@@ -1,6 +1,3 @@
-/** The leaves that are under way, by client: until it has left, a client gives its old channel of a topic for a new one. */
-const leaves = new WeakMap()
-
 /** A topic, with its broadcasts and who is present, for several listeners on a page. */
 export class Room {
   present = {} // what each has tracked, by key; another object after each change
@@ -18,7 +15,7 @@ export class Room {
     this.#supabase = supabase
     this.#topic = topic
     this.#config = { private: isPrivate, broadcast: { self } }
-    this.#leave()
+    this.#expect()
     setTimeout(() => this.#join()) // when all of a page have said who is to be seen
   }
 
@@ -48,12 +45,13 @@ export class Room {
   close() {
     this.#isOpen = false
     this.#tells()
-    this.#leave()
+    if (this.#channel) this.#supabase.removeChannel(this.#channel)
   }
 
-  async #join() {
-    await leaves.get(this.#supabase)
-    if (!this.#isOpen || this.#channel) return
+  #expect() { this.#joined = new Promise((resolve) => { this.#tells = resolve }) }
+
+  #join() {
+    if (!this.#isOpen) return
     this.#key = this.#selves.at(-1)?.key ?? ''
     const channel = this.#channel = this.#supabase.channel(this.#topic, { config: { ...this.#config, presence: { key: this.#key, enabled: true } } })
     const tell = (message) => { for (const listener of [...this.#listeners]) listener(message) }
@@ -77,15 +75,8 @@ export class Room {
     this.#shown = self
     if (!self) return this.#channel.untrack()
     if ((self.key ?? '') === this.#key) return this.#channel.track(self.meta ?? {})
-    this.#leave()
+    this.#channel.unsubscribe() // removeChannel of some versions takes others too, or ends the connection
+    this.#expect()
     this.#join()
-  }
-
-  #leave() {
-    this.#joined = new Promise((resolve) => { this.#tells = resolve })
-    if (!this.#channel) return
-    const leave = this.#supabase.removeChannel(this.#channel)
-    leaves.set(this.#supabase, Promise.allSettled([leaves.get(this.#supabase), leave]).then(() => {}))
-    this.#channel = undefined
   }
 }
