@@ -119,7 +119,7 @@ func publishingSchema(schema, missing string, a catalog.Absence) cure {
 	case target.Lists:
 		return cure{cost: fmt.Sprintf("publication %s has lists of columns, and therefore takes no schemas", quote(target.Publication))}
 	case a.Schema.Unidentified > 0 && target.OldRows:
-		return cure{cost: fmt.Sprintf("%d tables of schema %s have no primary key: publishing the schema would make their UPDATE and DELETE fail", a.Schema.Unidentified, name)}
+		return cure{cost: fmt.Sprintf("%d tables or partitions of schema %s have no primary key: publishing the schema would make their UPDATE and DELETE fail", a.Schema.Unidentified, name)}
 	case target.Publication == "":
 		return cure{fix: fmt.Sprintf("CREATE PUBLICATION %s FOR TABLES IN SCHEMA %s;", quote(missing), name), cost: costOfSchema}
 	}
@@ -128,6 +128,9 @@ func publishingSchema(schema, missing string, a catalog.Absence) cure {
 
 // publishingBy has a publication name partitioned tables, or else their partitions.
 func publishingBy(root bool, a catalog.Absence) cure {
+	if !root && a.Target.PartsRoots {
+		return cure{cost: fmt.Sprintf("publication %s has lists of columns or filters of rows of partitioned tables, and therefore names no partitions", quote(a.Target.Publication))}
+	}
 	costs := costOfLeaves
 	if root {
 		costs = costOfRoot

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"walcast/protocol"
+	"walcast/replication/catalog"
 )
 
 // shaped is a database of an application, what it does there, and a binding that
@@ -21,6 +22,7 @@ type shaped struct {
 	code    string
 	cost    string // part of what stands beside the fix, or instead of it; "" for nothing
 	unfixed bool   // there is no fix that the application would survive
+	harm    string // a fix that is withheld, and would fail or break the application
 	lists   bool   // the server has to know lists of columns and publications of schemas
 	// generated says that the server has to be one that refuses generated columns in a
 	// replica identity. On others the fix does no harm.
@@ -108,6 +110,27 @@ var shapes = []shaped{
 		app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "takes no schemas", unfixed: true, lists: true,
 	},
 
+	{
+		name: "a schema with a root whose partitions are elsewhere and have no key",
+		schema: `create schema other; create table t (id int, note text) partition by range (id); grant select on t to anon;
+			create table other.low partition of t for values from (0) to (10); create table other.high partition of t for values from (10) to (20); create publication rows`,
+		app: writes, binding: `{"event":"*","schema":"public","table":"*"}`, code: "not_published", cost: "UPDATE and DELETE fail", unfixed: true, harm: `alter publication rows add tables in schema public`, lists: true,
+	},
+	{
+		name: "a partitioned table without a key that has a foreign partition",
+		schema: parted + `create foreign data wrapper nothing; create server nowhere foreign data wrapper nothing;
+			create foreign table t_far partition of t for values from (20) to (30) server nowhere; create publication rows`,
+		app: []string{writes[0], writes[1], writes[2], `delete from t where id < 20`}, binding: onT, code: "not_published", cost: costOfFull,
+	},
+	{
+		name: "a root with a row filter that is published instead", schema: partedByKey + `create publication rows for table t where (id > 0) with (publish_via_partition_root = true)`,
+		app: writes, binding: onLeaf, code: "not_published", cost: "lists of columns or filters of rows", unfixed: true, harm: `alter publication rows set (publish_via_partition_root = false)`, lists: true,
+	},
+	{
+		name: "a root with a list of columns that is published instead", schema: partedByKey + `create publication rows for table t (id, note) with (publish_via_partition_root = true)`,
+		app: writes, binding: onLeaf, code: "not_published", cost: "lists of columns or filters of rows", unfixed: true, harm: `alter publication rows set (publish_via_partition_root = false)`, lists: true,
+	},
+
 	{name: "DELETE by a column", schema: keyed + `create publication rows for table t`, app: writes, binding: filtered, code: "replica_identity", cost: costOfFull},
 	{
 		name: "DELETE beside a list of columns", schema: keyed + `create publication rows for table t (id, note)`, app: writes, binding: filtered,
@@ -166,6 +189,21 @@ var shapes = []shaped{
 		binding: `{"event":"DELETE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true,
 	},
 	{
+		name:   "UPDATE that partitions would refuse, whose root has an identity of its own",
+		schema: parted + `alter table t replica identity full; create publication rows for table t with (publish = 'insert', publish_via_partition_root = true)`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true, harm: `alter publication rows set (publish = 'insert, update')`,
+	},
+	{
+		name:   "UPDATE that a partition would refuse, which has no identity",
+		schema: partedByKey + `alter table t_low replica identity nothing; create publication rows for table t with (publish = 'insert', publish_via_partition_root = true)`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "have no primary key", unfixed: true, harm: `alter publication rows set (publish = 'insert, update')`,
+	},
+	{
+		name:   "UPDATE of partitions that have an identity, and their root has none",
+		schema: parted + `alter table t_low replica identity full; alter table t_high replica identity full; create publication rows for table t with (publish = 'insert', publish_via_partition_root = true)`, app: writes,
+		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: costOfEvents,
+	},
+	{
 		name:   "UPDATE that a list of columns would refuse",
 		schema: keyed + `create publication rows for table t (note) with (publish = 'insert')`, app: writes,
 		binding: `{"event":"UPDATE","schema":"public","table":"t"}`, code: "event_not_published", cost: "lists of columns", unfixed: true, lists: true,
@@ -209,6 +247,9 @@ func TestEveryFixHelpsAndBreaksNothing(t *testing.T) {
 			if p.Code != c.code || !strings.Contains(p.Cost, c.cost) || (c.cost == "") != (p.Cost == "") || (p.Fix == "") != c.unfixed {
 				t.Fatalf("%s is told %+v; want code %s, a fix %t, cost %q", c.binding, p, c.code, !c.unfixed, c.cost)
 			}
+			if c.harm != "" && l.try(c.app, c.harm) == nil {
+				t.Errorf("%s is withheld, and does no harm", c.harm)
+			}
 			if c.unfixed {
 				return
 			}
@@ -224,6 +265,14 @@ func TestEveryFixHelpsAndBreaksNothing(t *testing.T) {
 // works runs a fix and what an application does, and takes all of it back.
 func (l *lab) works(app []string, fix string) {
 	l.Helper()
+	if err := l.try(app, fix); err != nil {
+		l.Errorf("after the fix %q: %v", fix, err)
+	}
+}
+
+// try is works that returns what fails.
+func (l *lab) try(app []string, fix string) error {
+	l.Helper()
 	conn, err := pgx.Connect(l.Context(), l.db.DSN)
 	if err != nil {
 		l.Fatal(err)
@@ -231,10 +280,10 @@ func (l *lab) works(app []string, fix string) {
 	defer conn.Close(context.Background())
 	for _, sql := range append([]string{"begin", fix}, app...) {
 		if _, err := conn.Exec(l.Context(), sql); err != nil {
-			l.Errorf("%s, after the fix %q: %v", sql, fix, err)
-			break
+			return fmt.Errorf("%s: %w", sql, err)
 		}
 	}
+	return nil
 }
 
 // TestAFullIdentityBreaksUpdateWhereNoneIsGiven shows that the fix which is
@@ -256,5 +305,23 @@ func TestAFullIdentityBreaksUpdateWhereNoneIsGiven(t *testing.T) {
 	found := l.check("anon", `{"event":"*","schema":"public","table":"p"}`)
 	if found.Refused == nil || found.Refused.Fix != "" || !strings.Contains(found.Refused.Cost, "each of its 21 partitions") {
 		t.Errorf("a table of 21 partitions without a key: %+v; want that each needs an identity", found.Refused)
+	}
+}
+
+// TestAFixIsOfThePublicationThatHasTheTable, where several are read.
+func TestAFixIsOfThePublicationThatHasTheTable(t *testing.T) {
+	for binding, c := range map[string]struct{ schema, fix string }{
+		onLeaf: {`create publication more for table t with (publish_via_partition_root = true)`, `ALTER PUBLICATION "more" SET (publish_via_partition_root = false);`},
+		onT:    {`create publication more for table t`, `ALTER PUBLICATION "more" SET (publish_via_partition_root = true);`},
+	} {
+		l := newLab(t, partedByKey+`create publication rows; `+c.schema)
+		l.checker.tables = newTableCache(catalog.New(l.db.Pool, []string{"rows", "more"}))
+		if found := l.check("anon", binding); found.Refused == nil || found.Refused.Fix != c.fix {
+			t.Errorf("%s is told %+v; want the fix %s", binding, found.Refused, c.fix)
+		}
+		l.db.Exec(c.fix)
+		if found := l.check("anon", binding); found.Refused != nil {
+			t.Errorf("%s, after %s, is told %+v", binding, c.fix, found.Refused)
+		}
 	}
 }

@@ -30,19 +30,21 @@ type Target struct {
 	OldRows     bool   // it publishes UPDATE or DELETE
 	ViaRoot     bool   // it names partitioned tables, not their partitions
 	Lists       bool   // it lists columns of tables, and therefore takes no schemas
+	PartsRoots  bool   // it lists columns or filters rows of partitioned tables, which it therefore names itself
 }
 
 // SchemaShape is what keeps all tables of a schema from being published.
 type SchemaShape struct {
 	Exists       bool
-	Unidentified int  // tables of it without a replica identity that can be used
+	Unidentified int  // tables of it, and their partitions elsewhere, without a replica identity that can be used
 	Publishable  bool // the server knows publications of schemas
 }
 
-// absenceQuery looks a name up as it is: "*" is the name of no table.
+// absenceQuery looks a name up as it is: "*" is the name of no table. The publication is
+// the first one, or the first that has another part of the same partitioned table.
 const absenceQuery = `
 	with published as (
-		select t.pubname, c.oid
+		select t.pubname, pg_partition_root(c.oid) as root, c.oid
 		from pg_publication_tables t
 		join pg_namespace n on n.nspname = t.schemaname
 		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
@@ -58,20 +60,27 @@ const absenceQuery = `
 		$1 = 'information_schema' or $1 ~ '^pg_',
 		coalesce(p.pubname::text, ''), coalesce(p.puballtables, false), coalesce(p.pubupdate or p.pubdelete, true), coalesce(p.pubviaroot, false),
 		exists (select from pg_publication_rel r where r.prpubid = p.oid and to_jsonb(r) ->> 'prattrs' is not null),
+		exists (select from pg_publication_rel r join pg_class o on o.oid = r.prrelid where r.prpubid = p.oid and o.relkind = 'p'
+			and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
 		n.oid is not null,
-		(select count(*) from pg_class c where $2 = '*' and c.relnamespace = n.oid and c.relkind = 'r' and c.relpersistence = 'p' and ` + WithoutIdentity + `),
+		(select count(distinct c.oid) from pg_class o cross join lateral (` + partsOf + `) as part join pg_class c on c.oid = part.oid
+			where $2 = '*' and o.relnamespace = n.oid and o.relkind in ('r', 'p') and c.relkind = 'r' and c.relpersistence = 'p' and ` + WithoutIdentity + `),
 		current_setting('server_version_num')::int >= 150000
 	from (select) as one
-	left join lateral (select * from pg_publication where pubname = any ($3) order by array_position($3, pubname::text) limit 1) p on true
 	left join pg_namespace n on n.nspname = $1
-	left join pg_class c on c.relnamespace = n.oid and c.relname = $2`
+	left join pg_class c on c.relnamespace = n.oid and c.relname = $2
+	left join lateral (select * from pg_publication b where b.pubname = any ($3)
+		order by exists (select from published p where p.pubname = b.pubname and p.root = pg_partition_root(c.oid)) desc, array_position($3, b.pubname::text) limit 1) p on true`
+
+// partsOf lists a table o and its partitions, of which the rows are.
+const partsOf = `select o.oid union select relid::oid from pg_partition_tree(o.oid)`
 
 // Absent says why Published finds no table of a name.
 func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, error) {
 	var a Absence
 	var oid uint32
 	into := []any{
-		&oid, &a.Kind, &a.Persistence, &a.RefersToUnlogged, &a.Leaves, &a.Root, &a.Inherited, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists,
+		&oid, &a.Kind, &a.Persistence, &a.RefersToUnlogged, &a.Leaves, &a.Root, &a.Inherited, &a.System, &a.Target.Publication, &a.Target.AllTables, &a.Target.OldRows, &a.Target.ViaRoot, &a.Target.Lists, &a.Target.PartsRoots,
 		&a.Schema.Exists, &a.Schema.Unidentified, &a.Schema.Publishable,
 	}
 	rows, err := c.db.Query(ctx, absenceQuery, schema, table, c.publications)
@@ -152,7 +161,7 @@ type Shape struct {
 	Unidentified bool     // it, or a partition of it, has no replica identity that can be used
 	Listed       string   // a publication with a list of its columns: with a full identity UPDATE would fail; "" if there is none
 	Generated    bool     // it has generated columns, and the server is 18 or newer: the same
-	Partitions   []string // of it, quoted: each has an identity of its own
+	Partitions   []string // of it, quoted, but for foreign tables: each has an identity of its own
 }
 
 // WithoutIdentity is of a table c whether it has no replica identity that can be
@@ -188,7 +197,7 @@ const shapeQuery = `
 		current_setting('server_version_num')::int >= 180000
 			and exists (select from pg_attribute a join tree on tree.oid = a.attrelid where a.attgenerated <> '' and not a.attisdropped),
 		array(select format('%I.%I', n.nspname, c.relname) from tree join pg_class c on c.oid = tree.oid join pg_namespace n on n.oid = c.relnamespace
-			where c.oid <> $1 order by 1)`
+			where c.oid <> $1 and c.relkind in ('r', 'p') order by 1)`
 
 // Shape reads the shape of a table.
 func (c Catalog) Shape(ctx context.Context, relation uint32) (Shape, error) {

@@ -100,8 +100,8 @@ type Publishes struct {
 	Insert, Update, Delete, Truncate bool
 	Publication                      string // one of those that have the table
 	// Restricted says that it lists columns or filters rows of some table, Unidentified
-	// how many tables of it have no replica identity that can be used: either may
-	// refuse UPDATE and DELETE, once these are published.
+	// how many tables and partitions of it have no replica identity that can be used: either
+	// may refuse UPDATE and DELETE, once these are published.
 	Restricted   bool
 	Unidentified int
 }
@@ -119,13 +119,14 @@ const publishesQuery = `
 		select oid, bool_or(pubinsert) as i, bool_or(pubupdate) as u, bool_or(pubdelete) as d, bool_or(pubtruncate) as t, min(name) as name
 		from published group by oid
 	)
-	select o.oid, o.i, o.u, o.d, o.t, o.name,
+	select its.oid, its.i, its.u, its.d, its.t, its.name,
 		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-			where p.pubname = o.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
-		(select count(*) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
-			join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename where t.pubname = o.name and ` + WithoutIdentity + `)
-	from together o
-	where not (o.i and o.u and o.d and o.t)`
+			where p.pubname = its.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
+		(select count(distinct c.oid) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
+			join pg_class o on o.relnamespace = n.oid and o.relname = t.tablename cross join lateral (` + partsOf + `) as part
+			join pg_class c on c.oid = part.oid and c.relkind = 'r' where t.pubname = its.name and ` + WithoutIdentity + `)
+	from together its
+	where not (its.i and its.u and its.d and its.t)`
 
 // formsQuery reads through jsonb what exists from 15 on only.
 const formsQuery = `
