@@ -99,9 +99,15 @@ type table struct {
 	hasKey        bool // it has a primary key that can be a replica identity
 	broken        broken
 	longs         []string // columns that an UPDATE may leave out, as their values are stored outside the row
-	generated     bool     // its replica identity is FULL and it has generated columns
-	onlyStored    bool     // none of these is virtual
-	publishedOnce bool     // no two publications have different columns of it
+	generated     generated
+	publishedOnce bool // no two publications have different columns of it
+}
+
+// generated is what the generated columns of a table mean for its replica identity.
+type generated struct {
+	inFull     bool // the replica identity is FULL and there are some
+	onlyStored bool // none of these is virtual
+	filtered   bool // a row filter of some publication reads more than the primary key, which then cannot be the identity
 }
 
 // broken is why UPDATE and DELETE of a published table fail.

@@ -99,6 +99,16 @@ var tableFailures = []failure{
 		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
 	},
 	{
+		name:   "a full identity that 18 refuses, and a filter of rows that reads it",
+		schema: keyed + `alter table t add twice int generated always as (id * 2) stored; alter table t replica identity full; create publication rows for table t where (note <> 'x')`, from: 15, until: 17,
+		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").advising("make the row filters of publications read the primary key alone, and then ALTER TABLE … REPLICA IDENTITY DEFAULT"),
+	},
+	{
+		name:   "a full identity that 18 refuses, and a filter of rows of somebody else's publication",
+		schema: keyed + `alter table t add twice int generated always as (id * 2) stored; alter table t replica identity full; create publication theirs for table t where (note <> 'x'); ` + onRows, from: 15, until: 17,
+		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").advising("make the row filters of publications read the primary key alone"),
+	},
+	{
 		name: "different lists of columns", schema: keyed + onRows + `; create publication more for table t (id)`, from: 15,
 		want: aboutT(Problem, "publication_lists", "the publications that walcast reads have different columns of it").advising(`make the lists of columns equal`),
 	},

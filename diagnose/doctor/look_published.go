@@ -53,7 +53,13 @@ const tablesSQL = `
 		array(select a.attname::text from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 			and a.attlen = -1 and a.attstorage <> 'p' and t.relreplident <> 'f' order by a.attnum),
 		t.relreplident = 'f' and exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated <> '' and not a.attisdropped),
-		not exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated = 'v' and not a.attisdropped)
+		not exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated = 'v' and not a.attisdropped),
+		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid and (p.pubupdate or p.pubdelete)
+			join pg_depend d on d.classid = 'pg_publication_rel'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = r.prrelid
+			join pg_attribute a on a.attrelid = r.prrelid and a.attnum = d.refobjsubid and a.attnum > 0
+			where to_jsonb(r) ->> 'prqual' is not null and r.prrelid in (select t.oid union select relid::oid from pg_partition_ancestors(t.oid))
+				and not exists (select from pg_index i join pg_attribute k on k.attrelid = i.indrelid and k.attnum = any (i.indkey::int2[])
+					where i.indrelid = t.oid and i.indisprimary and k.attname = a.attname))
 	from ` + publishedFrom + `
 	group by t.oid, t.nspname, t.relname, t.relkind, t.relispartition, t.relowner, t.relreplident order by 2, 3`
 
@@ -99,7 +105,7 @@ const lineage = `select l.oid union select a.relid::oid from pg_partition_ancest
 func (l *looker) tables(f *facts) {
 	var t table
 	l.rows("published tables", tablesSQL, []any{f.config.Publications},
-		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.publishedOnce, &t.longs, &t.generated, &t.onlyStored},
+		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.publishedOnce, &t.longs, &t.generated.inFull, &t.generated.onlyStored, &t.generated.filtered},
 		func() { f.tables = append(f.tables, t) })
 	var oid uint32
 	var b broken

@@ -18,7 +18,7 @@ func published(f *facts) (findings []Finding) {
 			findings = append(findings, problem("publication_lists", Table, name, "the publications that walcast reads have different columns of it, which ends the stream at its first change").
 				advised("make the lists of columns equal: ALTER PUBLICATION … DROP TABLE %[1]s; ALTER PUBLICATION … ADD TABLE %[1]s (…);", quote(t.schema, t.name)))
 		}
-		if t.generated && t.broken.part == "" && f.server.number < 180000 {
+		if t.generated.inFull && t.broken.part == "" && f.server.number < 180000 {
 			findings = append(findings, t.identified(warning("identity_generated", Table, name,
 				"it has REPLICA IDENTITY FULL and generated columns, which Postgres 18 refuses: after an upgrade its UPDATE and DELETE fail")))
 		}
@@ -76,7 +76,7 @@ func (t table) mended(f Finding) Finding {
 	case "identity_not_listed":
 		return f.cured(b.again, "clients then get these columns too, where their role may read them", "the owner of the publication and the table")
 	case "identity_generated":
-		if b.identity == "f" && t.onlyStored {
+		if b.identity == "f" && t.generated.onlyStored {
 			return f.cured(fmt.Sprintf("ALTER PUBLICATION %s SET (publish_generated_columns = stored);", quote(b.publication)),
 				"it concerns all tables of the publication: their changes have the generated columns too", "the owner of the publication")
 		}
@@ -87,8 +87,11 @@ func (t table) mended(f Finding) Finding {
 
 // identified gives a finding the SQL that has the primary key be the replica identity.
 func (t table) identified(f Finding) Finding {
-	if !t.hasKey {
+	switch {
+	case !t.hasKey:
 		return f.advised("give it a primary key without generated columns, and REPLICA IDENTITY DEFAULT")
+	case t.generated.filtered && f.Verdict == Warning: // its UPDATE works as long as the identity has all columns
+		return f.advised("make the row filters of publications read the primary key alone, and then ALTER TABLE … REPLICA IDENTITY DEFAULT: its UPDATE fails with others")
 	}
 	cost := ""
 	if f.Code != "identity_missing" {
