@@ -55,7 +55,8 @@ const (
 // TestWhatBreaksABindingAfterItsJoinIsTold breaks bindings that worked, and mends them.
 func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 	db := appDatabase(t)
-	db.Exec(`create table other (id int primary key); grant select on other to anon; alter publication supabase_realtime add table other`)
+	db.Exec(`create table other (id int primary key); create table composed (id int, room int not null, primary key (id, room)); grant select on other, composed to anon;
+		alter publication supabase_realtime add table other, composed`)
 	s := startServer(t, configFor(db))
 	for i, c := range []struct {
 		name, bindings, breaks, mends string
@@ -142,6 +143,11 @@ func TestWhatBreaksABindingAfterItsJoinIsTold(t *testing.T) {
 			"old rows have their key alone", onMessages + `,{"event":"DELETE","schema":"public","table":"messages","filter":"body=eq.b"}`,
 			`alter table messages replica identity default`, `alter table messages replica identity full`,
 			"replica_identity", "ok", `ALTER TABLE "public"."messages" REPLICA IDENTITY FULL;`,
+		},
+		{
+			"the key has a column less", onMessages + `,{"event":"DELETE","schema":"public","table":"composed","filter":"room=eq.1"}`,
+			`alter table composed drop constraint composed_pkey, add primary key (id)`, `alter table composed drop constraint composed_pkey, add primary key (id, room)`,
+			"replica_identity", "ok", `ALTER TABLE "public"."composed" REPLICA IDENTITY FULL;`,
 		},
 		{
 			"row-level security hides all rows", onMessages,
