@@ -29,6 +29,18 @@ var foreign = setOf(`
 	autosave readonly loggerlevel hostrecheckseconds
 	keepalives keepalives_idle keepalives_interval keepalives_count tcp_user_timeout gssencmode gsslib
 	gssdelegation sslcompression load_balance_hosts fallback_application_name ssl
+	serverversion default_dbname driver
+	keep_alive max_pipeline backoff debug publications maxuses maxlifetimeseconds allowexitonidle
+	min_size max_size minsize maxsize max_queries max_cached_statement_lifetime max_cacheable_statement_size
+	max_inactive_connection_lifetime force_rollback executemany_mode
+	insert_returning database_tasks migrations_paths query_cache
+	statement-cache-capacity statement_cache_mode prefer_simple_protocol
+	initialsize maxidletime maxlifetime validationquery
+	sslfactory sslfactoryarg sslresponsetimeout tcpnodelay logunclosedconnections assumeminserverversion
+	disablecolumnsanitiser escapesyntaxcallmode adaptivefetch adaptivefetchminimum adaptivefetchmaximum
+	databasemetadatacachefields databasemetadatacachefieldsmib cleanupsavepoints allowencodingchanges
+	maxresultbuffer hideunprivilegedobjects receivebuffersize sendbuffersize groupstartupparameters
+	quotereturningidentifiers unknownlength
 `)
 
 func setOf(names string) map[string]bool {

@@ -63,14 +63,16 @@ func forget(settings map[string]string, name string) {
 	maps.DeleteFunc(settings, func(other, _ string) bool { return strings.EqualFold(other, name) })
 }
 
-// scheme is how a URL begins: drivers of other languages put their own name into
-// it, as in postgresql+asyncpg:// and jdbc:postgresql://.
-var scheme = regexp.MustCompile(`^(?:jdbc:)?(?:postgres|postgresql|postgis|ecto)(?:\+[a-z0-9_]+)?://`)
+// scheme is how a URL begins: drivers and frameworks put their own name into it, as in
+// postgresql+asyncpg://, jdbc:postgresql:// and pgsql://.
+var scheme = regexp.MustCompile(`(?i)^(?:jdbc:|r2dbc:(?:pool:)?|vertx-reactive:)?` +
+	`(?:postgres|postgresql|postgis|ecto|pgsql|psql|pdo[-_]pgsql|timescale|timescaledb|timescalegis|asyncpg|psycopg)(?:\+[a-z0-9_]+)?://`)
 
-// Tidy takes away what surrounds a URL in files and variables (blanks, line ends
-// and quotes), and gives it the scheme that libpq knows.
+// Tidy takes away what surrounds a URL in files and variables (blanks, line ends, quotes
+// and the mark that some editors begin a file with), and gives it the scheme that libpq
+// knows.
 func Tidy(databaseURL string) string {
-	text := strings.TrimSpace(databaseURL)
+	text := strings.TrimSpace(strings.TrimPrefix(databaseURL, "\ufeff"))
 	if n := len(text); n >= 2 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
 		text = strings.TrimSpace(text[1 : n-1])
 	}

@@ -21,6 +21,11 @@ func TestParseIgnoresWhatOtherClientsAdd(t *testing.T) {
 		{"host=localhost user=app dbname=app pool_size=5", "pool_size"},
 		{"postgres://app@localhost/app?ssl=false&encoding=utf8", "encoding ssl"},
 		{"postgres://app@localhost/app?schema&&pgbouncer&sslmode=disable&", "pgbouncer schema"},
+		{"postgres://app@localhost/app?serverVersion=16&charset=utf8", "charset serverVersion"},                                                                                 // Doctrine
+		{"postgres://app@localhost/app?max=3&keep_alive=60&max_pipeline=100&backoff=true&debug=false&publications=x", "backoff debug keep_alive max max_pipeline publications"}, // postgres.js
+		{"postgres://app@localhost/app?min_size=5&max_size=20&minsize=1&maxsize=5&max_queries=10&max_inactive_connection_lifetime=300&force_rollback=true", "force_rollback max_inactive_connection_lifetime max_queries max_size maxsize min_size minsize"}, // asyncpg, databases, Tortoise
+		{"postgres://app@localhost/app?statement-cache-capacity=100", "statement-cache-capacity"}, // sqlx
+		{"postgres://app@localhost/app?sslfactory=org.postgresql.ssl.NonValidatingFactory&ssl=true&tcpNoDelay=true&logUnclosedConnections=true&assumeMinServerVersion=16", "assumeMinServerVersion logUnclosedConnections sslfactory tcpNoDelay"}, // JDBC
 		{"postgres://app@localhost/app?", ""},
 		{"postgres://app@localhost/app?&=x&", ""},
 		{"postgres://app@localhost/app?pool_max_conns=3&default_query_exec_mode=exec", ""},
@@ -59,6 +64,9 @@ func TestParseTakesWhatSurroundsAURL(t *testing.T) {
 	for _, url := range []string{
 		"postgres://app@db:5433/shop\n", " postgresql://app@db:5433/shop\r\n", `"postgres://app@db:5433/shop"`,
 		"postgresql+asyncpg://app@db:5433/shop", "jdbc:postgresql://db:5433/shop?user=app", "ecto://app@db:5433/shop",
+		"pgsql://app@db:5433/shop", "psql://app@db:5433/shop", "pdo-pgsql://app@db:5433/shop", "pdo_pgsql://app@db:5433/shop", "timescale://app@db:5433/shop", "timescaledb://app@db:5433/shop",
+		"r2dbc:postgresql://app@db:5433/shop", "r2dbc:pool:postgresql://app@db:5433/shop", "vertx-reactive:postgresql://app@db:5433/shop", "asyncpg://app@db:5433/shop", "POSTGRES://app@db:5433/shop",
+		"\ufeffpostgres://app@db:5433/shop\r\n",
 		"host=db port=5433 user=app dbname=shop\n",
 	} {
 		c, err := Parse(url)
