@@ -12,9 +12,12 @@ select statement from (
 	select 2, format('grant connect on database %I to %I', current_database(), me.rolname)
 		from me where not has_database_privilege(me.oid, current_database(), 'connect')
 	union all
-	select 3, format('grant %I to %I', r.rolname, me.rolname)
+	-- From 16 on a member may not become the role if the membership says so, as that of
+	-- whoever has created the role does.
+	select 3, format('grant %I to %I', r.rolname, me.rolname) || case when pg_has_role(me.oid, r.oid, 'member') then ' with set true' else '' end
 		from me, pg_roles r
-		where r.rolname in ('anon', 'authenticated', 'service_role') and r.oid <> me.oid and not pg_has_role(me.oid, r.oid, 'member')
+		where r.rolname in ('anon', 'authenticated', 'service_role') and r.oid <> me.oid
+			and not pg_has_role(me.oid, r.oid, case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end)
 	union all
 	select 4, format('grant usage on schema realtime to %I', me.rolname)
 		from me, pg_namespace n where n.nspname = 'realtime' and not has_schema_privilege(me.oid, n.oid, 'usage')

@@ -3,6 +3,8 @@ package migrations
 import (
 	"strings"
 	"testing"
+
+	"walcast/internal/devdb"
 )
 
 // TestGrantToGivesWhatAForeignSchemaTakes: there the owner of realtime.messages may
@@ -48,5 +50,28 @@ func TestGrantToPrintsWhatItMayNotDo(t *testing.T) {
 		if strings.Contains(strings.ToLower(statement), "bypassrls") {
 			t.Errorf("GrantTo runs %s", statement)
 		}
+	}
+}
+
+// TestGrantToLetsARoleBecomeWhatItIsAMemberOf: whoever creates a role is a member of it from
+// 16 on, with the right to grant it and without that to become it.
+func TestGrantToLetsARoleBecomeWhatItIsAMemberOf(t *testing.T) {
+	db := devdb.Open(t)
+	if db.Server.Major < 16 {
+		return // who is a member may become the role
+	}
+	devdb.SupabaseRoles(db)
+	role := db.Name + "_walcast"
+	db.Exec("create role " + role + " login replication; grant anon, authenticated, service_role to " + role + " with admin true, set false, inherit false")
+	t.Cleanup(func() { db.Exec("drop owned by " + role + "; drop role " + role) })
+	admin := connect(t, db, "")
+	for round := range 2 {
+		serving, err := GrantTo(t.Context(), admin, role)
+		if err != nil || len(serving.Refused) > 0 || round == 1 && len(serving.Granted) > 0 {
+			t.Errorf("GrantTo, round %d = %+v, %v; want all granted in the first", round, serving, err)
+		}
+	}
+	if _, err := connect(t, db, role).Exec(t.Context(), "set role anon"); err != nil {
+		t.Errorf("the role may not become anon: %v", err)
 	}
 }
