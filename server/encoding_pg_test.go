@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -166,5 +167,42 @@ func TestNamesAndValuesOfOtherEncodingsArrive(t *testing.T) {
 		if record, errors := c.noted(); record["größe"] != "süß" || errors != nil {
 			t.Errorf("with %q the row is %v, errors %v; want süß and none", database, record, errors)
 		}
+	}
+}
+
+// TestNamesThatAreNoUTF8StopNobody: names, labels and what clients are told of tables may
+// have bytes that are no text, too. In a frame they would end the connection.
+func TestNamesThatAreNoUTF8StopNobody(t *testing.T) {
+	db := devdb.OpenWith(t, "encoding 'SQL_ASCII' locale 'C' template template0")
+	devdb.SupabaseRoles(db)
+	db.Exec(`create publication supabase_realtime for all tables`)
+	const encoding = "SQL_ASCII"
+	rawExec(t, db, encoding, "create type mood as enum ('sad\xc3', 'ok'); create type pair as (\"f\xc3\" int); create table \"t\xc3\" (id int primary key, \"n\xc3\" text, mood mood, pair pair, moods mood[])")
+	rawExec(t, db, encoding, "grant select on \"t\xc3\" to anon; create table \"u\xc3\" (id int primary key); create schema \"s\xc3\"; create table \"s\xc3\".v (id int primary key); grant select on \"s\xc3\".v to anon")
+	db.Exec(`create table good (id int primary key); grant select on good to anon`)
+	s := startServer(t, configFor(db))
+	clients := []*client{s.dial(t, "1.0.0"), s.dial(t, "2.0.0")}
+	for _, c := range clients {
+		c.joinBindings("realtime:all", `{"event":"*","schema":"*","table":"*"}`)
+	}
+	rawExec(t, db, encoding, "insert into \"t\xc3\" values (1, 'a', 'sad\xc3', row(1), '{sad\xc3}'); insert into \"u\xc3\" values (1); insert into \"s\xc3\".v values (1)")
+	db.Exec(`insert into good values (7)`)
+	for _, c := range clients {
+		for seen := 0; ; seen++ {
+			m := c.next("postgres_changes")
+			if !utf8.Valid(m.Payload) {
+				t.Fatalf("a frame is no UTF-8: %q", m.Payload)
+			}
+			if strings.Contains(string(m.Payload), `"record":{"id":7}`) {
+				if seen == 0 {
+					t.Error("the rows of tables with odd names do not come")
+				}
+				break
+			}
+		}
+	}
+	rawExec(t, db, encoding, "revoke select on \"t\xc3\" from anon")
+	for _, c := range clients {
+		c.hearsOf("not_granted")
 	}
 }
