@@ -151,6 +151,9 @@ func TestStrictBindingsRefuseStreamsBeforeTheyBegin(t *testing.T) {
 	if _, err := r.admit(t.Context(), bindings(`{"event":"*","schema":"public","table":"nowhere"}`), ""); !errors.As(err, &unserved) || unserved.Problem.Code != protocol.CodeUnknownTable {
 		t.Errorf("Admit = %v; want %s", err, protocol.CodeUnknownTable)
 	}
+	if _, err := r.admit(t.Context(), bindings(`{"event":"*","schema":"public","table":"messages","filter":"id"}`), ""); !errors.As(err, &unserved) || unserved.Problem.Code != protocol.CodeInvalidFilter {
+		t.Errorf("Admit of a filter that cannot be read = %v, code %q; want %s", err, unserved.Problem.Code, protocol.CodeInvalidFilter)
+	}
 	begin, err := f.stream(token(t, "anon", "", time.Hour)).admit(t.Context(), bindings(everyMessage), "")
 	if err != nil {
 		t.Fatal(err)

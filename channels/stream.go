@@ -53,7 +53,7 @@ func (s *Session) admitStream(ctx context.Context, m protocol.Message, wanted St
 // message after the reply.
 func (j *joining) startAt(ctx context.Context, at protocol.Resume) error {
 	if j.refused != nil {
-		return protocol.Refusal{Text: j.refused.Message}
+		return protocol.Unserved{Refusal: protocol.Refusal{Text: j.refused.Message}, Problem: *j.refused}
 	}
 	for i := range j.asked.Bindings {
 		j.asked.Bindings[i].Resume = &at

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -17,6 +16,8 @@ type rejection struct {
 	plain  string // a body without a type, as upstream's WebSocket library gives
 	failed bool   // counts as a failure of the address, which is slowed down for many
 	code   int    // by which errors=frame closes; 0 is answered over HTTP whatever was asked
+
+	problem protocol.Problem // why bindings do not work: what a program needs of it stands beside the reason
 }
 
 // The rejections whose text does not depend on the request, in upstream's words
@@ -64,6 +65,10 @@ func rejectToken(err error, given bool) *rejection {
 // other, or none, the request makes no sense.
 func rejectJoin(err error) *rejection {
 	r := &rejection{status: http.StatusBadRequest, label: "join", reason: err.Error(), failed: true}
+	var unserved protocol.Unserved
+	if errors.As(err, &unserved) {
+		r.problem = unserved.Problem
+	}
 	switch protocol.RefusalOf(err).Code {
 	case protocol.CodeUnauthorized, protocol.RefusePrivateOnly.Code:
 		r.status = http.StatusForbidden
@@ -77,6 +82,14 @@ func rejectJoin(err error) *rejection {
 	return r
 }
 
+// refusal is the body of an answer.
+type refusal struct {
+	Error string `json:"error"`
+	Code  string `json:"code,omitempty"`
+	Fix   string `json:"fix,omitempty"`
+	Cost  string `json:"cost,omitempty"`
+}
+
 // write answers with the rejection.
 func (r *rejection) write(w http.ResponseWriter) {
 	if r.status == 0 {
@@ -86,7 +99,7 @@ func (r *rejection) write(w http.ResponseWriter) {
 	body := []byte(r.plain)
 	if r.reason != "" {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		body, _ = json.Marshal(map[string]string{"error": r.reason}) // a map of strings always encodes
+		body = encode(refusal{Error: r.reason, Code: r.problem.Code, Fix: r.problem.Fix, Cost: r.problem.Cost})
 	}
 	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")

@@ -67,5 +67,7 @@ test('with strict-bindings an event stream is refused before it begins', async (
   const server = await serve(t, { flags: ['--strict-bindings'] })
   const response = await fetch(address(server, { topic: 'room', table: hidden }))
   assert.equal(response.status, 400)
-  assert.match((await response.json()).error, /^RealtimeDisabledForConfiguration: /)
+  const { error, code, fix } = await response.json()
+  assert.match(error, /^RealtimeDisabledForConfiguration: /)
+  assert.deepEqual([code, fix], ['not_published', `ALTER PUBLICATION "${server.name}" ADD TABLE "public"."${hidden}";`])
 })
