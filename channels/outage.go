@@ -14,6 +14,9 @@ type Feed struct {
 	Since   time.Time // when the last word came, if they do not; zero if that is not known
 	// PublicationMissing says that a publication is missing, so that changes are lost.
 	PublicationMissing bool
+	// PublicationsDiffer says that the publications have different columns of some table,
+	// so that changes are lost.
+	PublicationsDiffer bool
 }
 
 // outage is why no change comes, whatever a channel's bindings are.
@@ -23,6 +26,7 @@ const (
 	noOutage outage = iota
 	databaseAway
 	publicationMissing
+	publicationsDiffer
 )
 
 // outageAfter is how long no change may come until all channels are told. Postgres may
@@ -36,6 +40,8 @@ func (f Feed) outage() outage {
 	switch {
 	case f.PublicationMissing:
 		return publicationMissing
+	case f.PublicationsDiffer:
+		return publicationsDiffer
 	case f.Streams:
 		return noOutage
 	}
@@ -43,10 +49,13 @@ func (f Feed) outage() outage {
 }
 
 // frame tells of the outage. While the database is away nothing is lost, and bindings
-// go on where they are; without a publication none of them works.
+// go on where they are; without a publication, or with such that differ, none of them works.
 func (o outage) frame(to protocol.Address) *protocol.Frame {
-	if o == publicationMissing {
+	switch o {
+	case publicationMissing:
 		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationMissing, Code: protocol.CodePublicationMissing})
+	case publicationsDiffer:
+		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationsDiffer, Code: protocol.CodePublicationLists})
 	}
 	return to.Problem(protocol.StatusOK, protocol.DatabaseAway())
 }

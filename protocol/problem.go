@@ -42,6 +42,7 @@ const (
 	CodeTooSlow            = "too_slow"
 	CodeDatabaseAway       = "database_away"
 	CodePublicationMissing = "publication_missing"
+	CodePublicationLists   = "publication_lists"
 	CodeInvalidOrder       = "invalid_order"
 	CodeInvalidLimit       = "invalid_limit"
 	CodeNoKey              = "no_key"

@@ -20,6 +20,7 @@ const (
 	MessageReplicationAway    = "Replication connection was not established in time"
 	MessageDatabaseAway       = "Realtime was unable to connect to the project database"
 	MessagePublicationMissing = "Row changes do not come: the publication does not exist"
+	MessagePublicationsDiffer = "Row changes do not come: the publications have different columns of a table"
 	MessageUnsubscribed       = "Unsubscribed by the server"
 	MessageDisconnected       = "Disconnected by the server"
 )

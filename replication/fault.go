@@ -46,6 +46,7 @@ const (
 	causeSlotLost      = "slot_lost"
 	causePublication   = "publication_missing"
 	causeReopen        = "publications_changed"
+	causeLists         = "publications_differ"
 	causeConfiguration = "configuration"
 	causeControl       = "control_connection"
 	causeUnseen        = "commit_not_visible"
@@ -57,7 +58,7 @@ const (
 func causes() []string {
 	return []string{
 		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
-		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen,
+		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen, causeLists,
 		causeConfiguration, causeControl, causeUnseen, causeEncoding, causeUnknown,
 	}
 }
@@ -332,11 +333,8 @@ func classifyConfiguration(e *pgconn.PgError) *fault {
 	switch {
 	case e.Code == "0A000" && strings.Contains(e.Message, "in recovery"):
 		return standbyTooOld()
-	case e.Code == "0A000" && strings.Contains(e.Message, "column lists"):
-		return &fault{
-			remedy: operate, cause: causeConfiguration,
-			advice: "the publications give the same table different column lists: make them equal with ALTER PUBLICATION … SET TABLE",
-		}
+	case e.Code == "0A000" && concerns(e, "pgoutput", "cannot use different column lists"):
+		return &fault{remedy: renew, cause: causeLists} // what was written meanwhile is decoded as the publications were then
 	case e.Code == "0A000", e.Code == "22023", e.Code == "42601", e.Code == "42602":
 		return &fault{remedy: operate, cause: causeConfiguration}
 	case e.Code == "XX000" && strings.Contains(e.Message, "unrecognized pgoutput option"):

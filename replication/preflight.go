@@ -62,7 +62,10 @@ func (r *Reader) prepare(ctx context.Context, s *server) (err error) {
 		}
 		more, err := r.publications.optional.readable(ctx, db)
 		s.publications = append(slices.Clone(r.config.Publications), more...)
-		return err
+		if err != nil || r.continuity.replace == "" {
+			return err
+		}
+		return agree(ctx, db, s.publications) // otherwise a new slot would stop at the next change
 	})
 }
 

@@ -164,6 +164,36 @@ func TestPublicationDroppedWhileRunning(t *testing.T) {
 	r.want("INSERT orders 3 c")
 }
 
+// TestPublicationsThatDifferInATableStopTheStreamUntilTheyAgree: what was written meanwhile
+// cannot be decoded any more, however the publications are now.
+func TestPublicationsThatDifferInATableStopTheStreamUntilTheyAgree(t *testing.T) {
+	t.Parallel()
+	db := orders(t)
+	if db.Server.Major < 15 {
+		return // there are no lists of columns
+	}
+	db.Exec(`create publication second`)
+	r := startReader(t, db, holding(), func(s *setup) { s.config.Publications = []string{"pub", "second"} })
+	db.Exec(`insert into orders values (1, 'a')`)
+	r.want("INSERT orders 1 a")
+	db.Exec(`alter publication second add table orders (id); insert into orders values (2, 'lost')`)
+	r.until("it to be told", func() bool {
+		s := r.reader.Status()
+		return s.PublicationsDiffer() && !s.Streaming && strings.Contains(s.Error, `different columns of public.orders`) && strings.Contains(s.Error, "ALTER PUBLICATION")
+	})
+	history := r.log.History()
+	db.Exec(`create table other (id int primary key)`)
+	r.until("another look", func() bool { return strings.Count(r.lines.String(), "different columns of public.orders") > 1 })
+	if r.log.History() != history {
+		t.Error("a new history begins while the publications still differ")
+	}
+	db.Exec(`alter publication second drop table orders`)
+	r.wantResync(changelog.CodeSlotLost)
+	r.waitStreaming()
+	db.Exec(`insert into orders values (3, 'c')`)
+	r.want("INSERT orders 3 c")
+}
+
 // TestOneOfTwoPublicationsIsDropped: from 18 on the other's changes come. Whoever wants
 // those of the dropped one is told of the gap when it is back.
 func TestOneOfTwoPublicationsIsDropped(t *testing.T) {

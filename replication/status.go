@@ -42,6 +42,10 @@ type Status struct {
 	Holder string `json:"-"`
 }
 
+// PublicationsDiffer reports whether nothing comes as the publications have different
+// columns of one table.
+func (s Status) PublicationsDiffer() bool { return s.Cause == causeLists }
+
 // progress is how far the reader has come, as Status and the metrics tell it. All
 // methods may be called at once.
 type progress struct {

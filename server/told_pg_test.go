@@ -315,3 +315,37 @@ func TestOneOfTwoPublicationsIsMissing(t *testing.T) {
 		t.Errorf("got %s; want row 2", m.Payload)
 	}
 }
+
+// TestPublicationsThatDifferAreTold, and when they agree again: Postgres sends nothing of
+// any table meanwhile.
+func TestPublicationsThatDifferAreTold(t *testing.T) {
+	db := appDatabase(t)
+	if db.Server.Major < 15 {
+		return // there are no lists of columns
+	}
+	db.Exec(`create publication second`)
+	config := configFor(db)
+	config.Replication.Publications = append(config.Replication.Publications, "second")
+	s := startServer(t, config)
+	clients := []*client{s.dial(t, "1.0.0"), s.dial(t, "2.0.0")}
+	for _, c := range clients {
+		c.joinBindings("realtime:room", onMessages)
+	}
+	db.Exec(`alter table messages replica identity default; alter publication second add table messages (id)`)
+	db.Exec(`insert into messages values (1, 42, 'lost')`)
+	for _, c := range clients {
+		if p := c.hearsOf("publication_lists"); p.Status != "error" {
+			t.Errorf("told %+v; want an error", p)
+		}
+	}
+	db.Exec(`alter publication second drop table messages`)
+	for _, c := range clients {
+		if p := c.hearsOf("slot_lost"); p.Status != "ok" || !strings.HasPrefix(p.Message, "resync_required: ") {
+			t.Errorf("told %+v; want a resync", p)
+		}
+	}
+	db.Exec(`insert into messages values (2, 42, 'a')`)
+	for _, c := range clients {
+		c.wantChanges("INSERT 2 a")
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"walcast/protocol"
 )
 
 // published looks at each published table: whether the application's UPDATE and DELETE
@@ -15,7 +17,7 @@ func published(f *facts) (findings []Finding) {
 			findings = append(findings, t.mended(problem(t.broken.code(), Table, name, "%s", t.broken.reason())))
 		}
 		if !t.publishedOnce {
-			findings = append(findings, problem("publication_lists", Table, name, "the publications that walcast reads have different columns of it, which ends the stream at its first change").
+			findings = append(findings, problem(protocol.CodePublicationLists, Table, name, "the publications that walcast reads have different columns of it, which ends the stream at its first change").
 				advised("make the lists of columns equal: ALTER PUBLICATION … DROP TABLE %[1]s; ALTER PUBLICATION … ADD TABLE %[1]s (…);", quote(t.schema, t.name)))
 		}
 		if t.generated.inFull && t.broken.part == "" && f.server.number < 180000 {
