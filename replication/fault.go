@@ -160,6 +160,13 @@ func classifyPostgres(e *pgconn.PgError, at target) *fault {
 	if f := classifyConfiguration(e); f != nil {
 		return f
 	}
+	if strings.HasPrefix(e.Code, "22") { // a data exception: of what decodes, row filters alone compute with values
+		return &fault{
+			remedy: retrySlowly, cause: causeConfiguration,
+			advice: "the row filter of a publication raises for a row: correct it with ALTER PUBLICATION … SET TABLE … WHERE (…), and then drop slot " + quoteIdentifier(at.slot) +
+				" with walcast slot drop, as the row is decoded by the filter as it was; walcast makes the slot anew, and clients are told to resync",
+		}
+	}
 	return &fault{remedy: retrySlowly, cause: causeUnknown}
 }
 
