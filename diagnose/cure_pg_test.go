@@ -148,6 +148,10 @@ var shapes = []shaped{
 		name: "DELETE of a partitioned table", schema: partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`,
 		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
 	},
+	{
+		name: "DELETE of a partitioned table whose root alone has a full identity", schema: partedByKey + `alter table t replica identity full; create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
+	},
 
 	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
 	{

@@ -72,8 +72,11 @@ const absenceQuery = `
 	left join lateral (select * from pg_publication b where b.pubname = any ($3)
 		order by exists (select from published p where p.pubname = b.pubname and p.root = pg_partition_root(c.oid)) desc, array_position($3, b.pubname::text) limit 1) p on true`
 
-// partsOf lists a table o and its partitions, of which the rows are.
-const partsOf = `select o.oid union select relid::oid from pg_partition_tree(o.oid)`
+// partsOf lists a table o and its partitions, of which the rows are, without the locks that
+// pg_partition_tree takes on them.
+const partsOf = `with recursive part (oid) as (
+		select o.oid union all select i.inhrelid from part join pg_class p on p.oid = part.oid and p.relkind = 'p' join pg_inherits i on i.inhparent = p.oid)
+	select oid from part`
 
 // Absent says why Published finds no table of a name.
 func (c Catalog) Absent(ctx context.Context, schema, table string) (Absence, error) {

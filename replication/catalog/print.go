@@ -11,7 +11,7 @@ import (
 // nothing has changed; where it differs, something may have.
 type Prints struct {
 	Common    int64            // the publications, roles, their membership, schemas
-	Relations map[uint32]int64 // by OID: columns, keys, grants, policies, what it is a partition of; those that there are none of are missing
+	Relations map[uint32]int64 // by OID: columns, keys, grants, policies, what it is a partition of, its partitions; those that there are none of are missing
 }
 
 // printsQuery finds rows by index, and scans small catalogs only. What depends on a
@@ -28,7 +28,7 @@ const printsQuery = `
 		(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) from pg_namespace n where n.nspname !~ '^pg_(toast_)?temp_')), 0)
 	union all
 	select c.oid, hashtextextended(concat_ws(' ', c.relname, c.relnamespace, c.relkind, c.relpersistence, c.relispartition, c.relowner, c.relacl,
-		c.relrowsecurity, c.relforcerowsecurity, c.relreplident, a.print, p.print, i.print, o.print), 0)
+		c.relrowsecurity, c.relforcerowsecurity, c.relreplident, a.print, p.print, i.print, o.print, s.print), 0)
 	from pg_class c
 	cross join lateral (select sum(hashtextextended(concat_ws(' ', a.attnum, a.xmin, a.ctid), 0)) as print
 		from pg_attribute a where a.attrelid = c.oid and a.attnum > 0) as a
@@ -38,6 +38,8 @@ const printsQuery = `
 		from pg_index i where i.indrelid = c.oid and (i.indisprimary or i.indisreplident)) as i
 	cross join lateral (select sum(hashtextextended(concat_ws(' ', o.oid, o.relnamespace), 0)) as print
 		from pg_partition_ancestors(case when c.relispartition then c.oid end) as a join pg_class o on o.oid = a.relid) as o
+	cross join lateral (select sum(hashtextextended(concat_ws(' ', s.oid, s.relreplident), 0)) as print
+		from (select c.oid) as o cross join lateral (` + partsOf + `) as part join pg_class s on s.oid = part.oid where c.relkind = 'p') as s
 	where c.oid = any ($2)`
 
 // Prints takes the fingerprints of the publications and of relations.

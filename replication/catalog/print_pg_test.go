@@ -17,9 +17,10 @@ func TestWhatBindingsDependOnHasAFingerprint(t *testing.T) {
 	db.Exec(`create table t (id int, room int not null, note text, primary key (id, room)); create unique index by_room on t (room, id); alter table t enable row level security;
 		create table root (id int primary key) partition by range (id); create table half partition of root for values from (0) to (100) partition by range (id);
 		create table leaf partition of half for values from (0) to (10);
+		create table early partition of root for values from (200) to (300);
 		create publication rows for table t, root`)
 	c := New(db.Pool, []string{"rows"})
-	relations := []uint32{relationOID(t, db, "t"), relationOID(t, db, "leaf")}
+	relations := []uint32{relationOID(t, db, "t"), relationOID(t, db, "leaf"), relationOID(t, db, "root")}
 	take := func() Prints {
 		t.Helper()
 		p, err := c.Prints(t.Context(), relations)
@@ -28,7 +29,7 @@ func TestWhatBindingsDependOnHasAFingerprint(t *testing.T) {
 		}
 		return p
 	}
-	const none, common, ofT, ofLeaf = "nothing", "what all have in common", "t", "leaf"
+	const none, common, ofT, ofLeaf, ofRoot = "nothing", "what all have in common", "t", "leaf", "root"
 	for _, change := range []struct{ sql, of string }{
 		{`insert into t values (1, 1); insert into root values (1)`, none},
 		{`analyze t, leaf`, none},
@@ -40,6 +41,8 @@ func TestWhatBindingsDependOnHasAFingerprint(t *testing.T) {
 		{`alter table t drop constraint t_pkey`, ofT},
 		{`alter table t add primary key (id) deferrable`, ofT},
 		{`alter table t force row level security`, ofT},
+		{`alter table early replica identity full`, ofRoot},
+		{`create table late partition of root for values from (300) to (400)`, ofRoot},
 		{`alter table root detach partition half`, ofLeaf},
 		{`alter role ` + role + ` nobypassrls`, common},
 		{`alter role ` + role + ` noinherit`, common},
@@ -56,6 +59,8 @@ func TestWhatBindingsDependOnHasAFingerprint(t *testing.T) {
 			got = ofT
 		case before.Relations[relations[1]] != after.Relations[relations[1]]:
 			got = ofLeaf
+		case before.Relations[relations[2]] != after.Relations[relations[2]]:
+			got = ofRoot
 		}
 		// Other tests may change roles at the same time.
 		if got != change.of && (change.of == common || got != common) {

@@ -17,7 +17,7 @@ import (
 // table of several publications is sent with the columns of all.
 const publishedQuery = `
 	with published as (
-		select c.oid, t.schemaname, t.tablename, c.relreplident, to_jsonb(t) -> 'attnames' as columns
+		select c.oid, t.schemaname, t.tablename, c.relkind, c.relreplident, to_jsonb(t) -> 'attnames' as columns
 		from pg_publication_tables t
 		join pg_namespace n on n.nspname = t.schemaname
 		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
@@ -30,9 +30,10 @@ const publishedQuery = `
 			when 'd' then coalesce(k.indimmediate and a.attnum = any (k.indkey::int2[]), false)
 			when 'i' then coalesce(a.attnum = any (i.indkey::int2[]), false)
 			else false
-		end,
+		end and not a.attname::text = any (p.lacking),
 		coalesce(a.attnum = any (k.indkey::int2[]), false)
-	from (select oid, schemaname, tablename, relreplident, jsonb_agg(columns) as lists from published group by 1, 2, 3, 4) p
+	from (select o.oid, o.schemaname, o.tablename, o.relreplident, jsonb_agg(o.columns) as lists, ` + lackingInParts + ` as lacking
+		from published o group by o.oid, o.schemaname, o.tablename, o.relreplident, o.relkind) p
 	join pg_attribute a on a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
 	left join pg_index k on k.indrelid = p.oid and k.indisprimary
 	left join pg_index i on i.indrelid = p.oid and i.indisreplident
@@ -41,6 +42,15 @@ const publishedQuery = `
 			select from jsonb_array_elements(p.lists) list
 			where jsonb_typeof(list) <> 'array' and a.attgenerated = '' or list ? a.attname::text)
 	order by 2, 3, 1, a.attnum`
+
+// lackingInParts lists the columns that old rows of some partition of a table o do not have:
+// each partition has a replica identity of its own.
+const lackingInParts = `case o.relkind when 'p' then array(
+		select distinct a.attname::text from (` + partsOf + `) as part join pg_class l on l.oid = part.oid and l.relkind = 'r'
+		join pg_attribute a on a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
+		where l.relreplident <> 'f' and not exists (select from pg_index i where i.indrelid = l.oid and a.attnum = any (i.indkey::int2[])
+			and case l.relreplident when 'd' then i.indisprimary and i.indimmediate when 'i' then i.indisreplident else false end))
+	else '{}' end`
 
 // publishedColumn is one row of publishedQuery.
 type publishedColumn struct {
