@@ -340,7 +340,7 @@ func classifyConfiguration(e *pgconn.PgError) *fault {
 	switch {
 	case e.Code == "0A000" && strings.Contains(e.Message, "in recovery"):
 		return standbyTooOld()
-	case e.Code == "0A000" && concerns(e, "pgoutput", "cannot use different column lists"):
+	case e.Code == "0A000" && (concerns(e, "column_list_init", "cannot use different column lists") || concerns(e, "init_gencol", "cannot use different values of publish_generated_columns")):
 		return &fault{remedy: renew, cause: causeLists} // what was written meanwhile is decoded as the publications were then
 	case e.Code == "0A000", e.Code == "22023", e.Code == "42601", e.Code == "42602":
 		return &fault{remedy: operate, cause: causeConfiguration}

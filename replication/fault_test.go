@@ -77,6 +77,8 @@ var faultCases = []struct {
 	{pg("0A000", "logical decoding cannot be used while in recovery"), operate, causeConfiguration, "standby"},
 	{pg("0A000", `cannot use different column lists for table "public.a" in different publications`), renew, causeLists, ""},
 	{raised("0A000", "unterschiedliche Spaltenlisten", "pgoutput.c", "pgoutput_column_list_init"), renew, causeLists, ""},
+	{pg("0A000", `cannot use different values of publish_generated_columns for table "public.a" in different publications`), renew, causeLists, ""},
+	{raised("0A000", "client sent proto_version=4 but we only support protocol 3 or lower", "pgoutput.c", "pgoutput_startup"), operate, causeConfiguration, ""},
 	{pg("0A000", "client sent proto_version=4 but we only support protocol 3 or lower"), operate, causeConfiguration, ""},
 	{pg("22023", "requested proto_version=1 does not support streaming, need 2 or higher"), operate, causeConfiguration, ""},
 	{pg("42601", "streaming requires a Boolean value"), operate, causeConfiguration, ""},
