@@ -25,7 +25,29 @@ type Meta struct {
 	// another meta, then the tracked fields as they were spelled.
 	JSON json.RawMessage
 
-	fields int // where the tracked fields begin in JSON
+	fields uint32 // where the tracked fields begin in JSON
+	client uint32 // names the client among those of the key, 0 if it is not known; in a cluster only
+}
+
+// Received is a meta that comes from another node, with what Fields and Client were
+// there. It refers to json.
+func Received(key, ref string, json json.RawMessage, fields, client uint32) (*Meta, error) {
+	if ref == "" || int64(fields) >= int64(len(json)) || !jsontext.Value(json).IsValid() || json[0] != '{' || json[len(json)-1] != '}' {
+		return nil, errors.New("a meta that is damaged")
+	}
+	return &Meta{Key: key, Ref: ref, JSON: json, fields: fields, client: client}, nil
+}
+
+// Fields is where the tracked fields begin in JSON.
+func (m *Meta) Fields() uint32 { return m.fields }
+
+// Client names the client that tracks the meta among those of its key, 0 if it is not
+// known.
+func (m *Meta) Client() uint32 { return m.client }
+
+// payload is what was tracked, without fields that pretended to be refs.
+func (m *Meta) payload() json.RawMessage {
+	return append([]byte{'{'}, bytes.TrimPrefix(m.JSON[m.fields:], []byte{','})...)
 }
 
 // newMeta joins refs and the payload's fields. The fields keep their order and
@@ -39,7 +61,7 @@ func newMeta(key string, payload []byte, ref, prev string) (*Meta, error) {
 		out = append(out, `,"phx_ref_prev":`...)
 		out = appendQuoted(out, prev)
 	}
-	fields := len(out)
+	fields := uint32(len(out))
 	out, err := appendFields(out, payload)
 	if err != nil {
 		return nil, err

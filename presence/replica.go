@@ -1,201 +1,330 @@
 package presence
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // NodeID names a node from its start to its end; a restarted node is another.
 type NodeID string
 
-// maxAhead bounds the deltas that wait for a lost one. What comes beyond is
-// left out; a Full, which is due by then, contains it.
-const maxAhead = 1024
+const (
+	// partBytes is how long the payload of presence_state may become by what other nodes
+	// tell. Each lets roomBytes in at most, and as long as they do not know of each other
+	// all of them may. What is beyond is left out.
+	partBytes = 8 * roomBytes
+	// maxClaims bounds the claims that a Whole repeats; the oldest are left out.
+	maxClaims = 256
+)
 
-// Delta is one change of what a node's own channels track on a topic, on its
-// way to the other nodes. Metas travel with Key, Ref and JSON.
+// Listed is a meta that a node's own channels track. Moves counts how often it has gone
+// from node to node with its client.
+type Listed struct {
+	*Meta
+	Moves uint32
+}
+
+// Claim says that a client has come to a node, and has taken along the meta of a ref:
+// what other nodes list under it with fewer moves is not there any more.
+type Claim struct {
+	Ref   string
+	Moves uint32
+}
+
+// Delta is how what a node's own channels track on a topic has changed, on its way to
+// the other nodes.
 type Delta struct {
-	Seq   uint64 // 1, 2, 3 … for each node and topic
-	Leave string // ref of the meta that left, "" for none
-	Join  *Meta  // nil for none
+	// Seq is the number of the delta, and Prev that of the one before to its topic. The
+	// numbers of a node grow, whatever their topics.
+	Seq, Prev uint64
+	// Whole says that Joins are all that the node's own channels track as of Seq, which
+	// makes Prev and Leaves meaningless.
+	Whole  bool
+	Joins  []Listed
+	Leaves []string // refs
+	Claims []Claim
 }
 
-// Full is all that a node's own channels track on a topic, as of Seq.
-type Full struct {
-	Seq   uint64
-	Metas []*Meta
-}
-
-// Replica is the state of a topic that several nodes have channels on: this
-// node's part, which is changed here only, and the parts of the others as they
-// say. Nodes that have heard the same deltas and fulls, in whatever order and
-// however often, have the same metas; the order of metas of different nodes
-// under one key is not defined.
+// Replica is the state of a topic that several nodes have channels on: this node's part,
+// which is changed here only, and the parts of the others as they say. What is present
+// is what any of them lists. Nodes that have the same parts have the same metas; the
+// order of metas of different nodes under one key is not defined.
 type Replica struct {
-	state *State
-	seq   uint64
-	parts map[NodeID]*part
+	state   *State
+	own     map[string]holding // what this node lists, by ref
+	seq     uint64             // up to which all that was told is in own
+	told    bool               // something was
+	journal journal
+	claimed []Claim
+	parts   []*part
+	leftOut int // metas of other nodes, for want of room
 }
 
-// part is what is known of another node.
+// part is what another node lists.
 type part struct {
-	seq   uint64              // every delta up to here is contained
-	metas map[string]*listing // by ref
-	ahead map[uint64]Delta    // came before their turn
+	node  NodeID
+	seq   uint64 // every delta up to here is contained
+	metas map[string]holding
 }
 
-// NewReplica returns the replica of a topic of which no other node is known.
-func NewReplica() *Replica {
-	return &Replica{state: NewState(), parts: map[NodeID]*part{}}
+// holding is a meta as one node lists it.
+type holding struct {
+	at    *listing
+	moves uint32
+}
+
+// NewReplica returns the replica of a topic of which no other node is known. seq is the
+// newest number of this node, whatever its topic.
+func NewReplica(seq uint64) *Replica {
+	return &Replica{state: NewState(), own: map[string]holding{}, seq: seq}
 }
 
 // State is the metas of all nodes together: for Flush, AppendState and the like.
 // Tracking goes through the replica.
 func (r *Replica) State() *State { return r.state }
 
-// Seq is the number of this node's last delta.
-func (r *Replica) Seq() uint64 { return r.seq }
-
-// Track is State.Track for a channel of this node, with the delta for the
-// other nodes. ok is false if there is none.
-func (r *Replica) Track(id ChannelID, key string, payload json.RawMessage, ref string) (d Delta, ok bool, err error) {
+// Track is State.Track for a channel of this node, of a client that is named among those
+// of the key; 0 is none.
+func (r *Replica) Track(id ChannelID, key string, payload json.RawMessage, ref string, client uint32) error {
 	left, joined, err := r.state.track(id, key, payload, ref)
-	d, ok = r.delta(left, joined)
-	return d, ok, err
+	if left != nil {
+		r.unlist(left.Ref)
+	}
+	if joined != nil {
+		joined.client = client // nobody has seen it yet
+		r.list(Listed{Meta: joined}, r.state.tracked[id])
+	}
+	return err
 }
 
-// Untrack is State.Untrack for a channel of this node, with the delta for the
-// other nodes. ok is false if there is none.
-func (r *Replica) Untrack(id ChannelID) (d Delta, ok bool) {
-	return r.delta(r.state.untrack(id), nil)
+// Untrack is State.Untrack for a channel of this node.
+func (r *Replica) Untrack(id ChannelID) {
+	if left := r.state.untrack(id); left != nil {
+		r.unlist(left.Ref)
+	}
+}
+
+func (r *Replica) list(l Listed, at *listing) {
+	r.own[l.Ref] = holding{at, l.Moves}
+	r.journal.join(l)
+}
+
+func (r *Replica) unlist(ref string) {
+	delete(r.own, ref)
+	r.journal.leave(ref)
+}
+
+// Claim has a channel of this node take over what the same client tracks under the same
+// key on another node, which it has left: nobody sees a change, as the ref stays. It
+// reports whether there was anything; the channel must not track yet.
+func (r *Replica) Claim(id ChannelID, key string, client uint32) bool {
+	at := r.state.keys[key]
+	if client == 0 || at == nil || r.state.tracked[id] != nil {
+		return false
+	}
+	for _, p := range at.Value.(*entry).listings {
+		if _, own := r.own[p.meta.Ref]; own || p.holders == 0 || p.meta.client != client {
+			continue
+		}
+		p.holders++
+		r.state.tracked[id] = p
+		c := Claim{Ref: p.meta.Ref, Moves: r.moves(p.meta.Ref) + 1}
+		r.list(Listed{p.meta, c.Moves}, p)
+		r.yield(c)
+		r.journal.claims = append(r.journal.claims, c)
+		if r.claimed = append(r.claimed, c); len(r.claimed) > maxClaims {
+			r.claimed = slices.Delete(r.claimed, 0, 1)
+		}
+		return true
+	}
+	return false
+}
+
+// moves is how often a meta of other nodes has moved.
+func (r *Replica) moves(ref string) (most uint32) {
+	for _, p := range r.parts {
+		most = max(most, p.metas[ref].moves)
+	}
+	return most
 }
 
 // Adopt is State.Adopt. The ref stays, so other nodes need not know.
 func (r *Replica) Adopt(from, to ChannelID) bool { return r.state.Adopt(from, to) }
 
-// delta numbers a change of this node's.
-func (r *Replica) delta(left, joined *Meta) (d Delta, ok bool) {
-	if left == nil && joined == nil {
+// Tracker is the channel of this node that tracks the meta of a ref.
+func (r *Replica) Tracker(ref string) (id ChannelID, ok bool) {
+	for id, p := range r.state.tracked {
+		if p.meta.Ref == ref {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// Unsent reports whether Take has something to tell.
+func (r *Replica) Unsent() bool { return !r.journal.isEmpty() }
+
+// Take returns what other nodes have not been told, without its number, which Told is to
+// be called with. ok is false if there is nothing.
+func (r *Replica) Take() (d Delta, ok bool) {
+	if r.journal.isEmpty() {
 		return d, false
 	}
-	r.seq++
-	d = Delta{Seq: r.seq, Join: joined}
-	if left != nil {
-		d.Leave = left.Ref
-	}
+	d = Delta{Prev: r.seq, Whole: !r.told}
+	d.Joins, d.Leaves, d.Claims = r.journal.take()
 	return d, true
 }
 
-// Full is this node's part, in order of arrival.
-func (r *Replica) Full() Full {
-	own := make(map[*listing]bool, len(r.state.tracked))
-	for _, p := range r.state.tracked {
-		own[p] = true
-	}
-	full := Full{Seq: r.seq, Metas: make([]*Meta, 0, len(own))}
-	for at := r.state.order.Front(); at != nil; at = at.Next() {
+// Told notes the number of the delta that Take has returned.
+func (r *Replica) Told(seq uint64) { r.seq, r.told = seq, true }
+
+// Seq is the number up to which all that was told of this node's part is contained.
+func (r *Replica) Seq() uint64 { return r.seq }
+
+// Whole is this node's part, in order of arrival, for a node that lacks something. What
+// Take has to tell must have been told before.
+func (r *Replica) Whole() Delta {
+	d := Delta{Seq: r.seq, Whole: true, Joins: make([]Listed, 0, len(r.own)), Claims: slices.Clone(r.claimed)}
+	for at := r.state.order.Front(); at != nil && len(r.own) > 0; at = at.Next() {
 		for _, p := range at.Value.(*entry).listings {
-			if own[p] {
-				full.Metas = append(full.Metas, p.meta)
+			if h, own := r.own[p.meta.Ref]; own && h.at == p {
+				d.Joins = append(d.Joins, Listed{p.meta, h.moves})
 			}
 		}
 	}
-	return full
+	return d
 }
 
-// Apply takes deltas of another node. It reports behind when a Full of that
-// node is needed: the node is not known, or a delta before these is missing.
-// Deltas that come too early wait for their turn; known ones are ignored.
+// Apply takes a delta of another node. It reports behind when a Whole of that node is
+// needed: the node is not known, or a delta before this one is missing. One that is known
+// is ignored. lost are refs of this node's part that the other has claimed.
 //
-// Only a Full makes a node known, even one of seq 0: a late delta of a node
-// that is gone must not bring its metas back.
-func (r *Replica) Apply(node NodeID, deltas ...Delta) (behind bool) {
-	p := r.parts[node]
-	if p == nil {
-		return true
-	}
-	for _, d := range deltas {
-		if d.Seq == p.seq+1 || d.Seq > p.seq && len(p.ahead) < maxAhead {
-			p.ahead[d.Seq] = d
+// Only a Whole makes a node known: a late delta of a node that is gone must not bring its
+// metas back.
+func (r *Replica) Apply(node NodeID, d Delta) (behind bool, lost []string) {
+	p := r.part(node)
+	switch {
+	case p != nil && d.Seq <= p.seq:
+		return false, nil
+	case d.Whole:
+		p = r.replace(node, d.Joins)
+	case p == nil || d.Prev > p.seq:
+		return true, nil
+	default:
+		for _, ref := range d.Leaves {
+			r.leave(p, ref)
 		}
-		r.advance(p)
+		for _, l := range d.Joins {
+			r.join(p, l)
+		}
 	}
-	return len(p.ahead) > 0
+	p.seq = d.Seq
+	for _, c := range d.Claims {
+		if r.yield(c) {
+			lost = append(lost, c.Ref)
+		}
+	}
+	return false, lost
 }
 
-// Behind says whether a node that has sent seq deltas has sent any that are
-// missing here, as after the last one was lost.
-func (r *Replica) Behind(node NodeID, seq uint64) bool {
-	p := r.parts[node]
-	return p == nil || seq > p.seq
-}
-
-// ApplyFull makes the node known and takes its part as of f.Seq, unless more
-// is known already.
-func (r *Replica) ApplyFull(node NodeID, f Full) {
-	p := r.parts[node]
+// Known is the number up to which everything of another node has come; ok is false if
+// the node is not known.
+func (r *Replica) Known(node NodeID) (seq uint64, ok bool) {
+	p := r.part(node)
 	if p == nil {
-		p = &part{metas: map[string]*listing{}, ahead: map[uint64]Delta{}}
-		r.parts[node] = p
-	} else if f.Seq <= p.seq {
+		return 0, false
+	}
+	return p.seq, true
+}
+
+// Drop forgets a node that is gone, or of which nothing was heard for so long that it
+// counts as gone.
+func (r *Replica) Drop(node NodeID) {
+	p := r.part(node)
+	if p == nil {
 		return
 	}
-	there := make(map[string]bool, len(f.Metas))
-	for _, m := range f.Metas {
-		there[m.Ref] = true
+	for ref := range p.metas {
+		r.leave(p, ref)
+	}
+	r.parts = slices.DeleteFunc(r.parts, func(o *part) bool { return o == p })
+}
+
+func (r *Replica) part(node NodeID) *part {
+	for _, p := range r.parts {
+		if p.node == node {
+			return p
+		}
+	}
+	return nil
+}
+
+// replace makes the metas the part of a node.
+func (r *Replica) replace(node NodeID, metas []Listed) *part {
+	p := r.part(node)
+	if p == nil {
+		p = &part{node: node}
+		r.parts = append(r.parts, p)
+	}
+	there := make(map[string]bool, len(metas))
+	for _, l := range metas {
+		there[l.Ref] = true
 	}
 	for ref := range p.metas {
 		if !there[ref] {
 			r.leave(p, ref)
 		}
 	}
-	for _, m := range f.Metas {
-		r.join(p, m)
+	for _, l := range metas {
+		r.join(p, l)
 	}
-	p.seq = f.Seq
-	for seq := range p.ahead {
-		if seq <= p.seq {
-			delete(p.ahead, seq)
-		}
-	}
-	r.advance(p)
+	return p
 }
 
-// Drop forgets a node that is gone, or of which nothing was heard for so long
-// that it counts as gone.
-func (r *Replica) Drop(node NodeID) {
-	p := r.parts[node]
-	if p == nil {
+// yield takes from the parts what a claim says has gone. own reports whether this node's
+// part has it still.
+func (r *Replica) yield(c Claim) (own bool) {
+	for _, p := range r.parts {
+		if h, listed := p.metas[c.Ref]; listed && h.moves < c.Moves {
+			r.leave(p, c.Ref)
+		}
+	}
+	h, own := r.own[c.Ref]
+	return own && h.moves < c.Moves
+}
+
+func (r *Replica) join(p *part, l Listed) {
+	h, listed := p.metas[l.Ref]
+	switch {
+	case listed:
+	case r.held(l.Ref, &h.at):
+		h.at.holders++
+	case r.state.Length()+l.length() > partBytes:
+		r.leftOut++
 		return
+	default:
+		h.at = r.state.insert(l.Meta)
 	}
-	delete(r.parts, node)
-	for ref := range p.metas {
-		r.leave(p, ref)
+	if p.metas == nil {
+		p.metas = map[string]holding{}
 	}
+	h.moves = l.Moves
+	p.metas[l.Ref] = h
 }
 
-// advance applies the deltas whose turn it is.
-func (r *Replica) advance(p *part) {
-	for {
-		d, ok := p.ahead[p.seq+1]
-		if !ok {
-			return
-		}
-		p.seq++
-		delete(p.ahead, p.seq)
-		r.leave(p, d.Leave)
-		if d.Join != nil {
-			r.join(p, d.Join)
-		}
+// held finds the listing of a ref that some node lists already.
+func (r *Replica) held(ref string, at **listing) bool {
+	h, held := r.own[ref]
+	for i := 0; !held && i < len(r.parts); i++ {
+		h, held = r.parts[i].metas[ref]
 	}
-}
-
-func (r *Replica) join(p *part, m *Meta) {
-	if p.metas[m.Ref] == nil {
-		p.metas[m.Ref] = r.state.insert(m)
-	}
+	*at = h.at
+	return held
 }
 
 func (r *Replica) leave(p *part, ref string) {
-	if at := p.metas[ref]; at != nil {
+	if h, listed := p.metas[ref]; listed {
 		delete(p.metas, ref)
-		r.state.remove(at)
+		r.state.remove(h.at)
 	}
 }

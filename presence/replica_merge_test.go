@@ -15,39 +15,79 @@ type node struct {
 	replica *Replica
 	refs    *RefSource
 	client  *client
+	number  uint64
 	sent    []Delta
 }
 
 func newNode(t fataler, i int) *node {
-	n := &node{id: NodeID(fmt.Sprintf("node%d", i)), replica: NewReplica(), refs: NewRefSource([12]byte{byte(i)}), client: &client{}}
+	n := &node{id: NodeID(fmt.Sprintf("node%d", i)), replica: NewReplica(0), refs: NewRefSource([12]byte{byte(i)}), client: &client{}}
 	n.client.onState(t, n.replica.State().AppendState(nil))
 	return n
 }
 
+// flush tells the client, and has what other nodes are to be told ready.
 func (n *node) flush(t fataler) {
 	if diff := n.replica.State().Flush(); !diff.Empty() {
 		n.client.onDiff(t, diff.AppendTo(nil))
+	}
+	if d, ok := n.replica.Take(); ok {
+		n.number++ // and the numbers between are those of other topics
+		d.Seq = 2 * n.number
+		n.replica.Told(d.Seq)
+		n.sent = append(n.sent, d)
 	}
 }
 
 // change does something to one of the node's own channels.
 func (n *node) change(t *rapid.T) {
 	id := ChannelID(rapid.IntRange(1, 4).Draw(t, "channel"))
-	switch rapid.IntRange(0, 3).Draw(t, "change") {
+	key, client := fmt.Sprintf("key %d", id%3), uint32(rapid.IntRange(0, 2).Draw(t, "client"))
+	switch rapid.IntRange(0, 4).Draw(t, "change") {
 	case 0:
-		if d, ok := n.replica.Untrack(id); ok {
-			n.sent = append(n.sent, d)
-		}
+		n.replica.Untrack(id)
 	case 1:
 		n.replica.Adopt(id, ChannelID(rapid.IntRange(1, 4).Draw(t, "adopts")))
+	case 2:
+		n.replica.Claim(id, key, client)
 	default:
 		payload := fmt.Sprintf(`{"n":%d}`, rapid.IntRange(0, 2).Draw(t, "n"))
-		d, ok, err := n.replica.Track(id, fmt.Sprintf("key %d", id%3), json.RawMessage(payload), n.refs.Next())
-		if err != nil {
+		if err := n.replica.Track(id, key, json.RawMessage(payload), n.refs.Next(), client); err != nil {
 			t.Fatalf("Track: %v", err)
 		}
-		if ok {
-			n.sent = append(n.sent, d)
+	}
+}
+
+// take has the node take a delta of another. What that has claimed it gives up.
+func (n *node) take(of *node, d Delta) (behind bool) {
+	behind, lost := n.replica.Apply(of.id, d)
+	for _, ref := range lost {
+		if id, ok := n.replica.Tracker(ref); ok {
+			n.replica.Untrack(id)
+		}
+	}
+	return behind
+}
+
+// repair gives every node what it lacks of the others, until none lacks anything.
+func repair(t *rapid.T, nodes []*node) {
+	for round := 0; ; round++ {
+		done := true
+		for _, n := range nodes {
+			n.flush(t)
+		}
+		for _, at := range nodes {
+			for _, of := range nodes {
+				if known, ok := at.replica.Known(of.id); at != of && (!ok || known < of.replica.Seq()) {
+					done = false
+					at.take(of, of.replica.Whole())
+				}
+			}
+		}
+		if done {
+			return
+		}
+		if round > 20 {
+			t.Fatalf("nodes do not come to rest")
 		}
 	}
 }
@@ -57,17 +97,17 @@ func (n *node) change(t *rapid.T) {
 func wantSame(t *rapid.T, nodes []*node, wants func(at, of *node) bool) {
 	for _, at := range nodes {
 		want := map[string]map[string]map[string]any{}
-		metas := 0
+		refs := map[string]bool{}
 		for _, of := range nodes {
 			if !wants(at, of) {
 				continue
 			}
-			for _, m := range of.replica.Full().Metas {
+			for _, m := range of.replica.Whole().Joins {
 				if want[m.Key] == nil {
 					want[m.Key] = map[string]map[string]any{}
 				}
 				want[m.Key][m.Ref] = decode[map[string]any](t, m.JSON)
-				metas++
+				refs[m.Ref] = true
 			}
 		}
 		at.flush(t)
@@ -78,88 +118,44 @@ func wantSame(t *rapid.T, nodes []*node, wants func(at, of *node) bool) {
 		if diff := cmp.Diff(got, byRef(at.client.state)); diff != "" {
 			t.Fatalf("the client of %s differs (-replica +client):\n%s", at.id, diff)
 		}
-		if got := at.replica.State().Len(); got != metas {
-			t.Fatalf("Len() = %d at %s; want %d", got, at.id, metas)
+		if got := at.replica.State().Len(); got != len(refs) {
+			t.Fatalf("Len() = %d at %s; want %d", got, at.id, len(refs))
 		}
 	}
 }
 
 func everybody(_, _ *node) bool { return true }
 
-// Whatever the order in which deltas come, and however often, all nodes have
-// the same state once all have come.
-func TestReplicasConvergeInAnyOrder(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		nodes := []*node{newNode(t, 0), newNode(t, 1), newNode(t, 2)}
-		for _, n := range nodes {
-			for range rapid.IntRange(0, 20).Draw(t, "changes") {
-				n.change(t)
-			}
-		}
-		for _, at := range nodes {
-			for _, of := range nodes {
-				if at == of {
-					continue
-				}
-				at.replica.ApplyFull(of.id, Full{})
-				repeats := rapid.SliceOfN(rapid.IntRange(0, max(0, len(of.sent)-1)), 0, 5).Draw(t, "repeats")
-				order := rapid.Permutation(append(indexes(of.sent), repeats...)).Draw(t, "order")
-				for _, i := range order {
-					if i < len(of.sent) {
-						at.replica.Apply(of.id, of.sent[i])
-					}
-					if rapid.Bool().Draw(t, "flush") {
-						at.flush(t)
-					}
-				}
-				if at.replica.Behind(of.id, of.replica.Seq()) {
-					t.Fatalf("%s is behind %s after all deltas", at.id, of.id)
-				}
-			}
-		}
-		wantSame(t, nodes, everybody)
-	})
-}
-
-func indexes(deltas []Delta) (is []int) {
-	for i := range deltas {
-		is = append(is, i)
-	}
-	return is
-}
-
-// Deltas are lost, nodes are dropped and come back, fulls come late and more
-// than once; a last full of every node makes all the same.
-func TestReplicasConvergeAfterLosses(t *testing.T) {
+// Whatever the order in which deltas come, how often, and which of them are lost, all
+// nodes have the same state once each has what it says that it lacks. Nodes are dropped,
+// wholes come late, and clients take along what they track.
+func TestReplicasConverge(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		nodes := []*node{newNode(t, 0), newNode(t, 1), newNode(t, 2)}
 		pick := rapid.SampledFrom(nodes)
-		fulls := map[NodeID][]Full{}
+		wholes := map[NodeID][]Delta{}
 		for range rapid.IntRange(0, 80).Draw(t, "steps") {
 			at, of := pick.Draw(t, "at"), pick.Draw(t, "of")
-			switch step := rapid.IntRange(0, 5).Draw(t, "step"); {
+			switch step := rapid.IntRange(0, 7).Draw(t, "step"); {
 			case step <= 1:
 				at.change(t)
-			case at == of:
+			case step <= 3 || at == of:
 				at.flush(t)
-			case step == 2 && len(of.sent) > 0:
+			case step <= 5 && len(of.sent) > 0:
 				i := rapid.IntRange(0, len(of.sent)-1).Draw(t, "from delta")
-				at.replica.Apply(of.id, of.sent[i:rapid.IntRange(i, len(of.sent)).Draw(t, "to delta")]...)
-			case step == 3:
-				fulls[of.id] = append(fulls[of.id], of.replica.Full())
-			case step == 4 && len(fulls[of.id]) > 0:
-				at.replica.ApplyFull(of.id, rapid.SampledFrom(fulls[of.id]).Draw(t, "full"))
-			case step == 5:
+				for _, d := range of.sent[i:rapid.IntRange(i, len(of.sent)).Draw(t, "to delta")] {
+					if at.take(of, d) && rapid.Bool().Draw(t, "ask") {
+						of.flush(t)
+						wholes[of.id] = append(wholes[of.id], of.replica.Whole())
+					}
+				}
+			case step == 6 && len(wholes[of.id]) > 0:
+				at.take(of, rapid.SampledFrom(wholes[of.id]).Draw(t, "whole"))
+			case step == 7:
 				at.replica.Drop(of.id)
 			}
 		}
-		for _, at := range nodes {
-			for _, of := range nodes {
-				if at != of {
-					at.replica.ApplyFull(of.id, of.replica.Full())
-				}
-			}
-		}
+		repair(t, nodes)
 		wantSame(t, nodes, everybody)
 		for _, at := range nodes {
 			at.replica.Drop(nodes[0].id)
@@ -168,44 +164,155 @@ func TestReplicasConvergeAfterLosses(t *testing.T) {
 	})
 }
 
+// Without losses no whole is asked for, but the first.
+func TestReplicasNeedNoRepairWithoutLosses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		nodes := []*node{newNode(t, 0), newNode(t, 1)}
+		nodes[0].take(nodes[1], nodes[1].replica.Whole())
+		nodes[1].take(nodes[0], nodes[0].replica.Whole())
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			i := rapid.IntRange(0, 1).Draw(t, "node")
+			at, other := nodes[i], nodes[1-i]
+			at.change(t)
+			before := len(at.sent)
+			at.flush(t)
+			for _, d := range at.sent[before:] {
+				if other.take(at, d) {
+					t.Fatalf("%s is behind at %d", other.id, d.Seq)
+				}
+			}
+			sent := len(other.sent)
+			other.flush(t)
+			for _, d := range other.sent[sent:] {
+				at.take(other, d)
+			}
+		}
+		wantSame(t, nodes, everybody)
+	})
+}
+
 func TestReplicaTellsWhenItIsBehind(t *testing.T) {
-	n, r := newNode(t, 1), NewReplica()
+	n, r := newNode(t, 1), NewReplica(0)
 	for i := range 4 {
-		d, _, err := n.replica.Track(ChannelID(i), "key", nil, fmt.Sprintf("r%d", i+1))
-		if err != nil {
+		if err := n.replica.Track(ChannelID(i), "key", nil, fmt.Sprintf("r%d", i+1), 0); err != nil {
 			t.Fatalf("Track: %v", err)
 		}
-		n.sent = append(n.sent, d)
+		n.flush(t)
 	}
-	want := func(what string, got, want bool, metas int) {
+	apply := func(what string, d Delta, want bool, metas int) {
 		t.Helper()
-		if got != want || r.State().Len() != metas {
+		if got, _ := r.Apply(n.id, d); got != want || r.State().Len() != metas {
 			t.Errorf("%s: behind = %v with %d metas; want %v with %d", what, got, r.State().Len(), want, metas)
 		}
 	}
-	want("an unknown node's delta", r.Apply(n.id, n.sent[0]), true, 0)
-	r.ApplyFull(n.id, Full{})
-	want("the first delta", r.Apply(n.id, n.sent[0]), false, 1)
-	want("a repeat", r.Apply(n.id, n.sent[0]), false, 1)
-	want("a gap", r.Apply(n.id, n.sent[3]), true, 1)
-	want("half of what was missing", r.Apply(n.id, n.sent[1]), true, 2)
-	want("all of it", r.Apply(n.id, n.sent[2]), false, 4)
-	want("the node's last number", r.Behind(n.id, 4), false, 4)
-	want("the last one lost", r.Behind(n.id, 5), true, 4)
+	apply("an unknown node's second delta", n.sent[1], true, 0)
+	apply("its first, which is all that it has", n.sent[0], false, 1)
+	apply("a repeat", n.sent[0], false, 1)
+	apply("a gap", n.sent[3], true, 1)
+	apply("what was missing", n.sent[1], false, 2)
+	apply("a whole", n.replica.Whole(), false, 4)
+	apply("what that has", n.sent[2], false, 4)
+	if seq, ok := r.Known(n.id); !ok || seq != n.replica.Seq() {
+		t.Errorf("Known = %d, %v; want %d", seq, ok, n.replica.Seq())
+	}
 	r.Drop(n.id)
-	want("a late delta of a node that is gone", r.Apply(n.id, n.sent[3]), true, 0)
+	apply("a late delta of a node that is gone", n.sent[3], true, 0)
 }
 
-func TestReplicaHoldsALimitedNumberOfEarlyDeltas(t *testing.T) {
-	r := NewReplica()
-	r.ApplyFull("n", Full{})
-	for i := range 3 * maxAhead {
-		r.Apply("n", Delta{Seq: uint64(i + 2), Join: &Meta{Key: "k", Ref: fmt.Sprint(i), JSON: []byte(`{}`)}})
+// TestAReplicaThatBeginsAnew is that of a node on which all left, whose last delta was
+// lost, before others came.
+func TestAReplicaThatBeginsAnew(t *testing.T) {
+	n, r := newNode(t, 1), NewReplica(0)
+	track := func(ref string) {
+		t.Helper()
+		if err := n.replica.Track(1, "key", nil, ref, 0); err != nil {
+			t.Fatalf("Track: %v", err)
+		}
+		n.flush(t)
 	}
-	if got := len(r.parts["n"].ahead); got != maxAhead {
-		t.Errorf("%d deltas wait for the first; want %d", got, maxAhead)
+	track("first")
+	r.Apply(n.id, n.sent[0])
+	n.replica = NewReplica(100)
+	if known, _ := r.Known(n.id); known >= n.replica.Seq() {
+		t.Errorf("a node that knows %d is not behind %d", known, n.replica.Seq())
 	}
-	if r.Apply("n", Delta{Seq: 1}); r.parts["n"].seq != maxAhead+1 {
-		t.Errorf("after the first delta the replica is at %d; want %d", r.parts["n"].seq, maxAhead+1)
+	n.number = 60
+	track("second")
+	if behind, _ := r.Apply(n.id, n.sent[1]); behind || r.State().Len() != 1 {
+		t.Errorf("behind = %v with %d metas; want the second alone", behind, r.State().Len())
+	}
+}
+
+func TestAReplicaTakesWhatItHasRoomFor(t *testing.T) {
+	r := NewReplica(0)
+	large := make([]byte, memberBytes)
+	for i := range large {
+		large[i] = ' '
+	}
+	large[0], large[len(large)-1] = '{', '}'
+	var all []Listed
+	for i := range 2 * partBytes / memberBytes {
+		all = append(all, Listed{Meta: &Meta{Key: fmt.Sprint("k", i), Ref: fmt.Sprint(i), JSON: large}})
+	}
+	r.Apply("n", Delta{Seq: 1, Whole: true, Joins: all})
+	if got := r.State().Length(); got > partBytes || got < partBytes-2*memberBytes || r.leftOut == 0 {
+		t.Errorf("%d bytes are present and %d metas left out; want %d bytes at most", got, r.leftOut, partBytes)
+	}
+	r.Apply("n", Delta{Seq: 2, Whole: true, Joins: all[len(all)-1:]})
+	if got := r.State().Len(); got != 1 {
+		t.Errorf("%d metas once there is room; want 1", got)
+	}
+}
+
+func TestAClientTakesAlongWhatItTracks(t *testing.T) {
+	a, b, c := newNode(t, 0), newNode(t, 1), newNode(t, 2)
+	if err := a.replica.Track(1, "key", json.RawMessage(`{"n":1}`), "r", 7); err != nil {
+		t.Fatal(err)
+	}
+	a.flush(t)
+	for _, to := range []*node{b, c} {
+		to.take(a, a.sent[0])
+		to.flush(t)
+	}
+	for _, other := range []uint32{0, 8} {
+		if b.replica.Claim(1, "key", other) {
+			t.Errorf("client %d took what another tracks", other)
+		}
+	}
+	if !b.replica.Claim(1, "key", 7) {
+		t.Fatal("the client did not take along what it tracks")
+	}
+	if err := b.replica.Track(1, "key", json.RawMessage(`{"n":1}`), "unused", 7); err != nil {
+		t.Fatal(err)
+	}
+	b.flush(t)
+	if _, lost := c.replica.Apply(b.id, Delta{Seq: 1, Whole: true}); lost != nil {
+		t.Error(lost)
+	}
+	c.take(b, b.sent[0])
+	if _, lost := a.replica.Apply(b.id, Delta{Whole: true, Seq: b.sent[0].Seq, Joins: b.sent[0].Joins, Claims: b.sent[0].Claims}); len(lost) != 1 || lost[0] != "r" {
+		t.Fatalf("the node that it left lost %q; want r", lost)
+	}
+	for _, n := range []*node{a, b, c} {
+		if n.replica.State().Pending() {
+			t.Errorf("clients of %s see a change", n.id)
+		}
+	}
+	id, _ := a.replica.Tracker("r")
+	a.replica.Untrack(id)
+	a.flush(t)
+	c.take(a, a.sent[1])
+	b.take(a, a.sent[1])
+	for _, n := range []*node{a, b, c} {
+		if n.replica.State().Pending() || n.replica.State().Len() != 1 {
+			t.Errorf("clients of %s see %d metas, or a change", n.id, n.replica.State().Len())
+		}
+	}
+	b.replica.Drop(a.id)
+	b.replica.Untrack(1)
+	b.flush(t)
+	c.take(b, b.sent[1])
+	if got := c.replica.State().Len(); got != 0 {
+		t.Errorf("%d metas after the client has left; want 0", got)
 	}
 }

@@ -44,9 +44,10 @@ type entry struct {
 
 // listing is a meta in the list of its key.
 type listing struct {
-	meta  *Meta
-	entry *entry
-	news  news
+	meta    *Meta
+	entry   *entry
+	news    news
+	holders uint16 // nodes that list it, 1 but while its client goes from one to another
 }
 
 // news is what clients have not been told of a listing.
@@ -242,7 +243,7 @@ func (s *State) insert(m *Meta) *listing {
 	s.length += m.length()
 	if p := s.leaving[m.Ref]; p != nil { // its node went and came back, and clients know it
 		delete(s.leaving, m.Ref)
-		p.news = known
+		p.news, p.holders = known, 1
 		s.revert()
 		return p
 	}
@@ -255,15 +256,18 @@ func (s *State) insert(m *Meta) *listing {
 		s.length += e.length()
 	}
 	e := at.Value.(*entry)
-	p := &listing{meta: m, entry: e, news: joining}
+	p := &listing{meta: m, entry: e, news: joining, holders: 1}
 	e.listings = append(e.listings, p)
 	s.changed = append(s.changed, p)
 	s.bytes += m.cost()
 	return p
 }
 
-// remove is insert undone.
+// remove is insert undone, once nobody lists the meta any more.
 func (s *State) remove(p *listing) {
+	if p.holders--; p.holders > 0 {
+		return
+	}
 	s.live--
 	s.length -= p.meta.length()
 	if p.news == joining { // no client was told of it
