@@ -13,6 +13,7 @@ import (
 	"walcast/channels/topics"
 	"walcast/filters"
 	"walcast/presence"
+	"walcast/presence/exchange"
 	"walcast/replication/wal"
 )
 
@@ -110,6 +111,8 @@ type Database struct {
 	// Bus leads to the other nodes of the cluster, to whose clients broadcasts go too; nil
 	// without one.
 	Bus spread.Bus
+	// PresenceBus leads to them too, for who is present there; nil without one.
+	PresenceBus exchange.Bus
 	// SharedClients says that clients have other servers of the same log to go to: one with
 	// a client_id that is not known here may be one of theirs, and is told to resync.
 	SharedClients bool

@@ -19,6 +19,7 @@ import (
 	"walcast/internal/heavy"
 	"walcast/policy"
 	"walcast/presence"
+	"walcast/presence/exchange"
 	"walcast/protocol"
 	"walcast/replication/catalog"
 	"walcast/replication/changelog"
@@ -33,11 +34,11 @@ type Hub struct {
 	logger  *slog.Logger
 	metrics *metrics
 	fanout  *fanout.Fanout
-	rooms   *presence.Rooms
 	clients *resume.Clients
 	roster  *roster
 	heavy   *heavy.Work
 	broadcasts
+	presences
 	tasks
 }
 
@@ -45,6 +46,12 @@ type Hub struct {
 type broadcasts struct {
 	topics *topics.Topics
 	spread *spread.Spread // nil without a cluster
+}
+
+// presences are the rooms, and the other nodes that have members of them.
+type presences struct {
+	rooms    *presence.Rooms
+	exchange *exchange.Exchange // nil without a cluster
 }
 
 // NewHub returns a hub; nothing runs before Run. tables answers which tables
@@ -57,7 +64,6 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		metrics: newMetrics(reg),
 		roster:  newRoster(),
 		heavy:   heavy.New(),
-		rooms:   presence.NewRooms(presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}, reg),
 	}
 	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, c.Feed, logger)
 	h.expiry = newExpiry(v)
@@ -69,6 +75,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, c.Bus, logger, reg)
+	h.presences = newPresences(c, logger, reg)
 	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, Shared: c.SharedClients, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
 	keys := live.NewKeys(c.ViewKeys)
 	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
@@ -96,6 +103,28 @@ func (b broadcasts) run(ctx context.Context) error {
 		return nil
 	}
 	return b.spread.Run(ctx, b.topics)
+}
+
+// newPresences are those of this node alone without a bus.
+func newPresences(c Config, logger *slog.Logger, reg prometheus.Registerer) (p presences) {
+	config := presence.RoomsConfig{Rate: c.PresenceRate, Grace: c.PresenceGrace, Seed: randomSeed()}
+	if c.PresenceBus != nil {
+		p.exchange = exchange.New(c.PresenceBus, c.PresenceGrace, logger, reg)
+		config.Nodes = p.exchange
+	}
+	p.rooms = presence.NewRooms(config, reg)
+	return p
+}
+
+// run tells members of each other, and other nodes, if there are some.
+func (p presences) run(ctx context.Context) error {
+	if p.exchange == nil {
+		return p.rooms.Run(ctx)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.rooms.Run(ctx) })
+	g.Go(func() error { return p.exchange.Run(ctx, p.rooms) })
+	return g.Wait()
 }
 
 // newSnapshots are those that bindings ask for, nil without a pool for them.
@@ -144,7 +173,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer h.save(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	h.tasks.start(ctx, g)
-	for _, run := range []func(context.Context) error{h.fanout.Run, h.rooms.Run, h.forget, h.broadcasts.run} {
+	for _, run := range []func(context.Context) error{h.fanout.Run, h.forget, h.broadcasts.run, h.presences.run} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()

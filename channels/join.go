@@ -185,7 +185,7 @@ func (j *joining) register(ctx context.Context) error {
 		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
 		Client: client, Address: ch.address, Outbox: ch.out,
 	})
-	ch.present.Enter()
+	ch.present.Enter(ctx)
 	ch.reception.begin(ch.access.known())
 	return nil
 }

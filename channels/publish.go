@@ -133,6 +133,6 @@ func (p *Publisher) Publish(b Publication) error {
 func (h *Hub) MaxBroadcast() int { return h.config.MaxBroadcastBytes }
 
 // Present is the presence of a topic, in the form of presence_state's payload.
-func (h *Hub) Present(subTopic string, private bool) []byte {
-	return h.rooms.State(protocol.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
+func (h *Hub) Present(ctx context.Context, subTopic string, private bool) []byte {
+	return h.rooms.State(ctx, protocol.Topic{Name: protocol.TopicPrefix + subTopic, Private: private})
 }

@@ -62,7 +62,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 			t.Fatalf("%d members track, then %v; want some dozens and %v", len(in), err, protocol.RefuseRoomFull)
 		}
 		l.awaitFlush()
-		if n := len(l.rooms.State(crowded)); n > roomBytes || n < roomBytes-70_000 {
+		if n := len(l.rooms.State(l.Context(), crowded)); n > roomBytes || n < roomBytes-70_000 {
 			t.Errorf("the state has %d bytes; want %d at most", n, roomBytes)
 		}
 		for range 5 { // a member that is there may go on to change
@@ -78,7 +78,7 @@ func TestPresenceOfATopicIsBoundedInBytes(t *testing.T) {
 			t.Errorf("in the place of one that has left: %v", err)
 		}
 		l.awaitFlush()
-		if n := len(l.rooms.State(crowded)); n > roomBytes {
+		if n := len(l.rooms.State(l.Context(), crowded)); n > roomBytes {
 			t.Errorf("the state has %d bytes; want %d at most", n, roomBytes)
 		}
 	})
@@ -102,7 +102,7 @@ func TestPayloadsThatAreHeldBackCountToo(t *testing.T) {
 		}
 		in := l.rooms.find(crowded)
 		l.pass(time.Hour)
-		if n := len(l.rooms.State(crowded)); n > roomBytes || in.heldSize != 0 {
+		if n := len(l.rooms.State(l.Context(), crowded)); n > roomBytes || in.heldSize != 0 {
 			t.Errorf("the state has %d bytes and %d are held back; want %d at most and none", n, in.heldSize, roomBytes)
 		}
 		for _, g := range held {
@@ -122,7 +122,7 @@ func TestAPayloadOfOneMemberIsBounded(t *testing.T) {
 			t.Errorf("Track = %v; want %v", err, protocol.RefuseTrackTooLarge)
 		}
 		l.awaitFlush()
-		if state := string(l.rooms.State(crowded)); !strings.Contains(state, `"n":1}`) {
+		if state := string(l.rooms.State(l.Context(), crowded)); !strings.Contains(state, `"n":1}`) {
 			t.Errorf("the state is %s; want what was tracked before", state)
 		}
 	})

@@ -36,7 +36,7 @@ func agree(t *testing.T, config RoomsConfig, members int) {
 		wait.Wait()
 		l.pass(time.Minute)
 		l.wantGrace(0)
-		want := refsIn(decode[view](l, l.rooms.State(crowded)))
+		want := refsIn(decode[view](l, l.rooms.State(l.Context(), crowded)))
 		if len(want["k1"]) == 0 {
 			l.Errorf("nobody is present: %v", want)
 		}

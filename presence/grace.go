@@ -75,37 +75,38 @@ func (r *room) linger(m *Member, now time.Time) {
 		return
 	}
 	m.tracks = false
-	r.inGrace = append(r.inGrace, e)
-	r.rooms.flusher.schedule(r, e.until)
+	r.await(e)
 }
 
 // reclaim hands a member that tracks for the first time what the same client tracked
 // before its socket ended, so that other clients see no change.
 func (r *room) reclaim(m *Member, payload json.RawMessage) {
-	if i := r.graceOf(m, payload); i >= 0 {
-		r.state.Adopt(r.inGrace[i].id, m.id)
-		r.removeGrace(i, i+1)
+	i, surely := r.graceOf(m, payload)
+	if !surely && r.claim(m) || i < 0 {
+		return
 	}
+	r.state.Adopt(r.inGrace[i].id, m.id)
+	r.removeGrace(i, i+1)
 }
 
 // graceOf returns the index of the member's own entry, or -1. A key may have several
 // entries, such as those of one browser's tabs. The entry with the member's client_id
 // is its own; without one it is an entry that tracks the same payload, else one of
-// which either client_id is unknown.
-func (r *room) graceOf(m *Member, payload json.RawMessage) int {
+// which either client_id is unknown. surely says that it was found by its client_id.
+func (r *room) graceOf(m *Member, payload json.RawMessage) (best int, surely bool) {
 	client, best, rank := m.config.Client, -1, 0
 	for i, e := range r.inGrace {
 		switch {
 		case e.key != m.config.Key:
 		case client != "" && e.client == client:
-			return i
+			return i, true
 		case rank < 2 && r.state.Tracks(e.id, payload):
 			best, rank = i, 2
 		case rank < 1 && (client == "" || e.client == ""):
 			best, rank = i, 1
 		}
 	}
-	return best
+	return best, false
 }
 
 // endGraceOf ends the grace time of a member's client, when the client is back and
@@ -116,11 +117,16 @@ func (r *room) endGraceOf(m *Member) {
 		return
 	}
 	i := slices.IndexFunc(r.inGrace, func(e graceEntry) bool { return e.key == m.config.Key && e.client == client })
-	if i >= 0 {
-		r.state.Untrack(r.inGrace[i].id)
+	switch {
+	case i >= 0:
+		r.takeOut(r.inGrace[i].id)
 		r.removeGrace(i, i+1)
-		r.tell()
+	case r.claim(m): // on another node
+		r.takeOut(m.id)
+	default:
+		return
 	}
+	r.tell()
 }
 
 // endGrace ends the grace times that are over and returns when the next one
@@ -132,7 +138,7 @@ func (r *room) endGrace(now time.Time) (next time.Time) {
 	}
 	if over > 0 {
 		for _, e := range r.inGrace[:over] {
-			r.state.Untrack(e.id)
+			r.takeOut(e.id)
 		}
 		r.removeGrace(0, over)
 		r.tell()

@@ -6,12 +6,16 @@ type journal struct {
 	joins  []Listed       // one that has left again has no Meta
 	at     map[string]int // where in joins, by ref
 	leaves []string
-	claims []Claim
+	claims bool // those that stand have changed
 }
 
 func (j *journal) join(l Listed) {
 	if j.at == nil {
 		j.at = map[string]int{}
+	}
+	if i, untold := j.at[l.Ref]; untold {
+		j.joins[i] = l
+		return
 	}
 	j.at[l.Ref] = len(j.joins)
 	j.joins = append(j.joins, l)
@@ -30,16 +34,16 @@ func (j *journal) leave(ref string) {
 	}
 }
 
-func (j *journal) isEmpty() bool { return len(j.at) == 0 && len(j.leaves) == 0 && len(j.claims) == 0 }
+func (j *journal) isEmpty() bool { return len(j.at) == 0 && len(j.leaves) == 0 && !j.claims }
 
 // take returns what is to be told, and forgets it.
-func (j *journal) take() (joins []Listed, leaves []string, claims []Claim) {
+func (j *journal) take() (joins []Listed, leaves []string) {
 	for _, l := range j.joins {
 		if l.Meta != nil {
 			joins = append(joins, l)
 		}
 	}
-	leaves, claims = j.leaves, j.claims
+	leaves = j.leaves
 	*j = journal{}
-	return joins, leaves, claims
+	return joins, leaves
 }

@@ -80,7 +80,7 @@ func (l *lobby) enter(c MemberConfig) *guest {
 	}
 	c.Outbox = g
 	g.Member = l.rooms.Member(crowded, c)
-	g.Enter()
+	g.Enter(l.Context())
 	return g
 }
 

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -78,8 +79,16 @@ func (r *Rooms) Member(t protocol.Topic, c MemberConfig) *Member {
 }
 
 // Enter sends the member the presence of the topic and has it told of every change
-// from there on, if it watches. It is due once, when frames may be pushed.
-func (m *Member) Enter() { m.Watches(m.config.Watches) }
+// from there on, if it watches. It is due once, when frames may be pushed. The first one of
+// a topic on a node waits for what other nodes have, but not for long.
+func (m *Member) Enter(ctx context.Context) {
+	if m.config.Watches && m.rooms.config.Nodes != nil {
+		if in := m.rooms.enter(m); in != nil {
+			m.rooms.settle(ctx, in)
+		}
+	}
+	m.Watches(m.config.Watches)
+}
 
 // Watches sets whether a member that has entered is told the presence of others, as
 // when what it may read has changed.

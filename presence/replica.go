@@ -8,14 +8,10 @@ import (
 // NodeID names a node from its start to its end; a restarted node is another.
 type NodeID string
 
-const (
-	// partBytes is how long the payload of presence_state may become by what other nodes
-	// tell. Each lets roomBytes in at most, and as long as they do not know of each other
-	// all of them may. What is beyond is left out.
-	partBytes = 8 * roomBytes
-	// maxClaims bounds the claims that a Whole repeats; the oldest are left out.
-	maxClaims = 256
-)
+// partBytes is how long the payload of presence_state may become by what other nodes
+// tell. Each lets roomBytes in at most, and as long as they do not know of each other
+// all of them may. What is beyond is left out.
+const partBytes = 8 * roomBytes
 
 // Listed is a meta that a node's own channels track. Moves counts how often it has gone
 // from node to node with its client.
@@ -25,7 +21,8 @@ type Listed struct {
 }
 
 // Claim says that a client has come to a node, and has taken along the meta of a ref:
-// what other nodes list under it with fewer moves is not there any more.
+// what other nodes list under it with fewer moves is not there any more. It stands until
+// they do not list it.
 type Claim struct {
 	Ref   string
 	Moves uint32
@@ -42,7 +39,7 @@ type Delta struct {
 	Whole  bool
 	Joins  []Listed
 	Leaves []string // refs
-	Claims []Claim
+	Claims []Claim  // all that stand, as of Seq
 }
 
 // Replica is the state of a topic that several nodes have channels on: this node's part,
@@ -55,28 +52,31 @@ type Replica struct {
 	seq     uint64             // up to which all that was told is in own
 	told    bool               // something was
 	journal journal
-	claimed []Claim
+	claimed map[string]uint32 // moves of what was claimed here, by ref
 	parts   []*part
 	leftOut int // metas of other nodes, for want of room
 }
 
 // part is what another node lists.
 type part struct {
-	node  NodeID
-	seq   uint64 // every delta up to here is contained
-	metas map[string]holding
+	node    NodeID
+	seq     uint64 // every delta up to here is contained
+	metas   map[string]holding
+	claimed map[string]uint32
 }
 
 // holding is a meta as one node lists it.
 type holding struct {
-	at    *listing
-	moves uint32
+	at     *listing // nil while it is hidden
+	meta   *Meta
+	moves  uint32
+	hidden bool // another node has claimed it
 }
 
 // NewReplica returns the replica of a topic of which no other node is known. seq is the
 // newest number of this node, whatever its topic.
 func NewReplica(seq uint64) *Replica {
-	return &Replica{state: NewState(), own: map[string]holding{}, seq: seq}
+	return &Replica{state: NewState(), own: map[string]holding{}, claimed: map[string]uint32{}, seq: seq}
 }
 
 // State is the metas of all nodes together: for Flush, AppendState and the like.
@@ -105,7 +105,7 @@ func (r *Replica) Untrack(id ChannelID) {
 }
 
 func (r *Replica) list(l Listed, at *listing) {
-	r.own[l.Ref] = holding{at, l.Moves}
+	r.own[l.Ref] = holding{at: at, meta: l.Meta, moves: l.Moves}
 	r.journal.join(l)
 }
 
@@ -115,29 +115,35 @@ func (r *Replica) unlist(ref string) {
 }
 
 // Claim has a channel of this node take over what the same client tracks under the same
-// key on another node, which it has left: nobody sees a change, as the ref stays. It
-// reports whether there was anything; the channel must not track yet.
-func (r *Replica) Claim(id ChannelID, key string, client uint32) bool {
+// key on another node, which it has left: nobody sees a change, as the ref stays. ok is
+// false if there is nothing; the channel must not track yet. from is the channel of this
+// node that tracked it before, if the client had gone from here and is back.
+func (r *Replica) Claim(id ChannelID, key string, client uint32) (from ChannelID, ok bool) {
 	at := r.state.keys[key]
 	if client == 0 || at == nil || r.state.tracked[id] != nil {
-		return false
+		return 0, false
 	}
 	for _, p := range at.Value.(*entry).listings {
-		if _, own := r.own[p.meta.Ref]; own || p.holders == 0 || p.meta.client != client {
+		own, listed := r.own[p.meta.Ref]
+		moves := r.moves(p.meta.Ref)
+		if p.holders == 0 || p.meta.client != client || listed && own.moves >= moves {
 			continue
 		}
-		p.holders++
-		r.state.tracked[id] = p
-		c := Claim{Ref: p.meta.Ref, Moves: r.moves(p.meta.Ref) + 1}
-		r.list(Listed{p.meta, c.Moves}, p)
-		r.yield(c)
-		r.journal.claims = append(r.journal.claims, c)
-		if r.claimed = append(r.claimed, c); len(r.claimed) > maxClaims {
-			r.claimed = slices.Delete(r.claimed, 0, 1)
+		if listed {
+			from, _ = r.Tracker(p.meta.Ref)
+			delete(r.state.tracked, from)
+			r.unlist(p.meta.Ref)
+		} else {
+			p.holders++
 		}
-		return true
+		r.state.tracked[id] = p
+		r.list(Listed{p.meta, moves + 1}, p)
+		r.claimed[p.meta.Ref] = moves + 1
+		r.journal.claims = true
+		r.hide(Claim{p.meta.Ref, moves + 1})
+		return from, true
 	}
-	return false
+	return 0, false
 }
 
 // moves is how often a meta of other nodes has moved.
@@ -171,8 +177,16 @@ func (r *Replica) Take() (d Delta, ok bool) {
 		return d, false
 	}
 	d = Delta{Prev: r.seq, Whole: !r.told}
-	d.Joins, d.Leaves, d.Claims = r.journal.take()
+	d.Joins, d.Leaves = r.journal.take()
+	d.Claims = r.claims()
 	return d, true
+}
+
+func (r *Replica) claims() (all []Claim) {
+	for ref, moves := range r.claimed {
+		all = append(all, Claim{ref, moves})
+	}
+	return all
 }
 
 // Told notes the number of the delta that Take has returned.
@@ -184,7 +198,7 @@ func (r *Replica) Seq() uint64 { return r.seq }
 // Whole is this node's part, in order of arrival, for a node that lacks something. What
 // Take has to tell must have been told before.
 func (r *Replica) Whole() Delta {
-	d := Delta{Seq: r.seq, Whole: true, Joins: make([]Listed, 0, len(r.own)), Claims: slices.Clone(r.claimed)}
+	d := Delta{Seq: r.seq, Whole: true, Joins: make([]Listed, 0, len(r.own)), Claims: r.claims()}
 	for at := r.state.order.Front(); at != nil && len(r.own) > 0; at = at.Next() {
 		for _, p := range at.Value.(*entry).listings {
 			if h, own := r.own[p.meta.Ref]; own && h.at == p {
@@ -219,12 +233,30 @@ func (r *Replica) Apply(node NodeID, d Delta) (behind bool, lost []string) {
 		}
 	}
 	p.seq = d.Seq
-	for _, c := range d.Claims {
-		if r.yield(c) {
+	lost = r.heed(p, d.Claims)
+	r.unclaim()
+	return false, lost
+}
+
+// heed makes the claims those of a node. It returns the refs of this node's part among
+// them.
+func (r *Replica) heed(p *part, claims []Claim) (lost []string) {
+	before := p.claimed
+	p.claimed = nil
+	for _, c := range claims {
+		if p.claimed == nil {
+			p.claimed = map[string]uint32{}
+		}
+		p.claimed[c.Ref] = c.Moves
+		r.hide(c)
+		if own, listed := r.own[c.Ref]; listed && own.moves < c.Moves {
 			lost = append(lost, c.Ref)
 		}
 	}
-	return false, lost
+	for ref := range before {
+		r.unhide(ref)
+	}
+	return lost
 }
 
 // Known is the number up to which everything of another node has come; ok is false if
@@ -238,7 +270,7 @@ func (r *Replica) Known(node NodeID) (seq uint64, ok bool) {
 }
 
 // Drop forgets a node that is gone, or of which nothing was heard for so long that it
-// counts as gone.
+// counts as gone. What it has claimed is there again if another node lists it still.
 func (r *Replica) Drop(node NodeID) {
 	p := r.part(node)
 	if p == nil {
@@ -248,7 +280,16 @@ func (r *Replica) Drop(node NodeID) {
 		r.leave(p, ref)
 	}
 	r.parts = slices.DeleteFunc(r.parts, func(o *part) bool { return o == p })
+	for ref := range p.claimed {
+		r.unhide(ref)
+	}
+	if r.unclaim() {
+		r.journal.claims = true // who still sees that node shows again what was claimed of it
+	}
 }
+
+// Claims is how many claims of this node stand.
+func (r *Replica) Claims() int { return len(r.claimed) }
 
 func (r *Replica) part(node NodeID) *part {
 	for _, p := range r.parts {
@@ -281,50 +322,98 @@ func (r *Replica) replace(node NodeID, metas []Listed) *part {
 	return p
 }
 
-// yield takes from the parts what a claim says has gone. own reports whether this node's
-// part has it still.
-func (r *Replica) yield(c Claim) (own bool) {
+// hide hides in the parts what a claim says has gone.
+func (r *Replica) hide(c Claim) {
 	for _, p := range r.parts {
-		if h, listed := p.metas[c.Ref]; listed && h.moves < c.Moves {
-			r.leave(p, c.Ref)
+		if h, listed := p.metas[c.Ref]; listed && !h.hidden && h.moves < c.Moves {
+			r.state.remove(h.at)
+			h.at, h.hidden = nil, true
+			p.metas[c.Ref] = h
 		}
 	}
-	h, own := r.own[c.Ref]
-	return own && h.moves < c.Moves
+}
+
+// unhide shows again what nobody claims any more.
+func (r *Replica) unhide(ref string) {
+	for _, p := range r.parts {
+		if h := p.metas[ref]; h.hidden && h.moves >= r.claimOf(ref) && r.show(&h) {
+			h.hidden = false
+			p.metas[ref] = h
+		}
+	}
+}
+
+// unclaim forgets what this node has claimed and no other lists any more. That is not told
+// at once: to those who have not heard yet that the other does not list it, it is hidden.
+func (r *Replica) unclaim() (some bool) {
+	for ref, moves := range r.claimed {
+		if !slices.ContainsFunc(r.parts, func(p *part) bool {
+			h, listed := p.metas[ref]
+			return listed && h.moves < moves
+		}) {
+			delete(r.claimed, ref)
+			some = true
+		}
+	}
+	return some
+}
+
+// claimOf is the moves of the newest claim of a ref.
+func (r *Replica) claimOf(ref string) uint32 {
+	moves := r.claimed[ref]
+	for _, p := range r.parts {
+		moves = max(moves, p.claimed[ref])
+	}
+	return moves
 }
 
 func (r *Replica) join(p *part, l Listed) {
-	h, listed := p.metas[l.Ref]
-	switch {
-	case listed:
-	case r.held(l.Ref, &h.at):
-		h.at.holders++
-	case r.state.Length()+l.length() > partBytes:
+	if h, listed := p.metas[l.Ref]; listed {
+		if h.moves == l.Moves {
+			return
+		}
+		r.leave(p, l.Ref)
+	}
+	h := holding{meta: l.Meta, moves: l.Moves, hidden: l.Moves < r.claimOf(l.Ref)}
+	if !h.hidden && !r.show(&h) {
 		r.leftOut++
 		return
-	default:
-		h.at = r.state.insert(l.Meta)
 	}
 	if p.metas == nil {
 		p.metas = map[string]holding{}
 	}
-	h.moves = l.Moves
 	p.metas[l.Ref] = h
 }
 
-// held finds the listing of a ref that some node lists already.
-func (r *Replica) held(ref string, at **listing) bool {
-	h, held := r.own[ref]
-	for i := 0; !held && i < len(r.parts); i++ {
-		h, held = r.parts[i].metas[ref]
+// show has a meta of another node be present. It is false if there is no room.
+func (r *Replica) show(h *holding) bool {
+	switch {
+	case r.held(h.meta.Ref, &h.at):
+		h.at.holders++
+	case r.state.Length()+h.meta.length() > partBytes:
+		return false
+	default:
+		h.at = r.state.insert(h.meta)
 	}
-	*at = h.at
-	return held
+	return true
+}
+
+// held finds the listing of a ref that is present already.
+func (r *Replica) held(ref string, at **listing) bool {
+	*at = r.own[ref].at
+	for i := 0; *at == nil && i < len(r.parts); i++ {
+		*at = r.parts[i].metas[ref].at
+	}
+	return *at != nil
 }
 
 func (r *Replica) leave(p *part, ref string) {
-	if h, listed := p.metas[ref]; listed {
-		delete(p.metas, ref)
+	h, listed := p.metas[ref]
+	if !listed {
+		return
+	}
+	delete(p.metas, ref)
+	if !h.hidden {
 		r.state.remove(h.at)
 	}
 }

@@ -15,16 +15,24 @@ type room struct {
 	topic protocol.Topic
 
 	mu       sync.Mutex
-	state    *State // nil before the first track
+	state    *State   // nil before the first track, if there are no other nodes
+	replica  *Replica // has the state in a cluster, else nil
 	members  map[*Member]struct{}
 	held     map[*Member]struct{} // members with a payload that their rate holds back
 	inGrace  []graceEntry         // in the order in which their time ends
 	heldSize int                  // how many bytes the held payloads will add to the state
 	flushDue bool
+	visitors int  // who only look, over HTTP
+	ended    bool // it is in Rooms no more
 }
 
 func newRoom(r *Rooms, t protocol.Topic) *room {
-	return &room{rooms: r, topic: t, members: map[*Member]struct{}{}, held: map[*Member]struct{}{}}
+	in := &room{rooms: r, topic: t, members: map[*Member]struct{}{}, held: map[*Member]struct{}{}}
+	if nodes := r.config.Nodes; nodes != nil {
+		in.replica = NewReplica(nodes.Hold(t))
+		in.state = in.replica.State()
+	}
+	return in
 }
 
 func (r *room) add(m *Member) {
@@ -122,12 +130,13 @@ func (r *room) attend(now time.Time) (empty bool) {
 	return r.deserted()
 }
 
-// flush tells the members what has changed since the last flush. It returns the number
-// of members.
+// flush tells the members what has changed since the last flush, and other nodes what of
+// it has changed here. It returns the number of members.
 func (r *room) flush() (members int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.flushDue = false
+	r.send()
 	diff := r.state.Flush() // a room that is flushed has one
 	if diff.Empty() {
 		return len(r.members)
@@ -146,17 +155,32 @@ func (r *room) flush() (members int) {
 	return len(r.members)
 }
 
-// present returns the payload of presence_state.
-func (r *room) present() []byte {
+// present returns the payload of presence_state. A visitor goes with it. It reports whether
+// nobody is left.
+func (r *room) present(visitors int) (payload []byte, empty bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.encoded()
+	r.visitors -= visitors
+	return r.encoded(), r.deserted()
 }
 
-func (r *room) isEmpty() bool {
+func (r *room) visit() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.deserted()
+	r.visitors++
+}
+
+// end ends a room that nobody is in, and tells other nodes who has left last. It is false
+// if somebody is.
+func (r *room) end() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.deserted() {
+		return false
+	}
+	r.send()
+	r.ended = true
+	return true
 }
 
 // The methods below are called while mu is held.
@@ -166,7 +190,9 @@ func (r *room) has(m *Member) bool {
 	return here
 }
 
-func (r *room) deserted() bool { return len(r.members) == 0 && len(r.inGrace) == 0 }
+func (r *room) deserted() bool {
+	return len(r.members) == 0 && len(r.inGrace) == 0 && r.visitors == 0 && (r.replica == nil || r.replica.Claims() == 0)
+}
 
 // startWatching sends a member the state as of the last flush. What has changed since
 // is in the next diff, which the member gets like all others.
@@ -222,7 +248,7 @@ func (r *room) track(m *Member, payload json.RawMessage) {
 		m.tracks = true
 		r.reclaim(m, payload)
 	}
-	_ = r.state.Track(m.id, m.config.Key, payload, r.rooms.refs.next()) // a payload that is no object changes nothing
+	_ = r.put(m, payload) // a payload that is no object changes nothing
 	r.tell()
 }
 
@@ -232,14 +258,14 @@ func (r *room) drop(m *Member) {
 	r.hold(m, 0)
 	if m.tracks {
 		m.tracks = false
-		r.state.Untrack(m.id)
+		r.takeOut(m.id)
 		r.tell()
 	}
 }
 
 // tell has the room flushed soon if something has changed.
 func (r *room) tell() {
-	if r.state.Pending() && !r.flushDue {
+	if !r.flushDue && (r.state.Pending() || r.replica != nil && r.replica.Unsent()) {
 		r.flushDue = true
 		r.rooms.flusher.flushSoon(r)
 	}

@@ -23,13 +23,16 @@ type RoomsConfig struct {
 	// Seed makes the refs of this process differ from those of others. It is
 	// random.
 	Seed [12]byte
+	// Nodes are the other nodes of the cluster; nil without one.
+	Nodes Nodes
 }
 
 // Rooms is the presence of all topics of a project. It is the shell around
 // State: it has the locks, the clock and the one goroutine. It and its Members
 // are safe for concurrent use.
 //
-// Locks are taken in this order: Rooms, a room, what they share.
+// Locks are taken in this order: Rooms, a room, what they share. Nodes are called under
+// these.
 type Rooms struct {
 	config  RoomsConfig
 	flusher *flusher
@@ -62,12 +65,37 @@ func (r *Rooms) Run(ctx context.Context) error {
 	return nil
 }
 
-// State is the presence of a topic, as the payload of presence_state.
-func (r *Rooms) State(t protocol.Topic) []byte {
-	if room := r.find(t); room != nil {
-		return room.present()
+// State is the presence of a topic, as the payload of presence_state. If nobody is in its
+// room here, it waits for what other nodes have, but not for long.
+func (r *Rooms) State(ctx context.Context, t protocol.Topic) []byte {
+	in := r.find(t)
+	switch {
+	case in == nil && r.config.Nodes == nil:
+		return protocol.EmptyObject
+	case r.config.Nodes == nil:
+		state, _ := in.present(0)
+		return state
 	}
-	return protocol.EmptyObject
+	in = r.visit(t)
+	r.settle(ctx, in)
+	state, empty := in.present(1)
+	if empty {
+		r.forget(in)
+	}
+	return state
+}
+
+// visit has somebody in a room who only looks. The room is made if need be.
+func (r *Rooms) visit(t protocol.Topic) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in := r.rooms[t]
+	if in == nil {
+		in = newRoom(r, t)
+		r.rooms[t] = in
+	}
+	in.visit()
+	return in
 }
 
 // find returns the topic's room, nil if nobody is in it.
@@ -109,9 +137,13 @@ func (r *Rooms) exit(m *Member) *room {
 func (r *Rooms) forget(in *room) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.rooms[in.topic] == in && in.isEmpty() {
-		delete(r.rooms, in.topic)
-		r.flusher.cancel(in)
+	if r.rooms[in.topic] != in || !in.end() {
+		return
+	}
+	delete(r.rooms, in.topic)
+	r.flusher.cancel(in)
+	if r.config.Nodes != nil {
+		r.config.Nodes.Release(in.topic)
 	}
 }
 

@@ -181,10 +181,10 @@ func TestRoomsOfOneNameArePublicOrPrivate(t *testing.T) {
 	inLobby(t, RoomsConfig{}, func(l *lobby) {
 		l.appear(MemberConfig{Key: "ann"}, `{"n":1}`)
 		l.awaitFlush()
-		if got := string(l.rooms.State(crowded)); !strings.Contains(got, `"ann":{"metas":[`) {
+		if got := string(l.rooms.State(l.Context(), crowded)); !strings.Contains(got, `"ann":{"metas":[`) {
 			t.Errorf("State = %s; want ann", got)
 		}
-		if got := string(l.rooms.State(protocol.Topic{Name: crowded.Name, Private: true})); got != "{}" {
+		if got := string(l.rooms.State(l.Context(), protocol.Topic{Name: crowded.Name, Private: true})); got != "{}" {
 			t.Errorf("State of the private topic = %s; want {}", got)
 		}
 	})

@@ -101,12 +101,15 @@ func (p *project) joinCluster(to *Config) {
 	}
 	p.bus = cluster.New(c, to.Replication.Slot, p.self, func(question []byte) []byte { return p.reader.AnswerNode(question) }, p.logger, p.registry)
 	to.Replication.Relay, to.Replication.RelayBytes, to.Replication.ReadyLag = relay{p.bus}, to.Log.Bytes, c.ReadyLag
-	to.Channels.Bus = p.bus.Feed(broadcastsPending)
+	to.Channels.Bus, to.Channels.PresenceBus = p.bus.Feed(broadcastsPending), p.bus.Feed(presencePending)
 	p.logger.Warn("nodes of a cluster do not share everything yet, see docs/cluster.md", "not_shared", notShared)
 }
 
 // broadcastsPending is how many bytes of broadcasts of other nodes may wait here.
 const broadcastsPending = 64 << 20
+
+// presencePending is the same of what other nodes tell of presence.
+const presencePending = 64 << 20
 
 // requestsPending is the same of what nodes say of requests over HTTP.
 const requestsPending = 16 << 20
@@ -152,4 +155,4 @@ func (r relay) Ask(ctx context.Context, question []byte, accept func(answer []by
 }
 
 // notShared is what clients of one node do not get from those of another.
-const notShared = "presence, what clients with a client_id have received"
+const notShared = "what clients with a client_id have received"

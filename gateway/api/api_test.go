@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -44,7 +45,7 @@ func (fakeHub) Publisher(*auth.Claims, string) *channels.Publisher { return nil 
 
 func (fakeHub) MaxBroadcast() int { return 100 }
 
-func (fakeHub) Present(subTopic string, private bool) []byte {
+func (fakeHub) Present(_ context.Context, subTopic string, private bool) []byte {
 	if subTopic != "room" {
 		return []byte("{}")
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
 )
@@ -11,7 +12,7 @@ const serviceRole = "service_role"
 // presences tells the presence of a topic, in the form of presence_state's
 // payload.
 type presences interface {
-	Present(subTopic string, private bool) []byte
+	Present(ctx context.Context, subTopic string, private bool) []byte
 }
 
 // presence answers GET /api/presence/{topic}.
@@ -21,5 +22,5 @@ type presence struct{ hub presences }
 // topic of the name. It is for servers: policies are not asked.
 func (p *presence) get(w http.ResponseWriter, r *http.Request) {
 	private := strings.EqualFold(last(r.URL.Query(), "private"), "true")
-	response{status: http.StatusOK, body: p.hub.Present(r.PathValue("topic"), private)}.write(w)
+	response{status: http.StatusOK, body: p.hub.Present(r.Context(), r.PathValue("topic"), private)}.write(w)
 }

@@ -17,6 +17,7 @@ import (
 var may = map[string][]string{
 	"protocol":              {"internal/elixir"},
 	"presence":              {"protocol"},
+	"presence/exchange":     {"presence", "protocol"},
 	"auth":                  nil,
 	"cluster":               nil,
 	"migrations":            nil,
@@ -53,7 +54,7 @@ var may = map[string][]string{
 	},
 	"channels": {
 		"channels/fanout", "channels/live", "channels/spread", "channels/topics", "channels/resume", "diagnose",
-		"presence", "policy", "filters", "auth", "protocol", "internal/heavy",
+		"presence", "presence/exchange", "policy", "filters", "auth", "protocol", "internal/heavy",
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},
 	"gateway":     {"channels", "protocol", "auth", "internal/heavy"},
@@ -85,7 +86,7 @@ var may = map[string][]string{
 // withoutDriver are the packages of the core, whose input and output are plain
 // values: they import no driver of Postgres.
 var withoutDriver = []string{
-	"protocol", "presence", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog", "replication/relay",
+	"protocol", "presence", "presence/exchange", "channels/topics", "channels/resume", "replication/wal", "replication/rowjson", "replication/pgoutput", "replication/changelog", "replication/relay",
 	"filters", "filters/datum", "filters/pattern", "policy/sql", "policy/compile",
 }
 
