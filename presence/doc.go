@@ -13,6 +13,6 @@
 // diff is the metas that joined and left. docs/protocol.md, "Presence", has the
 // protocol.
 //
-// Neighbours: channels has a Member for each channel; cluster carries Deltas and
-// Fulls between nodes.
+// Neighbours: channels has a Member for each channel; presence/exchange carries Deltas
+// between nodes.
 package presence

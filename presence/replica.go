@@ -154,9 +154,6 @@ func (r *Replica) moves(ref string) (most uint32) {
 	return most
 }
 
-// Adopt is State.Adopt. The ref stays, so other nodes need not know.
-func (r *Replica) Adopt(from, to ChannelID) bool { return r.state.Adopt(from, to) }
-
 // Tracker is the channel of this node that tracks the meta of a ref.
 func (r *Replica) Tracker(ref string) (id ChannelID, ok bool) {
 	for id, p := range r.state.tracked {

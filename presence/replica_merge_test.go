@@ -56,7 +56,7 @@ func (n *node) change(t *rapid.T) {
 	case 0:
 		n.replica.Untrack(id)
 	case 1:
-		n.replica.Adopt(id, ChannelID(rapid.IntRange(1, 4).Draw(t, "adopts")))
+		n.replica.State().Adopt(id, ChannelID(rapid.IntRange(1, 4).Draw(t, "adopts")))
 	case 2:
 		n.replica.Claim(id, key, client)
 	case 3:
@@ -75,7 +75,7 @@ func (n *node) take(of *node, d Delta) (behind bool) {
 	for _, ref := range lost {
 		if id, ok := n.replica.Tracker(ref); ok {
 			n.ghosts++
-			n.replica.Adopt(id, n.ghosts)
+			n.replica.State().Adopt(id, n.ghosts)
 		}
 	}
 	return behind

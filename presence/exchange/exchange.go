@@ -150,7 +150,7 @@ func (e *Exchange) tend(ctx context.Context, rooms *presence.Rooms) {
 			e.outgoing.summarise(false)
 		case <-tick.C:
 			now := time.Now()
-			if now.Sub(looked) > awayAfter {
+			if now.Sub(looked) > awayAfter || !e.bus.Connected() {
 				e.roll.forgive(now)
 			}
 			looked = now

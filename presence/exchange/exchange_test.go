@@ -195,6 +195,28 @@ func TestANodeThatIsSilentForAMoment(t *testing.T) {
 	})
 }
 
+// TestANodeWithoutTheBus knows that it cannot know who has gone, and shows what it knew.
+func TestANodeWithoutTheBus(t *testing.T) {
+	inTown(t, 2, presence.RoomsConfig{}, func(w *town) {
+		bob := w.nodes[1].appear(room, "bob", "", `{"n":2}`)
+		watcher := w.nodes[0].appear(room, "ann", "", `{"n":1}`)
+		w.settle()
+		watcher.took()
+		bob.took()
+		w.nodes[0].set(true)
+		w.pass(10 * time.Second)
+		watcher.wantHeard("without the bus")
+		bob.wantHeard("the other is gone", `-ann{"n":1}`)
+		watcher.track(`{"n":3}`)
+		late := w.nodes[0].enter(other, "", "")
+		late.wantHeard("nobody is waited for")
+		w.nodes[0].set(false)
+		w.pass(time.Second)
+		watcher.wantHeard("its own", `+ann{"n":3}`, `-ann{"n":1}`)
+		bob.wantHeard("once it is back", `+ann{"n":3}`)
+	})
+}
+
 // TestAPartitionHealsToTheUnion has both sides go on by themselves.
 func TestAPartitionHealsToTheUnion(t *testing.T) {
 	inTown(t, 3, presence.RoomsConfig{}, func(w *town) {

@@ -77,6 +77,7 @@ type node struct {
 	subjects []string // of what has come
 	bytes    int      // the longest message that has come
 	dead     bool
+	offline  bool // and knows it
 }
 
 func (w *town) add() *node {
@@ -119,7 +120,21 @@ func (n *node) Run(ctx context.Context, ready func()) {
 }
 
 // Connected implements Bus.
-func (n *node) Connected() bool { return true }
+func (n *node) Connected() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.offline
+}
+
+// set takes a node from the bus, or brings it back.
+func (n *node) set(offline bool) {
+	n.mu.Lock()
+	n.offline = offline
+	n.mu.Unlock()
+	for _, o := range n.town.nodes {
+		n.town.part(n.index, o.index, offline)
+	}
+}
 
 // Listen implements Bus.
 func (n *node) Listen(subject string) (stop func(), err error) {

@@ -34,7 +34,8 @@ func (e *Exchange) receive(ctx context.Context, rooms *presence.Rooms) {
 // takePart takes in a part of a delta, or of an answer.
 func (e *Exchange) takePart(rooms *presence.Rooms, m message, p part, bytes int) {
 	topic, ok := e.roll.hears(m.run, p.digest, time.Now())
-	if !ok || p.topic.Name != "" && p.topic != topic {
+	isNobody := m.kind == kindAnswer && len(p.delta.Joins) == 0
+	if !ok || p.topic != topic && !(isNobody && p.topic.Name == "") {
 		return
 	}
 	if p.same {

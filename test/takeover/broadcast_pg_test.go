@@ -217,7 +217,6 @@ func talking(t *testing.T, binary string) {
 // unheard has broadcasts be lost between two nodes that are cut off from each other.
 func unheard(t *testing.T, binary string) {
 	f, way := newField(t, binary, devdb.Open(t)), newBus(t)
-	patient := []string{"--ready-lag", "10m"} // clients are not sent away
 	a := f.reader(way.node(t, patient...)...)
 	cable := networkTo(t, way.first)
 	b := f.start(append(patient, "--cluster-listen", freeAddress(t), "--cluster-peers", fmt.Sprintf("127.0.0.1:%d", cable.port()),

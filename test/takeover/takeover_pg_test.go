@@ -40,6 +40,9 @@ func TestTakeover(t *testing.T) {
 		"a standby that could not take over is no one":  misfit,
 		"clients of several nodes talk to each other":   talking,
 		"broadcasts are lost between nodes":             unheard,
+		"clients of several nodes see each other":       attended,
+		"a client takes along what it tracks":           moved,
+		"nodes with members are cut off":                parted,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
