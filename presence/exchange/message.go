@@ -36,7 +36,7 @@ type part struct {
 	digest digest
 	topic  protocol.Topic // without a name in an answer about a topic that nobody is on
 	same   bool           // in an answer: nothing is newer than what who asks has
-	begins bool           // it is the first one
+	index  uint64         // of the part, from 0 on
 	more   bool           // another one follows
 	delta  presence.Delta
 }
@@ -60,7 +60,6 @@ type summary struct {
 const (
 	flagPrivate = 1 << iota
 	flagSame
-	flagBegins
 	flagMore
 	flagWhole
 )
@@ -91,12 +90,14 @@ func encodeQuestion(run string, asked []entry) []byte {
 func (p part) append(b []byte) []byte {
 	d := &p.delta
 	b = append(b, p.digest[:]...)
-	b = append(b, bit(p.topic.Private, flagPrivate)|bit(p.same, flagSame)|bit(p.begins, flagBegins)|bit(p.more, flagMore)|bit(d.Whole, flagWhole))
+	b = append(b, bit(p.topic.Private, flagPrivate)|bit(p.same, flagSame)|bit(p.more, flagMore)|bit(d.Whole, flagWhole))
 	if p.same {
 		return b
 	}
 	b = appendBytes(b, p.topic.Name)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, d.Seq), d.Prev)
+	for _, n := range []uint64{p.index, d.Seq, d.Prev} {
+		b = binary.AppendUvarint(b, n)
+	}
 	b = binary.AppendUvarint(b, uint64(len(d.Leaves)))
 	for _, ref := range d.Leaves {
 		b = appendBytes(b, ref)

@@ -39,7 +39,7 @@ func (o *outgoing) send(t protocol.Topic, d presence.Delta) (seq uint64) {
 	o.finish()
 	topic := digestOf(t)
 	d.Seq = o.window.next(topic, time.Now())
-	for p := range split(part{digest: topic, topic: t, begins: true, delta: d}) {
+	for p := range split(part{digest: topic, topic: t, delta: d}) {
 		_ = o.bus.Send(topic.subject(), p.append(begin(kindDelta, o.run)))
 	}
 	o.metrics.sent.Inc()

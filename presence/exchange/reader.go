@@ -86,16 +86,16 @@ func (r *reader) fixed() uint64 { return binary.BigEndian.Uint64(r.take(8)) }
 
 func (r *reader) part() (p part) {
 	p.digest = r.digest()
-	flags := r.flags(flagPrivate | flagSame | flagBegins | flagMore | flagWhole)
+	flags := r.flags(flagPrivate | flagSame | flagMore | flagWhole)
 	p.topic.Private, p.same = flags&flagPrivate != 0, flags&flagSame != 0
-	p.begins, p.more = flags&flagBegins != 0, flags&flagMore != 0
+	p.more = flags&flagMore != 0
 	if p.same {
 		return p
 	}
 	p.topic.Name = string(r.text())
 	d := &p.delta
 	d.Whole = flags&flagWhole != 0
-	d.Seq, d.Prev = r.number(), r.number()
+	p.index, d.Seq, d.Prev = r.number(), r.number(), r.number()
 	for range r.count(1) {
 		d.Leaves = append(d.Leaves, string(r.text()))
 	}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"walcast/presence"
-	"walcast/protocol"
 )
 
 // receive takes in what other nodes send, until ctx is done.
@@ -92,7 +91,7 @@ func (e *Exchange) answer(rooms *presence.Rooms, m message) {
 	for _, asked := range m.asked {
 		topic, on := e.roll.topicOf(asked.digest)
 		on = on && rooms.Answer(topic, asked.seq, asked.known, func(whole *presence.Delta) {
-			p := part{digest: asked.digest, same: whole == nil, begins: true}
+			p := part{digest: asked.digest, same: whole == nil}
 			if whole != nil {
 				p.topic, p.delta = topic, *whole
 			}
@@ -100,7 +99,7 @@ func (e *Exchange) answer(rooms *presence.Rooms, m message) {
 		})
 		if !on {
 			nobody := presence.Delta{Seq: newest, Whole: true}
-			e.outgoing.reply(m.run, part{digest: asked.digest, topic: protocol.Topic{}, begins: true, delta: nobody})
+			e.outgoing.reply(m.run, part{digest: asked.digest, delta: nobody})
 		}
 	}
 	e.outgoing.endReply()

@@ -18,7 +18,7 @@ func split(p part) iter.Seq[part] {
 			if !yield(p) || !p.more {
 				return
 			}
-			p.begins = false
+			p.index++
 		}
 	}
 }
@@ -37,7 +37,7 @@ func cut[T any](list []T, most int, size func(T) int) (taken, rest []T) {
 
 // joined is the parts of a delta of one node, as long as not all have come.
 type joined struct {
-	part  part
+	part  part // with the index of the last one
 	bytes int
 }
 
@@ -50,18 +50,18 @@ const mostJoined = 16 << 20
 func (j *joined) add(p part, bytes int) (whole part, ok bool) {
 	open, d := &j.part, &p.delta
 	switch {
-	case p.begins && !p.more:
+	case p.index == 0 && !p.more:
 		j.drop()
 		return p, true
-	case p.begins:
+	case p.index == 0:
 		*j = joined{p, bytes}
 		return part{}, false
-	case open.digest != p.digest || open.delta.Seq != d.Seq || !open.more || j.bytes+bytes > mostJoined:
+	case open.digest != p.digest || open.delta.Seq != d.Seq || !open.more || open.index+1 != p.index || j.bytes+bytes > mostJoined:
 		j.drop()
 		return part{}, false
 	}
 	j.bytes += bytes
-	open.more = p.more
+	open.index, open.more = p.index, p.more
 	open.delta.Leaves = append(open.delta.Leaves, d.Leaves...)
 	open.delta.Claims = append(open.delta.Claims, d.Claims...)
 	open.delta.Joins = append(open.delta.Joins, d.Joins...)
