@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -201,6 +202,22 @@ func (w *town) part(a, b int, apart bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cut[[2]int{min(a, b), max(a, b)}] = apart
+}
+
+// loseOneOf has one of so many messages be lost.
+func (w *town) loseOneOf(many int, seed uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	losses := rand.New(rand.NewPCG(seed, 3))
+	w.lose = func() bool { return losses.IntN(many) == 0 }
+}
+
+// mend has all nodes reach each other, and nothing be lost.
+func (w *town) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lose = nil
+	clear(w.cut)
 }
 
 // guest is a member, with what its client makes of what it is told.
