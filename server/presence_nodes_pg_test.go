@@ -120,10 +120,10 @@ func TestPresenceOverAnExistingNATS(t *testing.T) {
 			return
 		}
 		defer p.end()
-		p.join("realtime:crowd", fmt.Sprintf(`{"presence":{"key":"k%d"}}`, i))
+		p.join("realtime:crowd", fmt.Sprintf(`{"presence":{"key":"member %d"}}`, i))
 		p.send("realtime:crowd", "presence", fmt.Sprintf(`{"type":"presence","event":"track","payload":{"text":%q}}`, text))
 	}
-	eventually(t, "all are present", func() bool { return strings.Count(a.present(t, "crowd"), `"k`) == 30 })
+	eventually(t, "all are present", func() bool { return strings.Count(a.present(t, "crowd"), `"member `) == 30 })
 	o := &online{}
 	late := b.peer(t, "2.0.0", key, o.take)
 	if late == nil {
