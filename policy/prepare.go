@@ -79,8 +79,12 @@ func forget(ctx context.Context, conn *pgx.Conn, name string) error {
 	return conn.PgConn().Deallocate(ctx, name)
 }
 
-// deallocate forgets all statements that a connection has prepared.
+// deallocate forgets all statements that a connection has prepared, and the plans of
+// statements within functions.
 func deallocate(ctx context.Context, conn *pgx.Conn) error {
 	delete(conn.PgConn().CustomData(), underPath)
-	return conn.DeallocateAll(ctx)
+	if err := conn.DeallocateAll(ctx); err != nil {
+		return err
+	}
+	return conn.PgConn().ExecParams(ctx, "discard plans", nil, nil, nil, nil).Read().Err
 }
