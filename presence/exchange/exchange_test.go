@@ -217,6 +217,29 @@ func TestANodeWithoutTheBus(t *testing.T) {
 	})
 }
 
+// TestAFrozenNode does not take the others for gone when it goes on.
+func TestAFrozenNode(t *testing.T) {
+	inTown(t, 3, presence.RoomsConfig{}, func(w *town) {
+		ann, bob := w.nodes[0].appear(room, "ann", "", `{"n":1}`), w.nodes[1].appear(room, "bob", "", `{"n":2}`)
+		w.nodes[2].appear(room, "carl", "", `{"n":3}`)
+		w.settle()
+		ann.took()
+		bob.took()
+		thaw := w.nodes[0].freeze()
+		w.pass(20 * time.Second)
+		bob.wantHeard("who is frozen is gone", `-ann{"n":1}`)
+		bob.track(`{"n":4}`)
+		w.nodes[2].kill()
+		w.pass(time.Second)
+		thaw()
+		w.pass(time.Second)
+		bob.wantHeard("and is back", `+ann{"n":1}`, `+bob{"n":4}`, `-bob{"n":2}`)
+		ann.wantHeard("what has changed meanwhile", `+bob{"n":4}`, `-bob{"n":2}`)
+		w.settle()
+		ann.wantHeard("who died meanwhile", `-carl{"n":3}`)
+	})
+}
+
 // TestAPartitionHealsToTheUnion has both sides go on by themselves.
 func TestAPartitionHealsToTheUnion(t *testing.T) {
 	inTown(t, 3, presence.RoomsConfig{}, func(w *town) {
