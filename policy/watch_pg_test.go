@@ -167,6 +167,8 @@ func TestWhatALookFindsUnchangedIsReadNoMore(t *testing.T) {
 	var passed atomic.Int64 // however long statements take, it is known how old views are
 	l.policy.now = func() time.Time { return began.Add(time.Duration(passed.Load())) }
 	l.watching()
+	passed.Add(int64(time.Second))
+	l.confirm() // a look that has begun without a view reads it again
 	rel, s := l.relation("docs"), l.subject("authenticated", user1)
 	l.view(rel, s)
 	for range 20 {
