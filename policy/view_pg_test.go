@@ -170,3 +170,28 @@ func TestNothingIsShownOfATableThatIsGone(t *testing.T) {
 		t.Error("a row of it is visible")
 	}
 }
+
+// A busy machine may take seconds to read a table's rules for the first time, while a look
+// at all others begins and ends. What it has not compared would be believed until the next.
+func TestARuleThatIsReadSlowlyIsNotOlderThanTheLookMeanwhile(t *testing.T) {
+	l := newLab(t, ownSQL)
+	l.watching()
+	l.confirm()
+	docs, s := l.relation("docs"), l.subject("anon", user1)
+	slow := func(ctx context.Context, rel *wal.Relation, role string) (*facts, error) {
+		f, err := l.policy.readCatalog(ctx, rel, role)
+		l.Exec("grant select on docs to anon; create policy late on docs to anon using (true)")
+		l.confirm()
+		return f, err
+	}
+	v, unfit, err := l.policy.fetch(t.Context(), l.policy.tables.of(docs, "anon"), docs, "anon", time.Second, slow)
+	if err != nil || unfit != nil {
+		t.Fatalf("fetch = %v, %v", unfit, err)
+	}
+	if v.Denied || v.NoPolicy {
+		t.Errorf("the view is %+v; want the grant and the policy that a look has passed by", v)
+	}
+	if known, ok := l.policy.Known(docs, s); !ok || known.NoPolicy {
+		t.Errorf("what is known is %+v, %t; want the same", known, ok)
+	}
+}
