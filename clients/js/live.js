@@ -50,10 +50,12 @@ class LiveTable {
     this.#order = parseOrder(options.order)
     const { storage, ...asked } = this.#options
     this.#keeper = keeperIn(storage, `walcast:live:${JSON.stringify([supabase.supabaseUrl, asked])}`)
-    const { supabaseKey, realtime = supabase } = supabase
-    this.#isFor(subjectOf(realtime.accessTokenValue ?? supabaseKey))
+    this.#isFor(subjectOf(this.#token ?? supabase.supabaseKey))
     this.#join()
   }
+
+  /** The token that the next join takes; old clients do not say it. */
+  get #token() { return (this.#supabase.realtime ?? this.#supabase).accessTokenValue }
 
   get rows() { return this.state.rows }
   get status() { return this.state.status }
@@ -173,6 +175,7 @@ class LiveTable {
 
   #joined({ position, history }) {
     this.#isServed = undefined
+    if (this.#token) this.#joinFor(subjectOf(this.#token)) // a client does not tell a channel that is joining of another user
     this.#questions.joined()
     if (position !== undefined) {
       if (!this.#at) return this.#refuse(UNKNOWN) // it was asked for a snapshot, before which no position counts
