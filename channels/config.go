@@ -12,8 +12,8 @@ import (
 	"walcast/channels/spread"
 	"walcast/channels/topics"
 	"walcast/filters"
+	"walcast/internal/nodes"
 	"walcast/presence"
-	"walcast/presence/exchange"
 	"walcast/replication/wal"
 )
 
@@ -112,7 +112,7 @@ type Database struct {
 	// without one.
 	Bus spread.Bus
 	// PresenceBus leads to them too, for who is present there; nil without one.
-	PresenceBus exchange.Bus
+	PresenceBus nodes.Bus
 	// SharedClients says that clients have other servers of the same log to go to: one with
 	// a client_id that is not known here may be one of theirs, and is told to resync.
 	SharedClients bool

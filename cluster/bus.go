@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"walcast/internal/nodes"
 )
 
 const (
@@ -218,7 +220,7 @@ func (b *Bus) listen(ctx context.Context, beats *Subscription) {
 // has written is told by Newer for a while.
 func (b *Bus) Unreadable(err error) {
 	b.metrics.unreadable.Inc()
-	var newer interface{ IsNewer() }
+	var newer nodes.NewerError
 	if errors.As(err, &newer) {
 		if b.members.meetNewer(err, time.Now()) {
 			b.logger.Error("this node is not ready: it cannot read what a node of the cluster writes", "err", err)

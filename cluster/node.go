@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"walcast/internal/nodes"
 )
 
 // Node is a node as the others know it.
@@ -43,16 +45,6 @@ func Encode(value any) []byte {
 	return append([]byte{formatNumber}, text...)
 }
 
-// newerError is that of a message which a newer version has written.
-type newerError struct{ format byte }
-
-func (e newerError) Error() string {
-	return fmt.Sprintf("a node writes messages of format %d, and this version reads %d at most: upgrade this node", e.format, formatNumber)
-}
-
-// IsNewer tells such errors from others.
-func (newerError) IsNewer() {}
-
 // Content is a message that Encode has made without its format number, for which a newer
 // version may have had another one.
 func Content(message []byte) ([]byte, error) {
@@ -60,7 +52,7 @@ func Content(message []byte) ([]byte, error) {
 	case len(message) == 0 || message[0] == 0:
 		return nil, fmt.Errorf("read message of the bus: it has no format number")
 	case message[0] > formatNumber:
-		return nil, newerError{message[0]}
+		return nil, nodes.NewerError{Does: "writes messages", Format: message[0], Most: formatNumber}
 	}
 	return message[1:], nil
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"walcast/internal/nodes"
 )
 
 // FuzzBeat has whatever is read written and read again.
@@ -15,7 +17,7 @@ func FuzzBeat(f *testing.F) {
 	f.Add(beat{Run: "r", Node: Node{Node: "a:1", Role: "reader"}}.encode())
 	f.Fuzz(func(t *testing.T, message []byte) {
 		b, err := decodeBeat(message)
-		var newer newerError
+		var newer nodes.NewerError
 		if errors.As(err, &newer) != (len(message) > 0 && message[0] > formatNumber) {
 			t.Errorf("decodeBeat(%x) = %v; want that it is of a newer version just where it is", message, err)
 		}

@@ -1,10 +1,10 @@
 package spread
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -16,8 +16,6 @@ type address struct {
 }
 
 func addressOf(key protocol.Topic) address {
-	name := make([]byte, 0, 128)
-	name = append(name, bit(key.Private, 1))
-	sum := sha256.Sum256(append(name, key.Name...))
+	sum := nodes.Hash(key.Name, key.Private)
 	return address{"broadcast." + hex.EncodeToString(sum[:16]), binary.BigEndian.Uint64(sum[:])}
 }

@@ -193,11 +193,11 @@ func (h *hearing) compare(m message, now time.Time) (isNew bool) {
 		}
 	}
 	for _, n := range m.news {
-		if n.number <= s.checked {
+		if n.Number <= s.checked {
 			continue
 		}
-		if i := h.byDigest[n.digest]; i != nil {
-			i.check(s, n.number)
+		if i := h.byDigest[n.Topic]; i != nil {
+			i.check(s, n.Number)
 		}
 	}
 	s.checked = max(s.checked, m.number)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"walcast/channels/topics"
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -19,7 +20,7 @@ func TestWhatIsMissing(t *testing.T) {
 	}
 	say, lose := step{to: room, arrives: true}, step{to: room}
 	summary, noSummary := step{arrives: true}, step{}
-	away := step{arrives: true, later: windowAge + time.Second}
+	away := step{arrives: true, later: nodes.Age + time.Second}
 	for _, c := range []struct {
 		name  string
 		steps []step
@@ -40,23 +41,23 @@ func TestWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, now, run := newHearing(), time.Now(), "r"
-			var from window
-			h.compare(from.summary(run, now, false), now)
+			from := newWindow()
+			h.compare(summaryOf(run, from.Summary(now), false), now)
 			quiet := protocol.Topic{Name: "realtime:quiet"}
 			h.hold(room, topics.Members)
 			h.hold(quiet, topics.Members)
 			h.listened(h.fresh)
 			number, _ := h.ask(now, 0)
-			h.answered(message{kind: kindAnswer, run: run, number: from.number, round: number})
+			h.answered(message{kind: kindAnswer, run: run, number: from.Number(), round: number})
 			for _, s := range c.steps {
 				now = now.Add(s.later)
 				if s.to.Name == "" {
-					if m := from.summary(run, now, false); s.arrives {
+					if m := summaryOf(run, from.Summary(now), false); s.arrives {
 						h.compare(m, now)
 					}
 					continue
 				}
-				number, prev := from.next(addressOf(s.to).digest, now)
+				number, prev := from.Next(addressOf(s.to).digest, now)
 				m := message{kind: kindBroadcast, run: run, number: number, prev: prev, key: s.to}
 				if s.arrives && !h.take(m, now) && s.to == room {
 					t.Errorf("broadcast %d is not taken", number)
@@ -78,33 +79,33 @@ func TestWhatIsMissing(t *testing.T) {
 // TestWhoJoinsIsOwedNothingOfBefore has a topic be listened to while it is broadcast to.
 func TestWhoJoinsIsOwedNothingOfBefore(t *testing.T) {
 	h, now, run := newHearing(), time.Now(), "r"
-	var from window
+	from := newWindow()
 	digest := addressOf(room).digest
-	h.compare(from.summary(run, now, false), now)
-	from.next(digest, now) // for nobody here
+	h.compare(summaryOf(run, from.Summary(now), false), now)
+	from.Next(digest, now) // for nobody here
 	h.hold(room, topics.Members)
 	settled := h.settled(room)
 	h.listened(h.fresh)
 	round, _ := h.ask(now, 0)
-	from.next(digest, now) // sent before the other node knows
-	h.compare(from.summary(run, now, false), now)
+	from.Next(digest, now) // sent before the other node knows
+	h.compare(summaryOf(run, from.Summary(now), false), now)
 	select {
 	case <-settled:
 		t.Error("settled before the other node knows")
 	default:
 	}
-	answer := message{kind: kindAnswer, run: run, number: from.number, round: round}
+	answer := message{kind: kindAnswer, run: run, number: from.Number(), round: round}
 	h.answered(answer)
 	select {
 	case <-settled:
 	default:
 		t.Error("not settled when the other node knows")
 	}
-	number, prev := from.next(digest, now)
+	number, prev := from.Next(digest, now)
 	if !h.take(message{kind: kindBroadcast, run: run, number: number, prev: prev, key: room}, now) {
 		t.Error("what comes after it is not taken")
 	}
-	h.compare(from.summary(run, now, false), now)
+	h.compare(summaryOf(run, from.Summary(now), false), now)
 	if missing := h.expire(now); len(missing) > 0 {
 		t.Error("what was sent before is taken for missing")
 	}
@@ -132,19 +133,16 @@ func TestNobodyWaitsForASilentNode(t *testing.T) {
 }
 
 func TestTheWindowIsBounded(t *testing.T) {
-	var w window
+	w := newWindow()
 	now := time.Now()
 	for n := range uint64(windowTopics + 100) {
-		w.next(n, now)
+		w.Next(n, now)
 	}
-	m := w.summary("r", now, false)
+	m := summaryOf("r", w.Summary(now), false)
 	if len(m.news) != windowTopics || m.prev != 100 || m.number != windowTopics+100 {
 		t.Errorf("the summary has %d topics after %d up to %d", len(m.news), m.prev, m.number)
 	}
 	if size := len(m.encode()); size > 1<<20 {
 		t.Errorf("the summary has %d bytes, more than NATS takes", size)
-	}
-	if m := w.summary("r", now.Add(windowAge+1), false); len(m.news) != 0 || m.prev != m.number || len(w.byDigest) != 0 {
-		t.Errorf("after its age the window has %d topics after %d", len(m.news), m.prev)
 	}
 }

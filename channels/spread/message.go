@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"walcast/channels/topics"
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -34,12 +35,14 @@ type message struct {
 
 	key     protocol.Topic // of a broadcast
 	carried topics.Carried
-	news    []news // of a summary
-	bye     bool   // a summary that is the last one
+	news    []nodes.News[uint64] // of a summary, by the digests of topics
+	bye     bool                 // a summary that is the last one
 }
 
-// news is the newest broadcast to a topic.
-type news struct{ digest, number uint64 }
+// summaryOf is a summary as a message. bye says that nothing follows.
+func summaryOf(run string, s nodes.Summary[uint64], bye bool) message {
+	return message{kind: kindSummary, run: run, number: s.Number, prev: s.From, news: s.News, bye: bye}
+}
 
 // fixed is the length of what begins each message, without run: format, kind, number,
 // prev, round.
@@ -69,14 +72,14 @@ func (m message) encode() []byte {
 	for _, n := range []uint64{m.number, m.prev, m.round} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
-	b = appendBytes(b, m.run)
+	b = nodes.AppendBytes(b, m.run)
 	switch m.kind {
 	case kindBroadcast:
 		return m.appendBroadcast(b)
 	case kindSummary:
-		b = append(b, bit(m.bye, 1))
+		b = append(b, nodes.Bit(m.bye, 1))
 		for _, n := range m.news {
-			b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, n.digest), n.number)
+			b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, n.Topic), n.Number)
 		}
 	}
 	return b
@@ -91,12 +94,12 @@ func (m message) size() int {
 
 func (m message) appendBroadcast(b []byte) []byte {
 	c := &m.carried
-	b = append(b, bit(m.key.Private, flagPrivate)|bit(c.Relay != nil, flagRelay)|bit(c.Opaque != nil, flagOpaque)|
-		bit(c.Encoding == protocol.EncodingJSON, flagJSON))
+	b = append(b, nodes.Bit(m.key.Private, flagPrivate)|nodes.Bit(c.Relay != nil, flagRelay)|nodes.Bit(c.Opaque != nil, flagOpaque)|
+		nodes.Bit(c.Encoding == protocol.EncodingJSON, flagJSON))
 	for _, text := range []string{m.key.Name, c.Client, c.ID, c.Event} {
-		b = appendBytes(b, text)
+		b = nodes.AppendBytes(b, text)
 	}
-	b = appendBytes(b, c.Meta)
+	b = nodes.AppendBytes(b, c.Meta)
 	switch {
 	case c.Relay != nil:
 		return append(b, c.Relay...)
@@ -106,103 +109,53 @@ func (m message) appendBroadcast(b []byte) []byte {
 	return append(b, c.Payload...)
 }
 
-func bit(is bool, flag byte) byte {
-	if is {
-		return flag
-	}
-	return 0
-}
-
-func appendBytes[T ~string | ~[]byte](b []byte, text T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
-}
-
-// newerError is that of a message which a newer version has written.
-type newerError struct{ format byte }
-
-func (e newerError) Error() string {
-	return fmt.Sprintf("a node sends broadcasts in format %d, and this version reads %d at most: upgrade this node", e.format, format)
-}
-
-// IsNewer tells such errors from others.
-func (newerError) IsNewer() {}
-
-var errCut = errors.New("it is cut off")
-
 // decode reads what encode writes. The message refers to encoded.
 func decode(encoded []byte) (m message, err error) {
 	switch {
 	case len(encoded) > 0 && encoded[0] > format:
-		return m, newerError{encoded[0]}
+		return m, nodes.NewerError{Does: "sends broadcasts", Format: encoded[0], Most: format}
 	case len(encoded) < fixed || encoded[0] != format:
-		return m, fmt.Errorf("read message between nodes: %w", errCut)
+		return m, fmt.Errorf("read message between nodes: %w", nodes.ErrCut)
 	}
 	at := func(i int) uint64 { return binary.BigEndian.Uint64(encoded[numbersAt+8*i:]) }
 	m = message{kind: encoded[1], number: at(0), prev: at(1), round: at(2)}
-	r := reader{rest: encoded[fixed:]}
-	if m.run = string(r.text()); m.run == "" {
-		r.err = errCut
+	r := &nodes.Reader{Rest: encoded[fixed:]}
+	if m.run = string(r.Text()); m.run == "" {
+		r.Fail(nodes.ErrCut)
 	}
 	switch m.kind {
 	case kindBroadcast:
-		r.broadcast(&m)
+		m.readBroadcast(r)
 	case kindSummary:
-		r.summary(&m)
+		m.readSummary(r)
 	case kindQuestion, kindAnswer:
 	default:
-		r.err = fmt.Errorf("unknown kind %q", m.kind)
+		r.Fail(fmt.Errorf("unknown kind %q", m.kind))
 	}
-	if r.err != nil {
-		return message{}, fmt.Errorf("read message between nodes: %w", r.err)
+	if r.Err != nil {
+		return message{}, fmt.Errorf("read message between nodes: %w", r.Err)
 	}
 	return m, nil
 }
 
-// reader reads the parts of a message. After an error it reads nothing.
-type reader struct {
-	rest []byte
-	err  error
-}
-
-func (r *reader) text() (text []byte) {
-	length, n := binary.Uvarint(r.rest)
-	if n <= 0 || length > uint64(len(r.rest)-n) {
-		r.err, r.rest = errCut, nil
-		return nil
-	}
-	text, r.rest = r.rest[n:n+int(length)], r.rest[n+int(length):]
-	return text
-}
-
-func (r *reader) flags(most byte) (flags byte) {
-	if len(r.rest) == 0 {
-		r.err = errCut
-		return 0
-	}
-	if flags, r.rest = r.rest[0], r.rest[1:]; flags > most {
-		r.err = errors.New("unknown flags")
-	}
-	return flags
-}
-
-func (r *reader) broadcast(m *message) {
-	flags := r.flags(flagPrivate | flagRelay | flagOpaque | flagJSON)
-	m.key = protocol.Topic{Name: string(r.text()), Private: flags&flagPrivate != 0}
+func (m *message) readBroadcast(r *nodes.Reader) {
+	flags := r.Flags(flagPrivate | flagRelay | flagOpaque | flagJSON)
+	m.key = protocol.Topic{Name: string(r.Text()), Private: flags&flagPrivate != 0}
 	c := &m.carried
-	c.Client, c.ID, c.Event = string(r.text()), string(r.text()), string(r.text())
-	if meta := r.text(); len(meta) > 0 {
+	c.Client, c.ID, c.Event = string(r.Text()), string(r.Text()), string(r.Text())
+	if meta := r.Text(); len(meta) > 0 {
 		c.Meta = meta
 	}
 	if flags&flagJSON != 0 {
 		c.Encoding = protocol.EncodingJSON
 	}
-	payload := r.rest
+	payload := r.Rest
 	if payload == nil {
 		payload = []byte{}
 	}
 	switch {
 	case flags&flagRelay != 0 && flags&flagOpaque != 0:
-		r.err = errors.New("a broadcast of two forms")
+		r.Fail(errors.New("a broadcast of two forms"))
 	case flags&flagRelay != 0:
 		c.Relay = payload
 	case flags&flagOpaque != 0:
@@ -210,19 +163,18 @@ func (r *reader) broadcast(m *message) {
 	default:
 		c.Payload = payload
 	}
-	if r.err == nil && m.number == 0 {
-		r.err = errors.New("a broadcast without a number")
+	if r.Err == nil && m.number == 0 {
+		r.Fail(errors.New("a broadcast without a number"))
 	}
 }
 
-func (r *reader) summary(m *message) {
-	m.bye = r.flags(1) != 0
-	if len(r.rest)%16 != 0 || m.prev > m.number {
-		r.err = errors.New("a summary that is damaged")
-		return
+func (m *message) readSummary(r *nodes.Reader) {
+	m.bye = r.Flags(1) != 0
+	m.news = make([]nodes.News[uint64], 0, len(r.Rest)/16)
+	for len(r.Rest) > 0 {
+		m.news = append(m.news, nodes.News[uint64]{Topic: r.Fixed(), Number: r.Fixed()})
 	}
-	m.news = make([]news, 0, len(r.rest)/16)
-	for rest := r.rest; len(rest) > 0; rest = rest[16:] {
-		m.news = append(m.news, news{binary.BigEndian.Uint64(rest), binary.BigEndian.Uint64(rest[8:])})
+	if m.prev > m.number {
+		r.Fail(errors.New("a summary that is damaged"))
 	}
 }

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"walcast/channels/topics"
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
 // examples are messages of each kind.
 func examples() []message {
 	all := []message{
-		{kind: kindSummary, run: "r", number: 7, prev: 3, news: []news{{1, 5}, {2, 7}}},
+		{kind: kindSummary, run: "r", number: 7, prev: 3, news: []nodes.News[uint64]{{Topic: 1, Number: 5}, {Topic: 2, Number: 7}}},
 		{kind: kindSummary, run: "r", bye: true},
 		{kind: kindQuestion, run: "r", round: 9},
 		{kind: kindAnswer, run: "r", number: 7, round: 9},

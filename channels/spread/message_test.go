@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"walcast/internal/nodes"
 )
 
 func TestMessagesArriveAsTheyWere(t *testing.T) {
@@ -14,7 +16,7 @@ func TestMessagesArriveAsTheyWere(t *testing.T) {
 		setNumbers(encoded, m.number+1, m.prev)
 		m.number++
 		got, err := decode(encoded)
-		if diff := cmp.Diff(m, got, cmp.AllowUnexported(message{}, news{}), cmpopts.EquateEmpty()); diff != "" || err != nil {
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(message{}), cmpopts.EquateEmpty()); diff != "" || err != nil {
 			t.Errorf("decode of %c: %v (-want +got):\n%s", m.kind, err, diff)
 		}
 		if (m.carried.Opaque == nil) != (got.carried.Opaque == nil) || (m.carried.Relay == nil) != (got.carried.Relay == nil) {
@@ -33,7 +35,7 @@ func TestMessagesArriveAsTheyWere(t *testing.T) {
 
 func TestANewerFormatIsTold(t *testing.T) {
 	_, err := decode([]byte{format + 1, 'x'})
-	var newer interface{ IsNewer() }
+	var newer nodes.NewerError
 	if !errors.As(err, &newer) {
 		t.Errorf("decode of a newer format = %v; want an error that says so", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"walcast/channels/topics"
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -15,9 +16,14 @@ type outgoing struct {
 	run     string
 	metrics *metrics
 
-	mu     sync.Mutex // held while a message is handed to the bus
-	window window
+	mu     sync.Mutex           // held while a message is handed to the bus
+	window nodes.Window[uint64] // of topics by their digests
 }
+
+// windowTopics is how many topics a summary tells of at most.
+const windowTopics = 32 << 10
+
+func newWindow() nodes.Window[uint64] { return nodes.Window[uint64]{Most: windowTopics} }
 
 // parcel is a broadcast without its numbers.
 type parcel struct {
@@ -41,7 +47,7 @@ func (p *parcel) Send() error {
 	o := p.to
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	number, prev := o.window.next(p.address.digest, time.Now())
+	number, prev := o.window.Next(p.address.digest, time.Now())
 	setNumbers(p.encoded, number, prev)
 	if err := o.bus.Send(p.address.subject, p.encoded); err != nil {
 		o.metrics.refused.Inc()
@@ -55,12 +61,12 @@ func (p *parcel) Send() error {
 func (o *outgoing) summarise(bye bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_ = o.bus.Send(subjectAll, o.window.summary(o.run, time.Now(), bye).encode()) // the next one tells it too
+	_ = o.bus.Send(subjectAll, summaryOf(o.run, o.window.Summary(time.Now()), bye).encode()) // the next one tells it too
 }
 
 // answer answers a question after all that was sent before.
 func (o *outgoing) answer(m message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_ = o.bus.Send(subjectOf(m.run), message{kind: kindAnswer, run: o.run, number: o.window.number, round: m.round}.encode()) // the other does not wait for long
+	_ = o.bus.Send(subjectOf(m.run), message{kind: kindAnswer, run: o.run, number: o.window.Number(), round: m.round}.encode()) // the other does not wait for long
 }

@@ -3,14 +3,13 @@ package spread
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"walcast/channels/topics"
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -27,22 +26,11 @@ const subjectAll = "spread"
 
 func subjectOf(run string) string { return subjectAll + "." + run }
 
-// Bus is all that is needed of the bus of the cluster. Messages of one node come in
-// their order, whatever their subjects, if they come.
+// Bus is all that is needed of the bus of the cluster.
 type Bus interface {
-	// Run calls ready once there is a bus, and sends until ctx is done, and then what
-	// waits still.
-	Run(ctx context.Context, ready func())
-	// Send never waits. After an error the message is not sent.
-	Send(subject string, data []byte) error
+	nodes.Bus
 	// Largest is how many bytes a message may have, 0 if that is not known.
 	Largest() int
-	Connected() bool
-	// Listen has messages of a subject come, until stop is called.
-	Listen(subject string) (stop func(), err error)
-	// Each calls take with each message until ctx is done. Errors of take say that a
-	// message cannot be read.
-	Each(ctx context.Context, take func(message []byte) error)
 }
 
 // Spread is the other nodes of a cluster: it implements topics.Nodes. It is safe for
@@ -64,7 +52,7 @@ func New(bus Bus, logger *slog.Logger, reg prometheus.Registerer) *Spread {
 	s.settled = make(chan struct{})
 	close(s.settled)
 	s.metrics = newMetrics(reg, s.hearing)
-	s.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: s.metrics}
+	s.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: s.metrics, window: newWindow()}
 	return s
 }
 
@@ -109,26 +97,9 @@ func signal(c chan<- struct{}) {
 // Run carries broadcasts between t and the other nodes until ctx is done. It blocks
 // until everything it started has returned.
 func (s *Spread) Run(ctx context.Context, t *topics.Topics) error {
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx)) // to the very last message
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	defer stop()
-	ready := make(chan struct{})
-	parts.Go(func() { s.bus.Run(sending, func() { close(ready) }) })
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-ready:
-	}
-	for _, subject := range []string{subjectAll, subjectOf(s.outgoing.run)} {
-		if _, err := s.bus.Listen(subject); err != nil {
-			return fmt.Errorf("listen to other nodes: %w", err)
-		}
-	}
-	parts.Go(func() { s.receive(ctx, t) })
-	s.tend(ctx, t)
-	s.outgoing.summarise(true)
-	return nil
+	subjects := []string{subjectAll, subjectOf(s.outgoing.run)}
+	receive, tend := func(ctx context.Context) { s.receive(ctx, t) }, func(ctx context.Context) { s.tend(ctx, t) }
+	return nodes.Run(ctx, s.bus, subjects, receive, tend, func() { s.outgoing.summarise(true) })
 }
 
 // receive takes in what other nodes send, until ctx is done.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -47,28 +48,11 @@ const (
 	Absent
 )
 
-// settleLimit bounds how long a join waits for other nodes.
-const settleLimit = 500 * time.Millisecond
-
 // Settle waits until a member gets what other nodes send from now on, as far as that can
 // be known, but not for long.
 func (m *Member) Settle(ctx context.Context) {
-	nodes := m.topics.config.Nodes
-	if nodes == nil {
-		return
-	}
-	settled := nodes.Settled(m.topic.key)
-	select {
-	case <-settled:
-		return
-	default:
-	}
-	limit := time.NewTimer(settleLimit)
-	defer limit.Stop()
-	select {
-	case <-settled:
-	case <-limit.C:
-	case <-ctx.Done():
+	if others := m.topics.config.Nodes; others != nil {
+		nodes.Settle(ctx, others.Settled(m.topic.key))
 	}
 }
 

@@ -100,7 +100,7 @@ func (a *API) Handler() http.Handler {
 	present := requests.forServers("who is present is told", (&presence{a.parts.Hub}).get)
 	examined := requests.forServers("what is wrong with the database is told", newExaminations(a.parts.Doctor).get)
 	explained := requests.forServers("who gets which rows is told", newExplanations(a.parts.Explain).answer)
-	nodes := requests.forServers("the nodes of the cluster are told", (&nodes{a.parts.Nodes}).get)
+	members := requests.forServers("the nodes of the cluster are told", (&clusterNodes{a.parts.Nodes}).get)
 	state := a.readiness(tellsServers(requests))
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
@@ -109,7 +109,7 @@ func (a *API) Handler() http.Handler {
 		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(shared.posting(sending.single)))
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
-		mux.Handle(prefix+"/api/cluster", cors(reading(nodes)))
+		mux.Handle(prefix+"/api/cluster", cors(reading(members)))
 		mux.Handle(prefix+"/api/presence/{topic}", serving(reading(present)))
 		mux.Handle(prefix+"/api/doctor", serving(reading(examined)))
 		mux.Handle(prefix+"/api/explain", serving(asking(explained)))

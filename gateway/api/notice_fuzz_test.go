@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"testing"
+
+	"walcast/internal/nodes"
 )
 
 // FuzzDecodeNotice has what is read be written as it was.
@@ -37,7 +39,7 @@ func FuzzDecodeNotice(f *testing.F) {
 
 func TestANoticeOfANewerFormatIsTold(t *testing.T) {
 	_, err := decodeNotice([]byte{notice{}.encode()[0] + 1, '{'})
-	var newer interface{ IsNewer() }
+	var newer nodes.NewerError
 	if !errors.As(err, &newer) {
 		t.Errorf("decodeNotice of a newer format = %v; want an error that says so", err)
 	}

@@ -3,11 +3,11 @@ package api
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"sync"
 	"time"
 
 	"walcast/cluster"
+	"walcast/internal/nodes"
 )
 
 const (
@@ -28,7 +28,7 @@ const subjectRequests = "requests"
 type sharing struct {
 	feed    *cluster.Feed
 	run     string
-	nodes   func() []cluster.Node // that are there, this one among them
+	present func() []cluster.Node // the nodes that are there, this one among them
 	repeats *repeats
 	senders *senders
 
@@ -37,13 +37,13 @@ type sharing struct {
 	asked  map[uint64]chan<- notice // where answers go, by question
 }
 
-func newSharing(feed *cluster.Feed, nodes func() []cluster.Node, r *repeats, s *senders) *sharing {
-	return &sharing{feed: feed, run: rand.Text(), nodes: nodes, repeats: r, senders: s, asked: map[uint64]chan<- notice{}}
+func newSharing(feed *cluster.Feed, present func() []cluster.Node, r *repeats, s *senders) *sharing {
+	return &sharing{feed: feed, run: rand.Text(), present: present, repeats: r, senders: s, asked: map[uint64]chan<- notice{}}
 }
 
 // find implements others.
 func (s *sharing) find(ctx context.Context, scope digest) (f found) {
-	awaited := len(s.nodes()) - 1
+	awaited := len(s.present()) - 1
 	if awaited == 0 {
 		return f
 	}
@@ -103,25 +103,7 @@ func (s *sharing) tell(scope digest, d done) {
 
 // Run shares until ctx is done. It blocks until everything it started has returned.
 func (s *sharing) Run(ctx context.Context) error {
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx)) // to the last message
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	defer stop()
-	ready := make(chan struct{})
-	parts.Go(func() { s.feed.Run(sending, func() { close(ready) }) })
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-ready:
-	}
-	for _, subject := range []string{subjectRequests, subjectRequests + "." + s.run} {
-		if _, err := s.feed.Listen(subject); err != nil {
-			return fmt.Errorf("listen to what other nodes say of requests: %w", err)
-		}
-	}
-	parts.Go(func() { s.receive(ctx) })
-	s.account(ctx)
-	return nil
+	return nodes.Run(ctx, s.feed, []string{subjectRequests, subjectRequests + "." + s.run}, s.receive, s.account, func() {})
 }
 
 // receive takes in what other nodes say, until ctx is done.

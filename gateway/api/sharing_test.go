@@ -75,7 +75,7 @@ func newSharers(t *testing.T, c Config, count int) (all []*sharer) {
 func (s *sharer) answersOf(t *testing.T, all []*sharer) {
 	t.Helper()
 	await.True(t, 30*time.Second, "a node to be answered by the others", func() bool {
-		if len(s.nodes()) != len(all) {
+		if len(s.present()) != len(all) {
 			return false
 		}
 		began := time.Now()
@@ -166,8 +166,8 @@ func TestWhoIsRefusedTriesElsewhere(t *testing.T) {
 
 func TestANodeThatDoesNotAnswerIsNotWaitedForLong(t *testing.T) {
 	nodes := newSharers(t, Config{}, 2)
-	others := nodes[0].nodes
-	nodes[0].nodes = func() []cluster.Node { return append(others(), cluster.Node{Node: "frozen"}) }
+	others := nodes[0].present
+	nodes[0].present = func() []cluster.Node { return append(others(), cluster.Node{Node: "frozen"}) }
 	var done atomic.Int32
 	began := time.Now()
 	nodes[0].does(requestWith("k", "ann", "{}"), &done)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"walcast/internal/nodes"
 	"walcast/replication/wal"
 )
 
@@ -115,14 +116,14 @@ func (a Answer) Encode() []byte {
 // DecodeAnswer reads what Encode writes. The batches refer to the message.
 func DecodeAnswer(message []byte) (a Answer, err error) {
 	if len(message) < answerHeader || message[0] > 1 {
-		return a, fmt.Errorf("read answer of a node: %w", errShort)
+		return a, fmt.Errorf("read answer of a node: %w", nodes.ErrCut)
 	}
 	a.Gap, a.UpTo = message[0] == 1, wal.LSN(binary.BigEndian.Uint64(message[1:]))
 	a.Newest = termOf(message[9:])
 	for rest := message[answerHeader:]; len(rest) > 0; {
 		size, n := binary.Uvarint(rest)
 		if n <= 0 || size > uint64(len(rest)-n) {
-			return Answer{}, fmt.Errorf("read answer of a node: %w", errShort)
+			return Answer{}, fmt.Errorf("read answer of a node: %w", nodes.ErrCut)
 		}
 		b, err := DecodeBatch(rest[n:][:size])
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"walcast/internal/nodes"
 	"walcast/replication/wal"
 )
 
@@ -90,25 +91,13 @@ func (b Batch) Encode() []byte {
 	return append(append(e, flags), b.Records...)
 }
 
-// NewerError is that of a message which a newer version has written.
-type NewerError struct{ Format byte }
-
-func (e NewerError) Error() string {
-	return fmt.Sprintf("a node sends the WAL in format %d, and this version reads %d at most: upgrade this node", e.Format, format)
-}
-
-// IsNewer tells such errors from others.
-func (NewerError) IsNewer() {}
-
-var errShort = errors.New("it is cut off")
-
 // DecodeBatch reads what Encode writes. The batch refers to the message.
 func DecodeBatch(message []byte) (b Batch, err error) {
 	switch {
 	case len(message) > 0 && message[0] > format:
-		return b, NewerError{message[0]}
+		return b, nodes.NewerError{Does: "sends the WAL", Format: message[0], Most: format}
 	case len(message) < header || message[0] != format:
-		return b, fmt.Errorf("read batch of the WAL: %w", errShort)
+		return b, fmt.Errorf("read batch of the WAL: %w", nodes.ErrCut)
 	}
 	at := func(i int) uint64 { return binary.BigEndian.Uint64(message[1+termSize+8*i:]) }
 	b.Term, b.Number, b.Prev, b.Last = termOf(message[1:]), at(0), wal.LSN(at(1)), wal.LSN(at(2))
@@ -143,7 +132,7 @@ func (b Batch) Each(f func(kind byte, payload []byte) error) error {
 	for rest := b.Records; len(rest) > 0; {
 		size, n := binary.Uvarint(rest)
 		if n <= 0 || size == 0 || size > uint64(len(rest)-n) {
-			return fmt.Errorf("read record of the WAL: %w", errShort)
+			return fmt.Errorf("read record of the WAL: %w", nodes.ErrCut)
 		}
 		record := rest[n:][:size]
 		rest = rest[n+int(size):]

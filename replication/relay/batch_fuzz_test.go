@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/nodes"
 	"walcast/replication/changelog"
 )
 
@@ -17,7 +18,7 @@ func FuzzBatch(f *testing.F) {
 	f.Add(Batch{Term: Term{1, 2, 3}, Number: 4, Prev: 5, Last: 6, Inside: true, Records: appendRecord(nil, KindMessage, []byte("B"))}.Encode())
 	f.Fuzz(func(t *testing.T, message []byte) {
 		b, err := DecodeBatch(message)
-		var newer NewerError
+		var newer nodes.NewerError
 		if errors.As(err, &newer) != (len(message) > 0 && message[0] > format) {
 			t.Errorf("DecodeBatch(%x) = %v; want that it is of a newer version just where it is", message, err)
 		}
