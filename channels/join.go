@@ -165,6 +165,11 @@ func (j *joining) register(ctx context.Context) error {
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
 		Replays: j.asked.Replay != nil, Returning: j.returning(known),
 	})
+	ch.present = h.rooms.Member(topic, presence.MemberConfig{
+		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
+		Client: client, Address: ch.address, Outbox: ch.out,
+	})
+	ch.present.Settle(ctx)
 	ch.member.Settle(ctx)
 	ch.bookmark.Listen(ch.member.HeardAtJoin())
 	if ch.access.isBarred() {
@@ -172,6 +177,7 @@ func (j *joining) register(ctx context.Context) error {
 	}
 	if err := j.follow(ctx, topic, known); err != nil {
 		ch.out.discard()
+		ch.present.Leave(false)
 		ch.member.Leave()
 		ch.bookmark.Leave(now())
 		ch.access.release()
@@ -181,11 +187,7 @@ func (j *joining) register(ctx context.Context) error {
 	if len(j.bindings) > 0 {
 		h.policy.Glance(ctx) // what commits after the reply is younger than what is known of access
 	}
-	ch.present = h.rooms.Member(topic, presence.MemberConfig{
-		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),
-		Client: client, Address: ch.address, Outbox: ch.out,
-	})
-	ch.present.Enter(ctx)
+	ch.present.Watches(j.asked.PresenceEnabled && ch.access.watches()) // which may have changed while it waited
 	ch.reception.begin(ch.access.known())
 	return nil
 }

@@ -80,7 +80,8 @@ func (l *lobby) enter(c MemberConfig) *guest {
 	}
 	c.Outbox = g
 	g.Member = l.rooms.Member(crowded, c)
-	g.Enter(l.Context())
+	g.Settle(l.Context())
+	g.Watches(c.Watches)
 	return g
 }
 

@@ -21,7 +21,7 @@ type MemberConfig struct {
 	// Key is under which key it is present. "" generates one, which its client
 	// does not know and so cannot come back with.
 	Key string
-	// Watches is whether it gets presence_state and presence_diff.
+	// Watches is whether it is to get presence_state and presence_diff.
 	Watches bool
 	// Client is its client_id, "" for none.
 	Client  string
@@ -66,7 +66,7 @@ func (m *Member) sizeOf(payload json.RawMessage) int {
 }
 
 // Member returns a member of the topic's room. It is in the room only from the
-// time on when it watches or tracks.
+// time on when it settles, watches or tracks.
 func (r *Rooms) Member(t protocol.Topic, c MemberConfig) *Member {
 	chosen := c.Key != ""
 	if !chosen {
@@ -78,20 +78,20 @@ func (r *Rooms) Member(t protocol.Topic, c MemberConfig) *Member {
 	}
 }
 
-// Enter sends the member the presence of the topic and has it told of every change
-// from there on, if it watches. It is due once, when frames may be pushed. The first one of
-// a topic on a node waits for what other nodes have, but not for long.
-func (m *Member) Enter(ctx context.Context) {
-	if m.config.Watches && m.rooms.config.Nodes != nil {
-		if in := m.rooms.enter(m); in != nil {
-			m.rooms.settle(ctx, in)
-		}
+// Settle has a member that watches wait until what other nodes have of the topic is here,
+// but not for long. Nothing is pushed to it before Watches.
+func (m *Member) Settle(ctx context.Context) {
+	if !m.config.Watches || m.rooms.config.Nodes == nil {
+		return
 	}
-	m.Watches(m.config.Watches)
+	if in := m.rooms.enter(m); in != nil {
+		m.rooms.settle(ctx, in)
+	}
 }
 
-// Watches sets whether a member that has entered is told the presence of others, as
-// when what it may read has changed.
+// Watches sets whether the member is told the presence of others, as when what it may read
+// has changed: it is sent what there is, and then told of every change. It is not due before
+// frames may be pushed.
 func (m *Member) Watches(watches bool) {
 	if !watches {
 		if in := m.rooms.find(m.topic); in != nil {

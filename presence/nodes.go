@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -24,34 +25,16 @@ type Nodes interface {
 	Settled(t protocol.Topic) <-chan struct{}
 }
 
-const (
-	// settleLimit is how long a member waits for what other nodes have.
-	settleLimit = 500 * time.Millisecond
-	// handOver is how long a node lists what a client has taken along to another one: by
-	// then all know that it is there.
-	handOver = time.Second
-)
+// handOver is how long a node lists what a client has taken along to another one: by then
+// all know that it is there.
+const handOver = time.Second
 
-// settle waits until what other nodes have of a room's topic is here and told, but not for
-// long.
+// settle waits until what other nodes have of a room's topic is here, but not for long. Who
+// comes first is not told what has come as a change.
 func (r *Rooms) settle(ctx context.Context, in *room) {
-	if r.config.Nodes == nil {
-		return
+	if nodes.Settle(ctx, r.config.Nodes.Settled(in.topic)) || !in.isWatched() {
+		in.flush()
 	}
-	settled := r.config.Nodes.Settled(in.topic)
-	select {
-	case <-settled:
-		return
-	default:
-	}
-	limit := time.NewTimer(settleLimit)
-	defer limit.Stop()
-	select {
-	case <-settled:
-	case <-limit.C:
-	case <-ctx.Done():
-	}
-	in.flush()
 }
 
 // Apply takes a delta of another node. It reports behind when a Whole of that node is

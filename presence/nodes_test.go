@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -101,8 +102,8 @@ func TestWhoLeavesLastIsTold(t *testing.T) {
 			t.Errorf("%d topics are held; want none", others.held)
 		}
 		before := time.Now()
-		if got := string(l.rooms.State(l.Context(), crowded)); got != "{}" || time.Since(before) != settleLimit {
-			t.Errorf("State = %s after %s; want {} after %s", got, time.Since(before), settleLimit)
+		if got := string(l.rooms.State(l.Context(), crowded)); got != "{}" || time.Since(before) != nodes.SettleLimit {
+			t.Errorf("State = %s after %s; want {} after %s", got, time.Since(before), nodes.SettleLimit)
 		}
 		l.wantRooms(0)
 	})

@@ -155,13 +155,25 @@ func (r *room) flush() (members int) {
 	return len(r.members)
 }
 
-// present returns the payload of presence_state. A visitor goes with it. It reports whether
+// present returns the payload of presence_state to a visitor, who goes. It reports whether
 // nobody is left.
-func (r *room) present(visitors int) (payload []byte, empty bool) {
+func (r *room) present() (payload []byte, empty bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.visitors -= visitors
+	r.visitors--
 	return r.encoded(), r.deserted()
+}
+
+// isWatched reports whether somebody is told of changes.
+func (r *room) isWatched() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for m := range r.members {
+		if m.watches {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *room) visit() {

@@ -68,17 +68,14 @@ func (r *Rooms) Run(ctx context.Context) error {
 // State is the presence of a topic, as the payload of presence_state. If nobody is in its
 // room here, it waits for what other nodes have, but not for long.
 func (r *Rooms) State(ctx context.Context, t protocol.Topic) []byte {
-	in := r.find(t)
-	switch {
-	case in == nil && r.config.Nodes == nil:
+	if r.config.Nodes == nil && r.find(t) == nil {
 		return protocol.EmptyObject
-	case r.config.Nodes == nil:
-		state, _ := in.present(0)
-		return state
 	}
-	in = r.visit(t)
-	r.settle(ctx, in)
-	state, empty := in.present(1)
+	in := r.visit(t)
+	if r.config.Nodes != nil {
+		r.settle(ctx, in)
+	}
+	state, empty := in.present()
 	if empty {
 		r.forget(in)
 	}
@@ -89,12 +86,18 @@ func (r *Rooms) State(ctx context.Context, t protocol.Topic) []byte {
 func (r *Rooms) visit(t protocol.Topic) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	in := r.room(t)
+	in.visit()
+	return in
+}
+
+// room returns the topic's room, which is made if need be. r.mu must be held.
+func (r *Rooms) room(t protocol.Topic) *room {
 	in := r.rooms[t]
 	if in == nil {
 		in = newRoom(r, t)
 		r.rooms[t] = in
 	}
-	in.visit()
 	return in
 }
 
@@ -113,11 +116,7 @@ func (r *Rooms) enter(m *Member) *room {
 	if m.left || m.room != nil {
 		return m.room
 	}
-	in := r.rooms[m.topic]
-	if in == nil {
-		in = newRoom(r, m.topic)
-		r.rooms[m.topic] = in
-	}
+	in := r.room(m.topic)
 	in.add(m)
 	m.room = in
 	return in

@@ -1,9 +1,9 @@
 package exchange
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -17,9 +17,7 @@ func subjectOf(run string) string { return subjectAll + "." + run }
 type digest [16]byte
 
 func digestOf(t protocol.Topic) (d digest) {
-	name := make([]byte, 0, 128)
-	name = append(name, bit(t.Private, 1))
-	sum := sha256.Sum256(append(name, t.Name...))
+	sum := nodes.Hash(t.Name, t.Private)
 	copy(d[:], sum[:])
 	return d
 }

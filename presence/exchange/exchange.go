@@ -3,13 +3,13 @@ package exchange
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"walcast/internal/nodes"
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -26,26 +26,10 @@ const (
 	entriesMost = 4_000
 )
 
-// Bus is all that is needed of the bus of the cluster. Messages of one node come in
-// their order, whatever their subjects, if they come.
-type Bus interface {
-	// Run calls ready once there is a bus, and sends until ctx is done, and then what
-	// waits still.
-	Run(ctx context.Context, ready func())
-	// Send never waits. After an error the message is not sent.
-	Send(subject string, data []byte) error
-	Connected() bool
-	// Listen has messages of a subject come, until stop is called.
-	Listen(subject string) (stop func(), err error)
-	// Each calls take with each message until ctx is done. Errors of take say that a
-	// message cannot be read.
-	Each(ctx context.Context, take func(message []byte) error)
-}
-
 // Exchange is the other nodes of a cluster: it implements presence.Nodes. It is safe for
 // concurrent use.
 type Exchange struct {
-	bus      Bus
+	bus      nodes.Bus
 	grace    time.Duration
 	logger   *slog.Logger
 	metrics  *metrics
@@ -61,14 +45,14 @@ type Exchange struct {
 
 // New returns an Exchange that does nothing before Run. What nodes that are gone have told
 // stays for the grace time.
-func New(bus Bus, grace time.Duration, logger *slog.Logger, reg prometheus.Registerer) *Exchange {
+func New(bus nodes.Bus, grace time.Duration, logger *slog.Logger, reg prometheus.Registerer) *Exchange {
 	e := &Exchange{
 		bus: bus, grace: grace, logger: logger, roll: newRoll(), joined: map[string]*joined{},
 		wake: make(chan struct{}, 1), greet: make(chan struct{}, 1), settled: make(chan struct{}),
 	}
 	close(e.settled)
 	e.metrics = newMetrics(reg, e.roll)
-	e.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: e.metrics}
+	e.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: e.metrics, window: nodes.Window[digest]{Most: windowTopics}}
 	return e
 }
 
@@ -110,26 +94,9 @@ func signal(c chan<- struct{}) {
 // Run has rooms and the other nodes tell each other until ctx is done. It blocks until
 // everything it started has returned.
 func (e *Exchange) Run(ctx context.Context, rooms *presence.Rooms) error {
-	sending, stop := context.WithCancel(context.WithoutCancel(ctx)) // to the very last message
-	var parts sync.WaitGroup
-	defer parts.Wait()
-	defer stop()
-	ready := make(chan struct{})
-	parts.Go(func() { e.bus.Run(sending, func() { close(ready) }) })
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-ready:
-	}
-	for _, subject := range []string{subjectAll, subjectOf(e.outgoing.run)} {
-		if _, err := e.bus.Listen(subject); err != nil {
-			return fmt.Errorf("listen to other nodes: %w", err)
-		}
-	}
-	parts.Go(func() { e.receive(ctx, rooms) })
-	e.tend(ctx, rooms)
-	e.outgoing.summarise(true)
-	return nil
+	subjects := []string{subjectAll, subjectOf(e.outgoing.run)}
+	receive, tend := func(ctx context.Context) { e.receive(ctx, rooms) }, func(ctx context.Context) { e.tend(ctx, rooms) }
+	return nodes.Run(ctx, e.bus, subjects, receive, tend, func() { e.outgoing.summarise(true) })
 }
 
 // tend does what has to be done now and then, and what may wait for the network, until
@@ -188,7 +155,7 @@ func (e *Exchange) ask(rooms *presence.Rooms) {
 		asked := make([]entry, 0, len(due))
 		for _, i := range due {
 			seq, known := rooms.Known(i.topic, presence.NodeID(run))
-			asked = append(asked, entry{i.digest, known, seq})
+			asked = append(asked, entry{digest: i.digest, stay: i.stay, known: known, seq: seq})
 		}
 		for len(asked) > 0 {
 			some := asked[:min(len(asked), entriesMost)]

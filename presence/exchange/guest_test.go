@@ -33,7 +33,8 @@ func (n *node) enter(t protocol.Topic, key, client string) *guest {
 		Key: key, Watches: true, Client: client, Outbox: g,
 		Address: protocol.Address{Version: protocol.V2, Topic: t.Name, JoinRef: `"1"`},
 	})
-	g.Enter(n.town.Context())
+	g.Settle(n.town.Context())
+	g.Watches(true)
 	return g
 }
 

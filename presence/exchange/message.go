@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"walcast/internal/nodes"
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -35,6 +36,7 @@ type message struct {
 type part struct {
 	digest digest
 	topic  protocol.Topic // without a name in an answer about a topic that nobody is on
+	stay   uint64         // in an answer: that of the entry that asks; 0 in a delta
 	same   bool           // in an answer: nothing is newer than what who asks has
 	index  uint64         // of the part, from 0 on
 	more   bool           // another one follows
@@ -42,18 +44,19 @@ type part struct {
 }
 
 // entry is a topic that is asked for. Who asks knows everything up to a number, or nothing.
+// stay counts the times that somebody has come to the topic there: an answer from before is
+// about what is not known any more.
 type entry struct {
 	digest digest
+	stay   uint64
 	known  bool
 	seq    uint64
 }
 
-// summary is what a node has sent lately: the number of its newest delta, and the one
-// after which it tells the newest of each topic.
+// summary is what a node has sent lately.
 type summary struct {
-	number, from uint64
-	news         []news
-	bye          bool // it is the last one
+	nodes.Summary[digest]
+	bye bool // it is the last one
 }
 
 // The flags of a part.
@@ -65,15 +68,15 @@ const (
 )
 
 func begin(kind byte, run string) []byte {
-	return appendBytes([]byte{format, kind}, run)
+	return nodes.AppendBytes([]byte{format, kind}, run)
 }
 
 func (s summary) encode(run string) []byte {
-	b := append(begin(kindSummary, run), bit(s.bye, 1))
-	b = binary.BigEndian.AppendUint64(b, s.number)
-	b = binary.BigEndian.AppendUint64(b, s.from)
-	for _, n := range s.news {
-		b = binary.BigEndian.AppendUint64(append(b, n.topic[:]...), n.number)
+	b := append(begin(kindSummary, run), nodes.Bit(s.bye, 1))
+	b = binary.BigEndian.AppendUint64(b, s.Number)
+	b = binary.BigEndian.AppendUint64(b, s.From)
+	for _, n := range s.News {
+		b = binary.BigEndian.AppendUint64(append(b, n.Topic[:]...), n.Number)
 	}
 	return b
 }
@@ -81,8 +84,9 @@ func (s summary) encode(run string) []byte {
 func encodeQuestion(run string, asked []entry) []byte {
 	b := begin(kindQuestion, run)
 	for _, e := range asked {
-		b = append(append(b, e.digest[:]...), bit(e.known, 1))
+		b = append(append(b, e.digest[:]...), nodes.Bit(e.known, 1))
 		b = binary.BigEndian.AppendUint64(b, e.seq)
+		b = binary.BigEndian.AppendUint64(b, e.stay)
 	}
 	return b
 }
@@ -90,86 +94,64 @@ func encodeQuestion(run string, asked []entry) []byte {
 func (p part) append(b []byte) []byte {
 	d := &p.delta
 	b = append(b, p.digest[:]...)
-	b = append(b, bit(p.topic.Private, flagPrivate)|bit(p.same, flagSame)|bit(p.more, flagMore)|bit(d.Whole, flagWhole))
+	b = append(b, nodes.Bit(p.topic.Private, flagPrivate)|nodes.Bit(p.same, flagSame)|nodes.Bit(p.more, flagMore)|nodes.Bit(d.Whole, flagWhole))
+	b = binary.AppendUvarint(b, p.stay)
 	if p.same {
 		return b
 	}
-	b = appendBytes(b, p.topic.Name)
+	b = nodes.AppendBytes(b, p.topic.Name)
 	for _, n := range []uint64{p.index, d.Seq, d.Prev} {
 		b = binary.AppendUvarint(b, n)
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.Leaves)))
 	for _, ref := range d.Leaves {
-		b = appendBytes(b, ref)
+		b = nodes.AppendBytes(b, ref)
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.Claims)))
 	for _, c := range d.Claims {
-		b = binary.AppendUvarint(appendBytes(b, c.Ref), uint64(c.Moves))
+		b = binary.AppendUvarint(nodes.AppendBytes(b, c.Ref), uint64(c.Moves))
 	}
 	b = binary.AppendUvarint(b, uint64(len(d.Joins)))
 	for _, l := range d.Joins {
-		b = appendBytes(appendBytes(b, l.Key), l.Ref)
+		b = nodes.AppendBytes(nodes.AppendBytes(b, l.Key), l.Ref)
 		for _, n := range []uint32{l.Moves, l.Fields(), l.Client()} {
 			b = binary.AppendUvarint(b, uint64(n))
 		}
-		b = appendBytes(b, l.JSON)
+		b = nodes.AppendBytes(b, l.JSON)
 	}
 	return b
 }
-
-func bit(is bool, flag byte) byte {
-	if is {
-		return flag
-	}
-	return 0
-}
-
-func appendBytes[T ~string | ~[]byte](b []byte, text T) []byte {
-	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
-}
-
-// newerError is that of a message which a newer version has written.
-type newerError struct{ format byte }
-
-func (e newerError) Error() string {
-	return fmt.Sprintf("a node tells presence in format %d, and this version reads %d at most: upgrade this node", e.format, format)
-}
-
-// IsNewer tells such errors from others.
-func (newerError) IsNewer() {}
-
-var errCut = errors.New("it is cut off")
 
 // decode reads a message. It keeps nothing of encoded.
 func decode(encoded []byte) (m message, err error) {
 	switch {
 	case len(encoded) > 0 && encoded[0] > format:
-		return m, newerError{encoded[0]}
+		return m, nodes.NewerError{Does: "tells presence", Format: encoded[0], Most: format}
 	case len(encoded) < 2 || encoded[0] != format:
-		return m, fmt.Errorf("read what a node tells of presence: %w", errCut)
+		return m, fmt.Errorf("read what a node tells of presence: %w", nodes.ErrCut)
 	}
 	m.kind = encoded[1]
-	r := reader{rest: encoded[2:]}
-	if m.run = string(r.text()); m.run == "" {
-		r.fail(errCut)
+	r := reader{nodes.Reader{Rest: encoded[2:]}}
+	if m.run = string(r.Text()); m.run == "" {
+		r.Fail(nodes.ErrCut)
 	}
 	switch m.kind {
 	case kindDelta, kindAnswer:
-		for r.err == nil && len(r.rest) > 0 {
+		for r.Err == nil && len(r.Rest) > 0 {
 			m.parts = append(m.parts, r.part())
 		}
 		if m.kind == kindDelta && len(m.parts) != 1 {
-			r.fail(errors.New("a delta of several topics, or of none"))
+			r.Fail(errors.New("a delta of several topics, or of none"))
 		}
 	case kindQuestion:
 		m.asked = r.asked()
 	case kindSummary:
 		m.summary = r.summary()
 	default:
-		r.fail(fmt.Errorf("unknown kind %q", m.kind))
+		r.Fail(fmt.Errorf("unknown kind %q", m.kind))
 	}
-	if r.err != nil {
-		return message{}, fmt.Errorf("read what a node tells of presence: %w", r.err)
+	if r.Err != nil {
+		return message{}, fmt.Errorf("read what a node tells of presence: %w", r.Err)
 	}
 	return m, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"walcast/internal/nodes"
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -24,6 +25,11 @@ func listed(t testing.TB, key, ref, fields string, moves uint32) presence.Listed
 	return presence.Listed{Meta: meta, Moves: moves}
 }
 
+// said is a summary without news.
+func said(number, from uint64) summary {
+	return summary{Summary: nodes.Summary[digest]{Number: number, From: from}}
+}
+
 // samples are messages of every kind.
 func samples(t testing.TB) map[string][]byte {
 	t.Helper()
@@ -34,14 +40,14 @@ func samples(t testing.TB) map[string][]byte {
 	}
 	whole := delta
 	whole.Whole, whole.Leaves, whole.Prev = true, nil, 0
-	answer := part{digest: digestOf(private), topic: private, more: true, delta: whole}.append(begin(kindAnswer, "run"))
-	answer = part{digest: digestOf(room), same: true}.append(answer)
+	answer := part{digest: digestOf(private), topic: private, stay: 5, more: true, delta: whole}.append(begin(kindAnswer, "run"))
+	answer = part{digest: digestOf(room), stay: 1 << 40, same: true}.append(answer)
 	answer = part{digest: digestOf(other), delta: presence.Delta{Seq: 4, Whole: true}}.append(answer)
 	return map[string][]byte{
 		"delta":    part{digest: digestOf(private), topic: private, delta: delta}.append(begin(kindDelta, "run")),
 		"answer":   answer,
-		"question": encodeQuestion("run", []entry{{digestOf(room), true, 9}, {digest: digestOf(private)}}),
-		"summary":  summary{number: 9, from: 3, news: []news{{digestOf(room), 4}, {digestOf(private), 9}}}.encode("run"),
+		"question": encodeQuestion("run", []entry{{digest: digestOf(room), stay: 3, known: true, seq: 9}, {digest: digestOf(private)}}),
+		"summary":  summary{Summary: nodes.Summary[digest]{Number: 9, From: 3, News: []nodes.News[digest]{{Topic: digestOf(room), Number: 4}, {Topic: digestOf(private), Number: 9}}}}.encode("run"),
 		"the last": summary{bye: true}.encode("run"),
 	}
 }
@@ -72,7 +78,7 @@ func TestMessagesAreReadAsTheyWereWritten(t *testing.T) {
 				t.Errorf("of %s, written again (-before +after):\n%s", m.run, diff)
 			}
 			for length := range encoded {
-				if cut, err := decode(encoded[:length]); err == nil && len(cut.parts)+len(cut.asked)+len(cut.summary.news) >= len(m.parts)+len(m.asked)+len(m.summary.news) {
+				if cut, err := decode(encoded[:length]); err == nil && len(cut.parts)+len(cut.asked)+len(cut.summary.News) >= len(m.parts)+len(m.asked)+len(m.summary.News) {
 					t.Errorf("the first %d of %d bytes are read as %+v", length, len(encoded), cut)
 				}
 			}
@@ -81,7 +87,7 @@ func TestMessagesAreReadAsTheyWereWritten(t *testing.T) {
 }
 
 func TestWhatCannotBeRead(t *testing.T) {
-	var newer interface{ IsNewer() }
+	var newer nodes.NewerError
 	if _, err := decode([]byte{format + 1, kindDelta}); !errors.As(err, &newer) || !strings.Contains(err.Error(), "upgrade") {
 		t.Errorf("a newer format: %v; want that this node has to be upgraded", err)
 	}
@@ -95,7 +101,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		"no run":                  begin(kindQuestion, ""),
 		"a delta of no topic":     begin(kindDelta, "run"),
 		"a meta that is no JSON":  part{topic: room, delta: presence.Delta{Joins: []presence.Listed{broken}}}.append(begin(kindDelta, "run")),
-		"a summary that is wrong": summary{number: 1, from: 2}.encode("run"),
+		"a summary that is wrong": said(1, 2).encode("run"),
 	} {
 		if m, err := decode(encoded); err == nil || errors.As(err, &newer) {
 			t.Errorf("%s is read as %+v, %v; want an error", name, m, err)

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -12,15 +13,18 @@ import (
 // itself, and a meta has less than a tenth of it.
 const partSize = 256 << 10
 
+// windowTopics is how many topics a summary tells of at most.
+const windowTopics = 20_000
+
 // outgoing is what this node sends, in the order of its numbers. It is safe for concurrent
 // use.
 type outgoing struct {
-	bus     Bus
+	bus     nodes.Bus
 	run     string
 	metrics *metrics
 
 	mu     sync.Mutex // held while messages are handed to the bus
-	window window
+	window nodes.Window[digest]
 	answer []byte // to be sent before anything else
 	to     string // where
 }
@@ -29,7 +33,7 @@ type outgoing struct {
 func (o *outgoing) newest() uint64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.window.number
+	return o.window.Number()
 }
 
 // send numbers a delta and sends it. One that is not sent is seen by others as lost.
@@ -38,7 +42,7 @@ func (o *outgoing) send(t protocol.Topic, d presence.Delta) (seq uint64) {
 	defer o.mu.Unlock()
 	o.finish()
 	topic := digestOf(t)
-	d.Seq = o.window.next(topic, time.Now())
+	d.Seq, _ = o.window.Next(topic, time.Now())
 	for p := range split(part{digest: topic, topic: t, delta: d}) {
 		_ = o.bus.Send(topic.subject(), p.append(begin(kindDelta, o.run)))
 	}
@@ -89,5 +93,5 @@ func (o *outgoing) summarise(bye bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.finish()
-	_ = o.bus.Send(subjectAll, o.window.summary(time.Now(), bye).encode(o.run)) // the next one tells it too
+	_ = o.bus.Send(subjectAll, summary{o.window.Summary(time.Now()), bye}.encode(o.run)) // the next one tells it too
 }

@@ -32,7 +32,7 @@ func (e *Exchange) receive(ctx context.Context, rooms *presence.Rooms) {
 
 // takePart takes in a part of a delta, or of an answer.
 func (e *Exchange) takePart(rooms *presence.Rooms, m message, p part, bytes int) {
-	topic, ok := e.roll.hears(m.run, p.digest, time.Now())
+	topic, ok := e.roll.hears(m.run, p.digest, p.stay, time.Now())
 	isNobody := m.kind == kindAnswer && len(p.delta.Joins) == 0
 	if !ok || p.topic != topic && !(isNobody && p.topic.Name == "") {
 		return
@@ -79,8 +79,8 @@ func (e *Exchange) compare(rooms *presence.Rooms, m message) {
 		return
 	}
 	for _, c := range check {
-		if seq, ok := rooms.Known(c.topic, presence.NodeID(m.run)); !ok || seq < c.number {
-			e.repair(m.run, c.news.topic)
+		if seq, ok := rooms.Known(c.topic, presence.NodeID(m.run)); !ok || seq < c.news.Number {
+			e.repair(m.run, c.news.Topic)
 		}
 	}
 }
@@ -91,7 +91,7 @@ func (e *Exchange) answer(rooms *presence.Rooms, m message) {
 	for _, asked := range m.asked {
 		topic, on := e.roll.topicOf(asked.digest)
 		on = on && rooms.Answer(topic, asked.seq, asked.known, func(whole *presence.Delta) {
-			p := part{digest: asked.digest, same: whole == nil}
+			p := part{digest: asked.digest, stay: asked.stay, same: whole == nil}
 			if whole != nil {
 				p.topic, p.delta = topic, *whole
 			}
@@ -99,7 +99,7 @@ func (e *Exchange) answer(rooms *presence.Rooms, m message) {
 		})
 		if !on {
 			nobody := presence.Delta{Seq: newest, Whole: true}
-			e.outgoing.reply(m.run, part{digest: asked.digest, delta: nobody})
+			e.outgoing.reply(m.run, part{digest: asked.digest, stay: asked.stay, delta: nobody})
 		}
 	}
 	e.outgoing.endReply()

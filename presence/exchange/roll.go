@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/protocol"
 )
 
@@ -11,6 +12,7 @@ import (
 type interest struct {
 	digest
 	topic     protocol.Topic
+	stay      uint64        // tells it from those of the same topic before, from 1 on
 	settled   chan struct{} // closed with isSettled
 	isSettled bool          // what other nodes have is here, as far as that can be known
 	awaits    map[*source]struct{}
@@ -22,6 +24,7 @@ type interest struct {
 // concurrent use, and knows nothing of rooms: those call it.
 type roll struct {
 	mu        sync.Mutex
+	stays     uint64 // how many interests there have been
 	topics    map[protocol.Topic]*interest
 	byDigest  map[digest]*interest
 	sources   map[string]*source
@@ -42,6 +45,8 @@ func (r *roll) hold(t protocol.Topic) {
 	i := &interest{digest: digestOf(t), topic: t, settled: make(chan struct{}), awaits: map[*source]struct{}{}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stays++
+	i.stay = r.stays
 	r.topics[t], r.byDigest[i.digest] = i, i
 	r.unsettled[i] = struct{}{}
 	r.fresh = append(r.fresh, i)
@@ -120,12 +125,14 @@ func (r *roll) settle(i *interest) {
 }
 
 // hears notes that a message of a node has come about a topic. ok is false if nobody is on
-// it here, or if the node is not known, which its summaries will change.
-func (r *roll) hears(run string, d digest, now time.Time) (t protocol.Topic, ok bool) {
+// it here, or if the node is not known, which its summaries will change; and of an answer,
+// that has a stay, if who has asked for it has left: what is here by now is not what the
+// answer goes by.
+func (r *roll) hears(run string, d digest, stay uint64, now time.Time) (t protocol.Topic, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s, i := r.sources[run], r.byDigest[d]
-	if s == nil || s.gone || i == nil {
+	if s == nil || s.gone || i == nil || stay != 0 && stay != i.stay {
 		return t, false
 	}
 	s.heard = now
@@ -198,7 +205,7 @@ func (r *roll) compare(run string, m summary, now time.Time) (check []checked, i
 		isNew = true
 	}
 	s.heard, s.gone = now, false
-	misses = m.from > s.checked && !isNew
+	misses = m.From > s.checked && !isNew
 	if isNew || misses {
 		for _, i := range r.topics {
 			if i.listens {
@@ -206,19 +213,19 @@ func (r *roll) compare(run string, m summary, now time.Time) (check []checked, i
 			}
 		}
 	}
-	for _, n := range m.news {
-		if i := r.byDigest[n.topic]; i != nil && n.number > s.checked {
+	for _, n := range m.News {
+		if i := r.byDigest[n.Topic]; i != nil && n.Number > s.checked {
 			check = append(check, checked{i.topic, n})
 		}
 	}
-	s.checked = m.number
+	s.checked = m.Number
 	return check, isNew, misses
 }
 
 // checked is news about a topic that somebody is on here.
 type checked struct {
 	topic protocol.Topic
-	news
+	news  nodes.News[digest]
 }
 
 // leave has nobody wait for a node. r.mu must be held.

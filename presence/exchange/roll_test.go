@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"walcast/internal/nodes"
 	"walcast/presence"
 	"walcast/protocol"
 )
@@ -14,7 +15,7 @@ func listening(now time.Time) *roll {
 	r.hold(room)
 	fresh, _ := r.changed()
 	r.listened(fresh, now)
-	r.compare("run", summary{number: 5}, now)
+	r.compare("run", said(5, 0), now)
 	r.due(now)
 	r.got("run", digestOf(room))
 	return r
@@ -26,8 +27,8 @@ func TestASummaryThatTellsTooLittle(t *testing.T) {
 		next summary
 		asks bool
 	}{
-		"it goes on":              {summary{number: 9, from: 5}, false},
-		"something is in between": {summary{number: 9, from: 6}, true},
+		"it goes on":              {said(9, 5), false},
+		"something is in between": {said(9, 6), true},
 	} {
 		r := listening(now)
 		if _, _, misses := r.compare("run", c.next, now); misses != c.asks || len(r.due(now)["run"]) > 0 != c.asks {
@@ -84,7 +85,7 @@ func TestTopicsAreAskedForInTurn(t *testing.T) {
 
 // order is a bus that notes the kinds of messages.
 type order struct {
-	Bus
+	nodes.Bus
 	kinds string
 }
 
