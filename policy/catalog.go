@@ -164,8 +164,9 @@ func (ds dependencies) privileges(into *string) step {
 // errMoved means that what was read is not of one time.
 var errMoved = errors.New("access has changed meanwhile")
 
-// readMost is how often the catalog is read while it changes.
-const readMost = 3
+// readMost is how often the catalog is read while it changes: for longer than the
+// transactions that change it take, one after another.
+const readMost = 12
 
 // catalogReader is readCatalog, or what stands for it.
 type catalogReader func(ctx context.Context, rel *wal.Relation, role string) (*facts, error)
@@ -204,10 +205,12 @@ func columnNames(rel *wal.Relation) []string {
 // readCatalog reads the facts of a relation and a role. An *AskError is an answer of
 // Postgres; any other error means that Postgres could not be asked.
 func (t *tables) readCatalog(ctx context.Context, rel *wal.Relation, role string) (f *facts, err error) {
+	pause := earlyFirst
 	for range readMost {
-		if f, err = t.readFacts(ctx, rel, role); !errors.Is(err, errMoved) {
+		if f, err = t.readFacts(ctx, rel, role); !errors.Is(err, errMoved) || sleep(ctx, pause) != nil {
 			break
 		}
+		pause = min(2*pause, earlyMost)
 	}
 	return f, err
 }
@@ -219,7 +222,7 @@ func (t *tables) readFacts(ctx context.Context, rel *wal.Relation, role string) 
 	defer cancel()
 	conn, err := t.pg.acquire(ctx, t.pg.pool)
 	if err != nil {
-		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
+		return nil, fmt.Errorf("read grants of %s: %w", granted(rel, role), err)
 	}
 	defer conn.Release()
 	f, lsn := &facts{oid: rel.OID, role: roleFacts{Name: role}, sight: sight{at: time.Now()}}, ""
@@ -253,15 +256,23 @@ func (t *tables) readFacts(ctx context.Context, rel *wal.Relation, role string) 
 		f.lsn, err = wal.ParseLSN(lsn)
 	}
 	if pg, ok := postgresError(err); ok {
-		raised := newAskError(rel.Schema+"."+rel.Table, pg)
+		raised := newAskError(granted(rel, role), pg)
 		raised.Message = "its grants and policies cannot be read " + textInLog
 		t.pg.noteRaised(raised, 1)
 		return nil, raised
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read grants of %s.%s: %w", rel.Schema, rel.Table, err)
+		return nil, fmt.Errorf("read grants of %s: %w", granted(rel, role), err)
 	}
 	return f, nil
+}
+
+// granted names what grants are read of: of no relation are those of the role.
+func granted(rel *wal.Relation, role string) string {
+	if rel.OID == 0 {
+		return "role " + role
+	}
+	return rel.Schema + "." + rel.Table
 }
 
 // scanOne reads the columns of the only row.

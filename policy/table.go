@@ -268,9 +268,10 @@ func (a *access) changes() int {
 }
 
 // store stores what the catalog said at a time. Rules that are equal to the former
-// ones are not replaced, so that what subjects have bound stays valid. isPassed says that a
-// look has begun since. moved means that the fingerprints have changed.
-func (a *access) store(at time.Time, isPassed bool, rel *wal.Relation, f *facts, in force) (moved bool) {
+// ones are not replaced, so that what subjects have bound stays valid. It is asked under the
+// lock whether a look has begun since: one that begins later finds what is stored. moved
+// means that the fingerprints have changed.
+func (a *access) store(at time.Time, looks *watch, rel *wal.Relation, f *facts, in force) (moved bool) {
 	v, r, role, watched := newView(rel, f), newRules(rel, f), f.unfit(), f.watched()
 	v.force, v.Fingerprints = in, newFingerprints(&v, r, f, watched)
 	a.mu.Lock()
@@ -294,7 +295,7 @@ func (a *access) store(at time.Time, isPassed bool, rel *wal.Relation, f *facts,
 		a.epoch++
 	}
 	v.Epoch, v.Since, v.unexplained = a.epoch, a.since, a.unexplained
-	a.loaded, a.unconfirmed, a.role, a.view = at, isPassed, role, v
+	a.loaded, a.unconfirmed, a.role, a.view = at, looks.hasBegunSince(at), role, v
 	return moved
 }
 
@@ -332,7 +333,7 @@ func (a *access) load(ctx context.Context, t *tables, rel *wal.Relation, role st
 	}
 	t.pg.metrics.loads.WithLabelValues("ok").Inc()
 	in := t.keeper.force(&f.sight, rel.OID, f.depends.access(f.relation.RowSecurity))
-	if a.store(now, t.looks.hasBegunSince(now), rel, f, in) {
+	if a.store(now, t.looks, rel, f, in) {
 		t.pg.generation.Add(1)
 	}
 	v, unfit, _ = a.known() // a look may have expired it already, and waits to read it again

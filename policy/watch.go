@@ -166,7 +166,17 @@ func (w *watch) Glance(ctx context.Context) {
 func (w *watch) hasBegunSince(at time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.runs && (w.running != nil && w.running.began.After(at) || w.last != nil && w.last.began.After(at))
+	return w.runs && w.begunAfter(at) != nil
+}
+
+// begunAfter is a look that has begun after a time, or nil. w.mu must be held.
+func (w *watch) begunAfter(at time.Time) *look {
+	for _, l := range []*look{w.last, w.running} {
+		if l != nil && l.began.After(at) {
+			return l
+		}
+	}
+	return nil
 }
 
 // isWell reports whether looks come and succeed.
@@ -198,10 +208,8 @@ func (w *watch) run(running bool) {
 func (w *watch) after(at time.Time) *look {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, l := range []*look{w.last, w.running} {
-		if l != nil && l.began.After(at) {
-			return l
-		}
+	if l := w.begunAfter(at); l != nil {
+		return l
 	}
 	if w.next == nil {
 		w.next = &look{done: make(chan struct{})}
