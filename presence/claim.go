@@ -61,7 +61,7 @@ func (r *Replica) claims() (all []Claim) {
 }
 
 // heed makes the claims those of a node. It returns the refs of this node's part among
-// them.
+// them, if they were not among an earlier one's: every delta tells all claims again.
 func (r *Replica) heed(p *part, claims []Claim) (lost []string) {
 	before := p.claimed
 	p.claimed = nil
@@ -71,7 +71,9 @@ func (r *Replica) heed(p *part, claims []Claim) (lost []string) {
 		}
 		p.claimed[c.Ref] = c.Moves
 		r.hide(c)
-		if own, listed := r.own[c.Ref]; listed && own.moves < c.Moves {
+		if own, listed := r.own[c.Ref]; listed && own.moves < c.Moves && !own.lost {
+			own.lost = true
+			r.own[c.Ref] = own
 			lost = append(lost, c.Ref)
 		}
 	}
@@ -84,9 +86,9 @@ func (r *Replica) heed(p *part, claims []Claim) (lost []string) {
 // hide hides in the parts what a claim says has gone.
 func (r *Replica) hide(c Claim) {
 	for _, p := range r.parts {
-		if h, listed := p.metas[c.Ref]; listed && !h.hidden && h.moves < c.Moves {
+		if h := p.metas[c.Ref]; h.at != nil && h.moves < c.Moves {
 			r.state.remove(h.at)
-			h.at, h.hidden = nil, true
+			h.at = nil
 			p.metas[c.Ref] = h
 		}
 	}
@@ -95,8 +97,7 @@ func (r *Replica) hide(c Claim) {
 // unhide shows again what nobody claims any more.
 func (r *Replica) unhide(ref string) {
 	for _, p := range r.parts {
-		if h := p.metas[ref]; h.hidden && h.moves >= r.claimOf(ref) && r.show(&h) {
-			h.hidden = false
+		if h, listed := p.metas[ref]; listed && h.at == nil && h.moves >= r.claimOf(ref) && r.show(&h) {
 			p.metas[ref] = h
 		}
 	}

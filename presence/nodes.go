@@ -119,14 +119,13 @@ func (m *Member) client() uint32 {
 func (r *room) apply(node NodeID, d Delta, now time.Time) (behind, empty bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before := r.replica.leftOut
-	behind, lost := r.replica.Apply(node, d)
-	r.rooms.metrics.leftOut.Add(float64(r.replica.leftOut - before))
-	for _, ref := range lost {
+	a := r.replica.Apply(node, d)
+	r.rooms.metrics.leftOut.Add(float64(a.LeftOut))
+	for _, ref := range a.Lost {
 		r.giveUp(ref, now)
 	}
 	r.tell()
-	return behind, r.deserted()
+	return a.Behind, r.deserted()
 }
 
 func (r *room) dropNode(node NodeID) (empty bool) {

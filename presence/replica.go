@@ -46,7 +46,6 @@ type Replica struct {
 	journal journal
 	claimed map[string]uint32 // moves of what was claimed here, by ref
 	parts   []*part
-	leftOut int // metas of other nodes, for want of room
 }
 
 // part is what another node lists.
@@ -59,10 +58,10 @@ type part struct {
 
 // holding is a meta as one node lists it.
 type holding struct {
-	at     *listing // nil while it is hidden
-	meta   *Meta
-	moves  uint32
-	hidden bool // another node has claimed it
+	at    *listing // nil while another node has claimed it
+	meta  *Meta
+	moves uint32
+	lost  bool // of this node's part: it was among Applied.Lost
 }
 
 // NewReplica returns the replica of a topic of which no other node is known. seq is the
@@ -151,33 +150,40 @@ func (r *Replica) Whole() Delta {
 	return d
 }
 
-// Apply takes a delta of another node. It reports behind when a Whole of that node is
-// needed: the node is not known, or a delta before this one is missing. One that is known
-// is ignored. lost are refs of this node's part that the other has claimed.
+// Applied is what a delta of another node has made of a replica.
+type Applied struct {
+	// Behind says that a Whole of that node is needed: the node is not known, or a delta
+	// before this one is missing.
+	Behind bool
+	// Lost are refs of this node's part that the other has claimed, each once.
+	Lost []string
+	// LeftOut is how many metas were left out for want of room.
+	LeftOut int
+}
+
+// Apply takes a delta of another node. One that is known is ignored.
 //
 // Only a Whole makes a node known: a late delta of a node that is gone must not bring its
 // metas back.
-func (r *Replica) Apply(node NodeID, d Delta) (behind bool, lost []string) {
+func (r *Replica) Apply(node NodeID, d Delta) (a Applied) {
 	p := r.part(node)
 	switch {
 	case p != nil && d.Seq <= p.seq:
-		return false, nil
+		return a
 	case d.Whole:
-		p = r.replace(node, d.Joins)
+		p, a.LeftOut = r.replace(node, d.Joins)
 	case p == nil || d.Prev > p.seq:
-		return true, nil
+		return Applied{Behind: true}
 	default:
 		for _, ref := range d.Leaves {
 			r.leave(p, ref)
 		}
-		for _, l := range d.Joins {
-			r.join(p, l)
-		}
+		a.LeftOut = r.join(p, d.Joins)
 	}
 	p.seq = d.Seq
-	lost = r.heed(p, d.Claims)
+	a.Lost = r.heed(p, d.Claims)
 	r.unclaim()
-	return false, lost
+	return a
 }
 
 // Known is the number up to which everything of another node has come; ok is false if
@@ -219,8 +225,8 @@ func (r *Replica) part(node NodeID) *part {
 }
 
 // replace makes the metas the part of a node.
-func (r *Replica) replace(node NodeID, metas []Listed) *part {
-	p := r.part(node)
+func (r *Replica) replace(node NodeID, metas []Listed) (p *part, leftOut int) {
+	p = r.part(node)
 	if p == nil {
 		p = &part{node: node}
 		r.parts = append(r.parts, p)
@@ -234,28 +240,28 @@ func (r *Replica) replace(node NodeID, metas []Listed) *part {
 			r.leave(p, ref)
 		}
 	}
-	for _, l := range metas {
-		r.join(p, l)
-	}
-	return p
+	return p, r.join(p, metas)
 }
 
-func (r *Replica) join(p *part, l Listed) {
-	if h, listed := p.metas[l.Ref]; listed {
-		if h.moves == l.Moves {
-			return
+func (r *Replica) join(p *part, metas []Listed) (leftOut int) {
+	for _, l := range metas {
+		if h, listed := p.metas[l.Ref]; listed {
+			if h.moves == l.Moves {
+				continue
+			}
+			r.leave(p, l.Ref)
 		}
-		r.leave(p, l.Ref)
+		h := holding{meta: l.Meta, moves: l.Moves}
+		if l.Moves >= r.claimOf(l.Ref) && !r.show(&h) {
+			leftOut++
+			continue
+		}
+		if p.metas == nil {
+			p.metas = map[string]holding{}
+		}
+		p.metas[l.Ref] = h
 	}
-	h := holding{meta: l.Meta, moves: l.Moves, hidden: l.Moves < r.claimOf(l.Ref)}
-	if !h.hidden && !r.show(&h) {
-		r.leftOut++
-		return
-	}
-	if p.metas == nil {
-		p.metas = map[string]holding{}
-	}
-	p.metas[l.Ref] = h
+	return leftOut
 }
 
 // show has a meta of another node be present. It is false if there is no room.
@@ -286,7 +292,7 @@ func (r *Replica) leave(p *part, ref string) {
 		return
 	}
 	delete(p.metas, ref)
-	if !h.hidden {
+	if h.at != nil {
 		r.state.remove(h.at)
 	}
 }

@@ -3,6 +3,7 @@ package presence
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -71,14 +72,14 @@ func (n *node) change(t *rapid.T) {
 
 // take has the node take a delta of another. What that has claimed it gives up.
 func (n *node) take(of *node, d Delta) (behind bool) {
-	behind, lost := n.replica.Apply(of.id, d)
-	for _, ref := range lost {
+	applied := n.replica.Apply(of.id, d)
+	for _, ref := range applied.Lost {
 		if id, ok := n.replica.Tracker(ref); ok {
 			n.ghosts++
 			n.replica.State().Adopt(id, n.ghosts)
 		}
 	}
-	return behind
+	return applied.Behind
 }
 
 // repair gives every node what it lacks of the others, until none lacks anything.
@@ -218,7 +219,7 @@ func TestReplicaTellsWhenItIsBehind(t *testing.T) {
 	}
 	apply := func(what string, d Delta, want bool, metas int) {
 		t.Helper()
-		if got, _ := r.Apply(n.id, d); got != want || r.State().Len() != metas {
+		if got := r.Apply(n.id, d).Behind; got != want || r.State().Len() != metas {
 			t.Errorf("%s: behind = %v with %d metas; want %v with %d", what, got, r.State().Len(), want, metas)
 		}
 	}
@@ -255,7 +256,7 @@ func TestAReplicaThatBeginsAnew(t *testing.T) {
 	}
 	n.number = 60
 	track("second")
-	if behind, _ := r.Apply(n.id, n.sent[1]); behind || r.State().Len() != 1 {
+	if behind := r.Apply(n.id, n.sent[1]).Behind; behind || r.State().Len() != 1 {
 		t.Errorf("behind = %v with %d metas; want the second alone", behind, r.State().Len())
 	}
 }
@@ -271,13 +272,26 @@ func TestAReplicaTakesWhatItHasRoomFor(t *testing.T) {
 	for i := range 2 * partBytes / memberBytes {
 		all = append(all, Listed{Meta: &Meta{Key: fmt.Sprint("k", i), Ref: fmt.Sprint(i), JSON: large}})
 	}
-	r.Apply("n", Delta{Seq: 1, Whole: true, Joins: all})
-	if got := r.State().Length(); got > partBytes || got < partBytes-2*memberBytes || r.leftOut == 0 {
-		t.Errorf("%d bytes are present and %d metas left out; want %d bytes at most", got, r.leftOut, partBytes)
+	leftOut := r.Apply("n", Delta{Seq: 1, Whole: true, Joins: all}).LeftOut
+	if got := r.State().Length(); got > partBytes || got < partBytes-2*memberBytes || leftOut != len(all)-r.State().Len() {
+		t.Errorf("%d bytes are present and %d of %d metas left out; want %d bytes at most", got, leftOut, len(all), partBytes)
 	}
 	r.Apply("n", Delta{Seq: 2, Whole: true, Joins: all[len(all)-1:]})
 	if got := r.State().Len(); got != 1 {
 		t.Errorf("%d metas once there is room; want 1", got)
+	}
+}
+
+func TestAClaimTakesAMetaOnce(t *testing.T) {
+	r := NewReplica(0)
+	if err := r.Track(1, "key", nil, "r", 7); err != nil {
+		t.Fatal(err)
+	}
+	for seq, want := range [][]string{{"r"}, nil, nil} { // every delta tells all claims
+		got := r.Apply("n", Delta{Seq: uint64(seq) + 1, Whole: true, Claims: []Claim{{"r", 1}}}).Lost
+		if !slices.Equal(got, want) {
+			t.Errorf("delta %d takes %q; want %q", seq+1, got, want)
+		}
 	}
 }
 
@@ -303,7 +317,7 @@ func TestAClientTakesAlongWhatItTracks(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.flush(t)
-	if _, lost := c.replica.Apply(b.id, Delta{Seq: 1, Whole: true}); lost != nil {
+	if lost := c.replica.Apply(b.id, Delta{Seq: 1, Whole: true}).Lost; lost != nil {
 		t.Error(lost)
 	}
 	c.take(b, b.sent[0])
