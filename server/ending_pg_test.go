@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
+
+	"walcast/internal/await"
 )
 
 // end asks for sessions or channels to be ended.
@@ -68,5 +70,38 @@ func TestServersEndChannelsAndSessions(t *testing.T) {
 	}
 	if _, _, err := idle.conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
 		t.Errorf("closed with %v; want 1000", err)
+	}
+}
+
+// TestSessionsAndChannelsAreEndedWhereverTheyAre asks each of three nodes for what is on
+// the others, and once more what has been done.
+func TestSessionsAndChannelsAreEndedWhereverTheyAre(t *testing.T) {
+	db := roomsDatabase(t)
+	db.Exec(`insert into members select 'room', unnest($1::uuid[])`, []string{userID(1), userID(2), userID(3)})
+	nodes := startNodes(t, roomsConfig(db, seldom), 3)
+	for _, n := range nodes { // none is there before the others hear it
+		await.True(t, patience, "a node to be answered by the others", func() bool {
+			return n.end(t, "disconnect", `{"sub":"nobody"}`) == `200 {"disconnected":0}`
+		})
+	}
+	var users [4]*client
+	for n := 1; n < len(users); n++ {
+		users[n] = nodes[n-1].user(t, "authenticated", userID(n), "")
+		users[n].mustEnter("")
+	}
+	if got := nodes[0].end(t, "unsubscribe", `{"topic":"room","private":true}`); got != `200 {"unsubscribed":3}` {
+		t.Errorf("unsubscribe = %s; want three", got)
+	}
+	for _, u := range users[1:] {
+		u.next("phx_close")
+	}
+	for n := 1; n < len(users); n++ {
+		asked := nodes[n%len(nodes)] // never the one that the user is on
+		if got := asked.end(t, "disconnect", `{"sub":"`+userID(n)+`"}`); got != `200 {"disconnected":1}` {
+			t.Errorf("disconnect = %s; want one", got)
+		}
+		if _, _, err := users[n].conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseNormalClosure) {
+			t.Errorf("closed with %v; want 1000", err)
+		}
 	}
 }

@@ -69,7 +69,7 @@ type Parts struct {
 type API struct {
 	config  Config
 	parts   Parts
-	repeats *repeats // of broadcasts
+	repeats *repeats
 	senders *senders
 	sharing *sharing // nil without a cluster
 }
@@ -78,14 +78,14 @@ type API struct {
 func New(c Config, p Parts) *API {
 	a := &API{config: c, parts: p, repeats: newRepeats(), senders: newSenders(c, p.Gateway)}
 	if p.Feed != nil {
-		a.sharing = newSharing(p.Feed, p.Nodes, a.repeats, a.senders)
+		a.sharing = newSharing(p.Feed, p.Nodes, a.repeats, a.senders, p.Hub)
 		a.repeats.others, a.senders.spent = a.sharing, &spending{sent: map[string]*spent{}}
 	}
 	return a
 }
 
-// Share has the nodes of a cluster answer repeated broadcasts, and hold senders to their
-// rates, together, until ctx is done.
+// Share has the nodes of a cluster answer repeated requests, hold senders to their rates,
+// and end sessions and channels, together, until ctx is done.
 func (a *API) Share(ctx context.Context) error { return a.sharing.Run(ctx) }
 
 // Handler answers every endpoint. Those that clients use exist with and without
@@ -93,10 +93,9 @@ func (a *API) Share(ctx context.Context) error { return a.sharing.Run(ctx) }
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	cors := a.parts.Gateway.CORS
-	requests := newRequests(a.parts.Verifier, newRepeats()) // what they do is done on this node alone
-	shared := newRequests(a.parts.Verifier, a.repeats)
+	requests := newRequests(a.parts.Verifier, a.repeats)
 	sending := &broadcasts{hub: a.parts.Hub, senders: a.senders}
-	ending := newEndings(a.parts.Hub, a.parts.Gateway)
+	ending := newEndings(a.parts.Hub, a.parts.Gateway, a.sharing)
 	present := requests.forServers("who is present is told", (&presence{a.parts.Hub}).get)
 	examined := requests.forServers("what is wrong with the database is told", newExaminations(a.parts.Doctor).get)
 	explained := requests.forServers("who gets which rows is told", newExplanations(a.parts.Explain).answer)
@@ -105,8 +104,8 @@ func (a *API) Handler() http.Handler {
 	serving := func(h http.Handler) http.Handler { return cors(state.standby(h)) }
 	for _, prefix := range []string{"", "/realtime/v1"} {
 		mux.Handle(prefix+"/api/ping", cors(reading(ping)))
-		mux.Handle(prefix+"/api/broadcast", serving(shared.posting(sending.several)))
-		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(shared.posting(sending.single)))
+		mux.Handle(prefix+"/api/broadcast", serving(requests.posting(sending.several)))
+		mux.Handle(prefix+"/api/broadcast/{topic}/events/{event}", serving(requests.posting(sending.single)))
 		mux.Handle(prefix+"/api/disconnect", serving(requests.posting(ending.disconnect)))
 		mux.Handle(prefix+"/api/unsubscribe", serving(requests.posting(ending.unsubscribe)))
 		mux.Handle(prefix+"/api/cluster", cors(reading(members)))

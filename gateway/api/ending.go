@@ -14,10 +14,26 @@ import (
 	"walcast/channels"
 )
 
-// ender ends sessions and channels.
+// ender ends sessions and channels of this node.
 type ender interface {
 	Disconnect(channels.Selection) (ended int)
 	Unsubscribe(channels.Selection) (ended int)
+}
+
+// ending is what is ended, as the answer has it.
+type ending string
+
+const (
+	disconnected ending = "disconnected"
+	unsubscribed ending = "unsubscribed"
+)
+
+// end ends what a selection says, on this node.
+func (e ending) end(h ender, sel channels.Selection) (ended int) {
+	if e == disconnected {
+		return h.Disconnect(sel)
+	}
+	return h.Unsubscribe(sel)
 }
 
 // How often sessions and channels are ended over HTTP: each request looks at all
@@ -33,23 +49,20 @@ var tooManyEndings = message(http.StatusTooManyRequests, "Too many requests to e
 type endings struct {
 	hub     ender
 	gateway Gateway
+	sharing *sharing // nil without a cluster
 	rate    *rate.Limiter
 }
 
-func newEndings(h ender, g Gateway) *endings {
-	return &endings{hub: h, gateway: g, rate: rate.NewLimiter(endingsPerSecond, endingsAtOnce)}
+func newEndings(h ender, g Gateway, s *sharing) *endings {
+	return &endings{hub: h, gateway: g, sharing: s, rate: rate.NewLimiter(endingsPerSecond, endingsAtOnce)}
 }
 
-// disconnect ends sessions, unsubscribe channels. They are for servers.
-func (e *endings) disconnect(r request) response {
-	return e.end(r, "disconnected", e.hub.Disconnect)
-}
+// disconnect ends sessions, unsubscribe channels, on all nodes. They are for servers.
+func (e *endings) disconnect(r request) response { return e.end(r, disconnected) }
 
-func (e *endings) unsubscribe(r request) response {
-	return e.end(r, "unsubscribed", e.hub.Unsubscribe)
-}
+func (e *endings) unsubscribe(r request) response { return e.end(r, unsubscribed) }
 
-func (e *endings) end(r request, done string, end func(channels.Selection) int) response {
+func (e *endings) end(r request, what ending) response {
 	if r.claims.Role != serviceRole {
 		return message(http.StatusForbidden, "Forbidden: sessions and channels are ended by the role service_role only")
 	}
@@ -61,7 +74,15 @@ func (e *endings) end(r request, done string, end func(channels.Selection) int) 
 		e.gateway.Limited(limitEndings)
 		return tooManyEndings
 	}
-	return jsonResponse(http.StatusOK, map[string]int{done: end(selection)})
+	count := what.end(e.hub, selection)
+	if e.sharing != nil {
+		others, err := e.sharing.end(r.Context(), endNotice{what, r.body})
+		count += others
+		if err != nil {
+			return jsonResponse(http.StatusServiceUnavailable, map[string]any{string(what): count, "message": "Service Unavailable: " + err.Error()})
+		}
+	}
+	return jsonResponse(http.StatusOK, map[string]int{string(what): count})
 }
 
 // readSelection reads a body that selects sessions or channels. What is not known is an error:

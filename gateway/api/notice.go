@@ -19,6 +19,8 @@ type notice struct {
 	Running bool        `json:",omitempty"`
 	Done    *doneNotice `json:",omitempty"` // of a request that was done
 	Spent   []spent     `json:",omitempty"` // what senders have sent since the notice before
+	End     *endNotice  `json:",omitempty"` // what is to be ended
+	Ended   int         `json:",omitempty"` // how many were, in the answer to that
 }
 
 type noticeKind string
@@ -28,7 +30,15 @@ const (
 	kindAnswer   noticeKind = "answer"
 	kindDone     noticeKind = "done" // a request was done
 	kindSpent    noticeKind = "spent"
+	kindEnd      noticeKind = "end" // sessions or channels are to be ended
+	kindEnded    noticeKind = "ended"
 )
+
+// endNotice is a request to end sessions or channels: which of both, and its body.
+type endNotice struct {
+	What ending
+	Body []byte
+}
 
 // doneNotice is done as it is sent.
 type doneNotice struct {
@@ -63,6 +73,8 @@ func decodeNotice(text []byte) (n notice, err error) {
 		err = errors.New("it names no request")
 	case n.Kind == kindDone && n.Done == nil:
 		err = errors.New("it has no answer")
+	case n.Kind == kindEnd && (n.End == nil || n.End.What != disconnected && n.End.What != unsubscribed), n.Ended < 0:
+		err = errors.New("it does not say what is to be ended")
 	case n.Done != nil:
 		err = n.Done.check()
 	}

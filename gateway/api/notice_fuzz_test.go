@@ -19,6 +19,8 @@ func FuzzDecodeNotice(f *testing.F) {
 		{Kind: kindAnswer, Run: "r", Number: 7, Done: told},
 		{Kind: kindDone, Run: "r", Scope: scope, Done: told},
 		{Kind: kindSpent, Run: "r", Spent: []spent{{"a", 1, 2}}},
+		{Kind: kindEnd, Run: "r", Number: 7, End: &endNotice{What: disconnected, Body: []byte(`{"sub":"ann"}`)}},
+		{Kind: kindEnded, Run: "r", Number: 7, Ended: 2},
 	} {
 		f.Add(n.encode())
 	}

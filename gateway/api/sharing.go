@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -11,8 +13,10 @@ import (
 )
 
 const (
-	// findLimit is how long other nodes are waited for.
+	// findLimit is how long other nodes are waited for that may know a request.
 	findLimit = 200 * time.Millisecond
+	// endLimit is how long other nodes are waited for that end sessions or channels.
+	endLimit = 2 * time.Second
 	// spentEvery is how often nodes tell what senders have sent.
 	spentEvery = 500 * time.Millisecond
 	// spentMost is of how many senders one notice tells.
@@ -23,53 +27,77 @@ const (
 const subjectRequests = "requests"
 
 // sharing has the nodes of a cluster tell each other of requests, so that one that is
-// repeated elsewhere is not done twice, and senders are held to their rates whichever
-// node they ask. It is safe for concurrent use.
+// repeated elsewhere is not done twice, senders are held to their rates whichever node they
+// ask, and sessions and channels are ended wherever they are. It is safe for concurrent use.
 type sharing struct {
 	feed    *cluster.Feed
 	run     string
 	present func() []cluster.Node // the nodes that are there, this one among them
 	repeats *repeats
 	senders *senders
+	hub     ender
 
 	mu     sync.Mutex
 	number uint64                   // of the newest question
 	asked  map[uint64]chan<- notice // where answers go, by question
 }
 
-func newSharing(feed *cluster.Feed, present func() []cluster.Node, r *repeats, s *senders) *sharing {
-	return &sharing{feed: feed, run: rand.Text(), present: present, repeats: r, senders: s, asked: map[uint64]chan<- notice{}}
+func newSharing(feed *cluster.Feed, present func() []cluster.Node, r *repeats, s *senders, h ender) *sharing {
+	return &sharing{feed: feed, run: rand.Text(), present: present, repeats: r, senders: s, hub: h, asked: map[uint64]chan<- notice{}}
 }
 
 // find implements others.
 func (s *sharing) find(ctx context.Context, scope digest) (f found) {
-	awaited := len(s.present()) - 1
-	if awaited == 0 {
-		return f
+	_ = s.ask(ctx, notice{Kind: kindQuestion, Scope: scope[:]}, findLimit, func(a notice) (enough bool) { // who does not answer knows nothing
+		if a.Done != nil {
+			d := a.Done.done()
+			f = found{done: &d}
+			return true
+		}
+		f.running = f.running || a.Running
+		return false
+	})
+	return f
+}
+
+// end has the other nodes end sessions or channels, and returns how many they have ended.
+// After an error some nodes may not have ended theirs.
+func (s *sharing) end(ctx context.Context, what endNotice) (ended int, err error) {
+	err = s.ask(ctx, notice{Kind: kindEnd, End: &what}, endLimit, func(a notice) (enough bool) {
+		ended += a.Ended
+		return false
+	})
+	return ended, err
+}
+
+// ask asks all other nodes and calls take with their answers, until there are enough or
+// the limit is over. An error says how many have not answered.
+func (s *sharing) ask(ctx context.Context, question notice, limit time.Duration, take func(notice) (enough bool)) error {
+	others := len(s.present()) - 1
+	if others == 0 && s.feed.Connected() {
+		return nil
 	}
-	answers := make(chan notice, awaited)
-	number := s.begin(answers)
-	defer s.end(number)
-	if s.feed.Send(subjectRequests, notice{Kind: kindQuestion, Run: s.run, Number: number, Scope: scope[:]}.encode()) != nil {
-		return f // nobody can be asked
+	answers := make(chan notice, max(others, 1))
+	question.Run, question.Number = s.run, s.begin(answers)
+	defer s.forget(question.Number)
+	if err := s.feed.Send(subjectRequests, question.encode()); err != nil || others == 0 {
+		return errors.New("this node has no connection to the other nodes: ask again")
 	}
-	limit := time.NewTimer(findLimit)
-	defer limit.Stop()
-	for range awaited {
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	for answered := range others {
 		select {
 		case a := <-answers:
-			if a.Done != nil {
-				d := a.Done.done()
-				return found{done: &d}
+			if take(a) {
+				return nil
 			}
-			f.running = f.running || a.Running
-		case <-limit.C:
-			return f
+			continue
+		case <-late.C:
 		case <-ctx.Done():
-			return f
 		}
+		return fmt.Errorf("%d of %d other nodes have not answered yet: ask again", others-answered, others)
 	}
-	return f
+	return nil
 }
 
 func (s *sharing) begin(answers chan<- notice) (number uint64) {
@@ -80,7 +108,7 @@ func (s *sharing) begin(answers chan<- notice) (number uint64) {
 	return s.number
 }
 
-func (s *sharing) end(number uint64) {
+func (s *sharing) forget(number uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.asked, number)
@@ -116,7 +144,9 @@ func (s *sharing) receive(ctx context.Context) {
 		switch n.Kind {
 		case kindQuestion:
 			s.answer(n)
-		case kindAnswer:
+		case kindEnd:
+			s.endHere(n)
+		case kindAnswer, kindEnded:
 			s.answered(n)
 		case kindDone:
 			s.repeats.learn(digest(n.Scope), n.Done.done(), time.Now())
@@ -133,6 +163,16 @@ func (s *sharing) answer(q notice) {
 	if f.done != nil {
 		a.Done = f.done.told()
 	}
+	_ = s.feed.Send(subjectRequests+"."+q.Run, a.encode()) // who asks does not wait for long
+}
+
+// endHere ends sessions or channels of this node that another was asked to end.
+func (s *sharing) endHere(q notice) {
+	sel, err := readSelection(q.End.Body)
+	if err != nil {
+		return // a newer version selects by more: who asks is told that this node has not answered
+	}
+	a := notice{Kind: kindEnded, Run: s.run, Number: q.Number, Ended: q.End.What.end(s.hub, sel)}
 	_ = s.feed.Send(subjectRequests+"."+q.Run, a.encode()) // who asks does not wait for long
 }
 

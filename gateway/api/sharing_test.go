@@ -41,7 +41,7 @@ func newSharers(t *testing.T, c Config, count int) (all []*sharer) {
 			first = listen
 		}
 		bus := cluster.New(config, "slot", func() cluster.Node { return cluster.Node{Node: listen} }, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
-		a := New(c, Parts{Gateway: &fakeGateway{}, Nodes: bus.Nodes, Feed: bus.Feed(1 << 20)})
+		a := New(c, Parts{Gateway: &fakeGateway{}, Hub: fakeHub{}, Nodes: bus.Nodes, Feed: bus.Feed(1 << 20)})
 		s := &sharer{sharing: a.sharing, bus: bus}
 		buses, stopBus := context.WithCancel(context.Background())
 		ctx, cancel := context.WithCancel(buses)
@@ -193,5 +193,30 @@ func TestSendersHaveOneRateOnAllNodes(t *testing.T) {
 	}
 	if _, exceeded := nodes[1].senders.exceed(bob, start, 10); exceeded != nil {
 		t.Error("another sender is refused")
+	}
+}
+
+// TestSessionsAreEndedOnAllNodes also when one of them cannot say so, which is told.
+func TestSessionsAreEndedOnAllNodes(t *testing.T) {
+	nodes := newSharers(t, Config{}, 3)
+	others := nodes[0].present
+	for _, c := range []struct {
+		name   string
+		what   ending
+		body   string
+		frozen []cluster.Node
+		ended  int
+		err    string
+	}{
+		{"sessions", disconnected, `{"sub":"ann"}`, nil, 2 + 2, ""},
+		{"channels", unsubscribed, `{"topic":"room","private":true}`, nil, 3 + 3, ""},
+		{"a selection that others do not know", disconnected, `{"age":7}`, nil, 0, "2 of 2 other nodes have not answered yet: ask again"},
+		{"one node is frozen", disconnected, `{"sub":"ann"}`, []cluster.Node{{Node: "frozen"}}, 2 + 2, "1 of 3 other nodes have not answered yet: ask again"},
+	} {
+		nodes[0].sharing.present = func() []cluster.Node { return append(others(), c.frozen...) }
+		ended, err := nodes[0].end(t.Context(), endNotice{c.what, []byte(c.body)})
+		if ended != c.ended || c.err == "" && err != nil || c.err != "" && (err == nil || err.Error() != c.err) {
+			t.Errorf("%s: %d ended, %v; want %d, %q", c.name, ended, err, c.ended, c.err)
+		}
 	}
 }
