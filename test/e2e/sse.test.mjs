@@ -135,7 +135,7 @@ test('a stream that is read too slowly is closed, says so, and goes on without l
   let again
   for (let from = id; before.length + after.length < rows; from = again.id) {
     again = await stream(t, server, params, { headers: { 'Last-Event-ID': from } })
-    await until(() => again.ended || before.length + after.length + again.ids().length === rows, () => `${rows} rows`)
+    await until(() => again.ended || before.length + after.length + again.ids().length === rows, () => `${rows} rows`, 120_000)
     after.push(...again.ids())
   }
   assert.deepEqual([...before, ...after], upTo(rows))

@@ -11,13 +11,21 @@ import { until } from './until.mjs'
 
 const BINARY = process.env.WALCAST_BIN ?? new URL('../../../bin/walcast', import.meta.url).pathname
 
+/** A port at which nobody listens, and which the system gives to no connection that goes out: those have larger numbers. */
 async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
+  for (let tries = 20; ; tries--) {
+    const server = net.createServer().listen(12_000 + Math.floor(18_000 * Math.random()))
+    try {
+      await once(server, 'listening')
+    } catch (error) {
+      if (tries > 0) continue
+      throw error
+    }
+    const { port } = server.address()
+    server.close()
+    await once(server, 'close')
+    return port
+  }
 }
 
 export class Server {
