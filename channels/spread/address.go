@@ -1,7 +1,6 @@
 package spread
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 
 	"walcast/internal/nodes"
@@ -17,5 +16,5 @@ type address struct {
 
 func addressOf(key protocol.Topic) address {
 	sum := nodes.Hash(key.Name, key.Private)
-	return address{"broadcast." + hex.EncodeToString(sum[:16]), binary.BigEndian.Uint64(sum[:])}
+	return address{"broadcast." + hex.EncodeToString(sum[:16]), nodes.Digest(key.Name, key.Private)}
 }

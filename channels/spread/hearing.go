@@ -21,22 +21,27 @@ type hearing struct {
 	fresh     []*interest // to be listened to
 	ended     []*interest // not to be any more
 	asking    []*interest // listened to, and other nodes are to be asked whether they know
+	waiting   []*fence    // the same of who waits at a fence
 	rounds    map[uint64]*round
 	newest    uint64 // round
+	last      *round // of this number
+	mentions  *mentions
 }
 
 // round is a question to all nodes: what was listened to before it, they know when they
 // answer.
 type round struct {
 	interests []*interest
+	fences    []*fence
 	awaits    map[*source]struct{}
+	misses    bool // not all sources that are kept in mind have answered, or will
 	began     time.Time
 }
 
 func newHearing() *hearing {
 	return &hearing{
 		interests: map[protocol.Topic]*interest{}, byDigest: map[uint64]*interest{},
-		sources: map[string]*source{}, rounds: map[uint64]*round{},
+		sources: map[string]*source{}, rounds: map[uint64]*round{}, mentions: newMentions(),
 	}
 }
 
@@ -107,52 +112,66 @@ func (h *hearing) settled(key protocol.Topic) <-chan struct{} {
 func (h *hearing) ask(now time.Time, young time.Duration) (number uint64, waits bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.asking) == 0 {
+	if len(h.asking)+len(h.waiting) == 0 {
 		return 0, false
 	}
-	if last := h.rounds[h.newest]; last != nil && now.Sub(last.began) < young {
+	if last := h.last; last != nil && len(last.awaits) > 0 && now.Sub(last.began) < young {
 		return 0, true
 	}
-	r := &round{interests: h.asking, awaits: map[*source]struct{}{}, began: now}
-	h.asking = nil
+	r := &round{interests: h.asking, fences: h.waiting, awaits: map[*source]struct{}{}, began: now}
+	h.asking, h.waiting = nil, nil
 	for _, s := range h.sources {
 		if now.Sub(s.heard) < sourceAwaited {
 			r.awaits[s] = struct{}{}
+		} else {
+			r.misses = true
 		}
 	}
 	if len(r.awaits) == 0 {
-		r.settle()
+		for _, f := range r.settle() {
+			f.end()
+		}
 		return 0, false
 	}
 	h.newest++
-	h.rounds[h.newest] = r
-	return h.newest, false
+	number = h.newest
+	if len(r.fences) > 0 {
+		number |= fenceRound
+	}
+	h.rounds[number], h.last = r, r
+	return number, false
 }
 
-// settle ends the wait of what a round is about.
-func (r *round) settle() {
+// settle ends the wait of what a round is about. Fences are to be ended after topics have
+// been told what they miss.
+func (r *round) settle() []*fence {
 	for _, i := range r.interests {
 		i.settle()
 	}
+	for _, f := range r.fences {
+		f.misses = r.misses
+	}
+	return r.fences
 }
 
-// answered takes in the answer to a round.
-func (h *hearing) answered(m message) {
+// answered takes in the answer to a round, and returns the fences that are to be ended.
+func (h *hearing) answered(m message) (passed []*fence) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	r, s := h.rounds[m.round], h.sources[m.run]
 	if r == nil || s == nil {
-		return
+		return nil
 	}
 	for _, i := range r.interests {
 		if _, known := i.of(s); !known {
 			i.reach(s, m.number) // what was sent before is not for the topic
 		}
 	}
-	if delete(r.awaits, s); len(r.awaits) == 0 {
-		r.settle()
-		delete(h.rounds, m.round)
+	if delete(r.awaits, s); len(r.awaits) > 0 {
+		return nil
 	}
+	delete(h.rounds, m.round)
+	return r.settle()
 }
 
 // take judges a broadcast. It is false for one that nobody needs.
@@ -191,11 +210,13 @@ func (h *hearing) compare(m message, now time.Time) (isNew bool) {
 		for _, i := range h.interests {
 			i.check(s, m.prev)
 		}
+		h.mentions.noteAll(now)
 	}
 	for _, n := range m.news {
 		if n.Number <= s.checked {
 			continue
 		}
+		h.mentions.note(n.Topic, now)
 		if i := h.byDigest[n.Topic]; i != nil {
 			i.check(s, n.Number)
 		}
@@ -212,11 +233,21 @@ func (h *hearing) forget(s *source) {
 	s.isGone = true
 	delete(h.sources, s.run)
 	for number, r := range h.rounds {
+		r.misses = true
 		if delete(r.awaits, s); len(r.awaits) == 0 {
-			r.settle()
-			delete(h.rounds, number)
+			h.abandon(number)
 		}
 	}
+}
+
+// abandon ends a round to which not all have answered. h.mu must be held.
+func (h *hearing) abandon(number uint64) {
+	r := h.rounds[number]
+	r.misses = true
+	for _, f := range r.settle() {
+		f.end()
+	}
+	delete(h.rounds, number)
 }
 
 // expire forgets who is silent, and ends what was waited for too long. It returns the
@@ -226,13 +257,13 @@ func (h *hearing) expire(now time.Time) (missing []protocol.Topic) {
 	defer h.mu.Unlock()
 	for _, s := range h.sources {
 		if now.Sub(s.heard) > sourceAge {
+			h.mentions.noteAll(now) // it may have sent more than was heard
 			h.forget(s)
 		}
 	}
 	for number, r := range h.rounds {
 		if now.Sub(r.began) > roundLimit {
-			r.settle()
-			delete(h.rounds, number)
+			h.abandon(number)
 		}
 	}
 	for _, i := range h.interests {

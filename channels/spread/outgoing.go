@@ -18,6 +18,8 @@ type outgoing struct {
 
 	mu     sync.Mutex           // held while a message is handed to the bus
 	window nodes.Window[uint64] // of topics by their digests
+
+	mentions *mentions
 }
 
 // windowTopics is how many topics a summary tells of at most.
@@ -47,7 +49,9 @@ func (p *parcel) Send() error {
 	o := p.to
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	number, prev := o.window.Next(p.address.digest, time.Now())
+	now := time.Now()
+	number, prev := o.window.Next(p.address.digest, now)
+	o.mentions.note(p.address.digest, now)
 	setNumbers(p.encoded, number, prev)
 	if err := o.bus.Send(p.address.subject, p.encoded); err != nil {
 		o.metrics.refused.Inc()
@@ -61,12 +65,21 @@ func (p *parcel) Send() error {
 func (o *outgoing) summarise(bye bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_ = o.bus.Send(subjectAll, summaryOf(o.run, o.window.Summary(time.Now()), bye).encode()) // the next one tells it too
+	o.tell(subjectAll, bye)
 }
 
-// answer answers a question after all that was sent before.
+// tell sends a summary. o.mu must be held.
+func (o *outgoing) tell(subject string, bye bool) {
+	_ = o.bus.Send(subject, summaryOf(o.run, o.window.Summary(time.Now()), bye).encode()) // the next one tells it too
+}
+
+// answer answers a question after all that was sent before. If the other waits at a fence
+// it is told before what it should have.
 func (o *outgoing) answer(m message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if m.round&fenceRound != 0 {
+		o.tell(subjectOf(m.run), false)
+	}
 	_ = o.bus.Send(subjectOf(m.run), message{kind: kindAnswer, run: o.run, number: o.window.Number(), round: m.round}.encode()) // the other does not wait for long
 }

@@ -52,7 +52,7 @@ func New(bus Bus, logger *slog.Logger, reg prometheus.Registerer) *Spread {
 	s.settled = make(chan struct{})
 	close(s.settled)
 	s.metrics = newMetrics(reg, s.hearing)
-	s.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: s.metrics, window: newWindow()}
+	s.outgoing = &outgoing{bus: bus, run: rand.Text(), metrics: s.metrics, window: newWindow(), mentions: s.hearing.mentions}
 	return s
 }
 
@@ -122,7 +122,12 @@ func (s *Spread) receive(ctx context.Context, t *topics.Topics) {
 		case kindQuestion:
 			s.outgoing.answer(m)
 		case kindAnswer:
-			s.hearing.answered(m)
+			if passed := s.hearing.answered(m); len(passed) > 0 {
+				s.tell(t)
+				for _, f := range passed {
+					f.end()
+				}
+			}
 			signal(s.wake)
 		}
 		return nil

@@ -252,3 +252,50 @@ func TestANodeThatStopsIsForgotten(t *testing.T) {
 	nodes[0].knows(1)
 	nodes[1].knows(1)
 }
+
+// TestNothingIsOnItsWayBeyondAFence has broadcasts be sent before it, which have come
+// afterwards, and one be lost, which topics are told.
+func TestNothingIsOnItsWayBeyondAFence(t *testing.T) {
+	nodes := newNodes(t, 3)
+	a, b, c := nodes[0], nodes[1], nodes[2]
+	onA := a.join(room, topics.MemberConfig{Client: "known", Returning: &topics.Returning{}})
+	for round := range 50 {
+		text := fmt.Sprint("round ", round)
+		b.publish(room, text)
+		c.publish(room, text)
+		if !a.spread.Fence(t.Context()) {
+			t.Fatalf("round %d: not known whether all has come", round)
+		}
+		if got := onA.got(); len(got) != 2*(round+1) {
+			t.Fatalf("round %d: %d broadcasts have come; want %d", round, len(got), 2*(round+1))
+		}
+	}
+	heard := onA.HeardAtJoin() + 100
+	if !a.Quiet(room, heard) || a.Quiet(room, heard-1) {
+		t.Error("after the last broadcast the topic is not quiet, or before it")
+	}
+	b.spread.outgoing.window.Next(addressOf(room).digest, time.Now()) // one that the bus loses
+	if !a.spread.Fence(t.Context()) || a.Quiet(room, heard) {
+		t.Error("the topic is quiet beyond a broadcast that was lost")
+	}
+	c.stop()
+	a.knows(1)
+	if !a.spread.Fence(t.Context()) {
+		t.Error("who has gone in order is waited for")
+	}
+	if newUnlinked(t).spread.Fence(t.Context()) {
+		t.Error("without a bus all has come")
+	}
+}
+
+// TestAFenceWithoutAnAnswerSaysSo as when a node is frozen.
+func TestAFenceWithoutAnAnswerSaysSo(t *testing.T) {
+	nodes := newNodes(t, 2)
+	h := nodes[0].spread.hearing
+	h.mu.Lock()
+	h.source("frozen", time.Now())
+	h.mu.Unlock()
+	if nodes[0].spread.Fence(t.Context()) {
+		t.Error("all has come of a node that has not answered")
+	}
+}

@@ -56,6 +56,21 @@ func (m *Member) Settle(ctx context.Context) {
 	}
 }
 
+// Await has the broadcasts of a topic kept for a client with a client_id that is to join
+// it, and waits until those of other nodes come, but not for long. It returns the number
+// after which all are kept, 0 if there is no room for the topic.
+func (s *Topics) Await(ctx context.Context, key protocol.Topic) (heard uint64) {
+	heard = s.past.await(key, time.Now())
+	if others := s.config.Nodes; others != nil && heard > 0 {
+		nodes.Settle(ctx, others.Settled(key))
+	}
+	return heard
+}
+
+// Quiet reports whether nothing was broadcast to a topic after a number, on any node as
+// far as it has come.
+func (s *Topics) Quiet(key protocol.Topic, heard uint64) bool { return s.past.quiet(key, heard) }
+
 // Fits says why a broadcast of some size in bytes cannot be sent, nil if it can.
 func (s *Topics) Fits(b protocol.Broadcast) error {
 	if s.config.Nodes == nil {

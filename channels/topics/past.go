@@ -188,6 +188,23 @@ func (p *Past) arrive(key protocol.Topic, heard uint64, now time.Time) (of *topi
 	return of, missed, p.number, heard < lost
 }
 
+// await is arrive and leave of a client that is to come soon.
+func (p *Past) await(key protocol.Topic, now time.Time) (newest uint64) {
+	of, _, newest, _ := p.arrive(key, 0, now)
+	if of == nil {
+		return 0
+	}
+	p.leave(of, now)
+	return newest
+}
+
+// quiet reports whether nothing was broadcast to a topic after a number.
+func (p *Past) quiet(key protocol.Topic, heard uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return heard > 0 && p.newest.of(key) <= heard
+}
+
 // leave counts out a member that arrive has counted in.
 func (p *Past) leave(of *topicPast, now time.Time) {
 	p.mu.Lock()

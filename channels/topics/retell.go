@@ -19,7 +19,7 @@ func (t *topic) retell(m *Member) {
 	}
 	past, missed, newest, gap := t.past.arrive(t.key, r.Heard, time.Now())
 	m.past, m.heardAtJoin = past, newest
-	if gap && !r.Told {
+	if (gap || r.Misses) && !r.Told {
 		m.tellMissed(r.Position)
 	}
 	for i := range missed {

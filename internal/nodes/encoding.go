@@ -16,6 +16,12 @@ func Hash(name string, private bool) [sha256.Size]byte {
 	return sha256.Sum256(append(text, name...))
 }
 
+// Digest names a topic in summaries, where another of the same digest does no harm.
+func Digest(name string, private bool) uint64 {
+	sum := Hash(name, private)
+	return binary.BigEndian.Uint64(sum[:])
+}
+
 // NewerError is that of a message which a newer version has written.
 type NewerError struct {
 	Does         string // what the node does, as "sends broadcasts"
