@@ -113,9 +113,11 @@ type Database struct {
 	Bus spread.Bus
 	// PresenceBus leads to them too, for who is present there; nil without one.
 	PresenceBus nodes.Bus
-	// SharedClients says that clients have other servers of the same log to go to: one with
-	// a client_id that is not known here may be one of theirs, and is told to resync.
-	SharedClients bool
+	// ClientsBus leads to them too, for what clients have received that move between nodes;
+	// nil without one.
+	ClientsBus nodes.Bus
+	// Nodes is how many there are, this one among them.
+	Nodes func() int
 	// SlotIsTaken reports whether another server has the slot by now; nil means that
 	// none has.
 	SlotIsTaken func(ctx context.Context) bool

@@ -12,6 +12,7 @@ import (
 	"walcast/auth"
 	"walcast/channels/fanout"
 	"walcast/channels/live"
+	"walcast/channels/moving"
 	"walcast/channels/resume"
 	"walcast/channels/spread"
 	"walcast/channels/topics"
@@ -34,12 +35,18 @@ type Hub struct {
 	logger  *slog.Logger
 	metrics *metrics
 	fanout  *fanout.Fanout
-	clients *resume.Clients
 	roster  *roster
 	heavy   *heavy.Work
+	comers
 	broadcasts
 	presences
 	tasks
+}
+
+// comers are clients with a client_id, and the other nodes that they may come from.
+type comers struct {
+	clients *resume.Clients
+	moving  *moving.Exchange // nil without a cluster
 }
 
 // broadcasts are the topics, and the other nodes that have members of them.
@@ -76,7 +83,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, c.Bus, logger, reg)
 	h.presences = newPresences(c, logger, reg)
-	h.clients = resume.NewClients(resume.Config{StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, Shared: c.SharedClients, RightAge: h.readers.age}, log.Reason, reg, h.topics.Past())
+	h.comers = newComers(c, h.readers.age, log.Reason, h.broadcasts, logger, reg)
 	keys := live.NewKeys(c.ViewKeys)
 	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
 	h.arming.checker.LimitSnapshots(c.SnapshotRows)
@@ -104,6 +111,34 @@ func (b broadcasts) run(ctx context.Context) error {
 	}
 	return b.spread.Run(ctx, b.topics)
 }
+
+// newComers are those of this node alone without a bus.
+func newComers(c Config, rightAge func() time.Duration, reason func() string, b broadcasts, logger *slog.Logger, reg prometheus.Registerer) (all comers) {
+	all.clients = resume.NewClients(resume.Config{
+		StateFile: c.StateFile, Limit: rememberedTopics, Memory: rememberedFor, Shared: c.ClientsBus != nil, RightAge: rightAge, Quiet: b.topics.Quiet,
+	}, reason, reg, b.topics.Past())
+	if c.ClientsBus != nil {
+		all.moving = moving.New(moving.Config{Bus: c.ClientsBus, Clients: all.clients, Broadcasts: heardOf{b}, Nodes: c.Nodes, Keep: rememberedFor}, logger, reg)
+	}
+	return all
+}
+
+// run tells other nodes of clients, if there are some.
+func (all comers) run(ctx context.Context) error {
+	if all.moving == nil {
+		return nil
+	}
+	return all.moving.Run(ctx)
+}
+
+// heardOf implements moving.Broadcasts.
+type heardOf struct{ broadcasts }
+
+func (h heardOf) Fence(ctx context.Context) bool { return h.spread.Fence(ctx) }
+
+func (h heardOf) Silent(topic uint64, since time.Time) bool { return h.spread.Silent(topic, since) }
+
+func (h heardOf) Quiet(t protocol.Topic, heard uint64) bool { return h.topics.Quiet(t, heard) }
 
 // newPresences are those of this node alone without a bus.
 func newPresences(c Config, logger *slog.Logger, reg prometheus.Registerer) (p presences) {
@@ -173,7 +208,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	defer h.save(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	h.tasks.start(ctx, g)
-	for _, run := range []func(context.Context) error{h.fanout.Run, h.forget, h.broadcasts.run, h.presences.run} {
+	for _, run := range []func(context.Context) error{h.fanout.Run, h.forget, h.broadcasts.run, h.presences.run, h.comers.run} {
 		g.Go(func() error { return run(ctx) })
 	}
 	return g.Wait()

@@ -159,7 +159,7 @@ func (j *joining) register(ctx context.Context) error {
 		return protocol.Unserve(*j.refused)
 	}
 	topic := protocol.Topic{Name: ch.address.Topic, Private: j.asked.Private}
-	known := j.recall()
+	known := j.recall(ctx, topic)
 	ch.member = h.topics.Join(topic, topics.MemberConfig{
 		Address: ch.address, Outbox: ch.out, Client: client,
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),

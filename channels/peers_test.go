@@ -23,7 +23,7 @@ func TestClientsAreAnnouncedInBatchesAgainAfterAFailureAndAtTheEnd(t *testing.T)
 		p := Peers{clients, slog.New(slog.DiscardHandler)}
 		come := func(from, to int) {
 			for i := from; i < to; i++ {
-				clients.Take(resume.Key{Client: fmt.Sprint(i)}, resume.Fingerprint{}, now())
+				clients.Take(resume.Key{Client: fmt.Sprint(i)}, resume.Fingerprint{}, resume.Found{}, now())
 			}
 		}
 		pass := func(d time.Duration) { <-time.After(d) }

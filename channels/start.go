@@ -1,20 +1,22 @@
 package channels
 
 import (
+	"context"
 	"slices"
 
 	"walcast/channels/fanout"
 	"walcast/channels/resume"
 	"walcast/channels/topics"
 	"walcast/diagnose"
+	"walcast/protocol"
 	"walcast/replication/changelog"
 	"walcast/replication/wal"
 )
 
 // recall looks up what the client has received of the topic, if it has a
-// client_id.
-func (j *joining) recall() (known resume.Known) {
-	client := j.session.identity.ClientID
+// client_id. Other nodes are asked for one that is not known here.
+func (j *joining) recall(ctx context.Context, topic protocol.Topic) (known resume.Known) {
+	h, client := j.session.hub, j.session.identity.ClientID
 	if client == "" {
 		return known
 	}
@@ -22,7 +24,13 @@ func (j *joining) recall() (known resume.Known) {
 		Client: client, Topic: j.channel.address.Topic, Private: j.asked.Private,
 		Role: j.claims.Role, Sub: j.claims.Subject,
 	}
-	j.channel.bookmark, known = j.session.hub.clients.Take(key, resume.FingerprintOf(j.asked.Bindings), now())
+	var found resume.Found
+	if h.moving != nil && !h.clients.Knows(key) {
+		heard := h.topics.Await(ctx, topic) // before others are asked, so that nothing falls between
+		found = h.moving.Find(ctx, key.ID())
+		found.Heard = heard
+	}
+	j.channel.bookmark, known = h.clients.Take(key, resume.FingerprintOf(j.asked.Bindings), found, now())
 	return known
 }
 
@@ -34,7 +42,10 @@ func (j *joining) returning(known resume.Known) *topics.Returning {
 	}
 	misses := known.Memory == resume.Remembered && len(j.bindings) > 0 &&
 		known.Proven.Position.Compare(j.session.hub.log.Oldest()) < 0
-	return &topics.Returning{Heard: known.Heard, Position: known.Proven.Position, Told: misses}
+	return &topics.Returning{
+		Heard: known.Heard, Position: known.Proven.Position, Told: misses,
+		Misses: known.Moved && known.Heard == 0 && known.Memory != resume.Forgotten,
+	}
 }
 
 // start says where the bindings begin: at the positions that the client names,

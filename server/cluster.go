@@ -92,8 +92,7 @@ func (p *project) askClusterName(ctx context.Context) (string, error) {
 	return system + "-" + strconv.FormatUint(h.Sum64(), 36), nil
 }
 
-// joinCluster makes this node one of a cluster, if the settings say so. What nodes do not
-// share yet is logged, so that nobody takes them for more than they are.
+// joinCluster makes this node one of a cluster, if the settings say so.
 func (p *project) joinCluster(to *Config) {
 	c := to.Cluster
 	if !c.Enabled() {
@@ -101,9 +100,12 @@ func (p *project) joinCluster(to *Config) {
 	}
 	p.bus = cluster.New(c, to.Replication.Slot, p.self, func(question []byte) []byte { return p.reader.AnswerNode(question) }, p.logger, p.registry)
 	to.Replication.Relay, to.Replication.RelayBytes, to.Replication.ReadyLag = relay{p.bus}, to.Log.Bytes, c.ReadyLag
-	to.Channels.Bus, to.Channels.PresenceBus = p.bus.Feed(broadcastsPending), p.bus.Feed(presencePending)
-	p.logger.Warn("nodes of a cluster do not share everything yet, see docs/cluster.md", "not_shared", notShared)
+	to.Channels.Bus, to.Channels.PresenceBus, to.Channels.ClientsBus = p.bus.Feed(broadcastsPending), p.bus.Feed(presencePending), p.bus.Feed(clientsPending)
+	to.Channels.Nodes = func() int { return len(p.bus.Nodes()) }
 }
+
+// clientsPending is how many bytes may wait here of what other nodes tell of clients.
+const clientsPending = 64 << 20
 
 // broadcastsPending is how many bytes of broadcasts of other nodes may wait here.
 const broadcastsPending = 64 << 20
@@ -153,6 +155,3 @@ func (r relay) Subscribe(ctx context.Context) (replication.Subscription, error) 
 func (r relay) Ask(ctx context.Context, question []byte, accept func(answer []byte) bool) (complete bool) {
 	return r.Bus.Ask(ctx, string(replication.RoleReader), question, accept)
 }
-
-// notShared is what clients of one node do not get from those of another.
-const notShared = "what clients with a client_id have received"

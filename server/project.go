@@ -82,7 +82,7 @@ func newProject(ctx context.Context, c Config, address string, tell func(replica
 		return nil, err
 	}
 	c.Channels.Flush = p.reader.Flush
-	if c.Channels.SharedClients = p.bus != nil; !c.Channels.SharedClients {
+	if p.bus == nil {
 		c.Channels.SlotIsTaken = p.reader.SlotIsTaken // in a cluster each node has clients of its own
 	}
 	c.Auth.Logger = logger

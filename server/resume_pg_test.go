@@ -17,7 +17,7 @@ import (
 // nomad is a client that knows nothing of resuming: it has a client_id, answers
 // pings, and comes back when its connection is gone.
 type nomad struct {
-	url    string
+	url    func() string // where it connects to next
 	joined chan struct{} // closed when its first join was answered
 
 	mu      sync.Mutex
@@ -27,6 +27,15 @@ type nomad struct {
 	cuts    int
 	owed    bool // everything, since joined
 	done    bool
+}
+
+// newNomad is a client that connects to any of some servers each time.
+func newNomad(t *testing.T, client string, servers ...*running) *nomad {
+	key := token(t)
+	return &nomad{joined: make(chan struct{}), url: func() string {
+		s := servers[rand.IntN(len(servers))]
+		return fmt.Sprintf("ws://%s/realtime/v1/websocket?vsn=2.0.0&apikey=%s&client_id=%s", s.Addr(), key, client)
+	}}
 }
 
 // live connects, joins and reads until the nomad is told to stop.
@@ -39,7 +48,7 @@ func (n *nomad) live() {
 			n.mu.Unlock()
 			return conn, err
 		}}
-		conn, _, err := dialer.Dial(n.url, nil)
+		conn, _, err := dialer.Dial(n.url(), nil)
 		if err != nil {
 			continue
 		}
@@ -145,7 +154,7 @@ func TestClientsThatAreCutAtRandomMissNothing(t *testing.T) {
 	}
 	t.Cleanup(stop)
 	for i := range 4 {
-		n := &nomad{joined: make(chan struct{}), url: fmt.Sprintf("ws://%s/realtime/v1/websocket?vsn=2.0.0&apikey=%s&client_id=nomad-%d", s.Addr(), token(t), i)}
+		n := newNomad(t, fmt.Sprint("nomad-", i), s)
 		nomads = append(nomads, n)
 		living.Go(n.live)
 	}

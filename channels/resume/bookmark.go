@@ -30,21 +30,28 @@ func (b *Bookmark) Client() string {
 // change. A zero standing means that this is not known yet: if the client comes
 // back before it has proven anything, it is told to resync.
 func (b *Bookmark) Start(at changelog.Standing) {
-	b.update(func(_ *records, r *record) { r.start(at) })
+	b.update(func(s *records, r *record) {
+		r.start(at)
+		s.change(r)
+	})
 }
 
 // Listen notes after which number the channel of a new client gets every
 // broadcast.
 func (b *Bookmark) Listen(number uint64) {
-	b.update(func(_ *records, r *record) { r.listen(number) })
+	b.update(func(s *records, r *record) {
+		r.listen(number)
+		s.change(r)
+	})
 }
 
 // prove notes what the client has received, as the pong to a ping of an era
 // proves it.
 func (b *Bookmark) prove(era uint64, at changelog.Standing, heard uint64) {
-	b.update(func(_ *records, r *record) {
+	b.update(func(s *records, r *record) {
 		if era == b.era {
 			r.prove(at, heard)
+			s.change(r)
 		}
 	})
 }
@@ -76,26 +83,31 @@ func (b *Bookmark) Rename(role, sub string) {
 // Allowed notes when the client was known to have the right to read the topic.
 // The channel may have ended by then.
 func (b *Bookmark) Allowed(at time.Time) {
-	b.keep(func(_ *records, r *record) { r.right.allowed = at })
+	b.keep(func(s *records, r *record) {
+		r.right.allowed = at
+		s.change(r)
+	})
 }
 
 // Bar notes that the client may not read broadcasts, be its channel there or
 // not. If it comes back while it is barred it is told to resync, as what was
 // sent meanwhile was not for it.
 func (b *Bookmark) Bar() {
-	b.keep(func(_ *records, r *record) {
+	b.keep(func(s *records, r *record) {
 		r.right.barred = true
 		b.era++
+		s.change(r)
 	})
 }
 
 // Admit ends Bar. The client goes on from here; what it has received before
 // counts for nothing, as it lacks what was sent meanwhile.
 func (b *Bookmark) Admit() {
-	b.keep(func(_ *records, r *record) {
+	b.keep(func(s *records, r *record) {
 		r.right.barred = false
 		r.forget(true)
 		b.era++
+		s.change(r)
 	})
 }
 

@@ -14,7 +14,7 @@ func newClients(sections ...Section) *Clients {
 // known checks what a client that joins is known to have, and returns its bookmark.
 func known(t *testing.T, c *Clients, key Key, want Known) *Bookmark {
 	t.Helper()
-	b, got := c.Take(key, Fingerprint{}, noon)
+	b, got := c.Take(key, Fingerprint{}, Found{}, noon)
 	if got != want {
 		t.Errorf("client %q of %q is known as %+v; want %+v", key.Client, key.Sub, got, want)
 	}
@@ -27,15 +27,15 @@ func TestAClientHasWhatItHasProven(t *testing.T) {
 	b.Start(at(1))
 	b.Listen(5)
 	b.Leave(noon)
-	b = known(t, c, of("a"), Known{Remembered, at(1), 5})
+	b = known(t, c, of("a"), Known{Memory: Remembered, Proven: at(1), Heard: 5})
 	b.Start(at(2)) // it is not new
 	b.Listen(6)
 	b.prove(0, at(3), 0)
 	b.Leave(noon)
-	b = known(t, c, of("a"), Known{Remembered, at(3), 5})
+	b = known(t, c, of("a"), Known{Memory: Remembered, Proven: at(3), Heard: 5})
 	b.prove(0, at(4), 7)
 	b.Leave(noon)
-	known(t, c, of("a"), Known{Remembered, at(4), 7})
+	known(t, c, of("a"), Known{Memory: Remembered, Proven: at(4), Heard: 7})
 }
 
 func TestAClientIsToldToResyncUntilItConfirms(t *testing.T) {
@@ -52,7 +52,7 @@ func TestAClientIsToldToResyncUntilItConfirms(t *testing.T) {
 	b = known(t, c, of("a"), Known{Memory: Forgotten})
 	b.prove(0, at(3), 6)
 	b.Leave(noon)
-	known(t, c, of("a"), Known{Remembered, at(3), 6})
+	known(t, c, of("a"), Known{Memory: Remembered, Proven: at(3), Heard: 6})
 }
 
 func TestOnlyTheNewestChannelIsTheClient(t *testing.T) {

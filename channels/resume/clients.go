@@ -34,7 +34,10 @@ func NewClients(c Config, reason func() string, reg prometheus.Registerer, secti
 		records: newRecords(c.Limit, memoryBytes, c.Memory),
 	}
 	clients.sections = append([]Section{elsewhereSection{clients}}, sections...)
-	clients.records.shared = c.Shared
+	if c.Shared {
+		clients.records.nodes = newSharing(c.Memory)
+		clients.sections = append([]Section{copiesSection{clients}}, clients.sections...)
+	}
 	if c.RightAge != nil {
 		clients.records.rightAge = c.RightAge
 	}
@@ -108,19 +111,27 @@ func (c *Clients) AnnounceAll() {
 
 // Take gives a channel that joins the bookmark of its client, and says what the
 // client has received. If the client has another channel on the topic, that
-// one's bookmark has no effect from now on.
-func (c *Clients) Take(k Key, bindings Fingerprint, now time.Time) (*Bookmark, Known) {
+// one's bookmark has no effect from now on. found is what other nodes know of a client
+// that is not known here.
+func (c *Clients) Take(k Key, bindings Fingerprint, found Found, now time.Time) (*Bookmark, Known) {
 	c.begin(now)
 	b := &Bookmark{clients: c, client: k.Client}
 	slotIsNew := c.slotIsNew()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.firstRun && slotIsNew {
-		c.firstRun, c.records.unsureUntil = false, time.Time{}
-	}
-	r, memory := c.records.take(k, bindings, b, now)
+	c.trustNewSlot(slotIsNew)
+	r, memory, moved := c.records.take(k, bindings, b, found, now)
 	b.record = r
-	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard}
+	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard, Moved: moved}
+}
+
+// trustNewSlot has nobody be taken for known who cannot be, as the slot is new.
+func (c *Clients) trustNewSlot(isNew bool) {
+	if !c.firstRun || !isNew {
+		return
+	}
+	c.firstRun, c.records.unsureUntil = false, time.Time{}
+	c.records.nodes.vouch()
 }
 
 // slotIsNew reports whether this run has made the slot. Before there was a slot

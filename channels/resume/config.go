@@ -1,6 +1,10 @@
 package resume
 
-import "time"
+import (
+	"time"
+
+	"walcast/protocol"
+)
 
 // Config of Clients.
 type Config struct {
@@ -16,6 +20,9 @@ type Config struct {
 	// Shared says that other servers have clients which may come here. One that is not
 	// known is told to resync, also if nobody has seen it before.
 	Shared bool
+	// Quiet reports whether nothing was broadcast to a topic after a number, as far as it
+	// has come. It is called while clients are locked. nil means that this is not known.
+	Quiet func(t protocol.Topic, heard uint64) bool
 	// RightAge is how long a client that is away is believed to have the right
 	// to a private topic, from the last call of Allowed on. A client that comes
 	// back later has to resync. nil means for ever.

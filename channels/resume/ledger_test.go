@@ -35,7 +35,7 @@ func TestAPongProvesWhatWasPushedBeforeItsPing(t *testing.T) {
 	l.Proven(ping)
 	a.bookmark.Leave(noon)
 	gone.bookmark.Leave(noon)
-	known(t, c, of("a"), Known{Remembered, at(5), 2})
+	known(t, c, of("a"), Known{Memory: Remembered, Proven: at(5), Heard: 2})
 	known(t, c, of("gone"), Known{})
 }
 

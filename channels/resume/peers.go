@@ -14,18 +14,24 @@ type peers struct {
 	elsewhere
 }
 
-// digest stands for a client's topic among servers. All of them must have the same
-// for one, whatever their version, so it has no seed of its own; and nobody is to
-// find another client's by trying names, which is easy with a hash that is made to
-// be fast.
-func (k Key) digest() uint64 {
+// ID names a client's topic among servers.
+type ID [16]byte
+
+// digest is the ID among servers that tell each other no more than who is known.
+func (id ID) digest() uint64 { return binary.BigEndian.Uint64(id[:]) }
+
+// ID is the name of the key. All servers must have the same for one, whatever their
+// version, so it has no seed of its own; and nobody is to find another client's by trying
+// names, which is easy with a hash that is made to be fast.
+func (k Key) ID() (id ID) {
 	h := sha256.New()
 	for _, part := range []string{k.Client, k.Topic, k.Role, k.Sub} {
 		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything
 		h.Write([]byte(part))
 	}
 	_ = binary.Write(h, binary.BigEndian, k.Private)
-	return binary.BigEndian.Uint64(h.Sum(nil))
+	copy(id[:], h.Sum(nil))
+	return id
 }
 
 const (

@@ -62,9 +62,9 @@ func TestAClientThatGoesBackAndForthIsToldWhereItWasNot(t *testing.T) {
 	tell(b, a, noon)
 	known(t, a.Clients, of("c"), Known{Memory: Remembered, Proven: at(2)}).Leave(noon) // a goes on where it was
 	tell(a, b, noon)
-	b.Take(of("c"), Fingerprint{1}, noon)
+	b.Take(of("c"), Fingerprint{1}, Found{}, noon)
 	tell(b, a, noon)
-	if _, got := a.Take(of("c"), Fingerprint{2}, noon); got.Memory != Forgotten {
+	if _, got := a.Take(of("c"), Fingerprint{2}, Found{}, noon); got.Memory != Forgotten {
 		t.Errorf("with other bindings, after it was elsewhere, the client is %v; want forgotten", got.Memory)
 	}
 }
@@ -168,7 +168,7 @@ func TestWhatWaitsWhileNothingCanBeWrittenIsBounded(t *testing.T) {
 	a, b := pair(t)
 	tell(a, b, noon)
 	for i := range 10 * announceLimit {
-		a.Take(of(fmt.Sprint(i)), Fingerprint{}, noon)
+		a.Take(of(fmt.Sprint(i)), Fingerprint{}, Found{}, noon)
 		a.records.clear() // as clients leave for good
 	}
 	if n := len(a.records.peers.waiting); n > 3*announceLimit {
@@ -181,7 +181,7 @@ func TestARestartKeepsWhichClientsAreElsewhere(t *testing.T) {
 	a := start(t, path, changelog.CodeSlotMissing)
 	digests := make([]uint64, 0, 2500)
 	for i := range cap(digests) {
-		digests = append(digests, of(fmt.Sprint(i)).digest())
+		digests = append(digests, of(fmt.Sprint(i)).ID().digest())
 	}
 	a.Elsewhere(digests, noon)
 	later := noon.Add(time.Hour)
@@ -209,7 +209,7 @@ func TestAllVersionsHaveTheSameDigests(t *testing.T) {
 	}
 	var got []uint64
 	for _, k := range keys {
-		got = append(got, k.digest())
+		got = append(got, k.ID().digest())
 	}
 	want := []uint64{0xddbfad8c141be658, 0x2ac91c72ae63158e, 0x4b8d34c45b2c39f8}
 	if !slices.Equal(got, want) {

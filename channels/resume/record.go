@@ -45,16 +45,18 @@ type Known struct {
 	Memory Memory
 	Proven changelog.Standing // it has every change up to here; zero if unknown
 	Heard  uint64             // and every broadcast up to this number; 0 if unknown
+	Moved  bool               // another node has told what the client has received there
 }
 
 // record is what is remembered of one client's topic.
 type record struct {
 	Key
-	digest   uint64 // of Key
+	id       ID // of Key
 	bindings Fingerprint
 	receipt
 	resync   bool // the client was told to resync, or is to be, and has proven nothing since
 	restored bool // from an earlier run, and not used since
+	untold   bool // in records.untold
 
 	owner   *Bookmark     // of the client's newest channel; nil while the client is away
 	holder  *Bookmark     // the owner, or the last one while the client is away; nil after a restart

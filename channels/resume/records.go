@@ -18,19 +18,19 @@ type records struct {
 	// to a private topic; 0 is for ever.
 	rightAge func() time.Duration
 
-	byKey map[Key]*record
+	known map[ID]*record
 	away  *list.List // of *record, those longest away first
 	bytes int        // that those away take
 	// unsureUntil is until when a client without a record may have been here
 	// before: records were lost that would have been kept until then.
 	unsureUntil time.Time
-	shared      bool // see Config
 	peers       peers
+	nodes       *sharing // what the nodes of a cluster tell each other; nil without one
 }
 
 func newRecords(limit, maxBytes int, keep time.Duration) *records {
 	return &records{
-		limit: limit, maxBytes: maxBytes, keep: keep, byKey: map[Key]*record{}, away: list.New(),
+		limit: limit, maxBytes: maxBytes, keep: keep, known: map[ID]*record{}, away: list.New(),
 		rightAge: func() time.Duration { return 0 },
 		peers: peers{
 			announcing: announcing{there: map[string]time.Time{}, all: true, news: make(chan struct{}, 1)},
@@ -40,35 +40,47 @@ func newRecords(limit, maxBytes int, keep time.Duration) *records {
 }
 
 // take gives the client's record to a bookmark. If another bookmark has the
-// record it loses it: only the client's newest channel counts.
-func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, now time.Time) (*record, Memory) {
+// record it loses it: only the client's newest channel counts. found is what other nodes
+// know of one that is not known here.
+func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Found, now time.Time) (_ *record, _ Memory, moves bool) {
 	s.expire(now)
-	r := s.byKey[key]
+	id := key.ID()
+	r := s.known[id]
 	known := r != nil
 	if !known {
-		r = &record{Key: key.clone(), digest: key.digest()}
-		s.byKey[r.Key] = r
+		r = &record{Key: key.clone(), id: id}
+		s.known[id] = r
 	}
-	moved := s.peers.elsewhere.take(r.digest)
+	moved := s.peers.elsewhere.take(id.digest())
 	if !known || moved {
-		s.peers.announce(r.digest, len(s.byKey))
+		s.peers.announce(id.digest(), len(s.known))
 	}
 	s.recall(r)
+	isOld := r.restored
+	if t := found.Told; t != nil && (!known || r.restored && t.Proven.Position.Compare(r.proven.Position) >= 0) {
+		r.adopt(t, now)
+		if found.Quiet {
+			r.heard = found.Heard
+		}
+		known, isOld, moves = true, !t.Own, true
+		moved = moved || isOld // what the client has had since it was told is not known
+	}
 	changed := r.bindings != bindings
-	isUnsure := s.shared || now.Before(s.unsureUntil)
-	lost := (!known || changed && r.restored) && isUnsure || (!known || changed) && moved
+	isUnsure := s.nodes.isUnsure(now) || s.nodes != nil && !found.Certain || now.Before(s.unsureUntil)
+	lost := (!known || changed && isOld) && isUnsure || (!known || changed) && moved
 	doubtful := r.Private && r.right.isDoubtful(now, s.rightAge())
 	r.owner, r.holder, r.bindings, r.restored, r.confirmed = owner, owner, bindings, false, false
 	r.right = right{allowed: now}
+	s.change(r)
 	switch {
 	case known && !changed && (r.resync || doubtful), lost:
 		r.forget(true)
-		return r, Forgotten
+		return r, Forgotten, moves
 	case known && !changed && (r.proven != (changelog.Standing{}) || r.heard > 0):
-		return r, Remembered
+		return r, Remembered, moves
 	}
 	r.forget(false)
-	return r, Fresh
+	return r, Fresh, moves
 }
 
 // release keeps the record of a client that has gone.
@@ -90,7 +102,8 @@ func (s *records) discard(r *record) {
 func (s *records) forget(r *record) {
 	s.recall(r)
 	r.owner, r.holder = nil, nil
-	delete(s.byKey, r.Key)
+	delete(s.known, r.id)
+	s.nodes.gone(r)
 }
 
 // rename gives the record to another subject of the same client.
@@ -98,41 +111,45 @@ func (s *records) rename(r *record, role, sub string) {
 	if r.Role == role && r.Sub == sub {
 		return
 	}
-	delete(s.byKey, r.Key)
+	delete(s.known, r.id)
+	s.nodes.gone(r)
 	r.Role, r.Sub = role, sub
-	if old := s.byKey[r.Key]; old != nil {
+	r.id = r.Key.ID()
+	if old := s.known[r.id]; old != nil {
 		s.recall(old)
 		old.owner, old.holder = nil, nil
 	}
-	s.byKey[r.Key] = r
-	r.digest = r.Key.digest()
-	s.peers.announce(r.digest, len(s.byKey))
+	s.known[r.id] = r
+	s.change(r)
+	s.peers.announce(r.id.digest(), len(s.known))
 }
+
+// change notes that other nodes are to be told of a record.
+func (s *records) change(r *record) { s.nodes.change(r) }
 
 // digests are those of all clients that are known.
 func (s *records) digests() []uint64 {
-	digests := make([]uint64, 0, len(s.byKey))
-	for _, r := range s.byKey {
-		digests = append(digests, r.digest)
+	digests := make([]uint64, 0, len(s.known))
+	for id := range s.known {
+		digests = append(digests, id.digest())
 	}
 	return digests
 }
 
 // restore takes in a record of an earlier run, unless there is one already.
 func (s *records) restore(r *record) {
-	if s.byKey[r.Key] == nil {
-		r.digest = r.Key.digest()
-		s.byKey[r.Key] = r
+	if r.id = r.Key.ID(); s.known[r.id] == nil {
+		s.known[r.id] = r
 		s.store(r, r.left)
 	}
 }
 
 // clear forgets all clients, those that are here too.
 func (s *records) clear() {
-	for _, r := range s.byKey {
+	for _, r := range s.known {
 		r.owner, r.holder, r.element = nil, nil, nil
 	}
-	clear(s.byKey)
+	clear(s.known)
 	s.away.Init()
 	s.bytes = 0
 }
@@ -155,7 +172,7 @@ func (s *records) recall(r *record) {
 
 // storeAll stores the records of all channels that have not ended yet.
 func (s *records) storeAll(now time.Time) {
-	for _, r := range s.byKey {
+	for _, r := range s.known {
 		if r.owner != nil {
 			s.store(r, now)
 		}

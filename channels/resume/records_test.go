@@ -20,7 +20,7 @@ func of(client string) Key { return Key{Client: client, Topic: "realtime:room"} 
 
 // visited is a client that came, proved that it has everything up to lsn, and left.
 func visited(s *records, client string, lsn wal.LSN, now time.Time) {
-	r, _ := s.take(of(client), Fingerprint{}, &Bookmark{}, now)
+	r, _, _ := s.take(of(client), Fingerprint{}, &Bookmark{}, Found{}, now)
 	r.start(at(1))
 	r.prove(at(lsn), 0)
 	s.release(r, now)
@@ -41,7 +41,7 @@ func TestRecordsAreBoundedAndWhatIsDroppedIsNotTakenForNew(t *testing.T) {
 			visited(s, client, 10, noon.Add(time.Duration(i)*time.Second))
 		}
 		for i, client := range []string{"a", "b", "c", "d"} {
-			if _, got := s.take(of(client), Fingerprint{}, &Bookmark{}, noon.Add(time.Minute)); got != test.want[i] {
+			if _, got, _ := s.take(of(client), Fingerprint{}, &Bookmark{}, Found{}, noon.Add(time.Minute)); got != test.want[i] {
 				t.Errorf("%s: client %s is %v; want %v", test.name, client, got, test.want[i])
 			}
 		}
@@ -54,11 +54,11 @@ func TestRecordsAreBoundedAndWhatIsDroppedIsNotTakenForNew(t *testing.T) {
 func TestRecordsExpire(t *testing.T) {
 	s := newRecords(10, 1<<20, time.Hour)
 	visited(s, "a", 10, noon)
-	if _, got := s.take(of("a"), Fingerprint{}, &Bookmark{}, noon.Add(time.Hour+time.Second)); got != Fresh {
+	if _, got, _ := s.take(of("a"), Fingerprint{}, &Bookmark{}, Found{}, noon.Add(time.Hour+time.Second)); got != Fresh {
 		t.Errorf("after its time the client is %v; want fresh", got)
 	}
-	if len(s.byKey) != 1 {
-		t.Errorf("%d records are left; want that of the client alone", len(s.byKey))
+	if len(s.known) != 1 {
+		t.Errorf("%d records are left; want that of the client alone", len(s.known))
 	}
 }
 
@@ -67,7 +67,7 @@ func TestLostRecordsMatterForAsLongAsTheyWouldHaveBeenKept(t *testing.T) {
 	s.unsureUntil = noon
 	for i, want := range []Memory{Forgotten, Fresh} {
 		now := noon.Add(time.Duration(2*i-1) * time.Second)
-		if _, got := s.take(of(now.String()), Fingerprint{}, &Bookmark{}, now); got != want {
+		if _, got, _ := s.take(of(now.String()), Fingerprint{}, &Bookmark{}, Found{}, now); got != want {
 			t.Errorf("a client at %s is %v; want %v", now, got, want)
 		}
 	}
@@ -87,7 +87,7 @@ func TestWhatAnEarlierRunHasLeftHoldsForTheSameBindingsOnly(t *testing.T) {
 		s := newRecords(10, 1<<20, time.Hour)
 		s.restore(&record{Key: of("a"), bindings: Fingerprint{1}, receipt: receipt{proven: at(10)}, restored: true, left: noon})
 		s.unsureUntil = test.unsureUntil
-		if _, got := s.take(of("a"), test.bindings, &Bookmark{}, noon); got != test.want {
+		if _, got, _ := s.take(of("a"), test.bindings, &Bookmark{}, Found{}, noon); got != test.want {
 			t.Errorf("%s: %v; want %v", test.name, got, test.want)
 		}
 	}
@@ -99,7 +99,7 @@ func TestRecordsAreBoundedInBytesWhateverTheirKeys(t *testing.T) {
 	long := strings.Repeat("x", 30_000)
 	var here []*Bookmark
 	come := func(i int) *Bookmark {
-		b, _ := c.Take(Key{Client: long[:20_000+i], Topic: long, Role: long, Sub: long}, Fingerprint{}, noon)
+		b, _ := c.Take(Key{Client: long[:20_000+i], Topic: long, Role: long, Sub: long}, Fingerprint{}, Found{}, noon)
 		return b
 	}
 	for i := range 1000 { // 110 MB, were it kept

@@ -23,6 +23,9 @@ func (c *Clients) Restore(now time.Time, logger *slog.Logger) {
 // have come and gone since the file was written. The lock of files must be held.
 func (c *Clients) load(now time.Time, outdated bool, logger *slog.Logger) {
 	unsureUntil := now.Add(c.config.Memory)
+	if c.config.Shared {
+		unsureUntil = time.Time{} // others have been told, and vouch for that
+	}
 	if c.files.path == "" {
 		c.adopt(state{head: stateHead{UnsureUntil: unsureUntil}}, !outdated, now)
 		return
@@ -177,9 +180,7 @@ func (c *Clients) yield(logger *slog.Logger) {
 func (c *Clients) collect(now time.Time, slotIsNew bool) (stateHead, []savedRecord) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.firstRun && slotIsNew {
-		c.records.unsureUntil = time.Time{}
-	}
+	c.trustNewSlot(slotIsNew)
 	c.records.storeAll(now)
 	c.records.bound(now)
 	saved := make([]savedRecord, 0, c.records.away.Len())

@@ -112,7 +112,7 @@ func TestAStopKeepsWhatIsKnown(t *testing.T) {
 		r.stop()
 	}
 	r = start(t, path, "")
-	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, r.Clients, of("stays"), Known{Memory: Remembered, Proven: saved(3)})
 	known(t, r.Clients, of("new"), Known{})
 }
@@ -128,7 +128,7 @@ func TestAnEndWithoutAStopIsNoticed(t *testing.T) {
 	if len(r.notes.lines) > 0 {
 		t.Errorf("section has %q; want nothing that may be incomplete", r.notes.lines)
 	}
-	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, r.Clients, of("b"), Known{Memory: Forgotten})
 	r.stop()
 	r = start(t, path, "")
@@ -165,7 +165,7 @@ func TestADamagedFileIsReadAsFarAsItGoes(t *testing.T) {
 	}
 	f.Close()
 	r = start(t, path, "")
-	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, r.Clients, of("b"), Known{Memory: Forgotten})
 }
 
@@ -181,7 +181,7 @@ func TestTheStateOfTheFirstVersionIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := start(t, path, "")
-	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, r.Clients, of("b"), Known{Memory: Forgotten})
 	known(t, r.Clients, of("c"), Known{})
 	r.stop()
@@ -196,7 +196,7 @@ func TestARunThatTakesOverKnowsWhatTheOneBeforeSavedLast(t *testing.T) {
 	second := launch(t, path, "")
 	first.visit("a", Known{})
 	first.notes.lines = []string{"one"}
-	early, _ := second.Take(of("a"), Fingerprint{}, noon) // what it has is not known yet
+	early, _ := second.Take(of("a"), Fingerprint{}, Found{}, noon) // what it has is not known yet
 	early.Start(at(9))
 	first.stop()
 	second.open(true)
@@ -205,7 +205,7 @@ func TestARunThatTakesOverKnowsWhatTheOneBeforeSavedLast(t *testing.T) {
 	if want := []string{"one"}; !slices.Equal(second.notes.lines, want) || !second.notes.restored {
 		t.Errorf("section has %q, restored %t; want %q", second.notes.lines, second.notes.restored, want)
 	}
-	known(t, second.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, second.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, second.Clients, of("new"), Known{})
 	second.open(false)
 	second.stop()
@@ -220,7 +220,7 @@ func TestAStartThatFailsLeavesTheStateAsItWas(t *testing.T) {
 	launch(t, path, "")        // is killed
 	launch(t, path, "").stop() // gives up
 	r = start(t, path, "")
-	known(t, r.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, r.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, r.Clients, of("new"), Known{})
 }
 
@@ -258,7 +258,7 @@ func TestTwoRunsWithOneStateDoNotTakeEachOthersClientsForNew(t *testing.T) {
 			r.stop()
 		}
 		for _, client := range []string{"of the first", "of the second"} {
-			if _, is := start(t, path, "").Take(of(client), Fingerprint{}, noon); is.Memory == Fresh {
+			if _, is := start(t, path, "").Take(of(client), Fingerprint{}, Found{}, noon); is.Memory == Fresh {
 				t.Errorf("first stops first: %t: the client %s is taken for new", firstStops, client)
 			}
 		}
@@ -280,7 +280,7 @@ func TestARunThatStoodByKnowsWhatTheOneBeforeSaved(t *testing.T) {
 	if want := []string{"one"}; !slices.Equal(second.notes.lines, want) || !second.notes.restored {
 		t.Errorf("section has %q, restored %t; want %q", second.notes.lines, second.notes.restored, want)
 	}
-	known(t, second.Clients, of("a"), Known{Remembered, saved(2), 6})
+	known(t, second.Clients, of("a"), Known{Memory: Remembered, Proven: saved(2), Heard: 6})
 	known(t, second.Clients, of("new"), Known{})
 }
 
@@ -312,7 +312,7 @@ func TestARunThatStoodByTakesNobodyForNewIfTheOneBeforeLeftNothing(t *testing.T)
 		if len(second.notes.lines) > 0 {
 			t.Errorf("%s: section has %q; want nothing that may be incomplete", test.name, second.notes.lines)
 		}
-		if _, is := second.Take(of("a"), Fingerprint{}, later); is.Memory != Forgotten {
+		if _, is := second.Take(of("a"), Fingerprint{}, Found{}, later); is.Memory != Forgotten {
 			t.Errorf("%s: the client is %v; want it to be told to resync", test.name, is.Memory)
 		}
 		second.stop()

@@ -18,7 +18,7 @@ func TestWhatIsSentToWhoMayNotReadIsNotOwedLater(t *testing.T) {
 		do   func(*Bookmark)
 		want Known
 	}{
-		{"who may read all the time", func(b *Bookmark) { b.Leave(noon) }, Known{Remembered, at(1), 5}},
+		{"who may read all the time", func(b *Bookmark) { b.Leave(noon) }, Known{Memory: Remembered, Proven: at(1), Heard: 5}},
 		{"barred here", func(b *Bookmark) { b.Bar(); b.Leave(noon) }, Known{Memory: Forgotten}},
 		{"barred while away", func(b *Bookmark) { b.Leave(noon); b.Bar() }, Known{Memory: Forgotten}},
 		{"admitted again", func(b *Bookmark) { b.Bar(); b.Admit(); b.Leave(noon) }, Known{Memory: Forgotten}},
@@ -27,7 +27,7 @@ func TestWhatIsSentToWhoMayNotReadIsNotOwedLater(t *testing.T) {
 			b.Admit()
 			b.prove(b.present(), at(9), 9)
 			b.Leave(noon)
-		}, Known{Remembered, at(9), 9}},
+		}, Known{Memory: Remembered, Proven: at(9), Heard: 9}},
 		{"forgotten here", func(b *Bookmark) { b.Forget(); b.Leave(noon) }, Known{}},
 		{"forgotten while away", func(b *Bookmark) { b.Leave(noon); b.Forget() }, Known{}},
 	} {
@@ -70,11 +70,11 @@ func TestARightThatNobodyHasLookedAtForTooLongIsNoneToResumeBy(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			clients := NewClients(Config{Limit: 10, Memory: time.Hour, RightAge: func() time.Duration { return 5 * time.Second }}, func() string { return "" }, nil)
-			b, _ := clients.Take(c.key, Fingerprint{}, noon.Add(-time.Minute))
+			b, _ := clients.Take(c.key, Fingerprint{}, Found{}, noon.Add(-time.Minute))
 			b.Start(at(1))
 			b.Leave(noon.Add(-time.Minute))
 			c.do(b)
-			if _, got := clients.Take(c.key, Fingerprint{}, noon); got.Memory != c.want {
+			if _, got := clients.Take(c.key, Fingerprint{}, Found{}, noon); got.Memory != c.want {
 				t.Errorf("known as %v; want %v", got.Memory, c.want)
 			}
 		})

@@ -86,7 +86,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"Version": true, "LogLevel": true, "Cluster.NATSURL": true, "Cluster.NATSCredentialsFile": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.Relay": true, "Replication.RelayBytes": true, "Replication.ReadyLag": true, "Replication.Follows": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
-		"Channels.Locale": true, "Channels.SharedClients": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Channels.Bus": true, "Channels.PresenceBus": true,
+		"Channels.Locale": true, "Channels.ClientsBus": true, "Channels.Nodes": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Channels.Bus": true, "Channels.PresenceBus": true,
 		"Channels.PrivateLogicalMessages": true, "Channels.Feed": true, "Channels.Flush": true, "Channels.SlotIsTaken": true, "Channels.SnapshotPool": true, "Channels.Publications": true, "Policy.StateFile": true,
 	}
 	for name, same := range equalFields("", reflect.ValueOf(server.DefaultConfig()), reflect.ValueOf(got)) {

@@ -41,7 +41,8 @@ var may = map[string][]string{
 	"diagnose/explain": {
 		"diagnose", "policy", "filters", "protocol", "replication/catalog", "replication/wal",
 	},
-	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile"},
+	"channels/resume": {"protocol", "replication/changelog", "replication/wal", "internal/atomicfile", "internal/nodes"},
+	"channels/moving": {"channels/resume", "protocol", "internal/nodes"},
 	"channels/topics": {"protocol", "replication/wal", "internal/nodes"},
 	"channels/spread": {"channels/topics", "protocol", "internal/nodes"},
 	"channels/fanout": {
@@ -53,7 +54,7 @@ var may = map[string][]string{
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},
 	"channels": {
-		"channels/fanout", "channels/live", "channels/spread", "channels/topics", "channels/resume", "diagnose",
+		"channels/fanout", "channels/live", "channels/spread", "channels/topics", "channels/resume", "channels/moving", "diagnose",
 		"presence", "presence/exchange", "policy", "filters", "auth", "protocol", "internal/heavy", "internal/nodes",
 		"replication/catalog", "replication/changelog", "replication/wal",
 	},

@@ -242,3 +242,29 @@ func (c *follower) wasClosed(codes ...int) {
 		c.t.Errorf("%s was closed with %v; want %v", c.name(), c.closes, codes)
 	}
 }
+
+// hasAll wants all rows up to last in order, some of which may have come again, and only
+// these resyncs.
+func (c *follower) hasAll(last int, resyncs ...string) {
+	c.t.Helper()
+	c.has(last)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := 1
+	for _, id := range c.ids {
+		if id > next {
+			break
+		}
+		next = max(next, id+1)
+	}
+	if next <= last || !slices.Equal(c.resyncs, resyncs) {
+		c.t.Errorf("%s has rows %v, resyncs %q; want 1 to %d, and resyncs %q", c.name(), c.ids, c.resyncs, last, resyncs)
+	}
+}
+
+// forgive forgets what the client was told.
+func (c *follower) forgive() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.resyncs = nil
+}

@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"fmt"
 	"net/http"
 	"syscall"
 	"testing"
@@ -98,11 +99,53 @@ func moving(t *testing.T, binary string) {
 	client.moves(nodes[0])
 	f.write(7, 9)
 	client.hasOnce(9)
-	known := f.follow("c", nodes[0])
-	f.write(10, 10)
-	known.has(10)
-	known.moves(late)
-	until(t, "the client to be told that its state stays behind", func() bool { known.mu.Lock(); defer known.mu.Unlock(); return len(known.resyncs) > 0 })
+}
+
+// carried has clients with a client_id go from node to node, as they like, as their node is
+// stopped, and as it is killed. What they have received goes along.
+func carried(t *testing.T, binary string) {
+	f := newField(t, binary, devdb.Open(t))
+	_, nodes := f.cluster(3)
+	client, stays, dies := f.follow("c", nodes[1]), f.follow("s", nodes[2]), f.follow("d", nodes[3])
+	f.write(1, 3)
+	for _, c := range []*follower{client, stays, dies} {
+		c.has(3)
+		c.forgive() // nodes that are young tell everybody to resync
+	}
+	for _, n := range nodes {
+		f.awaitSure(n)
+	}
+	client.moves(nodes[0])
+	f.write(4, 6)
+	client.hasAll(6)
+	nodes[2].stop()
+	stays.moves(nodes[1])
+	f.write(7, 9)
+	stays.hasAll(9)
+	client.moves(nodes[1])
+	client.hasAll(9)
+	until(t, "the others to be told of the client", func() bool { return nodes[3].metric("walcast_channels_moving_told_total") > 0 })
+	told := nodes[3].metric("walcast_channels_moving_told_total")
+	nodes[3].signal(syscall.SIGKILL)
+	dies.moves(nodes[1])
+	f.write(10, 12)
+	dies.hasAll(12, "broadcasts_missed") // nobody knows what was broadcast last where it was
+	t.Logf("the node that was killed had told %v times what its clients had", told)
+	until(t, "the node to be missed", func() bool { return nodes[1].metric("walcast_channels_moving_nodes_missing") == 1 })
+	late := f.follow("new", nodes[1])
+	until(t, "a client that may have been on the node to be told", func() bool { late.mu.Lock(); defer late.mu.Unlock(); return len(late.resyncs) > 0 })
+}
+
+// awaitSure waits until a node takes clients for new that no other knows.
+func (f *field) awaitSure(n *node) {
+	f.t.Helper()
+	const found = `walcast_channels_moving_found_total{found="new"}`
+	attempt, before := 0, n.metric(found)
+	until(f.t, n.name+" to be sure who is new", func() bool {
+		attempt++
+		f.talk(fmt.Sprint(n.name, attempt), n).conn.Close()
+		return n.metric(found) > before
+	})
 }
 
 // altered has a table change while nodes follow, and one join after that.

@@ -36,6 +36,7 @@ func TestTakeover(t *testing.T) {
 		"the reader of a cluster is cut off":            readerCutOff,
 		"nodes use a NATS server that there is":         elsewhere,
 		"a client goes from node to node":               moving,
+		"clients take along what they have received":    carried,
 		"a table is altered while nodes follow":         altered,
 		"a standby that could not take over is no one":  misfit,
 		"clients of several nodes talk to each other":   talking,

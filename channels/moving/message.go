@@ -1,0 +1,90 @@
+package moving
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"walcast/channels/resume"
+	"walcast/internal/nodes"
+)
+
+// format is the version of messages. A node that meets a newer one is not ready.
+const format = 1
+
+// The kinds of messages.
+const (
+	kindQuestion  = 'q' // which clients have come to a node: who knows them?
+	kindAnswer    = 'a'
+	kindTelling   = 't' // what clients have received lately
+	kindAskAll    = 'w' // a node is to tell of all its clients
+	kindTellAll   = 'h' // a part of that
+	idSize        = 16
+	partSize      = 256 << 10 // of messages that are longer than one client, in bytes
+	flagUnsure    = 1
+	flagMore      = 2
+	flagBye       = 4
+	flagsOfAnyone = flagUnsure | flagMore | flagBye
+)
+
+// message is one between nodes.
+type message struct {
+	kind   byte
+	run    string // the process that has sent it
+	number uint64 // of a question and its answers; of a telling, and of the newest before all are told of
+	part   uint64 // of those that tell of all, from 0 on
+	unsure bool   // the node may have forgotten clients, or one is gone that may have known more
+	more   bool   // another answer follows, or another part
+	bye    bool   // it is the last telling
+	told   []*resume.Told
+	ids    []resume.ID // that are asked for; in an answer those that miss no broadcast
+}
+
+func (m *message) encode() []byte {
+	b := nodes.AppendBytes([]byte{format, m.kind}, m.run)
+	b = append(b, nodes.Bit(m.unsure, flagUnsure)|nodes.Bit(m.more, flagMore)|nodes.Bit(m.bye, flagBye))
+	b = binary.AppendUvarint(binary.AppendUvarint(b, m.number), m.part)
+	b = binary.AppendUvarint(b, uint64(len(m.told)))
+	for _, t := range m.told {
+		b = t.Append(b)
+	}
+	for _, id := range m.ids {
+		b = append(b, id[:]...)
+	}
+	return b
+}
+
+// decode reads a message. It keeps nothing of encoded.
+func decode(encoded []byte) (m message, err error) {
+	switch {
+	case len(encoded) > 0 && encoded[0] > format:
+		return m, nodes.NewerError{Does: "tells of clients", Format: encoded[0], Most: format}
+	case len(encoded) < 2 || encoded[0] != format:
+		return m, fmt.Errorf("read what a node tells of clients: %w", nodes.ErrCut)
+	}
+	r := nodes.Reader{Rest: encoded[2:]}
+	m.kind, m.run = encoded[1], string(r.Text())
+	flags := r.Flags(flagsOfAnyone)
+	m.unsure, m.more, m.bye = flags&flagUnsure != 0, flags&flagMore != 0, flags&flagBye != 0
+	m.number, m.part = r.Number(), r.Number()
+	for range r.Count(2 * idSize) {
+		if t := resume.ReadTold(&r); r.Err == nil {
+			m.told = append(m.told, &t)
+		}
+	}
+	for r.Err == nil && len(r.Rest) > 0 {
+		m.ids = append(m.ids, resume.ID(r.Take(idSize)))
+	}
+	switch m.kind {
+	case kindQuestion, kindAnswer, kindTelling, kindAskAll, kindTellAll:
+	default:
+		r.Fail(fmt.Errorf("unknown kind %q", m.kind))
+	}
+	if m.run == "" {
+		r.Fail(errors.New("it names no process"))
+	}
+	if r.Err != nil {
+		return message{}, fmt.Errorf("read what a node tells of clients: %w", r.Err)
+	}
+	return m, nil
+}

@@ -1,0 +1,128 @@
+package moving
+
+import (
+	"context"
+	"time"
+
+	"walcast/channels/resume"
+)
+
+// receive takes in what other nodes send, until ctx is done.
+func (e *Exchange) receive(ctx context.Context) {
+	e.Bus.Each(ctx, func(data []byte) error {
+		m, err := decode(data)
+		if err != nil {
+			return err
+		}
+		now := time.Now()
+		switch m.kind {
+		case kindQuestion:
+			e.answer(&m, now)
+		case kindAnswer:
+			e.answered(&m)
+		case kindTelling, kindTellAll:
+			e.learn(&m, now)
+		case kindAskAll:
+			e.tellAll(subjectOf(m.run))
+		}
+		return nil
+	})
+}
+
+// learn takes in what a node tells of clients.
+func (e *Exchange) learn(m *message, now time.Time) {
+	for _, t := range m.told {
+		e.Clients.Learn(t, now)
+	}
+	if e.hear(m, now) {
+		e.Clients.Vouch()
+	}
+}
+
+// hear notes that a node has told something. vouches says that it knows all clients that
+// there have been, and has told them.
+func (e *Exchange) hear(m *message, now time.Time) (vouches bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	of, isNew := e.sources.hear(m, now)
+	if of == nil {
+		return false
+	}
+	if isNew {
+		signal(e.wake) // it is asked for all
+	}
+	if m.kind == kindTelling {
+		e.sources.tells(of, m, now)
+	} else {
+		e.sources.tellsAll(of, m)
+	}
+	return of.hasAll && !of.unsure
+}
+
+func (e *Exchange) answered(m *message) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.questions.answer(m)
+}
+
+// giftsWaiting bounds the questions of which it is to be found out whether a client lacks
+// broadcasts. Of more it is said that it does.
+const giftsWaiting = 1000
+
+// gift is the rest of an answer: clients that this node had last.
+type gift struct {
+	run     string
+	number  uint64
+	clients []resume.Given
+}
+
+// answer says which clients are known that have come to another node. They are that one's
+// now.
+func (e *Exchange) answer(m *message, now time.Time) {
+	a := message{kind: kindAnswer, number: m.number, unsure: e.isUnsure(now)}
+	g := gift{run: m.run, number: m.number}
+	for _, id := range m.ids {
+		client := e.Clients.Give(id, now)
+		if client.Told == nil {
+			continue
+		}
+		a.told = append(a.told, client.Told)
+		if client.Quiet {
+			g.clients = append(g.clients, client)
+		}
+	}
+	if len(g.clients) > 0 {
+		select {
+		case e.gifts <- g:
+			a.more = true
+		default:
+		}
+	}
+	e.hand(subjectOf(m.run), &a)
+}
+
+// give says which of the clients that other nodes got lack no broadcast, until ctx is done.
+func (e *Exchange) give(ctx context.Context) {
+	for {
+		var waiting []gift
+		select {
+		case <-ctx.Done():
+			return
+		case g := <-e.gifts:
+			waiting = append(waiting, g)
+		}
+		for n := len(e.gifts); n > 0; n-- {
+			waiting = append(waiting, <-e.gifts)
+		}
+		hasAll := e.Broadcasts.Fence(ctx)
+		for _, g := range waiting {
+			a := message{kind: kindAnswer, number: g.number, unsure: e.isUnsure(time.Now())}
+			for _, client := range g.clients {
+				if hasAll && e.isQuiet(client) {
+					a.ids = append(a.ids, client.ID)
+				}
+			}
+			e.hand(subjectOf(g.run), &a)
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package resume
+
+import (
+	"time"
+
+	"walcast/internal/nodes"
+	"walcast/protocol"
+)
+
+// sharing is what the nodes of a cluster tell each other of their clients. It is not safe
+// for concurrent use; a nil one is that of a server without other nodes.
+type sharing struct {
+	copies
+	// isSure is set once somebody has vouched for what is known here. Until then, but for
+	// no longer than until unsureUntil, a client that no node knows may have been on one all
+	// the same: there may have been others before.
+	isSure      bool
+	keep        time.Duration
+	unsureUntil time.Time
+	untold      []*record // changed since other nodes were told
+	ended       []ID      // of records that are no more
+}
+
+func newSharing(keep time.Duration) *sharing {
+	return &sharing{copies: newCopies(copiesBytes, keep*3/2), keep: keep}
+}
+
+func (s *sharing) isUnsure(now time.Time) bool {
+	if s == nil || s.isSure {
+		return false
+	}
+	if s.unsureUntil.IsZero() {
+		s.unsureUntil = now.Add(s.keep)
+	}
+	return now.Before(s.unsureUntil)
+}
+
+func (s *sharing) vouch() {
+	if s != nil {
+		s.isSure = true
+	}
+}
+
+func (s *sharing) change(r *record) {
+	if s != nil && !r.untold {
+		r.untold = true
+		s.untold = append(s.untold, r)
+	}
+}
+
+func (s *sharing) gone(r *record) {
+	if s != nil {
+		s.ended = append(s.ended, r.id)
+	}
+}
+
+// told is what other nodes are told of a client that is known here.
+func (c *Clients) told(r *record, now time.Time) *Told {
+	t := &Told{
+		ID: r.id, Bindings: r.bindings, Topic: nodes.Digest(r.Topic, r.Private), Proven: r.proven,
+		Resync: r.resync || r.right.barred, Own: true,
+	}
+	if r.Private {
+		t.Age = now.Sub(r.right.allowed)
+	}
+	t.Quiet = r.heard > 0 && c.config.Quiet != nil && c.config.Quiet(r.topic(), r.heard)
+	return t
+}
+
+func (k Key) topic() protocol.Topic { return protocol.Topic{Name: k.Topic, Private: k.Private} }
+
+// adopt makes the record what a node has told.
+func (r *record) adopt(t *Told, now time.Time) {
+	r.bindings, r.resync, r.restored = t.Bindings, t.Resync, false
+	r.receipt, r.right = receipt{proven: t.Proven}, right{allowed: now.Add(-t.Age)}
+}
+
+// Knows reports whether a client is known by this run, so that no other node has to be
+// asked. What an earlier run has left may be older than what others know.
+func (c *Clients) Knows(k Key) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.records.known[k.ID()]
+	return r != nil && !r.restored
+}
+
+// Given is what a node knows of a client. Told is nil if nothing is.
+type Given struct {
+	*Told
+	At    time.Time      // when another node has told it; zero if it was here last
+	Place protocol.Topic // of one that was here last
+	Heard uint64         // and up to which number it has the broadcasts of that
+}
+
+// Copy is what this node has been told by others of a client.
+func (c *Clients) Copy(id ID, now time.Time) Given {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.copied(id, now)
+}
+
+func (c *Clients) copied(id ID, now time.Time) Given {
+	t, at := c.records.nodes.told(id, now)
+	return Given{Told: t, At: at}
+}
+
+// Give gives a client to another node that it has come to, and returns what is known of
+// it. What its channel here proves from now on counts for nothing.
+func (c *Clients) Give(id ID, now time.Time) (g Given) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.records.known[id]
+	if r == nil {
+		if g = c.copied(id, now); g.Told == nil {
+			c.learn(&Told{ID: id, Resync: true}, now)
+		}
+		return g
+	}
+	g = Given{Told: c.told(r, now), Place: r.topic(), Heard: r.heard}
+	g.Own = !r.restored
+	c.records.recall(r)
+	r.owner, r.holder = nil, nil
+	delete(c.records.known, id)
+	c.learn(g.Told, now)
+	return g
+}
+
+// Learn takes in what another node has told.
+func (c *Clients) Learn(t *Told, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.learn(t, now)
+}
+
+func (c *Clients) learn(t *Told, now time.Time) {
+	if c.records.nodes.add(t, now) {
+		c.records.unsureUntil = now.Add(c.config.Memory)
+	}
+}
+
+// Untold is what other nodes have not been told yet.
+func (c *Clients) Untold(now time.Time) (all []*Told) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.records.nodes
+	for _, id := range s.ended {
+		if c.records.known[id] == nil {
+			all = append(all, &Told{ID: id, Gone: true})
+		}
+	}
+	for _, r := range s.untold {
+		if r.untold = false; c.records.known[r.id] == r {
+			all = append(all, c.told(r, now))
+		}
+	}
+	s.ended, s.untold = nil, nil
+	return all
+}
+
+// Everything is what is known of all clients, by this node and by what others have told.
+func (c *Clients) Everything(now time.Time) []*Told {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.records.nodes
+	all := make([]*Told, 0, len(c.records.known)+s.len())
+	for _, r := range c.records.known {
+		all = append(all, c.told(r, now))
+	}
+	for _, kept := range []map[ID]*copied{s.recent, s.older} {
+		for id, t := range kept {
+			if c.records.known[id] == nil {
+				told := t.told(now)
+				told.Quiet = false // who asks has not heard what was broadcast since
+				all = append(all, told)
+			}
+		}
+	}
+	return all
+}
+
+// IsUnsure reports whether clients that are not known here may have been here all the same.
+func (c *Clients) IsUnsure(now time.Time) bool {
+	isNew := c.slotIsNew()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trustNewSlot(isNew)
+	return c.records.nodes.isUnsure(now) || now.Before(c.records.unsureUntil)
+}
+
+// Vouch notes that another node knows all clients that any node has known, and has told
+// what it knows.
+func (c *Clients) Vouch() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.records.nodes.vouch()
+}
