@@ -34,6 +34,7 @@ BENCH     ?= .
 DURATION  ?= 10m
 SEED      ?= 0
 DRILL     ?=
+NODES     ?= 1
 LIVE      ?=
 ACCESS    ?=
 HOSTILE   ?=
@@ -71,8 +72,8 @@ versions: ## what depends on Postgres' version, on each of VERSIONS (14 16 17 18
 e2e: ## only the real clients' tests, against a fresh binary and a real Postgres
 	@$(WITH_POSTGRES) $(GO) test -count=1 -v ./test/e2e
 
-drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED; LIVE=1: of live tables
-	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run '$(if $(LIVE),TestViewsAreWhatSelectSays,TestNothingIsLost)' ./test/$(if $(LIVE),livedrill,drill) -duration $(DURATION) -seed $(SEED) $(DRILL)
+drill: ## check that nothing is lost while all is harmed at random, for DURATION (10m), again with SEED; NODES=3: between the nodes of a cluster; LIVE=1: of live tables
+	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run '$(if $(LIVE),TestViewsAreWhatSelectSays,TestNothingIsLost)' ./test/$(if $(LIVE),livedrill,drill) -duration $(DURATION) -seed $(SEED) $(if $(LIVE),,-nodes $(NODES)) $(DRILL)
 
 # With VERSIONS it goes on to the next version whatever came of one; the figures of all come last.
 access: ## check that nobody sees what Postgres would hide while access is changed at random, for DURATION (10m) on each of VERSIONS (one), again with SEED

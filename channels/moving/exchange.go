@@ -135,6 +135,14 @@ func (e *Exchange) isLinked(now time.Time) bool {
 	return e.Bus.Connected() && !e.began.IsZero() && now.Sub(e.began) >= silentAfter
 }
 
+// isSure reports whether a client is new that no node knows.
+func (e *Exchange) isSure(now time.Time) bool {
+	unsure := e.Clients.IsUnsure(now)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !unsure && e.isLinked(now) && e.sources.certain(now)
+}
+
 // isUnsure reports whether clients may have been on a node that is gone and that nobody
 // knows of.
 func (e *Exchange) isUnsure(now time.Time) bool {

@@ -1,6 +1,8 @@
 package moving
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -16,8 +18,17 @@ type metrics struct {
 func newMetrics(reg prometheus.Registerer, e *Exchange) *metrics {
 	f := promauto.With(reg)
 	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_moving_unsure",
+		Help: "1 while clients with a client_id that no node knows are told to resync, as they may have been on one all the same.",
+	}, func() float64 {
+		if e.isSure(time.Now()) {
+			return 0
+		}
+		return 1
+	})
+	f.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "walcast_channels_moving_nodes_missing",
-		Help: "Nodes that are gone without a word: clients with a client_id that no node knows are told to resync, as they may have been there.",
+		Help: "Nodes that are gone without a word, in the last 24 hours.",
 	}, func() float64 {
 		e.mu.Lock()
 		defer e.mu.Unlock()

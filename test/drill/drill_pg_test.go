@@ -18,12 +18,25 @@ var (
 	seed     = flag.Uint64("seed", 1, "of everything that is random; 0 takes the time")
 	pause    = flag.Duration("pause", 60*time.Millisecond, "between two transactions of a writer, on average")
 	each     = flag.Int("each", 3, "clients of each kind")
+	nodes    = flag.Int("nodes", 1, "of a cluster, between which clients go")
 )
 
 func TestMain(m *testing.M) { os.Exit(devdb.Main(m).Run()) }
 
 func TestNothingIsLost(t *testing.T) {
-	r := runDrill(t, Options{Duration: *duration, Each: *each, Node: "."})
+	r := runDrill(t, Options{Duration: *duration, Each: *each, Node: ".", Nodes: *nodes})
+	wantNoFaults(t, r, *nodes)
+}
+
+// TestNothingIsLostBetweenNodes has clients go between nodes that are killed, frozen, and
+// cut off from each other and from Postgres.
+func TestNothingIsLostBetweenNodes(t *testing.T) {
+	r := runDrill(t, Options{Duration: 30 * time.Second, Each: 1, Node: ".", Nodes: 3})
+	wantNoFaults(t, r, 3)
+}
+
+func wantNoFaults(t *testing.T, r *Report, nodes int) {
+	t.Helper()
 	t.Logf("%s", r.Summary)
 	for i, f := range r.Faults {
 		if i == 20 {
@@ -34,7 +47,7 @@ func TestNothingIsLost(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Logf("%s", r.Details)
-		t.Logf("again: make drill DURATION=%s SEED=%d", *duration, r.Seed)
+		t.Logf("again: make drill DURATION=%s SEED=%d NODES=%d", r.Duration, r.Seed, nodes)
 	}
 }
 

@@ -14,17 +14,18 @@ import (
 
 // Report is the outcome of a run.
 type Report struct {
-	Seed    uint64
-	Faults  []havoc.Fault
-	Summary string // figures
-	Details string // of the first faults: what happened around them
+	Seed     uint64
+	Duration time.Duration
+	Faults   []havoc.Fault
+	Summary  string // figures
+	Details  string // of the first faults: what happened around them
 }
 
 // judge judges every client.
 func (d *drill) judge() {
 	base := wal.Before(d.rows[0].At.LSN) // the first pulse
 	for _, c := range d.clients {
-		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.havoc.Walcast.Unclean()}
+		ch := charge{Wants: c.want.wants, Base: base, HasBase: true, Names: c.kind.names(), Unclean: d.havoc.Unclean()}
 		diaries := [][]entry{c.diary.read()}
 		if c.kind == newcomer {
 			diaries = visits(c.diary.read())
@@ -57,13 +58,13 @@ func visits(diary []entry) (all [][]entry) {
 }
 
 func (d *drill) report() *Report {
-	return &Report{Seed: d.Seed, Faults: d.faults, Summary: d.summary(), Details: d.details()}
+	return &Report{Seed: d.Seed, Duration: d.Duration, Faults: d.faults, Summary: d.summary(), Details: d.details()}
 }
 
 func (d *drill) summary() string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "seed %d, %s, %d rows committed\n", d.Seed, d.Duration, len(d.rows))
-	fmt.Fprintf(&out, "walcast %s\n", strings.Join(d.havoc.Walcast.Args, " "))
+	fmt.Fprintf(&out, "walcast %s\n", d.havoc.Walcast.Args())
 	for what, n := range d.havoc.Counted() {
 		fmt.Fprintf(&out, "%6d × %s\n", n, what)
 	}
@@ -105,7 +106,7 @@ func (d *drill) details() string {
 			}
 		}
 		fmt.Fprintf(&out, "what was done:\n%s", d.events.Around(f.Time, 5*time.Second, time.Second, 0))
-		fmt.Fprintf(&out, "the server's log:\n%s", d.havoc.Walcast.Log.Around(f.Time, 5*time.Second, time.Second, 0))
+		fmt.Fprintf(&out, "the server's log:\n%s", d.havoc.Walcast.Around(f.Time, 5*time.Second, time.Second, 0))
 	}
 	return out.String()
 }

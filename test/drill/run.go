@@ -18,6 +18,7 @@ import (
 // Options of a run.
 type Options struct {
 	Binary   string        // walcast, built
+	Nodes    int           // of a cluster; 0 and 1 are a server without others
 	Node     string        // folder of clients.mjs with its packages installed; "" goes without
 	State    string        // folder for walcast's state
 	Seed     uint64        // of everything that is random
@@ -82,7 +83,7 @@ func Run(ctx context.Context, o Options) (_ *Report, err error) {
 // prepare starts Postgres, walcast and the proxies.
 func (d *drill) prepare(ctx context.Context) (err error) {
 	d.havoc, err = havoc.Open(ctx, havoc.Scene{
-		Binary: d.Binary, State: d.State, Publication: publication, Window: window, Random: d.random, Seed: d.Seed, Sieve: d.sieve, Log: &d.events,
+		Binary: d.Binary, Nodes: d.Nodes, State: d.State, Publication: publication, Window: window, Random: d.random, Seed: d.Seed, Sieve: d.sieve, Log: &d.events,
 	}, func(ctx context.Context, dsn string) error {
 		d.dsn = dsn
 		return d.makeTables(ctx)
@@ -205,7 +206,7 @@ func (d *drill) until(ctx context.Context, limit time.Duration, what string, hol
 			return nil
 		}
 		if !program.Wait(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.havoc.Walcast.Log.Around(time.Now().UnixNano(), limit, 0, 0))
+			return fmt.Errorf("wait for %s: %w\n%s", what, ctx.Err(), d.havoc.Walcast.Around(time.Now().UnixNano(), limit, 0, 0))
 		}
 	}
 }

@@ -20,13 +20,14 @@ type Havoc struct {
 	Random   *rand.Rand
 	Clients  *Proxy // between the clients and walcast
 	Database *Proxy // between walcast and Postgres
-	Walcast  *Process
+	Walcast  Nodes
 	Postgres *devdb.Server
 	Log      *program.Logbook
 	Pause    time.Duration // between two misfortunes, on average
 
+	bus     *bus // nil with one node
 	work    sync.WaitGroup
-	busy    [2]atomic.Bool // walcast, Postgres: it is being restarted
+	busy    []atomic.Bool // Postgres, each node: something is done to it already
 	mu      sync.Mutex
 	faults  []Fault
 	counted map[string]int
@@ -51,11 +52,34 @@ func (h *Havoc) Wreak(ctx context.Context) {
 	h.work.Wait()
 	h.Clients.heal()
 	h.Database.heal()
+	if h.bus != nil {
+		h.bus.proxy.heal()
+	}
+}
+
+// Unclean is when what clients with a client_id have was first left to chance, in Unix
+// nanoseconds, 0 if it never was.
+func (h *Havoc) Unclean() int64 {
+	first := h.Walcast.Unclean()
+	if h.bus == nil {
+		return first
+	}
+	if at := h.bus.harmed.Load(); at != 0 && (first == 0 || at < first) {
+		return at
+	}
+	return first
 }
 
 func (h *Havoc) once() (kind, what string) {
 	down := time.Duration(h.Random.Int64N(int64(longestDown)))
-	switch dice := h.Random.IntN(100); {
+	which := h.Random.IntN(len(h.Walcast))
+	node := h.Walcast[which]
+	on := func(what string) string { return h.on(which, what) }
+	dice := h.Random.IntN(100)
+	if h.bus != nil && dice >= 46 && dice < 66 {
+		return h.amongNodes(dice, which, down)
+	}
+	switch {
 	case dice < 66:
 		return "client connection", h.Clients.harm(h.Random, 9*time.Second)
 	case dice < 70:
@@ -63,17 +87,35 @@ func (h *Havoc) once() (kind, what string) {
 	case dice < 80:
 		return "database connection", h.about("database", h.Database.harm(h.Random, 4*time.Second))
 	case dice < 85:
-		return "walcast SIGKILL", h.restart(0, "walcast SIGKILL", down, func() { h.Walcast.End(syscall.SIGKILL) }, h.Walcast.Start)
+		return "walcast SIGKILL", h.restart(1+which, on("SIGKILL"), down, func() { node.End(syscall.SIGKILL) }, node.Start)
 	case dice < 87:
-		return "walcast SIGTERM, then SIGKILL", h.restart(0, "walcast SIGTERM, then SIGKILL", down, func() { h.Walcast.cutShort(down / 4) }, h.Walcast.Start)
+		return "walcast SIGTERM, then SIGKILL", h.restart(1+which, on("SIGTERM, then SIGKILL"), down, func() { node.cutShort(down / 4) }, node.Start)
 	case dice < 91:
-		return "walcast SIGTERM", h.restart(0, "walcast SIGTERM", down, func() { h.Walcast.End(syscall.SIGTERM) }, h.Walcast.Start)
+		return "walcast SIGTERM", h.restart(1+which, on("SIGTERM"), down, func() { node.End(syscall.SIGTERM) }, node.Start)
 	case dice < 94:
-		return "Postgres SIGKILL", h.restart(1, "Postgres SIGKILL", down, h.Postgres.Kill, h.startPostgres)
+		return "Postgres SIGKILL", h.restart(0, "Postgres SIGKILL", down, h.Postgres.Kill, h.startPostgres)
 	case dice < 97:
-		return "Postgres immediate", h.restart(1, "Postgres immediate", down, h.Postgres.StopImmediate, h.startPostgres)
+		return "Postgres immediate", h.restart(0, "Postgres immediate", down, h.Postgres.StopImmediate, h.startPostgres)
 	}
-	return "Postgres fast", h.restart(1, "Postgres fast", down, h.stopPostgres, h.startPostgres)
+	return "Postgres fast", h.restart(0, "Postgres fast", down, h.stopPostgres, h.startPostgres)
+}
+
+// amongNodes is what can happen where there are several.
+func (h *Havoc) amongNodes(dice, which int, down time.Duration) (kind, what string) {
+	if dice < 60 {
+		h.bus.harmed.CompareAndSwap(0, time.Now().UnixNano())
+		return "bus connection", h.about("bus", h.bus.proxy.harm(h.Random, 9*time.Second))
+	}
+	lasts := 3 * down
+	return "walcast frozen", h.restart(1+which, h.on(which, "SIGSTOP"), 0, func() { h.Walcast[which].freeze(lasts) }, func() error { return nil })
+}
+
+// on says what happens to a node.
+func (h *Havoc) on(which int, what string) string {
+	if len(h.Walcast) == 1 {
+		return "walcast " + what
+	}
+	return fmt.Sprintf("walcast %d %s", which+1, what)
 }
 
 func (h *Havoc) about(who, what string) string {

@@ -130,6 +130,19 @@ func (p *Process) cutShort(patience time.Duration) {
 	}
 }
 
+// freeze has the process do nothing for a while.
+func (p *Process) freeze(lasts time.Duration) {
+	p.mu.Lock()
+	r := p.run
+	if p.unclean == 0 {
+		p.unclean = time.Now().UnixNano() // others take it for dead
+	}
+	p.mu.Unlock()
+	_ = r.cmd.Process.Signal(syscall.SIGSTOP)
+	program.Wait(context.Background(), lasts)
+	_ = r.cmd.Process.Signal(syscall.SIGCONT)
+}
+
 // stopLimit is for a drain of 8 s on a busy machine.
 const stopLimit = 30 * time.Second
 

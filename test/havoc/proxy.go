@@ -12,10 +12,10 @@ import (
 
 // Proxy passes TCP connections on, and can harm them.
 type Proxy struct {
-	listen net.Listener
-	target string
-	sieve  func() Sieve // looks at what goes to the client of a new link; nil lets all through
-	work   sync.WaitGroup
+	listen  net.Listener
+	targets []string     // of each link any that is there
+	sieve   func() Sieve // looks at what goes to the client of a new link; nil lets all through
+	work    sync.WaitGroup
 
 	mu     sync.Mutex
 	links  map[*link]struct{}
@@ -41,13 +41,13 @@ type lock struct {
 	free chan struct{} // closed when the stall is over; nil while there is none
 }
 
-// NewProxy begins to pass connections on to a target.
-func NewProxy(target string, s func() Sieve) (*Proxy, error) {
+// NewProxy begins to pass connections on to one of some targets.
+func NewProxy(s func() Sieve, targets ...string) (*Proxy, error) {
 	listen, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("open proxy: %w", err)
 	}
-	p := &Proxy{listen: listen, target: target, sieve: s, links: map[*link]struct{}{}}
+	p := &Proxy{listen: listen, targets: targets, sieve: s, links: map[*link]struct{}{}}
 	p.work.Go(p.accept)
 	return p, nil
 }
@@ -77,12 +77,12 @@ func (p *Proxy) accept() {
 
 // carry connects a client through and copies until both directions have ended.
 func (p *Proxy) carry(client *net.TCPConn) {
-	server, err := net.DialTimeout("tcp", p.target, 5*time.Second)
-	if err != nil {
+	server := p.dial()
+	if server == nil {
 		_ = client.Close()
 		return
 	}
-	l := &link{client: client, server: server.(*net.TCPConn)}
+	l := &link{client: client, server: server}
 	p.mu.Lock()
 	p.links[l] = struct{}{}
 	closed := p.closed
@@ -102,6 +102,16 @@ func (p *Proxy) carry(client *net.TCPConn) {
 	p.mu.Lock()
 	delete(p.links, l)
 	p.mu.Unlock()
+}
+
+// dial connects to a target that is there, nil if none is.
+func (p *Proxy) dial() *net.TCPConn {
+	for _, i := range rand.Perm(len(p.targets)) {
+		if server, err := net.DialTimeout("tcp", p.targets[i], 5*time.Second); err == nil {
+			return server.(*net.TCPConn)
+		}
+	}
+	return nil
 }
 
 // copy passes bytes on until one end closes, and tells the other.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 // proxies.
 type Scene struct {
 	Binary      string        // walcast, built
+	Nodes       int           // of a cluster; 0 and 1 are a server without others
 	State       string        // folder for its state
 	Publication string        // that it reads
 	Window      time.Duration // its resume window
@@ -37,30 +40,81 @@ func Open(ctx context.Context, s Scene, makeTables func(ctx context.Context, dsn
 	if err := makeTables(ctx, h.Postgres.DSN("postgres")); err != nil {
 		return h, err
 	}
-	if h.Database, err = NewProxy(fmt.Sprintf("127.0.0.1:%d", h.Postgres.Port), nil); err != nil {
+	if h.Database, err = NewProxy(nil, fmt.Sprintf("127.0.0.1:%d", h.Postgres.Port)); err != nil {
 		return h, err
 	}
-	address, err := program.FreeAddress()
-	if err != nil {
-		return h, err
+	if s.Nodes > 1 {
+		if h.bus, err = openBus(); err != nil {
+			return h, err
+		}
 	}
-	if h.Clients, err = NewProxy(address, s.Sieve); err != nil {
-		return h, err
-	}
-	h.Walcast = &Process{Binary: s.Binary, Address: address, Log: &program.Logbook{}, Args: s.args(address, h.Database.Addr())}
-	if err := h.Walcast.Start(); err != nil {
+	if err := s.cast(h); err != nil {
 		return h, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
-	return h, h.Walcast.Ready(ctx)
+	for _, p := range h.Walcast {
+		if err := p.Start(); err != nil {
+			return h, err
+		}
+	}
+	for _, p := range h.Walcast {
+		if err := p.Ready(ctx); err != nil {
+			return h, err
+		}
+	}
+	return h, h.awaitSure(ctx)
 }
 
-// args are those of walcast.
-func (s *Scene) args(address, database string) []string {
+// awaitSure waits until the nodes of a cluster take clients for new that none of them knows.
+func (h *Havoc) awaitSure(ctx context.Context) error {
+	if h.bus == nil {
+		return nil
+	}
+	for _, p := range h.Walcast {
+		for {
+			unsure, err := program.Metric(ctx, p.Address, "walcast_channels_moving_unsure")
+			if err != nil {
+				return err
+			}
+			if unsure == 0 {
+				break
+			}
+			if !program.Wait(ctx, 50*time.Millisecond) {
+				return fmt.Errorf("wait for nodes to know each other's clients: %w", ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// cast makes the nodes, and the proxy in front of them.
+func (s *Scene) cast(h *Havoc) error {
+	common := s.args(h.Database.Addr())
+	if h.bus != nil {
+		common = append(common, "--nats-url", "nats://"+h.bus.proxy.Addr())
+	}
+	var addresses []string
+	for n := range max(1, s.Nodes) {
+		address, err := program.FreeAddress()
+		if err != nil {
+			return err
+		}
+		addresses = append(addresses, address)
+		args := append([]string{"serve", "--listen", address, "--state-dir", filepath.Join(s.State, fmt.Sprint(n+1))}, common...)
+		h.Walcast = append(h.Walcast, &Process{Binary: s.Binary, Address: address, Log: &program.Logbook{}, Args: args})
+	}
+	h.busy = make([]atomic.Bool, 1+len(h.Walcast))
+	var err error
+	h.Clients, err = NewProxy(s.Sieve, addresses...)
+	return err
+}
+
+// args are what all nodes have in common.
+func (s *Scene) args(database string) []string {
 	pick := func(from ...string) string { return from[s.Random.IntN(len(from))] }
 	return []string{
-		"serve", "--listen", address, "--state-dir", s.State, "--jwt-secret", program.Secret, "--publication", s.Publication,
+		"--jwt-secret", program.Secret, "--publication", s.Publication,
 		"--database-url", "postgres://postgres@" + database + "/postgres?sslmode=disable", "--start-timeout", "2m",
 		"--resume-window", s.Window.String(), "--log-size", pick("2MiB", "8MiB", "64MiB"),
 		"--queue-size", pick("64KiB", "256KiB", "4MiB"),
@@ -73,9 +127,8 @@ func (h *Havoc) Close() error {
 	if h == nil {
 		return nil
 	}
-	if h.Walcast != nil {
-		h.Walcast.End(syscall.SIGTERM)
-	}
+	h.Walcast.end(syscall.SIGTERM)
+	h.bus.close()
 	for _, p := range []*Proxy{h.Clients, h.Database} {
 		if p != nil {
 			p.Close()

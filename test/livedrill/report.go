@@ -44,7 +44,7 @@ func (d *drill) summary(r *Report, asked int) string {
 	for _, k := range counted {
 		fmt.Fprintf(&out, "%s %d, ", k, r.Counts[k])
 	}
-	fmt.Fprintf(&out, "others %d\nwalcast %s\n", len(d.faults)-r.Counts[torn]-r.Counts[lost]-r.Counts[phantom]-r.Counts[leaked], strings.Join(d.havoc.Walcast.Args, " "))
+	fmt.Fprintf(&out, "others %d\nwalcast %s\n", len(d.faults)-r.Counts[torn]-r.Counts[lost]-r.Counts[phantom]-r.Counts[leaked], d.havoc.Walcast.Args())
 	for what, n := range d.havoc.Counted() {
 		fmt.Fprintf(&out, "%6d × %s\n", n, what)
 	}
@@ -71,7 +71,7 @@ func (d *drill) details() string {
 			}
 		}
 		fmt.Fprintf(&out, "what was done:\n%s", d.events.Around(f.Time, 15*time.Second, time.Second, 60))
-		fmt.Fprintf(&out, "the server's log:\n%s", d.havoc.Walcast.Log.Around(f.Time, 10*time.Second, time.Second, 60))
+		fmt.Fprintf(&out, "the server's log:\n%s", d.havoc.Walcast.Around(f.Time, 10*time.Second, time.Second, 60))
 	}
 	return out.String()
 }

@@ -3,10 +3,7 @@ package takeover
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -136,27 +133,11 @@ func (c *talker) of(sender string) (texts []string) {
 // metric is a sample without labels.
 func (n *node) metric(name string) float64 {
 	n.t.Helper()
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	response, err := client.Get("http://" + n.Address + "/metrics")
+	got, err := program.Metric(n.t.Context(), n.Address, name)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				n.t.Fatal(err)
-			}
-			return number
-		}
-	}
-	n.t.Fatalf("%s has no metric %s", n.name, name)
-	return 0
+	return got
 }
 
 // talking has clients of two nodes hear each other in order while one more node dies, and

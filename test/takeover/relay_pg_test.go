@@ -1,7 +1,6 @@
 package takeover
 
 import (
-	"fmt"
 	"net/http"
 	"syscall"
 	"testing"
@@ -113,7 +112,7 @@ func carried(t *testing.T, binary string) {
 		c.forgive() // nodes that are young tell everybody to resync
 	}
 	for _, n := range nodes {
-		f.awaitSure(n)
+		n.awaitSure()
 	}
 	client.moves(nodes[0])
 	f.write(4, 6)
@@ -137,15 +136,8 @@ func carried(t *testing.T, binary string) {
 }
 
 // awaitSure waits until a node takes clients for new that no other knows.
-func (f *field) awaitSure(n *node) {
-	f.t.Helper()
-	const found = `walcast_channels_moving_found_total{found="new"}`
-	attempt, before := 0, n.metric(found)
-	until(f.t, n.name+" to be sure who is new", func() bool {
-		attempt++
-		f.talk(fmt.Sprint(n.name, attempt), n).conn.Close()
-		return n.metric(found) > before
-	})
+func (n *node) awaitSure() {
+	until(n.t, n.name+" to be sure who is new", func() bool { return n.metric("walcast_channels_moving_unsure") == 0 })
 }
 
 // altered has a table change while nodes follow, and one join after that.
