@@ -138,7 +138,21 @@ func (h heardOf) Fence(ctx context.Context) bool { return h.spread.Fence(ctx) }
 
 func (h heardOf) Silent(topic uint64, since time.Time) bool { return h.spread.Silent(topic, since) }
 
-func (h heardOf) Quiet(t protocol.Topic, heard uint64) bool { return h.topics.Quiet(t, heard) }
+// missedBytes is how many bytes of broadcasts go to another node with a client.
+const missedBytes = 256 << 10
+
+func (h heardOf) Missed(t protocol.Topic, heard uint64) (encoded [][]byte, complete bool) {
+	missed, complete := h.topics.Missed(t, heard)
+	size := 0
+	for _, c := range missed {
+		b := spread.Encode(t, c)
+		if size += len(b); size > missedBytes {
+			return nil, false
+		}
+		encoded = append(encoded, b)
+	}
+	return encoded, complete
+}
 
 // newPresences are those of this node alone without a bus.
 func newPresences(c Config, logger *slog.Logger, reg prometheus.Registerer) (p presences) {

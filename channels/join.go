@@ -70,6 +70,7 @@ type joining struct {
 	bindings []diagnose.Binding
 	refused  *protocol.Problem // why no binding can work, nil if they may
 	after    []changelog.Named // named by the bindings; zero for a binding without one
+	missed   [][]byte          // broadcasts that the node has kept from which the client comes, encoded
 }
 
 // authorise decides whether a join is allowed, and makes its channel, which is
@@ -163,7 +164,7 @@ func (j *joining) register(ctx context.Context) error {
 	ch.member = h.topics.Join(topic, topics.MemberConfig{
 		Address: ch.address, Outbox: ch.out, Client: client,
 		Self: j.asked.BroadcastSelf, Deaf: !ch.access.hears(),
-		Replays: j.asked.Replay != nil, Returning: j.returning(known),
+		Replays: j.asked.Replay != nil, Returning: j.returning(known, topic),
 	})
 	ch.present = h.rooms.Member(topic, presence.MemberConfig{
 		Key: j.asked.PresenceKey, Watches: j.asked.PresenceEnabled && ch.access.watches(),

@@ -6,6 +6,7 @@ import (
 
 	"walcast/channels/fanout"
 	"walcast/channels/resume"
+	"walcast/channels/spread"
 	"walcast/channels/topics"
 	"walcast/diagnose"
 	"walcast/protocol"
@@ -28,7 +29,8 @@ func (j *joining) recall(ctx context.Context, topic protocol.Topic) (known resum
 	if h.moving != nil && !h.clients.Knows(key) {
 		heard := h.topics.Await(ctx, topic) // before others are asked, so that nothing falls between
 		found = h.moving.Find(ctx, key.ID())
-		found.Heard = heard
+		found.Heard, found.Quiet = heard, found.Quiet && heard > 0
+		j.missed = found.Missed
 	}
 	j.channel.bookmark, known = h.clients.Take(key, resume.FingerprintOf(j.asked.Bindings), found, now())
 	return known
@@ -36,16 +38,25 @@ func (j *joining) recall(ctx context.Context, topic protocol.Topic) (known resum
 
 // returning is what the topic has to know of a client with a client_id. If rows
 // are missing too the client is told of the rows only, which has it resync.
-func (j *joining) returning(known resume.Known) *topics.Returning {
+func (j *joining) returning(known resume.Known, topic protocol.Topic) *topics.Returning {
 	if j.channel.bookmark == nil {
 		return nil
 	}
 	misses := known.Memory == resume.Remembered && len(j.bindings) > 0 &&
 		known.Proven.Position.Compare(j.session.hub.log.Oldest()) < 0
-	return &topics.Returning{
-		Heard: known.Heard, Position: known.Proven.Position, Told: misses,
-		Misses: known.Moved && known.Heard == 0 && known.Memory != resume.Forgotten,
+	r := &topics.Returning{Heard: known.Heard, Position: known.Proven.Position, Told: misses, Misses: known.Lacks}
+	if known.Memory != resume.Remembered {
+		return r
 	}
+	for _, encoded := range j.missed {
+		c, err := spread.Decode(topic, encoded)
+		if err != nil {
+			r.Misses = true
+			continue
+		}
+		r.Elsewhere = append(r.Elsewhere, c)
+	}
+	return r
 }
 
 // start says where the bindings begin: at the positions that the client names,

@@ -35,8 +35,9 @@ type Broadcasts interface {
 	// Fence waits until all that other nodes had broadcast before has come. It is false if
 	// that cannot be known, or not soon.
 	Fence(ctx context.Context) bool
-	// Quiet reports whether nothing has been broadcast to a topic after a number.
-	Quiet(t protocol.Topic, heard uint64) bool
+	// Missed is what has been broadcast to a topic after a number, encoded; complete is false
+	// if that is not all.
+	Missed(t protocol.Topic, heard uint64) (missed [][]byte, complete bool)
 	// Silent reports whether nothing has been broadcast to a topic, by its nodes.Digest, on
 	// any node since a time.
 	Silent(topic uint64, since time.Time) bool
@@ -59,6 +60,7 @@ type Exchange struct {
 	began     time.Time // when the bus was there
 	sources   *sources
 	questions questions
+	leaving   leaving
 }
 
 // Config of an Exchange.
@@ -94,7 +96,8 @@ func (e *Exchange) Find(ctx context.Context, id resume.ID) resume.Found {
 	}
 	found := e.found(f)
 	if copied := e.Clients.Copy(id, time.Now()); copied.Told != nil && copied.Better(found.Told) {
-		found.Told, found.Quiet = copied.Told, copied.Quiet && e.Broadcasts.Fence(ctx) && e.isQuiet(copied)
+		found.Told, found.Missed = copied.Told, nil
+		found.Quiet = copied.Quiet && e.Broadcasts.Fence(ctx) && e.isSilent(copied)
 	}
 	e.metrics.note(found)
 	return found
@@ -121,12 +124,16 @@ func (e *Exchange) found(f *finding) resume.Found {
 // broadcast which had not come to that node then.
 const inFlight = 3 * time.Second
 
-// isQuiet reports whether a client has every broadcast, also what was on its way when it
-// was given away. A fence must have been passed since.
-func (e *Exchange) isQuiet(g resume.Given) bool {
+// missed is what a client lacks that was given away. A fence must have been passed since.
+func (e *Exchange) missed(g resume.Given) (missed [][]byte, complete bool) {
 	if g.At.IsZero() {
-		return e.Broadcasts.Quiet(g.Place, g.Heard)
+		return e.Broadcasts.Missed(g.Place, g.Heard)
 	}
+	return nil, e.isSilent(g)
+}
+
+// isSilent reports whether a client lacks nothing that another node has told of.
+func (e *Exchange) isSilent(g resume.Given) bool {
 	return e.Broadcasts.Silent(g.Topic, g.At.Add(-inFlight))
 }
 
@@ -168,7 +175,7 @@ func (e *Exchange) Run(ctx context.Context) error {
 	defer gives.Wait()
 	defer stop()
 	gives.Go(func() { e.give(giving) })
-	return nodes.Run(ctx, e.Bus, []string{subjectAll, subjectOf(e.run)}, e.receive, e.tend, func() { e.tell(true) })
+	return nodes.Run(ctx, e.Bus, []string{subjectAll, subjectOf(e.run)}, e.receive, e.tend, e.leave)
 }
 
 // tend does what has to be done now and then, until ctx is done.
@@ -254,6 +261,28 @@ func (e *Exchange) tell(bye bool) {
 		e.told++
 		e.hand(subjectAll, &message{kind: kindTelling, number: e.told, unsure: unsure, bye: bye && len(all) == 0, told: some})
 	}
+}
+
+// leaveLimit is how long the others are waited for at the end.
+const leaveLimit = time.Second
+
+// leave tells the others what they have not been told and that this node goes, and waits
+// until they have heard: what is lost then is not told again, and a node that goes
+// without a word has new clients be told to resync for a day.
+func (e *Exchange) leave() {
+	heard := e.awaitHeard()
+	e.tell(true)
+	select {
+	case <-heard:
+	case <-time.After(leaveLimit):
+		e.logger.Warn("not all nodes have heard that this one stops: they may tell clients with a client_id to resync that they do not know")
+	}
+}
+
+func (e *Exchange) awaitHeard() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.leaving.begin(e.sources.here)
 }
 
 // clientsInPart is how many clients one message tells of: with names of slots that are as

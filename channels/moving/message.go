@@ -1,6 +1,7 @@
 package moving
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ const (
 	kindTelling   = 't' // what clients have received lately
 	kindAskAll    = 'w' // a node is to tell of all its clients
 	kindTellAll   = 'h' // a part of that
+	kindHeard     = 'b' // the last telling of a node has come
 	idSize        = 16
 	partSize      = 256 << 10 // of messages that are longer than one client, in bytes
 	flagUnsure    = 1
@@ -37,7 +39,8 @@ type message struct {
 	more   bool   // another answer follows, or another part
 	bye    bool   // it is the last telling
 	told   []*resume.Told
-	ids    []resume.ID // that are asked for; in an answer those that miss no broadcast
+	ids    []resume.ID // that are asked for; in an answer those that miss no more broadcasts than
+	missed [][]byte    // these, of one client
 }
 
 func (m *message) encode() []byte {
@@ -47,6 +50,10 @@ func (m *message) encode() []byte {
 	b = binary.AppendUvarint(b, uint64(len(m.told)))
 	for _, t := range m.told {
 		b = t.Append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(m.missed)))
+	for _, broadcast := range m.missed {
+		b = nodes.AppendBytes(b, broadcast)
 	}
 	for _, id := range m.ids {
 		b = append(b, id[:]...)
@@ -72,11 +79,14 @@ func decode(encoded []byte) (m message, err error) {
 			m.told = append(m.told, &t)
 		}
 	}
+	for range r.Count(1) {
+		m.missed = append(m.missed, bytes.Clone(r.Text()))
+	}
 	for r.Err == nil && len(r.Rest) > 0 {
 		m.ids = append(m.ids, resume.ID(r.Take(idSize)))
 	}
 	switch m.kind {
-	case kindQuestion, kindAnswer, kindTelling, kindAskAll, kindTellAll:
+	case kindQuestion, kindAnswer, kindTelling, kindAskAll, kindTellAll, kindHeard:
 	default:
 		r.Fail(fmt.Errorf("unknown kind %q", m.kind))
 	}

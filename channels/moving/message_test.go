@@ -34,8 +34,10 @@ func samples() []message {
 		{kind: kindQuestion, run: "r", number: 7, ids: []resume.ID{idOf("a"), idOf("b")}},
 		{kind: kindAnswer, run: "r", number: 7, more: true, unsure: true, told: []*resume.Told{told("a", 1<<40), {ID: idOf("b"), Resync: true}}},
 		{kind: kindAnswer, run: "r", number: 7, ids: []resume.ID{idOf("a")}},
+		{kind: kindAnswer, run: "r", number: 7, more: true, ids: []resume.ID{idOf("a")}, missed: [][]byte{[]byte("one"), []byte("another")}},
 		{kind: kindTelling, run: "r", number: 9, bye: true, told: []*resume.Told{{ID: idOf("c"), Gone: true}}},
 		{kind: kindAskAll, run: "r"},
+		{kind: kindHeard, run: "r"},
 		{kind: kindTellAll, run: "r", number: 9, part: 3, more: true, told: []*resume.Told{told("a", 5)}},
 	}
 }

@@ -95,7 +95,7 @@ func (q *questions) answer(m *message) {
 	for _, id := range m.ids {
 		// A node that knows less of the client than another may know of fewer broadcasts.
 		if f := asked.findings[id]; f != nil && f.told[m.run] != nil && !f.found.Told.Better(f.told[m.run]) {
-			f.found.Quiet = true
+			f.found.Quiet, f.found.Missed = true, m.missed
 		}
 	}
 	if !m.more {

@@ -22,6 +22,11 @@ func (e *Exchange) receive(ctx context.Context) {
 			e.answered(&m)
 		case kindTelling, kindTellAll:
 			e.learn(&m, now)
+			if m.bye {
+				e.hand(subjectOf(m.run), &message{kind: kindHeard})
+			}
+		case kindHeard:
+			e.heard(m.run)
 		case kindAskAll:
 			e.tellAll(subjectOf(m.run))
 		}
@@ -59,6 +64,12 @@ func (e *Exchange) hear(m *message, now time.Time) (vouches bool) {
 	return of.hasAll && !of.unsure
 }
 
+func (e *Exchange) heard(run string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.leaving.heard(run)
+}
+
 func (e *Exchange) answered(m *message) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -87,7 +98,7 @@ func (e *Exchange) answer(m *message, now time.Time) {
 			continue
 		}
 		a.told = append(a.told, client.Told)
-		if client.Quiet {
+		if client.Heard > 0 || client.Quiet {
 			g.clients = append(g.clients, client)
 		}
 	}
@@ -116,13 +127,26 @@ func (e *Exchange) give(ctx context.Context) {
 		}
 		hasAll := e.Broadcasts.Fence(ctx)
 		for _, g := range waiting {
-			a := message{kind: kindAnswer, number: g.number, unsure: e.isUnsure(time.Now())}
-			for _, client := range g.clients {
-				if hasAll && e.isQuiet(client) {
-					a.ids = append(a.ids, client.ID)
-				}
-			}
-			e.hand(subjectOf(g.run), &a)
+			e.giveOne(g, hasAll)
 		}
 	}
+}
+
+// giveOne ends an answer. hasAll says that all has come that was broadcast before.
+func (e *Exchange) giveOne(g gift, hasAll bool) {
+	a := message{kind: kindAnswer, number: g.number, unsure: e.isUnsure(time.Now())}
+	for _, client := range g.clients {
+		missed, complete := [][]byte(nil), false
+		if hasAll {
+			missed, complete = e.missed(client)
+		}
+		switch {
+		case !complete:
+		case len(missed) == 0:
+			a.ids = append(a.ids, client.ID)
+		default:
+			e.hand(subjectOf(g.run), &message{kind: kindAnswer, number: g.number, unsure: a.unsure, more: true, ids: []resume.ID{client.ID}, missed: missed})
+		}
+	}
+	e.hand(subjectOf(g.run), &a)
 }

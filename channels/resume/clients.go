@@ -120,9 +120,9 @@ func (c *Clients) Take(k Key, bindings Fingerprint, found Found, now time.Time) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.trustNewSlot(slotIsNew)
-	r, memory, moved := c.records.take(k, bindings, b, found, now)
+	r, memory, lacks := c.records.take(k, bindings, b, found, now)
 	b.record = r
-	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard, Moved: moved}
+	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard, Lacks: lacks}
 }
 
 // trustNewSlot has nobody be taken for known who cannot be, as the slot is new.

@@ -63,7 +63,7 @@ func (c *Clients) told(r *record, now time.Time) *Told {
 	if r.Private {
 		t.Age = now.Sub(r.right.allowed)
 	}
-	t.Quiet = r.heard > 0 && c.config.Quiet != nil && c.config.Quiet(r.topic(), r.heard)
+	t.Quiet = r.heard > 0 && !r.lacks && c.config.Quiet != nil && c.config.Quiet(r.topic(), r.heard)
 	return t
 }
 
@@ -71,7 +71,7 @@ func (k Key) topic() protocol.Topic { return protocol.Topic{Name: k.Topic, Priva
 
 // adopt makes the record what a node has told.
 func (r *record) adopt(t *Told, now time.Time) {
-	r.bindings, r.resync, r.restored = t.Bindings, t.Resync, false
+	r.bindings, r.resync, r.lacks, r.restored = t.Bindings, t.Resync, false, false
 	r.receipt, r.right = receipt{proven: t.Proven}, right{allowed: now.Add(-t.Age)}
 }
 
@@ -89,7 +89,7 @@ type Given struct {
 	*Told
 	At    time.Time      // when another node has told it; zero if it was here last
 	Place protocol.Topic // of one that was here last
-	Heard uint64         // and up to which number it has the broadcasts of that
+	Heard uint64         // and up to which number it has the broadcasts of that; 0 if unknown
 }
 
 // Copy is what this node has been told by others of a client.
@@ -117,7 +117,9 @@ func (c *Clients) Give(id ID, now time.Time) (g Given) {
 		return g
 	}
 	g = Given{Told: c.told(r, now), Place: r.topic(), Heard: r.heard}
-	g.Own = !r.restored
+	if g.Own = !r.restored; r.lacks {
+		g.Heard = 0
+	}
 	c.records.recall(r)
 	r.owner, r.holder = nil, nil
 	delete(c.records.known, id)

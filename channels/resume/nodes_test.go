@@ -36,14 +36,14 @@ func TestAClientOfAnotherNodeGoesOnWhereThatHasIt(t *testing.T) {
 		{"nobody knows it", false, Found{Certain: true}, Known{}},
 		{"nobody has said that he knows it", false, Found{}, Known{Memory: Forgotten}},
 		{"this node may have known it", true, Found{Certain: true}, Known{Memory: Forgotten}},
-		{"known", false, Found{Told: told(same)}, Known{Memory: Remembered, Proven: at(7), Moved: true}},
-		{"known, and it lacks no broadcast", false, Found{Told: told(same), Quiet: true, Heard: 9}, Known{Memory: Remembered, Proven: at(7), Heard: 9, Moved: true}},
-		{"of other bindings", false, Found{Told: told(func(t *Told) { t.Bindings = Fingerprint{2} }), Certain: true}, Known{Moved: true}},
-		{"of other bindings a while ago", false, Found{Told: told(func(t *Told) { t.Bindings, t.Own = Fingerprint{2}, false }), Certain: true}, Known{Memory: Forgotten, Moved: true}},
-		{"a while ago", false, Found{Told: told(func(t *Told) { t.Own = false })}, Known{Memory: Remembered, Proven: at(7), Moved: true}},
-		{"it has to resync", false, Found{Told: told(func(t *Told) { t.Resync = true }), Certain: true}, Known{Memory: Forgotten, Moved: true}},
-		{"it is somewhere", false, Found{Told: &Told{ID: private("a").ID(), Resync: true}, Certain: true}, Known{Memory: Forgotten, Moved: true}},
-		{"its right is too old", false, Found{Told: told(func(t *Told) { t.Age = time.Minute }), Certain: true}, Known{Memory: Forgotten, Moved: true}},
+		{"known", false, Found{Told: told(same), Heard: 9}, Known{Memory: Remembered, Proven: at(7), Heard: 9, Lacks: true}},
+		{"known, and it lacks no broadcast", false, Found{Told: told(same), Quiet: true, Heard: 9}, Known{Memory: Remembered, Proven: at(7), Heard: 9}},
+		{"of other bindings", false, Found{Told: told(func(t *Told) { t.Bindings = Fingerprint{2} }), Certain: true}, Known{}},
+		{"of other bindings a while ago", false, Found{Told: told(func(t *Told) { t.Bindings, t.Own = Fingerprint{2}, false }), Certain: true}, Known{Memory: Forgotten}},
+		{"a while ago", false, Found{Told: told(func(t *Told) { t.Own = false })}, Known{Memory: Remembered, Proven: at(7), Lacks: true}},
+		{"it has to resync", false, Found{Told: told(func(t *Told) { t.Resync = true }), Certain: true}, Known{Memory: Forgotten}},
+		{"it is somewhere", false, Found{Told: &Told{ID: private("a").ID(), Resync: true}, Certain: true}, Known{Memory: Forgotten}},
+		{"its right is too old", false, Found{Told: told(func(t *Told) { t.Age = time.Minute }), Certain: true}, Known{Memory: Forgotten}},
 	} {
 		node := newNode(!c.isUnsure)
 		node.records.rightAge = func() time.Duration { return 30 * time.Second }
@@ -58,7 +58,7 @@ func TestTheNewerOfWhatARunHasLeftAndOthersKnowCounts(t *testing.T) {
 	for _, c := range []struct {
 		left, told, want Known
 	}{
-		{Known{Proven: at(5)}, Known{Proven: at(7)}, Known{Memory: Remembered, Proven: at(7), Moved: true}},
+		{Known{Proven: at(5)}, Known{Proven: at(7)}, Known{Memory: Remembered, Proven: at(7), Lacks: true}},
 		{Known{Proven: at(7), Heard: 3}, Known{Proven: at(5)}, Known{Memory: Remembered, Proven: at(7), Heard: 3}},
 	} {
 		node := newNode(true)
@@ -225,4 +225,37 @@ func FuzzReadTold(f *testing.F) {
 			t.Errorf("%+v is written, and read as %+v, %v", told, got, again.Err)
 		}
 	})
+}
+
+// TestWhoMayLackBroadcastsIsToldUntilItHasHeard also where they were handed over, and may
+// not have arrived.
+func TestWhoMayLackBroadcastsIsToldUntilItHasHeard(t *testing.T) {
+	told := &Told{Bindings: Fingerprint{1}, Proven: at(7), Own: true}
+	for _, c := range []struct {
+		name        string
+		found       Found
+		first, then bool // it is told
+	}{
+		{"nobody has kept them", Found{Told: told, Heard: 9}, true, true},
+		{"they were handed over", Found{Told: told, Quiet: true, Missed: [][]byte{{}}, Heard: 9}, false, true},
+		{"there were none", Found{Told: told, Quiet: true, Heard: 9}, false, false},
+	} {
+		node := newNode(true)
+		node.config.Quiet = func(protocol.Topic, uint64) bool { return true }
+		take := func(found Found, want bool) *Bookmark {
+			t.Helper()
+			b, got := node.Take(of("a"), Fingerprint{1}, found, noon)
+			if got != (Known{Memory: Remembered, Proven: at(7), Heard: 9, Lacks: want}) {
+				t.Errorf("%s: %+v; want that the client lacks some: %t", c.name, got, want)
+			}
+			return b
+		}
+		take(c.found, c.first).Leave(noon)
+		take(Found{}, c.then)
+		if g := node.Give(of("a").ID(), noon); g.Quiet == c.then || (g.Heard == 0) != c.then {
+			t.Errorf("%s: given away as %+v", c.name, g)
+		}
+		take(c.found, c.first).prove(0, at(7), 9)
+		take(Found{}, false)
+	}
 }

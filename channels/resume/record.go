@@ -45,7 +45,7 @@ type Known struct {
 	Memory Memory
 	Proven changelog.Standing // it has every change up to here; zero if unknown
 	Heard  uint64             // and every broadcast up to this number; 0 if unknown
-	Moved  bool               // another node has told what the client has received there
+	Lacks  bool               // it may lack broadcasts before that number
 }
 
 // record is what is remembered of one client's topic.
@@ -55,6 +55,7 @@ type record struct {
 	bindings Fingerprint
 	receipt
 	resync   bool // the client was told to resync, or is to be, and has proven nothing since
+	lacks    bool // it may lack broadcasts, and has not proven yet that it has them or was told
 	restored bool // from an earlier run, and not used since
 	untold   bool // in records.untold
 
@@ -108,7 +109,7 @@ func (r *record) listen(number uint64) {
 
 // prove notes what the client has received. Zero values say nothing.
 func (r *record) prove(at changelog.Standing, heard uint64) {
-	r.confirmed = true
+	r.confirmed, r.lacks = true, false
 	if at != (changelog.Standing{}) {
 		r.proven, r.resync = at, false
 	}
@@ -119,5 +120,5 @@ func (r *record) prove(at changelog.Standing, heard uint64) {
 
 // forget makes the record that of a client of which nothing is known.
 func (r *record) forget(resync bool) {
-	r.proven, r.heard, r.resync = changelog.Standing{}, 0, resync
+	r.proven, r.heard, r.resync, r.lacks = changelog.Standing{}, 0, resync, false
 }

@@ -42,7 +42,7 @@ func newRecords(limit, maxBytes int, keep time.Duration) *records {
 // take gives the client's record to a bookmark. If another bookmark has the
 // record it loses it: only the client's newest channel counts. found is what other nodes
 // know of one that is not known here.
-func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Found, now time.Time) (_ *record, _ Memory, moves bool) {
+func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Found, now time.Time) (_ *record, _ Memory, lacks bool) {
 	s.expire(now)
 	id := key.ID()
 	r := s.known[id]
@@ -56,13 +56,11 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Fou
 		s.peers.announce(id.digest(), len(s.known))
 	}
 	s.recall(r)
-	isOld := r.restored
+	isOld, lacks := r.restored, r.lacks
 	if t := found.Told; t != nil && (!known || r.restored && t.Proven.Position.Compare(r.proven.Position) >= 0) {
 		r.adopt(t, now)
-		if found.Quiet {
-			r.heard = found.Heard
-		}
-		known, isOld, moves = true, !t.Own, true
+		r.heard, r.lacks, lacks = found.Heard, !found.Quiet || len(found.Missed) > 0, !found.Quiet
+		known, isOld = true, !t.Own
 		moved = moved || isOld // what the client has had since it was told is not known
 	}
 	changed := r.bindings != bindings
@@ -75,12 +73,12 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Fou
 	switch {
 	case known && !changed && (r.resync || doubtful), lost:
 		r.forget(true)
-		return r, Forgotten, moves
-	case known && !changed && (r.proven != (changelog.Standing{}) || r.heard > 0):
-		return r, Remembered, moves
+		return r, Forgotten, false
+	case known && !changed && (r.proven != (changelog.Standing{}) || r.heard > 0 || lacks):
+		return r, Remembered, lacks
 	}
 	r.forget(false)
-	return r, Fresh, moves
+	return r, Fresh, false
 }
 
 // release keeps the record of a client that has gone.

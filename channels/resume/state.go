@@ -62,6 +62,7 @@ type savedRecord struct {
 	Position string `json:",omitempty"`
 	Heard    uint64 `json:"Listened,omitempty"`
 	Resync   bool   `json:"Owed,omitempty"`
+	Lacks    bool   `json:",omitempty"`
 	Left     time.Time
 }
 
@@ -114,7 +115,7 @@ func readRecord(text json.RawMessage) (*record, error) {
 	if err := json.Unmarshal(text, &saved); err != nil {
 		return nil, err
 	}
-	r := &record{Key: saved.Key, receipt: receipt{heard: saved.Heard}, resync: saved.Resync, left: saved.Left, right: right{allowed: saved.Left}, restored: true}
+	r := &record{Key: saved.Key, receipt: receipt{heard: saved.Heard}, resync: saved.Resync, lacks: saved.Lacks, left: saved.Left, right: right{allowed: saved.Left}, restored: true}
 	if n, err := hex.Decode(r.bindings[:], []byte(saved.Bindings)); err != nil || n != len(r.bindings) {
 		return nil, errors.New("its bindings are damaged")
 	}
@@ -150,7 +151,7 @@ func (c *Clients) write(head stateHead, saved []savedRecord) error {
 }
 
 func (r *record) saved() savedRecord {
-	s := savedRecord{Key: r.Key, Bindings: hex.EncodeToString(r.bindings[:]), Heard: r.heard, Resync: r.resync || r.right.barred, Left: r.left}
+	s := savedRecord{Key: r.Key, Bindings: hex.EncodeToString(r.bindings[:]), Heard: r.heard, Resync: r.resync || r.right.barred, Lacks: r.lacks, Left: r.left}
 	if !r.proven.Position.IsZero() {
 		s.System, s.Position = r.proven.History.System, r.proven.Position.String()
 	}

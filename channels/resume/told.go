@@ -30,10 +30,11 @@ type Found struct {
 	Told *Told // nil if none knows it
 	// Certain says that all nodes have answered, and that none has forgotten any.
 	Certain bool
-	// Quiet says that nothing has been broadcast to the topic that the client may lack: it
-	// has every broadcast up to Heard, a number of this node.
-	Quiet bool
-	Heard uint64
+	// Quiet says that Missed is all that the client lacks of what has been broadcast to the
+	// topic, up to Heard, a number of this node.
+	Quiet  bool
+	Missed [][]byte
+	Heard  uint64
 }
 
 // Better reports whether t says more than another of the same client, which may be nil.

@@ -92,6 +92,23 @@ func (m message) size() int {
 		len(c.Relay) + len(c.Opaque) + len(c.Payload) + 16*len(m.news)
 }
 
+// Encode is a broadcast to a topic, as Decode reads it.
+func Encode(key protocol.Topic, c topics.Carried) []byte {
+	return message{kind: kindBroadcast, run: c.Origin.Run, number: c.Origin.Number, key: key, carried: c}.encode()
+}
+
+// Decode reads a broadcast to a topic. It refers to encoded.
+func Decode(key protocol.Topic, encoded []byte) (topics.Carried, error) {
+	m, err := decode(encoded)
+	switch {
+	case err != nil:
+		return topics.Carried{}, err
+	case m.kind != kindBroadcast || m.key != key:
+		return topics.Carried{}, errors.New("read message between nodes: it is none of the topic")
+	}
+	return m.carried, nil
+}
+
 func (m message) appendBroadcast(b []byte) []byte {
 	c := &m.carried
 	b = append(b, nodes.Bit(m.key.Private, flagPrivate)|nodes.Bit(c.Relay != nil, flagRelay)|nodes.Bit(c.Opaque != nil, flagOpaque)|
@@ -163,6 +180,7 @@ func (m *message) readBroadcast(r *nodes.Reader) {
 	default:
 		c.Payload = payload
 	}
+	c.Origin = topics.Origin{Run: m.run, Number: m.number}
 	if r.Err == nil && m.number == 0 {
 		r.Fail(errors.New("a broadcast without a number"))
 	}

@@ -27,7 +27,7 @@ func examples() []message {
 	} {
 		all = append(all, message{
 			kind: kindBroadcast, run: "r", number: 7, prev: 3, key: protocol.Topic{Name: "realtime:a b.*>", Private: len(all)%2 == 0},
-			carried: topics.Carried{Broadcast: b, Client: "c", ID: "i"},
+			carried: topics.Carried{Broadcast: b, Client: "c", ID: "i", Origin: topics.Origin{Run: "r", Number: 8}},
 		})
 	}
 	return all

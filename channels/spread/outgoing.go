@@ -45,7 +45,7 @@ func (o *outgoing) pack(key protocol.Topic, c topics.Carried) (topics.Parcel, er
 
 // Send implements topics.Parcel. A number that was not sent is seen by others as one
 // that was lost.
-func (p *parcel) Send() error {
+func (p *parcel) Send() (topics.Origin, error) {
 	o := p.to
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -53,12 +53,13 @@ func (p *parcel) Send() error {
 	number, prev := o.window.Next(p.address.digest, now)
 	o.mentions.note(p.address.digest, now)
 	setNumbers(p.encoded, number, prev)
+	origin := topics.Origin{Run: o.run, Number: number}
 	if err := o.bus.Send(p.address.subject, p.encoded); err != nil {
 		o.metrics.refused.Inc()
-		return protocol.RefuseBusAway
+		return origin, protocol.RefuseBusAway
 	}
 	o.metrics.sent.Inc()
-	return nil
+	return origin, nil
 }
 
 // summarise tells all nodes what was sent lately. bye says that nothing follows.

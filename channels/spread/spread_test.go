@@ -274,7 +274,9 @@ func TestNothingIsOnItsWayBeyondAFence(t *testing.T) {
 	if !a.Quiet(room, heard) || a.Quiet(room, heard-1) {
 		t.Error("after the last broadcast the topic is not quiet, or before it")
 	}
+	b.spread.outgoing.mu.Lock()
 	b.spread.outgoing.window.Next(addressOf(room).digest, time.Now()) // one that the bus loses
+	b.spread.outgoing.mu.Unlock()
 	if !a.spread.Fence(t.Context()) || a.Quiet(room, heard) {
 		t.Error("the topic is quiet beyond a broadcast that was lost")
 	}

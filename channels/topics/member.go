@@ -27,7 +27,10 @@ type Returning struct {
 	Heard    uint64       // the number up to which it has every broadcast, 0 for a new one
 	Position wal.Position // where its changes go on, to be told with a resync
 	Told     bool         // it is told to resync for other reasons already
-	Misses   bool         // it may lack broadcasts of other nodes
+	Misses   bool         // it may lack broadcasts that nobody has any more
+	// Elsewhere is what it has missed, as the node that it comes from has kept it. What is
+	// kept here, too, comes once.
+	Elsewhere []Carried
 
 	// What follows is the member's, and guarded by the topic's lock.
 	alarm  Alarm // nil until it is set

@@ -28,7 +28,7 @@ type Nodes interface {
 type Parcel interface {
 	// Send hands it to the bus, after those that were sent before. After an error other
 	// nodes do not get it, and learn that they miss one.
-	Send() error
+	Send() (Origin, error)
 }
 
 // Carried is a broadcast on its way between nodes.
@@ -36,6 +36,14 @@ type Carried struct {
 	protocol.Broadcast
 	Client string // client_id of the channel it came from, "" for none
 	ID     string // of a stored message, "" for others
+	Origin Origin
+}
+
+// Origin names a broadcast on all nodes: the process that has sent it, and its number
+// there. It is zero without a cluster.
+type Origin struct {
+	Run    string
+	Number uint64
 }
 
 // Holder is who needs the broadcasts of a topic.
@@ -67,6 +75,12 @@ func (s *Topics) Await(ctx context.Context, key protocol.Topic) (heard uint64) {
 	return heard
 }
 
+// Missed is what was broadcast to a topic after a number, on any node as far as it has
+// come. It is not complete if some is not kept any more, or is of an earlier run.
+func (s *Topics) Missed(key protocol.Topic, heard uint64) (missed []Carried, complete bool) {
+	return s.past.missed(key, heard)
+}
+
 // Quiet reports whether nothing was broadcast to a topic after a number, on any node as
 // far as it has come.
 func (s *Topics) Quiet(key protocol.Topic, heard uint64) bool { return s.past.quiet(key, heard) }
@@ -89,9 +103,9 @@ func (s *Topics) pack(key protocol.Topic, c Carried) (Parcel, error) {
 }
 
 // send hands a parcel to the bus, if there is one.
-func send(p Parcel) error {
+func send(p Parcel) (Origin, error) {
 	if p == nil {
-		return nil
+		return Origin{}, nil
 	}
 	return p.Send()
 }
@@ -99,7 +113,7 @@ func send(p Parcel) error {
 // Receive brings a broadcast of another node to the members here.
 func (s *Topics) Receive(key protocol.Topic, c Carried) {
 	s.withTopic(key, func(t *topic) { t.publish(c, nil) }, func() *topic {
-		s.past.note(key, c.Broadcast, c.Client, time.Now())
+		s.past.note(key, c, time.Now())
 		return nil
 	})
 }

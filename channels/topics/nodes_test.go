@@ -43,9 +43,9 @@ type wired struct {
 	c  Carried
 }
 
-func (p wired) Send() error {
+func (p wired) Send() (Origin, error) {
 	p.to.sent = append(p.to.sent, p.c)
-	return p.to.err
+	return Origin{}, p.to.err
 }
 
 // bell counts what a client is told.
@@ -145,5 +145,47 @@ func TestOtherNodesMayHaveBroadcastBeforeThisRun(t *testing.T) {
 			_, box := after.join(room, MemberConfig{Client: "c", Returning: &Returning{Heard: heard}})
 			box.want(t, "who comes back", c.want...)
 		})
+	}
+}
+
+// TestWhatAnotherNodeHasKeptComesOnce before what is kept here, in its order.
+func TestWhatAnotherNodeHasKeptComesOnce(t *testing.T) {
+	from, to := newFixture(t, Config{Nodes: newWire()}), newFixture(t, Config{Nodes: newWire()})
+	of := func(run string, n uint64) Carried {
+		return Carried{Broadcast: text(int(n)), Client: run, Origin: Origin{run, n}}
+	}
+	m, _ := from.join(room, MemberConfig{Client: "c", Returning: &Returning{}})
+	from.Receive(room, of("x", 1))
+	heard := m.Heard()
+	m.Leave()
+	since := to.Await(t.Context(), room)
+	from.Receive(room, of("x", 2))
+	from.Receive(room, of("y", 3))
+	to.Receive(room, of("y", 3)) // was on its way to both
+	to.Receive(room, of("x", 4))
+	missed, complete := from.Missed(room, heard)
+	if len(missed) != 2 || !complete {
+		t.Fatalf("missed %+v, complete %t; want the two after the first", missed, complete)
+	}
+	_, box := to.join(room, MemberConfig{Client: "c", Returning: &Returning{Heard: since, Elsewhere: missed}})
+	box.want(t, "the client", "broadcast 2.", "broadcast 3.", "broadcast 4.")
+	_, box = to.join(room, MemberConfig{Client: "y", Returning: &Returning{Heard: since, Elsewhere: missed}})
+	box.want(t, "a client that has sent one of them", "broadcast 2.", "broadcast 4.")
+	_, box = to.join(room, MemberConfig{Client: "c", Returning: &Returning{Heard: since, Misses: true}})
+	box.want(t, "a client of which nobody knows what it has missed", `"code":"broadcasts_missed"`, "broadcast 3.", "broadcast 4.")
+
+	from.Lost(room)
+	if _, complete := from.Missed(room, heard); complete {
+		t.Error("with a loss between it is complete")
+	}
+	if _, complete := from.Missed(room, 0); complete {
+		t.Error("without a number it is complete")
+	}
+	if missed, complete := from.Missed(protocol.Topic{Name: "realtime:other"}, heard); len(missed) > 0 || !complete {
+		t.Errorf("of a topic that nobody has broadcast to since %+v is missed, complete %t", missed, complete)
+	}
+	from.Publish(room, text(5)) // the wire names no origin, as one from before a restart has none
+	if _, complete := from.Missed(room, from.Past().heard()-1); complete {
+		t.Error("with one that cannot be told from what others have it is complete")
 	}
 }

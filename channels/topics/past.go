@@ -71,6 +71,7 @@ type said struct {
 	At     time.Time
 	Sender string // client_id of the channel it came from, "" for none
 	protocol.Broadcast
+	Origin Origin // zero for one of an earlier run
 }
 
 func (b *said) size() int {
@@ -92,7 +93,7 @@ func newPast(window time.Duration, limit int, now time.Time) *Past {
 }
 
 // note numbers a broadcast, and keeps it if the topic's broadcasts are kept.
-func (p *Past) note(key protocol.Topic, b protocol.Broadcast, sender string, now time.Time) {
+func (p *Past) note(key protocol.Topic, c Carried, now time.Time) {
 	if !p.inUse.Load() {
 		return
 	}
@@ -104,7 +105,7 @@ func (p *Past) note(key protocol.Topic, b protocol.Broadcast, sender string, now
 	if of == nil {
 		return
 	}
-	p.add(of, said{Number: p.number, At: now, Sender: sender, Broadcast: copied(b)})
+	p.add(of, said{Number: p.number, At: now, Sender: c.Client, Broadcast: copied(c.Broadcast), Origin: c.Origin})
 	for len(of.kept) > topicCount || of.size > topicBytes {
 		p.dropOldest(of)
 	}
@@ -196,6 +197,32 @@ func (p *Past) await(key protocol.Topic, now time.Time) (newest uint64) {
 	}
 	p.leave(of, now)
 	return newest
+}
+
+// missed is what was broadcast to a topic after a number. It is not complete if some is
+// not kept any more, or cannot be told from what other nodes have of it.
+func (p *Past) missed(key protocol.Topic, heard uint64) (missed []Carried, complete bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.byTopic[key]
+	switch {
+	case heard == 0:
+		return nil, false
+	case of == nil:
+		return nil, p.newest.of(key) <= heard
+	case heard < of.lost:
+		return nil, false
+	}
+	for _, b := range of.kept {
+		if b.Number <= heard {
+			continue
+		}
+		if b.Origin == (Origin{}) {
+			return nil, false
+		}
+		missed = append(missed, Carried{Broadcast: b.Broadcast, Client: b.Sender, Origin: b.Origin})
+	}
+	return missed, true
 }
 
 // quiet reports whether nothing was broadcast to a topic after a number.

@@ -56,7 +56,7 @@ func TestTopicsThatClientsAreOnKeepTheirPastWhenOthersComeAndGo(t *testing.T) {
 	start := time.Now()
 	p := newPast(time.Hour, 10, start)
 	_, joined, _ := p.since(room, 0)
-	p.note(room, protocol.Broadcast{Relay: []byte("{}")}, "", start)
+	p.note(room, Carried{Broadcast: protocol.Broadcast{Relay: []byte("{}")}}, start)
 	for i := range 100 {
 		p.visit(protocol.Topic{Name: fmt.Sprint(i)}, start)
 	}
@@ -73,7 +73,7 @@ func TestWhatNobodyCanComeBackForIsForgottenAfterTheWindow(t *testing.T) {
 	for i := range 50 {
 		key := protocol.Topic{Name: fmt.Sprint(i)}
 		p.visit(key, start)
-		p.note(key, protocol.Broadcast{Relay: []byte("{}")}, "", start)
+		p.note(key, Carried{Broadcast: protocol.Broadcast{Relay: []byte("{}")}}, start)
 	}
 	p.Expire(start.Add(time.Minute + time.Second))
 	topics, _ := p.size()
@@ -89,7 +89,7 @@ func TestWhoWasAwayForLongIsToldOfAGapOnlyIfSomethingWasBroadcast(t *testing.T) 
 	heard := map[protocol.Topic]uint64{quiet: p.visit(quiet, start), busy: p.visit(busy, start)}
 	later := start.Add(time.Hour)
 	p.Expire(later)
-	p.note(busy, protocol.Broadcast{Relay: []byte("{}")}, "", later) // no client may come back for it
+	p.note(busy, Carried{Broadcast: protocol.Broadcast{Relay: []byte("{}")}}, later) // no client may come back for it
 	for run := range 2 {
 		for key, want := range map[protocol.Topic]bool{quiet: false, busy: true} {
 			if n, gap := missed(p, key, heard[key]); n != 0 || gap != want {

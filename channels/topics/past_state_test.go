@@ -46,9 +46,9 @@ func TestAServerThatTakesOverGoesOnWithItsOwnBroadcasts(t *testing.T) {
 		restore(t, first, second) // what the file has when the second starts
 		first.since(other, 0)
 		second.since(room, 0)
-		first.note(room, say("first"), "", began)
-		second.note(room, say("second"), "", began)
-		second.note(other, say("not kept"), "", began)
+		first.note(room, Carried{Broadcast: say("first")}, began)
+		second.note(room, Carried{Broadcast: say("second")}, began)
+		second.note(other, Carried{Broadcast: say("not kept")}, began)
 		second.Reset()
 		restore(t, first, second)
 		heard, _, gap := second.since(room, joined)

@@ -38,12 +38,12 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 	for i := range 40 { // more than is kept of all
 		key, _ := join("silent " + string(rune('a'+i)))
 		for range 10 {
-			p.note(key, large, "", start)
+			p.note(key, Carried{Broadcast: large}, start)
 		}
 	}
 	lively, joined := join("lively")
 	for range 5 {
-		p.note(lively, large, "", start.Add(time.Minute))
+		p.note(lively, Carried{Broadcast: large}, start.Add(time.Minute))
 	}
 	if n, gap := missed(p, lively, joined); n != 5 || gap {
 		t.Errorf("the lively topic has %d broadcasts, gap %t; want 5 and none", n, gap)
@@ -55,7 +55,7 @@ func TestASilentTopicDoesNotTakeTheRoomOfOthers(t *testing.T) {
 		t.Errorf("%d bytes are kept; want %d at most", p.bytes, allBytes)
 	}
 
-	p.note(lively, protocol.Broadcast{Relay: []byte("{}")}, "", start.Add(62*time.Minute))
+	p.note(lively, Carried{Broadcast: protocol.Broadcast{Relay: []byte("{}")}}, start.Add(62*time.Minute))
 	if n, gap := missed(p, lively, joined); n != 1 || !gap {
 		t.Errorf("after the window it has %d broadcasts, gap %t; want 1 and a gap", n, gap)
 	}
@@ -68,7 +68,7 @@ func TestWhatIsKeptIsACopy(t *testing.T) {
 	p := newPast(time.Hour, 10, time.Now())
 	_, joined, _ := p.since(room, 0)
 	buffer := []byte("{}")
-	p.note(room, protocol.Broadcast{Relay: buffer}, "", time.Now())
+	p.note(room, Carried{Broadcast: protocol.Broadcast{Relay: buffer}}, time.Now())
 	buffer[0] = 'x'
 	if kept, _, _ := p.since(room, joined); string(kept[0].Relay) != "{}" {
 		t.Errorf("kept %q; want what was broadcast", kept[0].Relay)
@@ -107,7 +107,7 @@ func TestARestartKeepsThePast(t *testing.T) {
 		{Event: "e", Encoding: protocol.EncodingJSON, Payload: []byte("null"), Meta: []byte(`{"id":"1"}`)},
 	}
 	for i, b := range all {
-		p.note(keys[i%2], b, "sender", start)
+		p.note(keys[i%2], Carried{Broadcast: b, Client: "sender"}, start)
 	}
 	next := reopened(t, reopened(t, p, start), start)
 	got, newest, gap := next.since(keys[0], joined)
@@ -127,7 +127,7 @@ func TestARestartKeepsThePast(t *testing.T) {
 	if n, gap := missed(next, protocol.Topic{Name: "never joined"}, joined); n != 0 || gap {
 		t.Errorf("a topic that nothing was broadcast to has %d broadcasts, gap %t; want none", n, gap)
 	}
-	next.note(keys[0], all[0], "", start)
+	next.note(keys[0], Carried{Broadcast: all[0]}, start)
 	if next.heard() <= newest {
 		t.Error("a new broadcast has an old number")
 	}

@@ -22,13 +22,25 @@ func (t *topic) retell(m *Member) {
 	if (gap || r.Misses) && !r.Told {
 		m.tellMissed(r.Position)
 	}
+	told := map[Origin]bool{}
+	for _, c := range r.Elsewhere {
+		told[c.Origin] = true
+		t.retellOne(m, c.Broadcast, c.Client)
+	}
+	r.Elsewhere = nil
 	for i := range missed {
-		if m.deaf || missed[i].Sender == m.config.Client && !m.config.Self {
-			continue
+		if b := &missed[i]; b.Origin == (Origin{}) || !told[b.Origin] {
+			t.retellOne(m, b.Broadcast, b.Sender)
 		}
-		if f := m.config.Address.Version.Broadcast(t.key.Name, missed[i].Broadcast); f != nil {
-			m.config.Outbox.Push(f)
-		}
+	}
+}
+
+func (t *topic) retellOne(m *Member, b protocol.Broadcast, sender string) {
+	if m.deaf || sender == m.config.Client && !m.config.Self {
+		return
+	}
+	if f := m.config.Address.Version.Broadcast(t.key.Name, b); f != nil {
+		m.config.Outbox.Push(f)
 	}
 }
 

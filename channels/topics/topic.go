@@ -73,7 +73,7 @@ func (s *Topics) broadcast(sender *Member, c Carried) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	err = send(parcel)
+	c.Origin, err = send(parcel)
 	t.publish(c, sender)
 	return err
 }
@@ -82,7 +82,7 @@ func (s *Topics) broadcast(sender *Member, c Carried) error {
 // if it asked for its own broadcasts. sender may be nil. t.mu must be held: it keeps the
 // order the same for all receivers and in the past.
 func (t *topic) publish(c Carried, sender *Member) {
-	t.past.note(t.key, c.Broadcast, c.Client, time.Now())
+	t.past.note(t.key, c, time.Now())
 	built := frames{topic: t.key.Name, broadcast: c.Broadcast}
 	for m := range t.members {
 		if m != sender || m.config.Self {

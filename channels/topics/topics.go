@@ -60,11 +60,11 @@ func (s *Topics) publish(key protocol.Topic, c Carried) error {
 		return err
 	}
 	s.withTopic(key, func(t *topic) {
-		err = send(parcel)
+		c.Origin, err = send(parcel)
 		t.publish(c, nil)
 	}, func() *topic {
-		err = send(parcel)
-		s.past.note(key, c.Broadcast, "", time.Now()) // before a channel can join, which then finds it
+		c.Origin, err = send(parcel)
+		s.past.note(key, c, time.Now()) // before a channel can join, which then finds it
 		return nil
 	})
 	return err

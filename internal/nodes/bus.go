@@ -23,8 +23,8 @@ type Bus interface {
 }
 
 // Run runs a bus until ctx is done. Once there is one it listens to the subjects and calls
-// receive and tend, which return when ctx is done, and bye at the end, when it still
-// sends. Run blocks until everything that it started has returned.
+// receive and tend, which return when their context is done, and bye at the end, when it
+// still sends and receives. Run blocks until everything that it started has returned.
 func Run(ctx context.Context, bus Bus, subjects []string, receive, tend func(context.Context), bye func()) error {
 	sending, stop := context.WithCancel(context.WithoutCancel(ctx)) // to the very last message
 	var parts sync.WaitGroup
@@ -42,7 +42,7 @@ func Run(ctx context.Context, bus Bus, subjects []string, receive, tend func(con
 			return fmt.Errorf("listen to other nodes: %w", err)
 		}
 	}
-	parts.Go(func() { receive(ctx) })
+	parts.Go(func() { receive(sending) })
 	tend(ctx)
 	bye()
 	return nil
