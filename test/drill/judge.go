@@ -87,7 +87,7 @@ func (t *trial) see(e entry) {
 	if !t.HasBase {
 		t.HasBase, t.Base, t.last = true, w.At, w.At
 	}
-	if t.seen[w.At] && t.Names {
+	if t.seen[w.At] && t.Names && !t.isDueAgain(w.At) {
 		t.fault(e, "row %s at %s arrived again", w.row, w.At)
 	}
 	if t.seen[w.At] || w.At.Compare(t.Base) <= 0 {
@@ -100,6 +100,12 @@ func (t *trial) see(e entry) {
 	}
 	t.complete(e, w.At)
 	t.last = w.At
+}
+
+// isDueAgain reports whether the client was told on this join to resync up to somewhere
+// before a row: everything after that is sent to it, also what it has got of it before.
+func (t *trial) isDueAgain(p wal.Position) bool {
+	return slices.ContainsFunc(t.excused[t.before:], func(s stretch) bool { return s.To.Compare(p) < 0 })
 }
 
 // late judges a row that had been passed over. What was given up may be sent

@@ -85,6 +85,14 @@ func TestJudge(t *testing.T) {
 			want: "row 1.40 at 0/28:0 arrived after the resync that gave it up",
 		},
 		{
+			name:  "a row again, after a resync that ends before it",
+			diary: together(rowsOf(10, 20, 40), []entry{join(), resyncs(old, 10, 15, 20), got(40), got(50), got(60)}), names: true,
+		},
+		{
+			name: "a row again, before where a resync ends", diary: together(rowsOf(10, 20, 40), []entry{join(), resyncs(old, 10, 25, 40), got(40), got(50), got(60)}), names: true,
+			want: "arrived again",
+		},
+		{
 			name:  "what was given up, on a later join",
 			diary: together(rowsOf(10), []entry{join(), resyncs(old, 10, 25, 45), got(50)}, rowsOf(40, 50, 60)),
 		},
