@@ -8,11 +8,12 @@ import (
 // columnIndex holds the selectors that are filed under values of one operand.
 type columnIndex struct {
 	operand *operand
-	typ     datum.Type // nil if the conditions only test for NULL
+	typ     datum.Type // nil if the conditions only test for NULL or for a value
 
 	keys     map[datum.Key]*bucket
 	emptied  int // how many buckets of keys are empty
 	null     bucket
+	absent   bucket // for rows without the column
 	spans    spanTree
 	unequal  complement // for neq, which NULL does not match
 	distinct complement // for isdistinct, which NULL matches
@@ -60,6 +61,8 @@ func (ci *columnIndex) buckets(p posting, f func(*bucket)) {
 		f(ci.spans.bucket(*p.span))
 	case p.null:
 		f(&ci.null)
+	case p.absent:
+		f(&ci.absent)
 	default:
 		for _, key := range p.keys {
 			f(ci.bucket(key))
@@ -80,7 +83,7 @@ func (ci *columnIndex) population(p posting) int {
 
 // empty reports whether no selector is filed here.
 func (ci *columnIndex) empty() bool {
-	return len(ci.keys) == ci.emptied && len(ci.null.groups) == 0 && ci.spans.root == nil &&
+	return len(ci.keys) == ci.emptied && len(ci.null.groups) == 0 && len(ci.absent.groups) == 0 && ci.spans.root == nil &&
 		len(ci.unequal.list) == 0 && len(ci.distinct.list) == 0
 }
 
@@ -93,6 +96,7 @@ func (ci *columnIndex) match(m *matcher) {
 		ci.distinct.visit(m, nil)
 		return
 	case wal.Absent:
+		m.visit(&ci.absent)
 		return
 	}
 	if ci.typ == nil {

@@ -39,6 +39,7 @@ const (
 	LookupValue LookupKind = "hash"  // by the value itself, or by NULL
 	LookupRange LookupKind = "range" // among the ranges of the column, which are in order
 	LookupOther LookupKind = "all but one value"
+	LookupLack  LookupKind = "no value" // of rows that lack the column
 )
 
 // Asked is a condition that Postgres decides, as SQL has it, and why Go does not.
@@ -95,6 +96,8 @@ func (c candidate) lookups(conjuncts []Expr) []Lookup {
 			kind = LookupOther
 		case p.span != nil:
 			kind = LookupRange
+		case p.absent:
+			kind = LookupLack
 		}
 		lookups[i] = Lookup{Kind: kind, Column: p.operand.name, Of: of}
 	}
@@ -143,6 +146,11 @@ func Describe(e Expr) string {
 			return e.operand.name + " is not null"
 		}
 		return e.operand.name + " is null"
+	case *absenceTest:
+		if e.negate {
+			return "the row has " + e.operand.name
+		}
+		return "the row lacks " + e.operand.name
 	case *comparison:
 		return e.describe()
 	}

@@ -5,13 +5,14 @@ import (
 )
 
 // posting is a set of values of an operand under which an expression is filed: keys,
-// a range, NULL or all values but one. The expression is true only for rows whose
+// a range, NULL, all values but one, or that there is no value. The expression is true only for rows whose
 // value is in the set.
 type posting struct {
 	operand *operand
 	typ     datum.Type
 	keys    []datum.Key // values of the operand, each once
 	null    bool        // NULL is in the set too
+	absent  bool        // instead of keys: the row lacks the column
 	span    *span       // instead of keys: a range of values
 	unequal bool        // instead of keys: all values but keys[0]
 }
@@ -71,6 +72,10 @@ func keysOf(e Expr) (posting, bool) {
 	case *nullTest:
 		if !e.negate && !e.rows {
 			return posting{operand: e.operand, null: true}, true
+		}
+	case *absenceTest:
+		if !e.negate {
+			return posting{operand: e.operand, absent: true}, true
 		}
 	}
 	return posting{}, false

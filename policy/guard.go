@@ -92,7 +92,7 @@ func (b *bond) holds(op wal.Operation, row wal.Row) (visible, ok bool) {
 // with row-level security; of other tables everybody may get the old row.
 func (t *tables) SeesOld(change *wal.Change, s *Subject) bool {
 	rel := change.Relation
-	if change.Old == nil || rel.ReplicaIdentity != wal.IdentityFull || !s.possible() {
+	if change.Old == nil || !rel.SendsWhole() && !change.Old.IsWhole() || !s.possible() {
 		return false
 	}
 	r := t.of(rel, s.Role).current()

@@ -76,10 +76,8 @@ func (i *intake) readPrelude(ctx context.Context) error {
 	if err := i.describer.awaitCommit(ctx, i.decoder.XID()); err != nil {
 		return err
 	}
-	for _, message := range i.prelude {
-		if _, err := i.decoder.Decode(message); err != nil {
-			return fmt.Errorf("decode what was told of tables before: %w", err)
-		}
+	if err := i.decoder.Recall(i.prelude); err != nil {
+		return fmt.Errorf("decode what was told of tables before: %w", err)
 	}
 	i.prelude = nil
 	return nil

@@ -26,7 +26,7 @@ var may = map[string][]string{
 	"replication/pgoutput":  {"replication/wal"},
 	"replication/changelog": {"replication/wal"},
 	"replication/catalog":   {"replication/wal"},
-	"replication/relay":     {"replication/changelog", "replication/wal", "internal/nodes"},
+	"replication/relay":     {"replication/changelog", "replication/pgoutput", "replication/wal", "internal/nodes"},
 	"replication": {
 		"replication/catalog", "replication/changelog", "replication/pgoutput", "replication/relay", "replication/wal", "internal/conninfo",
 	},

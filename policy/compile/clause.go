@@ -28,14 +28,17 @@ type (
 		column int
 		negate bool
 	}
-	allOf  []clause
-	someOf []clause
+	// lackClause is true where the row lacks the column.
+	lackClause struct{ column int }
+	allOf      []clause
+	someOf     []clause
 )
 
 func (constantClause) isClause() {}
 func (compareClause) isClause()  {}
 func (anyOfClause) isClause()    {}
 func (nullClause) isClause()     {}
+func (lackClause) isClause()     {}
 func (allOf) isClause()          {}
 func (someOf) isClause()         {}
 

@@ -43,15 +43,15 @@ func Compile(s Source, rules []Rule) (where Where, err error) {
 	if err != nil {
 		return where, err
 	}
-	sent := func(int) bool { return false }
-	update := c.when(setTrue, sent)
+	all := func(int) wal.Sent { return wal.SentAlways }
+	update := c.when(setTrue, all)
 	if nullTested(update, s.toastable) {
 		return where, sql.ErrUncertain
 	}
 	clauses := map[wal.Operation]clause{
-		wal.Insert: c.when(setTrue, sent),
+		wal.Insert: c.when(setTrue, all),
 		wal.Update: update,
-		wal.Delete: c.when(setTrue, func(column int) bool { return !s.Relation.Columns[column].Identity }),
+		wal.Delete: c.when(setTrue, s.Relation.OldHas),
 	}
 	for op, t := range clauses {
 		if t == constant(true) {
@@ -84,7 +84,7 @@ func bind(s Source, rules []Rule) (condition, error) {
 
 // toastable reports whether an UPDATE may come without the column's value.
 func (s Source) toastable(column int) bool {
-	return s.Relation.ReplicaIdentity != wal.IdentityFull && s.Column(s.Relation.Columns[column].Name).Toastable
+	return !s.Relation.SendsWhole() && s.Column(s.Relation.Columns[column].Name).Toastable
 }
 
 // nullTested reports whether the clause asks of such a column whether it is

@@ -1,6 +1,9 @@
 package compile
 
-import "walcast/filters"
+import (
+	"walcast/filters"
+	"walcast/replication/wal"
+)
 
 // condition is a policy for one subject, after everything that depends on claims and
 // role was evaluated.
@@ -8,7 +11,23 @@ type condition interface {
 	// when returns a clause that is true for the rows for which the condition's
 	// truth is in the set, and false for all others. As an absent column may have
 	// any value, the clause is true if the condition's truth depends on one.
-	when(set truths, absent func(column int) bool) clause
+	when(set truths, sent sent) clause
+}
+
+// sent says which columns rows have.
+type sent func(column int) wal.Sent
+
+// leaf is the clause of one column: of, or if a row lacks the column otherwise.
+func (s sent) leaf(column int, of clause, otherwise bool) clause {
+	switch s(column) {
+	case wal.SentNever:
+		return constant(otherwise)
+	case wal.SentSometimes:
+		if otherwise {
+			return anyClause(of, lackClause{column})
+		}
+	}
+	return of
 }
 
 // truths is a set of truth values.
@@ -57,29 +76,23 @@ type (
 	}
 )
 
-func (c fixed) when(set truths, _ func(int) bool) clause {
+func (c fixed) when(set truths, _ sent) clause {
 	return constant(set.has(filters.Truth(c)))
 }
 
-func (c comparison) when(set truths, absent func(int) bool) clause {
-	if absent(c.column) {
-		return constant(set != 0)
-	}
-	return leaf(set, c.column, compareClause(c), compareClause{c.column, opposite(c.op), c.value})
+func (c comparison) when(set truths, sent sent) clause {
+	of := leaf(set, c.column, compareClause(c), compareClause{c.column, opposite(c.op), c.value})
+	return sent.leaf(c.column, of, set != 0)
 }
 
-func (c anyOf) when(set truths, absent func(int) bool) clause {
-	if absent(c.column) {
-		return constant(set != 0)
-	}
-	return leaf(set, c.column, anyOfClause{c.column, c.values, false}, anyOfClause{c.column, c.values, true})
+func (c anyOf) when(set truths, sent sent) clause {
+	of := leaf(set, c.column, anyOfClause{c.column, c.values, false}, anyOfClause{c.column, c.values, true})
+	return sent.leaf(c.column, of, set != 0)
 }
 
-func (c missing) when(set truths, absent func(int) bool) clause {
-	if absent(c.column) {
-		return constant(set&(setTrue|setFalse) != 0)
-	}
-	return anyClause(given(set, setTrue, nullClause{c.column, false}), given(set, setFalse, nullClause{c.column, true}))
+func (c missing) when(set truths, sent sent) clause {
+	of := anyClause(given(set, setTrue, nullClause{c.column, false}), given(set, setFalse, nullClause{c.column, true}))
+	return sent.leaf(c.column, of, set&(setTrue|setFalse) != 0)
 }
 
 // leaf is a clause that is unknown exactly where its column is NULL.
@@ -98,23 +111,23 @@ func given(set, value truths, t clause) clause {
 	return t
 }
 
-func (c negation) when(set truths, absent func(int) bool) clause {
-	return c.of.when(set.flip(), absent)
+func (c negation) when(set truths, sent sent) clause {
+	return c.of.when(set.flip(), sent)
 }
 
-func (c oneOf) when(set truths, absent func(int) bool) clause {
+func (c oneOf) when(set truths, sent sent) clause {
 	return anyClause(
-		given(set, setTrue, c.of.when(c.set, absent)),
-		given(set, setFalse, c.of.when(setAll&^c.set, absent)),
+		given(set, setTrue, c.of.when(c.set, sent)),
+		given(set, setFalse, c.of.when(setAll&^c.set, sent)),
 	)
 }
 
 // when of AND goes by the least of its operands' truths.
-func (c both) when(set truths, absent func(int) bool) clause {
+func (c both) when(set truths, sent sent) clause {
 	each := func(of truths) []clause {
 		clauses := make([]clause, len(c))
 		for i, operand := range c {
-			clauses[i] = operand.when(of, absent)
+			clauses[i] = operand.when(of, sent)
 		}
 		return clauses
 	}
@@ -134,10 +147,10 @@ func (c both) when(set truths, absent func(int) bool) clause {
 }
 
 // when of OR is that of AND with everything negated.
-func (c either) when(set truths, absent func(int) bool) clause {
+func (c either) when(set truths, sent sent) clause {
 	negated := make(both, len(c))
 	for i, operand := range c {
 		negated[i] = negation{operand}
 	}
-	return negated.when(set.flip(), absent)
+	return negated.when(set.flip(), sent)
 }

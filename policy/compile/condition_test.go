@@ -8,10 +8,14 @@ import (
 	"pgregory.net/rapid"
 
 	"walcast/filters"
+	"walcast/replication/wal"
 )
 
 // cell is a column's value in these tests: "" is NULL.
 type cell string
+
+// lack is the cell of a column that the row lacks. It meets no condition.
+const lack cell = "lack"
 
 // truthIn is SQL's truth of a condition, straight from the definition.
 func truthIn(c condition, row []cell) filters.Truth {
@@ -59,11 +63,13 @@ func passes(t clause, row []cell) bool {
 	case constantClause:
 		return bool(t)
 	case compareClause:
-		return truthIn(comparison(t), row) == filters.True
+		return row[t.column] != lack && truthIn(comparison(t), row) == filters.True
 	case anyOfClause:
-		return row[t.column] != "" && slices.Contains(t.values, string(row[t.column])) != t.negate
+		return row[t.column] != "" && row[t.column] != lack && slices.Contains(t.values, string(row[t.column])) != t.negate
 	case nullClause:
-		return (row[t.column] == "") != t.negate
+		return row[t.column] != lack && (row[t.column] == "") != t.negate
+	case lackClause:
+		return row[t.column] == lack
 	case allOf:
 		return !slices.ContainsFunc(t, func(t clause) bool { return !pass(t) })
 	case someOf:
@@ -106,7 +112,7 @@ func TestTestsAreTrueExactlyWhereTheConditionHasTheTruth(t *testing.T) {
 		c := drawCondition(t, 4)
 		row := rapid.SliceOfN(rapid.SampledFrom([]cell{"", "a", "b", "c", "d"}), 3, 3).Draw(t, "row")
 		for set := truths(0); set <= setAll; set++ {
-			got := passes(c.when(set, func(int) bool { return false }), row)
+			got := passes(c.when(set, func(int) wal.Sent { return wal.SentAlways }), row)
 			if want := set.has(truthIn(c, row)); got != want {
 				t.Fatalf("%v has truth %d in %q; in set %b: %t", describe(c), truthIn(c, row), row, set, got)
 			}
@@ -120,7 +126,7 @@ func TestTestsHideNoRowThatMayStillPass(t *testing.T) {
 		row := rapid.SliceOfN(rapid.SampledFrom([]cell{"", "a", "b"}), 3, 3).Draw(t, "row")
 		absent := rapid.IntRange(0, 2).Draw(t, "absent column")
 		set := truths(rapid.IntRange(1, 7).Draw(t, "set"))
-		partial := c.when(set, func(column int) bool { return column == absent })
+		partial := c.when(set, except(absent, wal.SentNever))
 		for _, v := range []cell{"", "a", "b", "c"} {
 			complete := slices.Clone(row)
 			complete[absent] = v
@@ -129,6 +135,34 @@ func TestTestsHideNoRowThatMayStillPass(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A column that some rows have is judged in those, and hides nothing in the others.
+func TestTestsGoByAColumnInTheRowsThatHaveIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCondition(t, 3)
+		row := rapid.SliceOfN(rapid.SampledFrom([]cell{"", "a", "b"}), 3, 3).Draw(t, "row")
+		some := rapid.IntRange(0, 2).Draw(t, "column of some rows")
+		set := truths(rapid.IntRange(0, 7).Draw(t, "set"))
+		clause := c.when(set, except(some, wal.SentSometimes))
+		if got, want := passes(clause, row), set.has(truthIn(c, row)); got != want {
+			t.Errorf("%v in set %b of %q: %t; want %t", describe(c), set, row, got, want)
+		}
+		row[some] = lack
+		if got, want := passes(clause, row), passes(c.when(set, except(some, wal.SentNever)), row); got != want {
+			t.Errorf("%v in set %b of %q: %t; want %t, as if no row had the column", describe(c), set, row, got, want)
+		}
+	})
+}
+
+// except has all columns sent but one.
+func except(column int, s wal.Sent) sent {
+	return func(of int) wal.Sent {
+		if of == column {
+			return s
+		}
+		return wal.SentAlways
+	}
 }
 
 func describe(c condition) string { return fmt.Sprintf("%T%+v", c, c) }

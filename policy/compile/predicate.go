@@ -22,6 +22,8 @@ func predicate(rel *wal.Relation, t clause) (filters.Expr, error) {
 	case nullClause:
 		e, err := compareColumn(rel, t.column, filters.Is, "null")
 		return negatedIf(t.negate, e), err
+	case lackClause:
+		return filters.Lacks(rel, t.column), nil
 	case allOf:
 		exprs, err := predicates(rel, t)
 		return filters.And(exprs...), err

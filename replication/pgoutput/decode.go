@@ -21,6 +21,7 @@ const maxMessage = 64 << 20
 // needs a new one; an error leaves it unusable. It belongs to one goroutine.
 type Decoder struct {
 	relations relations
+	lineage   Lineage
 	tx        transaction
 	changes   []*wal.Change // of the last message, reused
 	limit     int
@@ -107,6 +108,9 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 		return Decoded{}, fmt.Errorf("decode message: %w", errShort)
 	}
 	d.changes = d.changes[:0]
+	if root, partition, ok := d.lineage.Read(data); ok {
+		d.relations.join(root, partition)
+	}
 	out := Decoded{}
 	data, wanted := d.strip(data)
 	f := fields{data: string(data[1:]), convert: d.encoding.Text}
@@ -125,6 +129,22 @@ func (d *Decoder) Decode(data []byte) (Decoded, error) {
 		out.Commit, out.CommitTime = d.tx.commit, d.tx.time
 	}
 	return out, nil
+}
+
+// Recall reads messages that tell what a stream has told of tables before it begins here,
+// as Lineage.Recall has them. It is to be called in the first transaction.
+func (d *Decoder) Recall(messages [][]byte) error {
+	var lineage Lineage
+	for _, message := range messages {
+		if _, err := d.Decode(message); err != nil {
+			return err
+		}
+		if root, partition, ok := lineage.Recall(message); ok {
+			d.relations.join(root, partition)
+		}
+	}
+	d.lineage = Lineage{} // these were not one after the other in the stream
+	return nil
 }
 
 func (d *Decoder) message(kind byte, f *fields, wanted bool, out *Decoded) error {

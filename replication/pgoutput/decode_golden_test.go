@@ -99,6 +99,9 @@ func relationLine(r *wal.Relation) []byte {
 		if c.Key {
 			text += " key"
 		}
+		if r.Old != nil {
+			text += [...]string{", never in old rows", ", in some old rows", ", in old rows"}[r.Old[i]]
+		}
 		line = append(line, jsonString(text)...)
 	}
 	return append(line, "]}\n"...)

@@ -37,6 +37,11 @@ func showsKey(r *wal.Relation) bool {
 	return r.ReplicaIdentity == wal.IdentityDefault && slices.ContainsFunc(r.Columns, func(c wal.Column) bool { return c.Identity })
 }
 
+// sameNames reports whether two states of a table have columns of the same names.
+func sameNames(a, b *wal.Relation) bool {
+	return slices.EqualFunc(a.Columns, b.Columns, func(c, d wal.Column) bool { return c.Name == d.Name })
+}
+
 // setKey marks the columns of the primary key, by name.
 func setKey(r *wal.Relation, names []string) {
 	for i := range r.Columns {

@@ -32,6 +32,9 @@ type known struct {
 	enums    []enumColumn
 	asked    map[string]bool // labels that the catalog was asked for
 
+	root       *known // the table under whose name its rows come, if it is a partition
+	partitions partitions
+
 	incomplete bool      // describe failed
 	tried      time.Time // commit time of that
 	outdated   bool      // a type has changed
@@ -121,8 +124,37 @@ func (rs *relations) learn(f *fields, tx *transaction) error {
 	if !same {
 		r.asked = nil
 	}
+	if previous != nil && !sameNames(previous, rel) {
+		r.dismiss()
+	}
 	rs.resolve(r, oids, previous, tx.time)
 	return nil
+}
+
+// join notes that rows of a partition come under the name of its root.
+func (rs *relations) join(root, partition uint32) {
+	r, p := rs.known[root], rs.known[partition]
+	if r == nil || p == nil {
+		return // the row that tells of it fails
+	}
+	if p.root != nil && p.root != r {
+		p.root.partitions.remove(p)
+	}
+	p.root = r
+	r.partitions.add(p)
+	rel := *r.relation
+	if rel.Old = r.partitions.settle(&rel); !slices.Equal(rel.Old, r.relation.Old) {
+		r.relation = wal.NewRelation(rel)
+	}
+}
+
+// dismiss forgets the partitions of a table whose columns are others: theirs are too, so
+// that they are described again before their next rows.
+func (r *known) dismiss() {
+	for _, p := range r.partitions.list {
+		p.root = nil
+	}
+	r.partitions = partitions{}
 }
 
 // refresh describes a relation again and replaces it, unless it is as it was.
@@ -171,6 +203,7 @@ func (rs *relations) resolve(r *known, oids []uint32, previous *wal.Relation, at
 	default:
 		setKey(rel, description.Key)
 	}
+	rel.Old = r.partitions.settle(rel)
 	r.relation = wal.NewRelation(*rel)
 	r.watchEnums()
 }

@@ -65,7 +65,7 @@ func (d *Decoder) update(f *fields) error {
 	mark := f.byte()
 	switch mark {
 	case 'K', 'O':
-		if err := f.oldTuple(mark, r.relation, old); err != nil {
+		if err := f.oldTuple(mark, r, old); err != nil {
 			return err
 		}
 		mark = f.byte()
@@ -79,7 +79,7 @@ func (d *Decoder) update(f *fields) error {
 		return err
 	}
 	if old == nil {
-		old = oldKey(r.relation, row, values[n:])
+		old = r.oldKey(row, values[n:])
 	} else {
 		fill(row, old)
 	}
@@ -97,7 +97,7 @@ func (d *Decoder) delete(f *fields) error {
 		return fmt.Errorf("tuple of kind %q, want an old one", mark)
 	}
 	old := make(wal.Row, len(r.relation.Columns))
-	if err := f.oldTuple(mark, r.relation, old); err != nil {
+	if err := f.oldTuple(mark, r, old); err != nil {
 		return err
 	}
 	return d.row(wal.Delete, r, nil, old, size)
@@ -142,14 +142,19 @@ func (f *fields) tuple(row wal.Row) error {
 	return nil
 }
 
-// oldTuple reads what the replica identity says of the old row. A key tuple
-// has a null for every column outside of the key: it was not sent.
-func (f *fields) oldTuple(mark byte, rel *wal.Relation, old wal.Row) error {
-	if err := f.tuple(old); err != nil || mark == 'O' {
+// oldTuple reads what the replica identity says of the old row. A key tuple has a null for
+// every column outside of the key: it was not sent. Whether it is one, the mark tells only
+// of a table whose rows are its own: of partitions it goes by the root's identity.
+func (f *fields) oldTuple(mark byte, r *known, old wal.Row) error {
+	if err := f.tuple(old); err != nil {
 		return err
 	}
+	ofPartition := len(r.partitions.list) > 0
+	if ofPartition && r.partitions.isWhole(old) || !ofPartition && mark == 'O' {
+		return nil
+	}
 	for i := range old {
-		if old[i].Kind == wal.Null && !rel.Columns[i].Identity {
+		if old[i].Kind == wal.Null && (ofPartition || !r.relation.Columns[i].Identity) {
 			old[i].Kind = wal.Absent
 		}
 	}
@@ -167,17 +172,29 @@ func fill(row, old wal.Row) {
 }
 
 // oldKey is the old row of an UPDATE that left the identity alone: Postgres
-// sends none, clients expect the identity columns.
-func oldKey(rel *wal.Relation, row, old wal.Row) wal.Row {
-	if rel.ReplicaIdentity != wal.IdentityDefault && rel.ReplicaIdentity != wal.IdentityIndex {
+// sends none, clients expect the identity columns. It is nil if there is none.
+func (r *known) oldKey(row, old wal.Row) wal.Row {
+	if i := r.relation.ReplicaIdentity; len(r.partitions.list) == 0 && i != wal.IdentityDefault && i != wal.IdentityIndex {
 		return nil
 	}
+	any := false
 	for i := range row {
-		if rel.Columns[i].Identity {
-			old[i] = row[i]
+		if r.leaves(i) {
+			old[i], any = row[i], true
 		}
 	}
+	if !any {
+		return nil
+	}
 	return old
+}
+
+// leaves reports whether an UPDATE without an old row has left a column alone.
+func (r *known) leaves(column int) bool {
+	if len(r.partitions.list) > 0 {
+		return r.partitions.unchanged[column]
+	}
+	return r.relation.Columns[column].Identity
 }
 
 // cut leaves large values outside of the key out and lets go of the message.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"time"
+
+	"walcast/replication/pgoutput"
 )
 
 // Config bounds what a Store keeps.
@@ -95,6 +97,8 @@ type prelude struct {
 	opening   []byte
 	relations map[uint32][]byte // Relation messages by the OID of the table
 	types     map[uint32][]byte // Type messages by the OID of the type
+	roots     map[uint32]uint32 // of tables, by partition, whose rows come under the root's name
+	lineage   pgoutput.Lineage
 }
 
 // learn takes in what a batch tells of tables.
@@ -105,15 +109,33 @@ func (p *prelude) learn(b Batch) {
 	_ = b.Each(func(kind byte, payload []byte) error { // it was read before
 		switch {
 		case kind == KindOpening:
-			*p = prelude{last: p.last, opening: bytes.Clone(payload), relations: map[uint32][]byte{}, types: map[uint32][]byte{}}
-		case kind == KindMessage && !inPart && p.opening != nil && len(payload) >= 5 && payload[0] == 'R':
-			p.relations[binary.BigEndian.Uint32(payload[1:])] = bytes.Clone(payload)
-		case kind == KindMessage && !inPart && p.opening != nil && len(payload) >= 5 && payload[0] == 'Y':
-			p.types[binary.BigEndian.Uint32(payload[1:])] = bytes.Clone(payload)
+			*p = prelude{last: p.last, opening: bytes.Clone(payload), relations: map[uint32][]byte{}, types: map[uint32][]byte{}, roots: map[uint32]uint32{}}
+		case (kind == KindMessage || kind == KindPart) && !inPart && p.opening != nil:
+			p.message(payload, kind == KindMessage, b.Prelude)
 		}
 		inPart = kind == KindPart
 		return nil
 	})
+}
+
+// message takes in a message, or the first part of one.
+func (p *prelude) message(payload []byte, isWhole, recalled bool) {
+	read := p.lineage.Read
+	if recalled {
+		read = p.lineage.Recall
+	}
+	if root, partition, ok := read(payload); ok {
+		p.roots[partition] = root
+	}
+	if !isWhole || len(payload) < 5 {
+		return
+	}
+	switch oid := binary.BigEndian.Uint32(payload[1:]); payload[0] {
+	case 'R':
+		p.relations[oid] = bytes.Clone(payload)
+	case 'Y':
+		p.types[oid] = bytes.Clone(payload)
+	}
 }
 
 // leadsTo reports whether a batch follows what was learnt from.
@@ -129,6 +151,10 @@ func (p *prelude) batch(to Batch) Batch {
 		for _, message := range messages {
 			b.Records = appendRecord(b.Records, KindMessage, message)
 		}
+	}
+	for partition, root := range p.roots { // as pgoutput.Lineage.Recall reads them
+		b.Records = appendRecord(b.Records, KindMessage, p.relations[root])
+		b.Records = appendRecord(b.Records, KindMessage, p.relations[partition])
 	}
 	return b
 }

@@ -26,7 +26,11 @@ type Relation struct {
 	Schema, Table   string
 	ReplicaIdentity ReplicaIdentity
 	Columns         []Column // those that are published, in attribute order
-	Announced       Announcement
+	// Old is what old rows have, by index of Columns, of a table that is published as the
+	// root of its partitions: each of these has a replica identity of its own, and the root's
+	// counts for nothing. It is nil for other tables, see OldHas.
+	Old       []Sent
+	Announced Announcement
 
 	derived *atomic.Value // see Derived; nil in a Relation made by hand
 }
@@ -45,7 +49,7 @@ type Column struct {
 	Name     string
 	Type     *Type // never nil
 	Modifier int32 // atttypmod, -1 for none
-	Identity bool  // part of the replica identity (all columns when FULL)
+	Identity bool  // part of the table's replica identity (all columns when FULL)
 	Key      bool  // part of the primary key
 }
 
@@ -90,7 +94,7 @@ func (r *Relation) HasKey() bool {
 }
 
 // SameShape reports whether rows of both relations mean the same: equal OID,
-// name, identity, columns, types and keys. ANALYZE, GRANT and many others cause
+// name, identity, columns, types, keys and columns of old rows. ANALYZE, GRANT and many others cause
 // a Relation message that changes none of these.
 func (r *Relation) SameShape(o *Relation) bool {
 	if r == o {
@@ -102,7 +106,7 @@ func (r *Relation) SameShape(o *Relation) bool {
 	}
 	for i, c := range r.Columns {
 		d := o.Columns[i]
-		if c.Name != d.Name || c.Modifier != d.Modifier || c.Identity != d.Identity || c.Key != d.Key || !c.Type.same(d.Type) {
+		if c.Name != d.Name || c.Modifier != d.Modifier || c.Identity != d.Identity || c.Key != d.Key || !c.Type.same(d.Type) || r.OldHas(i) != o.OldHas(i) {
 			return false
 		}
 	}
