@@ -30,7 +30,7 @@ const (
 const unjudgedCure = "give the table a primary key, or have its policies read published columns only"
 
 // fullIdentity has the old row of UPDATE and DELETE written whole. Partitions have
-// an identity of their own, and their root says how they are sent.
+// identities of their own, which alone count for their rows.
 func fullIdentity(name string, s catalog.Shape) cure {
 	switch {
 	case s.Listed != "":

@@ -89,12 +89,15 @@ func unjudgedWarning(name, role string, why error) protocol.Problem {
 }
 
 // identityWarnings warns of conditions that no DELETE meets, as the old row lacks
-// the column.
+// the column, or only some, as those of partitions do.
 func identityWarnings(b *Binding, rel *wal.Relation, shape catalog.Shape) (warnings []protocol.Problem) {
 	name := quote(rel.Schema, rel.Table)
 	full := fullIdentity(name, shape)
 	for _, i := range narrow(b, rel) {
 		text := fmt.Sprintf("DELETE on %s never matches the filter on %q, as the old row does not have that column. ", name, rel.Columns[i].Name)
+		if rel.OldHas(i) == wal.SentSometimes {
+			text = fmt.Sprintf("DELETE on %s matches the filter on %q in some of its partitions only, as old rows of others do not have that column. ", name, rel.Columns[i].Name)
+		}
 		if full.fix != "" {
 			text += "To get it: " + full.fix
 		} else {
@@ -105,13 +108,13 @@ func identityWarnings(b *Binding, rel *wal.Relation, shape catalog.Shape) (warni
 	return warnings
 }
 
-// narrow are the columns of a filter that old rows do not have. A view knows without them
+// narrow are the columns of a filter that not all old rows have. A view knows without them
 // which rows it has.
 func narrow(b *Binding, rel *wal.Relation) (columns []int) {
 	if !b.Events.Has(wal.Delete) || b.Spec.View {
 		return nil
 	}
-	return slices.DeleteFunc(filters.Columns(rel, b.Filter), func(i int) bool { return rel.Columns[i].Identity })
+	return slices.DeleteFunc(filters.Columns(rel, b.Filter), func(i int) bool { return rel.OldHas(i) == wal.SentAlways })
 }
 
 func warning(code string, c cure, text string) protocol.Problem {

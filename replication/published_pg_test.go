@@ -28,13 +28,17 @@ func TestPublishedIsWhatTheStreamSends(t *testing.T) {
 		create table listed (id int primary key, seen text, secret text);
 		create table parts (id int primary key, n int) partition by range (id);
 		create table part1 partition of parts for values from (0) to (10);
+		create table mixed (id int primary key, code int not null, note text) partition by range (id); alter table mixed replica identity full;
+		create table mixed1 (note text, id int primary key, code int not null unique); alter table mixed1 replica identity using index mixed1_code_key;
+		alter table mixed attach partition mixed1 for values from (0) to (10);
+		create table mixed2 partition of mixed for values from (10) to (20); alter table mixed2 replica identity full;
 		create table leafs (id int primary key, n int) partition by range (id);
 		create table leaf1 partition of leafs for values from (0) to (10);
 		create publication pub for table plain, complete, keyless, indexed, generated, leafs;
-		create publication roots for table parts with (publish_via_partition_root)`)
+		create publication roots for table parts, mixed with (publish_via_partition_root)`)
 	insert := `insert into plain values (1); insert into complete values (1); insert into keyless values (1); insert into indexed values (1, 'a');
-		insert into generated values (1); insert into parts values (1); insert into leafs values (1)`
-	names := []string{"complete", "generated", "indexed", "keyless", "leaf1", "parts", "plain"}
+		insert into generated values (1); insert into parts values (1); insert into leafs values (1); insert into mixed values (1, 1), (11, 1)`
+	names := []string{"complete", "generated", "indexed", "keyless", "leaf1", "mixed", "parts", "plain"}
 	if serverVersion(t, db) >= 150000 {
 		db.Exec(`alter publication pub add table listed (id, seen)`)
 		insert += `; insert into listed values (1)`
@@ -46,7 +50,7 @@ func TestPublishedIsWhatTheStreamSends(t *testing.T) {
 	})
 	db.Exec(insert)
 	sent := make(map[string]*wal.Relation)
-	for _, c := range r.next(len(names)) {
+	for _, c := range r.next(len(names) + 1) { // two of mixed
 		sent[c.Relation.Table] = c.Relation
 	}
 	published, err := catalog.New(db.Pool, publications).Published(t.Context(), "*", "*")
@@ -81,7 +85,7 @@ func shape(r *wal.Relation) []string {
 		return nil
 	}
 	lines := []string{r.Schema + "." + r.Table + " " + string(r.ReplicaIdentity)}
-	for _, c := range r.Columns {
+	for i, c := range r.Columns {
 		line := c.Name + " " + c.Type.Name
 		if c.Identity {
 			line += " identity"
@@ -89,6 +93,7 @@ func shape(r *wal.Relation) []string {
 		if c.Key {
 			line += " key"
 		}
+		line += [...]string{", never old", ", sometimes old", ", always old"}[r.OldHas(i)]
 		lines = append(lines, line)
 	}
 	return lines

@@ -149,21 +149,25 @@ func (j *joins) more(ctx context.Context, t table, s *policy.Subject, told []pro
 	of, err = j.told(ctx, s, protocol.Binding{Event: "DELETE", Schema: t.schema, Table: t.name, Filter: column + "=is.null"})
 	for _, p := range of {
 		if p.Code == protocol.CodeReplicaIdentity {
-			findings = append(findings, fine(p.Code, Table, t.qualified(), "old rows have the columns of its replica identity alone: no DELETE matches a filter on another column").cured(p.Fix, p.Cost, quote(t.owner)))
+			of := "its replica identity alone: no DELETE"
+			if t.kind == "p" {
+				of = "the replica identity of their partition alone: not every DELETE"
+			}
+			findings = append(findings, fine(p.Code, Table, t.qualified(), "old rows have the columns of %s matches a filter on another column", of).cured(p.Fix, p.Cost, quote(t.owner)))
 		}
 	}
 	return findings, err
 }
 
 // outside is a column of a table that a filter can name, that the role may read and that
-// old rows do not have; "" if there is none.
+// not all old rows have; "" if there is none.
 func (j *joins) outside(ctx context.Context, t table, s *policy.Subject) (string, error) {
 	rel, view, err := j.view(ctx, t, s)
 	if err != nil || rel == nil {
 		return "", err
 	}
 	for i, c := range rel.Columns {
-		if !c.Identity && view.Columns[i] && plain.MatchString(c.Name) {
+		if rel.OldHas(i) != wal.SentAlways && view.Columns[i] && plain.MatchString(c.Name) {
 			return c.Name, nil
 		}
 	}

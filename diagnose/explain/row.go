@@ -40,7 +40,7 @@ func (x *explanation) row(ctx context.Context) error {
 }
 
 // change is the change of the row as the WAL would have it. Of the old row of a DELETE it
-// has what the replica identity sends.
+// has what the replica identity sends, that of every partition.
 func (x *explanation) change(row wal.Row) *wal.Change {
 	rel := x.view.Relation
 	c := &wal.Change{Operation: x.asked.action, Relation: rel, New: row}
@@ -49,9 +49,10 @@ func (x *explanation) change(row wal.Row) *wal.Change {
 	}
 	c.New, c.Old = nil, slices.Clone(row)
 	any := false
-	for i, column := range rel.Columns {
-		any = any || column.Identity
-		if !column.Identity {
+	for i := range rel.Columns {
+		isSent := rel.OldHas(i) == wal.SentAlways
+		any = any || isSent
+		if !isSent {
 			c.Old[i] = wal.Value{}
 		}
 	}
@@ -176,7 +177,7 @@ func (x *explanation) follow(ctx context.Context, change *wal.Change) error {
 func (x *explanation) shown(change *wal.Change) {
 	r := x.answer.Row
 	isWhole := !x.view.RowSecurity || x.policy.Verdict(x.view, x.subject) == policy.Compiled && x.policy.SeesOld(change, x.subject)
-	r.keyOnly = change.Operation == wal.Delete && !(isWhole && x.view.Relation.ReplicaIdentity == wal.IdentityFull)
+	r.keyOnly = change.Operation == wal.Delete && !(isWhole && x.view.Relation.SendsWhole())
 	for i, is := range x.binding.Shows(x.view) {
 		c := x.view.Relation.Columns[i]
 		switch {
@@ -229,6 +230,8 @@ func (x *explanation) read(f filters.Filter, row wal.Row) string {
 	for _, i := range filters.Columns(x.view.Relation, f) {
 		name := x.view.Relation.Columns[i].Name
 		switch {
+		case (row == nil || row[i].Kind == wal.Absent) && x.view.Relation.OldHas(i) == wal.SentSometimes:
+			parts = append(parts, name+" is in the old rows of some partitions alone, and not looked at here")
 		case row == nil || row[i].Kind == wal.Absent:
 			parts = append(parts, name+" is not in the old row, which has the columns of the replica identity")
 		case row[i].Kind == wal.Null:

@@ -34,13 +34,17 @@ const printsQuery = `
 		from pg_attribute a where a.attrelid = c.oid and a.attnum > 0) as a
 	cross join lateral (select sum(hashtextextended(concat_ws(' ', p.oid, p.xmin, p.ctid), 0)) as print
 		from pg_policy p where p.polrelid = c.oid) as p
-	cross join lateral (select sum(hashtextextended(concat_ws(' ', i.indexrelid, i.indkey, i.indisprimary, i.indisreplident, i.indisvalid, i.indimmediate), 0)) as print
-		from pg_index i where i.indrelid = c.oid and (i.indisprimary or i.indisreplident)) as i
+	cross join lateral (` + keysPrint + ` where i.indrelid = c.oid and (i.indisprimary or i.indisreplident)) as i
 	cross join lateral (select sum(hashtextextended(concat_ws(' ', o.oid, o.relnamespace), 0)) as print
 		from pg_partition_ancestors(case when c.relispartition then c.oid end) as a join pg_class o on o.oid = a.relid) as o
-	cross join lateral (select sum(hashtextextended(concat_ws(' ', s.oid, s.relreplident), 0)) as print
-		from (select c.oid) as o cross join lateral (` + partsOf + `) as part join pg_class s on s.oid = part.oid where c.relkind = 'p') as s
+	cross join lateral (select sum(hashtextextended(concat_ws(' ', s.oid, s.relreplident, i.print), 0)) as print
+		from (select c.oid) as o cross join lateral (` + partsOf + `) as part join pg_class s on s.oid = part.oid
+		cross join lateral (` + keysPrint + ` where i.indrelid = s.oid and (i.indisprimary or i.indisreplident)) as i where c.relkind = 'p') as s
 	where c.oid = any ($2)`
+
+// keysPrint is the fingerprint of the indexes by which rows are told apart.
+const keysPrint = `select sum(hashtextextended(concat_ws(' ', i.indexrelid, i.indkey, i.indisprimary, i.indisreplident, i.indisvalid, i.indimmediate), 0)) as print
+		from pg_index i`
 
 // Prints takes the fingerprints of the publications and of relations.
 func (c Catalog) Prints(ctx context.Context, relations []uint32) (Prints, error) {

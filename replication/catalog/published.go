@@ -30,9 +30,10 @@ const publishedQuery = `
 			when 'd' then coalesce(k.indimmediate and a.attnum = any (k.indkey::int2[]), false)
 			when 'i' then coalesce(a.attnum = any (i.indkey::int2[]), false)
 			else false
-		end and not a.attname::text = any (p.lacking),
-		coalesce(a.attnum = any (k.indkey::int2[]), false)
-	from (select o.oid, o.schemaname, o.tablename, o.relreplident, jsonb_agg(o.columns) as lists, ` + lackingInParts + ` as lacking
+		end,
+		coalesce(a.attnum = any (k.indkey::int2[]), false),
+		(p.old ->> a.attname)::int
+	from (select o.oid, o.schemaname, o.tablename, o.relreplident, jsonb_agg(o.columns) as lists, ` + oldOfParts + ` as old
 		from published o group by o.oid, o.schemaname, o.tablename, o.relreplident, o.relkind) p
 	join pg_attribute a on a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped
 	left join pg_index k on k.indrelid = p.oid and k.indisprimary
@@ -43,14 +44,18 @@ const publishedQuery = `
 			where jsonb_typeof(list) <> 'array' and a.attgenerated = '' or list ? a.attname::text)
 	order by 2, 3, 1, a.attnum`
 
-// lackingInParts lists the columns that old rows of some partition of a table o do not have:
-// each partition has a replica identity of its own.
-const lackingInParts = `case o.relkind when 'p' then array(
-		select distinct a.attname::text from (` + partsOf + `) as part join pg_class l on l.oid = part.oid and l.relkind = 'r'
-		join pg_attribute a on a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
-		where l.relreplident <> 'f' and not exists (select from pg_index i where i.indrelid = l.oid and a.attnum = any (i.indkey::int2[])
-			and case l.relreplident when 'd' then i.indisprimary and i.indimmediate when 'i' then i.indisreplident else false end))
-	else '{}' end`
+// oldOfParts has, by name, which columns of a table o are in old rows, where its rows are those
+// of partitions: each has a replica identity of its own. The numbers are those of wal.Sent.
+const oldOfParts = `case o.relkind when 'p' then (
+		select jsonb_object_agg(name, case when always then 2 when sometimes then 1 else 0 end) from (
+			select a.attname as name, bool_and(has.it) as always, bool_or(has.it) as sometimes
+			from (` + partsOf + `) as part join pg_class l on l.oid = part.oid and l.relkind = 'r'
+			join pg_attribute a on a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
+			cross join lateral (select ` + inOld + ` as it) as has group by a.attname) as columns) end`
+
+// inOld is of a table l and an attribute a of it whether old rows have it.
+const inOld = `(l.relreplident = 'f' or exists (select from pg_index i where i.indrelid = l.oid and i.indisvalid and i.indimmediate and a.attnum = any (i.indkey::int2[])
+	and case l.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident else false end))`
 
 // publishedColumn is one row of publishedQuery.
 type publishedColumn struct {
@@ -59,6 +64,7 @@ type publishedColumn struct {
 	identity      string
 	column        wal.Column
 	typ           uint32
+	old           *wal.Sent // see wal.Relation.Old
 }
 
 // Published returns the tables of the publications that match; "*" matches any
@@ -89,6 +95,9 @@ func (c Catalog) Published(ctx context.Context, schema, table string) ([]*wal.Re
 		}
 		last := relations[len(relations)-1]
 		last.Columns = append(last.Columns, p.column)
+		if p.old != nil {
+			last.Old = append(last.Old, *p.old)
+		}
 	}
 	return relations, nil
 }
@@ -100,7 +109,7 @@ func (c Catalog) publishedColumns(ctx context.Context, schema, table string) ([]
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p publishedColumn, err error) {
 		err = row.Scan(&p.relation, &p.schema, &p.table, &p.identity,
-			&p.column.Name, &p.typ, &p.column.Modifier, &p.column.Identity, &p.column.Key)
+			&p.column.Name, &p.typ, &p.column.Modifier, &p.column.Identity, &p.column.Key, &p.old)
 		return p, err
 	})
 }
