@@ -55,13 +55,16 @@ func formulas(rel *wal.Relation, depth int) *rapid.Generator[formula] {
 
 // leaf is a condition, a constant, or an Expr of another package.
 func leaf(t *rapid.T, rel *wal.Relation) formula {
-	switch rapid.IntRange(0, 4).Draw(t, "leaf") {
+	switch rapid.IntRange(0, 5).Draw(t, "leaf") {
 	case 0:
 		c := rapid.SampledFrom([]Truth{False, Unknown, True}).Draw(t, "constant")
 		return formula{Constant(c), func(wal.Row) Truth { return c }}
 	case 1:
 		c := rapid.SampledFrom([]Truth{False, Unknown, True, Undecided}).Draw(t, "foreign")
 		return formula{foreign(c), func(wal.Row) Truth { return c }}
+	case 2:
+		c := rapid.IntRange(0, len(rel.Columns)-1).Draw(t, "lacks")
+		return formula{Lacks(rel, c), func(row wal.Row) Truth { return truth(row[c].Kind == wal.Absent) }}
 	}
 	for {
 		f, err := Parse(conditionTexts().Draw(t, "condition"))

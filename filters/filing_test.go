@@ -79,6 +79,11 @@ func TestFilingsKnowTheGuard(t *testing.T) {
 	if want := "[hash on room; then price > '1' range on price]"; got != want {
 		t.Errorf("with a guard of INSERT alone it is filed as %s; want %s", got, want)
 	}
+	s.Guard = &guardOf{text: "room=eq.7", only: Events(wal.Delete), lack: "room"}
+	got = fmt.Sprint(s.Filings(rooms(), utc()))
+	if want := "[range on price hash on room and no value on room; then price > '1']"; got != want {
+		t.Errorf("with a guard that lets rows without a column pass it is filed as %s; want %s", got, want)
+	}
 	s.Guard = &guardOf{text: "none=eq.1", only: s.Events}
 	if got := fmt.Sprint(s.Filings(rooms(), utc())); got != "[never]" {
 		t.Errorf("with a guard that hides all rows it is filed as %s", got)

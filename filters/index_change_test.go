@@ -63,7 +63,7 @@ func TestTruncateConcernsEveryFilter(t *testing.T) {
 	ix.Add(Selector{Events: all, Schema: "public", Table: "tr_fd", Filter: mustParse(t, "id=eq.1")}, "filtered")
 	ix.Add(Selector{Events: rowEvents, Schema: "public", Table: "tr_fd"}, "rows only")
 	ix.Add(Selector{Events: all, Schema: "*", Table: "*", Filter: mustParse(t, "nocolumn=eq.1")}, "does not compile")
-	ix.Add(Selector{Events: all, Schema: "public", Table: "tr_fd", Guard: &guardOf{"id=eq.1", all}}, "guarded")
+	ix.Add(Selector{Events: all, Schema: "public", Table: "tr_fd", Guard: &guardOf{"id=eq.1", all, ""}}, "guarded")
 	got := matches(ix, &wal.Change{Operation: wal.Truncate, Relation: rel})
 	if diff := cmp.Diff([]string{"does not compile", "filtered"}, got); diff != "" {
 		t.Errorf("matches differ (-want +got):\n%s", diff)

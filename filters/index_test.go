@@ -15,6 +15,7 @@ import (
 type guardOf struct {
 	text string // a filter
 	only EventSet
+	lack string // a column without which a row passes; "" for none
 }
 
 func (g *guardOf) Where(rel *wal.Relation, op wal.Operation) Expr {
@@ -28,6 +29,9 @@ func (g *guardOf) Where(rel *wal.Relation, op wal.Operation) Expr {
 	e, err := compile(rel, f, utc().certainty())
 	if err != nil {
 		return Constant(False)
+	}
+	if g.lack != "" {
+		return Or(e, Lacks(rel, rel.Column(g.lack)))
 	}
 	return e
 }
@@ -177,10 +181,12 @@ func altered() *wal.Relation {
 
 func TestIndexMatchesWhatEverySelectorWould(t *testing.T) {
 	guards := []*guardOf{
-		{"owner=eq.00000000-0000-4000-8000-000000000001", rowEvents},
-		{"owner=eq.00000000-0000-4000-8000-00000000000a", rowEvents | Events(wal.Truncate)},
-		{"or=(open.is.true,owner.eq.00000000-0000-4000-8000-000000000001)", Events(wal.Insert, wal.Update)},
-		{"shape=eq.(1,2)", rowEvents},
+		{"owner=eq.00000000-0000-4000-8000-000000000001", rowEvents, ""},
+		{"owner=eq.00000000-0000-4000-8000-00000000000a", rowEvents | Events(wal.Truncate), ""},
+		{"or=(open.is.true,owner.eq.00000000-0000-4000-8000-000000000001)", Events(wal.Insert, wal.Update), ""},
+		{"shape=eq.(1,2)", rowEvents, ""},
+		{"owner=eq.00000000-0000-4000-8000-000000000001", rowEvents, "owner"},
+		{"and=(open.is.true,id.gt.1)", Events(wal.Delete), "open"},
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		ix := NewIndex[int](utc())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -282,7 +283,34 @@ func (c *trial) compiled(fail func(how string, row int, got any)) bool {
 			fail("old row shown", id, sees)
 		}
 	}
+	c.partitioned(rel, fail)
 	return true
+}
+
+// partitioned checks the guard of a table published as the root of partitions, of which
+// some send whole old rows and others the key.
+func (c *trial) partitioned(of *wal.Relation, fail func(how string, row int, got any)) {
+	copied := *of
+	copied.Old = append([]wal.Sent{wal.SentAlways}, slices.Repeat([]wal.Sent{wal.SentSometimes}, len(of.Columns)-1)...)
+	rel := wal.NewRelation(copied)
+	if c.l.verdict(rel, c.subject) != Compiled {
+		return // an UPDATE may lack what they read
+	}
+	for id, row := range c.l.rows(rel, "order by id") {
+		key := append(wal.Row{row[0]}, make(wal.Row, len(row)-1)...)
+		if got := c.passes(rel, wal.Delete, row); got != c.want[id] {
+			fail("compiled DELETE of a whole row", id, got)
+		}
+		if got := c.passes(rel, wal.Delete, key); !got && c.want[id] {
+			fail("compiled DELETE by the key", id, got)
+		}
+		for _, old := range []wal.Row{row, key} {
+			sees := c.l.policy.SeesOld(&wal.Change{Operation: wal.Update, Relation: rel, Old: old, New: row}, c.subject)
+			if want := c.want[id] && old.IsWhole(); sees != want {
+				fail("old row of a partition shown", id, sees)
+			}
+		}
+	}
 }
 
 func (c *trial) passes(rel *wal.Relation, op wal.Operation, row wal.Row) bool {
