@@ -82,16 +82,17 @@ type LostKey struct {
 	Other      bool // old rows, of the relation or of one of its partitions, come without a column of the key
 }
 
-// lostKeyQuery looks at the relation and, as rows are in these, its partitions.
+// lostKeyQuery looks at the relation and, as rows are in these, its partitions. One whose
+// UPDATE and DELETE Postgres refuses, for want of an identity, loses nothing.
 const lostKeyQuery = `
 	with recursive tree (oid) as (
 		select $1::oid union all select i.inhrelid from pg_inherits i join tree t on i.inhparent = t.oid
 			where (select relkind from pg_class where oid = $1) = 'p'
-	)
-	select coalesce(bool_or(not k.indimmediate), false),
-		coalesce(bool_or(c.relkind = 'r' and c.relreplident = 'i' and exists (select from unnest(k.indkey::int2[]) as a (attnum)
-			where not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and a.attnum = any (i.indkey::int2[])))), false)
-	from tree t join pg_class c on c.oid = t.oid join pg_index k on k.indrelid = c.oid and k.indisprimary`
+	), key (name) as (` + identifyingQuery + `)
+	select coalesce((select bool_or(not k.indimmediate) from tree t join pg_index k on k.indrelid = t.oid and k.indisprimary), false),
+		exists (select from tree t join pg_class l on l.oid = t.oid and l.relkind = 'r'
+			where exists (select from pg_attribute a where a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped and ` + inOld + `)
+				and exists (select from key where not exists (select from pg_attribute a where a.attrelid = l.oid and a.attname = key.name and ` + inOld + `)))`
 
 // LostKey looks whether changes of a relation tell which row they are of.
 func (c Catalog) LostKey(ctx context.Context, relation uint32) (l LostKey, err error) {

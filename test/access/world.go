@@ -118,7 +118,7 @@ func newWorld(seed uint64) *world {
 		t.identity, t.typed, t.generated = identities[i%len(identities)], w.chance(2), w.chance(3)
 		switch i {
 		case 4:
-			t.partitioned, t.identity = true, pick(w.random, "key", "key, full")
+			t.partitioned, t.identity = true, pick(w.random, "key", "key, full", "key, root full", "key, one full")
 		case 5:
 			t.identity = "key"
 			leaf := *t
@@ -270,6 +270,10 @@ func (t *table) identify(leaf string, shadow bool) []string {
 	switch {
 	case shadow:
 		return []string{fmt.Sprintf("create index on %s (ver)", leaf)}
+	case t.identity == "key, root full": // which counts for nothing
+		return []string{"alter table " + t.target() + " replica identity full"}
+	case t.identity == "key, one full" && strings.HasSuffix(leaf, "_0"):
+		return nil
 	case strings.HasSuffix(t.identity, "full"):
 		return []string{"alter table " + leaf + " replica identity full"}
 	case t.identity == "index":
