@@ -91,16 +91,16 @@ type publication struct {
 
 // table is a published table.
 type table struct {
-	oid           uint32
-	schema, name  string
-	kind          string // pg_class.relkind
-	isPartition   bool
-	owner         string
-	hasKey        bool // it has a primary key that can be a replica identity
-	broken        broken
-	longs         []string // columns that an UPDATE may leave out, as their values are stored outside the row
-	generated     generated
-	publishedOnce bool // no two publications have different columns of it
+	oid          uint32
+	schema, name string
+	kind         string // pg_class.relkind
+	isPartition  bool
+	owner        string
+	hasKey       bool // it has a primary key that can be a replica identity
+	broken       broken
+	longs        []string // columns that an UPDATE may leave out, as their values are stored outside the row
+	generated    generated
+	differs      bool // publications have different columns of it
 }
 
 // generated is what the generated columns of a table mean for its replica identity.

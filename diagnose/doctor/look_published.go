@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"walcast/diagnose"
@@ -49,7 +50,6 @@ const usableKey = `i.indisvalid and i.indimmediate`
 const tablesSQL = `
 	select t.oid, t.nspname::text, t.relname::text, t.relkind::text, t.relispartition, pg_get_userbyid(t.relowner)::text,
 		exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary and ` + usableKey + `),
-		count(distinct t.names) < 2,
 		array(select a.attname::text from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
 			and a.attlen = -1 and a.attstorage <> 'p' and t.relreplident <> 'f' order by a.attnum),
 		t.relreplident = 'f' and exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated <> '' and not a.attisdropped),
@@ -105,8 +105,9 @@ const lineage = `select l.oid union select a.relid::oid from pg_partition_ancest
 func (l *looker) tables(f *facts) {
 	var t table
 	l.rows("published tables", tablesSQL, []any{f.config.Publications},
-		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.publishedOnce, &t.longs, &t.generated.inFull, &t.generated.onlyStored, &t.generated.filtered},
+		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.longs, &t.generated.inFull, &t.generated.onlyStored, &t.generated.filtered},
 		func() { f.tables = append(f.tables, t) })
+	l.differing(f)
 	var oid uint32
 	var b broken
 	var listed []string
@@ -125,6 +126,19 @@ func (l *looker) tables(f *facts) {
 		})
 	for i := range f.tables {
 		l.shape(&f.tables[i])
+	}
+}
+
+// differing notes the tables of which publications have different columns.
+func (l *looker) differing(f *facts) {
+	if l.err != nil {
+		return
+	}
+	var names []catalog.TableName
+	names, l.err = catalog.New(l.conn, f.config.Publications).Differing(l.ctx)
+	for i := range f.tables {
+		t := &f.tables[i]
+		t.differs = slices.Contains(names, catalog.TableName{Schema: t.schema, Table: t.name})
 	}
 }
 

@@ -16,7 +16,7 @@ func published(f *facts) (findings []Finding) {
 		if t.broken.part != "" {
 			findings = append(findings, t.mended(problem(t.broken.code(), Table, name, "%s", t.broken.reason())))
 		}
-		if !t.publishedOnce {
+		if t.differs {
 			findings = append(findings, problem(protocol.CodePublicationLists, Table, name, "the publications that walcast reads have different columns of it, which ends the stream at its first change").
 				advised("make the lists of columns equal: ALTER PUBLICATION … DROP TABLE %[1]s; ALTER PUBLICATION … ADD TABLE %[1]s (…);", quote(t.schema, t.name)))
 		}

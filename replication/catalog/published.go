@@ -134,18 +134,19 @@ const publishesQuery = `
 		join pg_namespace n on n.nspname = t.schemaname
 		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
 		where t.pubname = any ($1) and ($2 = '*' or t.schemaname = $2) and ($3 = '*' or t.tablename = $3)
-	), together as (
+	), partly as (
 		select oid, bool_or(pubinsert) as i, bool_or(pubupdate) as u, bool_or(pubdelete) as d, bool_or(pubtruncate) as t, min(name) as name
-		from published group by oid
+		from published group by oid having not (bool_or(pubinsert) and bool_or(pubupdate) and bool_or(pubdelete) and bool_or(pubtruncate))
+	), publications as materialized (
+		select its.name,
+			exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
+				where p.pubname = its.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null) as restricted,
+			(select count(distinct c.oid) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
+				join pg_class o on o.relnamespace = n.oid and o.relname = t.tablename cross join lateral (` + partsOf + `) as part
+				join pg_class c on c.oid = part.oid and c.relkind = 'r' where t.pubname = its.name and ` + WithoutIdentity + `) as unidentified
+		from (select distinct name from partly) as its
 	)
-	select its.oid, its.i, its.u, its.d, its.t, its.name,
-		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
-			where p.pubname = its.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
-		(select count(distinct c.oid) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
-			join pg_class o on o.relnamespace = n.oid and o.relname = t.tablename cross join lateral (` + partsOf + `) as part
-			join pg_class c on c.oid = part.oid and c.relkind = 'r' where t.pubname = its.name and ` + WithoutIdentity + `)
-	from together its
-	where not (its.i and its.u and its.d and its.t)`
+	select partly.oid, i, u, d, t, name, restricted, unidentified from partly join publications using (name)`
 
 // formsQuery reads through jsonb what exists from 15 on only.
 const formsQuery = `
@@ -237,6 +238,32 @@ func (c Catalog) Publishes(ctx context.Context, schema, table string) (map[uint3
 		return nil, fmt.Errorf("look for what is published of %q.%q: %w", schema, table, err)
 	}
 	return partly, nil
+}
+
+// differingQuery compares the columns that are sent. Lists of columns exist from 15 on; up to
+// 17 the view has generated columns, which are not sent.
+const differingQuery = `
+	select schema, name from (
+		select t.schemaname::text as schema, t.tablename::text as name, array(
+			select a.attname from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+				and to_jsonb(t) -> 'attnames' ? a.attname::text and (a.attgenerated = '' or current_setting('server_version_num')::int >= 180000)
+			order by a.attnum) as columns
+		from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
+		join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
+		where t.pubname = any ($1)) as published
+	group by schema, name having count(distinct columns) > 1 order by schema, name`
+
+// Differing returns the tables of which the publications send different columns: Postgres
+// ends a stream at the first change of such a table.
+func (c Catalog) Differing(ctx context.Context) ([]TableName, error) {
+	rows, err := c.db.Query(ctx, differingQuery, c.publications)
+	if err == nil {
+		var names []TableName
+		if names, err = pgx.CollectRows(rows, pgx.RowToStructByPos[TableName]); err == nil {
+			return names, nil
+		}
+	}
+	return nil, fmt.Errorf("compare the columns of publications: %w", err)
 }
 
 // RowFilter is the row filter of a publication for a table: SQL that has nothing but
