@@ -152,18 +152,14 @@ func (p publications) check(ctx context.Context, db querier) error {
 	if err := p.checkTables(ctx, db); err != nil {
 		return err
 	}
-	query, args := withoutIdentity+`c.relkind in ('r', 'p') and c.relpersistence = 'p' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`, []any(nil)
+	tables := catalog.New(db, p.names)
+	look := tables.UnidentifiedOfAll
 	if !p.create.all {
-		query, args = withoutIdentity+`c.oid in (
-			with recursive named (oid) as (
-				select to_regclass(name)::oid from unnest($1::text[]) name
-				union select i.inhrelid from pg_inherits i join named on named.oid = i.inhparent
-			)
-			select oid from named)`, []any{p.create.texts()}
+		look = func(ctx context.Context) ([]string, error) { return tables.UnidentifiedOf(ctx, p.create.texts()) }
 	}
-	broken, err := queryStrings(ctx, db, query+` order by 1`, args...)
+	broken, err := look(ctx)
 	if err != nil {
-		return fmt.Errorf("look for tables without replica identity: %w", err)
+		return err
 	}
 	if len(broken) == 0 {
 		return nil
@@ -207,23 +203,12 @@ func (p publicationTables) texts() []string {
 	return texts
 }
 
-// withoutIdentity finds tables on which a publication of updates and deletes
-// makes these fail at the writer.
-const withoutIdentity = `
-	select quote_ident(n.nspname) || '.' || quote_ident(c.relname)
-	from pg_class c join pg_namespace n on n.oid = c.relnamespace
-	where ` + catalog.WithoutIdentity + ` and `
-
 // warnBroken logs which published tables cannot be updated, for want of a replica
 // identity. Only the tables' owner can change that.
 func (p publications) warnBroken(ctx context.Context, db querier) error {
-	broken, err := queryStrings(ctx, db, withoutIdentity+`exists (
-			select from pg_publication p join pg_publication_tables t on t.pubname = p.pubname
-			where p.pubname = any ($1) and (p.pubupdate or p.pubdelete)
-			and t.schemaname = n.nspname and t.tablename = c.relname)
-		order by 1`, p.names)
+	broken, err := catalog.New(db, p.names).Unidentified(ctx)
 	if err != nil {
-		return fmt.Errorf("look for published tables without replica identity: %w", err)
+		return err
 	}
 	if len(broken) > 0 {
 		p.logger.Warn("UPDATE and DELETE fail on published tables without a primary key: add one, or set REPLICA IDENTITY FULL",

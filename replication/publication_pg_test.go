@@ -71,10 +71,15 @@ func TestPublicationThatWouldBreakTheApplicationIsRefused(t *testing.T) {
 		create table dropped (id int not null unique); alter table dropped replica identity using index dropped_id_key;
 		alter table dropped drop constraint dropped_id_key;
 		create unlogged table unlogged (id int primary key);
+		create table rooted (id int) partition by range (id);
+		create table leaf partition of rooted for values from (0) to (10); alter table leaf replica identity full;
+		create table partly (id int primary key) partition by range (id);
+		create table odd partition of partly for values from (0) to (10); alter table odd replica identity nothing;
 		create view seen as select * from orders`
 	cases := []struct{ setting, want string }{
-		{"orders, complete, indexed", ""},
-		{"all-tables", "publishing public.deferred, public.dropped, public.keyless, public.nothing would make every UPDATE and DELETE there fail"},
+		{"orders, complete, indexed, rooted", ""},
+		{"partly", "publishing public.odd would make every UPDATE and DELETE there fail"},
+		{"all-tables", "publishing public.deferred, public.dropped, public.keyless, public.nothing, public.odd would make every UPDATE and DELETE there fail"},
 		{"orders, keyless", "publishing public.keyless would make every UPDATE and DELETE there fail, as there is no primary key: run ALTER TABLE public.keyless ADD PRIMARY KEY"},
 		{"orders, nowhere", `create-publication: "nowhere" does not exist`},
 		{"seen, unlogged", `create-publication: "seen" is not a table, "unlogged" is temporary or unlogged; only ordinary`},
@@ -126,10 +131,15 @@ func TestPublicationThatTheRoleMayNotCreate(t *testing.T) {
 func TestPublishedTableThatBreaksTheApplicationIsReported(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
-	db.Exec(`create table keyless (id int); alter publication pub add table keyless`)
-	r := startReader(t, db, holding())
-	if !strings.Contains(r.lines.String(), "tables=public.keyless") {
-		t.Errorf("no warning names the table:\n%s", r.lines)
+	db.Exec(`
+		create table keyless (id int); alter publication pub add table keyless;
+		create table rooted (id int) partition by range (id);
+		create table leaf partition of rooted for values from (0) to (10); alter table leaf replica identity full;
+		create table odd partition of rooted for values from (10) to (20);
+		create publication roots for table rooted with (publish_via_partition_root)`)
+	r := startReader(t, db, holding(), func(s *setup) { s.config.Publications = []string{"pub", "roots"} })
+	if !strings.Contains(r.lines.String(), `tables="public.keyless, public.odd"`) {
+		t.Errorf("no warning names the tables whose rows cannot be changed, or it names others:\n%s", r.lines)
 	}
 }
 

@@ -64,7 +64,7 @@ const absenceQuery = `
 			and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null),
 		n.oid is not null,
 		(select count(distinct c.oid) from pg_class o cross join lateral (` + partsOf + `) as part join pg_class c on c.oid = part.oid
-			where $2 = '*' and o.relnamespace = n.oid and o.relkind in ('r', 'p') and c.relkind = 'r' and c.relpersistence = 'p' and ` + WithoutIdentity + `),
+			where $2 = '*' and o.relnamespace = n.oid and o.relkind in ('r', 'p') and c.relkind = 'r' and c.relpersistence = 'p' and ` + withoutIdentity + `),
 		current_setting('server_version_num')::int >= 150000
 	from (select) as one
 	left join pg_namespace n on n.nspname = $1
@@ -167,24 +167,6 @@ type Shape struct {
 	Partitions   []string // of it, quoted, but for foreign tables: each has an identity of its own
 }
 
-// WithoutIdentity is of a table c whether it has no replica identity that can be
-// used, so that a publication of updates and deletes makes these fail at the writer.
-// relreplident alone does not tell: it stays as it was when the primary key or the
-// index is dropped, and a deferrable key does not count. From 18 on an identity must
-// have no generated column, as those are not published.
-const WithoutIdentity = `case c.relreplident
-		when 'f' then ` + generated + `)
-		when 'n' then true
-		when 'd' then not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid and i.indimmediate
-			and not ` + generated + ` and a.attnum = any (i.indkey)))
-		else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate
-			and not ` + generated + ` and a.attnum = any (i.indkey)))
-	end`
-
-// generated asks for the generated columns of a table c that an identity must not have.
-const generated = `exists (select from pg_attribute a where current_setting('server_version_num')::int >= 180000
-	and a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped`
-
 // shapeQuery looks at any publication, read by us or not: each binds the
 // application. prattrs exists from 15 on.
 const shapeQuery = `
@@ -194,7 +176,7 @@ const shapeQuery = `
 		select oid from tree union select relid from pg_partition_ancestors($1::oid)
 	)
 	select
-		exists (select from pg_class c join tree on tree.oid = c.oid where c.relkind = 'r' and ` + WithoutIdentity + `),
+		exists (select from pg_class c join tree on tree.oid = c.oid where c.relkind = 'r' and ` + withoutIdentity + `),
 		coalesce((select min(p.pubname::text) from pg_publication_rel r join pg_publication p on p.oid = r.prpubid join kin on kin.oid = r.prrelid
 			where (p.pubupdate or p.pubdelete) and to_jsonb(r) ->> 'prattrs' is not null), ''),
 		current_setting('server_version_num')::int >= 180000
@@ -212,4 +194,61 @@ func (c Catalog) Shape(ctx context.Context, relation uint32) (Shape, error) {
 		}
 	}
 	return Shape{}, fmt.Errorf("look at the shape of relation %d: %w", relation, err)
+}
+
+// withoutIdentity is of a table c whether it has no replica identity that can be
+// used, so that a publication of updates and deletes makes these fail at the writer.
+// relreplident alone does not tell: it stays as it was when the primary key or the
+// index is dropped, and a deferrable key does not count. From 18 on an identity must
+// have no generated column, as those are not published.
+const withoutIdentity = `case c.relreplident
+		when 'f' then ` + generated + `)
+		when 'n' then true
+		when 'd' then not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary and i.indisvalid and i.indimmediate
+			and not ` + generated + ` and a.attnum = any (i.indkey)))
+		else not exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident and i.indisvalid and i.indimmediate
+			and not ` + generated + ` and a.attnum = any (i.indkey)))
+	end`
+
+// generated asks for the generated columns of a table c that an identity must not have.
+const generated = `exists (select from pg_attribute a where current_setting('server_version_num')::int >= 180000
+	and a.attrelid = c.oid and a.attgenerated <> '' and not a.attisdropped`
+
+// unidentified begins a query for the names of tables c without an identity. A partitioned
+// table has no rows, so that it needs none.
+const unidentified = `
+	select distinct format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+	where c.relkind = 'r' and c.relpersistence = 'p' and ` + withoutIdentity + ` and `
+
+// Unidentified returns the names of the tables, or their partitions, whose UPDATE and DELETE
+// fail, as publications have these and they have no replica identity.
+func (c Catalog) Unidentified(ctx context.Context) ([]string, error) {
+	return c.unidentified(ctx, `c.oid in (
+			select part.oid from pg_publication p join pg_publication_tables t on t.pubname = p.pubname join pg_namespace s on s.nspname = t.schemaname
+			join pg_class o on o.relnamespace = s.oid and o.relname = t.tablename cross join lateral (`+partsOf+`) as part
+			where p.pubname = any ($1) and (p.pubupdate or p.pubdelete))`, c.publications)
+}
+
+// UnidentifiedOf returns those that would have to fail if tables, by their names as SQL has
+// them, were published with their partitions and what inherits from them.
+func (c Catalog) UnidentifiedOf(ctx context.Context, tables []string) ([]string, error) {
+	return c.unidentified(ctx, `c.oid in (
+			with recursive named (oid) as (
+				select to_regclass(name)::oid from unnest($1::text[]) name
+				union select i.inhrelid from pg_inherits i join named on named.oid = i.inhparent
+			)
+			select oid from named)`, tables)
+}
+
+// UnidentifiedOfAll returns those that would have to fail if all tables were published.
+func (c Catalog) UnidentifiedOfAll(ctx context.Context) ([]string, error) {
+	return c.unidentified(ctx, `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`)
+}
+
+func (c Catalog) unidentified(ctx context.Context, which string, args ...any) ([]string, error) {
+	names, err := c.texts(ctx, unidentified+which+` order by 1`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("look for tables without replica identity: %w", err)
+	}
+	return names, nil
 }

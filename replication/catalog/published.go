@@ -143,7 +143,7 @@ const publishesQuery = `
 				where p.pubname = its.name and coalesce(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') is not null) as restricted,
 			(select count(distinct c.oid) from pg_publication_tables t join pg_namespace n on n.nspname = t.schemaname
 				join pg_class o on o.relnamespace = n.oid and o.relname = t.tablename cross join lateral (` + partsOf + `) as part
-				join pg_class c on c.oid = part.oid and c.relkind = 'r' where t.pubname = its.name and ` + WithoutIdentity + `) as unidentified
+				join pg_class c on c.oid = part.oid and c.relkind = 'r' where t.pubname = its.name and ` + withoutIdentity + `) as unidentified
 		from (select distinct name from partly) as its
 	)
 	select partly.oid, i, u, d, t, name, restricted, unidentified from partly join publications using (name)`
