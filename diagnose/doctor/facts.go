@@ -96,7 +96,6 @@ type table struct {
 	kind         string // pg_class.relkind
 	isPartition  bool
 	owner        string
-	hasKey       bool // it has a primary key that can be a replica identity
 	broken       broken
 	longs        []string // columns that an UPDATE may leave out, as their values are stored outside the row
 	generated    generated
@@ -105,16 +104,25 @@ type table struct {
 
 // generated is what the generated columns of a table mean for its replica identity.
 type generated struct {
-	inFull     bool // the replica identity is FULL and there are some
+	inFull     part // the first with a replica identity of FULL, if there are some
 	onlyStored bool // none of these is virtual
-	filtered   bool // a row filter of some publication reads more than the primary key, which then cannot be the identity
+}
+
+// part is what has rows of a table: the table itself or one of its partitions, each with
+// a replica identity of its own. The zero part is none.
+type part struct {
+	oid      uint32
+	name     string // schema.table
+	quoted   string
+	isPart   bool // it is a partition
+	hasKey   bool // it has a primary key that can be a replica identity
+	keyTooShort bool // a row filter of some publication reads more than that key, which then cannot be the identity
 }
 
 // broken is why UPDATE and DELETE of a published table fail.
 type broken struct {
-	identity    string   // pg_class.relreplident of what is broken
-	part        string   // the table or partition that is broken, schema.table; "" if nothing is
-	isPart      bool     // it is a partition of the table
+	part                 // that is broken; none if nothing is
+	identity    string   // pg_class.relreplident of it
 	none        bool     // it has no replica identity
 	unlisted    []string // columns of the identity that publication leaves out
 	filtered    []string // columns of the publication's row filter that the identity has not
@@ -122,6 +130,16 @@ type broken struct {
 	again       string // SQL that publishes the table with what is unlisted; "" where it is not listed
 
 	full, fullCost string // SQL that writes whole old rows, and what that costs, or why there is none
+}
+
+// table is the published table of an OID, nil if there is none.
+func (f *facts) table(oid uint32) *table {
+	for i := range f.tables {
+		if f.tables[i].oid == oid {
+			return &f.tables[i]
+		}
+	}
+	return nil
 }
 
 func (t table) qualified() string { return t.schema + "." + t.name }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,45 +34,46 @@ func (l *looker) publications(f *facts) {
 	}
 }
 
-// publishedFrom lists what is published: the root of a partitioned table or its
+// publishedOf lists what is published: the root of a partitioned table or its
 // partitions, as each publication has it. The names of its columns exist from 15 on.
-const publishedFrom = `(
+const publishedOf = `(
 	select p.oid as publication, p.pubname::text as pubname, p.pubupdate or p.pubdelete as olds, c.*, n.nspname,
 		to_jsonb(t) -> 'attnames' as names, to_jsonb(t) ->> 'rowfilter' as rowfilter
 	from pg_publication p
 	join pg_publication_tables t on t.pubname = p.pubname
 	join pg_namespace n on n.nspname = t.schemaname
-	join (select oid, relname, relnamespace, relkind, relispartition, relowner, relreplident from pg_class) c on c.relnamespace = n.oid and c.relname = t.tablename
-	where p.pubname = any ($1)) as t`
+	join (select oid, relname, relnamespace, relkind, relispartition, relowner, relreplident from pg_class) c on c.relnamespace = n.oid and c.relname = t.tablename`
+
+// publishedFrom is that of the publications that walcast reads, publishedByAny of all.
+const (
+	publishedFrom  = publishedOf + ` where p.pubname = any ($1)) as t`
+	publishedByAny = publishedOf + `) as t`
+)
+
+// partsFrom has the parts l of a published table t, which have its rows.
+const partsFrom = `cross join lateral (select t.oid as oid union select relid::oid from pg_partition_tree(t.oid)) as tree
+	join pg_class l on l.oid = tree.oid and l.relkind = 'r'`
 
 // usableKey asks for an index i of table that can be a replica identity.
 const usableKey = `i.indisvalid and i.indimmediate`
 
 const tablesSQL = `
 	select t.oid, t.nspname::text, t.relname::text, t.relkind::text, t.relispartition, pg_get_userbyid(t.relowner)::text,
-		exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary and ` + usableKey + `),
 		array(select a.attname::text from pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
-			and a.attlen = -1 and a.attstorage <> 'p' and t.relreplident <> 'f' order by a.attnum),
-		t.relreplident = 'f' and exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated <> '' and not a.attisdropped),
-		not exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated = 'v' and not a.attisdropped),
-		exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid and (p.pubupdate or p.pubdelete)
-			join pg_depend d on d.classid = 'pg_publication_rel'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = r.prrelid
-			join pg_attribute a on a.attrelid = r.prrelid and a.attnum = d.refobjsubid and a.attnum > 0
-			where to_jsonb(r) ->> 'prqual' is not null and r.prrelid in (select t.oid union select relid::oid from pg_partition_ancestors(t.oid))
-				and not exists (select from pg_index i join pg_attribute k on k.attrelid = i.indrelid and k.attnum = any (i.indkey::int2[])
-					where i.indrelid = t.oid and i.indisprimary and k.attname = a.attname))
+			and a.attlen = -1 and a.attstorage <> 'p' and exists (select from (select) as one ` + partsFrom + ` where l.relreplident <> 'f') order by a.attnum),
+		not exists (select from pg_attribute a where a.attrelid = t.oid and a.attgenerated = 'v' and not a.attisdropped)
 	from ` + publishedFrom + `
-	group by t.oid, t.nspname, t.relname, t.relkind, t.relispartition, t.relowner, t.relreplident order by 2, 3`
+	group by t.oid, t.nspname, t.relname, t.relkind, t.relispartition, t.relowner order by 2, 3`
+
+// partColumns are what a part l of a table t is read from.
+const partColumns = `l.oid, ln.nspname || '.' || l.relname, format('%I.%I', ln.nspname, l.relname), l.oid <> t.oid`
 
 // brokenSQL lists the tables whose UPDATE and DELETE fail at the writer: rows are in
 // partitions, so that it is the replica identity of each that counts. What Postgres wants
 // of an identity: that there is one, that the publication has its columns (all of them for
 // FULL, and from 18 on generated ones too), and that the row filter reads no others.
-//
-// The columns of a row filter are noted by Postgres together with those of the list: where
-// there are both, its text is searched.
 const brokenSQL = `
-	select t.oid, l.relreplident::text, ln.nspname || '.' || l.relname, l.oid <> t.oid,
+	select t.oid, ` + partColumns + `, l.relreplident::text,
 		case l.relreplident when 'f' then false when 'n' then true else not exists (select from pg_index i where i.indrelid = l.oid and ` + usableKey + ` and ` + isIdentity + `) end as none,
 		k.unlisted, k.filtered, t.pubname,
 		array(select jsonb_array_elements_text(case jsonb_typeof(t.names) when 'array' then t.names end)), coalesce(t.rowfilter, ''),
@@ -79,8 +81,7 @@ const brokenSQL = `
 			from pg_publication_rel r join pg_class o on o.oid = r.prrelid join pg_namespace n on n.oid = o.relnamespace
 			where r.prpubid = t.publication and r.prrelid in (` + lineage + `) and to_jsonb(r) ->> 'prattrs' is not null limit 1), '')
 	from ` + publishedFrom + `
-	cross join lateral (select t.oid as oid union select relid::oid from pg_partition_tree(t.oid)) as tree
-	join pg_class l on l.oid = tree.oid and l.relkind = 'r'
+	` + partsFrom + `
 	join pg_namespace ln on ln.oid = l.relnamespace
 	cross join lateral (select array(
 		select a.attname::text from pg_attribute a where a.attrelid = l.oid and a.attnum > 0 and not a.attisdropped
@@ -88,13 +89,33 @@ const brokenSQL = `
 				else exists (select from pg_index i where i.indrelid = l.oid and ` + usableKey + ` and ` + isIdentity + ` and a.attnum = any (i.indkey::int2[])) end) as columns) as own
 	cross join lateral (select
 		array(select c from unnest(own.columns) c where jsonb_typeof(t.names) = 'array' and not t.names ? c) as unlisted,
-		array(select distinct a.attname::text from pg_publication_rel r
-			join pg_depend d on d.classid = 'pg_publication_rel'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = r.prrelid
-			join pg_attribute a on a.attrelid = r.prrelid and a.attnum = d.refobjsubid and a.attnum > 0
-			where r.prpubid = t.publication and r.prrelid in (` + lineage + `) and t.rowfilter is not null
-				and (to_jsonb(r) ->> 'prattrs' is null or strpos(t.rowfilter, quote_ident(a.attname)) > 0)
-				and not a.attname::text = any (own.columns)) as filtered) as k
-	where t.olds order by 1, 5 desc, 3, 8`
+		array(select name from (` + filterReads + `) as f where not name = any (own.columns)) as filtered) as k
+	where t.olds order by 1, none desc, 3, t.pubname`
+
+// filterReads has the names of the columns that the row filter reads by which a publication
+// has a part l of a table t. Postgres notes them together with those of the list: where there
+// are both, the text of the filter is searched.
+const filterReads = `select distinct a.attname::text as name from pg_publication_rel r
+	join pg_depend d on d.classid = 'pg_publication_rel'::regclass and d.objid = r.oid and d.refclassid = 'pg_class'::regclass and d.refobjid = r.prrelid
+	join pg_attribute a on a.attrelid = r.prrelid and a.attnum = d.refobjsubid and a.attnum > 0
+	where r.prpubid = t.publication and r.prrelid in (` + lineage + `) and t.rowfilter is not null
+		and (to_jsonb(r) ->> 'prattrs' is null or strpos(t.rowfilter, quote_ident(a.attname)) > 0)`
+
+// generatedSQL lists the parts that have FULL and generated columns.
+const generatedSQL = `
+	select distinct t.oid, ` + partColumns + `
+	from ` + publishedFrom + `
+	` + partsFrom + ` and l.relreplident = 'f'
+	join pg_namespace ln on ln.oid = l.relnamespace
+	where exists (select from pg_attribute a where a.attrelid = l.oid and a.attgenerated <> '' and not a.attisdropped) order by 1, 3`
+
+// keysSQL looks whether the primary keys of parts can be their replica identities.
+const keysSQL = `
+	select l.oid, exists (select from pg_index i where i.indrelid = l.oid and i.indisprimary and ` + usableKey + `),
+		exists (select from ` + publishedByAny + ` cross join lateral (` + filterReads + `) as f
+			where t.olds and t.oid in (` + lineage + `) and not exists (select from pg_index i join pg_attribute k on k.attrelid = i.indrelid and k.attnum = any (i.indkey::int2[])
+				where i.indrelid = l.oid and i.indisprimary and k.attname = f.name))
+	from pg_class l where l.oid = any ($1)`
 
 // isIdentity is of an index i of l whether it is the table's replica identity.
 const isIdentity = `case l.relreplident when 'd' then i.indisprimary else i.indisreplident end`
@@ -105,7 +126,7 @@ const lineage = `select l.oid union select a.relid::oid from pg_partition_ancest
 func (l *looker) tables(f *facts) {
 	var t table
 	l.rows("published tables", tablesSQL, []any{f.config.Publications},
-		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.hasKey, &t.longs, &t.generated.inFull, &t.generated.onlyStored, &t.generated.filtered},
+		[]any{&t.oid, &t.schema, &t.name, &t.kind, &t.isPartition, &t.owner, &t.longs, &t.generated.onlyStored},
 		func() { f.tables = append(f.tables, t) })
 	l.differing(f)
 	var oid uint32
@@ -113,20 +134,50 @@ func (l *looker) tables(f *facts) {
 	var listed []string
 	var filter, object string
 	l.rows("replica identities", brokenSQL, []any{f.config.Publications},
-		[]any{&oid, &b.identity, &b.part, &b.isPart, &b.none, &b.unlisted, &b.filtered, &b.publication, &listed, &filter, &object}, func() {
-			if !b.none && len(b.unlisted)+len(b.filtered) == 0 {
-				return
-			}
-			b.again = publishAgain(b, listed, filter, object)
-			for i := range f.tables {
-				if t := &f.tables[i]; t.oid == oid && t.broken.part == "" {
-					t.broken = b
-				}
+		append(b.part.into(&oid), &b.identity, &b.none, &b.unlisted, &b.filtered, &b.publication, &listed, &filter, &object), func() {
+			if t := f.table(oid); t != nil && t.broken.oid == 0 && (b.none || len(b.unlisted)+len(b.filtered) > 0) {
+				t.broken = b
+				t.broken.again = publishAgain(b, listed, filter, object)
 			}
 		})
+	var p part
+	l.rows("generated columns", generatedSQL, []any{f.config.Publications}, p.into(&oid), func() {
+		if t := f.table(oid); t != nil && t.generated.inFull.oid == 0 {
+			t.generated.inFull = p
+		}
+	})
+	l.keys(f)
 	for i := range f.tables {
 		l.shape(&f.tables[i])
 	}
+}
+
+// into is what a table and partColumns are read into.
+func (p *part) into(table *uint32) []any {
+	return []any{table, &p.oid, &p.name, &p.quoted, &p.isPart}
+}
+
+// keys looks at the keys of the parts that findings are about.
+func (l *looker) keys(f *facts) {
+	of := map[uint32][]*part{}
+	for i := range f.tables {
+		t := &f.tables[i]
+		for _, p := range []*part{&t.broken.part, &t.generated.inFull} {
+			if p.oid != 0 {
+				of[p.oid] = append(of[p.oid], p)
+			}
+		}
+	}
+	if len(of) == 0 {
+		return
+	}
+	var oid uint32
+	var hasKey, tooShort bool
+	l.rows("primary keys", keysSQL, []any{slices.Collect(maps.Keys(of))}, []any{&oid, &hasKey, &tooShort}, func() {
+		for _, p := range of[oid] {
+			p.hasKey, p.keyTooShort = hasKey, tooShort
+		}
+	})
 }
 
 // differing notes the tables of which publications have different columns.
@@ -144,7 +195,7 @@ func (l *looker) differing(f *facts) {
 
 // shape looks what a broken table lets be done.
 func (l *looker) shape(t *table) {
-	if l.err != nil || t.broken.part == "" {
+	if l.err != nil || t.broken.oid == 0 {
 		return
 	}
 	var s catalog.Shape

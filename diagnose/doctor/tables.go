@@ -13,16 +13,20 @@ import (
 func published(f *facts) (findings []Finding) {
 	for _, t := range f.tables {
 		name := t.qualified()
-		if t.broken.part != "" {
+		if t.broken.oid != 0 {
 			findings = append(findings, t.mended(problem(t.broken.code(), Table, name, "%s", t.broken.reason())))
 		}
 		if t.differs {
 			findings = append(findings, problem(protocol.CodePublicationLists, Table, name, "the publications that walcast reads have different columns of it, which ends the stream at its first change").
 				advised("make the lists of columns equal: ALTER PUBLICATION … DROP TABLE %[1]s; ALTER PUBLICATION … ADD TABLE %[1]s (…);", quote(t.schema, t.name)))
 		}
-		if t.generated.inFull && t.broken.part == "" && f.server.number < 180000 {
+		if in := t.generated.inFull; in.oid != 0 && t.broken.oid == 0 && f.server.number < 180000 {
+			which := "it"
+			if in.isPart {
+				which = "its partition " + in.name
+			}
 			findings = append(findings, t.identified(warning("identity_generated", Table, name,
-				"it has REPLICA IDENTITY FULL and generated columns, which Postgres 18 refuses: after an upgrade its UPDATE and DELETE fail")))
+				"%s has REPLICA IDENTITY FULL and generated columns, which Postgres 18 refuses: after an upgrade UPDATE and DELETE fail there", which), in))
 		}
 		if len(t.longs) > 0 {
 			findings = append(findings, fine("unchanged_values", Table, name, "an UPDATE leaves out long values that it has not changed, of %s; REPLICA IDENTITY FULL has them", strings.Join(t.longs, ", ")))
@@ -51,7 +55,7 @@ func (b broken) code() string {
 func (b broken) reason() string {
 	what := "its UPDATE and DELETE fail"
 	if b.isPart {
-		what = fmt.Sprintf("UPDATE and DELETE of its partition %s fail", b.part)
+		what = fmt.Sprintf("UPDATE and DELETE of its partition %s fail", b.name)
 	}
 	switch b.code() {
 	case "identity_missing":
@@ -70,8 +74,8 @@ func (t table) mended(f Finding) Finding {
 	b := t.broken
 	switch f.Code {
 	case "identity_missing":
-		if t.hasKey && !b.isPart {
-			return t.identified(f)
+		if b.hasKey && !b.keyTooShort && !b.isPart {
+			return t.identified(f, b.part)
 		}
 		f.Advice = "a primary key is better, and takes less WAL"
 		return f.cured(b.full, b.fullCost, quote(t.owner))
@@ -82,22 +86,23 @@ func (t table) mended(f Finding) Finding {
 			return f.cured(fmt.Sprintf("ALTER PUBLICATION %s SET (publish_generated_columns = stored);", quote(b.publication)),
 				"it concerns all tables of the publication: their changes have the generated columns too", "the owner of the publication")
 		}
-		return t.identified(f)
+		return t.identified(f, b.part)
 	}
 	return f.cured(b.full, b.fullCost, quote(t.owner))
 }
 
-// identified gives a finding the SQL that has the primary key be the replica identity.
-func (t table) identified(f Finding) Finding {
+// identified gives a finding the SQL that has the primary key of a part be its replica
+// identity.
+func (t table) identified(f Finding, p part) Finding {
 	switch {
-	case !t.hasKey:
+	case !p.hasKey:
 		return f.advised("give it a primary key without generated columns, and REPLICA IDENTITY DEFAULT")
-	case t.generated.filtered && f.Verdict == Warning: // its UPDATE works as long as the identity has all columns
+	case p.keyTooShort:
 		return f.advised("make the row filters of publications read the primary key alone, and then ALTER TABLE … REPLICA IDENTITY DEFAULT: its UPDATE fails with others")
 	}
 	cost := ""
 	if f.Code != "identity_missing" {
 		cost = "old rows then have the key alone"
 	}
-	return f.cured(fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT;", quote(t.schema, t.name)), cost, quote(t.owner))
+	return f.cured(fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY DEFAULT;", p.quoted), cost, quote(t.owner))
 }

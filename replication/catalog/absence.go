@@ -53,9 +53,9 @@ const absenceQuery = `
 	select coalesce(c.oid, 0), coalesce(c.relkind::text, ''), coalesce(c.relpersistence::text, ''),
 		exists (select from pg_constraint f join pg_class o on o.oid = f.confrelid
 			where f.contype = 'f' and f.conrelid = c.oid and o.oid <> c.oid and o.relpersistence = 'u'),
-		coalesce(c.relkind = 'p' and exists (select from published p where pg_partition_root(p.oid) = c.oid) and exists (select from pg_publication b
+		coalesce(c.relkind = 'p' and exists (select from published p where p.root = c.oid) and exists (select from pg_publication b
 			where b.pubname = any ($3) and (b.puballtables or exists (select from pg_publication_rel r where r.prpubid = b.oid and r.prrelid = c.oid))), false),
-		coalesce(c.relispartition and exists (select from published p where p.oid = pg_partition_root(c.oid)), false),
+		coalesce(c.relispartition and exists (select from published p where p.oid = own.root), false),
 		coalesce(c.relkind = 'r' and c.relhassubclass, false),
 		$1 = 'information_schema' or $1 ~ '^pg_',
 		coalesce(p.pubname::text, ''), coalesce(p.puballtables, false), coalesce(p.pubupdate or p.pubdelete, true), coalesce(p.pubviaroot, false),
@@ -69,8 +69,9 @@ const absenceQuery = `
 	from (select) as one
 	left join pg_namespace n on n.nspname = $1
 	left join pg_class c on c.relnamespace = n.oid and c.relname = $2
+	left join lateral (select pg_partition_root(c.oid) as root) as own on true
 	left join lateral (select * from pg_publication b where b.pubname = any ($3)
-		order by exists (select from published p where p.pubname = b.pubname and p.root = pg_partition_root(c.oid)) desc, array_position($3, b.pubname::text) limit 1) p on true`
+		order by exists (select from published p where p.pubname = b.pubname and p.root = own.root) desc, array_position($3, b.pubname::text) limit 1) p on true`
 
 // partsOf lists a table o and its partitions, of which the rows are, without the locks that
 // pg_partition_tree takes on them.
