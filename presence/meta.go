@@ -120,17 +120,15 @@ func reserved(name jsontext.Value) bool {
 // tracks says whether both metas carry the same payload; like upstream it
 // ignores the order of fields.
 func (m *Meta) tracks(other *Meta) bool {
-	a, b := m.JSON[m.fields:], other.JSON[other.fields:]
-	return bytes.Equal(a, b) || bytes.Equal(canonical(a), canonical(b))
+	return bytes.Equal(m.JSON[m.fields:], other.JSON[other.fields:]) || bytes.Equal(canonical(m.payload()), canonical(other.payload()))
 }
 
-// canonical sorts the fields of what appendFields wrote, with its closing
-// brace, and drops white space. Numbers stay as spelled.
-func canonical(fields []byte) []byte {
-	object := append([]byte{'{'}, bytes.TrimPrefix(fields, []byte{','})...)
+// canonical sorts the fields of an object, and drops white space. Numbers stay as
+// spelled.
+func canonical(object json.RawMessage) []byte {
 	value := jsontext.Value(object)
 	if err := value.Format(jsontext.ReorderRawObjects(true), jsontext.Multiline(false)); err != nil {
-		return fields // equal names in one object: their order matters
+		return object // equal names in it: their order matters
 	}
 	return value
 }
