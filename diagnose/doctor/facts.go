@@ -111,11 +111,11 @@ type generated struct {
 // part is what has rows of a table: the table itself or one of its partitions, each with
 // a replica identity of its own. The zero part is none.
 type part struct {
-	oid      uint32
-	name     string // schema.table
-	quoted   string
-	isPart   bool // it is a partition
-	hasKey   bool // it has a primary key that can be a replica identity
+	oid         uint32
+	name        string // schema.table
+	quoted      string
+	isPart      bool // it is a partition
+	hasKey      bool // it has a primary key that can be a replica identity
 	keyTooShort bool // a row filter of some publication reads more than that key, which then cannot be the identity
 }
 

@@ -28,14 +28,14 @@ func (l *Lineage) Read(message []byte) (root, partition uint32, ok bool) {
 }
 
 // Recall takes in a message of those that tell what a stream has told before. There, each
-// table is described once, and after that the root of each partition once more, directly
-// before the partition.
+// table but such partitions is described once, and after that each partition, directly
+// behind its root, which is described again.
 func (l *Lineage) Recall(message []byte) (root, partition uint32, ok bool) {
 	kind, table := head(message)
 	switch {
 	case kind != 'R':
 	case l.former != 0:
-		root, partition, ok = l.former, table, true
+		root, partition, ok = l.former, table, table != l.former
 		l.former = 0
 	case l.told[table]:
 		l.former = table

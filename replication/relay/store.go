@@ -147,8 +147,11 @@ func (p *prelude) leadsTo(b Batch) bool {
 func (p *prelude) batch(to Batch) Batch {
 	b := Batch{Term: to.Term, Number: to.Number - 1, Prev: to.Prev, Last: to.Prev, Prelude: true}
 	b.Records = appendRecord(nil, KindOpening, p.opening)
-	for _, messages := range []map[uint32][]byte{p.types, p.relations} {
-		for _, message := range messages {
+	for _, message := range p.types {
+		b.Records = appendRecord(b.Records, KindMessage, message)
+	}
+	for oid, message := range p.relations {
+		if _, isPartition := p.roots[oid]; !isPartition {
 			b.Records = appendRecord(b.Records, KindMessage, message)
 		}
 	}

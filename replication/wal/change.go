@@ -54,7 +54,8 @@ type Change struct {
 	// Old is what the replica identity sends of the row before an UPDATE or
 	// DELETE; nil when nothing was sent. For an UPDATE under the default or
 	// an index identity that left the key alone, the decoder fills it with
-	// the identity columns of New, as clients expect them.
+	// the identity columns of New, as clients expect them; of a partition with
+	// those that are in the identity of all partitions.
 	Old Row
 
 	// Cut says that the row was too large to keep: values over 4 KiB outside of
