@@ -152,6 +152,10 @@ var shapes = []shaped{
 		name: "DELETE of a partitioned table whose root alone has a full identity", schema: partedByKey + `alter table t replica identity full; create publication rows for table t with (publish_via_partition_root = true)`,
 		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
 	},
+	{
+		name: "DELETE of a partitioned table of which one partition has a full identity", schema: partedByKey + `alter table t_low replica identity full; create publication rows for table t with (publish_via_partition_root = true)`,
+		app: writes, binding: filtered, code: "replica_identity", cost: "partitions that are made later",
+	},
 
 	{name: "no grant", schema: `create table t (id int primary key, note text); create publication rows for table t`, app: writes, binding: onT, code: "not_granted", cost: costOfGrant},
 	{
@@ -263,6 +267,28 @@ func TestEveryFixHelpsAndBreaksNothing(t *testing.T) {
 				t.Errorf("after %s: %+v; want nothing wrong", p.Fix, after)
 			}
 		})
+	}
+}
+
+// TestAFilterOnDeleteIsWarnedOfByTheOldRowsOfPartitions: the identity of their root counts
+// for nothing.
+func TestAFilterOnDeleteIsWarnedOfByTheOldRowsOfPartitions(t *testing.T) {
+	const never, some = "never matches the filter", "in some of its partitions only, as old rows of others do not have that column"
+	l := newLab(t)
+	l.db.Exec(partedByKey + `create publication rows for table t with (publish_via_partition_root = true)`)
+	for _, c := range []struct{ alter, want string }{
+		{"analyze t", never},
+		{"alter table t replica identity full", never},
+		{"alter table t_low replica identity full", some},
+		{"alter table t_high replica identity full", ""},
+		{"alter table t replica identity nothing", ""},
+		{"create table t_end partition of t for values from (20) to (30)", some},
+	} {
+		l.db.Exec(c.alter)
+		p, _ := problem(l.check("anon", filtered))
+		if !strings.Contains(p.Message, c.want) || (p.Message == "") != (c.want == "") {
+			t.Errorf("after %s a filter on DELETE is told %q; want %q", c.alter, p.Message, c.want)
+		}
 	}
 }
 
