@@ -17,6 +17,9 @@ type Feed struct {
 	// PublicationsDiffer says that the publications have different columns of some table,
 	// so that changes are lost.
 	PublicationsDiffer bool
+	// FilterRaises says that a row filter of a publication raises for a row, so that
+	// nothing comes.
+	FilterRaises bool
 }
 
 // outage is why no change comes, whatever a channel's bindings are.
@@ -27,6 +30,7 @@ const (
 	databaseAway
 	publicationMissing
 	publicationsDiffer
+	filterRaises
 )
 
 // outageAfter is how long no change may come until all channels are told. Postgres may
@@ -42,6 +46,8 @@ func (f Feed) outage() outage {
 		return publicationMissing
 	case f.PublicationsDiffer:
 		return publicationsDiffer
+	case f.FilterRaises:
+		return filterRaises
 	case f.Streams:
 		return noOutage
 	}
@@ -49,13 +55,15 @@ func (f Feed) outage() outage {
 }
 
 // frame tells of the outage. While the database is away nothing is lost, and bindings
-// go on where they are; without a publication, or with such that differ, none of them works.
+// go on where they are; without a publication, with such that differ, or with a row filter that raises, none of them works.
 func (o outage) frame(to protocol.Address) *protocol.Frame {
 	switch o {
 	case publicationMissing:
 		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationMissing, Code: protocol.CodePublicationMissing})
 	case publicationsDiffer:
 		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessagePublicationsDiffer, Code: protocol.CodePublicationLists})
+	case filterRaises:
+		return to.Problem(protocol.StatusError, protocol.Problem{Message: protocol.MessageFilterRaises, Code: protocol.CodePublicationFilter})
 	}
 	return to.Problem(protocol.StatusOK, protocol.DatabaseAway())
 }

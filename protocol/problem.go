@@ -43,6 +43,7 @@ const (
 	CodeDatabaseAway       = "database_away"
 	CodePublicationMissing = "publication_missing"
 	CodePublicationLists   = "publication_lists"
+	CodePublicationFilter  = "publication_filter"
 	CodeInvalidOrder       = "invalid_order"
 	CodeInvalidLimit       = "invalid_limit"
 	CodeNoKey              = "no_key"

@@ -21,6 +21,7 @@ const (
 	MessageDatabaseAway       = "Realtime was unable to connect to the project database"
 	MessagePublicationMissing = "Row changes do not come: the publication does not exist"
 	MessagePublicationsDiffer = "Row changes do not come: the publications have different columns of a table"
+	MessageFilterRaises       = "Row changes do not come: a row filter of the publication raises an error"
 	MessageUnsubscribed       = "Unsubscribed by the server"
 	MessageDisconnected       = "Disconnected by the server"
 )

@@ -83,6 +83,7 @@ func (r *Reader) connect(ctx context.Context, config *pgconn.Config, socket *soc
 	if err != nil {
 		return err
 	}
+	at.end = now.end
 	if at.term, err = r.newTerm(ctx, now); err != nil {
 		return err
 	}
@@ -114,6 +115,7 @@ func (r *Reader) takeOver(ctx context.Context, server server) {
 type start struct {
 	from      wal.LSN // what commits before it has been read, or is not to be read
 	confirmed wal.LSN // where the slot is: at from, or behind it by what is in the window
+	end       wal.LSN // where the WAL ended when the stream was about to begin
 
 	// What other nodes of a cluster are told of the stream; zero in none.
 	term    relay.Term
@@ -161,7 +163,9 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 		r.metrics.takeovers.Inc()
 		r.logger.Info("taken over: this process has the slot and serves clients", "took", took.Round(time.Millisecond))
 	}
-	return s.run(ctx)
+	r.outcomes.filters.began(server.version, at.end)
+	err = s.run(ctx)
+	return r.outcomes.filters.ended(err, s.receiver.decoder, r.outcomes.stoodBy)
 }
 
 // newStream takes the connection over from pgconn, which is not made to be

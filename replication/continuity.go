@@ -41,9 +41,13 @@ func (c *continuity) compare(now system, received wal.LSN, timeline int32, ended
 // replaceSlot notes that the slot cannot be read any further, for the cause of a
 // fault.
 func (c *continuity) replaceSlot(cause string) {
-	c.replace = changelog.CodeSlotLost
-	if cause == causePublication {
+	switch cause {
+	case causePublication:
 		c.replace = changelog.CodePublication
+	case causeFilter:
+		c.replace = changelog.CodePublicationFilter
+	default:
+		c.replace = changelog.CodeSlotLost
 	}
 }
 

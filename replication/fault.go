@@ -47,6 +47,7 @@ const (
 	causePublication   = "publication_missing"
 	causeReopen        = "publications_changed"
 	causeLists         = "publications_differ"
+	causeFilter        = "publication_filter"
 	causeConfiguration = "configuration"
 	causeControl       = "control_connection"
 	causeUnseen        = "commit_not_visible"
@@ -58,7 +59,7 @@ const (
 func causes() []string {
 	return []string{
 		causeNetwork, causeStopping, causeTerminated, causeStalled, causeAuth, causePermission, causeDatabase,
-		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen, causeLists,
+		causeResources, causeSlotBusy, causeSlotCreation, causeSlotLost, causePublication, causeReopen, causeLists, causeFilter,
 		causeConfiguration, causeControl, causeUnseen, causeEncoding, causeUnknown,
 	}
 }
@@ -159,13 +160,6 @@ func classifyPostgres(e *pgconn.PgError, at target) *fault {
 	}
 	if f := classifyConfiguration(e); f != nil {
 		return f
-	}
-	if strings.HasPrefix(e.Code, "22") { // a data exception: of what decodes, row filters alone compute with values
-		return &fault{
-			remedy: retrySlowly, cause: causeConfiguration,
-			advice: "the row filter of a publication raises for a row: correct it with ALTER PUBLICATION … SET TABLE … WHERE (…), and then drop slot " + quoteIdentifier(at.slot) +
-				" with walcast slot drop, as the row is decoded by the filter as it was; walcast makes the slot anew, and clients are told to resync",
-		}
 	}
 	return &fault{remedy: retrySlowly, cause: causeUnknown}
 }

@@ -61,7 +61,7 @@ func newMetrics(reg prometheus.Registerer, p *progress, log *changelog.Log) *met
 	for _, cause := range causes() {
 		m.reconnects.WithLabelValues(cause)
 	}
-	for _, code := range []string{changelog.CodeSlotLost, changelog.CodeSlotMissing, changelog.CodePublication} {
+	for _, code := range []string{changelog.CodeSlotLost, changelog.CodeSlotMissing, changelog.CodePublication, changelog.CodePublicationFilter} {
 		m.recreated.WithLabelValues(code)
 	}
 	registerGauges(f, p, log)

@@ -10,6 +10,7 @@ type outcomes struct {
 	stalled  int  // streams in a row that ended because Postgres was silent
 	// untranslatable says that some text has no UTF-8: it is read as it is stored.
 	untranslatable bool
+	filters        filterWatch
 }
 
 // isSettled reports whether the settings have proved to be right: then no fault ends

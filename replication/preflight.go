@@ -62,8 +62,16 @@ func (r *Reader) prepare(ctx context.Context, s *server) (err error) {
 		}
 		more, err := r.publications.optional.readable(ctx, db)
 		s.publications = append(slices.Clone(r.config.Publications), more...)
-		if err != nil || r.continuity.replace == "" {
+		if err != nil {
 			return err
+		}
+		if mended, err := r.outcomes.filters.check(ctx, db, s.publications); err != nil {
+			return err
+		} else if mended {
+			r.continuity.replaceSlot(causeFilter)
+		}
+		if r.continuity.replace == "" {
+			return nil
 		}
 		return agree(ctx, db, s.publications) // otherwise a new slot would stop at the next change
 	})

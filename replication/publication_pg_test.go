@@ -204,32 +204,6 @@ func TestPublicationsThatDifferInATableStopTheStreamUntilTheyAgree(t *testing.T)
 	r.want("INSERT orders 3 c")
 }
 
-// TestARowFilterThatRaisesIsNamed, with what helps: the row is decoded by the filter as it
-// was for ever.
-func TestARowFilterThatRaisesIsNamed(t *testing.T) {
-	t.Parallel()
-	db := orders(t)
-	if db.Server.Major < 15 {
-		return // there are no row filters
-	}
-	r := startReader(t, db, holding())
-	db.Exec(`create table parts (id int primary key); alter publication pub add table parts where (10 / id > 0)`)
-	db.Exec(`insert into parts values (0)`)
-	r.until("the advice", func() bool {
-		said := r.reader.Status().Error
-		return strings.Contains(said, "row filter of a publication raises") && strings.Contains(said, `drop slot "`+db.Name+`" with walcast slot drop`)
-	})
-	db.Exec(`alter publication pub set table orders, parts`)
-	r.until("the slot to be free", func() bool {
-		_, err := db.Pool.Exec(t.Context(), `select pg_drop_replication_slot($1)`, db.Name)
-		return err == nil
-	})
-	r.wantResync(changelog.CodeSlotMissing)
-	r.waitStreaming()
-	db.Exec(`insert into parts values (0) on conflict do nothing; insert into orders values (3, 'c')`)
-	r.want("INSERT orders 3 c")
-}
-
 // TestOneOfTwoPublicationsIsDropped: from 18 on the other's changes come. Whoever wants
 // those of the dropped one is told of the gap when it is back.
 func TestOneOfTwoPublicationsIsDropped(t *testing.T) {

@@ -93,6 +93,7 @@ func newReader(c Config, t timing, log *changelog.Log, pool *pgxpool.Pool, logge
 		at := pool.Config().ConnConfig
 		p.host = net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))) // until a stream tells more
 	}
+	r.outcomes.filters.slot = c.Slot
 	r.follower = newFollower(r)
 	return r, nil
 }

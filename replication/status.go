@@ -46,6 +46,9 @@ type Status struct {
 // columns of one table.
 func (s Status) PublicationsDiffer() bool { return s.Cause == causeLists }
 
+// FilterRaises reports whether nothing comes as a row filter of a publication raises for a row.
+func (s Status) FilterRaises() bool { return s.Cause == causeFilter }
+
 // progress is how far the reader has come, as Status and the metrics tell it. All
 // methods may be called at once.
 type progress struct {

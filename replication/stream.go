@@ -126,7 +126,7 @@ func (s *stream) read(ctx context.Context) error {
 			return fmt.Errorf("read from slot %q: %w", s.slot, err)
 		}
 		if refused, ok := msg.(*pgproto3.ErrorResponse); ok {
-			return fmt.Errorf("read from slot %q: %w", s.slot, pgconn.ErrorResponseToPgError(refused))
+			return fmt.Errorf("read from slot %q: %w", s.slot, &decodingError{pgconn.ErrorResponseToPgError(refused)})
 		}
 		if err := s.receiver.take(ctx, msg); err != nil {
 			return err

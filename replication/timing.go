@@ -112,7 +112,7 @@ func (t retryTiming) pause(f *fault, failures int) time.Duration {
 	switch {
 	case f.cause == causeReopen:
 		return 0
-	case f.remedy == operate && (f.cause == causePublication || f.cause == causeLists): // a look at the catalog: clients wait
+	case f.remedy == operate && (f.cause == causePublication || f.cause == causeLists || f.cause == causeFilter): // a look at the catalog: clients wait
 		return t.lookAgain
 	case f.cause == causeLists: // each time clients have to resync
 		first, most = t.lookAgain, t.slowMost

@@ -99,7 +99,7 @@ func newProject(ctx context.Context, c Config, address string, tell func(replica
 	p.policy.OnChange(func(c policy.Changed) { p.reader.TypesChanged(c.Types) })
 	c.Channels.Feed = func() channels.Feed {
 		s := p.reader.Status()
-		return channels.Feed{Streams: s.Heard.IsZero(), Since: s.Heard, PublicationMissing: s.PublicationMissing, PublicationsDiffer: s.PublicationsDiffer()}
+		return channels.Feed{Streams: s.Heard.IsZero(), Since: s.Heard, PublicationMissing: s.PublicationMissing, PublicationsDiffer: s.PublicationsDiffer(), FilterRaises: s.FilterRaises()}
 	}
 	tables := catalog.New(p.pool, c.Replication.Publications)
 	p.hub = channels.NewHub(c.Channels, p.log, tables, p.policy, p.verifier, logger, registry)

@@ -349,3 +349,49 @@ func TestPublicationsThatDifferAreTold(t *testing.T) {
 		c.wantChanges("INSERT 2 a")
 	}
 }
+
+// TestARowFilterThatRaisesIsTold, and when it was mended: Postgres sends nothing of any
+// table meanwhile, and then goes on without what it could not decode.
+func TestARowFilterThatRaisesIsTold(t *testing.T) {
+	db := appDatabase(t)
+	if db.Server.Major < 15 {
+		return // there are no row filters
+	}
+	db.Exec(`create table parts (id int primary key); alter publication supabase_realtime add table parts where (10 / id > 0)`)
+	s := startServer(t, configFor(db))
+	clients := []*client{s.dial(t, "1.0.0"), s.dial(t, "2.0.0")}
+	for _, c := range clients {
+		c.joinBindings("realtime:room", onMessages)
+	}
+	db.Exec(`insert into parts values (0)`)
+	db.Exec(`insert into messages values (1, 42, 'lost')`)
+	began := time.Now()
+	for _, c := range clients {
+		if p := c.hearsOf("publication_filter"); p.Status != "error" {
+			t.Errorf("told %+v; want an error", p)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("told after %v; want 10 s at most", took)
+	}
+	late := s.dial(t, "2.0.0")
+	late.joinBindings("realtime:late", onMessages)
+	if p := late.hearsOf("publication_filter"); p.Status != "error" {
+		t.Errorf("who joins meanwhile is told %+v; want an error", p)
+	}
+	db.Exec(`alter publication supabase_realtime set table messages, parts where (id > 0)`)
+	began = time.Now()
+	clients = append(clients, late)
+	for _, c := range clients {
+		if p := c.hearsOf("publication_filter"); p.Status != "ok" || !strings.HasPrefix(p.Message, "resync_required: ") {
+			t.Errorf("told %+v; want a resync", p)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("told after %v; want 10 s at most", took)
+	}
+	db.Exec(`insert into parts values (0) on conflict do nothing; insert into messages values (2, 42, 'a')`)
+	for _, c := range clients {
+		c.wantChanges("INSERT 2 a")
+	}
+}

@@ -18,6 +18,8 @@ const (
 	CodeOtherCluster = "other_cluster"       // another system identifier
 	CodeDiverged     = "history_diverged"    // a timeline that lacks what was delivered
 	CodePublication  = "publication_missing" // Postgres skipped changes without it
+	// CodePublicationFilter: Postgres could not decode a change, as a row filter raised for it.
+	CodePublicationFilter = "publication_filter"
 )
 
 // sentence is a code in words, "" for what is no code.
@@ -41,6 +43,8 @@ func sentence(code string) string {
 		return "the database failed over to a server that lacks the newest changes"
 	case CodePublication:
 		return "the publication was missing and changes were skipped"
+	case CodePublicationFilter:
+		return "a row filter of the publication raised an error and changes were skipped"
 	}
 	return ""
 }
