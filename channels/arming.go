@@ -211,6 +211,8 @@ func (a *arming) learn(ch *channel, found diagnose.Finding) {
 	}
 	if mended { // what was committed meanwhile has not come
 		ch.rows.Renew()
+	} else {
+		ch.rows.Again()
 	}
 	if found.Absent != nil {
 		a.waiting.add(ch, found.Absent.TableName())

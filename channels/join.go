@@ -252,6 +252,7 @@ func (j *joining) subscribe(start fanout.Start) {
 		Checks: fanout.Checks{
 			Published: func(schema, table string) { h.arming.recheck(ch, catalog.TableName{Schema: schema, Table: table}) },
 			Broken:    func(b *protocol.Binding) bool { return h.arming.armed.isBroken(ch, b) },
+			Doubtful:  func() { h.arming.armed.doubt(ch) },
 		},
 	}, start)
 	if at := ch.rows.Started(); at.Position.IsZero() || at.History != (changelog.History{}) {

@@ -29,10 +29,13 @@ type awaiting struct {
 
 // firstRows is what is known of the rows that a binding begins with.
 type firstRows struct {
-	due    bool                    // they are still to be sent
-	reason protocol.SnapshotReason // why they are sent; "" once they were
-	named  bool                    // it goes on from a position that was not looked at yet
-	taken  *live.Snapshot          // those that were sent last; nil for none
+	due bool // they are still to be sent
+	// isRefused says that the table is not as they need it. They are due again once a check
+	// finds that it is; nothing is sent for the binding until then.
+	isRefused bool
+	reason    protocol.SnapshotReason // why they are sent; "" once they were
+	named     bool                    // it goes on from a position that was not looked at yet
+	taken     *live.Snapshot          // those that were sent last; nil for none
 	// kept is what a view had before its rows were due, if it is only looked whether
 	// it would have the same rows now.
 	kept *firstRows
@@ -50,7 +53,7 @@ type lastRows struct {
 
 // lack reports whether the rows that were sent do not have a change.
 func (r *firstRows) lack(c *wal.Change) bool {
-	return r == nil || !r.due && (r.taken == nil || !r.taken.Sees(c))
+	return r == nil || !r.due && !r.isRefused && (r.taken == nil || !r.taken.Sees(c))
 }
 
 // rows is what is known of the rows that the binding begins with; nil if it asks for
@@ -66,6 +69,12 @@ func (b *binding) rows() *firstRows {
 func (b *binding) isDue() bool {
 	r := b.rows()
 	return r != nil && r.due
+}
+
+// isSilent reports whether nothing is sent for a binding until its rows are.
+func (b *binding) isSilent() bool {
+	r := b.rows()
+	return r != nil && (r.due || r.isRefused)
 }
 
 // demand makes the rows of a binding due that asks for a snapshot, and forgets what the
@@ -149,7 +158,7 @@ func (s *Subscription) isPlain() bool {
 // hasPlace reports whether some binding goes on where it is, while others get their rows
 // anew. The lock of s.attachedTo must be held.
 func (s *Subscription) hasPlace() bool {
-	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return !b.isDue() })
+	return slices.ContainsFunc(s.bindings, func(b *binding) bool { return !b.isSilent() })
 }
 
 // AwaitsRows reports whether the snapshot of some binding is due: no position counts
@@ -164,8 +173,37 @@ func (s *Subscription) AwaitsRows() (due bool) {
 func (s *Subscription) Arm() {
 	s.withDelivery(func(d *delivery) {
 		s.isArmed = true
+		s.again(d)
 		d.pacing.signal()
 	})
+}
+
+// Again has the snapshots taken that were refused as a table was not as they need it: a
+// check that began after that finds that it is, unless it finds the binding Broken.
+func (s *Subscription) Again() { s.withDelivery(s.again) }
+
+func (s *Subscription) again(d *delivery) {
+	at := d.standings.reached(s).Position
+	for _, b := range s.bindings {
+		if r := b.rows(); r != nil && r.isRefused && !s.request.Broken(b.Spec) {
+			b.demand(r.reason)
+		}
+	}
+	d.waiting.takeRows(s, at)
+}
+
+// refuse has nothing be sent for a binding whose snapshot is refused as its table is not as it
+// needs it, until Again. The client is told by a check, as of all bindings that do not work any
+// more. The lock of the delivery must be held.
+func (s *Subscription) refuse(of *diagnose.Binding) {
+	i := s.indexOf(of)
+	if i < 0 {
+		return
+	}
+	was := s.bindings[i].rows()
+	was.drop()
+	s.rows[of] = &firstRows{isRefused: true, reason: was.reason, last: was.last}
+	s.request.Doubtful()
 }
 
 // Renew has all snapshots taken anew, as changes may not have come.

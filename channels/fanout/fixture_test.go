@@ -309,7 +309,7 @@ func (f *fixture) request(b *inbox, a ask) Request {
 		Subject:  f.subject(a.role, a.claims),
 		Bindings: bindings, After: after, Member: b, Outbox: b, Session: a.session, Dedicated: a.dedicated,
 		Client: Client{Recognised: a.recognised},
-		Checks: Checks{Published: a.published, Broken: func(s *protocol.Binding) bool { return a.broken && s.ID == bindings[len(bindings)-1].Spec.ID }},
+		Checks: Checks{Published: a.published, Doubtful: func() {}, Broken: func(s *protocol.Binding) bool { return a.broken && s.ID == bindings[len(bindings)-1].Spec.ID }},
 	}
 }
 

@@ -40,7 +40,7 @@ func (s *step) shows(to *Subscription) bool {
 func (m *match) shows() bool {
 	held := m.binding.held()
 	switch {
-	case m.binding.isDue():
+	case m.binding.isSilent():
 		return false
 	case held == nil || m.isIn():
 		return m.way != hidden

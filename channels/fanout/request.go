@@ -50,6 +50,9 @@ type Checks struct {
 	// Broken reports whether a binding that worked was found not to any more. It is
 	// called with the lock of a delivery held.
 	Broken func(*protocol.Binding) bool
+	// Doubtful is called, with the lock of a delivery held, when it is found that a binding
+	// does not work any more, which its check was not to know: it is to be checked again.
+	Doubtful func()
 }
 
 // Outbox is all that a subscription needs to know of its channel. It must be

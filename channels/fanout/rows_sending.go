@@ -155,14 +155,21 @@ func (r *rowsSending) await(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
-// fail ends a binding that can have no snapshot, or waits a moment before another try.
+// fail ends a binding that can have no snapshot, has it wait for its table, or waits a moment
+// before another try.
 // It is false when ctx is done.
 func (r *rowsSending) fail(ctx context.Context, err error) bool {
 	var refused *live.RefusedError
 	if errors.As(err, &refused) {
 		r.with(func(s *Subscription) {
-			if !r.empty(s, refused) {
-				s.endBinding(&r.catchup.delivery, r.bindings[refused.Binding], refused.Problem)
+			switch of := r.bindings[refused.Binding]; {
+			case r.empty(s, refused):
+			case refused.IsOfTable:
+				if r.isCurrent(s) { // else the next answer counts
+					s.refuse(of)
+				}
+			default:
+				s.endBinding(&r.catchup.delivery, of, refused.Problem)
 			}
 		})
 		return true
@@ -317,7 +324,7 @@ func (r *rowsSending) sendEnd(s *Subscription, taken *live.Snapshot, g *rowGroup
 func (r *rowsSending) named(s *Subscription, taken *live.Snapshot) wal.Position {
 	at := taken.From.Position
 	for _, b := range s.bindings {
-		if b.isDue() {
+		if b.isSilent() {
 			continue
 		}
 		if had := later(b.after, s.progress.rows.Position); had.Compare(at) < 0 {
@@ -357,7 +364,7 @@ func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 		switch i := slices.Index(r.bindings, b.Binding); {
 		case i >= 0:
 			r.goOnWith(s, b, taken, i)
-		case b.isDue(): // since the snapshot was asked for: its own comes next
+		case b.isSilent(): // since the snapshot was asked for: its own comes next
 		case had.History == taken.From.History:
 			b.after = later(b.after, had.Position)
 		}
@@ -369,7 +376,7 @@ func (r *rowsSending) goOn(s *Subscription, taken *live.Snapshot) {
 	}
 	s.noteSent(time.Now())
 	at := taken.From
-	switch isAll := !slices.ContainsFunc(s.bindings, func(b *binding) bool { r := b.rows(); return r == nil || r.taken == nil }); {
+	switch isAll := !slices.ContainsFunc(s.bindings, func(b *binding) bool { r := b.rows(); return r == nil || r.taken == nil && !r.isRefused }); {
 	case isAll && (had.History != at.History || had.Position.Compare(s.fanout.log.Oldest()) < 0):
 		s.missMessages() // all rows have been sent
 	case had.Position.Compare(at.Position) < 0:

@@ -182,7 +182,7 @@ func (w *waiting) send(s *Subscription, st step) {
 func (w *waiting) decided(s *Subscription, st *step) bool {
 	for ; st.decided < len(st.matches); st.decided++ {
 		m := &st.matches[st.decided]
-		if m.binding.isDue() {
+		if m.binding.isSilent() {
 			continue // nothing more is sent of it
 		}
 		if m.way == unread {
@@ -241,7 +241,7 @@ func (w *waiting) resetWay(m *match) {
 // and tells the client of an error.
 func (w *waiting) takeOutcome(s *Subscription, m *match) {
 	b := m.binding
-	if b.isDetached || s.queue.ended[b.Binding] || b.isDue() {
+	if b.isDetached || s.queue.ended[b.Binding] || b.isSilent() {
 		return
 	}
 	for _, q := range []*question{m.seen, m.holds} {

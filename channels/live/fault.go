@@ -27,7 +27,12 @@ const (
 
 // refuse is the error for one of the bindings.
 func (r *reading) refuse(i int, p *protocol.Problem) error {
-	return &RefusedError{i, *p}
+	return &RefusedError{Binding: i, Problem: *p}
+}
+
+// refuseTable is refuse for a table that is not as a snapshot needs it.
+func (r *reading) refuseTable(i int, p *protocol.Problem) error {
+	return &RefusedError{Binding: i, Problem: *p, IsOfTable: true}
 }
 
 // late is the refusal of a binding whose rows take Postgres too long.

@@ -189,7 +189,7 @@ func (r *reading) look(ctx context.Context) error {
 			return &AwayError{cause: err}
 		}
 		if refused := diagnose.Unreadable(b, t.relation, t.view, t.key, r.batch.request.Subject.Role); refused != nil {
-			return r.refuse(i, refused)
+			return r.refuseTable(i, refused)
 		}
 		t.show()
 		reads, err := r.trace(ctx, names, i, t)
@@ -233,7 +233,7 @@ func (r *reading) trace(ctx context.Context, names catalog.Catalog, i int, t *ta
 		return reads, err
 	}
 	if refused := diagnose.Untraceable(t.binding, t.relation, lost); refused != nil {
-		return reads, r.refuse(i, refused)
+		return reads, r.refuseTable(i, refused)
 	}
 	forms, err := names.Forms(ctx)
 	if err != nil {

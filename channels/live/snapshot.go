@@ -107,6 +107,9 @@ func (s *Snapshot) drop() {
 type RefusedError struct {
 	Binding int // its index in the request
 	Problem protocol.Problem
+	// IsOfTable says that the table, or what the role may do with it, is not as a snapshot
+	// needs it, which may change. A check of the binding finds the same.
+	IsOfTable bool
 }
 
 func (e *RefusedError) Error() string { return e.Problem.Message }

@@ -265,7 +265,7 @@ func (s *Snapshots) alone(ctx context.Context, b *batch, cause error) error {
 		s.give(one)
 		var refused *RefusedError
 		if errors.As(err, &refused) {
-			return &RefusedError{i, refused.Problem}
+			return &RefusedError{Binding: i, Problem: refused.Problem, IsOfTable: refused.IsOfTable}
 		}
 	}
 	return &AwayError{cause: cause}
