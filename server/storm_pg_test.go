@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"walcast/internal/await"
 )
 
 const (
@@ -62,9 +65,16 @@ func TestStorm(t *testing.T) {
 	for _, name := range []string{"walcast_gateway_sessions", "walcast_channels_joined", "walcast_channels_bindings", "walcast_channels_topics"} {
 		s.wantSample(t, name, 0)
 	}
+	await.True(t, patience, "the examination of the database to end", func() bool { return !isRunning("(*project).examineOnce(") })
 	// pgx reads a connection in the background for as long as a statement is slow
 	// to be taken, and until the connection is used again.
 	goleak.VerifyNone(t, calm, goleak.IgnoreAnyFunction("github.com/jackc/pgx/v5/pgconn/internal/bgreader.(*BGReader).bgRead"))
+}
+
+// isRunning reports whether a goroutine is in a function, named as in a stack.
+func isRunning(function string) bool {
+	stacks := make([]byte, 16<<20)
+	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function)
 }
 
 // writeUntil writes pairs of rows, of which the second is the listener's, and
