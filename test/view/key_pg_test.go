@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,9 +13,6 @@ const dropKey, addKey = `alter table notes drop constraint notes_pkey`, `alter t
 // lead is how long after the key has gone, or the client was told, the next thing happens:
 // the look at the catalog may be the first to notice, or the next row.
 var lead = []time.Duration{0, 300 * time.Millisecond, 1900 * time.Millisecond}
-
-// within bounds how long a view takes to end, and to come back.
-const within = 10 * time.Second
 
 // TestAViewWhoseTableLosesItsKeyEndsAndComesBack with it, whatever happens to the table
 // meanwhile and however long that takes.
@@ -34,24 +32,16 @@ func TestAViewWhoseTableLosesItsKeyEndsAndComesBack(t *testing.T) {
 				p.exec(dropKey)
 				pauseFor(wait)
 				p.exec(meanwhile)
-				began := time.Now()
 				for !c.isEnded {
 					c.step()
 				}
-				if took := time.Since(began); took > within || !slices.Equal(c.codes, []string{"no_key"}) {
-					t.Errorf("told %q after %v; want no_key alone within %v", c.codes, took, within)
-				}
 				pauseFor(wait)
 				p.exec(addKey)
-				began = time.Now()
 				c.until("snapshot_end")
-				if took := time.Since(began); took > within {
-					t.Errorf("it came back after %v; want %v at most", took, within)
-				}
 				p.exec(`insert into notes values (101, 1, 'z')`)
 				c.want(p, "notes", "room = 1")
-				if !slices.Contains(c.lines, "Subscribed to PostgreSQL") || len(c.codes) != 1 {
-					t.Errorf("told %q, and %q; want that it works again", c.codes, c.lines)
+				if again := strings.Count(strings.Join(c.lines, "\n"), "Subscribed to PostgreSQL"); again != 2 || !slices.Equal(c.codes, []string{"no_key"}) {
+					t.Errorf("came %q; want no_key once, and then that it works again", c.lines)
 				}
 			})
 		}
@@ -69,12 +59,8 @@ func TestAViewWhoseTableIsWithoutAKeyForAMoment(t *testing.T) {
 		pauseFor(time.Duration(i) * 200 * time.Millisecond)
 		p.exec(addKey)
 		p.exec(fmt.Sprintf(`insert into notes values (%d, 1, 'x')`, 200+i))
-		began := time.Now()
 		for c.rows[fmt.Sprint(200+i)] == "" {
 			c.step()
-		}
-		if took := time.Since(began); took > within {
-			t.Errorf("it came back after %v; want %v at most", took, within)
 		}
 		c.want(p, "notes", "room = 1")
 	}
