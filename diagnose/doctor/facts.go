@@ -19,6 +19,7 @@ type facts struct {
 	waits        []wait // only where the slot has still to be made
 	publications []publication
 	tables       []table
+	filters      []rowFilter
 	private      private
 }
 

@@ -131,6 +131,10 @@ var tableFailures = []failure{
 		want: aboutT(Problem, "publication_lists", "the publications that walcast reads have different columns of it").advising(`make the lists of columns equal`),
 	},
 	{
+		name: "a row filter that raises", schema: keyed + `insert into t values (0, 'x'); create publication rows for table t where (10 / id > 0)`, from: 15,
+		want: aboutT(Problem, "publication_filter", `the row filter of publication "rows", WHERE ((10 / id) > 0), raises SQLSTATE 22012 for a row that it has`).advising(`ALTER PUBLICATION "rows" ADD TABLE "public"."t" WHERE (…)`),
+	},
+	{
 		name: "no key with a full identity", schema: keyless + `alter table t replica identity full; ` + onRows,
 		want: aboutT(Warning, "no_key", "has neither a primary key nor an index as replica identity, by which clients could tell its rows apart: a binding with snapshot or view is refused").advising("give the table a primary key"),
 	},

@@ -63,6 +63,7 @@ func look(ctx context.Context, c Config, conn *pgx.Conn) (*facts, error) {
 	l.self(&f.self)
 	l.publications(f)
 	l.tables(f)
+	l.filters(f)
 	l.private(&f.private)
 	if l.err == nil {
 		f.slots, l.err = replication.SlotStatus(ctx, conn)

@@ -10,7 +10,7 @@ func checks() []func(*facts) []Finding {
 	return []func(*facts) []Finding{
 		version, walLevel, standby, encoding, clock, encryption,
 		walSenders, replicationSlots, slotLimit, idleSlots, senderTimeout, synchronousCommit, rowSecurity, outputSettings,
-		ownRole, ownSlot, decoding, failover, otherSlots, publications, published, privateChannels,
+		ownRole, ownSlot, decoding, failover, otherSlots, publications, published, filtered, privateChannels,
 	}
 }
 
