@@ -29,15 +29,23 @@ func (e *envelope) open(size int) {
 	}
 }
 
+// close writes what comes after the payload.
+func (e *envelope) close() {
+	switch {
+	case e.version.IsStream():
+		e.closeSSE()
+	case e.version == V1:
+		e.closeV1()
+	default:
+		e.closeV2()
+	}
+}
+
 // seal ends the frame.
 func (e *envelope) seal() *Frame {
+	e.close()
 	if e.version.IsStream() {
-		return e.sealSSE()
-	}
-	if e.version == V1 {
-		e.closeV1()
-	} else {
-		e.closeV2()
+		return &Frame{wire: e.buf}
 	}
 	return newFrame(opText, e.buf)
 }

@@ -29,6 +29,7 @@ type Frame struct {
 type rest struct {
 	payload []byte // shared
 	end     []byte
+	single  bool // the frame has one receiver: what it is compressed is not kept for others
 }
 
 // Wire is the header and payload as they go to the socket. It is read-only. Of a

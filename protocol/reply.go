@@ -96,20 +96,3 @@ func (v Version) PushAt(position string, joinRef, ref Ref, topic, event string, 
 	e.buf = append(e.buf, payload...)
 	return e.seal()
 }
-
-// PushShared is Push for a payload that many frames have: they share its memory,
-// so it must not change any more.
-func (v Version) PushShared(joinRef, ref Ref, topic, event string, payload json.RawMessage) *Frame {
-	if v.IsStream() {
-		return v.Push(joinRef, ref, topic, event, payload) // it may be spelled otherwise there
-	}
-	e := envelope{version: v, joinRef: joinRef, ref: ref, topic: topic, event: event}
-	e.open(0)
-	opening := len(e.buf)
-	if v == V1 {
-		e.closeV1()
-	} else {
-		e.closeV2()
-	}
-	return newSharing(opText, e.buf[:opening:opening], &rest{payload: payload, end: e.buf[opening:]})
-}

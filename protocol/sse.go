@@ -35,18 +35,20 @@ func (e *envelope) openSSE(size int) {
 	}
 }
 
-// sealSSE ends the block. The payload becomes one line: in JSON line breaks
+// closeSSE ends the block. The payload becomes one line: in JSON line breaks
 // stand only where space does as well.
-func (e *envelope) sealSSE() *Frame {
+func (e *envelope) closeSSE() {
 	if e.version == UnnamedSSE {
 		e.buf = append(e.buf, '}')
 	}
 	flatten(e.buf[e.payload:])
-	return &Frame{wire: append(e.buf, "\n\n"...)}
+	e.buf = append(e.buf, "\n\n"...)
 }
 
+const lineBreaks = "\n\r"
+
 func flatten(text []byte) {
-	for _, lineBreak := range []byte("\n\r") {
+	for _, lineBreak := range []byte(lineBreaks) {
 		for rest := text; ; {
 			i := bytes.IndexByte(rest, lineBreak)
 			if i < 0 {
@@ -84,7 +86,7 @@ func (v Version) StreamEnd(code int, reason string, retry time.Duration) *Frame 
 	e := envelope{version: v, event: EventSystem}
 	e.openSSE(len(`{"message":"","status":"error","extension":"system","code":1000}`) + len(reason))
 	e.buf = codedSystem(e.buf, code, reason)
-	return &Frame{wire: append(wire, e.sealSSE().wire...)}
+	return &Frame{wire: append(wire, e.seal().wire...)}
 }
 
 func appendRetry(dst []byte, retry time.Duration) []byte {

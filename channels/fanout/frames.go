@@ -25,7 +25,7 @@ type frames struct {
 // frameKey is everything that makes the bytes of a change's frame differ
 // between receivers.
 type frameKey struct {
-	topic   topicID
+	topic   topicID // zero for event streams, whose frames say nothing of it
 	version protocol.Version
 	legacy  bool
 	ids     string
@@ -110,10 +110,11 @@ func (f *frames) push(s *Subscription, c *wal.Change, data dataKey, ids string, 
 		return // it may take seconds until the subscription ends, and thousands end together
 	}
 	f.metrics.delivered.Inc()
-	s.request.Outbox.Push(f.of(c, frameKey{
-		topic: s.topic, version: version, legacy: s.request.Legacy, ids: ids, data: data,
-		marked: version.IsStream() && isLast,
-	}))
+	key := frameKey{version: version, legacy: s.request.Legacy, ids: ids, data: data, marked: version.IsStream() && isLast}
+	if !version.IsStream() {
+		key.topic = s.topic
+	}
+	s.request.Outbox.Push(f.of(c, key))
 }
 
 // of returns the change's frame for the key.
@@ -121,15 +122,18 @@ func (f *frames) of(c *wal.Change, key frameKey) *protocol.Frame {
 	if frame := f.byKey[key]; frame != nil {
 		return frame
 	}
-	data, topic := f.data(c, key.data), key.topic.Value().Name
+	data, topic, position := f.data(c, key.data), "", ""
+	if key.topic != (topicID{}) {
+		topic = key.topic.Value().Name
+	}
+	if key.marked {
+		position = c.Position.String()
+	}
 	var frame *protocol.Frame
-	switch {
-	case key.marked:
-		frame = key.version.ChangesAt(c.Position.String(), topic, []byte(key.ids), data)
-	case key.legacy:
+	if key.legacy && !key.marked {
 		frame = key.version.Push("", "", topic, key.data.as.String(), data)
-	default:
-		frame = key.version.Changes(topic, []byte(key.ids), data)
+	} else {
+		frame = key.version.ChangesShared(position, topic, []byte(key.ids), data)
 	}
 	frame.Committed = c.CommitTime.UnixNano()
 	f.metrics.frames.Inc()
@@ -151,8 +155,20 @@ func (f *frames) data(c *wal.Change, key dataKey) []byte {
 	}
 	e := &f.objects[len(f.objects)-1]
 	e.key = key
-	e.data = appendData(e.data[:0], c, key, f.limit)
+	e.data = appendData(e.room(c), c, key, f.limit)
+	if len(e.data) >= protocol.SharedFrom && cap(e.data) > len(e.data)*9/8 {
+		e.data = slices.Clone(e.data) // frames keep all of its memory
+	}
 	return e.data
+}
+
+// room is where the data of a change are written: the buffer of an earlier change,
+// unless that one's frames have it still, or this one's will.
+func (e *dataObject) room(c *wal.Change) []byte {
+	if cap(e.data) >= protocol.SharedFrom || c.Bytes >= protocol.SharedFrom {
+		return make([]byte, 0, c.Bytes+1024)
+	}
+	return e.data[:0]
 }
 
 // hitGroup is hits of one change that share a frame, as their bindings get the same

@@ -1,6 +1,8 @@
 package fanout
 
 import (
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +38,40 @@ func TestEqualSubscriptionsShareOneFrame(t *testing.T) {
 		if shares := o.got.frames[0] == first.frames[0]; shares != o.shares {
 			t.Errorf("%s shares the frame: %t; want %t", name, shares, o.shares)
 		}
+	}
+}
+
+// Hundreds of clients, each on a topic of its own, must not make hundreds of copies of
+// a large row, and event streams have one frame, whatever their topics are.
+func TestALargeRowIsInMemoryOnceForAllTopics(t *testing.T) {
+	f := newFixture(t, messagesTable)
+	ways := []ask{{topic: "a"}, {topic: "b"}, {topic: "a", version: protocol.V2}, {topic: "a", version: protocol.SSE}, {topic: "b", version: protocol.SSE}}
+	var all []*inbox
+	for _, way := range ways {
+		way.bindings = everyRow
+		all = append(all, newInbox())
+		f.subscribe(all[len(all)-1], way, Start{})
+	}
+	rel := f.Relation("messages")
+	bodies := []string{strings.Repeat("x", 2*protocol.SharedFrom), strings.Repeat("y", 3*protocol.SharedFrom), "short"}
+	for i, body := range bodies {
+		f.Commit(logtest.Insert(rel, strconv.Itoa(i), "2", body))
+	}
+	for i, in := range all {
+		in.wait(t, len(bodies))
+		for n, body := range bodies { // what was built for later rows must not have overwritten it
+			if wire := string(in.frames[n].Wire()); !strings.Contains(wire, `"`+body+`"`) {
+				t.Errorf("row %d of %+v is %.300q; want %.20s in it", n, ways[i], wire, body)
+			}
+		}
+		for n := range 2 {
+			if got, first := in.frames[n].AppendPieces(nil), all[0].frames[n].AppendPieces(nil); len(got) != 3 || len(first) != 3 || &got[1][0] != &first[1][0] {
+				t.Errorf("row %d of %+v has data of its own; want those of the others", n, ways[i])
+			}
+		}
+	}
+	if all[3].frames[2] != all[4].frames[2] {
+		t.Error("event streams of two topics have two frames; want one")
 	}
 }
 
