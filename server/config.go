@@ -13,6 +13,7 @@ import (
 	"walcast/channels"
 	"walcast/cluster"
 	"walcast/gateway"
+	"walcast/internal/memory"
 	"walcast/policy"
 	"walcast/protocol"
 	"walcast/replication"
@@ -71,6 +72,10 @@ type Program struct {
 	// LogLevel is that of the logger, which operators may change; nil if they may not.
 	// log-level says how it begins.
 	LogLevel *slog.LevelVar
+
+	// Memory is how much of it the process may have before it works harder to keep less; nil
+	// leaves that to Go.
+	Memory *memory.Limit
 }
 
 // DatabaseConfig is how the database is used beside the connection that streams.

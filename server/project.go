@@ -162,6 +162,9 @@ func (p *project) stages(s *Server) []stage {
 	if p.bus != nil {
 		stages = append([]stage{{"cluster", func(ctx context.Context) error { return p.bus.Run(ctx, p.clusterName) }}}, stages...)
 	}
+	if limit := p.config.Memory; limit != nil {
+		stages = append([]stage{{"memory", func(ctx context.Context) error { return limit.Run(ctx, p.gateway.Sessions) }}}, stages...)
+	}
 	if s.metrics == nil {
 		return stages
 	}

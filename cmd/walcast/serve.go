@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"walcast/server"
@@ -36,9 +35,8 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 		config.StateDir = defaultStateDir()
 	}
 	logger, level := c.logger(term)
-	config.LogLevel = level
+	config.LogLevel, config.Memory = level, memoryLimit(config)
 	logger.Info("starting", "version", version, "pid", os.Getpid())
-	limitMemory(logger)
 	warnOfSettings(c.tokenSettings, logger)
 	s, err := server.New(config, logger)
 	if err != nil {
@@ -46,16 +44,6 @@ func (c *serveCmd) Run(ctx context.Context, term terminal) error {
 	}
 	run := running{server: s, stopLimit: config.Gateway.DrainTimeout + afterDrain, logger: logger}
 	return run.serve(ctx, func() { c.announce(s, config, term) })
-}
-
-// limitMemory makes the collector know a container's memory limit, which Go
-// does not read by itself. Where there is none to read, nothing changes.
-func limitMemory(logger *slog.Logger) {
-	if limit, err := memlimit.Set(memlimit.WithRatio(0.9)); err != nil {
-		logger.Debug("memory limit not known", "err", err)
-	} else {
-		logger.Debug("memory limit set", "bytes", limit)
-	}
 }
 
 // warnOfSettings says what is allowed and yet a bad idea.

@@ -83,7 +83,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 	// is at odds with the secret that is given here.
 	others := map[string]bool{
 		"Page": true, "Channels.WriteCheck": true, "Channels.ReadAway": true, "Gateway.CloseTimeout": true, "Gateway.HeaderTimeout": true,
-		"Version": true, "LogLevel": true, "Cluster.NATSURL": true, "Cluster.NATSCredentialsFile": true,
+		"Version": true, "LogLevel": true, "Memory": true, "Cluster.NATSURL": true, "Cluster.NATSCredentialsFile": true,
 		"Auth.Logger": true, "Auth.InsecureAnonymous": true,
 		"Replication.OptionalPublications": true, "Replication.TypesFound": true, "Replication.Relay": true, "Replication.RelayBytes": true, "Replication.ReadyLag": true, "Replication.Follows": true, "Replication.SlotHeld": true, "Replication.StandsBy": true, "Replication.PeerFound": true, "Replication.PeerClients": true,
 		"Channels.Locale": true, "Channels.ClientsBus": true, "Channels.Nodes": true, "Channels.Operators": true, "Channels.StateFile": true, "Channels.Archive": true, "Channels.Bus": true, "Channels.PresenceBus": true,

@@ -62,11 +62,11 @@ var may = map[string][]string{
 	"gateway/api": {"channels", "cluster", "diagnose", "diagnose/doctor", "diagnose/explain", "protocol", "auth", "replication", "replication/catalog", "internal/nodes"},
 	"server": {
 		"gateway", "gateway/api", "channels", "channels/topics", "cluster", "diagnose/doctor", "diagnose/explain", "policy", "filters", "auth", "migrations", "protocol",
-		"replication", "replication/catalog", "replication/changelog", "internal/conninfo", "internal/quiet",
+		"replication", "replication/catalog", "replication/changelog", "internal/conninfo", "internal/memory", "internal/quiet",
 	},
 	"cmd": {
 		"server", "gateway", "channels", "channels/live", "cluster", "diagnose", "diagnose/doctor", "diagnose/explain", "presence", "auth", "migrations",
-		"replication", "replication/changelog", "internal/conninfo", "internal/devdb", "internal/subscriber", "examples/todos",
+		"replication", "replication/changelog", "internal/conninfo", "internal/devdb", "internal/memory", "internal/subscriber", "examples/todos",
 	},
 	"examples/todos":      {"clients/js"},
 	"clients/js":          nil,
@@ -75,6 +75,7 @@ var may = map[string][]string{
 	"internal/conninfo":   nil,
 	"internal/heavy":      nil,
 	"internal/nodes":      nil,
+	"internal/memory":     nil,
 	"internal/subscriber": nil,
 	"internal/quiet":      nil,
 	"internal/pgarray":    nil,
