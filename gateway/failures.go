@@ -15,7 +15,7 @@ const (
 	failuresPause  = 2 * time.Second       // the longest, upstream's for every rejection
 	failuresForget = time.Minute           // without another
 	failuresKnown  = 4096                  // addresses remembered
-	failuresWait   = 1024                  // rejections held back at once
+	failuresWait   = 512                   // rejections held back at once
 )
 
 // failures slows down addresses whose requests for a session are rejected again and

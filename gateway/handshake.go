@@ -19,9 +19,13 @@ const (
 	largeHandshakes   = 16 << 20
 )
 
-// largeOf is how many bytes of an identity count.
+// largeOf is how many bytes of an identity count. A large token counts twice: channels that act
+// by it have its claims too.
 func largeOf(id *channels.Identity) int {
-	return max(0, len(id.Token)+len(id.Headers)-ordinaryHandshake)
+	if len(id.Token)+len(id.Headers) <= ordinaryHandshake {
+		return 0
+	}
+	return 2*len(id.Token) + len(id.Headers) - ordinaryHandshake
 }
 
 // handshakeFault says what is missing from a WebSocket handshake, in the words

@@ -13,6 +13,7 @@ type sessionLimits struct {
 	mu        sync.Mutex
 	count     int
 	bytes     int                // of tokens and headers, see largeOf
+	lined     int                // bytes of the large handshakes that wait in line
 	byNetwork map[netip.Addr]int // empty without maxPerNetwork
 }
 
@@ -20,11 +21,22 @@ func newSessionLimits(l Limits) *sessionLimits {
 	return &sessionLimits{max: l.MaxSessions, maxPerNetwork: l.MaxSessionsPerAddress, byNetwork: map[netip.Addr]int{}}
 }
 
-// isFull reports whether no more large handshakes are let in.
-func (l *sessionLimits) isFull() bool {
+// line reports whether a handshake whose head has so many bytes may wait in line: those
+// that do are in memory as well as those that were let in. Each that may must leave the line.
+func (l *sessionLimits) line(size int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.bytes+ordinaryHandshake > largeHandshakes
+	if l.bytes+l.lined+size > largeHandshakes {
+		return false
+	}
+	l.lined += size
+	return true
+}
+
+func (l *sessionLimits) leaveLine(size int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lined -= size
 }
 
 // admit counts one more, with so many bytes of a large handshake, or returns why it

@@ -84,7 +84,7 @@ func TestLargeHandshakesAreBoundedTogether(t *testing.T) {
 	for c.admit(address, large) == nil {
 		n++
 	}
-	if want := largeHandshakes / 16_000; n < want || n > 2*want {
+	if want := largeHandshakes / 25_000; n < want/2 || n > want {
 		t.Errorf("%d handshakes of 20,000 bytes are let in; want about %d", n, want)
 	}
 	if got := c.admit(address, large); got != rejectLarge {
@@ -96,5 +96,30 @@ func TestLargeHandshakesAreBoundedTogether(t *testing.T) {
 	c.release(address, large)
 	if got := c.admit(address, large); got != nil {
 		t.Errorf("when one has left, another gets %+v; want it let in", got)
+	}
+}
+
+// What waits in line is in memory like what was let in: thousands who come at once are
+// turned away instead of waiting.
+func TestLargeHandshakesThatWaitAreBoundedWithThoseThatWereLetIn(t *testing.T) {
+	c, address := newSessionLimits(Limits{}), netip.MustParseAddr("192.0.2.1")
+	if got := c.admit(address, largeHandshakes/2); got != nil {
+		t.Fatalf("one is refused: %+v", got)
+	}
+	const size = 30_000
+	n := 0
+	for c.line(size) {
+		n++
+	}
+	if want := largeHandshakes / 2 / size; n != want {
+		t.Errorf("%d wait, of %d bytes each; want %d", n, size, want)
+	}
+	c.leaveLine(size)
+	if !c.line(size) || c.line(size) {
+		t.Error("when one has had its turn, want room for one more")
+	}
+	c.release(address, largeHandshakes/2)
+	if !c.line(size) {
+		t.Error("when a session has left, want room for those that come")
 	}
 }

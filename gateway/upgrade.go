@@ -52,12 +52,14 @@ func (g *Gateway) connect(r *http.Request, admit func(netip.Addr) *rejection, an
 // inTurn admits large handshakes one after the other: no token of an ordinary size
 // takes as long to verify, and thousands at once would keep all else from running.
 func (g *Gateway) inTurn(r *http.Request, admit func() *rejection) *rejection {
-	if size(r) <= ordinaryHandshake {
+	size := size(r)
+	if size <= ordinaryHandshake {
 		return admit()
 	}
-	if g.limits.isFull() {
+	if !g.limits.line(size) {
 		return rejectLarge
 	}
+	defer g.limits.leaveLine(size)
 	select {
 	case g.pools.large <- struct{}{}:
 	case <-r.Context().Done():

@@ -55,8 +55,9 @@ func (m *match) isLike(o *match) bool {
 	return m.view == o.view && m.binding.subject == o.binding.subject
 }
 
-// matchLimit bounds how many matches wait between matching and sending.
-const matchLimit = 1 << 15
+// matchLimit is from how many matches on a delivery sends before it matches the next
+// change. Each delivery, of which every channel that catches up has one, keeps room for as many.
+const matchLimit = 1 << 13
 
 // step is what is sent at once: a message, a change with all its matches, or the
 // end of a transaction.
