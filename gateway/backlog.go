@@ -1,7 +1,9 @@
 package gateway
 
 import (
+	"cmp"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,12 +16,21 @@ import (
 // several of them wait for, as of a row or of a presence_state, count once. It is safe
 // for concurrent use. A nil backlog has no limit.
 type backlog struct {
-	limit int // bytes, 0 for none
+	limit int         // bytes, 0 for none
+	over  atomic.Bool // more than limit waits
 
-	mu       sync.Mutex
-	sessions int // that are slow
-	bytes    int
-	held     map[*byte]int // by the start of a piece of a frame: by how many queues
+	mu    sync.Mutex
+	slow  map[*holding]struct{}
+	begun uint64 // how many sessions have become slow
+	bytes int
+	held  map[*byte]int // by the start of a piece of a frame: by how many queues
+}
+
+// holding is what a slow session has of the backlog, guarded by its lock.
+type holding struct {
+	session    *session
+	since      uint64 // which slow session it was
+	bytes, all int    // that wait, without and with a large frame that does not count
 }
 
 const (
@@ -30,37 +41,46 @@ const (
 	frameBytes = 128
 )
 
-func newBacklog(limit int) *backlog { return &backlog{limit: limit, held: map[*byte]int{}} }
+func newBacklog(limit int) *backlog {
+	return &backlog{limit: limit, slow: map[*holding]struct{}{}, held: map[*byte]int{}}
+}
 
 // begin counts a session that has become slow, with the frames that wait for it.
-func (b *backlog) begin(frames []*protocol.Frame) {
+func (b *backlog) begin(s *session, frames []*protocol.Frame) *holding {
 	if b == nil {
-		return
+		return nil
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sessions++
+	b.begun++
+	h := &holding{session: s, since: b.begun}
+	b.slow[h] = struct{}{}
 	b.hold(frames...)
+	return h
 }
 
 // end takes back begin when nothing waits any more.
-func (b *backlog) end() {
+func (b *backlog) end(h *holding) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.sessions--
+	delete(b.slow, h)
 }
 
 // add counts one more frame of a slow session.
 func (b *backlog) add(f *protocol.Frame) {
-	if b == nil {
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.hold(f)
+}
+
+// note says how much waits for a slow session.
+func (b *backlog) note(h *holding, bytes, all int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h.bytes, h.all = bytes, all
 }
 
 // hold counts what no queue has yet. b.mu is held.
@@ -74,6 +94,7 @@ func (b *backlog) hold(frames ...*protocol.Frame) {
 			}
 		}
 	}
+	b.compare()
 }
 
 // remove takes frames out that have been written, or never will be.
@@ -93,6 +114,46 @@ func (b *backlog) remove(frames ...*protocol.Frame) {
 			}
 		}
 	}
+	b.compare()
+}
+
+// compare sets over. b.mu is held.
+func (b *backlog) compare() {
+	if over := b.limit > 0 && b.bytes > b.limit; over != b.over.Load() {
+		b.over.Store(over)
+	}
+}
+
+// isOver reports whether too much waits. It takes no lock: each frame that is pushed asks.
+func (b *backlog) isOver() bool { return b != nil && b.over.Load() }
+
+// largest takes the session out for which most waits, of several the one that has been slow for
+// the longest time; nil if there is room again, or no slow session is left. A large frame that
+// does not count decides only among those that have little else.
+func (b *backlog) largest() *session {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.limit == 0 || b.bytes <= b.limit || len(b.slow) == 0 {
+		return nil
+	}
+	var most *holding
+	for h := range b.slow {
+		if most == nil || h.hasMoreThan(most) {
+			most = h
+		}
+	}
+	delete(b.slow, most)
+	return most.session
+}
+
+func (h *holding) hasMoreThan(other *holding) bool {
+	counted := func(h *holding) int {
+		if h.bytes > slowFrom {
+			return h.bytes
+		}
+		return 0
+	}
+	return cmp.Or(cmp.Compare(counted(h), counted(other)), cmp.Compare(h.all, other.all), cmp.Compare(other.since, h.since)) > 0
 }
 
 // exceeds reports whether all that waits is too much, and a session with so many
@@ -103,7 +164,7 @@ func (b *backlog) exceeds(bytes int) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.bytes > b.limit && bytes > b.limit/max(1, b.sessions)
+	return b.bytes > b.limit && bytes > b.limit/max(1, len(b.slow))
 }
 
 // size is how many bytes wait.

@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"log/slog"
+	"net/netip"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
+	"walcast/channels"
 	"walcast/protocol"
 )
 
@@ -65,8 +68,8 @@ func TestBytesThatManyWaitForCountOnce(t *testing.T) {
 	for _, q := range queues {
 		q.kill(endGone)
 	}
-	if n := b.size(); n != 0 || b.sessions != 0 || len(b.held) != 0 {
-		t.Errorf("%d bytes of %d frames wait for %d slow sessions when all are gone; want none", n, len(b.held), b.sessions)
+	if n := b.size(); n != 0 || len(b.slow) != 0 || len(b.held) != 0 {
+		t.Errorf("%d bytes of %d frames wait for %d slow sessions when all are gone; want none", n, len(b.held), len(b.slow))
 	}
 }
 
@@ -85,6 +88,91 @@ func TestBroadcastsAreDroppedBeforeASlowSessionIsClosed(t *testing.T) {
 	if n := b.size(); n > 320_000 {
 		t.Errorf("%d bytes wait; want hardly more than 300000", n)
 	}
+}
+
+// unconnected makes sessions of a gateway that hold what they are pushed.
+func unconnected(n int, change func(*Config)) (all []*session) {
+	c := DefaultConfig()
+	change(&c)
+	g := &Gateway{config: c, pools: newPools(c, nil), metrics: newMetrics(prometheus.NewRegistry()), logger: slog.New(slog.DiscardHandler)}
+	for range n {
+		all = append(all, newSession(g, channels.Identity{Version: protocol.V2}, netip.Addr{}))
+	}
+	return all
+}
+
+// The first frame of a session has room whatever its size. However many sessions there are,
+// they must not fill the memory with it.
+func TestFirstFramesOfManySessionsAreBoundedTogether(t *testing.T) {
+	for name, size := range map[string]int{"below half of a queue": 1 << 20, "that do not count in their queues": 3 << 20} {
+		t.Run(name, func(t *testing.T) {
+			all := unconnected(60, func(c *Config) { c.QueuesBytes = 16 << 20 })
+			backlog := all[0].gateway.pools.backlog
+			for i, s := range all {
+				s.Push(frameOf(size))
+				if n := backlog.size(); n > 16<<20 {
+					t.Fatalf("%d bytes wait for %d sessions; want %d at most", n, i+1, 16<<20)
+				}
+				if s.Ending() {
+					t.Errorf("session %d ends with its first frame; want those that have been slow for longer to end", i)
+				}
+			}
+			ended := 0
+			for i, s := range all {
+				if s.Ending() {
+					ended++
+				} else if i < ended {
+					t.Errorf("session %d has not ended, though others have that came later", i)
+				}
+			}
+			if room := 16 << 20 / size; ended < 60-room || ended > 60-room+1 {
+				t.Errorf("%d of 60 sessions have ended; want all but %d", ended, room)
+			}
+		})
+	}
+}
+
+func TestWhoHoldsMostIsEndedFirst(t *testing.T) {
+	all := unconnected(50, func(c *Config) { c.QueuesBytes = 16 << 20 })
+	large, small, others := all[0], all[1], all[2:]
+	large.Push(frameOf(3 << 20)) // as the presence of a full topic
+	small.Push(frameOf(80_000))
+	for range 10 {
+		for _, s := range others {
+			s.Push(frameOf(100_000))
+		}
+	}
+	if large.Ending() || small.Ending() {
+		t.Errorf("of sessions with one large frame and with a small one the first ends: %t, the second: %t; want others to", large.Ending(), small.Ending())
+	}
+	ended := 0
+	for _, s := range others {
+		if s.Ending() {
+			ended++
+		}
+	}
+	if n := all[0].gateway.pools.backlog.size(); n > 16<<20 || ended == 0 || ended == len(others) {
+		t.Errorf("%d of %d sessions that read nothing have ended, %d bytes wait; want some, and at most %d", ended, len(others), n, 16<<20)
+	}
+}
+
+// Where broadcasts may be dropped, those of the session with most are, before it is closed.
+func TestWhoHoldsMostLosesBroadcastsFirst(t *testing.T) {
+	all := unconnected(2, func(c *Config) { c.QueuesBytes, c.DropBroadcasts = 4<<20, true })
+	for range 3 {
+		all[0].Push(frameOf(10_000))
+		all[0].Push(castOf(1 << 20))
+	}
+	all[1].Push(frameOf(1500 << 10))
+	if n := all[0].gateway.pools.backlog.size(); all[0].Ending() || all[1].Ending() || n > 2<<20 {
+		t.Errorf("sessions end: %t, %t; %d bytes wait; want the broadcasts of the first dropped", all[0].Ending(), all[1].Ending(), n)
+	}
+}
+
+func castOf(size int) *protocol.Frame {
+	f := frameOf(size)
+	f.Broadcast = true
+	return f
 }
 
 // TestABacklogIsWhatWaits pushes and takes at random.
@@ -114,8 +202,8 @@ func TestABacklogIsWhatWaits(t *testing.T) {
 			for q.take(taken[i]) {
 			}
 		}
-		if n := b.size(); n != 0 || b.sessions != 0 || len(b.held) != 0 {
-			t.Fatalf("%d bytes of %d frames wait for %d slow sessions when nothing waits", n, len(b.held), b.sessions)
+		if n := b.size(); n != 0 || len(b.slow) != 0 || len(b.held) != 0 {
+			t.Fatalf("%d bytes of %d frames wait for %d slow sessions when nothing waits", n, len(b.held), len(b.slow))
 		}
 	})
 }

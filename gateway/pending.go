@@ -18,8 +18,9 @@ type pending struct {
 	broadcasts int             // among the waiting frames
 
 	backlog         *backlog
-	isSlow          bool // the waiting frames are counted there
-	outgoingCounted bool // and so are those that are being written
+	session         *session // whose frames they are
+	slow            *holding // of the waiting frames in the backlog, nil unless they are counted there
+	outgoingCounted bool     // and so are those that are being written
 }
 
 // exceeds reports whether a frame of size bytes has no room within limit. A large
@@ -32,7 +33,7 @@ func (p *pending) exceeds(size, limit int) bool {
 
 // isTooMuch reports whether the frames wait for a slow session, and with those of
 // the others are too many.
-func (p *pending) isTooMuch() bool { return p.isSlow && p.backlog.exceeds(p.bytes) }
+func (p *pending) isTooMuch() bool { return p.slow != nil && p.backlog.exceeds(p.bytes) }
 
 // counted is how many of the bytes count against the limit.
 func (p *pending) counted() int {
@@ -57,11 +58,18 @@ func (p *pending) add(f *protocol.Frame, limit int) {
 	p.frames = append(p.frames, f)
 	p.bytes += size
 	switch {
-	case p.isSlow:
+	case p.slow != nil:
 		p.backlog.add(f)
 	case p.bytes > slowFrom:
-		p.isSlow = true
-		p.backlog.begin(p.frames[p.head:])
+		p.slow = p.backlog.begin(p.session, p.frames[p.head:])
+	}
+	p.tell()
+}
+
+// tell tells the backlog how much waits.
+func (p *pending) tell() {
+	if p.slow != nil {
+		p.backlog.note(p.slow, p.counted(), p.bytes)
 	}
 }
 
@@ -74,7 +82,7 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 		p.backlog.remove(o.frames...)
 	}
 	o.reset()
-	p.outgoingCounted = p.isSlow
+	p.outgoingCounted = p.slow != nil
 	for p.head < len(p.frames) && o.fits(p.frames[p.head]) {
 		f := p.frames[p.head]
 		if f.Broadcast {
@@ -88,15 +96,26 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 	if emptied {
 		p.quicken()
 	}
+	p.tell()
 	p.compact()
 	return emptied
 }
 
 // quicken has the session count as slow no longer, as nothing waits any more.
 func (p *pending) quicken() {
-	if p.isSlow {
-		p.isSlow = false
-		p.backlog.end()
+	if p.slow != nil {
+		p.backlog.end(p.slow)
+		p.slow = nil
+	}
+}
+
+// recount has the backlog look at the session again, after it was taken out there as the one
+// with most. What waits for it must be counted there.
+func (p *pending) recount() {
+	if p.slow != nil {
+		p.backlog.end(p.slow)
+		p.slow = p.backlog.begin(p.session, nil)
+		p.tell()
 	}
 }
 
@@ -118,7 +137,7 @@ func (p *pending) dropBroadcasts() (dropped int) {
 		if f.Broadcast {
 			p.bytes -= f.Size()
 			p.uncount(f)
-			if p.isSlow {
+			if p.slow != nil {
 				p.backlog.remove(f)
 			}
 			continue
@@ -128,6 +147,7 @@ func (p *pending) dropBroadcasts() (dropped int) {
 	clear(p.frames[len(others):])
 	p.frames, p.head = others, 0
 	dropped, p.broadcasts = p.broadcasts, 0
+	p.tell()
 	return dropped
 }
 
@@ -138,7 +158,7 @@ func (p *pending) clear() {
 		p.bytes -= f.Size()
 	}
 	p.uncount(waiting...)
-	if p.isSlow {
+	if p.slow != nil {
 		p.backlog.remove(waiting...)
 		p.quicken()
 	}

@@ -139,6 +139,27 @@ func (q *queue) kill(cause string) {
 	}
 }
 
+// shed drops the broadcasts that wait, where they may be dropped, and reports whether that
+// were some.
+func (q *queue) shed() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.dropped == nil || q.pending.broadcasts == 0 {
+		return false
+	}
+	q.dropped.Add(float64(q.pending.dropBroadcasts()))
+	q.pending.recount()
+	return true
+}
+
+// isWritingLargeFrame reports whether the writer has a frame that takes more than one write
+// carries otherwise. The queue is ending: nothing else waits.
+func (q *queue) isWritingLargeFrame() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pending.bytes > writeBytes+slowFrom
+}
+
 // wait blocks until no writer is left. There must be one caller, and no new
 // frames: the queue is ending or dead.
 func (q *queue) wait() {

@@ -63,6 +63,7 @@ type client struct {
 // until begin.
 func newSession(g *Gateway, id channels.Identity, address netip.Addr) *session {
 	s := &session{gateway: g, client: client{id.Session, id.Version, address, largeOf(&id)}, queue: queue{limit: g.config.QueueBytes, held: true, pending: pending{backlog: g.pools.backlog}}}
+	s.queue.pending.session = s
 	s.transport.timeouts, s.transport.ending = &g.config.Timeouts, &s.queue.ending
 	// A client with a client_id loses less by being closed: it comes back, and
 	// gets the broadcasts that it missed as well.
@@ -96,6 +97,9 @@ func (s *session) enqueue(f *protocol.Frame) {
 		go s.write()
 	case pushedFull:
 		closeSlow(s)
+	}
+	if s.gateway.pools.backlog.isOver() {
+		s.gateway.relieve()
 	}
 }
 
