@@ -28,6 +28,7 @@ type access struct {
 	sub     string
 	subject *policy.Subject // nil once released
 	rights  rights
+	holds   int // bytes of what all sessions hold together, until it is released
 }
 
 // rights are the last answers.
@@ -51,9 +52,10 @@ func newAccess(s *Session, subTopic string, private bool, token string, claims *
 // release forgets the subject.
 func (a *access) release() {
 	a.mu.Lock()
-	subject := a.subject
-	a.subject = nil
+	subject, holds := a.subject, a.holds
+	a.subject, a.holds = nil, 0
 	a.mu.Unlock()
+	a.hub.holdings.give(holds)
 	a.hub.policy.Release(subject)
 }
 

@@ -46,6 +46,9 @@ type Limits struct {
 	// MaxHeldBytes (max-held-size) is how many bytes of names, filters and tokens
 	// the channels of one session may have together; 0 is no limit.
 	MaxHeldBytes int
+	// MaxHeldTotal (max-held-total) is how many bytes of the same, and a kilobyte for each
+	// binding, all sessions may have together beyond 256 KiB each; 0 is no limit.
+	MaxHeldTotal int
 	// MaxChangeBytes (max-change-size) is the size of a change's values above
 	// which long values are cut from its payload (error 413).
 	MaxChangeBytes int
@@ -144,7 +147,7 @@ const (
 func DefaultConfig() Config {
 	return Config{
 		Limits: Limits{
-			MaxChannels: 200, MaxBindings: 20_000, MaxHeldBytes: 8 << 20,
+			MaxChannels: 200, MaxBindings: 20_000, MaxHeldBytes: 8 << 20, MaxHeldTotal: 64 << 20,
 			MaxChangeBytes: 1 << 20, MaxBroadcastBytes: 3_000_500,
 		},
 		Checks:   Checks{ReadCheck: 5 * time.Second, ReadAway: 5 * time.Minute, WriteCheck: 30 * time.Second},
@@ -168,6 +171,7 @@ func (l Limits) validate() (err error) {
 		{"max-channels", l.MaxChannels, 0},
 		{"max-bindings", l.MaxBindings, 0},
 		{"max-held-size", l.MaxHeldBytes, 0},
+		{"max-held-total", l.MaxHeldTotal, 0},
 		{"max-change-size", l.MaxChangeBytes, 1024},
 		{"max-broadcast-size", l.MaxBroadcastBytes, 1024},
 	}

@@ -11,7 +11,7 @@ func TestConfigNamesEachBadSettingAsItsUserWroteIt(t *testing.T) {
 	if err := config.Validate(); err != nil {
 		t.Errorf("Validate() of the defaults = %v; want nil", err)
 	}
-	config.MaxChannels, config.MaxBindings, config.MaxHeldBytes = -1, -2, -3
+	config.MaxChannels, config.MaxBindings, config.MaxHeldBytes, config.MaxHeldTotal = -1, -2, -3, -4
 	config.MaxChangeBytes, config.MaxBroadcastBytes = 1023, 0
 	config.ReadCheck, config.WriteCheck, config.PresenceGrace = 0, -1, -1
 	err := config.Validate()
@@ -21,6 +21,7 @@ func TestConfigNamesEachBadSettingAsItsUserWroteIt(t *testing.T) {
 	want := `max-channels: want 0 or more, got -1
 max-bindings: want 0 or more, got -2
 max-held-size: want 0 or more, got -3
+max-held-total: want 0 or more, got -4
 max-change-size: want at least 1024, got 1023
 max-broadcast-size: want at least 1024, got 0
 read-check: want 100ms to 30s, got 0s

@@ -36,7 +36,7 @@ type Hub struct {
 	metrics *metrics
 	fanout  *fanout.Fanout
 	roster  *roster
-	heavy   *heavy.Work
+	shares
 	comers
 	broadcasts
 	presences
@@ -47,6 +47,13 @@ type Hub struct {
 type comers struct {
 	clients *resume.Clients
 	moving  *moving.Exchange // nil without a cluster
+}
+
+// shares are what all sessions have together: turns to compute for long, and memory for what they
+// have joined.
+type shares struct {
+	heavy    *heavy.Work
+	holdings holdings
 }
 
 // broadcasts are the topics, and the other nodes that have members of them.
@@ -70,7 +77,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		config: c, log: log, policy: p, logger: logger,
 		metrics: newMetrics(reg),
 		roster:  newRoster(),
-		heavy:   heavy.New(),
+		shares:  shares{heavy: heavy.New(), holdings: holdings{limit: int64(c.MaxHeldTotal)}},
 	}
 	h.arming = newArming(diagnose.NewChecker(tables, p, c.Locale, c.Operators), p, c.Feed, logger)
 	h.expiry = newExpiry(v)

@@ -173,6 +173,53 @@ func TestOneSessionHoldsNoMoreThanItsShare(t *testing.T) {
 	}
 }
 
+// TestAllSessionsHoldNoMoreThanTheirShare has sessions join for much until there is no room for
+// that. Whoever joins for little is let in all the same, and there is room once one has left.
+func TestAllSessionsHoldNoMoreThanTheirShare(t *testing.T) {
+	some := func(n int) string {
+		one := `{"event":"*","schema":"public","table":"t","filter":"id=eq.1"}`
+		return `{"postgres_changes":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	config := DefaultConfig()
+	config.MaxHeldTotal = 2 << 20
+	f := newFixture(t, config)
+	reason := func(who *client, topic string, bindings int) string {
+		got, _ := who.join("realtime:"+topic, some(bindings)).payload["response"].(map[string]any)["reason"].(string)
+		return got
+	}
+	const much, full = 1000, "TooManyBindings: The joins of all sessions take 2097152 bytes already: try again later, or with fewer bindings"
+	first, second, third := f.connect("anon", ""), f.connect("anon", ""), f.connect("anon", "")
+	for i, step := range []struct {
+		who      *client
+		topic    string
+		bindings int
+		want     string
+	}{
+		{first, "a", much, ""}, {second, "a", much, ""}, {third, "a", much, full}, // 0.8 MiB each beyond what does not count
+		{third, "a", 100, ""}, {third, "b", 100, ""}, {third, "c", much, full},
+		{first, "a", much, ""}, // takes the place of its older join
+	} {
+		if got := reason(step.who, step.topic, step.bindings); got != step.want {
+			t.Errorf("step %d: join with %d bindings: %q; want %q", i, step.bindings, got, step.want)
+		}
+	}
+	if got := reason(second, "", 1); got == "" {
+		t.Error("a join without a topic is let in") // and what it would hold is given back
+	}
+	if got := f.limited(limitHeldTotal); got != 2 {
+		t.Errorf("counted %v joins above the limit; want 2", got)
+	}
+	second.session.Close()
+	if got := reason(third, "c", much); got != "" {
+		t.Errorf("when another has left: %q; want room", got)
+	}
+	first.session.Close()
+	third.session.Close()
+	if n := f.hub.holdings.bytes.Load(); n != 0 {
+		t.Errorf("%d bytes are held when all have left; want none", n)
+	}
+}
+
 // TestTheBindingsOfOneSessionTakeLittleMemory has a client ask for many.
 func TestTheBindingsOfOneSessionTakeLittleMemory(t *testing.T) {
 	f := newFixture(t, DefaultConfig())

@@ -10,6 +10,7 @@ const (
 	limitChannels      = "channels"
 	limitBindings      = "bindings"
 	limitHeld          = "held_size"
+	limitHeldTotal     = "held_total"
 	limitPresence      = "presence" // updates that were held back
 	limitPresenceSize  = "presence_size"
 	limitBroadcastSize = "broadcast_size"

@@ -115,6 +115,12 @@ func RefuseSessionBytes(limit int) Refusal {
 	return Refusal{codeTooManyBindings, fmt.Sprintf("The joins of a session's channels can have at most %d bytes", limit)}
 }
 
+// RefuseAllBytes is for a join with which the joins of all sessions would take more memory than
+// they may.
+func RefuseAllBytes(limit int) Refusal {
+	return Refusal{codeTooManyBindings, fmt.Sprintf("The joins of all sessions take %d bytes already: try again later, or with fewer bindings", limit)}
+}
+
 // RefuseBus is for a broadcast that is larger than the bus between the nodes of a cluster
 // takes.
 func RefuseBus(size, limit int) Refusal {

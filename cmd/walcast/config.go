@@ -133,7 +133,7 @@ func (s tokenSettings) apiKeys() (map[string]string, error) {
 }
 
 func (s channelSettings) config(c channels.Config) (channels.Config, error) {
-	c.MaxChannels, c.MaxBindings, c.MaxHeldBytes = s.MaxChannels, s.MaxBindings, int(s.MaxHeldSize)
+	c.MaxChannels, c.MaxBindings, c.MaxHeldBytes, c.MaxHeldTotal = s.MaxChannels, s.MaxBindings, int(s.MaxHeldSize), int(s.MaxHeldTotal)
 	c.MaxChangeBytes, c.MaxBroadcastBytes = int(s.MaxChangeSize), int(s.MaxBroadcastSize)
 	c.ResumeWait, c.PresenceGrace, c.PresenceRate = s.ResumeWait, s.PresenceGrace, presence.Rate{}
 	switch {

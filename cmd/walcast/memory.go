@@ -31,5 +31,5 @@ func memoryLimit(c server.Config) *memory.Limit {
 
 // held is how much the settings allow to be held for all clients together.
 func held(c server.Config) int64 {
-	return c.Log.Bytes + int64(c.Gateway.QueuesBytes) + int64(c.Channels.SnapshotBytes)
+	return c.Log.Bytes + int64(c.Gateway.QueuesBytes) + int64(c.Channels.MaxHeldTotal) + int64(c.Channels.SnapshotBytes)
 }

@@ -73,7 +73,7 @@ func TestEveryFieldHasASetting(t *testing.T) {
 		"--listen=:9", "--metrics-listen=:99", "--metrics-jwt-secret=m", "--origins=https://h", "--trusted-proxies=10.0.0.1", "--tls-cert=c", "--tls-key=k",
 		"--compression", "--drain-timeout=9s", "--max-sessions=9", "--max-sessions-per-address=9",
 		"--queue-size=9MiB", "--queues-size=99MiB", "--queue-full=drop-broadcasts", "--max-message-size=9MiB", "--messages-per-second=9", "--bytes-per-second=9", "--joins-per-second=9", "--idle-timeout=90s",
-		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-change-size=9MiB",
+		"--ping-interval=9s", "--write-timeout=9s", "--max-channels=9", "--max-bindings=9", "--max-held-size=9", "--max-held-total=9", "--max-change-size=9MiB",
 		"--max-broadcast-size=9MiB", "--private-only", "--strict-bindings", "--presence-rate=9", "--presence-grace=9s", "--access-age=9s", "--read-check=9s", "--policy-timeout=9s", "--snapshot-connections=9", "--snapshot-rows=9", "--snapshot-memory=9MiB", "--snapshot-timeout=9s", "--view-keys=9", "--view-recheck=9s", "--logical-message-roles=r",
 		"--cluster-listen=:9", "--cluster-peers=h:9", "--cluster-secret=0123456789abcdef", "--cluster-tls-cert=c", "--cluster-tls-key=k", "--cluster-tls-ca=a", "--cluster-name=n", "--ready-lag=9s")...)
 	if err != nil {
