@@ -69,10 +69,11 @@ func (b *backlog) end(h *holding) {
 	delete(b.slow, h)
 }
 
-// add counts one more frame of a slow session.
-func (b *backlog) add(f *protocol.Frame) {
+// add counts one more frame of a slow session, with which so much waits for it.
+func (b *backlog) add(h *holding, f *protocol.Frame, bytes, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	h.bytes, h.all = bytes, all
 	b.hold(f)
 }
 
@@ -159,7 +160,7 @@ func (h *holding) hasMoreThan(other *holding) bool {
 // exceeds reports whether all that waits is too much, and a session with so many
 // bytes has more of it than its share.
 func (b *backlog) exceeds(bytes int) bool {
-	if b == nil || b.limit == 0 {
+	if !b.isOver() {
 		return false
 	}
 	b.mu.Lock()

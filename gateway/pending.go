@@ -59,11 +59,11 @@ func (p *pending) add(f *protocol.Frame, limit int) {
 	p.bytes += size
 	switch {
 	case p.slow != nil:
-		p.backlog.add(f)
+		p.backlog.add(p.slow, f, p.counted(), p.bytes)
 	case p.bytes > slowFrom:
 		p.slow = p.backlog.begin(p.session, p.frames[p.head:])
+		p.tell()
 	}
-	p.tell()
 }
 
 // tell tells the backlog how much waits.

@@ -19,6 +19,8 @@ type frames struct {
 	attached *attached
 	change   *wal.Change
 	byKey    map[frameKey]*protocol.Frame
+	last     *protocol.Frame // the one that was asked for last, nil for none; it is of lastKey
+	lastKey  frameKey
 	objects  []dataObject
 }
 
@@ -62,7 +64,7 @@ func (f *frames) begin(c *wal.Change) {
 	if f.change == c {
 		return
 	}
-	f.change = c
+	f.change, f.last = c, nil
 	if len(f.byKey) > framesKept {
 		f.byKey = map[frameKey]*protocol.Frame{}
 	} else {
@@ -119,9 +121,19 @@ func (f *frames) push(s *Subscription, c *wal.Change, data dataKey, ids string, 
 
 // of returns the change's frame for the key.
 func (f *frames) of(c *wal.Change, key frameKey) *protocol.Frame {
-	if frame := f.byKey[key]; frame != nil {
-		return frame
+	if f.last != nil && f.lastKey == key {
+		return f.last // subscriptions that want the same stand together, and the map is slower
 	}
+	f.lastKey = key
+	if f.last = f.byKey[key]; f.last == nil {
+		f.last = f.build(c, key)
+		f.byKey[key] = f.last
+	}
+	return f.last
+}
+
+// build makes the frame.
+func (f *frames) build(c *wal.Change, key frameKey) *protocol.Frame {
 	data, topic, position := f.data(c, key.data), "", ""
 	if key.topic != (topicID{}) {
 		topic = key.topic.Value().Name
@@ -137,7 +149,6 @@ func (f *frames) of(c *wal.Change, key frameKey) *protocol.Frame {
 	}
 	frame.Committed = c.CommitTime.UnixNano()
 	f.metrics.frames.Inc()
-	f.byKey[key] = frame
 	return frame
 }
 

@@ -55,6 +55,12 @@ func (m *match) isLike(o *match) bool {
 	return m.view == o.view && m.binding.subject == o.binding.subject
 }
 
+// isJudgedAs reports whether the match before was of the same change and view, and the view may
+// judge it: hundreds of clients want the same rows.
+func (m *match) isJudgedAs(before *match) bool {
+	return before != nil && before.change == m.change && before.view == m.view && (before.way == open || before.way == compiled || before.way == asked)
+}
+
 // matchLimit is from how many matches on a delivery sends before it matches the next
 // change. Each delivery, of which every channel that catches up has one, keeps room for as many.
 const matchLimit = 1 << 13

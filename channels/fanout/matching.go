@@ -149,7 +149,7 @@ func (m *match) findWay(p *policy.Policy, last *match) {
 		}
 	case b.see(view, m.table).blocked:
 		m.way = hidden
-	case !view.Judges(m.change):
+	case !m.isJudgedAs(last) && !view.Judges(m.change):
 		m.way = outdated
 	case m.truth == filters.Undecided:
 		m.way = asked
