@@ -195,8 +195,12 @@ func TestAllSessionsHoldNoMoreThanTheirShare(t *testing.T) {
 		bindings int
 		want     string
 	}{
-		{first, "a", much, ""}, {second, "a", much, ""}, {third, "a", much, full}, // 0.8 MiB each beyond what does not count
-		{third, "a", 100, ""}, {third, "b", 100, ""}, {third, "c", much, full},
+		{first, "a", much, ""}, // 0.8 MiB beyond what does not count
+		{second, "a", much, ""},
+		{third, "a", much, full},
+		{third, "a", 100, ""},
+		{third, "b", 100, ""},
+		{third, "c", much, full},
 		{first, "a", much, ""}, // takes the place of its older join
 	} {
 		if got := reason(step.who, step.topic, step.bindings); got != step.want {
