@@ -57,11 +57,11 @@ var tableFailures = []failure{
 	},
 	{
 		name: "an identity of nothing", schema: keyed + `alter table t replica identity nothing; ` + onRows,
-		want: aboutT(Problem, "identity_missing", "REPLICA IDENTITY NOTHING").with(`ALTER TABLE public.t REPLICA IDENTITY DEFAULT;`, "", byPostgres),
+		want: aboutT(Problem, "identity_missing", "REPLICA IDENTITY NOTHING").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "", byPostgres),
 	},
 	{
 		name: "an index that is gone", schema: keyed + `alter table t alter note set not null; create unique index i on t (note); alter table t replica identity using index i; drop index i; alter table t alter note drop not null; ` + onRows,
-		want: aboutT(Problem, "identity_missing", "an index as replica identity that is gone").with(`ALTER TABLE public.t REPLICA IDENTITY DEFAULT;`, "", byPostgres),
+		want: aboutT(Problem, "identity_missing", "an index as replica identity that is gone").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "", byPostgres),
 	},
 	{
 		name: "a partition without a key", schema: parted + `alter table t_low replica identity full; create publication rows for table t with (publish_via_partition_root = true)`,
@@ -91,12 +91,12 @@ var tableFailures = []failure{
 	{
 		name:   "a full identity with a virtual column",
 		schema: keyed + `alter table t add twice int generated always as (id * 2) virtual; alter table t replica identity full; ` + onRows, from: 18,
-		want: aboutT(Problem, "identity_generated", "twice").with(`ALTER TABLE public.t REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
+		want: aboutT(Problem, "identity_generated", "twice").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
 	},
 	{
 		name:   "a full identity that 18 refuses",
 		schema: keyed + `alter table t add twice int generated always as (id * 2) stored; alter table t replica identity full; ` + onRows, until: 17,
-		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").with(`ALTER TABLE public.t REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
+		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
 	},
 	{
 		name:   "a full identity that 18 refuses, and a filter of rows that reads it",
@@ -114,12 +114,12 @@ var tableFailures = []failure{
 			create table t_low partition of t for values from (0) to (10); create table t_high partition of t for values from (10) to (20); grant select on t_low, t_high to anon, authenticated;
 			alter table t_high replica identity full; create publication rows for table t with (publish_via_partition_root = true)`, until: 17,
 		want: aboutT(Warning, "identity_generated", "its partition public.t_high has REPLICA IDENTITY FULL and generated columns, which Postgres 18 refuses").
-			with(`ALTER TABLE public.t_high REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
+			with(`ALTER TABLE "public"."t_high" REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
 	},
 	{
 		name:   "a full identity that 18 refuses, a list of columns, and a filter of rows by the key",
 		schema: keyed + `alter table t add twice int generated always as (id * 2) stored; alter table t replica identity full; create publication theirs for table t (id, note) where (id > 0); ` + onRows, from: 15, until: 17,
-		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").with(`ALTER TABLE public.t REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
+		want: aboutT(Warning, "identity_generated", "which Postgres 18 refuses").with(`ALTER TABLE "public"."t" REPLICA IDENTITY DEFAULT;`, "old rows then have the key alone", byPostgres),
 	},
 	{
 		name:   "an identity of nothing, and a filter of rows that reads more than the key",

@@ -66,7 +66,7 @@ const tablesSQL = `
 	group by t.oid, t.nspname, t.relname, t.relkind, t.relispartition, t.relowner order by 2, 3`
 
 // partColumns are what a part l of a table t is read from.
-const partColumns = `l.oid, ln.nspname || '.' || l.relname, format('%I.%I', ln.nspname, l.relname), l.oid <> t.oid`
+const partColumns = `l.oid, ln.nspname || '.' || l.relname, format('"%s"."%s"', replace(ln.nspname, '"', '""'), replace(l.relname, '"', '""')), l.oid <> t.oid`
 
 // brokenSQL lists the tables whose UPDATE and DELETE fail at the writer: rows are in
 // partitions, so that it is the replica identity of each that counts. What Postgres wants
