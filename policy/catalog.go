@@ -43,14 +43,21 @@ const beginPinned = "begin isolation level repeatable read, read only; " + conni
 // catalogPath is the path of our own statements.
 const catalogPath = conninfo.CatalogPath
 
-// runPathSQL sets and returns the search_path under which policies are asked about,
-// see session.RunPath.
-const runPathSQL = `select run.path, run.whole, set_config('search_path', run.path, true)
+// runPathSQL returns the search_path under which policies are asked about, see
+// session.RunPath, and sets the one under which they are printed. That has no schema but
+// pg_catalog, so that all else is named with its schema, and a table that somebody makes
+// later in an earlier schema is not read instead. Where one of the schemas has a function or
+// an operator of the name of one of Postgres', which might fit a call better, policies are
+// printed as they are parsed.
+const runPathSQL = `select run.path, run.whole, set_config('search_path', case
+	when exists (select from pg_proc f join pg_proc c on c.proname = f.proname and c.pronamespace = 'pg_catalog'::regnamespace where f.pronamespace = any(run.schemas))
+		or exists (select from pg_operator f join pg_operator c on c.oprname = f.oprname and c.oprnamespace = 'pg_catalog'::regnamespace where f.oprnamespace = any(run.schemas))
+	then run.path else '` + catalogPath + `' end, true)
 from (
-	select 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.number) filter (where s.trusted), '') || ', pg_temp' as path,
+	select array_agg(s.oid) filter (where s.trusted) as schemas, 'pg_catalog' || coalesce(string_agg(', ' || quote_ident(s.nspname), '' order by s.number) filter (where s.trusted), '') || ', pg_temp' as path,
 		coalesce(bool_and(s.trusted), true) as whole
 	from (
-		select n.nspname, w.number, not exists (
+		select n.oid, n.nspname, w.number, not exists (
 			select from (select n.nspowner as grantee union all
 				select a.grantee from aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) as a where a.privilege_type = 'CREATE') as maker
 			left join pg_roles r on r.oid = maker.grantee

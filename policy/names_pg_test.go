@@ -51,6 +51,28 @@ func TestAFunctionAddedBehindAKnownPolicyIsNotCalled(t *testing.T) {
 	}
 }
 
+// TestATableMadeLaterInAnEarlierSchemaIsNotReadInstead, as Postgres keeps which one a policy
+// reads.
+func TestATableMadeLaterInAnEarlierSchemaIsNotReadInstead(t *testing.T) {
+	l := newLab(t, docsSQL, "create table members (org int, usr uuid)", "grant all on members to authenticated",
+		"insert into members values (7, '"+uid1+"')", "create schema early; grant usage on schema early to authenticated",
+		"create policy member on docs using (exists (select from members m where m.org = docs.org and m.usr = auth.uid()))")
+	l.Exec("alter database " + l.Name + " set search_path = early, public")
+	l.policy.pool.Reset() // so that the path is in effect
+	rel, s := l.relation("docs"), l.subject("authenticated", user1)
+	changes := inserts(rel, l.rows(rel, "order by id"))
+	l.ask(rel, s)
+	want := []bool{true, false, true, false}
+	if got := l.visible(s, changes); !slices.Equal(got, want) {
+		t.Fatalf("Visible = %v; want %v", got, want)
+	}
+	l.Exec("create table early.members (org int, usr uuid); grant all on early.members to authenticated; insert into early.members select o, '" + uid1 + "' from generate_series(1, 20) o")
+	l.policy.pool.Reset() // so that the statements are parsed anew
+	if got := l.visible(s, changes); !slices.Equal(got, want) {
+		t.Errorf("with another table on the path Visible = %v; want %v", got, want)
+	}
+}
+
 // Functions without a search_path of their own find their names in the session's.
 func TestFunctionsFindTheirNamesWhereOthersMayMakeObjects(t *testing.T) {
 	for _, public := range []string{"", "grant create on schema public to public"} {
