@@ -81,9 +81,13 @@ func (b *Bookmark) Rename(role, sub string) {
 }
 
 // Allowed notes when the client was known to have the right to read the topic.
-// The channel may have ended by then.
+// The channel may have ended by then: if nobody had looked for too long, the right may
+// have gone and come back meanwhile, and what was sent is not for the client.
 func (b *Bookmark) Allowed(at time.Time) {
 	b.keep(func(s *records, r *record) {
+		if r.owner == nil && r.right.isDoubtful(at, s.rightAge()) {
+			r.right.barred = true
+		}
 		r.right.allowed = at
 		s.change(r)
 	})

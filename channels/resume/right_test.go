@@ -65,7 +65,12 @@ func TestARightThatNobodyHasLookedAtForTooLongIsNoneToResumeBy(t *testing.T) {
 	}{
 		{"public", of("a"), func(*Bookmark) {}, Remembered},
 		{"private", private("a"), func(*Bookmark) {}, Forgotten},
-		{"private, looked at meanwhile", private("a"), func(b *Bookmark) { b.Allowed(noon) }, Remembered},
+		{"private, looked at all the time", private("a"), func(b *Bookmark) {
+			for passed := -time.Minute; passed <= 0; passed += 5 * time.Second {
+				b.Allowed(noon.Add(passed))
+			}
+		}, Remembered},
+		{"private, looked at too late", private("a"), func(b *Bookmark) { b.Allowed(noon) }, Forgotten}, // the right may have gone and come meanwhile
 		{"private, looked at by one that lost it", private("a"), func(b *Bookmark) { (&Bookmark{clients: b.clients, record: b.record}).Allowed(noon) }, Forgotten},
 	} {
 		t.Run(c.name, func(t *testing.T) {
