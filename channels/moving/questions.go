@@ -42,6 +42,9 @@ func (f *finding) end(certain bool) {
 
 // add has a client be asked for.
 func (q *questions) add(id resume.ID) *finding {
+	if len(q.waiting) > 0 && q.waiting[0].isOver { // as long as there is no bus nobody is asked
+		q.waiting = slices.DeleteFunc(q.waiting, func(f *finding) bool { return f.isOver })
+	}
 	f := &finding{id: id, told: map[string]*resume.Told{}, isFound: make(chan struct{})}
 	q.waiting = append(q.waiting, f)
 	return f
@@ -50,11 +53,11 @@ func (q *questions) add(id resume.ID) *finding {
 // next is the next question to the nodes that are here; nil if there is none. With no node
 // all is answered.
 func (q *questions) next(runs map[string]*source, now time.Time) *message {
-	all := q.waiting
+	all := slices.DeleteFunc(q.waiting, func(f *finding) bool { return f.isOver })
+	q.waiting = nil
 	if len(all) == 0 {
 		return nil
 	}
-	q.waiting = nil
 	if len(runs) == 0 {
 		for _, f := range all {
 			f.end(true)
@@ -88,13 +91,13 @@ func (q *questions) answer(m *message) {
 		if f := asked.findings[t.ID]; f != nil {
 			f.told[m.run] = t
 			if t.Better(f.found.Told) {
-				f.found.Told = t
+				f.found.Told, f.found.Quiet, f.found.Missed = t, false, nil
 			}
 		}
 	}
 	for _, id := range m.ids {
-		// A node that knows less of the client than another may know of fewer broadcasts.
-		if f := asked.findings[id]; f != nil && f.told[m.run] != nil && !f.found.Told.Better(f.told[m.run]) {
+		// Another node may know of fewer broadcasts, or of some that were not for the client.
+		if f := asked.findings[id]; f != nil && f.found.Told != nil && f.found.Told == f.told[m.run] {
 			f.found.Quiet, f.found.Missed = true, m.missed
 		}
 	}
