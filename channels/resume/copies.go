@@ -9,8 +9,8 @@ const (
 	copySize = 256
 )
 
-// copies are what other nodes have told of their clients. Each is kept for as long as a
-// client may be away, and for twice that at most. An old one does no harm: its client gets
+// copies are what other nodes have told of their clients. Each is known for as long as a
+// client may be away, whoever has told it since, and in memory for twice that at most. An old one does no harm: its client gets
 // again what it has had since. They are not safe for concurrent use.
 type copies struct {
 	maxBytes      int
@@ -37,13 +37,16 @@ func (c *copies) add(t *Told, now time.Time) (forgotten bool) {
 	if !t.Gone && t.Bindings == (Fingerprint{}) && c.get(t.ID) != nil {
 		return false // that it is elsewhere now does not make it worse
 	}
-	delete(c.older, t.ID)
+	c.drop(t.ID)
 	if t.Gone {
-		delete(c.recent, t.ID)
 		return false
 	}
-	kept := &copied{*t, now}
-	kept.Own = false
+	if t.Old > c.keep {
+		return false
+	}
+	kept := &copied{*t, now.Add(-t.Old)}
+	kept.Own, kept.Old = false, 0
+	kept.Age -= t.Old // it was as of now
 	c.intern(kept)
 	c.recent[t.ID] = kept
 	if c.bytes() > c.maxBytes {
@@ -65,6 +68,11 @@ func (c *copies) intern(t *copied) {
 	c.system, c.slot = h.System, h.Slot
 }
 
+func (c *copies) drop(id ID) {
+	delete(c.recent, id)
+	delete(c.older, id)
+}
+
 func (c *copies) get(id ID) *copied {
 	if kept := c.recent[id]; kept != nil {
 		return kept
@@ -76,7 +84,7 @@ func (c *copies) get(id ID) *copied {
 func (c *copies) told(id ID, now time.Time) (t *Told, at time.Time) {
 	c.age(now)
 	kept := c.get(id)
-	if kept == nil {
+	if kept == nil || now.Sub(kept.at) > c.keep {
 		return nil, at
 	}
 	return kept.told(now), kept.at

@@ -41,7 +41,7 @@ func (s copiesSection) lines(now time.Time) (lines []savedCopies) {
 		for _, t := range some {
 			told := t.told(now)
 			// Histories are named anew after a restart: the system has to do.
-			told.Quiet = false
+			told.Quiet, told.Old = false, max(0, now.Sub(t.at))
 			told.Proven.History = changelog.History{System: told.Proven.History.System}
 			line.Clients = told.Append(line.Clients)
 		}

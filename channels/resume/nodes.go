@@ -50,6 +50,7 @@ func (s *sharing) change(r *record) {
 
 func (s *sharing) gone(r *record) {
 	if s != nil {
+		s.drop(r.id) // it is from before the client was here
 		s.ended = append(s.ended, r.id)
 	}
 }
@@ -63,7 +64,7 @@ func (c *Clients) told(r *record, now time.Time) *Told {
 	if r.Private {
 		t.Age = now.Sub(r.right.allowed)
 	}
-	t.Quiet = r.heard > 0 && !r.lacks && c.config.Quiet != nil && c.config.Quiet(r.topic(), r.heard)
+	t.Quiet = r.heard > 0 && !r.lacks && !t.Resync && c.config.Quiet != nil && c.config.Quiet(r.topic(), r.heard)
 	return t
 }
 
@@ -117,7 +118,7 @@ func (c *Clients) Give(id ID, now time.Time) (g Given) {
 		return g
 	}
 	g = Given{Told: c.told(r, now), Place: r.topic(), Heard: r.heard}
-	if g.Own = !r.restored; r.lacks {
+	if g.Own = !r.restored; r.lacks || g.Resync {
 		g.Heard = 0
 	}
 	c.records.recall(r)
@@ -172,6 +173,9 @@ func (c *Clients) Everything(now time.Time) []*Told {
 		for id, t := range kept {
 			if c.records.known[id] == nil {
 				told := t.told(now)
+				if told.Old = max(0, now.Sub(t.at)); told.Old > s.copies.keep {
+					continue
+				}
 				told.Quiet = false // who asks has not heard what was broadcast since
 				all = append(all, told)
 			}

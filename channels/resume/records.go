@@ -57,7 +57,7 @@ func (s *records) take(key Key, bindings Fingerprint, owner *Bookmark, found Fou
 	}
 	s.recall(r)
 	isOld, lacks := r.restored, r.lacks
-	if t := found.Told; t != nil && (!known || r.restored && t.Proven.Position.Compare(r.proven.Position) >= 0) {
+	if t := found.Told; t != nil && (!known || r.restored && t.supersedes(r)) {
 		r.adopt(t, now)
 		r.heard, r.lacks, lacks = found.Heard, !found.Quiet || len(found.Missed) > 0, !found.Quiet
 		known, isOld = true, !t.Own
@@ -192,6 +192,9 @@ func (s *records) expire(now time.Time) {
 		s.dropOldest()
 	}
 	s.peers.elsewhere.age(now)
+	if s.nodes != nil {
+		s.nodes.age(now)
+	}
 	s.peers.repeat(now, s.keep)
 }
 

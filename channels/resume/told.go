@@ -2,8 +2,6 @@ package resume
 
 import (
 	"encoding/binary"
-	"errors"
-	"math"
 	"time"
 
 	"walcast/internal/nodes"
@@ -23,6 +21,8 @@ type Told struct {
 	Quiet    bool               // it had every broadcast to the topic that there was
 	// Age is how long ago the client was known to have the right to read the topic.
 	Age time.Duration
+	// Old is how long ago the node that knew it has told it, which others tell again.
+	Old time.Duration
 }
 
 // Found is what other nodes know of a client's topic.
@@ -51,22 +51,32 @@ func (t *Told) Better(other *Told) bool {
 	return t.Quiet && !other.Quiet
 }
 
+// supersedes reports whether t counts, and not what an earlier run has left. That a client
+// has to resync was found later, on another node: it may have lost its right there.
+func (t *Told) supersedes(left *record) bool {
+	return t.Resync || t.Proven.Position.Compare(left.proven.Position) >= 0
+}
+
 // The flags of an encoded Told.
 const (
 	toldResync = 1 << iota
 	toldOwn
 	toldGone
 	toldQuiet
+	toldOld
 )
 
 // Append appends t as ReadTold reads it.
 func (t *Told) Append(b []byte) []byte {
-	b = append(append(b, t.ID[:]...), nodes.Bit(t.Resync, toldResync)|nodes.Bit(t.Own, toldOwn)|nodes.Bit(t.Gone, toldGone)|nodes.Bit(t.Quiet, toldQuiet))
+	b = append(append(b, t.ID[:]...), nodes.Bit(t.Resync, toldResync)|nodes.Bit(t.Own, toldOwn)|nodes.Bit(t.Gone, toldGone)|nodes.Bit(t.Quiet, toldQuiet)|nodes.Bit(t.Old > 0, toldOld))
 	b = binary.BigEndian.AppendUint64(append(b, t.Bindings[:]...), t.Topic)
 	h, at := t.Proven.History, t.Proven.Position
 	b = nodes.AppendBytes(nodes.AppendBytes(b, h.System), h.Slot)
-	for _, n := range []uint64{uint64(uint32(h.Timeline)), uint64(at.LSN), uint64(at.Seq), uint64(max(0, t.Age).Milliseconds())} {
+	for _, n := range []uint64{uint64(uint32(h.Timeline)), uint64(at.LSN), uint64(at.Seq)} {
 		b = binary.AppendUvarint(b, n)
+	}
+	if b = nodes.AppendAge(b, t.Age); t.Old > 0 {
+		b = nodes.AppendAge(b, t.Old)
 	}
 	return b
 }
@@ -74,7 +84,7 @@ func (t *Told) Append(b []byte) []byte {
 // ReadTold reads what Append has written. r.Err says what is wrong.
 func ReadTold(r *nodes.Reader) (t Told) {
 	copy(t.ID[:], r.Take(len(t.ID)))
-	flags := r.Flags(toldResync | toldOwn | toldGone | toldQuiet)
+	flags := r.Flags(toldResync | toldOwn | toldGone | toldQuiet | toldOld)
 	t.Resync, t.Own = flags&toldResync != 0, flags&toldOwn != 0
 	t.Gone, t.Quiet = flags&toldGone != 0, flags&toldQuiet != 0
 	copy(t.Bindings[:], r.Take(len(t.Bindings)))
@@ -82,11 +92,8 @@ func ReadTold(r *nodes.Reader) (t Told) {
 	h := changelog.History{System: string(r.Text()), Slot: string(r.Text())}
 	h.Timeline = int32(r.Small())
 	t.Proven = changelog.Standing{History: h, Position: wal.Position{LSN: wal.LSN(r.Number()), Seq: r.Small()}}
-	age := r.Number()
-	if age > math.MaxInt64/uint64(time.Millisecond) {
-		r.Fail(errors.New("an age that is too large"))
-		age = 0
+	if t.Age = r.Age(); flags&toldOld != 0 {
+		t.Old = r.Age()
 	}
-	t.Age = time.Duration(age) * time.Millisecond
 	return t
 }

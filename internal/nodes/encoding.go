@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 )
 
 // Hash names a topic. Clients choose names: even half of it is too long for two topics of
@@ -47,6 +48,14 @@ func Bit(is bool, flag byte) byte {
 func AppendBytes[T ~string | ~[]byte](b []byte, text T) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
+
+// AppendAge appends for how long something has been, or will be, in milliseconds, rounded up.
+func AppendAge(b []byte, age time.Duration) []byte {
+	return binary.AppendUvarint(b, uint64((max(0, age)+time.Millisecond-1)/time.Millisecond))
+}
+
+// mostAge is larger than any that counts, and small enough to be added up.
+const mostAge = 100 * 365 * 24 * time.Hour
 
 // Reader reads the parts of a message. After an error it reads nothing.
 type Reader struct {
@@ -90,6 +99,12 @@ func (r *Reader) Small() uint32 {
 		r.Fail(errors.New("a number that is too large"))
 	}
 	return uint32(n)
+}
+
+// Age reads what AppendAge has written.
+func (r *Reader) Age() time.Duration {
+	n := r.Number()
+	return time.Duration(min(n, uint64(mostAge/time.Millisecond))) * time.Millisecond
 }
 
 // Text reads what AppendBytes has written. It refers to the message.
