@@ -57,7 +57,7 @@ type Exchange struct {
 	told    uint64     // tellings
 
 	mu        sync.Mutex
-	began     time.Time // when the bus was there
+	began     time.Time // since when others are heard
 	sources   *sources
 	questions questions
 	leaving   leaving
@@ -98,6 +98,8 @@ func (e *Exchange) Find(ctx context.Context, id resume.ID) resume.Found {
 	if copied := e.Clients.Copy(id, time.Now()); copied.Told != nil && copied.Better(found.Told) {
 		found.Told, found.Missed = copied.Told, nil
 		found.Quiet = copied.Quiet && e.Broadcasts.Fence(ctx) && e.isSilent(copied)
+	} else if t := found.Told; t != nil && t.Own && t.Quiet && !found.Quiet { // its node could not say more, as it goes
+		found.Quiet = e.Broadcasts.Fence(ctx) && e.isSilent(resume.Given{Told: t, At: time.Now()})
 	}
 	e.metrics.note(found)
 	return found
@@ -144,19 +146,19 @@ func (e *Exchange) isLinked(now time.Time) bool {
 
 // isSure reports whether a client is new that no node knows.
 func (e *Exchange) isSure(now time.Time) bool {
-	unsure := e.Clients.IsUnsure(now)
+	all, _ := e.Clients.Doubt(now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return !unsure && e.isLinked(now) && e.sources.certain(now)
+	return all == 0 && e.isLinked(now) && e.sources.certain(now)
 }
 
-// isUnsure reports whether clients may have been on a node that is gone and that nobody
-// knows of.
-func (e *Exchange) isUnsure(now time.Time) bool {
-	unsure := e.Clients.IsUnsure(now)
+// doubt is for how long clients may have been on a node that nobody knows of.
+func (e *Exchange) doubt(now time.Time) doubt {
+	all, lost := e.Clients.Doubt(now)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return unsure || e.sources.lacks(now)
+	lacks := e.sources.lacks(now)
+	return doubt{max(all, lacks), max(lost, lacks)}
 }
 
 func signal(c chan<- struct{}) {
@@ -200,7 +202,7 @@ func (e *Exchange) tend(ctx context.Context) {
 			return
 		case <-e.wake:
 		case now := <-tick.C:
-			e.expire(now, now.Sub(looked) > awayAfter || !e.Bus.Connected())
+			e.expire(now, now.Sub(looked))
 			looked = now
 		}
 	}
@@ -225,12 +227,16 @@ func (e *Exchange) send() {
 	}
 }
 
-// expire notes who is silent.
-func (e *Exchange) expire(now time.Time, wasAway bool) {
+// expire notes who is silent. passed is since it was called last.
+func (e *Exchange) expire(now time.Time, passed time.Duration) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if wasAway {
+	isCut := !e.Bus.Connected()
+	if passed > awayAfter || isCut {
 		e.sources.forgive(now)
+	}
+	if passed > silentAfter || isCut {
+		e.began = now // others may have come, and clients to these, that were not heard of
 	}
 	e.sources.compare(e.Nodes(), now)
 	if gone := e.sources.expire(now); len(gone) > 0 {
@@ -250,7 +256,7 @@ func (e *Exchange) hand(subject string, m *message) {
 // there; bye says that it goes.
 func (e *Exchange) tell(bye bool) {
 	now := time.Now()
-	unsure := e.isUnsure(now)
+	doubt := e.doubt(now)
 	e.telling.Lock()
 	defer e.telling.Unlock()
 	all := e.Clients.Untold(now)
@@ -259,7 +265,7 @@ func (e *Exchange) tell(bye bool) {
 		some := all[:min(len(all), clientsInPart)]
 		all = all[len(some):]
 		e.told++
-		e.hand(subjectAll, &message{kind: kindTelling, number: e.told, unsure: unsure, bye: bye && len(all) == 0, told: some})
+		e.hand(subjectAll, &message{kind: kindTelling, number: e.told, doubt: doubt, bye: bye && len(all) == 0, told: some})
 	}
 }
 
@@ -292,13 +298,13 @@ const clientsInPart = 2000
 // tellAll tells everything that is known of clients, also by other nodes.
 func (e *Exchange) tellAll(subject string) {
 	now := time.Now()
-	unsure := e.isUnsure(now)
+	doubt := e.doubt(now)
 	e.telling.Lock()
 	defer e.telling.Unlock()
 	all := e.Clients.Everything(now)
 	for part := uint64(0); part == 0 || len(all) > 0; part++ {
 		some := all[:min(len(all), clientsInPart)]
 		all = all[len(some):]
-		e.hand(subject, &message{kind: kindTellAll, number: e.told, part: part, unsure: unsure, more: len(all) > 0, told: some})
+		e.hand(subject, &message{kind: kindTellAll, number: e.told, part: part, doubt: doubt, more: len(all) > 0, told: some})
 	}
 }

@@ -178,7 +178,7 @@ func TestAClientIsFoundWhereverItWas(t *testing.T) {
 	c.comes("told", 40)
 	await.True(t, patience, "the others to be told of a client", func() bool { return a.hasCopy("told") && d.hasCopy("told") })
 	c.kills()
-	await.True(t, patience, "a node to be missed", func() bool { return a.isUnsure(time.Now()) && d.isUnsure(time.Now()) })
+	await.True(t, patience, "a node to be missed", func() bool { return a.doubt(time.Now()).lost > 0 && d.doubt(time.Now()).lost > 0 })
 	a.want("told", resume.Known{Memory: resume.Remembered, Proven: at(40), Heard: 5})
 	a.want("may have been on c", resume.Known{Memory: resume.Forgotten})
 	e := join()
@@ -202,6 +202,76 @@ func TestAClientThatComesToTwoNodesAtOnceIsNotTakenForNew(t *testing.T) {
 			if k.Memory == resume.Fresh {
 				t.Fatalf("round %d: node %d takes the client for new, the other for %+v", round, 1+i, known[1-i])
 			}
+		}
+	}
+}
+
+// record is a bus that keeps what is sent.
+type record struct {
+	sent  []message
+	isCut bool
+}
+
+func (*record) Run(context.Context, func()) {}
+
+func (r *record) Send(_ string, data []byte) error {
+	m, err := decode(data)
+	r.sent = append(r.sent, m)
+	return err
+}
+
+func (r *record) Connected() bool { return !r.isCut }
+
+func (*record) Listen(string) (stop func(), err error) { return func() {}, nil }
+
+func (*record) Each(context.Context, func([]byte) error) {}
+
+// TestANodeThatGoesKeepsNobodyWaiting: it cannot find out any more which broadcasts a client
+// lacks, and says at once what it knows.
+func TestANodeThatGoesKeepsNobodyWaiting(t *testing.T) {
+	for _, goes := range []bool{false, true} {
+		bus := &record{}
+		clients := resume.NewClients(resume.Config{Limit: 1000, Memory: time.Hour, Shared: true, Quiet: hushed{}.Quiet}, func() string { return "" }, nil)
+		e := New(Config{Bus: bus, Clients: clients, Broadcasts: hushed{}, Keep: time.Hour}, slog.New(slog.DiscardHandler), nil)
+		clients.Vouch(time.Now(), time.Now())
+		b, _ := clients.Take(keyOf("a"), resume.Fingerprint{1}, resume.Found{Certain: true}, time.Now())
+		b.Start(at(7))
+		b.Listen(3)
+		if goes {
+			e.awaitHeard()
+		}
+		e.answer(&message{run: "r", number: 1, ids: []resume.ID{idOf("a")}}, time.Now())
+		if len(bus.sent) != 1 || bus.sent[0].more == goes || len(bus.sent[0].told) != 1 {
+			t.Errorf("a node that goes (%v) answers %+v; want one answer, and no other to follow if it goes", goes, bus.sent)
+		}
+	}
+}
+
+// TestANodeThatWasCutOffHasToHearOfOthersFirst: meanwhile others may have come, which it does
+// not know to ask.
+func TestANodeThatWasCutOffHasToHearOfOthersFirst(t *testing.T) {
+	for name, c := range map[string]struct {
+		isCut  bool
+		passed time.Duration
+		want   bool
+	}{"cut off": {true, tendEvery, false}, "frozen": {false, silentAfter + 1, false}, "slow": {false, awayAfter + 1, true}} {
+		bus := &record{}
+		clients := resume.NewClients(resume.Config{Limit: 1000, Memory: time.Hour, Shared: true}, func() string { return changelog.CodeSlotMissing }, nil)
+		clients.Restore(time.Now(), slog.New(slog.DiscardHandler))
+		e := New(Config{Bus: bus, Clients: clients, Broadcasts: hushed{}, Nodes: func() int { return 1 }, Keep: time.Hour}, slog.New(slog.DiscardHandler), nil)
+		now := time.Now()
+		e.begin(now)
+		if now = now.Add(silentAfter); !e.isSure(now) {
+			t.Fatalf("%s: a node alone is not sure who is new", name)
+		}
+		bus.isCut = c.isCut
+		e.expire(now, c.passed)
+		bus.isCut = false
+		if got := e.isSure(now.Add(time.Second)); got != c.want {
+			t.Errorf("%s: sure who is new a second later = %v; want %v", name, got, c.want)
+		}
+		if !e.isSure(now.Add(silentAfter)) {
+			t.Errorf("%s: never sure again", name)
 		}
 	}
 }

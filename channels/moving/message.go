@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"walcast/channels/resume"
 	"walcast/internal/nodes"
@@ -23,10 +24,9 @@ const (
 	kindHeard     = 'b' // the last telling of a node has come
 	idSize        = 16
 	partSize      = 256 << 10 // of messages that are longer than one client, in bytes
-	flagUnsure    = 1
-	flagMore      = 2
-	flagBye       = 4
-	flagsOfAnyone = flagUnsure | flagMore | flagBye
+	flagMore      = 1
+	flagBye       = 2
+	flagsOfAnyone = flagMore | flagBye
 )
 
 // message is one between nodes.
@@ -35,18 +35,27 @@ type message struct {
 	run    string // the process that has sent it
 	number uint64 // of a question and its answers; of a telling, and of the newest before all are told of
 	part   uint64 // of those that tell of all, from 0 on
-	unsure bool   // the node may have forgotten clients, or one is gone that may have known more
-	more   bool   // another answer follows, or another part
-	bye    bool   // it is the last telling
+	doubt  doubt
+	more   bool // another answer follows, or another part
+	bye    bool // it is the last telling
 	told   []*resume.Told
 	ids    []resume.ID // that are asked for; in an answer those that miss no more broadcasts than
 	missed [][]byte    // these, of one client
 }
 
+// doubt is for how long clients that a node does not know may have been on some node all the
+// same: it has not been told of all, or has forgotten some, or one is gone that may have
+// known more. Zero is for a node that knows all.
+type doubt struct {
+	all  time.Duration
+	lost time.Duration // the part of it that does not end with the node: nobody else knows more
+}
+
 func (m *message) encode() []byte {
 	b := nodes.AppendBytes([]byte{format, m.kind}, m.run)
-	b = append(b, nodes.Bit(m.unsure, flagUnsure)|nodes.Bit(m.more, flagMore)|nodes.Bit(m.bye, flagBye))
+	b = append(b, nodes.Bit(m.more, flagMore)|nodes.Bit(m.bye, flagBye))
 	b = binary.AppendUvarint(binary.AppendUvarint(b, m.number), m.part)
+	b = nodes.AppendAge(nodes.AppendAge(b, m.doubt.all), m.doubt.lost)
 	b = binary.AppendUvarint(b, uint64(len(m.told)))
 	for _, t := range m.told {
 		b = t.Append(b)
@@ -72,8 +81,9 @@ func decode(encoded []byte) (m message, err error) {
 	r := nodes.Reader{Rest: encoded[2:]}
 	m.kind, m.run = encoded[1], string(r.Text())
 	flags := r.Flags(flagsOfAnyone)
-	m.unsure, m.more, m.bye = flags&flagUnsure != 0, flags&flagMore != 0, flags&flagBye != 0
+	m.more, m.bye = flags&flagMore != 0, flags&flagBye != 0
 	m.number, m.part = r.Number(), r.Number()
+	m.doubt.all, m.doubt.lost = r.Age(), r.Age()
 	for range r.Count(2 * idSize) {
 		if t := resume.ReadTold(&r); r.Err == nil {
 			m.told = append(m.told, &t)

@@ -32,7 +32,7 @@ func keyOf(client string) resume.Key { return resume.Key{Client: client, Topic: 
 func samples() []message {
 	return []message{
 		{kind: kindQuestion, run: "r", number: 7, ids: []resume.ID{idOf("a"), idOf("b")}},
-		{kind: kindAnswer, run: "r", number: 7, more: true, unsure: true, told: []*resume.Told{told("a", 1<<40), {ID: idOf("b"), Resync: true}}},
+		{kind: kindAnswer, run: "r", number: 7, more: true, doubt: doubt{all: time.Hour, lost: time.Minute}, told: []*resume.Told{told("a", 1<<40), {ID: idOf("b"), Resync: true}}},
 		{kind: kindAnswer, run: "r", number: 7, ids: []resume.ID{idOf("a")}},
 		{kind: kindAnswer, run: "r", number: 7, more: true, ids: []resume.ID{idOf("a")}, missed: [][]byte{[]byte("one"), []byte("another")}},
 		{kind: kindTelling, run: "r", number: 9, bye: true, told: []*resume.Told{{ID: idOf("c"), Gone: true}}},
@@ -49,7 +49,7 @@ func TestMessagesAreReadAsTheyWereWritten(t *testing.T) {
 		if err != nil {
 			t.Fatalf("decode(%q): %v", encoded, err)
 		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(message{})); diff != "" {
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(message{}, doubt{})); diff != "" {
 			t.Errorf("kind %q (-written +read):\n%s", want.kind, diff)
 		}
 		for length := range encoded {

@@ -102,7 +102,7 @@ func (q *questions) answer(m *message) {
 		}
 	}
 	if !m.more {
-		q.answered(m.number, m.run, !m.unsure)
+		q.answered(m.number, m.run, m.doubt.all == 0)
 	}
 }
 

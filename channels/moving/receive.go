@@ -39,19 +39,19 @@ func (e *Exchange) learn(m *message, now time.Time) {
 	for _, t := range m.told {
 		e.Clients.Learn(t, now)
 	}
-	if e.hear(m, now) {
-		e.Clients.Vouch()
+	if from, vouches := e.hear(m, now); vouches {
+		e.Clients.Vouch(from, now)
 	}
 }
 
-// hear notes that a node has told something. vouches says that it knows all clients that
-// there have been, and has told them.
-func (e *Exchange) hear(m *message, now time.Time) (vouches bool) {
+// hear notes that a node has told something. vouches says that it has told all it knows,
+// and that from a time on these are all clients that there can be.
+func (e *Exchange) hear(m *message, now time.Time) (from time.Time, vouches bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	of, isNew := e.sources.hear(m, now)
 	if of == nil {
-		return false
+		return from, false
 	}
 	if isNew {
 		signal(e.wake) // it is asked for all
@@ -61,7 +61,7 @@ func (e *Exchange) hear(m *message, now time.Time) (vouches bool) {
 	} else {
 		e.sources.tellsAll(of, m)
 	}
-	return of.hasAll && !of.unsure
+	return of.doubts.all, of.hasAll
 }
 
 func (e *Exchange) heard(run string) {
@@ -90,7 +90,7 @@ type gift struct {
 // answer says which clients are known that have come to another node. They are that one's
 // now.
 func (e *Exchange) answer(m *message, now time.Time) {
-	a := message{kind: kindAnswer, number: m.number, unsure: e.isUnsure(now)}
+	a := message{kind: kindAnswer, number: m.number, doubt: e.doubt(now)}
 	g := gift{run: m.run, number: m.number}
 	for _, id := range m.ids {
 		client := e.Clients.Give(id, now)
@@ -102,7 +102,7 @@ func (e *Exchange) answer(m *message, now time.Time) {
 			g.clients = append(g.clients, client)
 		}
 	}
-	if len(g.clients) > 0 {
+	if len(g.clients) > 0 && !e.isLeaving() {
 		select {
 		case e.gifts <- g:
 			a.more = true
@@ -110,6 +110,13 @@ func (e *Exchange) answer(m *message, now time.Time) {
 		}
 	}
 	e.hand(subjectOf(m.run), &a)
+}
+
+// isLeaving reports whether this node goes: it cannot find out any more what was broadcast.
+func (e *Exchange) isLeaving() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.leaving.done != nil
 }
 
 // give says which of the clients that other nodes got lack no broadcast, until ctx is done.
@@ -134,7 +141,7 @@ func (e *Exchange) give(ctx context.Context) {
 
 // giveOne ends an answer. hasAll says that all has come that was broadcast before.
 func (e *Exchange) giveOne(g gift, hasAll bool) {
-	a := message{kind: kindAnswer, number: g.number, unsure: e.isUnsure(time.Now())}
+	a := message{kind: kindAnswer, number: g.number, doubt: e.doubt(time.Now())}
 	for _, client := range g.clients {
 		missed, complete := [][]byte(nil), false
 		if hasAll {
@@ -145,7 +152,7 @@ func (e *Exchange) giveOne(g gift, hasAll bool) {
 		case len(missed) == 0:
 			a.ids = append(a.ids, client.ID)
 		default:
-			e.hand(subjectOf(g.run), &message{kind: kindAnswer, number: g.number, unsure: a.unsure, more: true, ids: []resume.ID{client.ID}, missed: missed})
+			e.hand(subjectOf(g.run), &message{kind: kindAnswer, number: g.number, doubt: a.doubt, more: true, ids: []resume.ID{client.ID}, missed: missed})
 		}
 	}
 	e.hand(subjectOf(g.run), &a)

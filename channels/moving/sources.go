@@ -14,7 +14,7 @@ const (
 // source is another node, as it is seen here.
 type source struct {
 	heard  time.Time
-	unsure bool   // as it says
+	doubts until  // as it says
 	newest uint64 // telling that has come
 	// hasAll says that all that the node knows has come, and every telling since.
 	hasAll bool
@@ -22,15 +22,31 @@ type source struct {
 	parts  uint64    // of the answer that have come
 }
 
+// until is a doubt with the times at which it ends, zero without one.
+type until struct{ all, lost time.Time }
+
+func (d doubt) until(now time.Time) (u until) {
+	if d.all > 0 {
+		u.all = now.Add(d.all)
+	}
+	if d.lost > 0 {
+		u.lost = now.Add(d.lost)
+	}
+	return u
+}
+
 // sources are the other nodes. They are not safe for concurrent use.
 type sources struct {
 	keep    time.Duration
 	here    map[string]*source
 	missing map[string]time.Time // those gone without a word: until when their clients may come
-	// silent is since when there are more nodes than have told anything.
+	// silent is since when there are more nodes than have told anything, and left is how
+	// many may be among them that have said that they go, the last at leftAt.
 	silent time.Time
+	left   int
+	leftAt time.Time
 	// unsureUntil is until when it is not known who is missing: too many were, or nodes are
-	// of a version that tells nothing of clients.
+	// of a version that tells nothing of clients, or a node that has gone was not sure.
 	unsureUntil time.Time
 }
 
@@ -43,13 +59,13 @@ func (s *sources) hear(m *message, now time.Time) (of *source, isNew bool) {
 	of = s.here[m.run]
 	if isNew = of == nil; isNew {
 		if len(s.here) >= mostSources {
-			s.unsureUntil = now.Add(s.keep)
+			s.doubt(now.Add(s.keep))
 			return nil, false
 		}
 		of = &source{}
 		s.here[m.run] = of
 	}
-	of.heard, of.unsure = now, m.unsure
+	of.heard, of.doubts = now, doubt{min(m.doubt.all, s.keep), min(m.doubt.lost, s.keep)}.until(now)
 	return of, isNew
 }
 
@@ -61,8 +77,17 @@ func (s *sources) tells(of *source, m *message, now time.Time) {
 		return
 	}
 	delete(s.here, m.run)
+	s.left, s.leftAt = s.left+1, now
+	s.doubt(of.doubts.lost) // it cannot say so any more
 	if !of.hasAll {
 		s.miss(m.run, now)
+	}
+}
+
+// doubt notes until when it is not known who is missing.
+func (s *sources) doubt(until time.Time) {
+	if until.After(s.unsureUntil) {
+		s.unsureUntil = until
 	}
 }
 
@@ -110,16 +135,22 @@ func (s *sources) expire(now time.Time) (gone []string) {
 	return gone
 }
 
+// leftFor is how long a node that has said that it goes may take to be gone.
+const leftFor = 10 * time.Second
+
 // compare holds who has told something against how many nodes there are, this one among
-// them.
+// them. A node that goes is counted until it is gone.
 func (s *sources) compare(nodes int, now time.Time) {
+	if nodes <= len(s.here)+1 || now.Sub(s.leftAt) > leftFor {
+		s.left = 0
+	}
 	switch {
-	case nodes <= len(s.here)+1:
+	case nodes <= len(s.here)+1+s.left:
 		s.silent = time.Time{}
 	case s.silent.IsZero():
 		s.silent = now
 	case now.Sub(s.silent) > silentAfter:
-		s.unsureUntil = now.Add(s.keep)
+		s.doubt(now.Add(s.keep))
 	}
 }
 
@@ -133,22 +164,30 @@ func (s *sources) forgive(now time.Time) {
 // miss notes that a node is gone which may have had clients that nobody was told of.
 func (s *sources) miss(run string, now time.Time) {
 	if len(s.missing) >= mostSources {
-		s.unsureUntil = now.Add(s.keep)
+		s.doubt(now.Add(s.keep))
 		return
 	}
 	s.missing[run] = now.Add(s.keep)
 }
 
-// lacks reports whether a node is gone that may have known more.
-func (s *sources) lacks(now time.Time) bool { return len(s.missing) > 0 || now.Before(s.unsureUntil) }
+// lacks is for how long clients may come from a node that is gone, and may have known more.
+func (s *sources) lacks(now time.Time) time.Duration {
+	last := s.unsureUntil
+	for _, until := range s.missing {
+		if until.After(last) {
+			last = until
+		}
+	}
+	return max(0, last.Sub(now))
+}
 
 // certain reports whether who is not known by those that are here, or what they have told,
 // is known by nobody.
 func (s *sources) certain(now time.Time) bool {
 	for _, of := range s.here {
-		if of.unsure || !of.hasAll {
+		if !of.hasAll || now.Before(of.doubts.all) {
 			return false
 		}
 	}
-	return s.silent.IsZero() && !s.lacks(now)
+	return s.silent.IsZero() && s.lacks(now) == 0
 }

@@ -10,8 +10,9 @@ import (
 func TestWhoIsNotKnownIsNewOnlyIfNobodyCanHaveKnown(t *testing.T) {
 	const keep = time.Hour
 	telling := func(number uint64) message { return message{kind: kindTelling, run: "a", number: number} }
-	unsure, bye, late := telling(1), telling(3), telling(4)
-	unsure.unsure, bye.bye, late.bye = true, true, true
+	unsure, bye, late, young, poor := telling(1), telling(3), telling(4), telling(3), telling(3)
+	bye.bye, late.bye, young.bye, poor.bye = true, true, true, true
+	unsure.doubt, young.doubt, poor.doubt = doubt{all: keep / 2}, doubt{all: keep}, doubt{all: keep, lost: keep / 2}
 	all := message{kind: kindTellAll, run: "a", number: 2}
 	first, lost := all, all
 	first.more, lost.part = true, 2
@@ -29,7 +30,11 @@ func TestWhoIsNotKnownIsNewOnlyIfNobodyCanHaveKnown(t *testing.T) {
 		{"it is not sure", []message{all, unsure}, 0, false},
 		{"a telling is lost", []message{all, telling(4)}, 0, false},
 		{"a telling is lost and it has told all again", []message{all, telling(4), {kind: kindTellAll, run: "a", number: 4}}, 0, true},
+		{"it is not sure for a while", []message{all, unsure}, 2 * time.Second, false},
 		{"it has gone", []message{all, bye}, 0, true},
+		{"it has gone, and had only not been told yet what is known here", []message{all, young}, 0, true},
+		{"it has gone, and had lost clients", []message{all, poor}, 0, false},
+		{"it has gone, and had lost clients, which were away for too long by now", []message{all, poor}, keep / 2, true},
 		{"it has gone, and its last telling but one is lost", []message{all, late}, 0, false},
 		{"it is silent", []message{all}, silentAfter + 1, false},
 		{"it has been silent for long", []message{all}, keep + silentAfter + 2, true},
@@ -73,6 +78,39 @@ func TestNodesThatTellNothingMayHaveClients(t *testing.T) {
 		if got := s.certain(now.Add(c.after)); got != c.certain {
 			t.Errorf("after %s with %d nodes: certain = %v; want %v", c.after, c.nodes, got, c.certain)
 		}
+	}
+}
+
+// TestANodeThatGoesIsNotMissed: it is there for a moment still, and has told all.
+func TestANodeThatGoesIsNotMissed(t *testing.T) {
+	const keep = time.Hour
+	s, now := newSources(keep), time.Now()
+	all, bye := message{kind: kindTellAll, run: "a", number: 2}, message{kind: kindTelling, run: "a", number: 3, bye: true}
+	of, _ := s.hear(&all, now)
+	s.tellsAll(of, &all)
+	of, _ = s.hear(&bye, now)
+	s.tells(of, &bye, now)
+	for _, c := range []struct {
+		after   time.Duration
+		nodes   int
+		certain bool
+	}{
+		{0, 2, true},
+		{2 * silentAfter, 2, true}, // it stops for long
+		{2*silentAfter + 1, 3, false},
+		{2*silentAfter + 2, 1, true},
+		{2*silentAfter + 3, 2, false}, // it is another
+	} {
+		s.compare(c.nodes, now.Add(c.after))
+		if got := s.certain(now.Add(c.after)); got != c.certain {
+			t.Errorf("after %s with %d nodes: certain = %v; want %v", c.after, c.nodes, got, c.certain)
+		}
+	}
+	s.hear(&bye, now.Add(time.Minute))
+	s.tells(of, &bye, now.Add(time.Minute))
+	s.compare(2, now.Add(time.Minute+leftFor))
+	if s.compare(2, now.Add(time.Minute+leftFor+1)); s.certain(now.Add(time.Minute + leftFor + 1)) {
+		t.Error("a node that says that it goes, and stays, is not missed")
 	}
 }
 

@@ -119,19 +119,19 @@ func (c *Clients) Take(k Key, bindings Fingerprint, found Found, now time.Time) 
 	slotIsNew := c.slotIsNew()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trustNewSlot(slotIsNew)
+	c.trustNewSlot(slotIsNew, now)
 	r, memory, lacks := c.records.take(k, bindings, b, found, now)
 	b.record = r
 	return b, Known{Memory: memory, Proven: r.proven, Heard: r.heard, Lacks: lacks}
 }
 
 // trustNewSlot has nobody be taken for known who cannot be, as the slot is new.
-func (c *Clients) trustNewSlot(isNew bool) {
+func (c *Clients) trustNewSlot(isNew bool, now time.Time) {
 	if !c.firstRun || !isNew {
 		return
 	}
 	c.firstRun, c.records.unsureUntil = false, time.Time{}
-	c.records.nodes.vouch()
+	c.records.nodes.vouch(now, now)
 }
 
 // slotIsNew reports whether this run has made the slot. Before there was a slot

@@ -26,18 +26,25 @@ func newSharing(keep time.Duration) *sharing {
 }
 
 func (s *sharing) isUnsure(now time.Time) bool {
-	if s == nil || s.isSure {
-		return false
-	}
+	return s != nil && !s.isSure && now.Before(s.doubts(now))
+}
+
+// doubts is until when clients that nobody knows may have been on a node all the same.
+func (s *sharing) doubts(now time.Time) time.Time {
 	if s.unsureUntil.IsZero() {
 		s.unsureUntil = now.Add(s.keep)
 	}
-	return now.Before(s.unsureUntil)
+	return s.unsureUntil
 }
 
-func (s *sharing) vouch() {
-	if s != nil {
+// vouch notes that what somebody has told is complete, from a time on.
+func (s *sharing) vouch(from, now time.Time) {
+	switch {
+	case s == nil:
+	case !now.Before(from):
 		s.isSure = true
+	case from.Before(s.doubts(now)):
+		s.unsureUntil = from
 	}
 }
 
@@ -184,19 +191,25 @@ func (c *Clients) Everything(now time.Time) []*Told {
 	return all
 }
 
-// IsUnsure reports whether clients that are not known here may have been here all the same.
-func (c *Clients) IsUnsure(now time.Time) bool {
+// Doubt is for how long clients that are not known here may have been here, or where others
+// have not told of, all the same. lost is the part of it that is for records which were lost
+// here: what this node has told is not all even for who vouches for itself.
+func (c *Clients) Doubt(now time.Time) (all, lost time.Duration) {
 	isNew := c.slotIsNew()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trustNewSlot(isNew)
-	return c.records.nodes.isUnsure(now) || now.Before(c.records.unsureUntil)
+	c.trustNewSlot(isNew, now)
+	lost = max(0, c.records.unsureUntil.Sub(now))
+	if s := c.records.nodes; s.isUnsure(now) {
+		return max(lost, s.doubts(now).Sub(now)), lost
+	}
+	return lost, lost
 }
 
-// Vouch notes that another node knows all clients that any node has known, and has told
-// what it knows.
-func (c *Clients) Vouch() {
+// Vouch notes that another node has told what it knows, and that from a time on this is
+// all that any node has known.
+func (c *Clients) Vouch(from, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.records.nodes.vouch()
+	c.records.nodes.vouch(from, now)
 }

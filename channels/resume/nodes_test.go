@@ -15,7 +15,7 @@ import (
 func newNode(isSure bool) *Clients {
 	c := NewClients(Config{Limit: 10, Memory: time.Hour, Shared: true}, func() string { return "" }, nil)
 	if isSure {
-		c.Vouch()
+		c.Vouch(time.Time{}, noon)
 	}
 	return c
 }
@@ -177,15 +177,16 @@ func TestTooManyCopiesMakeANodeUnsure(t *testing.T) {
 	for _, client := range []string{"a", "b"} {
 		c.Learn(&Told{ID: of(client).ID(), Bindings: Fingerprint{1}}, noon)
 	}
-	if !c.IsUnsure(noon) || c.IsUnsure(noon.Add(time.Hour)) {
-		t.Error("a node that has forgotten clients is sure who is new")
+	all, lost := c.Doubt(noon)
+	if later, _ := c.Doubt(noon.Add(time.Hour)); all != time.Hour || lost != time.Hour || later != 0 {
+		t.Errorf("a node that has forgotten clients is in doubt for %s, of what was lost for %s, and %s an hour later", all, lost, later)
 	}
 }
 
 func TestWhatOthersHaveToldOutlivesARun(t *testing.T) {
 	before, after := newNode(true), newNode(true)
 	for n := range announceLimit + 1 {
-		before.Learn(&Told{ID: of(fmt.Sprint(n)).ID(), Bindings: Fingerprint{1}, Proven: at(5)}, time.Now())
+		before.Learn(&Told{ID: of(fmt.Sprint(n)).ID(), Bindings: Fingerprint{1}, Proven: at(5), Old: time.Minute}, time.Now())
 	}
 	err := copiesSection{before}.Save(func(v any) error {
 		text, err := json.Marshal(v)
@@ -204,6 +205,9 @@ func TestWhatOthersHaveToldOutlivesARun(t *testing.T) {
 	if got := after.Copy(of("7").ID(), time.Now()); got.Told == nil || got.Proven.Position != at(5).Position || got.Proven.History.Slot != "" {
 		t.Errorf("a client is known as %+v; want its position, in a history that only the system names", got)
 	}
+	if got := time.Since(after.Copy(of("7").ID(), time.Now()).At); got < time.Minute {
+		t.Errorf("it was told %s ago; want a minute", got)
+	}
 	if err := (copiesSection{after}).Restore([]byte(`{"Clients":"AAAA"}`)); err == nil {
 		t.Error("what is cut off is read")
 	}
@@ -211,7 +215,7 @@ func TestWhatOthersHaveToldOutlivesARun(t *testing.T) {
 
 // FuzzReadTold has what is read be written as it was.
 func FuzzReadTold(f *testing.F) {
-	for _, t := range []Told{{}, {ID: of("a").ID(), Bindings: Fingerprint{1}, Proven: at(7), Own: true, Age: time.Hour}, {Resync: true, Gone: true, Quiet: true, Topic: 1 << 63}} {
+	for _, t := range []Told{{}, {ID: of("a").ID(), Bindings: Fingerprint{1}, Proven: at(7), Own: true, Age: time.Hour}, {Resync: true, Gone: true, Quiet: true, Topic: 1 << 63, Old: time.Minute}} {
 		f.Add(t.Append(nil))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -257,5 +261,82 @@ func TestWhoMayLackBroadcastsIsToldUntilItHasHeard(t *testing.T) {
 		}
 		take(c.found, c.first).prove(0, at(7), 9)
 		take(Found{}, false)
+	}
+}
+
+// TestWhoLeavesForGoodIsNewAlsoWhereOthersHaveToldOfIt: what was told when the client was
+// elsewhere is older than that it has left.
+func TestWhoLeavesForGoodIsNewAlsoWhereOthersHaveToldOfIt(t *testing.T) {
+	for name, leave := range map[string]func(*Bookmark){
+		"leaves":                func(b *Bookmark) { b.prove(0, at(9), 0); b.Discard() },
+		"may not read any more": (*Bookmark).Forget,
+	} {
+		c := newNode(true)
+		c.Learn(&Told{ID: of("a").ID(), Bindings: Fingerprint{1}, Proven: at(5)}, noon)
+		b, _ := c.Take(of("a"), Fingerprint{1}, Found{Told: &Told{ID: of("a").ID(), Bindings: Fingerprint{1}, Proven: at(7), Own: true}}, noon)
+		leave(b)
+		if g := c.Copy(of("a").ID(), noon); g.Told != nil {
+			t.Errorf("a client that %s is known as %+v; want nothing", name, g.Told)
+		}
+	}
+}
+
+// TestWhoHasToResyncElsewhereHasToHere, whatever an earlier run has left of it.
+func TestWhoHasToResyncElsewhereHasToHere(t *testing.T) {
+	for name, told := range map[string]*Told{
+		"a node has it":      {Bindings: Fingerprint{1}, Resync: true, Own: true},
+		"a node had told it": {Bindings: Fingerprint{1}, Resync: true},
+	} {
+		node := newNode(true)
+		node.records.restore(&record{Key: private("a"), bindings: Fingerprint{1}, receipt: receipt{proven: at(7), heard: 3}, left: noon, restored: true})
+		if _, got := node.Take(private("a"), Fingerprint{1}, Found{Told: told, Certain: true}, noon); got.Memory != Forgotten {
+			t.Errorf("%s: known as %+v; want to be told to resync", name, got)
+		}
+	}
+}
+
+// TestAClientIsForgottenHoweverOftenNodesTellOfIt to each other: nobody else says that it
+// will not come any more.
+func TestAClientIsForgottenHoweverOftenNodesTellOfIt(t *testing.T) {
+	a, b := newNode(true), newNode(true)
+	a.Learn(&Told{ID: of("gone").ID(), Bindings: Fingerprint{1}, Proven: at(5)}, noon)
+	tell := func(from, to *Clients, now time.Time) {
+		for _, told := range from.Everything(now) {
+			read := ReadTold(&nodes.Reader{Rest: told.Append(nil)})
+			to.Learn(&read, now)
+		}
+	}
+	for passed := time.Duration(0); passed < 5*time.Hour; passed += 20 * time.Minute {
+		now := noon.Add(passed)
+		tell(a, b, now)
+		tell(b, a, now)
+		a.Expire(now)
+		b.Expire(now)
+		if g := b.Copy(of("gone").ID(), now); (g.Told != nil) != (passed <= 90*time.Minute) {
+			t.Errorf("after %s the client is known as %+v", passed, g.Told)
+		} else if g.Told != nil && !g.At.Equal(noon) {
+			t.Errorf("after %s it was told at %s; want when its node told it", passed, g.At)
+		}
+	}
+	if n := a.records.nodes.len() + b.records.nodes.len(); n != 0 {
+		t.Errorf("%d clients are kept for ever", n)
+	}
+}
+
+// TestWhoVouchesSaysFromWhen: nodes that start again and again do not begin anew to doubt.
+func TestWhoVouchesSaysFromWhen(t *testing.T) {
+	c := newNode(false)
+	c.Vouch(noon.Add(10*time.Minute), noon)
+	c.Vouch(noon.Add(50*time.Minute), noon)
+	if all, lost := c.Doubt(noon); all != 10*time.Minute || lost != 0 {
+		t.Errorf("in doubt for %s, of what was lost for %s; want 10 minutes, and nothing lost", all, lost)
+	}
+	if all, _ := c.Doubt(noon.Add(10 * time.Minute)); all != 0 {
+		t.Errorf("still in doubt for %s", all)
+	}
+	full := newNode(true)
+	full.records.unsureUntil = noon.Add(time.Minute)
+	if all, lost := full.Doubt(noon); all != time.Minute || lost != time.Minute {
+		t.Errorf("a node that has lost clients is in doubt for %s, %s of it lost; want a minute", all, lost)
 	}
 }

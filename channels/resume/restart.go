@@ -180,7 +180,7 @@ func (c *Clients) yield(logger *slog.Logger) {
 func (c *Clients) collect(now time.Time, slotIsNew bool) (stateHead, []savedRecord) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trustNewSlot(slotIsNew)
+	c.trustNewSlot(slotIsNew, now)
 	c.records.storeAll(now)
 	c.records.bound(now)
 	saved := make([]savedRecord, 0, c.records.away.Len())
