@@ -90,7 +90,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,
 	}, c.Bus, logger, reg)
 	h.presences = newPresences(c, logger, reg)
-	h.comers = newComers(c, h.readers.age, log.Reason, h.broadcasts, logger, reg)
+	h.comers = newComers(c, h.readers.age, log.FirstReason, h.broadcasts, logger, reg)
 	keys := live.NewKeys(c.ViewKeys)
 	h.snapshots = newSnapshots(c, keys, tables, log, p, logger, reg)
 	h.arming.checker.LimitSnapshots(c.SnapshotRows)

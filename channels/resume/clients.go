@@ -26,8 +26,8 @@ type Clients struct {
 	firstRun bool
 }
 
-// NewClients remembers no client yet. reason says why the log's history began,
-// as changelog.Log.Reason does. The sections are kept in the same state file.
+// NewClients remembers no client yet. reason says why the log's first history
+// began, as changelog.Log.FirstReason does. The sections are kept in the same state file.
 func NewClients(c Config, reason func() string, reg prometheus.Registerer, sections ...Section) *Clients {
 	clients := &Clients{
 		config: c, reason: reason, files: files{path: c.StateFile, run: rand.Text()},

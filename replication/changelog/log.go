@@ -208,6 +208,17 @@ func (l *Log) Reason() string {
 	return l.epoch.reason
 }
 
+// FirstReason is Reason while the log has its first history, and "" before and after: the
+// later ones say nothing of whether there was something before the log.
+func (l *Log) FirstReason() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch.number > 1 {
+		return ""
+	}
+	return l.epoch.reason
+}
+
 // Window is how long a change stays before it may leave, if there is room.
 func (l *Log) Window() time.Duration { return l.window }
 

@@ -372,3 +372,25 @@ func TestAppendBeforeBeginPanics(t *testing.T) {
 	}()
 	New(Config{}).Append(noon, nil, 1)
 }
+
+// TestOnlyTheFirstHistorySaysWhatWasBeforeTheLog: a slot that is dropped and made anew
+// later is no sign that there was none at first.
+func TestOnlyTheFirstHistorySaysWhatWasBeforeTheLog(t *testing.T) {
+	for _, c := range []struct {
+		reasons []string // of histories, one after the other
+		want    string
+	}{
+		{nil, ""},
+		{[]string{CodeSlotMissing}, CodeSlotMissing},
+		{[]string{"", CodeSlotMissing}, ""},
+		{[]string{CodeSlotMissing, CodeSlotMissing}, ""},
+	} {
+		l := New(Config{Window: time.Minute})
+		for i, reason := range c.reasons {
+			l.Begin(History{System: "1", Slot: string(rune('a' + i))}, 0x1000, reason)
+		}
+		if got := l.FirstReason(); got != c.want {
+			t.Errorf("after %q FirstReason = %q; want %q", c.reasons, got, c.want)
+		}
+	}
+}
