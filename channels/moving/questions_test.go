@@ -21,12 +21,15 @@ func TestWhatAClientLacksIsSaidByTheNodeThatHadItLast(t *testing.T) {
 			{run: "last", told: []*resume.Told{newer}, more: true}, {run: "last", ids: []resume.ID{newer.ID}, missed: [][]byte{[]byte("new")}},
 		}, "new", true},
 		"one that had it before says so first": {[]message{
-			{run: "before", told: []*resume.Told{older}, more: true}, {run: "before", ids: []resume.ID{older.ID}, missed: [][]byte{[]byte("old")}},
+			{run: "before", told: []*resume.Told{older}, more: true},
+			{run: "before", ids: []resume.ID{older.ID}, missed: [][]byte{[]byte("old")}},
 			{run: "last", told: []*resume.Told{newer}},
 		}, "", false},
 		"one that knows as much says so later": {[]message{
-			{run: "last", told: []*resume.Told{newer}, more: true}, {run: "before", told: []*resume.Told{again}, more: true},
-			{run: "last", ids: []resume.ID{newer.ID}, missed: [][]byte{[]byte("new")}}, {run: "before", ids: []resume.ID{newer.ID}, missed: [][]byte{[]byte("old")}},
+			{run: "last", told: []*resume.Told{newer}, more: true},
+			{run: "before", told: []*resume.Told{again}, more: true},
+			{run: "last", ids: []resume.ID{newer.ID}, missed: [][]byte{[]byte("new")}},
+			{run: "before", ids: []resume.ID{newer.ID}, missed: [][]byte{[]byte("old")}},
 		}, "new", true},
 	} {
 		q := questions{asked: map[uint64]*question{}}
