@@ -44,7 +44,9 @@ func TestClientsThatGoFromNodeToNodeMissNothing(t *testing.T) {
 		written++
 		db.Exec(fmt.Sprintf("insert into messages values (%d, 1)", written))
 		if rand.IntN(6) == 0 {
-			nomads[rand.IntN(len(nomads))].cut(false)
+			n := nomads[rand.IntN(len(nomads))]
+			n.awaitIn(t) // who is cut off while it joins may be told to resync elsewhere
+			n.cut(false)
 		}
 	}
 	for i, n := range nomads {
@@ -79,18 +81,13 @@ func TestAClientThatComesFromAnotherNodeMissesNoBroadcast(t *testing.T) {
 	moved.goesOn("a client that comes from another node", "one", "two", `"id":1`)
 	say("three")
 	moved.goesOn("a client that comes from another node", "three")
-	moved.conn.Close()
-	back := a.dialAs(t, "mover").joinRoom()
-	say("four")
-	back.goesOn("a client that is back", "four")
-	back.conn.Close()
-
+	a.dialAs(t, "other").joinRoom().conn.Close()
 	say(strings.Repeat("large ", 60<<10))
 	for range 2 { // it is gone before it can have heard that
-		b.dialAs(t, "mover").joinRoom().conn.Close()
+		b.dialAs(t, "other").joinRoom().conn.Close()
 	}
 	for range 2 {
-		b.dialAs(t, "mover").joinRoom().isTold("a client that misses more than goes along", "broadcasts_missed")
+		b.dialAs(t, "other").joinRoom().isTold("a client that misses more than goes along", "broadcasts_missed")
 	}
 	b.wantSample(t, `walcast_channels_moving_found_total{found="node"}`, 2)
 	b.wantSample(t, `walcast_channels_moving_found_total{found="copy"}`, 0)

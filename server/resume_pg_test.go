@@ -26,6 +26,7 @@ type nomad struct {
 	resyncs int
 	cuts    int
 	owed    bool // everything, since joined
+	isIn    bool // the join of the connection that there is was answered
 	done    bool
 }
 
@@ -44,7 +45,7 @@ func (n *nomad) live() {
 		dialer := websocket.Dialer{NetDial: func(network, address string) (net.Conn, error) {
 			conn, err := net.Dial(network, address)
 			n.mu.Lock()
-			n.conn = conn
+			n.conn, n.isIn = conn, false
 			n.mu.Unlock()
 			return conn, err
 		}}
@@ -75,6 +76,7 @@ func (n *nomad) read(conn *websocket.Conn) {
 			continue
 		}
 		n.mu.Lock()
+		n.isIn = n.isIn || event == "phx_reply"
 		switch {
 		case event == "phx_reply" && !n.owed:
 			n.owed = true
@@ -97,6 +99,16 @@ func (n *nomad) cut(stop bool) {
 	if n.conn != nil {
 		n.conn.Close()
 	}
+}
+
+// awaitIn waits until the join of the connection that there is was answered.
+func (n *nomad) awaitIn(t *testing.T) {
+	t.Helper()
+	eventually(t, "a client is in again", func() bool {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.isIn
+	})
 }
 
 func (n *nomad) stopped() bool {
