@@ -149,7 +149,8 @@ func (g *Gateway) CORS(h http.Handler) http.Handler { return g.config.cors(h) }
 // of a response or request, however long it may rightly take.
 func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           g.promptBody(h),
+		Handler:           headed(g.promptBody(h)),
+		ConnContext:       headContext,
 		ReadHeaderTimeout: g.config.HeaderTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeaders,
@@ -177,12 +178,15 @@ func serve(s *http.Server, ln net.Listener) error {
 	return nil
 }
 
-// wrap puts TLS on the listener where there is a certificate.
+// wrap has the heads of requests counted, and puts TLS on the listener where there is a
+// certificate.
 func (g *Gateway) wrap(ln net.Listener) net.Listener {
+	heads := &heads{ordinary: ordinaryHead, limited: func() { g.Limited(rejectLarge.label) }}
 	if g.certificate == nil {
-		return ln
+		return heads.listen(ln)
 	}
-	return g.certificate.listen(ln)
+	heads.ordinary += ordinaryTLS
+	return g.certificate.listen(heads.listen(ln))
 }
 
 // enlist makes a session known. It ends at once if the server has begun to stop.

@@ -44,7 +44,7 @@ type hijacker struct {
 
 // Hijack takes the connection over from the HTTP server.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
+	conn, rw, err := hijack(h.ResponseWriter)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -88,7 +88,7 @@ func (g *Gateway) begin(w http.ResponseWriter, r *http.Request, address netip.Ad
 		return rejectJoin(err)
 	}
 	head := streamHead(w.Header(), time.Now())
-	conn, _, err := http.NewResponseController(w).Hijack()
+	conn, _, err := hijack(w)
 	if err != nil {
 		s.queue.kill(endGone) // so that nothing is written
 		begin()

@@ -30,7 +30,7 @@ func boundUnsent(conn net.Conn) { setOption(conn, unsentLowWater, unsentMostByte
 
 // setOption does its best: without it the system's own limits hold.
 func setOption(conn net.Conn, option, value int) {
-	if wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok { // TLS
+	for wrapped, ok := conn.(interface{ NetConn() net.Conn }); ok; wrapped, ok = conn.(interface{ NetConn() net.Conn }) { // TLS
 		conn = wrapped.NetConn()
 	}
 	socket, ok := conn.(syscall.Conn)
