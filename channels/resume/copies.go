@@ -10,14 +10,12 @@ const (
 )
 
 // copies are what other nodes have told of their clients. Each is known for as long as a
-// client may be away, whoever has told it since, and in memory for twice that at most. An old one does no harm: its client gets
-// again what it has had since. They are not safe for concurrent use.
+// client may be away, whoever has told it since, and in memory for twice that at most. An
+// old one does no harm: its client gets again what it has had since. They are not safe for
+// concurrent use.
 type copies struct {
-	maxBytes      int
-	keep          time.Duration
-	recent, older map[ID]*copied
-	turn          time.Time // when the recent ones become the older ones
-	system, slot  string    // those of the newest: nearly all have the same
+	generations[ID, *copied]
+	system, slot string // those of the newest: nearly all have the same
 }
 
 // copied is one of them, whose Age is as of a time.
@@ -27,33 +25,25 @@ type copied struct {
 }
 
 func newCopies(maxBytes int, keep time.Duration) copies {
-	return copies{maxBytes: maxBytes, keep: keep, recent: map[ID]*copied{}, older: map[ID]*copied{}}
+	return copies{generations: newGenerations[ID, *copied](maxBytes, copySize, keep)}
 }
 
 // add takes in what was told. forgotten says that there was no room, and that all before
 // were forgotten.
 func (c *copies) add(t *Told, now time.Time) (forgotten bool) {
 	c.age(now)
-	if !t.Gone && t.Bindings == (Fingerprint{}) && c.get(t.ID) != nil {
+	if _, known := c.get(t.ID); known && !t.Gone && t.Bindings == (Fingerprint{}) {
 		return false // that it is elsewhere now does not make it worse
 	}
 	c.drop(t.ID)
-	if t.Gone {
-		return false
-	}
-	if t.Old > c.keep {
+	if t.Gone || t.Old > c.keep {
 		return false
 	}
 	kept := &copied{*t, now.Add(-t.Old)}
 	kept.Own, kept.Old = false, 0
 	kept.Age -= t.Old // it was as of now
 	c.intern(kept)
-	c.recent[t.ID] = kept
-	if c.bytes() > c.maxBytes {
-		c.forgetAll()
-		forgotten = true
-	}
-	return forgotten
+	return c.put(t.ID, kept)
 }
 
 // intern has texts that are equal stand in memory once.
@@ -68,23 +58,11 @@ func (c *copies) intern(t *copied) {
 	c.system, c.slot = h.System, h.Slot
 }
 
-func (c *copies) drop(id ID) {
-	delete(c.recent, id)
-	delete(c.older, id)
-}
-
-func (c *copies) get(id ID) *copied {
-	if kept := c.recent[id]; kept != nil {
-		return kept
-	}
-	return c.older[id]
-}
-
 // told is what is known of a client by now, nil if nothing is, and when that was told.
 func (c *copies) told(id ID, now time.Time) (t *Told, at time.Time) {
 	c.age(now)
-	kept := c.get(id)
-	if kept == nil || now.Sub(kept.at) > c.keep {
+	kept, known := c.get(id)
+	if !known || now.Sub(kept.at) > c.keep {
 		return nil, at
 	}
 	return kept.told(now), kept.at
@@ -95,23 +73,3 @@ func (c *copied) told(now time.Time) *Told {
 	t.Age += now.Sub(c.at)
 	return &t
 }
-
-// age forgets those that were told too long ago.
-func (c *copies) age(now time.Time) {
-	switch {
-	case c.turn.IsZero():
-		c.turn = now.Add(c.keep)
-	case !now.Before(c.turn.Add(c.keep)):
-		c.forgetAll()
-		c.turn = now.Add(c.keep)
-	case !now.Before(c.turn):
-		c.older, c.recent = c.recent, map[ID]*copied{}
-		c.turn = c.turn.Add(c.keep)
-	}
-}
-
-func (c *copies) forgetAll() { c.recent, c.older = map[ID]*copied{}, map[ID]*copied{} }
-
-func (c *copies) len() int { return len(c.recent) + len(c.older) }
-
-func (c *copies) bytes() int { return copySize * c.len() }

@@ -2,7 +2,6 @@ package resume
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
@@ -34,8 +33,10 @@ func (s copiesSection) Save(write func(v any) error) error {
 func (s copiesSection) lines(now time.Time) (lines []savedCopies) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	kept := s.c.records.nodes
-	all := slices.AppendSeq(slices.Collect(maps.Values(kept.older)), maps.Values(kept.recent))
+	var all []*copied
+	for _, t := range s.c.records.nodes.all() {
+		all = append(all, t)
+	}
 	for some := range slices.Chunk(all, announceLimit) {
 		line := savedCopies{At: now}
 		for _, t := range some {

@@ -20,14 +20,11 @@ const (
 // kept for as long as a client may be away, and for twice that at most. It is not
 // safe for concurrent use.
 type elsewhere struct {
-	maxBytes      int
-	keep          time.Duration
-	recent, older map[uint64]struct{}
-	turn          time.Time // when the recent ones become the older ones
+	generations[uint64, struct{}]
 }
 
 func newElsewhere(maxBytes int, keep time.Duration) elsewhere {
-	return elsewhere{maxBytes: maxBytes, keep: keep, recent: map[uint64]struct{}{}, older: map[uint64]struct{}{}}
+	return elsewhere{newGenerations[uint64, struct{}](maxBytes, elsewhereSize, keep)}
 }
 
 // add notes clients. forgotten says that there was no room, and that all before
@@ -35,10 +32,7 @@ func newElsewhere(maxBytes int, keep time.Duration) elsewhere {
 func (e *elsewhere) add(clients []uint64, now time.Time) (forgotten bool) {
 	e.age(now)
 	for _, client := range clients {
-		delete(e.older, client)
-		e.recent[client] = struct{}{}
-		if e.bytes() > e.maxBytes {
-			e.forgetAll()
+		if e.put(client, struct{}{}) {
 			forgotten = true
 		}
 	}
@@ -47,33 +41,11 @@ func (e *elsewhere) add(clients []uint64, now time.Time) (forgotten bool) {
 
 // take reports whether another server has announced a client, and forgets that: the
 // client is here now. If it goes back, the other server announces it again.
-func (e *elsewhere) take(client uint64) bool {
-	_, recent := e.recent[client]
-	_, older := e.older[client]
-	delete(e.recent, client)
-	delete(e.older, client)
-	return recent || older
+func (e *elsewhere) take(client uint64) (was bool) {
+	_, was = e.get(client)
+	e.drop(client)
+	return was
 }
-
-// age forgets those that were announced too long ago.
-func (e *elsewhere) age(now time.Time) {
-	switch {
-	case e.turn.IsZero():
-		e.turn = now.Add(e.keep)
-	case !now.Before(e.turn.Add(e.keep)):
-		e.forgetAll()
-		e.turn = now.Add(e.keep)
-	case !now.Before(e.turn):
-		e.older, e.recent = e.recent, map[uint64]struct{}{}
-		e.turn = e.turn.Add(e.keep)
-	}
-}
-
-func (e *elsewhere) forgetAll() { e.recent, e.older = map[uint64]struct{}{}, map[uint64]struct{}{} }
-
-func (e *elsewhere) len() int { return len(e.recent) + len(e.older) }
-
-func (e *elsewhere) bytes() int { return elsewhereSize * e.len() }
 
 // elsewhereSection keeps over a restart which clients others have announced: they
 // may be down when this server is up again.

@@ -17,12 +17,15 @@ type sharing struct {
 	isSure      bool
 	keep        time.Duration
 	unsureUntil time.Time
-	untold      []*record // changed since other nodes were told
-	ended       []ID      // of records that are no more
+	untold      map[ID]bool // changed since other nodes were told; whether it has gone for good
+	tellsAll    bool        // too much has, as while there is no bus: all are to be told of
 }
 
+// untoldMost bounds what is noted to be told.
+const untoldMost = 100_000
+
 func newSharing(keep time.Duration) *sharing {
-	return &sharing{copies: newCopies(copiesBytes, keep*3/2), keep: keep}
+	return &sharing{copies: newCopies(copiesBytes, keep*3/2), keep: keep, untold: map[ID]bool{}}
 }
 
 func (s *sharing) isUnsure(now time.Time) bool {
@@ -49,16 +52,24 @@ func (s *sharing) vouch(from, now time.Time) {
 }
 
 func (s *sharing) change(r *record) {
-	if s != nil && !r.untold {
-		r.untold = true
-		s.untold = append(s.untold, r)
+	if s != nil {
+		s.note(r.id, false)
 	}
 }
 
 func (s *sharing) gone(r *record) {
 	if s != nil {
 		s.drop(r.id) // it is from before the client was here
-		s.ended = append(s.ended, r.id)
+		s.note(r.id, true)
+	}
+}
+
+func (s *sharing) note(id ID, isGone bool) {
+	if s.tellsAll {
+		return
+	}
+	if s.untold[id] = isGone; len(s.untold) > untoldMost {
+		s.untold, s.tellsAll = map[ID]bool{}, true
 	}
 }
 
@@ -153,17 +164,19 @@ func (c *Clients) Untold(now time.Time) (all []*Told) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.records.nodes
-	for _, id := range s.ended {
-		if c.records.known[id] == nil {
+	for id, isGone := range s.untold {
+		if r := c.records.known[id]; r != nil {
+			all = append(all, c.told(r, now))
+		} else if isGone { // and not to another node
 			all = append(all, &Told{ID: id, Gone: true})
 		}
 	}
-	for _, r := range s.untold {
-		if r.untold = false; c.records.known[r.id] == r {
+	if s.tellsAll { // of who has gone an old copy stays, which does no harm
+		for _, r := range c.records.known {
 			all = append(all, c.told(r, now))
 		}
 	}
-	s.ended, s.untold = nil, nil
+	s.untold, s.tellsAll = map[ID]bool{}, false
 	return all
 }
 
@@ -176,17 +189,14 @@ func (c *Clients) Everything(now time.Time) []*Told {
 	for _, r := range c.records.known {
 		all = append(all, c.told(r, now))
 	}
-	for _, kept := range []map[ID]*copied{s.recent, s.older} {
-		for id, t := range kept {
-			if c.records.known[id] == nil {
-				told := t.told(now)
-				if told.Old = max(0, now.Sub(t.at)); told.Old > s.copies.keep {
-					continue
-				}
-				told.Quiet = false // who asks has not heard what was broadcast since
-				all = append(all, told)
-			}
+	for id, t := range s.all() {
+		old := max(0, now.Sub(t.at))
+		if c.records.known[id] != nil || old > s.copies.keep {
+			continue
 		}
+		told := t.told(now)
+		told.Old, told.Quiet = old, false // who asks has not heard what was broadcast since
+		all = append(all, told)
 	}
 	return all
 }

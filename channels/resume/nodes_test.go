@@ -1,8 +1,10 @@
 package resume
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -113,6 +115,7 @@ func TestOthersAreToldWhatChanges(t *testing.T) {
 	want := func(what string, want ...Told) {
 		t.Helper()
 		got := c.Untold(noon)
+		slices.SortFunc(got, func(a, b *Told) int { return cmp.Compare(b.Proven.Position.LSN, a.Proven.Position.LSN) })
 		if len(got) != len(want) {
 			t.Errorf("%s: told %d; want %d", what, len(got), len(want))
 			return
@@ -136,9 +139,32 @@ func TestOthersAreToldWhatChanges(t *testing.T) {
 	want("that it may again", Told{Own: true, Resync: true})
 	b.prove(b.present(), at(3), 0)
 	b.Rename("other", "")
-	want("another subject", Told{Gone: true}, Told{Own: true, Proven: at(3)})
+	want("another subject", Told{Own: true, Proven: at(3)}, Told{Gone: true})
 	b.Discard()
 	want("that it has left for good", Told{Gone: true})
+	c.Take(private("b"), Fingerprint{1}, Found{Certain: true}, noon)
+	c.Give(private("b").ID(), noon)
+	want("nothing of who is another node's")
+}
+
+// TestWhatIsToBeToldIsBounded, as while there is no bus: then all are told of who are there.
+func TestWhatIsToBeToldIsBounded(t *testing.T) {
+	c := newNode(true)
+	c.Take(of("stays"), Fingerprint{1}, Found{Certain: true}, noon)
+	for n := range untoldMost {
+		b, _ := c.Take(of(fmt.Sprint(n)), Fingerprint{1}, Found{Certain: true}, noon)
+		b.prove(0, at(1), 0)
+		b.Discard()
+	}
+	if got := len(c.records.nodes.untold); got > untoldMost {
+		t.Errorf("%d are noted; want %d at most", got, untoldMost)
+	}
+	if got := c.Untold(noon); len(got) != 1 || got[0].ID != of("stays").ID() || got[0].Gone {
+		t.Errorf("told %d; want the one that is there", len(got))
+	}
+	if got := c.Untold(noon); len(got) != 0 {
+		t.Errorf("told %d once more", len(got))
+	}
 }
 
 func TestCopiesAreBounded(t *testing.T) {

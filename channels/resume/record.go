@@ -57,7 +57,6 @@ type record struct {
 	resync   bool // the client was told to resync, or is to be, and has proven nothing since
 	lacks    bool // it may lack broadcasts, and has not proven yet that it has them or was told
 	restored bool // from an earlier run, and not used since
-	untold   bool // in records.untold
 
 	owner   *Bookmark     // of the client's newest channel; nil while the client is away
 	holder  *Bookmark     // the owner, or the last one while the client is away; nil after a restart
