@@ -3,6 +3,7 @@ package moving
 import (
 	"context"
 	"crypto/rand"
+	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -219,7 +220,7 @@ func (e *Exchange) send() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	now := time.Now()
-	if q := e.questions.next(e.sources.here, now); q != nil {
+	for q := e.questions.next(e.sources.here, now); q != nil; q = e.questions.next(e.sources.here, now) {
 		e.hand(subjectAll, q)
 	}
 	for _, run := range e.sources.due(now) {
@@ -261,11 +262,9 @@ func (e *Exchange) tell(bye bool) {
 	defer e.telling.Unlock()
 	all := e.Clients.Untold(now)
 	e.metrics.told.Add(float64(len(all)))
-	for first := true; first || len(all) > 0; first = false {
-		some := all[:min(len(all), clientsInPart)]
-		all = all[len(some):]
+	for some, more := range parts(all) {
 		e.told++
-		e.hand(subjectAll, &message{kind: kindTelling, number: e.told, doubt: doubt, bye: bye && len(all) == 0, told: some})
+		e.hand(subjectAll, &message{kind: kindTelling, number: e.told, doubt: doubt, bye: bye && !more, told: some})
 	}
 }
 
@@ -291,7 +290,7 @@ func (e *Exchange) awaitHeard() <-chan struct{} {
 	return e.leaving.begin(e.sources.here)
 }
 
-// clientsInPart is how many clients one message tells of: with names of slots that are as
+// clientsInPart is how many clients one message tells of, or asks for: with names of slots that are as
 // long as can be it has half a megabyte, which NATS takes by itself.
 const clientsInPart = 2000
 
@@ -301,10 +300,23 @@ func (e *Exchange) tellAll(subject string) {
 	doubt := e.doubt(now)
 	e.telling.Lock()
 	defer e.telling.Unlock()
-	all := e.Clients.Everything(now)
-	for part := uint64(0); part == 0 || len(all) > 0; part++ {
-		some := all[:min(len(all), clientsInPart)]
-		all = all[len(some):]
-		e.hand(subject, &message{kind: kindTellAll, number: e.told, part: part, doubt: doubt, more: len(all) > 0, told: some})
+	part := uint64(0)
+	for some, more := range parts(e.Clients.Everything(now)) {
+		e.hand(subject, &message{kind: kindTellAll, number: e.told, part: part, doubt: doubt, more: more, told: some})
+		part++
+	}
+}
+
+// parts are what of a list goes into one message each, at least one, and whether another
+// follows.
+func parts(all []*resume.Told) iter.Seq2[[]*resume.Told, bool] {
+	return func(yield func([]*resume.Told, bool) bool) {
+		for more := true; more; {
+			some := all[:min(len(all), clientsInPart)]
+			all = all[len(some):]
+			if more = len(all) > 0; !yield(some, more) {
+				return
+			}
+		}
 	}
 }

@@ -3,7 +3,6 @@ package moving
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -52,7 +51,7 @@ type doubt struct {
 }
 
 func (m *message) encode() []byte {
-	b := nodes.AppendBytes([]byte{format, m.kind}, m.run)
+	b := nodes.AppendHeader(nil, format, m.kind, m.run)
 	b = append(b, nodes.Bit(m.more, flagMore)|nodes.Bit(m.bye, flagBye))
 	b = binary.AppendUvarint(binary.AppendUvarint(b, m.number), m.part)
 	b = nodes.AppendAge(nodes.AppendAge(b, m.doubt.all), m.doubt.lost)
@@ -72,14 +71,10 @@ func (m *message) encode() []byte {
 
 // decode reads a message. It keeps nothing of encoded.
 func decode(encoded []byte) (m message, err error) {
-	switch {
-	case len(encoded) > 0 && encoded[0] > format:
-		return m, nodes.NewerError{Does: "tells of clients", Format: encoded[0], Most: format}
-	case len(encoded) < 2 || encoded[0] != format:
-		return m, fmt.Errorf("read what a node tells of clients: %w", nodes.ErrCut)
+	var r nodes.Reader
+	if m.kind, m.run, r, err = nodes.ReadHeader(encoded, format, "tells of clients"); err != nil {
+		return message{}, err
 	}
-	r := nodes.Reader{Rest: encoded[2:]}
-	m.kind, m.run = encoded[1], string(r.Text())
 	flags := r.Flags(flagsOfAnyone)
 	m.more, m.bye = flags&flagMore != 0, flags&flagBye != 0
 	m.number, m.part = r.Number(), r.Number()
@@ -99,9 +94,6 @@ func decode(encoded []byte) (m message, err error) {
 	case kindQuestion, kindAnswer, kindTelling, kindAskAll, kindTellAll, kindHeard:
 	default:
 		r.Fail(fmt.Errorf("unknown kind %q", m.kind))
-	}
-	if m.run == "" {
-		r.Fail(errors.New("it names no process"))
 	}
 	if r.Err != nil {
 		return message{}, fmt.Errorf("read what a node tells of clients: %w", r.Err)

@@ -54,8 +54,7 @@ func (q *questions) add(id resume.ID) *finding {
 // all is answered.
 func (q *questions) next(runs map[string]*source, now time.Time) *message {
 	all := slices.DeleteFunc(q.waiting, func(f *finding) bool { return f.isOver })
-	q.waiting = nil
-	if len(all) == 0 {
+	if q.waiting = nil; len(all) == 0 {
 		return nil
 	}
 	if len(runs) == 0 {
@@ -63,6 +62,9 @@ func (q *questions) next(runs map[string]*source, now time.Time) *message {
 			f.end(true)
 		}
 		return nil
+	}
+	if len(all) > clientsInPart {
+		all, q.waiting = all[:clientsInPart], all[clientsInPart:]
 	}
 	q.number++
 	asked := &question{findings: map[resume.ID]*finding{}, awaits: map[string]struct{}{}, began: now}

@@ -1,6 +1,7 @@
 package moving
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -60,5 +61,21 @@ func TestWhoDoesNotWaitAnyMoreIsNotAskedFor(t *testing.T) {
 	}
 	if m := q.next(map[string]*source{"r": {}}, time.Now()); m != nil || len(q.asked) != 0 {
 		t.Errorf("asked %+v; want nothing", m)
+	}
+}
+
+// TestAQuestionAsksForNoMoreThanAnswersHaveRoomFor in one message of the bus.
+func TestAQuestionAsksForNoMoreThanAnswersHaveRoomFor(t *testing.T) {
+	q, here := questions{asked: map[uint64]*question{}}, map[string]*source{"a": {}}
+	for n := range 2*clientsInPart + 1 {
+		q.add(idOf(fmt.Sprint(n)))
+	}
+	for i, want := range []int{clientsInPart, clientsInPart, 1} {
+		if m := q.next(here, time.Now()); m == nil || len(m.ids) != want {
+			t.Errorf("question %d: %+v; want %d clients", i, m, want)
+		}
+	}
+	if m := q.next(here, time.Now()); m != nil {
+		t.Errorf("one more question: %+v", m)
 	}
 }

@@ -36,6 +36,28 @@ func (e NewerError) Error() string {
 // ErrCut is that of a message whose end is missing.
 var ErrCut = errors.New("it is cut off")
 
+// AppendHeader appends what a message begins with: its format and kind, and the process that
+// sends it.
+func AppendHeader(b []byte, format, kind byte, run string) []byte {
+	return AppendBytes(append(b, format, kind), run)
+}
+
+// ReadHeader reads that of a message, of which rest is what follows. does is what the node
+// does by such messages, as in NewerError.
+func ReadHeader(message []byte, format byte, does string) (kind byte, run string, rest Reader, err error) {
+	switch {
+	case len(message) > 0 && message[0] > format:
+		return 0, "", rest, NewerError{Does: does, Format: message[0], Most: format}
+	case len(message) < 2 || message[0] != format:
+		return 0, "", rest, fmt.Errorf("read what a node %s: %w", does, ErrCut)
+	}
+	rest.Rest = message[2:]
+	if run = string(rest.Text()); run == "" {
+		rest.Fail(ErrCut)
+	}
+	return message[1], run, rest, nil
+}
+
 // Bit is the flag if it is set.
 func Bit(is bool, flag byte) byte {
 	if is {

@@ -68,7 +68,7 @@ const (
 )
 
 func begin(kind byte, run string) []byte {
-	return nodes.AppendBytes([]byte{format, kind}, run)
+	return nodes.AppendHeader(nil, format, kind, run)
 }
 
 func (s summary) encode(run string) []byte {
@@ -124,16 +124,9 @@ func (p part) append(b []byte) []byte {
 
 // decode reads a message. It keeps nothing of encoded.
 func decode(encoded []byte) (m message, err error) {
-	switch {
-	case len(encoded) > 0 && encoded[0] > format:
-		return m, nodes.NewerError{Does: "tells presence", Format: encoded[0], Most: format}
-	case len(encoded) < 2 || encoded[0] != format:
-		return m, fmt.Errorf("read what a node tells of presence: %w", nodes.ErrCut)
-	}
-	m.kind = encoded[1]
-	r := reader{nodes.Reader{Rest: encoded[2:]}}
-	if m.run = string(r.Text()); m.run == "" {
-		r.Fail(nodes.ErrCut)
+	var r reader
+	if m.kind, m.run, r.Reader, err = nodes.ReadHeader(encoded, format, "tells of presence"); err != nil {
+		return message{}, err
 	}
 	switch m.kind {
 	case kindDelta, kindAnswer:
