@@ -76,11 +76,10 @@ func (s *socket) close() {
 }
 
 func (s *socket) receive() {
-	defer close(s.ended)
 	for {
 		kind, data, err := s.conn.ReadMessage()
 		if err != nil {
-			s.add(closing(err))
+			s.end(err)
 			return
 		}
 		if kind == websocket.BinaryMessage {
@@ -110,6 +109,19 @@ func closing(err error) frame {
 func (s *socket) add(f frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.addLocked(f)
+}
+
+// end adds how the socket ended, and says that it has: whoever takes the ending
+// finds it gone.
+func (s *socket) end(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.ended)
+	s.addLocked(closing(err))
+}
+
+func (s *socket) addLocked(f frame) {
 	s.lanes[f.lane] = append(s.lanes[f.lane], f)
 	close(s.news)
 	s.news = make(chan struct{})
