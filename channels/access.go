@@ -18,6 +18,7 @@ import (
 // it writes. How answers take effect is the business of reception.
 type access struct {
 	hub     *Hub
+	account *account
 	topic   policy.Topic
 	private bool
 	deaf    bool    // it is not to get broadcasts
@@ -28,7 +29,7 @@ type access struct {
 	sub     string
 	subject *policy.Subject // nil once released
 	rights  rights
-	holds   int // bytes of what all sessions hold together, until it is released
+	holds   int // bytes of what the session holds, until it is released
 }
 
 // rights are the last answers.
@@ -41,10 +42,11 @@ type rights struct {
 	storeAt       time.Time // when it was asked what stores answers
 }
 
-// newAccess is the access of a join with verified claims. It must be released.
-func newAccess(s *Session, subTopic string, private bool, token string, claims *auth.Claims) *access {
+// newAccess is the access of a join with verified claims, for which the session has reserved
+// what it holds. It must be released.
+func newAccess(s *Session, subTopic string, private bool, token string, claims *auth.Claims, holds int) *access {
 	return &access{
-		hub: s.hub, topic: policy.Topic{Name: subTopic, Headers: s.headers}, private: private,
+		hub: s.hub, account: &s.account, holds: holds, topic: policy.Topic{Name: subTopic, Headers: s.headers}, private: private,
 		token: token, sub: claims.Subject, subject: s.hub.policy.Subject(claims.Role, string(claims.Raw)),
 	}
 }
@@ -55,8 +57,23 @@ func (a *access) release() {
 	subject, holds := a.subject, a.holds
 	a.subject, a.holds = nil, 0
 	a.mu.Unlock()
-	a.hub.holdings.give(holds)
+	a.account.give(holds)
 	a.hub.policy.Release(subject)
+}
+
+// holdMore has the session hold more until the release; less, if it is negative. It is false,
+// and changes nothing, if all sessions hold too much.
+func (a *access) holdMore(size int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.subject == nil {
+		return true
+	}
+	if !a.account.take(size) {
+		return false
+	}
+	a.holds += size
+	return true
 }
 
 // acting is the subject at present, nil after release.

@@ -43,11 +43,12 @@ type Limits struct {
 	// MaxBindings (max-bindings) is how many bindings the channels of one session
 	// may have together, a kilobyte each; 0 is no limit.
 	MaxBindings int
-	// MaxHeldBytes (max-held-size) is how many bytes of names, filters and tokens
-	// the channels of one session may have together; 0 is no limit.
+	// MaxHeldBytes (max-held-size) is how many bytes of names, filters and tokens, and of
+	// what they track, the channels of one session may have together; 0 is no limit.
 	MaxHeldBytes int
-	// MaxHeldTotal (max-held-total) is how many bytes of the same, and a kilobyte for each
-	// binding, all sessions may have together beyond 256 KiB each; 0 is no limit.
+	// MaxHeldTotal (max-held-total) is how many bytes of the same, of what is tracked twice,
+	// and a kilobyte for each binding, all sessions may have together beyond 256 KiB each; 0
+	// is no limit.
 	MaxHeldTotal int
 	// MaxChangeBytes (max-change-size) is the size of a change's values above
 	// which long values are cut from its payload (error 413).

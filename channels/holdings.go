@@ -6,48 +6,74 @@ import (
 	"walcast/protocol"
 )
 
-// What sessions hold by their joins, in bytes.
+// What sessions hold, in bytes.
 const (
 	bindingBytes  = 1 << 10   // of a binding: as it is parsed and in the index, beside its text
+	trackedBytes  = 512       // of something tracked: its key, its ref and its entries, beside its payload
 	ordinaryBytes = 256 << 10 // what a session may hold without having it counted among all
 )
 
-// holdings is what the joins of all sessions hold together, of each session what is beyond
-// ordinaryBytes. It is safe for concurrent use.
+// holdings is what the channels of all sessions hold together by their joins and by what they
+// track, of each session what is beyond ordinaryBytes. It is safe for concurrent use.
 type holdings struct {
 	limit int64 // 0 for none
 	bytes atomic.Int64
 }
 
-// cost is how much memory a channel of the weight takes, nearly.
-func (w weight) cost() int { return w.bytes + bindingBytes*w.bindings }
-
-// beyondOrdinary is how much of one more channel counts in a session that holds something.
-func (w weight) beyondOrdinary(held weight) int {
-	beyond := func(w weight) int { return max(0, w.cost()-ordinaryBytes) }
-	return beyond(held.add(w)) - beyond(held)
+// account is what the channels of one session hold. It is safe for concurrent use.
+type account struct {
+	all   *holdings
+	bytes atomic.Int64
 }
 
 // take takes so many bytes, which give returns, if all together may have them.
-func (h *holdings) take(size int) bool {
-	if size == 0 {
-		return true
-	}
-	if all := h.bytes.Add(int64(size)); h.limit > 0 && all > h.limit {
-		h.bytes.Add(-int64(size))
+func (a *account) take(size int) bool {
+	total, more := a.change(size)
+	if more > 0 && a.all.limit > 0 && total > a.all.limit {
+		a.change(-size)
 		return false
 	}
 	return true
 }
 
-func (h *holdings) give(size int) { h.bytes.Add(-int64(size)) }
+func (a *account) give(size int) { a.change(-size) }
+
+// change counts so many bytes more. It returns what all hold by then, and how much of that
+// came with them.
+func (a *account) change(size int) (total, more int64) {
+	bytes := a.bytes.Add(int64(size))
+	more = max(0, bytes-ordinaryBytes) - max(0, bytes-int64(size)-ordinaryBytes)
+	return a.all.bytes.Add(more), more
+}
+
+// cost is how much memory a channel of the weight takes, nearly. What is tracked is kept as it
+// came and as it is sent.
+func (w weight) cost() int { return w.bytes + bindingBytes*w.bindings + 2*w.tracked }
 
 // reserve takes what a join adds to what all sessions hold. An error is a Refusal.
-func (s *Session) reserve(w weight) (size int, err error) {
-	size = w.beyondOrdinary(s.held())
-	if !s.hub.holdings.take(size) {
+func (s *Session) reserve(w weight) error {
+	if !s.account.take(w.cost()) {
 		s.hub.metrics.limited.WithLabelValues(limitHeldTotal).Inc()
-		return 0, protocol.RefuseAllBytes(s.hub.config.MaxHeldTotal)
+		return protocol.RefuseAllBytes(s.hub.config.MaxHeldTotal)
 	}
-	return size, nil
+	return nil
+}
+
+// reserveTracked has the channel hold so many bytes by what it tracks, and no longer what it
+// has held by that. An error is a Refusal, and changes nothing.
+func (c *channel) reserveTracked(size int) error {
+	s, limits, more := c.session, c.session.hub.config.Limits, size-c.weight.tracked
+	all := s.held()
+	if more > 0 && limits.MaxHeldBytes > 0 && all.bytes+all.tracked+more > limits.MaxHeldBytes {
+		s.hub.metrics.limited.WithLabelValues(limitHeld).Inc()
+		return protocol.RefuseSessionTracked(limits.MaxHeldBytes)
+	}
+	weighs := c.weight
+	weighs.tracked = size
+	if !c.access.holdMore(weighs.cost() - c.weight.cost()) {
+		s.hub.metrics.limited.WithLabelValues(limitHeldTotal).Inc()
+		return protocol.RefuseAllTracked(limits.MaxHeldTotal)
+	}
+	c.weight = weighs
+	return nil
 }

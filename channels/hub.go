@@ -85,6 +85,7 @@ func NewHub(c Config, log *changelog.Log, tables catalog.Catalog, p *policy.Poli
 	h.progress = live.NewTracker(log, live.Database{Moment: tables.Moment, Flush: c.Flush}, reg)
 	h.readers = newReaders(readersConfig{check: c.ReadCheck, away: c.ReadAway, absent: log.Window()}, p, log, logger, h.metrics)
 	registerArming(reg, h.arming)
+	registerHoldings(reg, &h.holdings)
 	h.broadcasts = newBroadcasts(topics.Config{
 		Window: log.Window(), MaxTopics: rememberedTopics, MaxBroadcastBytes: c.MaxBroadcastBytes, Archive: c.Archive,
 		Resynced: h.metrics.resynced, PrivateLogicalMessages: c.PrivateLogicalMessages,

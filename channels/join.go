@@ -102,15 +102,13 @@ func (s *Session) authorise(ctx context.Context, m protocol.Message) (*joining, 
 	if err != nil {
 		return nil, err
 	}
-	holds, err := s.reserve(weighs)
-	if err != nil {
+	if err := s.reserve(weighs); err != nil {
 		return nil, err
 	}
 	j := &joining{session: s, message: m, asked: asked, claims: claims}
 	h.heavy.If(isLong, func() { j.bindings, j.refused = diagnose.Parse(asked.Bindings) })
 	weighs.steps = stepsOf(j.bindings)
-	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims))
-	j.channel.access.holds = holds
+	j.channel = s.newChannel(m, asked, weighs, newAccess(s, subTopic, asked.Private, token, claims, weighs.cost()))
 	if err := j.channel.access.enter(ctx, asked.PresenceEnabled); err != nil {
 		j.channel.access.release()
 		return nil, err

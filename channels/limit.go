@@ -9,11 +9,12 @@ import (
 type weight struct {
 	channels, bindings int
 	bytes              int // of the join: names, filters and the token are parts of it
+	tracked            int // bytes of what the channel tracks
 	steps              int // steps for each byte of a row's text, see filters.Filter.StepsPerByte
 }
 
 func (w weight) add(other weight) weight {
-	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.steps + other.steps}
+	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.tracked + other.tracked, w.steps + other.steps}
 }
 
 // held is the weight of the session's channels that have not ended.
@@ -43,7 +44,7 @@ func (s *Session) room(subTopic string, asked *protocol.Join, size int) (weight,
 		limit, refusal = limitChannels, protocol.RefuseTooManyChannels
 	case exceeds(all.bindings, c.MaxBindings):
 		limit, refusal = limitBindings, protocol.RefuseSessionBindings(c.MaxBindings)
-	case exceeds(all.bytes, c.MaxHeldBytes):
+	case exceeds(all.bytes+all.tracked, c.MaxHeldBytes):
 		limit, refusal = limitHeld, protocol.RefuseSessionBytes(c.MaxHeldBytes)
 	default:
 		return one, nil

@@ -74,5 +74,13 @@ func registerArming(reg prometheus.Registerer, a *arming) {
 	}, func() float64 { return float64(a.checker.Bytes()) })
 }
 
+// registerHoldings registers a gauge whose value is read when it is collected.
+func registerHoldings(reg prometheus.Registerer, all *holdings) {
+	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "walcast_channels_held_bytes",
+		Help: "Memory of what the sessions hold by their joins and by what they track, of each session what is beyond 256 KiB.",
+	}, func() float64 { return float64(all.bytes.Load()) })
+}
+
 // resynced counts a client that is told to resync.
 func (m *metrics) resynced(code string) { m.resyncs.WithLabelValues(code).Inc() }

@@ -27,6 +27,7 @@ func (c *channel) handlePresence(ctx context.Context, m protocol.Message) {
 		c.track(ctx, m, p.Payload)
 	case "untrack":
 		c.present.Untrack()
+		_ = c.reserveTracked(0) // less is never refused
 		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
 	default:
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
@@ -46,9 +47,8 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 	case !c.access.mayTrack(ctx):
 		c.reply(m, protocol.StatusError, protocol.EmptyObject)
 	default:
-		heldBack, err := c.reception.track(c, payload)
+		heldBack, err := c.trackReserved(payload)
 		if err != nil {
-			h.metrics.limited.WithLabelValues(limitPresenceSize).Inc()
 			c.reply(m, protocol.StatusError, protocol.Reason(err))
 			return
 		}
@@ -57,4 +57,20 @@ func (c *channel) track(ctx context.Context, m protocol.Message, payload json.Ra
 		}
 		c.reply(m, protocol.StatusOK, protocol.EmptyObject)
 	}
+}
+
+// trackReserved tracks, if there is room for it in its session, in all sessions together and in
+// its topic. An error is a protocol.Refusal: what was tracked before stays.
+func (c *channel) trackReserved(payload json.RawMessage) (heldBack bool, err error) {
+	before, size := c.weight.tracked, len(payload)+trackedBytes
+	if err := c.reserveTracked(max(before, size)); err != nil {
+		return false, err
+	}
+	heldBack, err = c.reception.track(c, payload)
+	if err != nil {
+		c.session.hub.metrics.limited.WithLabelValues(limitPresenceSize).Inc()
+		size = before
+	}
+	_ = c.reserveTracked(size) // less is never refused
+	return heldBack, err
 }

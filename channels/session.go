@@ -40,6 +40,7 @@ type Session struct {
 	sub      string   // of the claims
 	headers  json.RawMessage
 	channels map[string]*channel     // by topic; an entry may have ended meanwhile
+	account  account                 // what they hold
 	ledger   *resume.Ledger          // nil without a client_id
 	stream   atomic.Pointer[channel] // the only channel of an event stream
 	shared   fanout.Session          // what its channels' subscriptions share
@@ -48,6 +49,7 @@ type Session struct {
 // Open starts a session on an outbox. The caller must Close it.
 func (h *Hub) Open(out Outbox, id Identity) *Session {
 	s := &Session{hub: h, out: out, identity: id, headers: json.RawMessage(id.Headers), channels: map[string]*channel{}}
+	s.account.all = &h.holdings
 	s.identity.Claims, s.identity.Headers = nil, ""
 	if id.Claims != nil {
 		s.sub = id.Claims.Subject

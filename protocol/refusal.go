@@ -41,6 +41,7 @@ const (
 	codeUnknownError    = "UnknownErrorOnChannel"
 	codeInvalidTopic    = "InvalidTopicName"
 	codeTooManyBindings = "TooManyBindings"
+	codePresenceFull    = "PresenceFull"
 	codeReplay          = "UnableToReplayMessages"
 )
 
@@ -100,7 +101,7 @@ var (
 	RefuseBusAway         = Refusal{"ClusterUnavailable", "Only clients of this node get the message: it is not connected to the other nodes, or they cannot be reached fast enough"}
 	RefuseTrackNotMap     = Refusal{Text: "Presence track payload must be a map"}
 	RefuseTrackTooLarge   = Refusal{Text: "Track message size exceeded"}
-	RefuseRoomFull        = Refusal{"PresenceFull", "What is tracked on a topic can have 2097152 bytes together"}
+	RefuseRoomFull        = Refusal{codePresenceFull, "What is tracked on a topic can have 2097152 bytes together"}
 )
 
 // RefuseSessionBindings is for a join with which the channels of a session would
@@ -119,6 +120,18 @@ func RefuseSessionBytes(limit int) Refusal {
 // they may.
 func RefuseAllBytes(limit int) Refusal {
 	return Refusal{codeTooManyBindings, fmt.Sprintf("The joins of all sessions take %d bytes already: try again later, or with fewer bindings", limit)}
+}
+
+// RefuseSessionTracked is for what a channel wants to track if its session's channels would hold
+// more with it than they may, with their joins.
+func RefuseSessionTracked(limit int) Refusal {
+	return Refusal{codePresenceFull, fmt.Sprintf("The joins of a session's channels and what they track can have at most %d bytes", limit)}
+}
+
+// RefuseAllTracked is for what a channel wants to track if all sessions would take more memory
+// with it than they may.
+func RefuseAllTracked(limit int) Refusal {
+	return Refusal{codePresenceFull, fmt.Sprintf("The joins of all sessions and what they track take %d bytes already: try again later, or track less", limit)}
 }
 
 // RefuseBus is for a broadcast that is larger than the bus between the nodes of a cluster

@@ -47,8 +47,8 @@ type tokenSettings struct {
 type channelSettings struct {
 	MaxChannels      int           `default:"200" help:"Channels one session may have joined; 0 is no limit."`
 	MaxBindings      int           `default:"20000" help:"Bindings of row changes that the channels of one session may have together; 0 is no limit."`
-	MaxHeldSize      size          `default:"8MiB" help:"Size that the joins of one session's channels may have together, with their names, filters and tokens; 0 is no limit."`
-	MaxHeldTotal     size          `default:"64MiB" help:"The same of all sessions together, with 1 KiB for each binding, of which the first 256 KiB of a session do not count; 0 is no limit."`
+	MaxHeldSize      size          `default:"8MiB" help:"Size that the joins of one session's channels may have together, with their names, filters and tokens, and what they track; 0 is no limit."`
+	MaxHeldTotal     size          `default:"64MiB" help:"The same of all sessions together, with 1 KiB for each binding and what is tracked twice, of which the first 256 KiB of a session do not count; 0 is no limit."`
 	MaxChangeSize    size          `default:"1MiB" help:"Size of a change above which long values are cut from it."`
 	MaxBroadcastSize size          `default:"3000500" help:"Largest broadcast payload."`
 	PresenceRate     int           `default:"20" help:"Presence updates of one channel that take effect in a second, the last one wins; 0 is no limit."`

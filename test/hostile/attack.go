@@ -29,6 +29,7 @@ var attacks = []attack{
 	topicsOfAnyLength{},
 	namesFromOneSocket{},
 	silentJoinersOfFullRoom{},
+	presenceOfManyTopics{},
 	foreignLogicalMessages{},
 	joinsOfManyBindings{},
 	equalBindings{},
