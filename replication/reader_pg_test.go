@@ -280,11 +280,11 @@ func TestReaderIsNotStoppedByAnIdleServer(t *testing.T) {
 	t.Parallel()
 	db := orders(t)
 	r := startReader(t, db, holding(), func(s *setup) {
-		s.timing.silence = 2 * time.Second
+		s.timing.silence = 4 * time.Second
 		s.timing.ask = 200 * time.Millisecond
 	})
 	since := r.reader.Status().Since
-	deadline, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	deadline, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 	defer cancel()
 	<-deadline.Done() // idle for several times the silence that is allowed
 	if s := r.reader.Status(); !s.Streaming || s.Since != since {

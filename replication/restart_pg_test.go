@@ -28,7 +28,7 @@ func TestFastStopSucceedsWhileTheWindowIsHeld(t *testing.T) {
 	db.Exec(`insert into orders values (1, 'a'), (2, 'b')`)
 	want := positionsOf(r.want("INSERT orders 1 a", "INSERT orders 2 b"))
 	held := r.slot().Confirmed
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	began := time.Now()
 	if err := db.Server.StopFast(ctx); err != nil {
