@@ -53,14 +53,14 @@ dev: build ## try it: a page to open, a throwaway Postgres and a writer (install
 
 test: ## everything: race detector, real Postgres, real clients (installs what it lacks)
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 25m ./...
-	$(GO) test -C tools ./...
+	@$(WITH_POSTGRES) $(GO) test -C tools ./...
 	@set -e; race="$$(scripts/race.sh)"; \
 	for version in 14 18; do $(call on,$$version,-run '$(VERSIONED_CORE)' $(VERSIONED)); done; \
 	$(call on,17,-run Failover ./replication)
 
 unit: ## what needs nothing but Go, in seconds
 	$(GO) test -skip "^($(POSTGRES_TESTS))$$" $(WITHOUT_CLIENTS)
-	$(GO) test -C tools ./...
+	$(GO) test -C tools -skip "^($(POSTGRES_TESTS))$$" ./...
 
 race: ## all but the real clients' tests: needs no Node
 	@$(WITH_POSTGRES) $(GO) test $$race -timeout 25m $(WITHOUT_CLIENTS)
