@@ -62,8 +62,12 @@ func configFor(db *devdb.DB) Config {
 	c.Listen = "127.0.0.1:0"
 	c.Replication.DatabaseURL = db.DSN
 	c.Replication.Slot = db.Name
+	c.Gateway.IdleTimeout, c.Gateway.WriteTimeout = unread, unread
 	return c
 }
+
+// unread is how long a test's client may read nothing: longer than a busy machine lets any wait.
+const unread = 10 * time.Minute
 
 // launch starts a server without waiting until it is ready.
 func launch(t *testing.T, c Config) *running {

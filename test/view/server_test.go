@@ -48,6 +48,7 @@ func openOn(t *testing.T, db *devdb.DB, statements string, settings func(*server
 	c.Replication.DatabaseURL = db.DSN
 	c.Replication.Slot = db.Name
 	c.Auth.Secrets = []string{secret}
+	c.Gateway.IdleTimeout, c.Gateway.WriteTimeout = unread, unread
 	if settings != nil {
 		settings(&c)
 	}
@@ -58,6 +59,9 @@ func openOn(t *testing.T, db *devdb.DB, statements string, settings func(*server
 	run(t, s)
 	return &stage{t: t, db: db, addr: s.Addr()}
 }
+
+// unread is how long a client may read nothing: longer than a busy machine lets any wait.
+const unread = 10 * time.Minute
 
 // run runs the server until the test ends, and returns when it streams.
 func run(t *testing.T, s *server.Server) {
