@@ -149,8 +149,8 @@ func (g *Gateway) CORS(h http.Handler) http.Handler { return g.config.cors(h) }
 // of a response or request, however long it may rightly take.
 func (g *Gateway) httpServer(ctx context.Context, h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           headed(g.promptBody(h)),
-		ConnContext:       headContext,
+		Handler:           g.promptBody(h),
+		ConnState:         headState,
 		ReadHeaderTimeout: g.config.HeaderTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeaders,

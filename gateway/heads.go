@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"net"
 	"net/http"
@@ -45,31 +44,33 @@ func (l *headListener) Accept() (net.Conn, error) {
 	return &headConn{Conn: conn, heads: l.heads}, nil
 }
 
-// headConn counts what comes between one request and the next.
+// headConn counts what comes of the head of a request.
 type headConn struct {
 	net.Conn
 	heads *heads
-	phase atomic.Int32
+	busy  atomic.Bool // a request is handled, or the connection was taken over: nothing counts
 
 	mu     sync.Mutex
 	size   int // bytes of the head that have come
 	closed bool
 }
 
-// What comes over a connection is a head, or for a handler, or for who has taken it over.
-const (
-	phaseHead = iota
-	phaseHandled
-	phaseTaken
-)
-
 // NetConn is the connection itself, as that of tls.Conn.
 func (c *headConn) NetConn() net.Conn { return c.Conn }
+
+// CloseWrite tells the client that nothing follows. The HTTP server does so before it
+// closes a connection of which it has not read everything.
+func (c *headConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
 
 // Read fails if the head is one too many.
 func (c *headConn) Read(p []byte) (n int, err error) {
 	n, err = c.Conn.Read(p)
-	if n > 0 && c.phase.Load() == phaseHead && !c.count(n) {
+	if n > 0 && !c.busy.Load() && !c.count(n) {
 		c.heads.limited()
 		return 0, errManyHeads
 	}
@@ -104,15 +105,20 @@ func (c *headConn) Close() error {
 	return c.Conn.Close()
 }
 
-// headKey is where a request's context has its connection.
-type headKey struct{}
-
-// headContext is the ConnContext of a server.
-func headContext(ctx context.Context, conn net.Conn) context.Context {
-	if c := headOf(conn); c != nil {
-		return context.WithValue(ctx, headKey{}, c)
+// headState is the ConnState of a server: it ends the count of a head that is complete, and
+// begins that of the next one when what was left of the request has been read.
+func headState(conn net.Conn, state http.ConnState) {
+	c := headOf(conn)
+	if c == nil {
+		return
 	}
-	return ctx
+	switch state {
+	case http.StateActive:
+		c.busy.Store(true)
+		c.complete(false)
+	case http.StateIdle:
+		c.busy.Store(false)
+	}
 }
 
 // headOf finds the headConn of a connection, nil if it has none.
@@ -129,26 +135,11 @@ func headOf(conn net.Conn) *headConn {
 	}
 }
 
-// headed has what comes count no more while h handles a request.
-func headed(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, ok := r.Context().Value(headKey{}).(*headConn); ok {
-			c.complete(false)
-			c.phase.Store(phaseHandled)
-			defer c.phase.CompareAndSwap(phaseHandled, phaseHead)
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
-// hijack takes a connection over from the HTTP server. Nothing of it counts any more.
+// hijack takes a connection over from the HTTP server.
 func hijack(w http.ResponseWriter) (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, err
-	}
-	if c := headOf(conn); c != nil {
-		c.phase.Store(phaseTaken)
 	}
 	if c, ok := conn.(*headConn); ok {
 		conn = c.Conn // which can write several pieces at once

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,15 +69,15 @@ func TestTheHeadsOfOneConnectionCountOneByOne(t *testing.T) {
 
 func countsOneByOne(t *testing.T, secure bool) {
 	counts := &heads{limited: func() {}}
-	server := httptest.NewUnstartedServer(headed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if got := counts.bytes.Load(); got != 0 {
 			t.Errorf("%d bytes count while a request is handled", got)
 		}
 		if r.URL.Path == "/taken" {
 			echo(t, w, counts)
 		}
-	})))
-	server.Listener, server.Config.ConnContext = counts.listen(server.Listener), headContext
+	}))
+	server.Listener, server.Config.ConnState = counts.listen(server.Listener), headState
 	var conn net.Conn
 	var err error
 	if secure {
@@ -108,6 +109,52 @@ func countsOneByOne(t *testing.T, secure bool) {
 	fmt.Fprint(conn, "hello\n")
 	if got, err := read.ReadString('\n'); got != "hello 0\n" {
 		t.Errorf("ReadString = %q, %v; want nothing to count", got, err)
+	}
+}
+
+// TestABodyThatNobodyReadsCountsForNoHead: the HTTP server discards it when the request has
+// been answered, and may keep the connection for a minute after that.
+func TestABodyThatNobodyReadsCountsForNoHead(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	counts := &heads{limited: func() {}}
+	server.Listener, server.Config.ConnState = counts.listen(server.Listener), headState
+	server.Start()
+	defer server.Close()
+	response, err := server.Client().Post(server.URL, "text/plain", strings.NewReader(strings.Repeat("x", 200<<10)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if got := counts.bytes.Load(); got != 0 || response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("%d bytes count when a request with a large body is answered with %d; want none", got, response.StatusCode)
+	}
+}
+
+// TestAClientIsToldThatNothingFollows, before its connection is closed.
+func TestAClientIsToldThatNothingFollows(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := (&heads{}).listen(ln).Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	half, ok := conn.(interface{ CloseWrite() error }) // what the HTTP server looks for
+	if !ok || half.CloseWrite() != nil {
+		t.Fatal("the connection cannot be closed for writing alone")
+	}
+	if n, err := client.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("Read = %d, %v; want the end", n, err)
 	}
 }
 
