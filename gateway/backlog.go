@@ -19,6 +19,10 @@ type backlog struct {
 	limit int         // bytes, 0 for none
 	over  atomic.Bool // more than limit waits
 
+	// relief is held while sessions are closed to make room: who comes for the same finds the
+	// room that these have made. It is taken before the locks of queues.
+	relief sync.Mutex
+
 	mu    sync.Mutex
 	slow  map[*holding]struct{}
 	begun uint64 // how many sessions have become slow

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"log/slog"
+	"net"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -129,6 +131,68 @@ func TestFirstFramesOfManySessionsAreBoundedTogether(t *testing.T) {
 				t.Errorf("%d of 60 sessions have ended; want all but %d", ended, room)
 			}
 		})
+	}
+}
+
+// What a writer has taken is in memory until its client has read it: it counts, and makes
+// room again when the connection is cut.
+func TestWhatIsBeingWrittenIsBoundedToo(t *testing.T) {
+	const size, sessions, room = 1 << 20, 40, 16
+	all := unconnected(sessions, func(c *Config) { c.QueuesBytes = room*size + size/2 })
+	backlog := all[0].gateway.pools.backlog
+	for i, s := range all {
+		conn, client := net.Pipe() // which nobody reads from
+		defer client.Close()
+		s.transport.Conn = conn
+		s.begin()
+		if s.queue.push(frameOf(size)) == pushedStart {
+			go s.write()
+		}
+		eventually(t, "the writer to have the frame", s.queue.isBeingWritten)
+		s.gateway.relieve() // as the next frame has it done, whoever gets that
+		if n := backlog.size(); n > backlog.limit {
+			t.Errorf("%d bytes wait for %d sessions; want %d at most", n, i+1, backlog.limit)
+		}
+	}
+	ended := 0
+	for _, s := range all {
+		if s.Ending() {
+			ended++
+		}
+	}
+	if want := sessions - room; ended != want {
+		t.Errorf("%d of %d sessions have ended; want %d", ended, sessions, want)
+	}
+	for _, s := range all {
+		s.cut(endGone)
+		s.queue.wait()
+	}
+	if n := backlog.size(); n != 0 || len(backlog.slow) != 0 || len(backlog.held) != 0 {
+		t.Errorf("%d bytes of %d frames wait for %d slow sessions when all are gone; want none", n, len(backlog.held), len(backlog.slow))
+	}
+}
+
+// isBeingWritten reports whether a writer has all that there is.
+func (q *queue) isBeingWritten() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.pending.bytes > 0 && q.pending.head == len(q.pending.frames)
+}
+
+// Each of many who find at once that too much waits must see the room that the others have made.
+func TestNoMoreSessionsEndThanMakeRoom(t *testing.T) {
+	const size, sessions, room = 100 << 10, 64, 16
+	for range 300 {
+		all := unconnected(sessions, func(c *Config) { c.QueuesBytes = room*size + size/2 })
+		var pushing sync.WaitGroup
+		for _, s := range all {
+			f := frameOf(size)
+			pushing.Go(func() { s.Push(f) })
+		}
+		pushing.Wait()
+		if n := all[0].gateway.pools.backlog.size(); n < (room-1)*size {
+			t.Fatalf("%d bytes wait for the sessions that are left; want at least %d", n, (room-1)*size)
+		}
 	}
 }
 

@@ -17,10 +17,10 @@ type pending struct {
 	uncounted  *protocol.Frame // the one large frame of these that does not count, nil if there is none
 	broadcasts int             // among the waiting frames
 
-	backlog         *backlog
-	session         *session // whose frames they are
-	slow            *holding // of the waiting frames in the backlog, nil unless they are counted there
-	outgoingCounted bool     // and so are those that are being written
+	backlog *backlog
+	session *session          // whose frames they are
+	slow    *holding          // of the waiting frames in the backlog, nil unless they are counted there
+	writing []*protocol.Frame // those that are being written, if these are counted there
 }
 
 // exceeds reports whether a frame of size bytes has no room within limit. A large
@@ -78,11 +78,8 @@ func (p *pending) tell() {
 func (p *pending) fill(o *outgoing) (emptied bool) {
 	p.bytes -= o.bytes
 	p.uncount(o.frames...)
-	if p.outgoingCounted {
-		p.backlog.remove(o.frames...)
-	}
+	p.abandon()
 	o.reset()
-	p.outgoingCounted = p.slow != nil
 	for p.head < len(p.frames) && o.fits(p.frames[p.head]) {
 		f := p.frames[p.head]
 		if f.Broadcast {
@@ -93,7 +90,10 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 		p.head++
 	}
 	emptied = p.head == len(p.frames)
-	if emptied {
+	if p.slow != nil && len(o.frames) > 0 {
+		p.writing = o.frames
+	}
+	if emptied && p.bytes <= slowFrom {
 		p.quicken()
 	}
 	p.tell()
@@ -101,7 +101,13 @@ func (p *pending) fill(o *outgoing) (emptied bool) {
 	return emptied
 }
 
-// quicken has the session count as slow no longer, as nothing waits any more.
+// abandon takes out of the backlog what was being written: it was, or the connection is cut.
+func (p *pending) abandon() {
+	p.backlog.remove(p.writing...)
+	p.writing = nil
+}
+
+// quicken has the session count as slow no longer, as little or nothing waits any more.
 func (p *pending) quicken() {
 	if p.slow != nil {
 		p.backlog.end(p.slow)

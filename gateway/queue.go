@@ -133,6 +133,7 @@ func (q *queue) kill(cause string) {
 	defer q.mu.Unlock()
 	q.dead = true
 	q.pending.clear()
+	q.pending.abandon()
 	q.announceFreed()
 	if q.cause == "" {
 		q.cause = cause
@@ -152,12 +153,12 @@ func (q *queue) shed() bool {
 	return true
 }
 
-// isWritingLargeFrame reports whether the writer has a frame that takes more than one write
-// carries otherwise. The queue is ending: nothing else waits.
-func (q *queue) isWritingLargeFrame() bool {
+// keepsMuch reports whether a queue that is ending has still as much in memory as that of
+// a slow session: what is being written, and what was queued before the end and not dropped.
+func (q *queue) keepsMuch() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.pending.bytes > writeBytes+slowFrom
+	return q.pending.bytes > slowFrom
 }
 
 // wait blocks until no writer is left. There must be one caller, and no new

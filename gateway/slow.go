@@ -17,13 +17,16 @@ func closeSlow(s *session) {
 // relieve closes sessions for which most waits until what waits for all has room again. No
 // lock of a queue may be held.
 func (g *Gateway) relieve() {
-	for s := g.pools.backlog.largest(); s != nil; s = g.pools.backlog.largest() {
+	b := g.pools.backlog
+	b.relief.Lock()
+	defer b.relief.Unlock()
+	for s := b.largest(); s != nil; s = b.largest() {
 		if s.queue.shed() {
 			continue
 		}
 		closeSlow(s)
-		if s.queue.isWritingLargeFrame() {
-			s.cut(endSlow) // which it would keep in memory for as long as its client has to take the close frame
+		if b.isOver() && s.queue.keepsMuch() {
+			s.cut(endSlow) // it would keep what is being written for as long as its client has to take the close frame
 		}
 	}
 }
