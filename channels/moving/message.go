@@ -22,7 +22,6 @@ const (
 	kindTellAll   = 'h' // a part of that
 	kindHeard     = 'b' // the last telling of a node has come
 	idSize        = 16
-	partSize      = 256 << 10 // of messages that are longer than one client, in bytes
 	flagMore      = 1
 	flagBye       = 2
 	flagsOfAnyone = flagMore | flagBye
