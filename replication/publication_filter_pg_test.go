@@ -42,6 +42,15 @@ func (r *reading) untilStopped() {
 	})
 }
 
+// goesOn waits until the reader reads on, without what was lost for a reason.
+func (r *reading) goesOn(db *devdb.DB, reason string) {
+	r.t.Helper()
+	r.wantResync(reason)
+	r.waitStreaming()
+	db.Exec(`insert into orders values (7, 'on')`)
+	r.want("INSERT orders 7 on")
+}
+
 // untilLooked waits until the publications were looked at twice more.
 func (r *reading) untilLooked() {
 	r.t.Helper()
@@ -82,10 +91,7 @@ func TestARowFilterThatRaisesStopsTheStreamUntilItIsMended(t *testing.T) {
 				t.Errorf("history %+v begins while the filter still raises, %v slots were made anew; want neither", got, r.recreated())
 			}
 			db.Exec(mend)
-			r.wantResync(changelog.CodePublicationFilter)
-			r.waitStreaming()
-			db.Exec(`insert into orders values (3, 'c')`)
-			r.want("INSERT orders 3 c")
+			r.goesOn(db, changelog.CodePublicationFilter)
 			if got := r.recreated(); got != 1 {
 				t.Errorf("the slot was made anew %v times; want once", got)
 			}
@@ -129,10 +135,7 @@ func TestARowFilterThatStillRaisesStopsTheStreamAgain(t *testing.T) {
 	r.until("it to be told", func() bool { return strings.Contains(r.reader.Status().Error, `(10 / (id - 1)) > 0`) })
 	r.untilLooked()
 	db.Exec(`alter publication pub set table orders, parts`)
-	r.wantResync(changelog.CodePublicationFilter)
-	r.waitStreaming()
-	db.Exec(`insert into parts values (7)`)
-	r.want("INSERT parts 7")
+	r.goesOn(db, changelog.CodePublicationFilter)
 	if got := r.recreated(); got != 2 {
 		t.Errorf("the slot was made anew %v times; want twice", got)
 	}
@@ -163,10 +166,7 @@ func TestATransactionThatIsOpenWhenARowFilterIsMended(t *testing.T) {
 	if err := open.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	r.wantResync(changelog.CodePublicationFilter)
-	r.waitStreaming()
-	db.Exec(`insert into orders values (3, 'c')`)
-	r.want("INSERT orders 3 c")
+	r.goesOn(db, changelog.CodePublicationFilter)
 	if got := r.recreated(); got != 1 {
 		t.Errorf("the slot was made anew %v times; want once", got)
 	}
@@ -190,10 +190,7 @@ func TestARowFilterThatIsMendedWhileNobodyReads(t *testing.T) {
 			db.Exec(`insert into parts values (0)`)
 			db.Exec(mend)
 			r := runReader(t, db, holding())
-			r.wantResync(changelog.CodePublicationFilter)
-			r.waitStreaming()
-			db.Exec(`insert into orders values (3, 'c')`)
-			r.want("INSERT orders 3 c")
+			r.goesOn(db, changelog.CodePublicationFilter)
 		})
 	}
 }
@@ -218,49 +215,31 @@ func TestARowFilterThatNobodyHasMendedStopsAReaderThatBegins(t *testing.T) {
 		t.Errorf("the slot was made anew %v times; want none while the filter raises", got)
 	}
 	db.Exec(`alter publication pub set table orders, parts`)
-	r.wantResync(changelog.CodePublicationFilter)
-	r.waitStreaming()
-	db.Exec(`insert into parts values (7)`)
-	r.want("INSERT parts 7")
+	r.goesOn(db, changelog.CodePublicationFilter)
 }
 
-// TestASlotThatIsDroppedWhileARowFilterRaises is made anew, and the reader goes on: the
-// filter may raise for nothing that comes.
-func TestASlotThatIsDroppedWhileARowFilterRaises(t *testing.T) {
+// TestASlotThatSomebodyElseHelps while a row filter raises: the reader goes on where the slot
+// is by then. The filter may raise for nothing that comes.
+func TestASlotThatSomebodyElseHelps(t *testing.T) {
 	t.Parallel()
-	db := parts(t)
-	if db == nil {
-		return
+	for name, c := range map[string]struct{ help, reason string }{
+		"dropped": {`select pg_drop_replication_slot($1)`, changelog.CodeSlotMissing},
+		"moved":   {`select pg_replication_slot_advance($1, pg_current_wal_lsn())`, changelog.CodeSlotAdvanced},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := parts(t)
+			if db == nil {
+				return
+			}
+			r := startReader(t, db, holding())
+			db.Exec(`insert into parts values (0)`)
+			r.untilStopped()
+			r.until("the slot to be free", func() bool {
+				_, err := db.Pool.Exec(t.Context(), c.help, db.Name)
+				return err == nil
+			})
+			r.goesOn(db, c.reason)
+		})
 	}
-	r := startReader(t, db, holding())
-	db.Exec(`insert into parts values (0)`)
-	r.untilStopped()
-	r.until("the slot to be free", func() bool {
-		_, err := db.Pool.Exec(t.Context(), `select pg_drop_replication_slot($1)`, db.Name)
-		return err == nil
-	})
-	r.wantResync(changelog.CodeSlotMissing)
-	r.waitStreaming()
-	db.Exec(`insert into parts values (7)`)
-	r.want("INSERT parts 7")
-}
-
-// TestASlotThatIsMovedWhileARowFilterRaises past the row is read from there.
-func TestASlotThatIsMovedWhileARowFilterRaises(t *testing.T) {
-	t.Parallel()
-	db := parts(t)
-	if db == nil {
-		return
-	}
-	r := startReader(t, db, holding())
-	db.Exec(`insert into parts values (0)`)
-	r.untilStopped()
-	r.until("the slot to be free", func() bool {
-		_, err := db.Pool.Exec(t.Context(), `select pg_replication_slot_advance($1, pg_current_wal_lsn())`, db.Name)
-		return err == nil
-	})
-	r.wantResync(changelog.CodeSlotAdvanced)
-	r.waitStreaming()
-	db.Exec(`insert into parts values (7)`)
-	r.want("INSERT parts 7")
 }
