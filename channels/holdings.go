@@ -62,17 +62,32 @@ func (s *Session) reserve(w weight) error {
 // reserveTracked has the channel hold so many bytes by what it tracks, and no longer what it
 // has held by that. An error is a Refusal, and changes nothing.
 func (c *channel) reserveTracked(size int) error {
-	s, limits, more := c.session, c.session.hub.config.Limits, size-c.weight.tracked
-	all := s.held()
-	if more > 0 && limits.MaxHeldBytes > 0 && all.bytes+all.tracked+more > limits.MaxHeldBytes {
-		s.hub.metrics.limited.WithLabelValues(limitHeld).Inc()
-		return protocol.RefuseSessionTracked(limits.MaxHeldBytes)
-	}
 	weighs := c.weight
 	weighs.tracked = size
-	if !c.access.holdMore(weighs.cost() - c.weight.cost()) {
+	return c.reweigh(weighs, protocol.RefuseSessionTracked, protocol.RefuseAllTracked)
+}
+
+// reserveToken has the channel hold a token of so many bytes instead of the one before. An error
+// is a Refusal, and changes nothing.
+func (c *channel) reserveToken(size int) error {
+	weighs := c.weight
+	weighs.bytes, weighs.token = weighs.bytes+size-weighs.token, size
+	return c.reweigh(weighs, protocol.RefuseSessionBytes, protocol.RefuseAllBytes)
+}
+
+// reweigh has the channel count for another weight. An error, and then nothing has changed, says
+// that its session would hold too much by that, or that all sessions would, as own and all have
+// it for a limit.
+func (c *channel) reweigh(weighs weight, own, all func(limit int) protocol.Refusal) error {
+	s, limits, before := c.session, c.session.hub.config.Limits, c.weight
+	held, more := s.held(), weighs.bytes+weighs.tracked-before.bytes-before.tracked
+	if more > 0 && limits.MaxHeldBytes > 0 && held.bytes+held.tracked+more > limits.MaxHeldBytes {
+		s.hub.metrics.limited.WithLabelValues(limitHeld).Inc()
+		return own(limits.MaxHeldBytes)
+	}
+	if !c.access.holdMore(weighs.cost() - before.cost()) {
 		s.hub.metrics.limited.WithLabelValues(limitHeldTotal).Inc()
-		return protocol.RefuseAllTracked(limits.MaxHeldTotal)
+		return all(limits.MaxHeldTotal)
 	}
 	c.weight = weighs
 	return nil

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"walcast/protocol"
 )
@@ -78,5 +79,58 @@ func TestWhatIsTrackedIsBounded(t *testing.T) {
 	third.session.Close()
 	if n := f.hub.holdings.bytes.Load(); n != 0 {
 		t.Errorf("%d bytes are held when all have left; want none", n)
+	}
+}
+
+// TestNewTokensAreHeldLikeThoseOfJoins: each channel has its own, and one that is longer than the
+// one before may be more than there is room for.
+func TestNewTokensAreHeldLikeThoseOfJoins(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"of a session":    {func(c *Config) { c.MaxHeldBytes = 200 << 10 }, "The joins of a session's channels can have at most 204800 bytes"},
+		"of all sessions": {func(c *Config) { c.MaxHeldTotal = 1 }, "The joins of all sessions take 1 bytes already: try again later, or with fewer bindings"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := DefaultConfig()
+			c.change(&config)
+			f := newFixture(t, config)
+			who, tokens := f.connect("anon", ""), 0
+			refresh := func(topic string, size int) {
+				tokens++
+				sub := fmt.Sprint(tokens, strings.Repeat("x", size))
+				who.send(topic, protocol.EventAccessToken, `{"access_token":"`+token(t, "anon", sub, time.Hour)+`"}`)
+			}
+			ends := 0
+			for ; ends < 10 && who.count(protocol.EventError) == 0; ends++ {
+				topic := fmt.Sprint("realtime:", ends)
+				who.join(topic, `{"presence":{"enabled":false}}`)
+				for range 3 { // each instead of the one before
+					refresh(topic, 40_000)
+				}
+			}
+			fits := config.MaxHeldBytes / 53_500
+			if config.MaxHeldTotal == 1 {
+				fits = ordinaryBytes / 53_500
+			}
+			if ends != fits+1 {
+				t.Errorf("channel %d is the first that ends for its token; want %d", ends, fits+1)
+			}
+			if got := who.waitFor(protocol.EventSystem, 1)[0].payload["message"]; got != c.want {
+				t.Errorf("its client is told %q; want %q", got, c.want)
+			}
+			refresh("realtime:0", 10)
+			topic := "realtime:next"
+			who.join(topic, `{"presence":{"enabled":false}}`)
+			refresh(topic, 40_000)
+			if who.session.joined(topic) == nil {
+				t.Error("when a channel has a short token again another one may have no long one; want it to")
+			}
+			who.session.Close()
+			if n := f.hub.holdings.bytes.Load(); n != 0 {
+				t.Errorf("%d bytes are held when all have left; want none", n)
+			}
+		})
 	}
 }

@@ -9,12 +9,13 @@ import (
 type weight struct {
 	channels, bindings int
 	bytes              int // of the join: names, filters and the token are parts of it
+	token              int // bytes of these that are of the channel's own token
 	tracked            int // bytes of what the channel tracks
 	steps              int // steps for each byte of a row's text, see filters.Filter.StepsPerByte
 }
 
 func (w weight) add(other weight) weight {
-	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.tracked + other.tracked, w.steps + other.steps}
+	return weight{w.channels + other.channels, w.bindings + other.bindings, w.bytes + other.bytes, w.token + other.token, w.tracked + other.tracked, w.steps + other.steps}
 }
 
 // held is the weight of the session's channels that have not ended.
@@ -33,6 +34,9 @@ func (s *Session) held() (all weight) {
 // limits allow for it. An error is a Refusal.
 func (s *Session) room(subTopic string, asked *protocol.Join, size int) (weight, error) {
 	h, one := s.hub, weight{channels: 1, bindings: len(asked.Bindings), bytes: len(subTopic) + size}
+	if asked.AccessToken != nil {
+		one.token = len(*asked.AccessToken)
+	}
 	all := s.held().add(one)
 	exceeds := func(n, limit int) bool { return limit > 0 && n > limit }
 	var (

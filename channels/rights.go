@@ -27,6 +27,10 @@ func (c *channel) refresh(ctx context.Context, m protocol.Message) {
 		c.fail(protocol.RefuseTooManySubjects.Text, false)
 		return
 	}
+	if err := c.reserveToken(len(token)); err != nil {
+		c.fail(protocol.RefusalOf(err).Text, false)
+		return
+	}
 	c.renew(ctx, token, claims)
 }
 
