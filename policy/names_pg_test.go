@@ -51,6 +51,40 @@ func TestAFunctionAddedBehindAKnownPolicyIsNotCalled(t *testing.T) {
 	}
 }
 
+// TestWhatComesToFitAKnownPolicyBetterIsNotCalled: its creator meant Postgres' own, also where
+// the table's owner, who is trusted with the schema, has made the other.
+func TestWhatComesToFitAKnownPolicyBetterIsNotCalled(t *testing.T) {
+	const function = "function public.array_position(uuid[], uuid) returns int language sql as 'select 1'"
+	const overlaps = "policy reader on notes using (readers && array[auth.uid()])"
+	const operator = "operator public.&& (leftarg = uuid[], rightarg = uuid[], function = public.always)"
+	const always = "create function public.always(uuid[], uuid[]) returns bool language sql as 'select true'"
+	for name, c := range map[string]struct{ before, later string }{
+		"a new function":      {"", "create " + function},
+		"one that is renamed": {"create " + strings.Replace(function, "array_position", "other", 1), "alter function public.other(uuid[], uuid) rename to array_position"},
+		"one that is moved":   {"create schema aside; create " + strings.Replace(function, "public", "aside", 1), "alter function aside.array_position(uuid[], uuid) set schema public"},
+		"a new operator":      {"alter " + overlaps + "; " + always, "create " + operator},
+		"one that was moved":  {"create schema aside; alter " + overlaps + "; " + always + "; create " + strings.Replace(operator, "public", "aside", 1), "alter operator aside.&&(uuid[], uuid[]) set schema public"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t, readersSQL, c.before)
+			l.watching()
+			rel, s := l.relation("notes"), l.subject("authenticated", user1)
+			changes := inserts(rel, l.rows(rel, "order by id"))
+			l.ask(rel, s)
+			want := []bool{true, false}
+			if got := l.visible(s, changes); !slices.Equal(got, want) {
+				t.Fatalf("Visible = %v; want the first", got)
+			}
+			l.Exec(c.later)
+			l.confirm()
+			l.policy.pool.Reset() // so that the statements are parsed anew
+			if got := l.visible(s, changes); !slices.Equal(got, want) {
+				t.Errorf("later Visible = %v; want the first", got)
+			}
+		})
+	}
+}
+
 // TestATableMadeLaterInAnEarlierSchemaIsNotReadInstead, as Postgres keeps which one a policy
 // reads.
 func TestATableMadeLaterInAnEarlierSchemaIsNotReadInstead(t *testing.T) {

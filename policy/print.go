@@ -22,7 +22,7 @@ const (
 	DependType     Kind = "type" // with labels, fields and constraints
 
 	// dependRest stands for all that is not looked at by OID: roles, their membership
-	// and settings, schemas, and new functions, operators and casts.
+	// and settings, schemas, functions, operators, and new casts.
 	dependRest Kind = "rest"
 
 	// What force goes by is narrower: it does not change with what cannot widen or
@@ -47,8 +47,9 @@ type prints map[dependency]int64
 // fingerprint of a row is its identity (xmin and ctid), which every change of the row
 // changes: a row that is changed, and changed back, is another one. In pg_class, whose
 // rows Postgres changes for reasons of its own, it is the contents, and so it is in
-// pg_roles, which shows no identity. The largest OIDs are in the rest because a new
-// function, operator or cast may fit a call better than the one that was meant.
+// pg_roles, which shows no identity. The largest OIDs, and the newest transaction that has
+// changed a function or an operator of users, are in the rest because one that is made,
+// renamed or moved may fit a call better than the one that was meant, as may a new cast.
 //
 // With each fingerprint comes the age of the newest catalog row in it. Deleted rows
 // have none, and that of roles we may not read. What may go without a trace, of all
@@ -122,12 +123,13 @@ union all
 select 'rest', 0::oid, hashtextextended(concat_ws(' ',
 	(select sum(hashtextextended(concat_ws(' ', r.oid, r.rolname, r.rolsuper, r.rolinherit, r.rolbypassrls), 0)) from pg_roles r),
 	m.print, s.print, n.print, (select d.datdba from pg_database d where d.datname = current_database()),
-	(select max(oid) from pg_proc), (select max(oid) from pg_operator), (select max(oid) from pg_cast)), 0),
-	least(m.age, s.age, n.age, (select age(f.xmin) from pg_proc f order by f.oid desc limit 1),
-		(select age(o.xmin) from pg_operator o order by o.oid desc limit 1), (select age(k.xmin) from pg_cast k order by k.oid desc limit 1)), null
+	f.oid, o.oid, (select max(oid) from pg_cast), age('3'::xid) - f.age, age('3'::xid) - o.age), 0),
+	least(m.age, s.age, n.age, f.age, o.age, (select age(k.xmin) from pg_cast k order by k.oid desc limit 1)), null
 from (select sum(hashtextextended(concat_ws(' ', m.roleid, m.member, m.xmin, m.ctid), 0)) as print, min(age(m.xmin)) as age from pg_auth_members m) as m,
 	(select sum(hashtextextended(concat_ws(' ', s.setdatabase, s.setrole, s.xmin, s.ctid), 0)) as print, min(age(s.xmin)) as age from pg_db_role_setting s) as s,
-	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) as print, min(age(n.xmin)) as age from pg_namespace n where n.nspname !~ '^pg_(toast_)?temp_') as n
+	(select sum(hashtextextended(concat_ws(' ', n.oid, n.xmin, n.ctid), 0)) as print, min(age(n.xmin)) as age from pg_namespace n where n.nspname !~ '^pg_(toast_)?temp_') as n,
+	(select max(f.oid) as oid, min(age(f.xmin)) as age from pg_proc f where f.oid >= 16384) as f,
+	(select max(o.oid) as oid, min(age(o.xmin)) as age from pg_operator o where o.oid >= 16384) as o
 union all
 select 'now', coalesce((select s.catalog_xmin::text::oid from pg_replication_slots s where ` + slotsWhere + ` order by age(s.catalog_xmin) desc limit 1), 0::oid),
 	(extract(epoch from pg_postmaster_start_time()) * 1000000)::bigint, coalesce((select max(age(s.catalog_xmin)) from pg_replication_slots s where ` + slotsWhere + `), 0),

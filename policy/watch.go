@@ -20,7 +20,7 @@ type Changed struct {
 	Functions []uint32 // functions that were registered with Depend
 	Types     []uint32 // types of columns and policies, or registered with Depend
 	// Rest is set when any other object has changed: roles, their membership and
-	// settings, schemas, new functions. It is looked at for MessagesReads.
+	// settings, schemas, functions. It is looked at for MessagesReads.
 	Rest bool
 }
 

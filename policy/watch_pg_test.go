@@ -81,7 +81,8 @@ func TestALookFindsEveryChangeOfAccess(t *testing.T) {
 		"revoke usage on schema public from authenticated, public", "grant usage on schema public to public", "alter database DB set search_path = 'app', 'public'",
 		"alter type mood rename value 'ok' to 'fine'", "alter type mood add value 'mad'", "alter type price drop attribute net", "alter type price add attribute currency text",
 		"alter domain short drop constraint short_check", "create function public.coalesced(int) returns int language sql as 'select 1'",
-		"create cast (mood as price) with inout", "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)", "drop table docs",
+		"create cast (mood as price) with inout", "create operator public.=== (leftarg = int, rightarg = int, function = int4eq)",
+		"alter function public.coalesced(int) rename to lower", "alter function public.lower(int) set schema app", "alter operator public.===(int, int) set schema app", "drop table docs",
 	} {
 		before := l.confirm()
 		l.Exec(strings.NewReplacer("GROUP", group, "READER", reader, "DB", l.Name).Replace(sql))
