@@ -165,7 +165,7 @@ func (r *Reader) stream(ctx context.Context, conn *pgconn.PgConn, socket *socket
 	}
 	r.outcomes.filters.began(server.version, at.end)
 	err = s.run(ctx)
-	return r.outcomes.filters.ended(err, s.receiver.decoder, r.outcomes.stoodBy)
+	return r.outcomes.filters.ended(err, s.receiver.decoder.XID(), r.outcomes.stoodBy)
 }
 
 // newStream takes the connection over from pgconn, which is not made to be

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -46,7 +45,6 @@ type filterWatch struct {
 
 	last    dataException // how a stream ended last; zero if not by a data exception
 	old     bool          // the change was there before the stream that it ended first
-	newest  uint32        // the newest transaction that came before it; 0 if none did
 	filters []rowFilter   // of the publications, as they were at the first look after that
 	looked  bool
 	certain bool // a second stream ended at the same change
@@ -58,9 +56,6 @@ type rowFilter struct {
 	text               string
 	operations         string // that the publication publishes
 	row                string // xmin of its row in the catalog: another one after each change
-	// isRecent says that it may be younger than the change: it is younger than all transactions
-	// that came before, or than those that the slot stands behind if none came.
-	isRecent bool
 }
 
 func (f rowFilter) String() string {
@@ -70,27 +65,22 @@ func (f rowFilter) String() string {
 // began takes in that a stream begins, from a server whose WAL ends there.
 func (w *filterWatch) began(version int, end wal.LSN) { w.version, w.end = version, end }
 
-// decoded is what was read of a stream.
-type decoded interface {
-	XID() uint32
-	Newest() uint32
-}
-
-// ended takes in the error that ended a stream, and returns it: as a fault if it is one of
-// a row filter. settled says that the publications were not mended while nobody looked: this
-// process has stood by for another one, which would have seen it.
-func (w *filterWatch) ended(err error, read decoded, settled bool) error {
+// ended takes in the error that ended a stream, in which a transaction was being read or
+// none (0), and returns it: as a fault if it is one of a row filter. settled says that the
+// publications were not mended while nobody looked: this process has stood by for another
+// one, which would have seen it.
+func (w *filterWatch) ended(err error, xid uint32, settled bool) error {
 	var decoding *decodingError
 	if w.version < filterVersion || !errors.As(err, &decoding) ||
 		!strings.HasPrefix(decoding.Code, "22") || catalog.IsUntranslatable(decoding.PgError) {
 		return err
 	}
-	now := dataException{decoding.Code, lsnOf(decoding.Where), read.XID()}
+	now := dataException{decoding.Code, lsnOf(decoding.Where), xid}
 	switch {
 	case now != w.last:
 		*w = filterWatch{
 			slot: w.slot, version: w.version, end: w.end,
-			last: now, old: now.at != 0 && now.at < w.end && !settled, newest: read.Newest(),
+			last: now, old: now.at != 0 && now.at < w.end && !settled,
 		}
 	case w.looked:
 		w.certain = true
@@ -144,7 +134,7 @@ func (w *filterWatch) check(ctx context.Context, db querier, publications []stri
 		w.forget()
 		return false, nil
 	}
-	filters, err := rowFilters(ctx, db, publications, w.slot, w.newest)
+	filters, err := rowFilters(ctx, db, publications)
 	if err != nil {
 		return false, err
 	}
@@ -166,17 +156,14 @@ func (w *filterWatch) look(now []rowFilter) (mended bool, err error) {
 	return false, w.fault()
 }
 
-// isMended reports whether the filter that raised is there no more, or was when the
-// publications were looked at first. One that was added raises for what comes.
+// isMended reports whether the filter that raised is there no more, or may have gone before
+// the publications were looked at first: a slot that is made anew for one that still raises
+// stops at the next such row. One that was added raises for what comes.
 func (w *filterWatch) isMended(now []rowFilter) bool {
-	isRecent := func(f rowFilter) bool { return f.isRecent }
-	if len(w.filters) == 0 || w.old && slices.ContainsFunc(w.filters, isRecent) {
+	if len(w.filters) == 0 || w.old {
 		return true
 	}
-	isGone := func(was rowFilter) bool {
-		return !slices.ContainsFunc(now, func(f rowFilter) bool { f.isRecent = was.isRecent; return f == was })
-	}
-	return slices.ContainsFunc(w.filters, isGone)
+	return slices.ContainsFunc(w.filters, func(was rowFilter) bool { return !slices.Contains(now, was) })
 }
 
 // forget takes in that the slot does not stand before the change any more, or will not.
@@ -201,27 +188,24 @@ func (w *filterWatch) fault() *fault {
 		which, w.last.code, w.last.place(), quoteIdentifier(w.slot))}
 }
 
-// rowFiltersQuery lists the row filters of publications $1. A row of the catalog that is
-// younger than transaction $3, or for 0 than those that slot $2 stands behind, is recent.
+// rowFiltersQuery lists the row filters of publications $1.
 const rowFiltersQuery = `
 	select quote_ident(t.pubname), format('%I.%I', t.schemaname, t.tablename), t.rowfilter,
 		concat_ws(', ', case when p.pubinsert then 'insert' end, case when p.pubupdate then 'update' end, case when p.pubdelete then 'delete' end),
-		coalesce(r.xmin::text, ''), coalesce(case $3::text::xid when '0' then age(r.xmin) between 0 and age(s.catalog_xmin)
-			else age(r.xmin) >= 0 and age(r.xmin) < age($3::text::xid) end, false)
+		coalesce(r.xmin::text, '')
 	from pg_publication_tables t join pg_publication p on p.pubname = t.pubname
 	join pg_namespace n on n.nspname = t.schemaname join pg_class c on c.relnamespace = n.oid and c.relname = t.tablename
 	left join pg_publication_rel r on r.prpubid = p.oid and r.prrelid = c.oid
-	left join pg_replication_slots s on s.slot_name = $2
 	where t.pubname = any ($1) and t.rowfilter is not null
 	order by 1, 2`
 
-func rowFilters(ctx context.Context, db querier, publications []string, slot string, newest uint32) ([]rowFilter, error) {
-	rows, err := db.Query(ctx, rowFiltersQuery, publications, slot, strconv.FormatUint(uint64(newest), 10))
+func rowFilters(ctx context.Context, db querier, publications []string) ([]rowFilter, error) {
+	rows, err := db.Query(ctx, rowFiltersQuery, publications)
 	if err != nil {
 		return nil, fmt.Errorf("look for row filters of publications: %w", err)
 	}
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f rowFilter, err error) {
-		return f, row.Scan(&f.publication, &f.table, &f.text, &f.operations, &f.row, &f.isRecent)
+		return f, row.Scan(&f.publication, &f.table, &f.text, &f.operations, &f.row)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look for row filters of publications: %w", err)

@@ -45,7 +45,6 @@ type transaction struct {
 	time   time.Time
 	xid    uint32
 	first  uint32 // the first transaction of the stream
-	newest uint32 // of those of the stream the one that began last
 	seq    uint32
 	rows   bool   // it has changed a table, so that a Commit ends it
 	end    uint32 // the index after the last change that was made of it
@@ -97,9 +96,6 @@ func (d *Decoder) XID() uint32 {
 	}
 	return d.tx.xid
 }
-
-// Newest is the transaction that began last of those that have come, 0 if none has.
-func (d *Decoder) Newest() uint32 { return d.tx.newest }
 
 // IsRelation reports whether data, the payload of XLogData, is a Relation message:
 // the description of a table as of the transaction that is being read.
@@ -190,11 +186,7 @@ func (d *Decoder) begin(f *fields) error {
 	if d.tx.open {
 		return fmt.Errorf("transaction %s has not ended", d.tx.commit)
 	}
-	newest := xid
-	if before := d.tx.newest; before != 0 && int32(xid-before) < 0 { // they wrap around
-		newest = before
-	}
-	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros), xid: xid, first: cmp.Or(d.tx.first, xid), newest: newest}
+	d.tx = transaction{open: true, commit: commit, time: postgresTime(micros), xid: xid, first: cmp.Or(d.tx.first, xid)}
 	return nil
 }
 

@@ -225,19 +225,3 @@ func TestChangeBytesCoverTheMessage(t *testing.T) {
 		t.Errorf("Bytes of a message of 1000 bytes = %d; want at least that", c.Bytes)
 	}
 }
-
-// TestTheNewestTransactionIsTheOneThatBeganLast, which may not commit last. Their numbers
-// wrap around.
-func TestTheNewestTransactionIsTheOneThatBeganLast(t *testing.T) {
-	d := NewDecoder(noCatalog)
-	if got := d.Newest(); got != 0 {
-		t.Errorf("newest = %d before there was one; want 0", got)
-	}
-	for _, step := range []struct{ xid, want uint32 }{{4294967290, 4294967290}, {4294967280, 4294967290}, {5, 5}, {4294967295, 5}, {7, 7}} {
-		begin := beginMessage(0x100, testTime)
-		decodeAll(t, d, begin[:len(begin)-4].u32(step.xid), commitMessage(0x100, 0x130))
-		if got := d.Newest(); got != step.want {
-			t.Errorf("newest = %d after transaction %d; want %d", got, step.xid, step.want)
-		}
-	}
-}
