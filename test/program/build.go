@@ -1,19 +1,64 @@
 package program
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // Build builds the program, with flags of go build, and returns where it is.
 func Build(t *testing.T, flags ...string) string {
 	t.Helper()
+	return build(t, "", flags)
+}
+
+// build builds the program from the source in a folder; "" is this one.
+func build(t *testing.T, folder string, flags []string) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "walcast")
-	args := slices.Concat([]string{"build"}, flags, []string{"-o", binary, "walcast/cmd/walcast"})
-	if text, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput(); err != nil {
+	command := exec.CommandContext(t.Context(), "go", slices.Concat([]string{"build"}, flags, []string{"-o", binary, "walcast/cmd/walcast"})...)
+	command.Dir = folder
+	if text, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("build walcast: %v\n%s", err, text)
 	}
 	return binary
+}
+
+// BuildRevision builds the program as it was at a commit of this repository. Where there is
+// no history, as in an archive of the source or a shallow clone, it builds this source, and
+// earlier is false. Where there is one the commit has to be in it.
+func BuildRevision(t *testing.T, commit string, flags ...string) (binary string, earlier bool) {
+	t.Helper()
+	root := output(t, "", "go", "list", "-m", "-f", "{{.Dir}}")
+	shallow := exec.CommandContext(t.Context(), "git", "rev-parse", "--is-shallow-repository")
+	shallow.Dir = root
+	if text, err := shallow.Output(); err != nil || strings.TrimSpace(string(text)) == "true" {
+		t.Logf("the history is not at hand, so this source takes the place of commit %s", commit)
+		return build(t, "", flags), false
+	}
+	folder := t.TempDir()
+	archive, source := filepath.Join(folder, "source.tar"), filepath.Join(folder, "source")
+	output(t, root, "git", "archive", "-o", archive, commit) // of the whole tree, as it runs in the root
+	if err := os.Mkdir(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	output(t, "", "tar", "-x", "-f", archive, "-C", source)
+	return build(t, source, flags), true
+}
+
+// output is what a program prints that is run in a folder, without the newline.
+func output(t *testing.T, folder, name string, args ...string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), name, args...)
+	command.Dir = folder
+	var said strings.Builder
+	command.Stderr = &said
+	text, err := command.Output()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, said.String())
+	}
+	return strings.TrimSpace(string(text))
 }
