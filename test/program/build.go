@@ -27,16 +27,16 @@ func build(t *testing.T, folder string, flags []string) string {
 	return binary
 }
 
-// BuildRevision builds the program as it was at a commit of this repository. Where there is
-// no history, as in an archive of the source or a shallow clone, it builds this source, and
-// earlier is false. Where there is one the commit has to be in it.
+// BuildRevision builds the program as it was at a commit of this repository. Where the
+// history does not have it, as in an archive of the source or a shallow clone, it builds this
+// source, and earlier is false.
 func BuildRevision(t *testing.T, commit string, flags ...string) (binary string, earlier bool) {
 	t.Helper()
 	root := output(t, "", "go", "list", "-m", "-f", "{{.Dir}}")
-	shallow := exec.CommandContext(t.Context(), "git", "rev-parse", "--is-shallow-repository")
-	shallow.Dir = root
-	if text, err := shallow.Output(); err != nil || strings.TrimSpace(string(text)) == "true" {
-		t.Logf("the history is not at hand, so this source takes the place of commit %s", commit)
+	known := exec.CommandContext(t.Context(), "git", "cat-file", "-e", commit+"^{commit}")
+	known.Dir = root
+	if err := known.Run(); err != nil {
+		t.Logf("the history does not have commit %s here, so this source takes its place", commit)
 		return build(t, "", flags), false
 	}
 	folder := t.TempDir()
