@@ -40,7 +40,7 @@ ACCESS    ?=
 HOSTILE   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build dev test unit race versions e2e fuzz drill access hostile bench lint structure fmt clean
+.PHONY: help build dev test unit race versions e2e fuzz drill access hostile model bench lint structure fmt clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ access: ## check that nobody sees what Postgres would hide while access is chang
 hostile: DURATION = 20s
 hostile: ## attack a server for DURATION (20s) in each way, and measure what others notice, again with SEED, HOSTILE="-attack NAME" for one
 	@$(WITH_POSTGRES) $(GO) test -count=1 -timeout 0 -v -run 'TestNobodyStalls' ./test/hostile -duration $(DURATION) -seed $(SEED) $(HOSTILE)
+
+model: ## have spin look through the models of the cluster (docs/model) and find the mistakes planted there: minutes, needs Debian's spin and gcc
+	$(GO) test -count=1 -timeout 30m -parallel 2 -v -tags spin -run TestSpin ./test/model
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz.sh $(FUZZTIME)
